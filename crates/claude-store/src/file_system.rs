@@ -1,0 +1,114 @@
+use std::ffi::OsString;
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use zeroize::Zeroizing;
+
+/// What the store, the locks and the journal need from a file system.
+///
+/// Calls that a local file system answers from memory (`stat`, `mkdir`, `rename`, small writes) are plain functions and
+/// run on the caller's thread. Only [`sync`](Self::sync) and [`sync_folder`](Self::sync_folder) wait for the medium; they are
+/// futures, so that a slow disk never holds up the loop that feeds the watchdog. [`OsFileSystem`](crate::OsFileSystem) is the
+/// real one; tests bring one in memory, with virtual time, faults and power cuts.
+pub trait FileSystem: Clone + 'static {
+    /// An open file.
+    type File: 'static;
+
+    /// The clock that dates files here; lock ages are measured with it.
+    fn now(&self) -> SystemTime;
+
+    /// The whole content of a regular file (links are followed). Anything but a regular file is refused with
+    /// [`io::ErrorKind::InvalidInput`] without blocking (a FIFO, a folder, a device); more than `limit` bytes with
+    /// [`io::ErrorKind::FileTooLarge`].
+    fn read(&self, path: &Path, limit: u64) -> io::Result<(Zeroizing<Vec<u8>>, Stamp)>;
+
+    /// `stat`: follows links.
+    fn stamp(&self, path: &Path) -> io::Result<Stamp>;
+
+    /// `lstat`: describes a link itself.
+    fn link_stamp(&self, path: &Path) -> io::Result<Stamp>;
+
+    /// The path with every link resolved; fails if anything on it is missing.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// The names in a folder.
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>>;
+
+    /// `mkdir` of one level with this mode; [`io::ErrorKind::AlreadyExists`] when anything is there already.
+    fn create_folder(&self, path: &Path, mode: u32) -> io::Result<()>;
+
+    /// `rmdir`.
+    fn remove_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// `unlink`.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// `rename`, which replaces a file at `to`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Dates a file or folder (not a link's target) to [`now`](Self::now).
+    fn touch(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes a new file (`O_CREAT | O_EXCL | O_NOFOLLOW`) with this mode, whatever the umask.
+    fn create_file(&self, path: &Path, mode: u32) -> io::Result<Self::File>;
+
+    /// Opens an existing regular file for reading and appending; never follows a link.
+    fn open_to_append(&self, path: &Path) -> io::Result<Self::File>;
+
+    /// Allocates room for `len` bytes from the file's start without changing its size, so that a later write cannot fail
+    /// for want of room. Where the file system cannot do that, says so with [`io::ErrorKind::Unsupported`].
+    fn reserve(&self, file: &Self::File, len: u64) -> io::Result<()>;
+
+    /// Writes all bytes at the file's end.
+    fn append(&self, file: &Self::File, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts or extends the file to this size.
+    fn truncate(&self, file: &Self::File, len: u64) -> io::Result<()>;
+
+    /// `fchmod`.
+    fn set_mode(&self, file: &Self::File, mode: u32) -> io::Result<()>;
+
+    /// `fstat`.
+    fn file_stamp(&self, file: &Self::File) -> io::Result<Stamp>;
+
+    /// `fsync`: when it has returned, the file's content survives a power cut.
+    fn sync(&self, file: &Self::File) -> impl Future<Output = io::Result<()>> + 'static;
+
+    /// `fsync` of a folder: when it has returned, the names in it survive a power cut.
+    fn sync_folder(&self, folder: &Path) -> impl Future<Output = io::Result<()>> + 'static;
+}
+
+/// What kind of thing a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link (only seen by [`FileSystem::link_stamp`]).
+    Link,
+    /// A FIFO, a socket, a device.
+    Other,
+}
+
+/// What `stat` says of a file: enough to know whether it is still the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The kind of thing it is.
+    pub kind: FileKind,
+    /// Device number.
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Last modification.
+    pub modified: SystemTime,
+    /// Last change of the inode (`st_ctime`): moves even where a writer puts the modification time back.
+    pub changed: SystemTime,
+    /// Size in bytes.
+    pub size: u64,
+    /// Permission bits (`0o7777`).
+    pub mode: u32,
+    /// The owner's user id.
+    pub owner: u32,
+}

@@ -1,0 +1,112 @@
+use crate::{
+    document::{Document, DocumentError},
+    error::{ReadError, WriteError},
+    lock::{Locks, StorageLock},
+    Stamp,
+};
+use std::fmt;
+use std::future::Future;
+use zeroize::Zeroizing;
+
+/// One place that holds Claude Code's document, and the only way to change it there.
+///
+/// A change goes in four steps, so that the storage lock is held for none of the slow ones:
+/// [`reserve`](Self::reserve) (before anything is sent), [`stage`](Self::stage) (the new document durable beside the old one),
+/// [`publish`](Self::publish) (under the storage lock: still as read? then swap), [`settle`](Self::settle) (the swap itself
+/// durable).
+pub trait Store: 'static {
+    /// The file system that the locks and the needs-auth cache live on.
+    type Files: crate::FileSystem;
+    /// A new document, durable and not visible yet. Dropping it removes it.
+    type Staged: 'static;
+
+    /// Where the document is, for people: a path or the name of a Keychain item.
+    fn location(&self) -> &str;
+
+    /// The locks of the storage folder this document belongs to.
+    fn locks(&self) -> &Locks<Self::Files>;
+
+    /// Something cheap that is different whenever the document may be.
+    fn version(&self) -> impl Future<Output = Result<Version, ReadError>>;
+
+    /// Reads the document.
+    fn read(&self) -> impl Future<Output = Result<Snapshot, ReadError>>;
+
+    /// Makes sure that a document of up to `size` bytes can be stored: fails now rather than after the request.
+    fn reserve(&self, size: usize) -> impl Future<Output = Result<(), WriteError>>;
+
+    /// Writes the new document where nobody reads it yet, and waits until it is durable.
+    fn stage(&self, document: &[u8]) -> impl Future<Output = Result<Self::Staged, WriteError>>;
+
+    /// Swaps the staged document in if the stored one still has the bytes of `read`. The guard proves that the caller owns the
+    /// storage lock; it is checked once more right before the swap.
+    fn publish(
+        &self,
+        guard: &StorageLock<Self::Files>,
+        read: &Snapshot,
+        staged: Self::Staged,
+    ) -> impl Future<Output = Result<Published, WriteError>>;
+
+    /// Waits until a published document survives a power cut.
+    fn settle(&self) -> impl Future<Output = Result<(), WriteError>>;
+}
+
+/// How [`Store::publish`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a document that changed meanwhile was not replaced: read it again and decide anew"]
+pub enum Published {
+    /// The new document is visible.
+    Swapped,
+    /// Somebody else changed the document since it was read; nothing was written.
+    Changed,
+}
+
+/// Different whenever the document may have changed; equal means that it has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// The document's file.
+    File(Stamp),
+    /// There is no document.
+    Absent,
+}
+
+/// The document's bytes as they were read once.
+#[derive(Clone)]
+pub struct Snapshot {
+    bytes: Zeroizing<Vec<u8>>,
+    version: Version,
+}
+
+impl Snapshot {
+    /// Bytes read at one moment, and the version they belong to.
+    #[must_use]
+    pub fn new(bytes: Zeroizing<Vec<u8>>, version: Version) -> Self {
+        Self { bytes, version }
+    }
+
+    /// The document's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The version that was read.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The bytes as a document.
+    ///
+    /// # Errors
+    /// Says where and why the bytes are not a document of Claude Code.
+    pub fn document(&self) -> Result<Document<'_>, DocumentError> {
+        Document::parse(&self.bytes)
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("bytes", &self.bytes.len()).field("version", &self.version).finish()
+    }
+}
