@@ -1,0 +1,193 @@
+use serde::Serialize;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// One request, from its arrival to the last byte of its answer.
+///
+/// It is in the log from the moment it was read, with [`Outcome::Pending`] until it was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Position in the log, from 0.
+    pub number: usize,
+    /// The connection it came on, from 0: requests with the same number shared one.
+    pub connection: usize,
+    /// The site it was for; the root site's name is empty.
+    pub site: String,
+    /// What it was for.
+    pub kind: Kind,
+    /// Method.
+    pub method: String,
+    /// Path, without the query.
+    pub path: String,
+    /// `User-Agent`, empty when there is none.
+    pub user_agent: String,
+    /// `Authorization`, as it came.
+    pub authorization: Option<String>,
+    /// The query's and the form's parameters in the order they came.
+    pub form: Vec<(String, String)>,
+    /// When it had been read, in microseconds since the epoch.
+    pub received_us: u64,
+    /// When it was decided: for a refresh the moment of the rotation. Microseconds since the epoch.
+    pub decided_us: Option<u64>,
+    /// When the answer was out, or given up. Microseconds since the epoch.
+    pub finished_us: Option<u64>,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// More about the outcome, for people.
+    pub detail: String,
+    /// The status that was sent; none if no head went out.
+    pub status: Option<u16>,
+}
+
+impl Entry {
+    /// A form or query parameter.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The bearer token it carried.
+    #[must_use]
+    pub fn bearer(&self) -> Option<&str> {
+        self.authorization.as_deref()?.strip_prefix("Bearer ")
+    }
+}
+
+/// What a request was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Metadata of the authorization server or the protected resource.
+    Metadata,
+    /// Dynamic client registration.
+    Register,
+    /// The authorization endpoint.
+    Authorize,
+    /// The token endpoint, any grant type.
+    Token,
+    /// The MCP endpoint.
+    Mcp,
+    /// The control endpoints and everything unknown.
+    Other,
+}
+
+/// What was decided about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing yet.
+    Pending,
+    /// A plain answer: metadata, a registration, an authorization, a control request, a JSON-RPC message.
+    Answered,
+    /// Nothing at this path, or not with this method.
+    NotFound,
+    /// The request makes no sense.
+    BadRequest,
+    /// A code was exchanged for a first pair.
+    Exchanged,
+    /// The refresh token was spent (or not rotated) and a pair made. Whether the client got it is another matter: see
+    /// [`Entry::status`].
+    Fresh,
+    /// A spent refresh token came again within its grace.
+    Replayed,
+    /// A spent refresh token came again; its family is revoked now.
+    Reuse,
+    /// The refresh token is dead: unknown, revoked, expired, or spent where that does not revoke.
+    Dead,
+    /// The client is unknown, or did not authenticate itself.
+    ClientDead,
+    /// Refused without the grant having been touched (too early, `resource`, `scope`, User-Agent).
+    Refused,
+    /// The script's fault; the grant was not touched.
+    Untouched,
+    /// The MCP endpoint took the access token.
+    Accepted,
+    /// The MCP endpoint answered 401.
+    Unauthorized,
+}
+
+/// Told of each finished request.
+type Observer = Box<dyn FnMut(&Entry) + Send>;
+
+/// All requests, and a bell that rings at each change.
+#[derive(Default)]
+pub(crate) struct Log {
+    entries: Mutex<Vec<Entry>>,
+    changed: Condvar,
+    observer: Mutex<Option<Observer>>,
+}
+
+impl Log {
+    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn observe(&self, observer: impl FnMut(&Entry) + Send + 'static) {
+        *self.observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(observer));
+    }
+
+    pub(crate) fn read(&self) -> Vec<Entry> {
+        self.entries().clone()
+    }
+
+    pub(crate) fn count(&self, predicate: impl Fn(&Entry) -> bool) -> usize {
+        self.entries().iter().filter(|entry| predicate(entry)).count()
+    }
+
+    /// Adds an entry and gives it its number.
+    pub(crate) fn push(&self, mut entry: Entry) -> usize {
+        let mut entries = self.entries();
+        let number = entries.len();
+        entry.number = number;
+        entries.push(entry);
+        self.changed.notify_all();
+        number
+    }
+
+    pub(crate) fn decide(&self, number: usize, outcome: Outcome, detail: &str) {
+        self.edit(number, |entry| {
+            entry.decided_us = Some(now_us());
+            entry.outcome = outcome;
+            detail.clone_into(&mut entry.detail);
+        });
+    }
+
+    pub(crate) fn finish(&self, number: usize, status: Option<u16>) {
+        let finished = self.edit(number, |entry| {
+            entry.finished_us = Some(now_us());
+            entry.status = status;
+        });
+        let mut observer = self.observer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(entry), Some(observer)) = (finished, observer.as_mut()) {
+            observer(&entry);
+        }
+    }
+
+    fn edit(&self, number: usize, change: impl FnOnce(&mut Entry)) -> Option<Entry> {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(number)?;
+        change(entry);
+        self.changed.notify_all();
+        Some(entry.clone())
+    }
+
+    /// Waits until the log fulfils the condition.
+    pub(crate) fn wait_for(&self, patience: Duration, condition: impl Fn(&[Entry]) -> bool) -> bool {
+        let end = Instant::now() + patience;
+        let mut entries = self.entries();
+        while !condition(&entries) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            entries = self.changed.wait_timeout(entries, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}
+
+/// Wall clock in microseconds since the epoch.
+pub(crate) fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,3 @@
+//! The scripted server as a program: driven over HTTP, its log on stdout.
+
+fn main() {}

@@ -1,0 +1,74 @@
+//! Metadata of the authorization server (RFC 8414, OpenID discovery) and of the protected resource (RFC 9728).
+
+use crate::http::Response;
+use crate::route::Decision;
+use crate::site::Site;
+use crate::{Discovery, Script};
+use serde_json::{Value, json};
+
+/// A document asked for with path insertion; `rest` is what follows the site's name.
+pub(crate) fn inserted(site: &Site, document: &str, rest: &str) -> Decision {
+    let script = site.with(|state| state.script.clone());
+    match (document, rest) {
+        ("oauth-protected-resource", "" | "/" | "/mcp") => resource(site, &script),
+        ("oauth-authorization-server", "" | "/") if script.discovery == Discovery::OAuth => {
+            server(site, &script)
+        }
+        ("openid-configuration", "" | "/") if script.discovery == Discovery::OpenIdInserted => {
+            server(site, &script)
+        }
+        // Without a path the two forms of OpenID discovery are one and the same.
+        ("openid-configuration", "")
+            if site.name().is_empty() && script.discovery == Discovery::OpenIdAppended =>
+        {
+            server(site, &script)
+        }
+        _ => Decision::not_found(404),
+    }
+}
+
+/// A document asked for below the site's own path.
+pub(crate) fn appended(site: &Site, path: &str) -> Decision {
+    let script = site.with(|state| state.script.clone());
+    match (path, script.discovery) {
+        ("/.well-known/oauth-authorization-server", Discovery::OAuthAppended)
+        | ("/.well-known/openid-configuration", Discovery::OpenIdAppended) => server(site, &script),
+        _ => Decision::not_found(404),
+    }
+}
+
+fn server(site: &Site, script: &Script) -> Decision {
+    let url = site.url();
+    let document: Value = json!({
+        "issuer": script.issuer.clone().unwrap_or_else(|| url.clone()),
+        "authorization_endpoint": format!("{url}/authorize"),
+        "token_endpoint": script.token_endpoint.clone().unwrap_or_else(|| site.token_url()),
+        "registration_endpoint": format!("{url}/register"),
+        "scopes_supported": crate::site::SCOPE.split(' ').collect::<Vec<_>>(),
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_methods_supported": [script.client_auth.method()],
+        "code_challenge_methods_supported": ["S256"]
+    });
+    Decision::answered(Response::json(200, &document))
+}
+
+fn resource(site: &Site, script: &Script) -> Decision {
+    if !script.resource_metadata {
+        return Decision::not_found(404);
+    }
+    let document = json!({
+        "resource": site.mcp_url(),
+        "authorization_servers": [site.url()],
+        "scopes_supported": crate::site::SCOPE.split(' ').collect::<Vec<_>>(),
+        "bearer_methods_supported": ["header"]
+    });
+    Decision::answered(Response::json(200, &document))
+}
+
+/// Where [`resource`] is found; named in `WWW-Authenticate`.
+pub(crate) fn resource_url(site: &Site) -> String {
+    let path = site.mcp_url();
+    let path = path.strip_prefix(&site.shared.base).unwrap_or_default();
+    format!("{}/.well-known/oauth-protected-resource{path}", site.shared.base)
+}

@@ -1,0 +1,183 @@
+use crate::Answer;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What one [`Site`](crate::Site) does. It can be changed while the server runs.
+///
+/// As JSON (command line, control endpoint) the members have the same names; durations are seconds under a name ending in `_s`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Script {
+    /// Life of the access tokens issued from now on.
+    #[serde(rename = "lifetime_s", with = "crate::seconds")]
+    pub lifetime: Duration,
+    /// Whether a refresh brings a new refresh token. If not, the response carries the old one (or none, see [`Shape`](crate::Shape)).
+    pub rotates: bool,
+    /// What happens when a spent refresh token comes again.
+    pub reuse: Reuse,
+    /// The old access token dies when the refresh token rotates (Notion).
+    pub old_access_dies: bool,
+    /// Life of a refresh token, announced as `refresh_expires_in` (Keycloak).
+    #[serde(rename = "refresh_lifetime_s", with = "crate::seconds::optional")]
+    pub refresh_lifetime: Option<Duration>,
+    /// Access tokens are JWTs with an `exp` claim (not signed by anybody).
+    pub jwt: bool,
+    /// How a client must authenticate itself at the token endpoint.
+    pub client_auth: ClientAuth,
+    /// What is demanded of the `resource` parameter (RFC 8707).
+    pub resource: ResourceRule,
+    /// A refresh without `scope` is refused (Entra ID).
+    pub scope_required: bool,
+    /// How the server says that a refresh token is dead.
+    pub dead_style: DeadStyle,
+    /// Refuses a refresh while the access token is still good for long.
+    pub early_refusal: Option<EarlyRefusal>,
+    /// User-Agents that start so are turned away by the edge with a 403 page before anything is processed.
+    pub refused_user_agents: Vec<String>,
+    /// Where the metadata of the authorization server is found.
+    pub discovery: Discovery,
+    /// Whether the MCP server has protected-resource metadata (RFC 9728).
+    pub resource_metadata: bool,
+    /// Another `issuer` in the metadata than the right one.
+    pub issuer: Option<String>,
+    /// Another `token_endpoint` in the metadata than the right one.
+    pub token_endpoint: Option<String>,
+    /// How a refresh is answered when [`next`](Self::next) is empty. Other grant types are always answered honestly.
+    pub answer: Answer,
+    /// How the next refreshes are answered, one each.
+    pub next: VecDeque<Answer>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            lifetime: Duration::from_secs(3600),
+            rotates: true,
+            reuse: Reuse::default(),
+            old_access_dies: false,
+            refresh_lifetime: None,
+            jwt: false,
+            client_auth: ClientAuth::default(),
+            resource: ResourceRule::default(),
+            scope_required: false,
+            dead_style: DeadStyle::default(),
+            early_refusal: None,
+            refused_user_agents: Vec::new(),
+            discovery: Discovery::default(),
+            resource_metadata: true,
+            issuer: None,
+            token_endpoint: None,
+            answer: Answer::default(),
+            next: VecDeque::new(),
+        }
+    }
+}
+
+/// What happens when a spent refresh token comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reuse {
+    /// Within the grace (counted from when it was spent) it is answered with the family's current refresh token and another access
+    /// token; after it the whole family is revoked (RFC 9700, section 4.14.2).
+    Revoke {
+        /// The grace: 0 for none, 10 s as GoTrue, 30 min as Linear.
+        #[serde(rename = "grace_s", with = "crate::seconds")]
+        grace: Duration,
+    },
+    /// It is refused, the family lives on.
+    Refuse,
+    /// The one before the current one is as good as the current one; older ones are refused (Cloudflare's workers-oauth-provider).
+    PreviousIsGood,
+}
+
+impl Default for Reuse {
+    fn default() -> Self {
+        Self::Revoke { grace: Duration::ZERO }
+    }
+}
+
+/// How a client authenticates itself at the token endpoint (RFC 6749, section 2.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// Not at all: a public client that names itself.
+    #[default]
+    None,
+    /// `client_secret` in the form.
+    Post,
+    /// The `Authorization` header.
+    Basic,
+}
+
+impl ClientAuth {
+    /// The name in `token_endpoint_auth_methods_supported`.
+    pub(crate) fn method(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Post => "client_secret_post",
+            Self::Basic => "client_secret_basic",
+        }
+    }
+}
+
+/// What is demanded of the `resource` parameter (RFC 8707).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceRule {
+    /// Nothing; it is not looked at.
+    #[default]
+    Ignored,
+    /// It must be there and name the MCP server (400 `invalid_target` otherwise).
+    Required,
+    /// It must not be there (Entra ID's AADSTS9010010).
+    Refused,
+}
+
+/// How the server says that a refresh token is dead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadStyle {
+    /// 400 `invalid_grant` (RFC 6749).
+    #[default]
+    InvalidGrant,
+    /// 401 `invalid_grant` (FastMCP).
+    Unauthorized,
+    /// 400 `invalid_grant: Grant not found` (Linear).
+    Linear,
+    /// 200 `{"ok":false,"error":"invalid_refresh_token"}`.
+    Slack,
+    /// 403 `unauthorized_client: refresh_token is invalid`.
+    Atlassian,
+    /// 400 `invalid_request … RefreshTokenInvalid`.
+    Zitadel,
+}
+
+/// Refuses a refresh with 400 while the access token is still good for longer than this, though the refresh token is good
+/// and stays so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyRefusal {
+    /// The access token's remaining life above which a refresh is too early.
+    #[serde(rename = "above_s", with = "crate::seconds")]
+    pub above: Duration,
+    /// The `error` member.
+    pub code: String,
+}
+
+/// Where the authorization server's metadata is found, for the issuer `…/lab`; all other places answer 404.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Discovery {
+    /// `/.well-known/oauth-authorization-server/lab` (RFC 8414, section 3.1).
+    #[default]
+    OAuth,
+    /// `/lab/.well-known/oauth-authorization-server`.
+    OAuthAppended,
+    /// `/.well-known/openid-configuration/lab`.
+    OpenIdInserted,
+    /// `/lab/.well-known/openid-configuration` (OpenID Connect Discovery 1.0, section 4).
+    OpenIdAppended,
+    /// Nowhere.
+    Absent,
+}
