@@ -1,0 +1,93 @@
+use crate::RawAnswer;
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::io::Read;
+use zeroize::Zeroizing;
+
+/// The most that is inflated of a compressed body: no token is bigger, and a few KiB can be made to swell to gigabytes.
+pub(crate) const LIMIT: usize = 1024 * 1024;
+
+/// The text of a body: inflated, without byte-order mark and white space around it. What cannot be decoded comes as it is,
+/// so that whatever can still be read of a rotated pair is read.
+pub(crate) fn text(answer: &RawAnswer) -> Zeroizing<String> {
+    let inflated = inflate(answer);
+    let bytes = inflated.as_deref().map_or(answer.body.as_slice(), Vec::as_slice);
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    Zeroizing::new(String::from_utf8_lossy(bytes).trim().to_owned())
+}
+
+/// The inflated body, as far as it can be inflated; `None` if it is not compressed.
+fn inflate(answer: &RawAnswer) -> Option<Zeroizing<Vec<u8>>> {
+    let body = answer.body.as_slice();
+    // The magic number is believed, not the header: servers send either without the other.
+    if body.starts_with(&[0x1f, 0x8b]) {
+        return Some(bounded(MultiGzDecoder::new(body)));
+    }
+    let deflated = answer.content_encoding.as_deref().is_some_and(|name| name.trim().eq_ignore_ascii_case("deflate"));
+    if !deflated {
+        return None;
+    }
+    // "deflate" is zlib by the RFC 9110 and a bare stream by some servers.
+    [bounded(ZlibDecoder::new(body)), bounded(DeflateDecoder::new(body))].into_iter().find(|out| !out.is_empty())
+}
+
+fn bounded(reader: impl Read) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(16 * 1024));
+    // A stream that breaks off leaves what came before in the buffer, and that may be all there was to say.
+    drop(reader.take(LIMIT as u64).read_to_end(&mut out));
+    out
+}
+
+/// The members of a JSON object, each as it is written. Values that are not asked for are not decoded: a number too
+/// big for any type or a hundred levels of nesting must not cost the token that stands beside them.
+pub(crate) struct Members<'a>(HashMap<String, &'a RawValue>);
+
+impl<'a> Members<'a> {
+    /// The object at the start of the text; what follows it is not looked at.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        use serde::Deserialize as _;
+        HashMap::deserialize(&mut serde_json::Deserializer::from_str(text)).ok().map(Self)
+    }
+
+    /// Whether the member is there and not `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.raw(name).is_some_and(|raw| raw != "null")
+    }
+
+    pub(crate) fn raw(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).map(|raw| raw.get())
+    }
+
+    /// A text member, if it is one and not empty.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str::<String>(self.raw(name)?).ok().filter(|text| !text.is_empty())
+    }
+
+    /// An object member.
+    pub(crate) fn object(&self, name: &str) -> Option<Members<'a>> {
+        Members::parse(self.raw(name)?)
+    }
+
+    /// All members that are objects.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = Members<'a>> {
+        self.0.values().filter_map(|raw| Members::parse(raw.get()))
+    }
+}
+
+/// A form-encoded body (GitHub's default, and that of some older servers) as the JSON it stands for.
+pub(crate) fn form_as_json(text: &str) -> Option<Zeroizing<String>> {
+    let is_form = ["access_token=", "error="].iter().any(|start| {
+        text.starts_with(start) || text.find(start).is_some_and(|at| text.as_bytes().get(at.wrapping_sub(1)) == Some(&b'&'))
+    });
+    if !is_form || text.contains(char::is_whitespace) {
+        return None;
+    }
+    let members: HashMap<_, _> = url::form_urlencoded::parse(text.as_bytes()).collect();
+    serde_json::to_string(&members).ok().map(Zeroizing::new)
+}
+
+/// Whether a body is a page for people.
+pub(crate) fn is_page(answer: &RawAnswer, text: &str) -> bool {
+    text.starts_with('<') || answer.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
+}

@@ -1,0 +1,82 @@
+/// The longest text of a server that is shown, in characters.
+const LONGEST: usize = 200;
+
+/// A run this long without a space is taken for a token and masked: no word of a message is, and no token is shorter that is
+/// worth its name.
+const TOKEN_LIKE: usize = 20;
+
+/// A server's text made fit for terminals, logs and `status`: no control characters, nothing that turns the
+/// direction of writing, nothing that looks like a token, one line, at most 200 characters.
+///
+/// A server may echo the refresh token in its message, and whoever interprets an answer does not know the token. So
+/// every run of 20 or more printable ASCII characters without a space (the characters a token is made of: RFC 6749, appendix A) becomes `…`.
+pub(crate) fn cleaned(text: &str) -> String {
+    let mut shown = String::new();
+    let mut run = String::new();
+    let visible = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_harmful(*c));
+    for c in visible.chain([' ']) {
+        if c.is_ascii_graphic() {
+            // A run is kept only as long as it may still be a word.
+            if run.len() <= TOKEN_LIKE {
+                run.push(c);
+            }
+            continue;
+        }
+        shown.push_str(if run.len() >= TOKEN_LIKE { "…" } else { &run });
+        run.clear();
+        if c != ' ' || !(shown.is_empty() || shown.ends_with(' ')) {
+            shown.push(c);
+        }
+    }
+    let shown = shown.trim_end();
+    if shown.chars().count() <= LONGEST {
+        return shown.to_owned();
+    }
+    let mut cut: String = shown.chars().take(LONGEST - 1).collect();
+    cut.push('…');
+    cut
+}
+
+/// Control characters, and the invisible ones that hide or turn what stands around them.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_stays_as_it_is() {
+        assert_eq!(cleaned("refresh_token is invalid"), "refresh_token is invalid");
+        assert_eq!(cleaned("AADSTS9010010: The resource parameter"), "AADSTS9010010: The resource parameter");
+        assert_eq!(cleaned("Токен обновления недействителен, войдите снова"), "Токен обновления недействителен, войдите снова");
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_masked() {
+        assert_eq!(cleaned("token rt_0123456789abcdefghij is spent"), "token … is spent");
+        assert_eq!(cleaned("\"rt_0123456789abcdefghij\""), "…");
+        assert_eq!(cleaned("“rt_0123456789abcdefghij”"), "“…”");
+    }
+
+    #[test]
+    fn a_token_broken_by_control_characters_is_masked_as_a_whole() {
+        assert_eq!(cleaned("rt_01234\u{0}56789\u{200b}abcdefghij"), "…");
+    }
+
+    #[test]
+    fn a_terminal_is_safe_from_it() {
+        assert_eq!(cleaned("a\x1b[31mb\r\nc\td\u{202e}e\u{9b}"), "a[31mb c de");
+        assert_eq!(cleaned(" \n "), "");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character() {
+        let shown = cleaned(&"ä".repeat(500));
+        assert_eq!(shown.chars().count(), 200);
+        assert!(shown.ends_with('…'));
+    }
+}

@@ -1,0 +1,325 @@
+use crate::{
+    Http, Metadata, RawAnswer, SendError, ServerHints, UnsentKind, body, cleaned::cleaned, date, origin, origin_of, well_known,
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::time::Duration;
+use url::Url;
+
+/// The most redirects of one metadata look-up. Nothing secret is in it, and the issuer is checked at the end.
+const MOST_REDIRECTS: usize = 3;
+/// The most authorization servers of one protected resource that are asked.
+const MOST_SERVERS: usize = 3;
+
+/// Why the token endpoint of a server could not be found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoveryError {
+    /// A passing failure: a network, a server that is down. Try again later.
+    #[error("the authorization server's metadata cannot be read now: {why}")]
+    Transient {
+        /// What happened, where.
+        why: String,
+        /// How long the server asks to be left alone, at most an hour.
+        retry_after: Option<Duration>,
+    },
+    /// What was found, or what the store says, cannot be trusted or used. Trying again does not help.
+    #[error("the authorization server's metadata cannot be used: {why}")]
+    NeedsPerson {
+        /// What is wrong, where, and what can be done.
+        why: String,
+    },
+}
+
+/// Finds the token endpoint of a server.
+///
+/// In this order: the metadata URL of the configuration or the store; the authorization server and the issuer the entry names;
+/// the protected-resource metadata of the server (RFC 9728); the server's own origin. Each issuer is asked by RFC 8414, then by
+/// OpenID Connect discovery. Where nothing of this exists, by convention of MCP's revision 2025-03-26 the endpoint is `/token` at
+/// the authorization server's origin.
+///
+/// Metadata counts only if its `issuer` is the one asked for (RFC 8414, section 3.3), and the entry's own `issuer`
+/// where it names one: otherwise a server could have the refresh token of another's grant sent to itself. One source that cannot be
+/// reached ends the search: what a later source says might be second best.
+///
+/// Takes at most twice the time of one request.
+///
+/// # Errors
+/// [`DiscoveryError`], sorted by whether trying again can help.
+pub async fn discover(http: &Http, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
+    let limit = http.whole_limit().saturating_mul(2);
+    let search = async { Search::new(http, hints)?.run(hints).await };
+    tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
+        let why = format!("no metadata found for {} in {} s", cleaned_url(&hints.server_url), limit.as_secs());
+        Err(DiscoveryError::Transient { why, retry_after: None })
+    })
+}
+
+/// One search, and what went wrong in it so far.
+struct Search<'a> {
+    http: &'a Http,
+    server: Url,
+    server_is_loopback: bool,
+    entry_issuer: Option<&'a str>,
+    /// The issuers asked already: several hints often name the same one.
+    asked: Vec<Url>,
+    /// The first passing failure: a source that may say something later.
+    passing: Option<DiscoveryError>,
+    /// The first answer that cannot be used.
+    unusable: Option<String>,
+}
+
+impl<'a> Search<'a> {
+    fn new(http: &'a Http, hints: &'a ServerHints) -> Result<Self, DiscoveryError> {
+        let server = Url::parse(&hints.server_url).map_err(|error| needs_person(format!("the server's URL is not one: {error}")))?;
+        let server_is_loopback = origin::is_loopback(&server);
+        origin::allowed(&server, server_is_loopback).map_err(needs_person)?;
+        Ok(Self {
+            http,
+            server,
+            server_is_loopback,
+            entry_issuer: hints.issuer.as_deref().filter(|issuer| !issuer.is_empty()),
+            asked: Vec::new(),
+            passing: None,
+            unusable: None,
+        })
+    }
+
+    async fn run(mut self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
+        if let Some(url) = present(&hints.auth_server_metadata_url) {
+            let url = self.url("the configured metadata URL", url)?;
+            if let Some(found) = self.document(&url).await? {
+                if let Some(metadata) = self.accept(&url, found, None, false) {
+                    return Ok(metadata);
+                }
+            }
+        }
+        // The authorization server whose origin the convention falls back to.
+        let mut authorization_server = None;
+        for (what, hint, from_store) in [
+            ("the entry's authorization server", &hints.authorization_server_url, true),
+            ("the entry's issuer", &hints.issuer, false),
+        ] {
+            let Some(hint) = present(hint) else { continue };
+            let issuer = self.url(what, hint)?;
+            if let Some(metadata) = self.issuer(&issuer, hint, from_store).await? {
+                return Ok(metadata);
+            }
+            authorization_server.get_or_insert(issuer);
+        }
+        for server in self.authorization_servers(hints).await? {
+            let Ok(issuer) = self.url("the authorization server of the resource", &server) else { continue };
+            if let Some(metadata) = self.issuer(&issuer, &server, false).await? {
+                return Ok(metadata);
+            }
+            authorization_server.get_or_insert(issuer);
+        }
+        let own = well_known::root(&self.server);
+        if let Some(metadata) = self.issuer(&own, own.as_str(), false).await? {
+            return Ok(metadata);
+        }
+        if let Some(passing) = self.passing {
+            return Err(passing);
+        }
+        if let Some(unusable) = self.unusable {
+            return Err(needs_person(unusable));
+        }
+        let origin = authorization_server.unwrap_or(own);
+        Ok(Metadata {
+            issuer: hints.issuer.clone().filter(|issuer| !issuer.is_empty()),
+            token_endpoint: well_known::at(&origin, "/token"),
+            auth_methods: Vec::new(),
+            source: format!("no metadata at {}; the MCP convention /token", origin_of(&origin)),
+        })
+    }
+
+    /// Asks one issuer in all the places where its metadata may be.
+    async fn issuer(&mut self, issuer: &Url, written: &str, from_store: bool) -> Result<Option<Metadata>, DiscoveryError> {
+        if self.asked.contains(issuer) {
+            return Ok(None);
+        }
+        self.asked.push(issuer.clone());
+        for url in well_known::of_issuer(issuer) {
+            let Some(found) = self.document(&url).await? else { continue };
+            if let Some(metadata) = self.accept(&url, found, Some(written), from_store) {
+                return Ok(Some(metadata));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks a document; `asked` is the issuer it was asked of, where it is known.
+    ///
+    /// `from_store`: the store holds the pair of this authorization server and the entry's issuer, written together by the client at the login.
+    /// Then metadata found here may name that issuer, as it did at the login.
+    fn accept(&mut self, url: &Url, found: Document, asked: Option<&str>, from_store: bool) -> Option<Metadata> {
+        let named = found.issuer.as_deref();
+        let is_entrys = |issuer: &str| self.entry_issuer.is_some_and(|entrys| well_known::same_issuer(entrys, issuer));
+        let wrong = match (named, asked) {
+            // Old servers name no issuer; then the place it was found at has to do, unless the entry knows better.
+            (None, _) => self.entry_issuer.is_some_and(|entrys| !asked.is_some_and(|asked| well_known::same_issuer(entrys, asked))),
+            (Some(named), _) if self.entry_issuer.is_some() && !is_entrys(named) => true,
+            (Some(named), Some(asked)) => !well_known::same_issuer(named, asked) && !(from_store && is_entrys(named)),
+            (Some(_), None) => false,
+        };
+        if wrong {
+            let expected = self.entry_issuer.or(asked).unwrap_or_default();
+            let why = format!(
+                "{} names the issuer {}, but {} was expected; if the server has moved, log in to it again",
+                shown(url),
+                named.map_or_else(|| "nobody".to_owned(), cleaned_url),
+                cleaned_url(expected)
+            );
+            self.unusable.get_or_insert(why);
+            return None;
+        }
+        let Some(endpoint) = found.token_endpoint else {
+            self.unusable.get_or_insert(format!("{} names no token_endpoint", shown(url)));
+            return None;
+        };
+        match self.url(&format!("the token endpoint named by {}", shown(url)), &endpoint) {
+            Ok(mut token_endpoint) => {
+                token_endpoint.set_fragment(None);
+                Some(Metadata {
+                    issuer: found.issuer.or_else(|| self.entry_issuer.map(ToOwned::to_owned)),
+                    token_endpoint,
+                    auth_methods: found.token_endpoint_auth_methods_supported.unwrap_or_default(),
+                    source: url.to_string(),
+                })
+            }
+            Err(DiscoveryError::NeedsPerson { why } | DiscoveryError::Transient { why, .. }) => {
+                self.unusable.get_or_insert(why);
+                None
+            }
+        }
+    }
+
+    /// The authorization servers that the server's protected-resource metadata names.
+    async fn authorization_servers(&mut self, hints: &ServerHints) -> Result<Vec<String>, DiscoveryError> {
+        let mut urls = Vec::new();
+        if let Some(hint) = present(&hints.resource_metadata_url) {
+            urls.push(self.url("the entry's resource metadata URL", hint)?);
+        }
+        for url in well_known::of_resource(&self.server) {
+            if !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
+        for url in urls {
+            let Some(found) = self.document(&url).await? else { continue };
+            // RFC 9728, section 3.3: metadata of another resource is not this one's. The path may be shorter.
+            let of_another = found
+                .resource
+                .as_deref()
+                .is_some_and(|resource| Url::parse(resource).is_ok_and(|other| other.origin() != self.server.origin()));
+            let servers = found.authorization_servers.unwrap_or_default();
+            if !of_another && !servers.is_empty() {
+                return Ok(servers.into_iter().take(MOST_SERVERS).collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The document at a URL. `None`: there is none, or none that can be read; what that means is noted.
+    async fn document(&mut self, url: &Url) -> Result<Option<Document>, DiscoveryError> {
+        let answer = match self.get(url).await {
+            Ok(answer) => answer,
+            Err(Unreachable::NotAllowed(why)) => {
+                self.unusable.get_or_insert(why);
+                return Ok(None);
+            }
+            Err(Unreachable::Failed(why)) => return Err(DiscoveryError::Transient { why, retry_after: None }),
+        };
+        let text = body::text(&answer);
+        match answer.status {
+            200..=299 => {
+                if let Ok(document) = serde_json::from_str::<Document>(&text) {
+                    return Ok(Some(document));
+                }
+                // Not "there is none": a network's login page would make us guess an endpoint.
+                let what = if body::is_page(&answer, &text) { "a web page" } else { "something that is not metadata" };
+                self.note_passing(format!("{} answered with {what}", shown(url)), None);
+            }
+            429 | 500..=599 => {
+                // An answer read right away needs no clock but the server's; without one a date is no pause.
+                let pause = date::date_header(&answer).and_then(|now| date::retry_after(&answer, now));
+                let pause = pause.or_else(|| date::retry_after(&answer, Timestamp::MAX));
+                self.note_passing(format!("{} answered HTTP {}", shown(url), answer.status), pause);
+            }
+            // Any other status: 404, and 401 or 403 from servers that guard every path alike.
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    async fn get(&self, url: &Url) -> Result<RawAnswer, Unreachable> {
+        let mut url = url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            origin::allowed(&url, self.server_is_loopback).map_err(Unreachable::NotAllowed)?;
+            let answer = self.http.get(&url).await.map_err(|error| match error {
+                SendError::Unsent { why, kind: UnsentKind::NotAllowed } => Unreachable::NotAllowed(why),
+                other => Unreachable::Failed(other.to_string()),
+            })?;
+            let target = answer.location.as_deref().filter(|_| matches!(answer.status, 301 | 302 | 303 | 307 | 308));
+            match target.and_then(|target| url.join(target).ok()) {
+                Some(target) => url = target,
+                None => return Ok(answer),
+            }
+        }
+        Err(Unreachable::NotAllowed(format!("{} redirects in a circle", shown(&url))))
+    }
+
+    /// A URL that may be asked.
+    fn url(&self, what: &str, text: &str) -> Result<Url, DiscoveryError> {
+        let url = Url::parse(text).map_err(|error| needs_person(format!("{what} is not a URL: {error}")))?;
+        origin::allowed(&url, self.server_is_loopback).map_err(|why| needs_person(format!("{what}: {why}")))?;
+        Ok(url)
+    }
+
+    fn note_passing(&mut self, why: String, retry_after: Option<Duration>) {
+        self.passing.get_or_insert(DiscoveryError::Transient { why, retry_after });
+    }
+}
+
+/// The members that matter of both kinds of metadata; each other may be of any type.
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default, deserialize_with = "lenient")]
+    issuer: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    token_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient")]
+    resource: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    authorization_servers: Option<Vec<String>>,
+}
+
+/// A member of a wrong type counts as absent.
+fn lenient<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).ok())
+}
+
+enum Unreachable {
+    NotAllowed(String),
+    Failed(String),
+}
+
+fn present(hint: &Option<String>) -> Option<&str> {
+    hint.as_deref().filter(|hint| !hint.is_empty())
+}
+
+fn needs_person(why: String) -> DiscoveryError {
+    DiscoveryError::NeedsPerson { why }
+}
+
+/// A URL for messages: without its query.
+fn shown(url: &Url) -> String {
+    format!("{}{}", origin_of(url), url.path())
+}
+
+/// A URL in a text of somebody else, for messages: its origin and path if it is a URL, else the text cleaned.
+fn cleaned_url(text: &str) -> String {
+    Url::parse(text).ok().filter(Url::has_host).map_or_else(|| cleaned(text), |url| shown(&url))
+}

@@ -1,0 +1,178 @@
+use crate::{RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, tls};
+use http::header;
+use reqwest::{NoProxy, Proxy, redirect, retry};
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// How requests are made.
+#[derive(Clone, Debug, Default)]
+pub struct HttpOptions {
+    /// The proxy's URL. `None`: what the environment (`HTTPS_PROXY`, `NO_PROXY`…) or the system says. Empty: none at all.
+    /// Connections to this machine never go through a proxy.
+    pub proxy: Option<String>,
+    /// PEM files with CAs to trust besides the system's.
+    pub extra_ca: Vec<PathBuf>,
+    /// Put behind `mcp-refreshd/<version>` in the `User-Agent`, after a space.
+    pub user_agent_suffix: Option<String>,
+    /// How long and how much.
+    pub limits: Limits,
+}
+
+/// How long a request may take and how much an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From the name look-up to the end of the TLS handshake.
+    pub connect: Duration,
+    /// From the start to the last byte of the answer. Longer than `connect`.
+    pub whole: Duration,
+    /// The most bytes in a body.
+    pub body: usize,
+}
+
+impl Default for Limits {
+    /// 5 s to connect; 30 s in all, as Claude Code waits (measured); 1 MiB, some hundred times a real answer.
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), whole: Duration::from_secs(30), body: 1024 * 1024 }
+    }
+}
+
+/// Makes requests: HTTP/1.1, no redirect followed, nothing repeated, no connection kept, no cookie.
+///
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Http {
+    proxied: reqwest::Client,
+    direct: reqwest::Client,
+    limits: Limits,
+    has_roots: bool,
+}
+
+impl Http {
+    /// Reads the CA certificates of the system and of the options; make a new one to see changes in them.
+    ///
+    /// # Errors
+    /// If a CA file or the proxy cannot be used.
+    pub fn new(options: &HttpOptions) -> Result<Self, HttpError> {
+        let tls = tls::config(&options.extra_ca)?;
+        let suffix = options.user_agent_suffix.as_deref().map(|suffix| format!(" {suffix}")).unwrap_or_default();
+        let user_agent = format!("mcp-refreshd/{}{suffix}", env!("CARGO_PKG_VERSION"));
+        let client = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.config.clone())
+                .http1_only()
+                .user_agent(&user_agent)
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                // A request repeated by a library would present a refresh token twice.
+                .retry(retry::never())
+                // A pooled connection may die between two requests, and nobody could tell whether the second was sent.
+                .pool_max_idle_per_host(0)
+                .connect_timeout(options.limits.connect)
+                .timeout(options.limits.whole)
+        };
+        let built = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| HttpError::Client { why: error.without_url().to_string() })
+        };
+        let direct = built(client().no_proxy())?;
+        let proxied = match options.proxy.as_deref() {
+            None => built(client())?,
+            Some("") => direct.clone(),
+            Some(url) => {
+                // The URL may hold a password, so no message repeats it.
+                let proxy = Proxy::all(url).map_err(|_| HttpError::Proxy)?;
+                built(client().proxy(proxy.no_proxy(NoProxy::from_env())))?
+            }
+        };
+        Ok(Self { proxied, direct, limits: options.limits, has_roots: tls.has_roots })
+    }
+
+    /// Sends the request once and hands the whole answer back as it came, whatever its status.
+    ///
+    /// # Errors
+    /// If there is no whole answer. [`SendError::Unsent`] is returned only if no connection was made; where that is not
+    /// certain, the request counts as sent.
+    pub async fn send(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
+        let host = origin::host_of(&request.token_endpoint);
+        let request = reqwest::Request::try_from(request.to_http()?)
+            .map_err(|error| failure::of_reqwest(&error, &host, self.has_roots))?;
+        self.execute(request).await
+    }
+
+    /// One GET for metadata.
+    pub(crate) async fn get(&self, url: &Url) -> Result<RawAnswer, SendError> {
+        let mut request = reqwest::Request::new(http::Method::GET, url.clone());
+        request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("application/json"));
+        self.execute(request).await
+    }
+
+    /// The time one request may take.
+    pub(crate) fn whole_limit(&self) -> Duration {
+        self.limits.whole
+    }
+
+    async fn execute(&self, request: reqwest::Request) -> Result<RawAnswer, SendError> {
+        let host = origin::host_of(request.url());
+        let client = if origin::is_loopback(request.url()) { &self.direct } else { &self.proxied };
+        let failed = |error: reqwest::Error| failure::of_reqwest(&error, &host, self.has_roots);
+        let mut response = client.execute(request).await.map_err(failed)?;
+
+        let header = |name: header::HeaderName| {
+            response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let mut answer = RawAnswer {
+            status: response.status().as_u16(),
+            content_type: header(header::CONTENT_TYPE),
+            content_encoding: header(header::CONTENT_ENCODING),
+            retry_after: header(header::RETRY_AFTER),
+            date: header(header::DATE),
+            location: header(header::LOCATION),
+            body: Zeroizing::new(Vec::with_capacity(8 * 1024)),
+        };
+        let cut = loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if answer.body.len() + chunk.len() > self.limits.body => {
+                    let limit = self.limits.body;
+                    break SendError::Lost { why: format!("the answer of {host} is bigger than {limit} bytes") };
+                }
+                Ok(Some(chunk)) => answer.body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(answer),
+                Err(error) => break failed(error),
+            }
+        };
+        if interpretation::status_says_all(answer.status) {
+            answer.body.clear();
+            return Ok(answer);
+        }
+        Err(cut.with_status(answer.status))
+    }
+}
+
+/// Why no requests can be made with these options. A person has to change the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// A file of `extra_ca` cannot be used.
+    #[error("the CA file {path} cannot be used: {why}", path = path.display())]
+    ExtraCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The proxy's URL cannot be used.
+    #[error("the proxy's URL cannot be used; write it as http://host:port or https://host:port")]
+    Proxy,
+    /// TLS could not be set up.
+    #[error("TLS could not be set up: {why}")]
+    Tls {
+        /// The reason.
+        why: String,
+    },
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client could not be set up: {why}")]
+    Client {
+        /// The reason.
+        why: String,
+    },
+}

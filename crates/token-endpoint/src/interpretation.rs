@@ -1,0 +1,145 @@
+use crate::{
+    Answer, RawAnswer,
+    body::{self, Members},
+    date, grant,
+    refusal::Refusal,
+};
+use jiff::Timestamp;
+use url::Url;
+
+/// The longest body of an error that is read as a sentence.
+const LONGEST_SENTENCE: usize = 2048;
+
+/// What an answer means for the refresh token that was presented.
+///
+/// Pure: the same answer means the same when it is read from a journal after a crash. `now` is used for a `Retry-After` date in an answer
+/// without `Date` only. No error contains text of a successful answer.
+pub fn interpret(answer: &RawAnswer, now: Timestamp) -> Answer {
+    let status = answer.status;
+    match status {
+        200..=299 => success(answer, now),
+        300..=399 => redirect(answer, now),
+        // Each of these says that the request was not processed: RFC 6585 section 4 and 6, RFC 9110 section 15.5.9 and 15.6.4, RFC 8470;
+        // 409 and 423 are what GoTrue and others answer while another refresh of the same session is under way.
+        408 | 409 | 423 | 425 | 429 | 503 | 511 => {
+            Answer::Transient { why: meaning_of(status), retry_after: date::retry_after(answer, now) }
+        }
+        400..=499 => refusal(answer, now),
+        // The server does not do what was asked for, so it did not do it.
+        501 | 505 => Answer::Refused { code: format!("http_{status}"), detail: meaning_of(status) },
+        // The server, or a proxy in front of it, failed at a moment nobody knows.
+        _ => Answer::Ambiguous { why: meaning_of(status), lost: false },
+    }
+}
+
+/// Whether the status alone decides, so that an answer with a broken body is still an answer.
+pub(crate) fn status_says_all(status: u16) -> bool {
+    matches!(status, 300..=399 | 408 | 409 | 423 | 425 | 429 | 501 | 503 | 505 | 511)
+}
+
+fn success(answer: &RawAnswer, now: Timestamp) -> Answer {
+    let text = body::text(answer);
+    let form = body::form_as_json(&text);
+    let json = form.as_deref().unwrap_or(&text);
+    let Some(members) = Members::parse(json) else {
+        return not_json(answer, &text);
+    };
+    if let Some(pair) = grant::pair(&members) {
+        return Answer::Fresh(pair);
+    }
+    // A refresh was asked for and nothing else, so one pair one level down (Slack's `authed_user`, a `data` around it) is the
+    // pair; of two nobody can tell which.
+    let mut nested = members.objects().filter_map(|inner| grant::pair(&inner));
+    if let (Some(pair), None) = (nested.next(), nested.next()) {
+        return Answer::Fresh(pair);
+    }
+    match Refusal::of(&members) {
+        Some(refusal) if Refusal::is_error(&members) => refusal.meaning(answer, now),
+        _ => Answer::Ambiguous {
+            why: format!("HTTP {} without an access token and without an error", answer.status),
+            lost: false,
+        },
+    }
+}
+
+/// A 2xx answer whose body is no JSON object.
+fn not_json(answer: &RawAnswer, text: &str) -> Answer {
+    let status = answer.status;
+    if text.contains("access_token") {
+        let why = format!("the answer was cut or damaged: HTTP {status} with an access token that cannot be read");
+        return Answer::Ambiguous { why, lost: true };
+    }
+    if body::is_page(answer, text) {
+        let why = format!(
+            "HTTP {status} with a web page instead of a token: the network's login page, or a server under maintenance"
+        );
+        return Answer::Transient { why, retry_after: None };
+    }
+    let why = if text.is_empty() {
+        format!("HTTP {status} without a body")
+    } else {
+        format!("HTTP {status} with a body that is not JSON")
+    };
+    Answer::Ambiguous { why, lost: text.is_empty() || text.starts_with('{') }
+}
+
+fn refusal(answer: &RawAnswer, now: Timestamp) -> Answer {
+    let text = body::text(answer);
+    let form = body::form_as_json(&text);
+    let json = form.as_deref().unwrap_or(&text);
+    if let Some(refusal) = Members::parse(json).as_ref().and_then(Refusal::of) {
+        return refusal.meaning(answer, now);
+    }
+    let page = body::is_page(answer, &text);
+    if !page && !text.is_empty() && text.len() <= LONGEST_SENTENCE {
+        return Refusal::of_text(&text).meaning(answer, now);
+    }
+    let what = if page { "a web page" } else { "no reason" };
+    let code = format!("http_{}", answer.status);
+    Answer::Refused { code, detail: format!("{} with {what} in the answer", meaning_of(answer.status)) }
+}
+
+/// A redirect is never followed: it would take the refresh token to a place nobody vouched for. By its own name (RFC 9110,
+/// section 15.4) a temporary one passes, a permanent one says that the endpoint has moved.
+fn redirect(answer: &RawAnswer, now: Timestamp) -> Answer {
+    let status = answer.status;
+    let target = match answer.location.as_deref().map(Url::parse) {
+        // The origin only: path and query may hold anything.
+        Some(Ok(url)) if url.has_host() => format!("to {}", crate::origin_of(&url)),
+        Some(_) => "to another path".to_owned(),
+        None => "to nowhere".to_owned(),
+    };
+    let detail = format!("HTTP {status}, a redirect {target}, which is not followed with a token in hand");
+    match status {
+        302 | 303 | 307 => Answer::Transient { why: detail, retry_after: date::retry_after(answer, now) },
+        _ => Answer::Refused { code: format!("http_{status}"), detail },
+    }
+}
+
+fn meaning_of(status: u16) -> String {
+    let name = match status {
+        408 => "the server got no whole request in time",
+        409 | 423 => "the server is busy with another request for the same grant",
+        429 => "the server asks for fewer requests",
+        500 => "the server failed",
+        502 => "the proxy in front of the server got no good answer",
+        503 => "the server is not available",
+        504 | 524 => "the proxy in front of the server waited too long",
+        511 => "the network asks for a login",
+        520..=530 => "Cloudflare got no good answer from the server",
+        404 | 410 => "there is no token endpoint here",
+        405 | 501 => "the endpoint takes no POST",
+        407 => "the proxy asks for a password",
+        505 => "the server does not speak HTTP/1.1",
+        other => {
+            return http::StatusCode::from_u16(other)
+                .ok()
+                .and_then(|status| status.canonical_reason())
+                .map_or_else(|| format!("HTTP {other}"), |reason| format!("HTTP {other}, {reason}"));
+        }
+    };
+    format!("HTTP {status}, {name}")
+}
+
+#[cfg(test)]
+mod tests;

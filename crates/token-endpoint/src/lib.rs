@@ -1,0 +1,41 @@
+//! Where a grant is refreshed, the one request that does it, and what the answer means.
+//!
+//! Three steps, apart from each other, so that whatever happens between them can be put in order:
+//! [`discover`] finds the token endpoint of a server, [`Http::send`] puts exactly one request on the wire and hands the
+//! answer back as it came, and [`interpret`] says what it means. The last is a pure function: an answer that was kept by a
+//! journal means the same after a crash as before it.
+//!
+//! This crate knows no store, keeps nothing, and never repeats a request by itself: whether a refresh token may be presented
+//! again is for its caller to decide, and everything here is made so that the caller can know.
+
+mod answer;
+mod body;
+mod cleaned;
+mod date;
+mod discovery;
+mod failure;
+mod grant;
+mod hints;
+mod http_client;
+mod interpretation;
+mod metadata;
+mod origin;
+mod raw_answer;
+mod refusal;
+mod request;
+mod shape;
+mod tls;
+mod well_known;
+
+pub use answer::{Answer, TokenPair};
+pub use date::date_header;
+pub use discovery::{DiscoveryError, discover};
+pub use failure::{SendError, UnsentKind};
+pub use hints::ServerHints;
+pub use http_client::{Http, HttpError, HttpOptions, Limits};
+pub use interpretation::interpret;
+pub use metadata::Metadata;
+pub use origin::origin_of;
+pub use raw_answer::{RawAnswer, RawAnswerError};
+pub use request::{ClientAuth, RefreshRequest};
+pub use shape::{RequestShape, next_shape};

@@ -1,0 +1,87 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// An answer as it came, whole and not interpreted: what a journal keeps.
+///
+/// Its body may hold the only copy of a rotated refresh token. `Debug` shows the body's length only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use = "an answer may hold the only copy of a rotated refresh token"]
+pub struct RawAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// `Content-Encoding`; the body is kept as it was encoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_encoding: Option<String>,
+    /// `Retry-After` (RFC 9110, section 10.2.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<String>,
+    /// `Date`: the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// `Location`: where a redirect pointed. It is never followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// The body, byte for byte.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl RawAnswer {
+    /// An answer with this status and body and without headers.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            content_type: None,
+            content_encoding: None,
+            retry_after: None,
+            date: None,
+            location: None,
+            body: Zeroizing::new(body.into()),
+        }
+    }
+
+    /// The answer as bytes for a journal: one line of JSON without a line end, the body in base64.
+    ///
+    /// # Errors
+    /// None in practice: every field can be written.
+    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, RawAnswerError> {
+        serde_json::to_vec(self).map(Zeroizing::new).map_err(|_| RawAnswerError)
+    }
+
+    /// The answer that [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// If the bytes are not what `to_bytes` wrote. The error says nothing of them: they may hold tokens.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RawAnswerError> {
+        serde_json::from_slice(bytes).map_err(|_| RawAnswerError)
+    }
+}
+
+impl fmt::Debug for RawAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawAnswer")
+            .field("status", &self.status)
+            .field("content_type", &self.content_type.as_deref().map(crate::cleaned::cleaned))
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record of an answer cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the record of a token endpoint's answer is damaged")]
+pub struct RawAnswerError;
+
+fn to_base64<S: Serializer>(body: &Zeroizing<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&Zeroizing::new(STANDARD.encode(body.as_slice())))
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<Vec<u8>>, D::Error> {
+    let text = Zeroizing::new(String::deserialize(deserializer)?);
+    STANDARD.decode(text.as_bytes()).map(Zeroizing::new).map_err(|_| de::Error::custom("the body is not base64"))
+}

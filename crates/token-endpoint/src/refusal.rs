@@ -1,0 +1,183 @@
+use crate::{Answer, RawAnswer, body::Members, cleaned::cleaned, date, shape::Complaint};
+use jiff::Timestamp;
+
+/// Codes that say the refresh token will never work again: RFC 6749, then GitHub, Slack, GoTrue and others.
+const DEAD: &[&str] = &[
+    "invalid_grant",
+    "invalid_refresh_token",
+    "bad_refresh_token",
+    "expired_refresh_token",
+    "refresh_token_expired",
+    "refresh_token_not_found",
+    "refresh_token_already_used",
+    "refresh_token_revoked",
+    "session_expired",
+    "session_not_found",
+    "token_expired",
+    "token_revoked",
+    "expired_token",
+    "user_not_found",
+    "user_banned",
+    "account_inactive",
+];
+
+/// Codes that say the client is not known or its secret is wrong: RFC 6749, then GitHub and Slack.
+const CLIENT_DEAD: &[&str] = &[
+    "invalid_client",
+    "invalid_client_id",
+    "bad_client_secret",
+    "incorrect_client_credentials",
+    "client_not_found",
+    "unknown_client",
+];
+
+/// Codes of a passing failure before anything was done.
+const TRANSIENT: &[&str] = &[
+    "temporarily_unavailable",
+    "service_unavailable",
+    "slow_down",
+    "ratelimited",
+    "rate_limited",
+    "rate_limit_exceeded",
+    "over_request_rate_limit",
+    "too_many_requests",
+    "request_timeout",
+];
+
+/// Codes of a failure in the middle of something.
+const AMBIGUOUS: &[&str] = &["server_error", "internal_error", "internal_server_error", "fatal_error"];
+
+/// Other codes of 20 characters and more that are words and no tokens.
+const LONG_WORDS: &[&str] = &["unsupported_grant_type", "unsupported_response_type", "interaction_required", "consent_required"];
+
+/// What servers write instead of `invalid_grant`, without everything but letters and digits: Atlassian answers 403
+/// `unauthorized_client: refresh_token is invalid`, Zitadel 400 `invalid_request … RefreshTokenInvalid`.
+const DEAD_WORDS: &[&str] = &[
+    "refreshtokeninvalid",
+    "refreshtokenisinvalid",
+    "refreshtokenisnotvalid",
+    "refreshtokennotvalid",
+    "invalidrefreshtoken",
+    "refreshtokenexpired",
+    "refreshtokenisexpired",
+    "refreshtokenhasexpired",
+    "expiredrefreshtoken",
+    "refreshtokenrevoked",
+    "refreshtokenisrevoked",
+    "refreshtokenwasrevoked",
+    "refreshtokenhasbeenrevoked",
+    "revokedrefreshtoken",
+    "refreshtokennotfound",
+    "refreshtokendoesnotexist",
+    "refreshtokenalreadyused",
+    "refreshtokenhasalreadybeenused",
+    "refreshtokenreuse",
+    "unknownrefreshtoken",
+];
+
+/// What servers write instead of `invalid_client` (Keycloak answers `unauthorized_client: Invalid client or Invalid client
+/// credentials`, Entra AADSTS700016 for an application that is gone).
+const CLIENT_DEAD_WORDS: &[&str] = &[
+    "invalidclient",
+    "unknownclient",
+    "clientnotfound",
+    "clientdoesnotexist",
+    "clientisnotregistered",
+    "clientnotregistered",
+    "aadsts700016",
+];
+
+/// A server's own account of why it refused.
+pub(crate) struct Refusal {
+    code: String,
+    text: String,
+}
+
+impl Refusal {
+    /// The error in the members of an answer, in RFC 6749's form (section 5.2) or one of those in use instead: an object under
+    /// `error`, `errorCode` (Okta), `error_code` and `msg` (GoTrue), `ok: false` (Slack).
+    pub(crate) fn of(members: &Members<'_>) -> Option<Self> {
+        let nested = members.object("error");
+        let inside = |names: &[&str]| nested.as_ref().and_then(|nested| names.iter().find_map(|name| nested.text(name)));
+        let outside = |names: &[&str]| names.iter().find_map(|name| members.text(name));
+        let code = members
+            .text("error")
+            .or_else(|| inside(&["code", "type", "error", "status"]))
+            .or_else(|| outside(&["error_code", "errorCode", "code"]));
+        let text = outside(&["error_description", "message", "msg", "errorSummary", "error_message", "detail", "description"])
+            .or_else(|| inside(&["error_description", "message", "description"]));
+        let failed = members.has("error") || members.raw("ok") == Some("false");
+        if code.is_none() && text.is_none() && !failed {
+            return None;
+        }
+        // `unauthorized_client: refresh_token is invalid` in one member is a code and its text.
+        let code = code.unwrap_or_default();
+        let (code, rest) = code.split_once(':').unwrap_or((&code, ""));
+        let text = [rest.trim(), text.as_deref().unwrap_or_default()].join(" ");
+        Some(Self { code: code.trim().to_owned(), text: text.trim().to_owned() })
+    }
+
+    /// Whether the members are those of an error and not of anything else: a code or an `ok: false`.
+    pub(crate) fn is_error(members: &Members<'_>) -> bool {
+        ["error", "error_code", "errorCode"].iter().any(|name| members.has(name)) || members.raw("ok") == Some("false")
+    }
+
+    /// An error that is no more than a text.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self { code: String::new(), text: text.to_owned() }
+    }
+
+    /// What the refusal means. The status counts only where the server's own code says nothing: `invalid_grant` comes with 400, 401,
+    /// 403 and 200.
+    pub(crate) fn meaning(&self, answer: &RawAnswer, now: Timestamp) -> Answer {
+        let known = self.code.to_lowercase();
+        let is = |codes: &[&str]| codes.contains(&known.as_str());
+        let words: String =
+            [known.as_str(), &self.text].concat().chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+        let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
+        let code = self.shown_code(answer.status);
+        let detail = match cleaned(&self.text) {
+            text if text.is_empty() => format!("no reason given (HTTP {})", answer.status),
+            text => text,
+        };
+
+        // A complaint about the request's form comes first: Entra dresses some of them as `invalid_grant`.
+        if Complaint::of(&known, &self.text).is_some() {
+            return Answer::Refused { code, detail };
+        }
+        if is(TRANSIENT) {
+            let why = format!("the server answered {code}: {detail}");
+            return Answer::Transient { why, retry_after: date::retry_after(answer, now) };
+        }
+        if is(AMBIGUOUS) {
+            return Answer::Ambiguous { why: format!("the server failed: {code}: {detail}"), lost: false };
+        }
+        if is(CLIENT_DEAD) {
+            return Answer::ClientDead { code, detail };
+        }
+        if is(DEAD) || says(DEAD_WORDS) {
+            return Answer::Dead { code, detail };
+        }
+        if says(CLIENT_DEAD_WORDS) {
+            return Answer::ClientDead { code, detail };
+        }
+        // Among what is left is a plain `unauthorized_client`: by RFC 6749 the client is known but may not refresh. That can be
+        // a policy just being changed, and servers use the code for other things too: a few tries, then a person.
+        match answer.status {
+            404 | 405 | 410 => Answer::Refused { code: format!("http_{}", answer.status), detail },
+            _ => Answer::Refused { code, detail },
+        }
+    }
+
+    /// The code in a form that can be shown: a known one as it is, another if it does not look like a token.
+    fn shown_code(&self, status: u16) -> String {
+        let known = self.code.to_lowercase();
+        if [DEAD, CLIENT_DEAD, TRANSIENT, AMBIGUOUS, LONG_WORDS].iter().any(|codes| codes.contains(&known.as_str())) {
+            return known;
+        }
+        match cleaned(&self.code) {
+            code if code.is_empty() || code.contains('…') => format!("http_{status}"),
+            code => code,
+        }
+    }
+}
