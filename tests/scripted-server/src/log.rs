@@ -1,6 +1,7 @@
 use serde::Serialize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::watch;
 
 /// One request, from its arrival to the last byte of its answer.
 ///
@@ -114,6 +115,8 @@ type Observer = Box<dyn FnMut(&Entry) + Send>;
 pub(crate) struct Log {
     entries: Mutex<Vec<Entry>>,
     changed: Condvar,
+    /// The same bell for tasks.
+    bell: watch::Sender<()>,
     observer: Mutex<Option<Observer>>,
 }
 
@@ -140,8 +143,13 @@ impl Log {
         let number = entries.len();
         entry.number = number;
         entries.push(entry);
-        self.changed.notify_all();
+        self.ring();
         number
+    }
+
+    fn ring(&self) {
+        self.changed.notify_all();
+        self.bell.send_replace(());
     }
 
     pub(crate) fn decide(&self, number: usize, outcome: Outcome, detail: &str) {
@@ -167,7 +175,7 @@ impl Log {
         let mut entries = self.entries();
         let entry = entries.get_mut(number)?;
         change(entry);
-        self.changed.notify_all();
+        self.ring();
         Some(entry.clone())
     }
 
@@ -183,6 +191,16 @@ impl Log {
             entries = self.changed.wait_timeout(entries, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+
+    /// The same for a task: it waits as long as it is polled.
+    pub(crate) async fn reached(&self, condition: impl Fn(&[Entry]) -> bool) {
+        let mut bell = self.bell.subscribe();
+        while !condition(&self.entries()) {
+            if bell.changed().await.is_err() {
+                return;
+            }
+        }
     }
 }
 

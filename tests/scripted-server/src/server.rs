@@ -145,6 +145,11 @@ impl Server {
         self.root.shared.log.wait_for(patience, condition)
     }
 
+    /// Waits in a task until the log fulfils the condition. Set a limit with `tokio::time::timeout`.
+    pub async fn reached(&self, condition: impl Fn(&[Entry]) -> bool) {
+        self.root.shared.log.reached(condition).await;
+    }
+
     /// Calls the observer with each request that is finished. It runs on the server's thread.
     pub fn observe(&self, observer: impl FnMut(&Entry) + Send + 'static) {
         self.root.shared.log.observe(observer);

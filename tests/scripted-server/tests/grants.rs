@@ -1,5 +1,13 @@
 //! Rotation, reuse, grace, revocation: what the authorization server does with a refresh token.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, also in its helpers"
+)]
+
 mod common;
 
 use common::{PING, call, refresh};

@@ -64,7 +64,13 @@ pub(crate) fn receive(mut stream: impl Read) -> Reply {
     Reply { raw, end }
 }
 
-pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+pub(crate) fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Reply {
     receive(send(address, &text(method, path, headers, body)))
 }
 
