@@ -47,6 +47,16 @@ pub trait FileSystem: Clone + 'static {
     /// `rename`, which replaces a file at `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// `rename` that replaces nothing: [`io::ErrorKind::AlreadyExists`] when anything is at `to`, even an empty folder.
+    fn rename_exclusive(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// The user id that files made here belong to.
+    fn user(&self) -> u32;
+
+    /// What would make a rename over this file, or within this folder, fail although everything else is well; `None` where nothing
+    /// is known to.
+    fn obstacle(&self, path: &Path) -> io::Result<Option<Obstacle>>;
+
     /// Dates a file or folder (not a link's target) to [`now`](Self::now).
     fn touch(&self, path: &Path) -> io::Result<()>;
 
@@ -77,6 +87,15 @@ pub trait FileSystem: Clone + 'static {
 
     /// `fsync` of a folder: when it has returned, the names in it survive a power cut.
     fn sync_folder(&self, folder: &Path) -> impl Future<Output = io::Result<()>> + 'static;
+}
+
+/// Why a file cannot be replaced although its folder can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The file itself is a mount point (a bind mount): a rename over it gives EBUSY.
+    MountPoint,
+    /// The file, or its folder, is immutable or append-only.
+    Immutable,
 }
 
 /// What kind of thing a path names.

@@ -1,8 +1,8 @@
 use crate::{
+    Stamp,
     document::{Document, DocumentError},
     error::{ReadError, WriteError},
     lock::{Locks, StorageLock},
-    Stamp,
 };
 use std::fmt;
 use std::future::Future;

@@ -1,0 +1,62 @@
+//! Claude Code's credential document: found, read, locked, spliced and replaced without harm.
+//!
+//! A [`Store`] holds one [`Document`]; a document holds [`Entry`]s under [`EntryKey`]s. A change is spliced into the raw text, so
+//! that every byte outside the changed members stays as it was, and swapped in under the two lock protocols of the client
+//! ([`Locks`]). Nothing here knows OAuth, a network or a daemon.
+//!
+//! ```
+//! use claude_store::{Change, Document, EntryKey, TokenChange};
+//! use oauth_secret::AccessToken;
+//! let text = br#"{"mcpOAuth":{"lab|00":{"serverName":"lab","accessToken":"at_old","kept":1e400}}}"#;
+//! let change = Change::Tokens(TokenChange {
+//!     access_token: AccessToken::new("at_new"),
+//!     refresh_token: None,
+//!     expires_at: Some(1_795_381_774_631),
+//!     scope: None,
+//! });
+//! let spliced = Document::parse(text)?.splice(&[(EntryKey::new("lab|00"), change)])?;
+//! assert_eq!(
+//!     &spliced[..],
+//!     br#"{"mcpOAuth":{"lab|00":{"serverName":"lab","accessToken":"at_new","kept":1e400,"expiresAt":1795381774631}}}"#
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limits
+//! Locks and heartbeats are tasks of one thread: [`Locks::refresh_lock`] and [`Locks::storage_lock`] must be called inside a
+//! [`tokio::task::LocalSet`]. Clients older than 2.1.160 write the document without any lock (measured); no protocol can
+//! protect a write of theirs, only notice it.
+
+mod document;
+mod entry;
+mod error;
+mod file_store;
+mod file_system;
+mod folder_watch;
+mod key;
+mod lock;
+mod needs_auth;
+mod os_file_system;
+mod platform;
+mod random;
+mod server_configs;
+mod session_activity;
+mod splice;
+mod storage_folder;
+mod store;
+
+pub use document::{Document, DocumentError, EntryProblem};
+pub use entry::{DiscoveryState, Entry, ExpiresAt, StubKind};
+pub use error::{ErrorKind, ReadError, WriteError};
+pub use file_store::{FileStore, StagedFile};
+pub use file_system::{FileKind, FileSystem, Obstacle, Stamp};
+pub use folder_watch::{FolderWatch, WatchError};
+pub use key::EntryKey;
+pub use lock::{LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
+pub use needs_auth::{NeedsAuthCache, NeedsAuthError};
+pub use os_file_system::OsFileSystem;
+pub use server_configs::ServerConfigs;
+pub use session_activity::SessionActivity;
+pub use splice::{Change, RawEntry, SpliceError, TokenChange};
+pub use storage_folder::StorageFolder;
+pub use store::{Published, Snapshot, Store, Version};

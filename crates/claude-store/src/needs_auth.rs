@@ -1,0 +1,177 @@
+use crate::document::{Member, Object, describe, range_with_comma};
+use crate::storage_folder::NEEDS_AUTH;
+use crate::{FileSystem, OsFileSystem};
+use std::io;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// More than any such cache has.
+const LIMIT: u64 = 4 << 20;
+
+/// How often a removal is begun anew because the client wrote meanwhile.
+const TRIES: usize = 10;
+
+/// The client's list of servers that need a login: for 15 minutes every new session skips a server in it without one request,
+/// even when the store holds a good token (measured). So the name of a repaired server has to go.
+///
+/// The client writes this file in place and takes no lock for it. Right before the new file is renamed over it, its bytes are
+/// compared once more; the rest of the gap is microseconds wide, and what could get lost in it is a flag.
+pub struct NeedsAuthCache<F: FileSystem = OsFileSystem> {
+    files: F,
+    path: PathBuf,
+}
+
+/// Why the cache could not be read or changed. It is as it was then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NeedsAuthError {
+    /// The file is not what the client writes.
+    #[error("{} is not what Claude Code writes ({why}); remove it, it is only a cache", path.display())]
+    Odd {
+        /// The cache's path.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The client wrote again and again meanwhile.
+    #[error("{} changed under every try to write it; it will be tried again", path.display())]
+    Busy {
+        /// The cache's path.
+        path: PathBuf,
+    },
+    /// An error of the operating system.
+    #[error("{} cannot be read or written: {source}", path.display())]
+    Io {
+        /// The cache's path.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// The file as it was read once.
+struct Content {
+    bytes: Zeroizing<Vec<u8>>,
+    mode: u32,
+}
+
+impl<F: FileSystem> NeedsAuthCache<F> {
+    /// The cache at this path.
+    #[must_use]
+    pub fn new(files: F, path: impl Into<PathBuf>) -> Self {
+        Self { files, path: path.into() }
+    }
+
+    /// The flagged servers' names, each with the moment of its flag in milliseconds since 1970. A flag without a readable moment
+    /// is passed over, as a missing file is.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read, or is not what the client writes.
+    pub fn flagged(&self) -> Result<Vec<(String, i64)>, NeedsAuthError> {
+        let Some(Content { bytes, .. }) = self.read(&self.path)? else { return Ok(Vec::new()) };
+        let object = self.object(&bytes)?;
+        Ok(object.members.iter().filter_map(flag).collect())
+    }
+
+    /// Takes a server's name out, so that the next session uses the server; `false` when it was not in. Every other byte stays.
+    ///
+    /// # Errors
+    /// The file could not be read or replaced, or is not what the client writes; then it is as it was.
+    pub fn remove(&self, server_name: &str) -> Result<bool, NeedsAuthError> {
+        let path = match self.files.resolve(&self.path) {
+            Ok(path) => path,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(self.io(error)),
+        };
+        for _ in 0..TRIES {
+            let Some(Content { bytes, mode }) = self.read(&path)? else { return Ok(false) };
+            let Some(rest) = self.without(&bytes, server_name)? else { return Ok(false) };
+            if self.replace(&path, &bytes, rest.as_bytes(), mode).map_err(|error| self.io(error))? {
+                return Ok(true);
+            }
+        }
+        Err(NeedsAuthError::Busy { path: self.path.clone() })
+    }
+
+    /// Swaps the new bytes in if the old ones are still there.
+    fn replace(&self, path: &Path, old: &[u8], new: &[u8], mode: u32) -> io::Result<bool> {
+        let name = format!(".{NEEDS_AUTH}.tmp.mcp-refreshd-{:08x}", crate::random::random_u32());
+        let temporary = path.with_file_name(name);
+        let file = self.files.create_file(&temporary, mode & 0o777)?;
+        let swapped = self.files.append(&file, new).and_then(|()| {
+            let unchanged = self.files.read(path, LIMIT)?.0.as_slice() == old;
+            if unchanged {
+                self.files.rename(&temporary, path)?;
+            }
+            Ok(unchanged)
+        });
+        if !matches!(swapped, Ok(true)) {
+            // What stays is swept at the next start.
+            let _ = self.files.remove_file(&temporary);
+        }
+        swapped
+    }
+
+    /// The text without this member; `None` when it has none.
+    fn without(&self, bytes: &[u8], server_name: &str) -> Result<Option<String>, NeedsAuthError> {
+        let mut rest: Option<String> = None;
+        loop {
+            let text = rest.as_deref().map_or(bytes, str::as_bytes);
+            let object = self.object(text)?;
+            let Some(number) = object.members.iter().position(|member| member.key == server_name) else {
+                return Ok(rest);
+            };
+            let whole = std::str::from_utf8(text).map_err(|_| self.odd("not UTF-8"))?;
+            let mut shorter = whole.to_owned();
+            if let Some(range) = range_with_comma(whole, &object, number) {
+                shorter.replace_range(range, "");
+            }
+            rest = Some(shorter);
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Content>, NeedsAuthError> {
+        match self.files.read(path, LIMIT) {
+            Ok((bytes, stamp)) => Ok(Some(Content { bytes, mode: stamp.mode })),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound => Ok(None),
+                io::ErrorKind::InvalidInput => Err(self.odd("not a regular file")),
+                io::ErrorKind::FileTooLarge => Err(self.odd("over 4 MiB")),
+                _ => Err(self.io(error)),
+            },
+        }
+    }
+
+    fn object<'a>(&self, bytes: &'a [u8]) -> Result<Object<'a>, NeedsAuthError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| self.odd("not UTF-8"))?;
+        Object::parse(text).map_err(|_| self.odd("not a JSON object"))
+    }
+
+    fn odd(&self, why: &'static str) -> NeedsAuthError {
+        NeedsAuthError::Odd { path: self.path.clone(), why }
+    }
+
+    fn io(&self, source: io::Error) -> NeedsAuthError {
+        NeedsAuthError::Io { path: self.path.clone(), source }
+    }
+}
+
+impl<F: FileSystem> std::fmt::Debug for NeedsAuthCache<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NeedsAuthCache").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast of a float saturates, and a date far off is as good as any"
+)]
+fn flag(member: &Member<'_>) -> Option<(String, i64)> {
+    let value = Object::parse(member.value).ok()?;
+    let timestamp = value.members.iter().rev().find(|member| member.key == "timestamp")?;
+    let millis: f64 = Some(timestamp.value).filter(|raw| describe(raw) == "a number")?.parse().ok()?;
+    Some((member.key.clone().into_owned(), millis as i64))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+use crate::{FileKind, FileSystem, Obstacle, Stamp, platform};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
+use std::ffi::OsString;
+use std::fs::{File, Metadata};
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use zeroize::Zeroizing;
+
+/// The file system of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsFileSystem;
+
+impl FileSystem for OsFileSystem {
+    type File = Arc<File>;
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> io::Result<(Zeroizing<Vec<u8>>, Stamp)> {
+        // Looked at before it is opened: opening a device may do something.
+        regular(&std::fs::metadata(path)?)?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        let metadata = file.metadata()?;
+        regular(&metadata)?;
+        if metadata.len() > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let size = usize::try_from(metadata.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        // Room for everything at once: growing would leave copies of tokens behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(size + 64));
+        (&mut file).take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok((bytes, stamp(&metadata)))
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        std::fs::metadata(path).map(|metadata| stamp(&metadata))
+    }
+
+    fn link_stamp(&self, path: &Path) -> io::Result<Stamp> {
+        std::fs::symlink_metadata(path).map(|metadata| stamp(&metadata))
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::canonicalize(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+    }
+
+    fn create_folder(&self, path: &Path, mode: u32) -> io::Result<()> {
+        std::fs::DirBuilder::new().mode(mode).create(path)
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_dir(path)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn rename_exclusive(&self, from: &Path, to: &Path) -> io::Result<()> {
+        platform::rename_exclusive(from, to)
+    }
+
+    fn user(&self) -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    fn obstacle(&self, path: &Path) -> io::Result<Option<Obstacle>> {
+        platform::obstacle(path)
+    }
+
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        // This machine's clock, also on a network file system: the client judges a lock's age by it.
+        let now = self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = Timespec {
+            tv_sec: now.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: now.subsec_nanos().into(),
+        };
+        let both = Timestamps { last_access: now, last_modification: now };
+        Ok(rustix::fs::utimensat(CWD, path, &both, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    fn create_file(&self, path: &Path, mode: u32) -> io::Result<Self::File> {
+        let flags = OFlags::RDWR
+            | OFlags::CREATE
+            | OFlags::EXCL
+            | OFlags::NOFOLLOW
+            | OFlags::APPEND
+            | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(mode & 0o777))?);
+        // The umask may have taken bits away.
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        Ok(Arc::new(file))
+    }
+
+    fn open_to_append(&self, path: &Path) -> io::Result<Self::File> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::APPEND | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        regular(&file.metadata()?)?;
+        Ok(Arc::new(file))
+    }
+
+    fn reserve(&self, file: &Self::File, len: u64) -> io::Result<()> {
+        platform::reserve(file, len)
+    }
+
+    fn append(&self, file: &Self::File, bytes: &[u8]) -> io::Result<()> {
+        (&**file).write_all(bytes)
+    }
+
+    fn truncate(&self, file: &Self::File, len: u64) -> io::Result<()> {
+        file.set_len(len)
+    }
+
+    fn set_mode(&self, file: &Self::File, mode: u32) -> io::Result<()> {
+        file.set_permissions(std::fs::Permissions::from_mode(mode))
+    }
+
+    fn file_stamp(&self, file: &Self::File) -> io::Result<Stamp> {
+        file.metadata().map(|metadata| stamp(&metadata))
+    }
+
+    fn sync(&self, file: &Self::File) -> impl Future<Output = io::Result<()>> + 'static {
+        let file = Arc::clone(file);
+        aside(move || platform::sync(&file))
+    }
+
+    fn sync_folder(&self, folder: &Path) -> impl Future<Output = io::Result<()>> + 'static {
+        let folder = folder.to_owned();
+        aside(move || {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let folder = File::from(rustix::fs::open(&folder, flags, Mode::empty())?);
+            platform::sync(&folder)
+        })
+    }
+}
+
+/// Runs something that waits for the medium on a thread of its own, which ends with it. Not on the runtime's blocking threads:
+/// name look-ups that hang could have taken all of them.
+async fn aside(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    let (done, waits) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("fsync".to_owned()).stack_size(64 << 10);
+    thread.spawn(move || drop(done.send(work())))?;
+    waits.await.unwrap_or_else(|_| Err(io::Error::other("the thread that waits for the disk ended early")))
+}
+
+fn regular(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
+}
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    let kind = metadata.file_type();
+    Stamp {
+        kind: if kind.is_file() {
+            FileKind::File
+        } else if kind.is_dir() {
+            FileKind::Folder
+        } else if kind.is_symlink() {
+            FileKind::Link
+        } else {
+            FileKind::Other
+        },
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        modified: moment(metadata.mtime(), metadata.mtime_nsec()),
+        changed: moment(metadata.ctime(), metadata.ctime_nsec()),
+        size: metadata.len(),
+        mode: metadata.mode() & 0o7777,
+        owner: metadata.uid(),
+    }
+}
+
+/// Seconds may be negative (before 1970); nanoseconds never are.
+fn moment(seconds: i64, nanoseconds: i64) -> SystemTime {
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let start = SystemTime::UNIX_EPOCH;
+    let whole = if seconds < 0 { start.checked_sub(whole) } else { start.checked_add(whole) };
+    let part = Duration::from_nanos(nanoseconds.unsigned_abs());
+    whole.and_then(|moment| moment.checked_add(part)).unwrap_or(start)
+}
+
+#[cfg(test)]
+mod tests;

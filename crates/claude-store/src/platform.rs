@@ -1,0 +1,18 @@
+//! Everything that differs between operating systems, one file for each with the same names in it.
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[path = "platform/linux.rs"]
+mod system;
+
+#[cfg(target_vendor = "apple")]
+#[path = "platform/macos.rs"]
+mod system;
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+#[path = "platform/other.rs"]
+mod system;
+
+pub(crate) use system::{
+    CACHE_FOLDER, HONOURS_XDG_CACHE, is_descriptor_limit, obstacle, rename_exclusive, reserve, sync,
+    watch_limit_advice,
+};

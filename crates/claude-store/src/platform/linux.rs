@@ -1,0 +1,67 @@
+use crate::Obstacle;
+use rustix::fs::{AtFlags, CWD, FallocateFlags, RenameFlags, StatxAttributes, StatxFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// The folder for caches below the home folder.
+pub(crate) const CACHE_FOLDER: &str = ".cache";
+
+/// Whether `XDG_CACHE_HOME` moves it.
+pub(crate) const HONOURS_XDG_CACHE: bool = true;
+
+/// Waits until the file's content and size survive a power cut.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
+/// Allocates blocks without changing the file's size.
+pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
+    rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, len.max(1)).map_err(|errno| match errno {
+        Errno::OPNOTSUPP | Errno::NOSYS => io::Error::from(io::ErrorKind::Unsupported),
+        _ => errno.into(),
+    })
+}
+
+/// Asks the kernel by `statx` (Linux 5.8): exact also for a bind mount from the same file system, which has the same device
+/// number on both sides.
+pub(crate) fn obstacle(path: &Path) -> io::Result<Option<Obstacle>> {
+    let stat = match rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty()) {
+        Ok(stat) => stat,
+        // An older kernel cannot say; a rename would still find out.
+        Err(Errno::NOSYS) => return Ok(None),
+        Err(errno) => return Err(errno.into()),
+    };
+    let is_folder = u32::from(stat.stx_mode) & 0o170_000 == 0o040_000;
+    if !is_folder && stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+        Ok(Some(Obstacle::MountPoint))
+    } else if stat.stx_attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND) {
+        Ok(Some(Obstacle::Immutable))
+    } else {
+        Ok(None)
+    }
+}
+
+/// `renameat2(RENAME_NOREPLACE)`; where the file system has none, a look and a rename.
+pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match to.symlink_metadata() {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
+            Err(error) => Err(error),
+        },
+        result => result.map_err(io::Error::from),
+    }
+}
+
+/// What to type when the system hands out no more watches.
+pub(crate) fn watch_limit_advice() -> &'static str {
+    "raise the limit: `sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512`"
+}
+
+/// Whether this user's or this process's limit of watchers or open files is reached.
+pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+}

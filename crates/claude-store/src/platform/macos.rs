@@ -1,0 +1,55 @@
+use crate::Obstacle;
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::darwin::fs::MetadataExt;
+use std::path::Path;
+
+/// The folder for caches below the home folder.
+pub(crate) const CACHE_FOLDER: &str = "Library/Caches";
+
+/// Whether `XDG_CACHE_HOME` moves it.
+pub(crate) const HONOURS_XDG_CACHE: bool = false;
+
+/// `UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND` of `chflags(2)`.
+const LOCKED_FLAGS: u32 = 0x0000_0002 | 0x0000_0004 | 0x0002_0000 | 0x0004_0000;
+
+/// Waits until the drive itself has written its cache; where the file system cannot ask for that, a plain `fsync`.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    rustix::fs::fcntl_fullfsync(file).or_else(|_| rustix::fs::fsync(file)).map_err(io::Error::from)
+}
+
+/// There is no call that allocates without growing the file.
+pub(crate) fn reserve(_file: &File, _len: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Looks at the flags; files cannot be mount points here.
+pub(crate) fn obstacle(path: &Path) -> io::Result<Option<Obstacle>> {
+    let locked = path.symlink_metadata()?.st_flags() & LOCKED_FLAGS != 0;
+    Ok(locked.then_some(Obstacle::Immutable))
+}
+
+/// `renamex_np(RENAME_EXCL)`; where the file system has none, a look and a rename.
+pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOTSUP) => match to.symlink_metadata() {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
+            Err(error) => Err(error),
+        },
+        result => result.map_err(io::Error::from),
+    }
+}
+
+/// What to type when the system hands out no more watches.
+pub(crate) fn watch_limit_advice() -> &'static str {
+    "close programs that watch many folders, or raise the limit of open files: `ulimit -n 4096`"
+}
+
+/// Whether this user's or this process's limit of watchers or open files is reached.
+pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+}

@@ -1,0 +1,45 @@
+use crate::Obstacle;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// The folder for caches below the home folder.
+pub(crate) const CACHE_FOLDER: &str = ".cache";
+
+/// Whether `XDG_CACHE_HOME` moves it.
+pub(crate) const HONOURS_XDG_CACHE: bool = true;
+
+/// Waits until the file's content and size survive a power cut.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
+/// No call that works everywhere allocates without growing the file.
+pub(crate) fn reserve(_file: &File, _len: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nothing can be known beforehand.
+pub(crate) fn obstacle(_path: &Path) -> io::Result<Option<Obstacle>> {
+    Ok(None)
+}
+
+/// A look and a rename: a small gap that only a steal of a dead lock ever passes through.
+pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
+    match to.symlink_metadata() {
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
+        Err(error) => Err(error),
+    }
+}
+
+/// What to type when the system hands out no more watches.
+pub(crate) fn watch_limit_advice() -> &'static str {
+    "raise this system's limits for file watches and open files"
+}
+
+/// Whether this user's or this process's limit of watchers or open files is reached.
+pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+}
