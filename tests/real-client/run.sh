@@ -1,0 +1,45 @@
+#!/bin/sh
+# Runs the scenarios with the real client, in a namespace with nothing but the loopback interface.
+#
+# Usage: run.sh [--nobody | --careless] [--both-act SECONDS] [--at-once N] [scenario…]     (run.sh --list names them)
+#   MCP_REFRESHD           the agent's binary (default: <target folder>/release/mcp-refreshd, built if it is missing)
+#   REQUIRE_REAL_CLIENT=1  what cannot be run is a failure instead of a line `SKIPPED: …`
+#   and the variables of fetch.sh
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+workspace=$(dirname -- "$(dirname -- "$here")")
+target=${CARGO_TARGET_DIR:-$workspace/target}
+
+skip() {
+    if [ "${REQUIRE_REAL_CLIENT:-}" = 1 ]; then
+        echo "FAILED: the tests with the real client cannot run: $1" >&2
+        exit 1
+    fi
+    echo "SKIPPED: the tests with the real client: $1" >&2
+    exit 0
+}
+
+cargo build --quiet --manifest-path "$workspace/Cargo.toml" --package real-client
+case " $* " in
+*" --list "*) exec "$target/debug/real-client" --list ;;
+*" --nobody "* | *" --careless "*) ;;
+*)
+    agent=${MCP_REFRESHD:-$target/release/mcp-refreshd}
+    [ -n "${MCP_REFRESHD:-}" ] || cargo build --quiet --release --manifest-path "$workspace/Cargo.toml" --package mcp-refreshd
+    set -- --agent "$agent" "$@"
+    ;;
+esac
+
+client=$("$here/fetch.sh")
+[ -n "$client" ] || exit 0
+command -v script >/dev/null || skip "script (util-linux) is not installed"
+
+# Namespaces for the network, and for the processes: whatever a scenario leaves behind dies with the run.
+namespace='--net --pid --fork --kill-child --mount-proc'
+[ "$(id -u)" = 0 ] || namespace="--user --map-root-user $namespace"
+# shellcheck disable=SC2086 # the options are words
+unshare $namespace true 2>/dev/null || skip "unshare $namespace is not permitted here"
+# shellcheck disable=SC2086,SC2016
+exec env -i PATH="/usr/sbin:/sbin:/usr/bin:/bin" TMPDIR="${TMPDIR:-/tmp}" unshare $namespace \
+    sh -c 'ip link set lo up && exec "$@"' sh "$target/debug/real-client" --client "$client" "$@"

@@ -1,0 +1,67 @@
+//! An agent as one would write it in an afternoon: no locks, no quiet moment, no look at what changed meanwhile.
+
+use crate::person::Person;
+use crate::refresher::USER_AGENT;
+use crate::{Fallible, plain_http};
+use serde_json::{Value, json};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+use tokio::task::JoinHandle;
+
+/// It looks that often.
+const EVERY: Duration = Duration::from_millis(200);
+/// It refreshes what has less than that left.
+const MARGIN: Duration = Duration::from_secs(12 * 60);
+/// It takes its time between the answer and the write.
+const TARDINESS: Duration = Duration::from_millis(2500);
+
+pub(crate) struct Careless(JoinHandle<()>);
+
+impl Careless {
+    pub(crate) fn start(person: Rc<Person>) -> Self {
+        Self(tokio::task::spawn_local(async move {
+            loop {
+                if is_due(&person) {
+                    // What goes wrong shows in the scenario's figures.
+                    drop(refresh(&person).await);
+                }
+                tokio::time::sleep(EVERY).await;
+            }
+        }))
+    }
+
+    pub(crate) async fn refresh(&self, person: &Person) -> Fallible<()> {
+        refresh(person).await
+    }
+}
+
+impl Drop for Careless {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn is_due(person: &Person) -> bool {
+    let expires_at = person.pair().and_then(|pair| pair.expires_at);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    expires_at.is_some_and(|expires_at| expires_at < (now + MARGIN).as_secs_f64() * 1000.0)
+}
+
+async fn refresh(person: &Person) -> Fallible<()> {
+    let mut document = person.document().ok_or("no document")?;
+    let entries = document.get_mut("mcpOAuth").and_then(Value::as_object_mut).ok_or("no entries")?;
+    let entry = entries.values_mut().next().and_then(Value::as_object_mut).ok_or("no entry")?;
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let form = format!("grant_type=refresh_token&refresh_token={}&client_id={}", text("refreshToken"), text("clientId"));
+    let url = format!("{}/token", text("issuer"));
+    let answer = plain_http::request("POST", &url, &format!("{USER_AGENT}/careless"), &form).await?;
+    let answer: Value = serde_json::from_str(&answer.body)?;
+    for (member, name) in [("access_token", "accessToken"), ("refresh_token", "refreshToken")] {
+        entry.insert(name.to_owned(), answer.get(member).ok_or("an error")?.clone());
+    }
+    let lifetime = answer.get("expires_in").and_then(Value::as_u64).ok_or("no lifetime")?;
+    let expires_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)? + Duration::from_secs(lifetime);
+    entry.insert("expiresAt".to_owned(), json!(u64::try_from(expires_at.as_millis())?));
+    tokio::time::sleep(TARDINESS).await;
+    person.write(&document)
+}

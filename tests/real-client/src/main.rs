@@ -1,0 +1,168 @@
+//! Scenarios with the real Claude Code client: what the agent promises, seen from the client's side.
+//!
+//! Every scenario has a person with a home of their own, a scripted authorization and MCP server, the real client, and somebody who keeps
+//! the tokens fresh: the agent under test, or, to prove that the scenario can fail, nobody at all or somebody careless. It runs on the
+//! loopback interface alone; `run.sh` takes care of that.
+#![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
+
+mod careless;
+mod messages;
+mod person;
+mod plain_http;
+mod refresher;
+mod report;
+mod resources;
+mod scenarios;
+mod session;
+mod traffic;
+
+use clap::Parser;
+use person::Machine;
+use refresher::Choice;
+use report::Report;
+use scenarios::{Bench, SCENARIOS, Scenario};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, LocalSet};
+
+/// Errors here are told to people and to nobody else.
+type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Runs scenarios with the real Claude Code client.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Which scenarios; without any: all of them
+    scenarios: Vec<String>,
+    /// The real client's binary
+    #[arg(long, value_name = "PATH")]
+    client: Option<PathBuf>,
+    /// The agent's binary
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["nobody", "careless"])]
+    agent: Option<PathBuf>,
+    /// Without an agent: each scenario passes if it fails that way
+    #[arg(long, conflicts_with = "careless")]
+    nobody: bool,
+    /// With a careless agent instead of the real one: each scenario passes if it fails that way
+    #[arg(long)]
+    careless: bool,
+    /// How long `both_act` goes on
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    both_act: u64,
+    /// How many scenarios run side by side
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    at_once: usize,
+    /// Names the scenarios and does nothing else
+    #[arg(long)]
+    list: bool,
+    /// Opens a page as a browser does that consents to everything, and does nothing else
+    #[arg(long, value_name = "URL")]
+    browse: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.list {
+        for scenario in SCENARIOS {
+            println!("{:32}{}", scenario.name, scenario.shows);
+        }
+        return ExitCode::SUCCESS;
+    }
+    let done = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Into::into);
+    match done.and_then(|runtime| LocalSet::new().block_on(&runtime, run(arguments))) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("FAILED: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Fallible<bool> {
+    if let Some(url) = &arguments.browse {
+        return plain_http::browse(url).await.map(|()| true);
+    }
+    let refresher = match (&arguments.agent, arguments.careless, arguments.nobody) {
+        (Some(program), _, _) => Choice::Agent(program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?),
+        (None, true, _) => Choice::Careless,
+        (None, false, true) => Choice::Nobody,
+        (None, false, false) => return Err("who keeps the tokens fresh? --agent PATH, --nobody or --careless".into()),
+    };
+    let client = arguments.client.ok_or("where is the client? --client PATH")?;
+    let machine = Machine { client, messages: messages::serve().await? };
+    let bench = Rc::new(Bench { machine, refresher, both_act: Duration::from_secs(arguments.both_act) });
+
+    let mut chosen = Vec::new();
+    for name in &arguments.scenarios {
+        let known = SCENARIOS.iter().find(|scenario| scenario.name == name);
+        chosen.push(known.ok_or_else(|| format!("there is no scenario {name}; --list names them all"))?);
+    }
+    if chosen.is_empty() {
+        chosen.extend(SCENARIOS.iter().filter(|scenario| scenario.can_show(&bench.refresher)));
+    }
+
+    let began = Instant::now();
+    let memory = resources::watch();
+    let permits = Rc::new(Semaphore::new(arguments.at_once.max(1)));
+    let mut running = JoinSet::new();
+    for scenario in chosen {
+        let (bench, permits) = (Rc::clone(&bench), Rc::clone(&permits));
+        running.spawn_local(async move {
+            let _permit = permits.acquire().await;
+            let began = Instant::now();
+            let found = (scenario.run)(Rc::clone(&bench)).await;
+            print(scenario, &bench.refresher, found, began.elapsed())
+        });
+    }
+    let (mut passed, mut failed) = (0, 0);
+    while let Some(outcome) = running.join_next().await {
+        if outcome? { passed += 1 } else { failed += 1 }
+    }
+    println!("{passed} passed, {failed} failed, in {} s; most memory at once {} MB", began.elapsed().as_secs(), memory.peak_mb());
+    Ok(failed == 0)
+}
+
+/// One line for a scenario, and more only if it failed. Says whether it passed.
+fn print(scenario: &Scenario, refresher: &Choice, found: Fallible<Report>, took: Duration) -> bool {
+    let name = scenario.name;
+    let took = took.as_secs_f64();
+    let who = match refresher {
+        Choice::Agent(_) => None,
+        Choice::Careless => Some("with a careless agent"),
+        Choice::Nobody => Some("without an agent"),
+    };
+    match (found, who) {
+        (Ok(report), None) if report.unmet().is_empty() => println!("ok {name}: {report} ({took:.0} s)"),
+        (Ok(report), Some(who)) if !report.unmet().is_empty() => {
+            println!("ok {name} fails {who}, as it must: {} | {report} ({took:.0} s)", report.unmet().join("; "));
+        }
+        (Ok(report), None) => {
+            println!("FAILED {name}: {} | {report} ({took:.0} s)", report.unmet().join("; "));
+            return false;
+        }
+        (Ok(report), Some(who)) => {
+            println!("FAILED {name}: passes {who}, so it shows nothing | {report} ({took:.0} s)");
+            return false;
+        }
+        (Err(error), _) => {
+            println!("FAILED {name}: {error} ({took:.0} s)");
+            return false;
+        }
+    }
+    true
+}
+
+/// Waits until the condition holds, looking again every few milliseconds; says whether it did in time.
+async fn until(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + patience;
+    while !condition() {
+        if Instant::now() >= end {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    true
+}

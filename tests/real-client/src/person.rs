@@ -1,0 +1,189 @@
+//! One user of the machine: a home of their own, one MCP server called `lab` in it, and the real client.
+
+use crate::Fallible;
+use scripted_server::{Grant, Site};
+use serde_json::{Map, Value, json};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// The name of the one server that everybody here has.
+pub(crate) const SERVER: &str = "lab";
+/// No command of the client takes that long, not even with the slowest endpoint here.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What every person shares.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    /// The real client's binary.
+    pub(crate) client: PathBuf,
+    /// The base URL of the made-up Messages API.
+    pub(crate) messages: String,
+}
+
+/// A person's home. Dropping it removes the folder; processes must be gone by then.
+pub(crate) struct Person {
+    machine: Machine,
+    folder: TempDir,
+}
+
+impl Person {
+    /// A fresh home in which `lab` has been added by the client itself.
+    pub(crate) async fn with_server(machine: &Machine, site: &Site) -> Fallible<Self> {
+        let person = Self { machine: machine.clone(), folder: TempDir::with_prefix("real-client-")? };
+        for folder in ["home/.claude", "project", "tmp", "run"] {
+            fs::DirBuilder::new().mode(0o700).recursive(true).create(person.folder.path().join(folder))?;
+        }
+        let browser = format!("#!/bin/sh\nexec '{}' --browse \"$1\"\n", std::env::current_exe()?.display());
+        fs::write(person.browser(), browser)?;
+        fs::set_permissions(person.browser(), fs::Permissions::from_mode(0o700))?;
+        person.claude(&["mcp", "add", "--transport", "http", "--scope", "user", SERVER, &site.mcp_url()]).await?;
+        Ok(person)
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// A folder for the control socket of an agent.
+    pub(crate) fn run_folder(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// A file for what a process says.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn credentials(&self) -> PathBuf {
+        self.home().join(".claude/.credentials.json")
+    }
+
+    pub(crate) fn needs_auth_cache(&self) -> PathBuf {
+        self.home().join(".claude/mcp-needs-auth-cache.json")
+    }
+
+    fn browser(&self) -> PathBuf {
+        self.folder.path().join("browser")
+    }
+
+    /// A program in this person's environment and nothing but it. It dies with its handle.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("HOME", self.home())
+            .env("TMPDIR", self.folder.path().join("tmp"))
+            .env("PATH", "/usr/bin:/bin")
+            .env("TERM", "xterm")
+            .env("XDG_RUNTIME_DIR", self.run_folder())
+            .env("BROWSER", self.browser())
+            .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+            .env("DISABLE_TELEMETRY", "1")
+            .env("DISABLE_AUTOUPDATER", "1")
+            .env("ENABLE_TOOL_SEARCH", "false")
+            .env("ANTHROPIC_API_KEY", "made-up")
+            .env("ANTHROPIC_BASE_URL", &self.machine.messages)
+            .current_dir(self.folder.path().join("project"))
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// The real client with these arguments, not started.
+    pub(crate) fn client(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(&self.machine.client);
+        command.args(arguments);
+        command
+    }
+
+    /// Runs the real client to its end; gives back what it printed.
+    pub(crate) async fn claude(&self, arguments: &[&str]) -> Fallible<String> {
+        finish(self.client(arguments), &format!("claude {}", arguments.join(" "))).await
+    }
+
+    /// A whole login with the real client. It wants a terminal for that.
+    pub(crate) async fn login(&self) -> Fallible<()> {
+        let mut command = self.command("script");
+        let login = format!("'{}' mcp login {SERVER}", self.machine.client.display());
+        command.args(["--quiet", "--return", "--command", &login, "/dev/null"]);
+        finish(command, "claude mcp login").await?;
+        self.pair().map(drop).ok_or_else(|| "claude mcp login left no tokens in the store".into())
+    }
+
+    /// What `claude mcp get` says of the server: connected or not.
+    pub(crate) async fn connects(&self) -> Fallible<bool> {
+        Ok(self.claude(&["mcp", "get", SERVER]).await?.contains("✔ Connected"))
+    }
+
+    /// Stores a grant as the client would have after a login, beside a member that nobody knows.
+    pub(crate) fn store(&self, grant: &Grant) -> Fallible<()> {
+        let document = json!({"mcpOAuth": {grant.key(SERVER): grant.entry(SERVER)}, "unknown": {"kept": [1, 2.50, "ü"]}});
+        self.write(&document)
+    }
+
+    /// Moves the stored expiry to `left` from now, as if the server had given the token that life.
+    pub(crate) fn expire_in(&self, left: Duration) -> Fallible<()> {
+        let mut document = self.document().ok_or("the store cannot be read")?;
+        let expires_at = (SystemTime::now() + left).duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
+        let entry = document.get_mut("mcpOAuth").and_then(|entries| entries.as_object_mut()?.values_mut().next());
+        let entry = entry.and_then(Value::as_object_mut).ok_or("the store has no entry")?;
+        entry.insert("expiresAt".to_owned(), json!(u64::try_from(expires_at)?));
+        self.write(&document)
+    }
+
+    /// Writes the document as the client does: beside, then renamed.
+    pub(crate) fn write(&self, document: &Value) -> Fallible<()> {
+        let beside = self.credentials().with_extension("json.tmp.00c0ffee");
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        fs::write(&beside, document.to_string())?;
+        Ok(fs::rename(beside, self.credentials())?)
+    }
+
+    /// The document, unless it is missing or broken.
+    pub(crate) fn document(&self) -> Option<Value> {
+        serde_json::from_slice(&fs::read(self.credentials()).ok()?).ok()
+    }
+
+    /// The one entry of the store.
+    pub(crate) fn entry(&self) -> Option<Map<String, Value>> {
+        self.document()?.get("mcpOAuth")?.as_object()?.values().next()?.as_object().cloned()
+    }
+
+    /// The tokens of the one entry, if it has both.
+    pub(crate) fn pair(&self) -> Option<Pair> {
+        let entry = self.entry()?;
+        let text = |name: &str| Some(entry.get(name)?.as_str()?.to_owned()).filter(|text| !text.is_empty());
+        let expires_at = entry.get("expiresAt").and_then(Value::as_f64);
+        Some(Pair { access_token: text("accessToken")?, refresh_token: text("refreshToken")?, expires_at })
+    }
+}
+
+/// What a store holds of one grant. Made up, like everything here.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pair {
+    pub(crate) access_token: String,
+    pub(crate) refresh_token: String,
+    /// Milliseconds since the epoch.
+    pub(crate) expires_at: Option<f64>,
+}
+
+/// Runs a command to its end, with a limit of time; gives back both of its outputs.
+pub(crate) async fn finish(mut command: Command, what: &str) -> Fallible<String> {
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.map_err(|_| format!("{what} does not end"))??;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    if output.status.success() { Ok(said) } else { Err(format!("{what}: {}: {said}", output.status).into()) }
+}
+
+/// The last lines of a file, for a report.
+pub(crate) fn tail(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n")
+}

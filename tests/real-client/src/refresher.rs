@@ -1,0 +1,111 @@
+//! Who keeps the tokens fresh in a run: the agent under test, nobody, or somebody careless.
+//!
+//! The two others prove that a scenario can fail. "Nobody" is the world without the agent; "careless" is an agent that knows neither
+//! locks nor quiet moments, so that the scenarios in which the agent must *not* act can fail, too.
+
+use crate::careless::Careless;
+use crate::person::{Person, finish, tail};
+use crate::{Fallible, until};
+use serde_json::Value;
+use std::fs::File;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::process::Child;
+
+/// What the requests of the agent and of its careless stand-in begin their User-Agent with.
+pub(crate) const USER_AGENT: &str = "mcp-refreshd";
+
+/// Whom to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// `mcp-refreshd` at this path.
+    Agent(PathBuf),
+    Careless,
+    Nobody,
+}
+
+/// The one who was started. Dropping it ends it at once.
+pub(crate) enum Refresher {
+    Agent(Agent),
+    Careless(Careless),
+    Nobody,
+}
+
+impl Refresher {
+    pub(crate) fn start(choice: &Choice, person: &Rc<Person>) -> Fallible<Self> {
+        match choice {
+            Choice::Agent(program) => Ok(Self::Agent(Agent::start(program.clone(), Rc::clone(person))?)),
+            Choice::Careless => Ok(Self::Careless(Careless::start(Rc::clone(person)))),
+            Choice::Nobody => Ok(Self::Nobody),
+        }
+    }
+
+    /// Whether there is anybody to wait for.
+    pub(crate) fn is_somebody(&self) -> bool {
+        !matches!(self, Self::Nobody)
+    }
+
+    /// Refreshes now, due or not.
+    pub(crate) async fn force(&self, person: &Person) -> Fallible<()> {
+        match self {
+            Self::Agent(agent) => agent.command(&["refresh", crate::person::SERVER, "--force"]).await.map(drop),
+            Self::Careless(careless) => careless.refresh(person).await,
+            Self::Nobody => Ok(()),
+        }
+    }
+
+    /// What the agent says of the server's state; nothing if it is not the agent.
+    pub(crate) async fn state(&self) -> Fallible<Option<String>> {
+        let Self::Agent(agent) = self else { return Ok(None) };
+        let said = agent.command(&["status", "--json"]).await?;
+        let status: Value = serde_json::from_str(&said)?;
+        Ok(status.pointer("/servers/0/state").and_then(Value::as_str).map(str::to_owned))
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(self) -> Fallible<()> {
+        match self {
+            Self::Agent(agent) => agent.stop().await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A running `mcp-refreshd`.
+pub(crate) struct Agent {
+    program: PathBuf,
+    person: Rc<Person>,
+    child: Child,
+}
+
+impl Agent {
+    fn start(program: PathBuf, person: Rc<Person>) -> Fallible<Self> {
+        let mut command = person.command(&program);
+        let log = File::create(person.log("agent.log"))?;
+        let child = command.arg("run").stdout(log.try_clone()?).stderr(log).spawn()?;
+        Ok(Self { program, person, child })
+    }
+
+    async fn command(&self, arguments: &[&str]) -> Fallible<String> {
+        let mut command = self.person.command(&self.program);
+        command.args(arguments);
+        finish(command, &format!("mcp-refreshd {}", arguments.join(" "))).await
+    }
+
+    async fn stop(mut self) -> Fallible<()> {
+        let pid = self.child.id().ok_or_else(|| format!("the agent ended by itself:\n{}", self.said()))?;
+        self.person.command("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        let ended = until(Duration::from_secs(70), || matches!(self.child.try_wait(), Ok(Some(_)))).await;
+        let status = self.child.try_wait()?.filter(|_| ended);
+        match status {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(format!("the agent ended with {status}:\n{}", self.said()).into()),
+            None => Err(format!("the agent does not end:\n{}", self.said()).into()),
+        }
+    }
+
+    fn said(&self) -> String {
+        tail(&self.person.log("agent.log"))
+    }
+}

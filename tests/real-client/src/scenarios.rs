@@ -1,0 +1,107 @@
+//! The scenarios by name, the long ones first so that the short ones run beside them.
+
+mod locks;
+mod quiet;
+mod removal;
+mod repair;
+mod session;
+mod storm;
+
+use crate::Fallible;
+use crate::person::{Machine, Pair, Person};
+use crate::refresher::{Choice, Refresher};
+use crate::report::Report;
+use crate::until;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What every scenario gets.
+pub(crate) struct Bench {
+    pub(crate) machine: Machine,
+    pub(crate) refresher: Choice,
+    pub(crate) both_act: Duration,
+}
+
+type Running = Pin<Box<dyn Future<Output = Fallible<Report>>>>;
+
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) shows: &'static str,
+    pub(crate) run: fn(Rc<Bench>) -> Running,
+    /// In which way it must be able to fail.
+    fails: Fails,
+}
+
+/// Without whom a scenario fails.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fails {
+    /// It fails when nobody keeps the tokens fresh, and with a careless agent, too.
+    Both,
+    /// It fails when nobody does; a careless agent would do.
+    WithNobody,
+    /// Nobody does no harm here: it is about what the agent must not do.
+    WithCareless,
+}
+
+impl Scenario {
+    /// Whether a run with this one proves anything: a scenario that cannot fail that way says nothing.
+    pub(crate) fn can_show(&self, refresher: &Choice) -> bool {
+        match refresher {
+            Choice::Agent(_) => true,
+            Choice::Nobody => self.fails != Fails::WithCareless,
+            Choice::Careless => self.fails != Fails::WithNobody,
+        }
+    }
+}
+
+macro_rules! scenario {
+    ($module:ident :: $name:ident, $fails:ident, $shows:literal) => {
+        Scenario {
+            name: stringify!($name),
+            shows: $shows,
+            run: |bench| Box::pin($module::$name(bench)),
+            fails: Fails::$fails,
+        }
+    };
+}
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    scenario!(locks::both_act, WithCareless, "clients and agent on 20 s tokens: no reuse by the agent, no grant lost through it"),
+    scenario!(quiet::quiet_moment, Both, "a busy session is not disturbed, though the refresh is due; a quiet one is served"),
+    scenario!(quiet::at_seven_minutes_it_acts, Both, "with 7 min left the agent waits no longer; the window is one fsync"),
+    scenario!(storm::storm_six_minutes_left, WithNobody, "five sessions at once on a token that had 6 min left"),
+    scenario!(storm::storm_expired, WithNobody, "five sessions at once on a token that had expired"),
+    scenario!(storm::storm_slow_endpoint_six_minutes, WithNobody, "the same, 6 min left, while the token endpoint takes 9 s"),
+    scenario!(storm::storm_slow_endpoint_expired, Both, "the same, expired, while the token endpoint takes 5 s"),
+    scenario!(session::running_session_goes_on, WithNobody, "a tool call, a refresh, a tool call: no 401, no restart"),
+    scenario!(repair::needs_auth_flag, Both, "a flagged server that was repaired is used by the next session"),
+    scenario!(repair::wipe_is_healed, Both, "what a client wiped after a refusal comes back"),
+    scenario!(locks::client_holds_the_lock, WithCareless, "while the client refreshes, the agent waits and adopts"),
+    scenario!(removal::logout_during_refresh, Both, "a logout in the middle of a refresh stays a logout"),
+];
+
+impl Bench {
+    async fn person(&self, site: &scripted_server::Site) -> Fallible<Rc<Person>> {
+        Ok(Rc::new(Person::with_server(&self.machine, site).await?))
+    }
+
+    fn start(&self, person: &Rc<Person>) -> Fallible<Refresher> {
+        Refresher::start(&self.refresher, person)
+    }
+}
+
+/// Waits until the store holds another refresh token than this one; says whether it came to that.
+async fn replaced(person: &Person, refresh_token: &str, patience: Duration) -> Option<Pair> {
+    let fresh = || person.pair().filter(|pair| pair.refresh_token != refresh_token);
+    until(patience, || fresh().is_some()).await;
+    fresh()
+}
+
+/// Notes whether the agent ended in order; a scenario without one has nothing to note.
+async fn stop(refresher: Refresher, report: &mut Report) {
+    if let Err(error) = refresher.stop().await {
+        report.demand(&error.to_string(), false);
+    }
+}

@@ -1,0 +1,120 @@
+//! A running session of the real client, driven through its stream of JSON lines.
+
+use crate::Fallible;
+use crate::messages::Plan;
+use crate::person::{Person, SERVER};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+
+/// How long a turn may take beyond what its plan asks for.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A session that waits for prompts. Dropping it kills it, as a closed terminal would not, but a crash does.
+pub(crate) struct Session {
+    child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+/// What came of one prompt.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// What the client said of the server at the turn's beginning: `connected`, `needs-auth`, `failed`, `pending`.
+    pub(crate) server: String,
+    /// How many tool calls were answered.
+    pub(crate) answered: usize,
+    /// What the client said of those that were not.
+    pub(crate) errors: Vec<String>,
+    pub(crate) took: Duration,
+}
+
+impl Turn {
+    /// Whether the server was there and every call was answered.
+    pub(crate) fn is_good(&self, calls: usize) -> bool {
+        self.answered == calls && self.errors.is_empty()
+    }
+}
+
+impl Session {
+    pub(crate) fn start(person: &Person) -> Fallible<Self> {
+        let mut command = person.client(&["-p", "--verbose", "--input-format", "stream-json", "--output-format", "stream-json"]);
+        command.args(["--allowedTools", &format!("mcp__{SERVER}__echo")]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(person.log("session.err"))?);
+        let mut child = command.spawn()?;
+        let input = child.stdin.take().ok_or("the session has no standard input")?;
+        let output = child.stdout.take().ok_or("the session has no standard output")?;
+        Ok(Self { child, input, output: BufReader::new(output).lines() })
+    }
+
+    /// One turn that calls the tool so many times, with a pause before each call but the first.
+    pub(crate) async fn call(&mut self, calls: usize, every: Duration) -> Fallible<Turn> {
+        let prompt = Plan { calls, every }.prompt();
+        let message = json!({"role": "user", "content": [{"type": "text", "text": prompt}]});
+        let line = format!("{}\n", json!({"type": "user", "message": message}));
+        self.input.write_all(line.as_bytes()).await?;
+        let patience = PATIENCE + every * u32::try_from(calls)?;
+        tokio::time::timeout(patience, self.turn()).await.map_err(|_| "the session does not answer")?
+    }
+
+    /// Prompts until the client has made up its mind about the server, which it does not wait for: a session whose server is slow
+    /// begins without it. The turn that is given back calls the tool once, if it is there.
+    pub(crate) async fn connect(&mut self) -> Fallible<Turn> {
+        let began = Instant::now();
+        loop {
+            let mut turn = self.call(1, Duration::ZERO).await?;
+            turn.took = began.elapsed();
+            if turn.server != "pending" || turn.took > PATIENCE {
+                return Ok(turn);
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    async fn turn(&mut self) -> Fallible<Turn> {
+        let began = Instant::now();
+        let mut turn = Turn { server: String::new(), answered: 0, errors: Vec::new(), took: Duration::ZERO };
+        while let Some(line) = self.output.next_line().await? {
+            let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
+            match event.get("type").and_then(Value::as_str) {
+                Some("system") if event.get("subtype") == Some(&json!("init")) => turn.server = server_status(&event),
+                Some("user") => turn.note_results(&event),
+                Some("result") => {
+                    turn.took = began.elapsed();
+                    return Ok(turn);
+                }
+                _ => {}
+            }
+        }
+        Err("the session ended in the middle of a turn".into())
+    }
+
+    /// Ends the session as a user does.
+    pub(crate) async fn end(self) -> Fallible<()> {
+        let Self { mut child, input, output } = self;
+        drop((input, output));
+        tokio::time::timeout(PATIENCE, child.wait()).await.map_err(|_| "the session does not end")??;
+        Ok(())
+    }
+}
+
+impl Turn {
+    fn note_results(&mut self, event: &Value) {
+        let blocks = event.pointer("/message/content").and_then(Value::as_array);
+        for block in blocks.into_iter().flatten().filter(|block| block.get("type") == Some(&json!("tool_result"))) {
+            match block.get("is_error").and_then(Value::as_bool) {
+                Some(true) => self.errors.push(block.get("content").map(Value::to_string).unwrap_or_default()),
+                _ => self.answered += 1,
+            }
+        }
+    }
+}
+
+fn server_status(init: &Value) -> String {
+    let servers = init.get("mcp_servers").and_then(Value::as_array);
+    let lab = servers.and_then(|servers| servers.iter().find(|server| server.get("name") == Some(&json!(SERVER))));
+    lab.and_then(|lab| lab.get("status")?.as_str()).unwrap_or("absent").to_owned()
+}
