@@ -24,12 +24,15 @@ fn inflate(answer: &RawAnswer) -> Option<Zeroizing<Vec<u8>>> {
     if body.starts_with(&[0x1f, 0x8b]) {
         return Some(bounded(MultiGzDecoder::new(body)));
     }
-    let deflated = answer.content_encoding.as_deref().is_some_and(|name| name.trim().eq_ignore_ascii_case("deflate"));
+    let deflated =
+        answer.content_encoding.as_deref().is_some_and(|name| name.trim().eq_ignore_ascii_case("deflate"));
     if !deflated {
         return None;
     }
     // "deflate" is zlib by the RFC 9110 and a bare stream by some servers.
-    [bounded(ZlibDecoder::new(body)), bounded(DeflateDecoder::new(body))].into_iter().find(|out| !out.is_empty())
+    [bounded(ZlibDecoder::new(body)), bounded(DeflateDecoder::new(body))]
+        .into_iter()
+        .find(|out| !out.is_empty())
 }
 
 fn bounded(reader: impl Read) -> Zeroizing<Vec<u8>> {
@@ -78,7 +81,8 @@ impl<'a> Members<'a> {
 /// A form-encoded body (GitHub's default, and that of some older servers) as the JSON it stands for.
 pub(crate) fn form_as_json(text: &str) -> Option<Zeroizing<String>> {
     let is_form = ["access_token=", "error="].iter().any(|start| {
-        text.starts_with(start) || text.find(start).is_some_and(|at| text.as_bytes().get(at.wrapping_sub(1)) == Some(&b'&'))
+        text.starts_with(start)
+            || text.find(start).is_some_and(|at| text.as_bytes().get(at.wrapping_sub(1)) == Some(&b'&'))
     });
     if !is_form || text.contains(char::is_whitespace) {
         return None;
@@ -89,5 +93,6 @@ pub(crate) fn form_as_json(text: &str) -> Option<Zeroizing<String>> {
 
 /// Whether a body is a page for people.
 pub(crate) fn is_page(answer: &RawAnswer, text: &str) -> bool {
-    text.starts_with('<') || answer.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
+    text.starts_with('<')
+        || answer.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))
 }

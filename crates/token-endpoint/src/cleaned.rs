@@ -52,7 +52,10 @@ mod tests {
     fn a_sentence_stays_as_it_is() {
         assert_eq!(cleaned("refresh_token is invalid"), "refresh_token is invalid");
         assert_eq!(cleaned("AADSTS9010010: The resource parameter"), "AADSTS9010010: The resource parameter");
-        assert_eq!(cleaned("Токен обновления недействителен, войдите снова"), "Токен обновления недействителен, войдите снова");
+        assert_eq!(
+            cleaned("Токен обновления недействителен, войдите снова"),
+            "Токен обновления недействителен, войдите снова"
+        );
     }
 
     #[test]

@@ -18,7 +18,9 @@ pub(crate) fn retry_after(answer: &RawAnswer, now: Timestamp) -> Option<Duration
     let text = answer.retry_after.as_deref()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {
         // Not a number and below zero are no pause; more than a `Duration` holds is the longest one.
-        let asked = seconds.is_finite().then(|| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(LONGEST_PAUSE));
+        let asked = seconds
+            .is_finite()
+            .then(|| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(LONGEST_PAUSE));
         return asked.map(|pause| pause.min(LONGEST_PAUSE));
     }
     let since = date_header(answer).unwrap_or(now);
@@ -57,7 +59,9 @@ mod tests {
 
     #[test]
     fn all_three_forms_of_an_http_date_are_read() {
-        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+        for text in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
             assert_eq!(http_date(text), Some(now()), "{text}");
         }
         assert_eq!(http_date("tomorrow"), None);

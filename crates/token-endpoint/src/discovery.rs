@@ -1,8 +1,8 @@
 use crate::{
-    Http, Metadata, RawAnswer, SendError, ServerHints, UnsentKind, body, cleaned::cleaned, date, origin, origin_of, well_known,
+    Http, Metadata, RawAnswer, SendError, ServerHints, UnsentKind, body, cleaned::cleaned, date,
+    document::Document, origin, origin_of, well_known,
 };
 use jiff::Timestamp;
-use serde::Deserialize;
 use std::time::Duration;
 use url::Url;
 
@@ -38,8 +38,9 @@ pub enum DiscoveryError {
 /// the authorization server's origin.
 ///
 /// Metadata counts only if its `issuer` is the one asked for (RFC 8414, section 3.3), and the entry's own `issuer`
-/// where it names one: otherwise a server could have the refresh token of another's grant sent to itself. One source that cannot be
-/// reached ends the search: what a later source says might be second best.
+/// where it names one: otherwise a server could have the refresh token of another's grant sent to itself. (A metadata URL that was
+/// configured is believed where the entry names no issuer: somebody chose it.) A source that cannot be reached ends
+/// the search, and one that fails rules the convention out: nothing is guessed because of an outage.
 ///
 /// Takes at most twice the time of one request.
 ///
@@ -49,7 +50,8 @@ pub async fn discover(http: &Http, hints: &ServerHints) -> Result<Metadata, Disc
     let limit = http.whole_limit().saturating_mul(2);
     let search = async { Search::new(http, hints)?.run(hints).await };
     tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
-        let why = format!("no metadata found for {} in {} s", cleaned_url(&hints.server_url), limit.as_secs());
+        let why =
+            format!("no metadata found for {} in {} s", cleaned_url(&hints.server_url), limit.as_secs());
         Err(DiscoveryError::Transient { why, retry_after: None })
     })
 }
@@ -70,7 +72,8 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(http: &'a Http, hints: &'a ServerHints) -> Result<Self, DiscoveryError> {
-        let server = Url::parse(&hints.server_url).map_err(|error| needs_person(format!("the server's URL is not one: {error}")))?;
+        let server = Url::parse(&hints.server_url)
+            .map_err(|error| needs_person(format!("the server's URL is not one: {error}")))?;
         let server_is_loopback = origin::is_loopback(&server);
         origin::allowed(&server, server_is_loopback).map_err(needs_person)?;
         Ok(Self {
@@ -87,10 +90,10 @@ impl<'a> Search<'a> {
     async fn run(mut self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
         if let Some(url) = present(&hints.auth_server_metadata_url) {
             let url = self.url("the configured metadata URL", url)?;
-            if let Some(found) = self.document(&url).await? {
-                if let Some(metadata) = self.accept(&url, found, None, false) {
-                    return Ok(metadata);
-                }
+            if let Some(found) = self.document(&url).await?
+                && let Some(metadata) = self.accept(&url, found, None, false)
+            {
+                return Ok(metadata);
             }
         }
         // The authorization server whose origin the convention falls back to.
@@ -133,7 +136,12 @@ impl<'a> Search<'a> {
     }
 
     /// Asks one issuer in all the places where its metadata may be.
-    async fn issuer(&mut self, issuer: &Url, written: &str, from_store: bool) -> Result<Option<Metadata>, DiscoveryError> {
+    async fn issuer(
+        &mut self,
+        issuer: &Url,
+        written: &str,
+        from_store: bool,
+    ) -> Result<Option<Metadata>, DiscoveryError> {
         if self.asked.contains(issuer) {
             return Ok(None);
         }
@@ -151,14 +159,25 @@ impl<'a> Search<'a> {
     ///
     /// `from_store`: the store holds the pair of this authorization server and the entry's issuer, written together by the client at the login.
     /// Then metadata found here may name that issuer, as it did at the login.
-    fn accept(&mut self, url: &Url, found: Document, asked: Option<&str>, from_store: bool) -> Option<Metadata> {
+    fn accept(
+        &mut self,
+        url: &Url,
+        found: Document,
+        asked: Option<&str>,
+        from_store: bool,
+    ) -> Option<Metadata> {
         let named = found.issuer.as_deref();
-        let is_entrys = |issuer: &str| self.entry_issuer.is_some_and(|entrys| well_known::same_issuer(entrys, issuer));
+        let is_entrys =
+            |issuer: &str| self.entry_issuer.is_some_and(|entrys| well_known::same_issuer(entrys, issuer));
         let wrong = match (named, asked) {
             // Old servers name no issuer; then the place it was found at has to do, unless the entry knows better.
-            (None, _) => self.entry_issuer.is_some_and(|entrys| !asked.is_some_and(|asked| well_known::same_issuer(entrys, asked))),
+            (None, _) => self
+                .entry_issuer
+                .is_some_and(|entrys| !asked.is_some_and(|asked| well_known::same_issuer(entrys, asked))),
             (Some(named), _) if self.entry_issuer.is_some() && !is_entrys(named) => true,
-            (Some(named), Some(asked)) => !well_known::same_issuer(named, asked) && !(from_store && is_entrys(named)),
+            (Some(named), Some(asked)) => {
+                !(well_known::same_issuer(named, asked) || from_store && is_entrys(named))
+            }
             (Some(_), None) => false,
         };
         if wrong {
@@ -207,10 +226,9 @@ impl<'a> Search<'a> {
         for url in urls {
             let Some(found) = self.document(&url).await? else { continue };
             // RFC 9728, section 3.3: metadata of another resource is not this one's. The path may be shorter.
-            let of_another = found
-                .resource
-                .as_deref()
-                .is_some_and(|resource| Url::parse(resource).is_ok_and(|other| other.origin() != self.server.origin()));
+            let of_another = found.resource.as_deref().is_some_and(|resource| {
+                Url::parse(resource).is_ok_and(|other| other.origin() != self.server.origin())
+            });
             let servers = found.authorization_servers.unwrap_or_default();
             if !of_another && !servers.is_empty() {
                 return Ok(servers.into_iter().take(MOST_SERVERS).collect());
@@ -227,7 +245,9 @@ impl<'a> Search<'a> {
                 self.unusable.get_or_insert(why);
                 return Ok(None);
             }
-            Err(Unreachable::Failed(why)) => return Err(DiscoveryError::Transient { why, retry_after: None }),
+            Err(Unreachable::Failed(why)) => {
+                return Err(DiscoveryError::Transient { why, retry_after: None });
+            }
         };
         let text = body::text(&answer);
         match answer.status {
@@ -236,13 +256,15 @@ impl<'a> Search<'a> {
                     return Ok(Some(document));
                 }
                 // Not "there is none": a network's login page would make us guess an endpoint.
-                let what = if body::is_page(&answer, &text) { "a web page" } else { "something that is not metadata" };
+                let what = if body::is_page(&answer, &text) {
+                    "a web page"
+                } else {
+                    "something that is not metadata"
+                };
                 self.note_passing(format!("{} answered with {what}", shown(url)), None);
             }
             429 | 500..=599 => {
-                // An answer read right away needs no clock but the server's; without one a date is no pause.
-                let pause = date::date_header(&answer).and_then(|now| date::retry_after(&answer, now));
-                let pause = pause.or_else(|| date::retry_after(&answer, Timestamp::MAX));
+                let pause = date::retry_after(&answer, Timestamp::now());
                 self.note_passing(format!("{} answered HTTP {}", shown(url), answer.status), pause);
             }
             // Any other status: 404, and 401 or 403 from servers that guard every path alike.
@@ -259,7 +281,8 @@ impl<'a> Search<'a> {
                 SendError::Unsent { why, kind: UnsentKind::NotAllowed } => Unreachable::NotAllowed(why),
                 other => Unreachable::Failed(other.to_string()),
             })?;
-            let target = answer.location.as_deref().filter(|_| matches!(answer.status, 301 | 302 | 303 | 307 | 308));
+            let target =
+                answer.location.as_deref().filter(|_| matches!(answer.status, 301 | 302 | 303 | 307 | 308));
             match target.and_then(|target| url.join(target).ok()) {
                 Some(target) => url = target,
                 None => return Ok(answer),
@@ -271,34 +294,14 @@ impl<'a> Search<'a> {
     /// A URL that may be asked.
     fn url(&self, what: &str, text: &str) -> Result<Url, DiscoveryError> {
         let url = Url::parse(text).map_err(|error| needs_person(format!("{what} is not a URL: {error}")))?;
-        origin::allowed(&url, self.server_is_loopback).map_err(|why| needs_person(format!("{what}: {why}")))?;
+        origin::allowed(&url, self.server_is_loopback)
+            .map_err(|why| needs_person(format!("{what}: {why}")))?;
         Ok(url)
     }
 
     fn note_passing(&mut self, why: String, retry_after: Option<Duration>) {
         self.passing.get_or_insert(DiscoveryError::Transient { why, retry_after });
     }
-}
-
-/// The members that matter of both kinds of metadata; each other may be of any type.
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default, deserialize_with = "lenient")]
-    issuer: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    token_endpoint: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "lenient")]
-    resource: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    authorization_servers: Option<Vec<String>>,
-}
-
-/// A member of a wrong type counts as absent.
-fn lenient<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
-    Ok(serde_json::from_str(raw.get()).ok())
 }
 
 enum Unreachable {

@@ -71,7 +71,12 @@ pub(crate) fn of_reqwest(error: &reqwest::Error, host: &str, has_roots: bool) ->
     if error.is_timeout() {
         return SendError::TimedOut { why: format!("{host} did not answer in time") };
     }
-    SendError::Lost { why: format!("the connection to {host} was lost before the whole answer was there ({})", innermost(error)) }
+    SendError::Lost {
+        why: format!(
+            "the connection to {host} was lost before the whole answer was there ({})",
+            innermost(error)
+        ),
+    }
 }
 
 fn connect_failure(error: &reqwest::Error, host: &str, has_roots: bool) -> (UnsentKind, String) {
@@ -83,7 +88,10 @@ fn connect_failure(error: &reqwest::Error, host: &str, has_roots: bool) -> (Unse
                 } else {
                     "this machine has no CA certificates; install the ca-certificates package or name a PEM file in `extra_ca`"
                 };
-                (UnsentKind::Certificate, format!("the certificate of {host} does not verify ({reason}); {cure}"))
+                (
+                    UnsentKind::Certificate,
+                    format!("the certificate of {host} does not verify ({reason}); {cure}"),
+                )
             }
             other => (UnsentKind::Tls, format!("no TLS with {host}: {other}")),
         };

@@ -1,9 +1,11 @@
 use crate::{TokenPair, body::Members};
 use oauth_secret::{AccessToken, RefreshToken};
 use oauth2::{
-    Client, ClientId, ExtraTokenFields, HttpRequest, HttpResponse, StandardRevocableToken, StandardTokenResponse,
-    TokenResponse, TokenUrl,
-    basic::{BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType},
+    Client, ClientId, ExtraTokenFields, HttpRequest, HttpResponse, StandardRevocableToken,
+    StandardTokenResponse, TokenResponse, TokenUrl,
+    basic::{
+        BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -94,7 +96,8 @@ fn lifetime(members: &Members<'_>, name: &str) -> Option<u64> {
 
 /// A scope as a text or as a list of texts.
 fn scope(members: &Members<'_>) -> Option<String> {
-    let list = || serde_json::from_str::<Vec<String>>(members.raw("scope")?).ok().map(|items| items.join(" "));
+    let list =
+        || serde_json::from_str::<Vec<String>>(members.raw("scope")?).ok().map(|items| items.join(" "));
     let scope = members.text("scope").or_else(list)?;
     let scope = scope.split_whitespace().collect::<Vec<_>>().join(" ");
     (!scope.is_empty()).then_some(scope)

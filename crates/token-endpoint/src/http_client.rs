@@ -56,7 +56,8 @@ impl Http {
     /// If a CA file or the proxy cannot be used.
     pub fn new(options: &HttpOptions) -> Result<Self, HttpError> {
         let tls = tls::config(&options.extra_ca)?;
-        let suffix = options.user_agent_suffix.as_deref().map(|suffix| format!(" {suffix}")).unwrap_or_default();
+        let suffix =
+            options.user_agent_suffix.as_deref().map(|suffix| format!(" {suffix}")).unwrap_or_default();
         let user_agent = format!("mcp-refreshd/{}{suffix}", env!("CARGO_PKG_VERSION"));
         let client = || {
             reqwest::Client::builder()
@@ -121,6 +122,8 @@ impl Http {
         let header = |name: header::HeaderName| {
             response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
+        let expected =
+            response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(8 * 1024);
         let mut answer = RawAnswer {
             status: response.status().as_u16(),
             content_type: header(header::CONTENT_TYPE),
@@ -128,13 +131,15 @@ impl Http {
             retry_after: header(header::RETRY_AFTER),
             date: header(header::DATE),
             location: header(header::LOCATION),
-            body: Zeroizing::new(Vec::with_capacity(8 * 1024)),
+            body: Zeroizing::new(Vec::with_capacity(expected.min(self.limits.body))),
         };
         let cut = loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if answer.body.len() + chunk.len() > self.limits.body => {
                     let limit = self.limits.body;
-                    break SendError::Lost { why: format!("the answer of {host} is bigger than {limit} bytes") };
+                    break SendError::Lost {
+                        why: format!("the answer of {host} is bigger than {limit} bytes"),
+                    };
                 }
                 Ok(Some(chunk)) => answer.body.extend_from_slice(&chunk),
                 Ok(None) => return Ok(answer),

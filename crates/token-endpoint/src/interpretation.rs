@@ -28,8 +28,17 @@ pub fn interpret(answer: &RawAnswer, now: Timestamp) -> Answer {
         // The server does not do what was asked for, so it did not do it.
         501 | 505 => Answer::Refused { code: format!("http_{status}"), detail: meaning_of(status) },
         // The server, or a proxy in front of it, failed at a moment nobody knows.
-        _ => Answer::Ambiguous { why: meaning_of(status), lost: false },
+        _ => failure(answer),
     }
+}
+
+/// A failure of the server or before it. Whatever it says of the token, it said it while failing.
+fn failure(answer: &RawAnswer) -> Answer {
+    let text = body::text(answer);
+    let said =
+        Members::parse(&text).as_ref().and_then(Refusal::of).map(|refusal| refusal.summary(answer.status));
+    let why = [Some(meaning_of(answer.status)), said].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    Answer::Ambiguous { why, lost: false }
 }
 
 /// Whether the status alone decides, so that an answer with a broken body is still an answer.
@@ -66,7 +75,8 @@ fn success(answer: &RawAnswer, now: Timestamp) -> Answer {
 fn not_json(answer: &RawAnswer, text: &str) -> Answer {
     let status = answer.status;
     if text.contains("access_token") {
-        let why = format!("the answer was cut or damaged: HTTP {status} with an access token that cannot be read");
+        let why =
+            format!("the answer was cut or damaged: HTTP {status} with an access token that cannot be read");
         return Answer::Ambiguous { why, lost: true };
     }
     if body::is_page(answer, text) {

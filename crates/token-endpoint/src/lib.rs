@@ -13,6 +13,7 @@ mod body;
 mod cleaned;
 mod date;
 mod discovery;
+mod document;
 mod failure;
 mod grant;
 mod hints;

@@ -83,5 +83,8 @@ fn to_base64<S: Serializer>(body: &Zeroizing<Vec<u8>>, serializer: S) -> Result<
 
 fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<Vec<u8>>, D::Error> {
     let text = Zeroizing::new(String::deserialize(deserializer)?);
-    STANDARD.decode(text.as_bytes()).map(Zeroizing::new).map_err(|_| de::Error::custom("the body is not base64"))
+    STANDARD
+        .decode(text.as_bytes())
+        .map(Zeroizing::new)
+        .map_err(|_| de::Error::custom("the body is not base64"))
 }

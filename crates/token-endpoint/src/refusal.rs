@@ -48,9 +48,10 @@ const TRANSIENT: &[&str] = &[
 const AMBIGUOUS: &[&str] = &["server_error", "internal_error", "internal_server_error", "fatal_error"];
 
 /// Other codes of 20 characters and more that are words and no tokens.
-const LONG_WORDS: &[&str] = &["unsupported_grant_type", "unsupported_response_type", "interaction_required", "consent_required"];
+const LONG_WORDS: &[&str] =
+    &["unsupported_grant_type", "unsupported_response_type", "interaction_required", "consent_required"];
 
-/// What servers write instead of `invalid_grant`, without everything but letters and digits: Atlassian answers 403
+/// What servers write instead of `invalid_grant`, as [`squeezed`] leaves it: Atlassian answers 403
 /// `unauthorized_client: refresh_token is invalid`, Zitadel 400 `invalid_request … RefreshTokenInvalid`.
 const DEAD_WORDS: &[&str] = &[
     "refreshtokeninvalid",
@@ -98,14 +99,24 @@ impl Refusal {
     /// `error`, `errorCode` (Okta), `error_code` and `msg` (GoTrue), `ok: false` (Slack).
     pub(crate) fn of(members: &Members<'_>) -> Option<Self> {
         let nested = members.object("error");
-        let inside = |names: &[&str]| nested.as_ref().and_then(|nested| names.iter().find_map(|name| nested.text(name)));
+        let inside = |names: &[&str]| {
+            nested.as_ref().and_then(|nested| names.iter().find_map(|name| nested.text(name)))
+        };
         let outside = |names: &[&str]| names.iter().find_map(|name| members.text(name));
         let code = members
             .text("error")
             .or_else(|| inside(&["code", "type", "error", "status"]))
             .or_else(|| outside(&["error_code", "errorCode", "code"]));
-        let text = outside(&["error_description", "message", "msg", "errorSummary", "error_message", "detail", "description"])
-            .or_else(|| inside(&["error_description", "message", "description"]));
+        let text = outside(&[
+            "error_description",
+            "message",
+            "msg",
+            "errorSummary",
+            "error_message",
+            "detail",
+            "description",
+        ])
+        .or_else(|| inside(&["error_description", "message", "description"]));
         let failed = members.has("error") || members.raw("ok") == Some("false");
         if code.is_none() && text.is_none() && !failed {
             return None;
@@ -119,7 +130,8 @@ impl Refusal {
 
     /// Whether the members are those of an error and not of anything else: a code or an `ok: false`.
     pub(crate) fn is_error(members: &Members<'_>) -> bool {
-        ["error", "error_code", "errorCode"].iter().any(|name| members.has(name)) || members.raw("ok") == Some("false")
+        ["error", "error_code", "errorCode"].iter().any(|name| members.has(name))
+            || members.raw("ok") == Some("false")
     }
 
     /// An error that is no more than a text.
@@ -127,13 +139,17 @@ impl Refusal {
         Self { code: String::new(), text: text.to_owned() }
     }
 
+    /// Code and text in one line, for people.
+    pub(crate) fn summary(&self, status: u16) -> String {
+        [self.shown_code(status), cleaned(&self.text)].join(": ").trim_end_matches(": ").to_owned()
+    }
+
     /// What the refusal means. The status counts only where the server's own code says nothing: `invalid_grant` comes with 400, 401,
     /// 403 and 200.
     pub(crate) fn meaning(&self, answer: &RawAnswer, now: Timestamp) -> Answer {
         let known = self.code.to_lowercase();
         let is = |codes: &[&str]| codes.contains(&known.as_str());
-        let words: String =
-            [known.as_str(), &self.text].concat().chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+        let words = squeezed(&[known.as_str(), ". ", &self.text].concat());
         let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
         let code = self.shown_code(answer.status);
         let detail = match cleaned(&self.text) {
@@ -172,7 +188,10 @@ impl Refusal {
     /// The code in a form that can be shown: a known one as it is, another if it does not look like a token.
     fn shown_code(&self, status: u16) -> String {
         let known = self.code.to_lowercase();
-        if [DEAD, CLIENT_DEAD, TRANSIENT, AMBIGUOUS, LONG_WORDS].iter().any(|codes| codes.contains(&known.as_str())) {
+        if [DEAD, CLIENT_DEAD, TRANSIENT, AMBIGUOUS, LONG_WORDS]
+            .iter()
+            .any(|codes| codes.contains(&known.as_str()))
+        {
             return known;
         }
         match cleaned(&self.code) {
@@ -180,4 +199,16 @@ impl Refusal {
             code => code,
         }
     }
+}
+
+/// Letters and digits of a text in lower case, with a bar between its clauses: one form for `refresh_token is invalid`, `Refresh token is
+/// invalid` and `refresh-token is invalid`, and none for words of two sentences that happen to meet.
+fn squeezed(text: &str) -> String {
+    text.chars()
+        .filter_map(|c| match c {
+            c if c.is_ascii_alphanumeric() => Some(c.to_ascii_lowercase()),
+            '.' | ',' | ';' | '!' | '?' | '(' | ')' | '|' => Some('|'),
+            _ => None,
+        })
+        .collect()
 }

@@ -79,7 +79,8 @@ impl RefreshRequest {
             exchange = exchange.add_extra_param("resource", self.resource.as_str());
         }
         if let (true, Some(scope)) = (self.shape.scope, &self.scope) {
-            exchange = exchange.add_scopes(scope.split_whitespace().map(|scope| Scope::new(scope.to_owned())));
+            exchange =
+                exchange.add_scopes(scope.split_whitespace().map(|scope| Scope::new(scope.to_owned())));
         }
 
         // The crate builds and parses around one call; taking the request out of that call keeps the sending ours.
@@ -90,9 +91,9 @@ impl RefreshRequest {
         };
         // The result can only be our own `Captured` or a request that could not be built, told apart below.
         drop(exchange.request(&capture));
-        let mut request = captured
-            .into_inner()
-            .ok_or_else(|| not_allowed("the URL of the token endpoint cannot be put into a request".to_owned()))?;
+        let mut request = captured.into_inner().ok_or_else(|| {
+            not_allowed("the URL of the token endpoint cannot be put into a request".to_owned())
+        })?;
         if self.client_id.is_none() {
             // The crate knows no request without a client.
             let body = request.body_mut();
@@ -103,7 +104,8 @@ impl RefreshRequest {
 }
 
 fn without_empty_client_id(body: &[u8]) -> Vec<u8> {
-    let pairs = url::form_urlencoded::parse(body).filter(|(name, value)| !(name == "client_id" && value.is_empty()));
+    let pairs =
+        url::form_urlencoded::parse(body).filter(|(name, value)| !(name == "client_id" && value.is_empty()));
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
 }
 

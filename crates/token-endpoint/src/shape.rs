@@ -51,7 +51,10 @@ impl Complaint {
         }
         // 9010010: the resource does not match the scopes; 90009: an application asking for itself; 901002: the
         // parameter is not supported; 500011: the resource is not known in the tenant.
-        if ["aadsts9010010", "aadsts90009", "aadsts901002", "aadsts500011"].iter().any(|known| text.contains(known)) {
+        if ["aadsts9010010", "aadsts90009", "aadsts901002", "aadsts500011"]
+            .iter()
+            .any(|known| text.contains(known))
+        {
             return Some(Self::Resource);
         }
         match code.to_lowercase().as_str() {
@@ -62,11 +65,21 @@ impl Complaint {
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
         let words = || text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         if words().any(|word| word == "resource")
-            && says(&["not supported", "unsupported", "unknown param", "unrecognized", "unexpected", "not allowed", "not permitted"])
+            && says(&[
+                "not supported",
+                "unsupported",
+                "unknown param",
+                "unrecognized",
+                "unexpected",
+                "not allowed",
+                "not permitted",
+            ])
         {
             return Some(Self::Resource);
         }
-        if words().any(|word| word == "scope") && says(&["required", "missing", "must contain", "must be provided"]) {
+        if words().any(|word| word == "scope")
+            && says(&["required", "missing", "must contain", "must be provided"])
+        {
             return Some(Self::Scope);
         }
         None

@@ -1,6 +1,8 @@
 use crate::HttpError;
-use rustls::{ClientConfig, RootCertStore, client::Resumption, crypto::CryptoProvider, pki_types::CertificateDer};
 use rustls::pki_types::pem::PemObject as _;
+use rustls::{
+    ClientConfig, RootCertStore, client::Resumption, crypto::CryptoProvider, pki_types::CertificateDer,
+};
 use rustls_platform_verifier::Verifier;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,9 +25,10 @@ pub(crate) fn config(extra_ca: &[PathBuf]) -> Result<Tls, HttpError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| HttpError::Tls { why: error.to_string() })?;
     let (mut config, has_roots) = match Verifier::new_with_extra_roots(extra, provider) {
-        Ok(verifier) => {
-            (builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(), true)
-        }
+        Ok(verifier) => (
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(),
+            true,
+        ),
         // A machine without CA certificates can still talk to itself; every other host is refused, with the reason named.
         Err(_) => (builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(), false),
     };
@@ -42,12 +45,16 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpError> 
         .collect::<Result<_, _>>()
         .map_err(|error| unusable(format!("it is not a PEM file: {error}")))?;
     if found.is_empty() {
-        return Err(unusable("there is no certificate in it; a PEM file with BEGIN CERTIFICATE is needed".to_owned()));
+        return Err(unusable(
+            "there is no certificate in it; a PEM file with BEGIN CERTIFICATE is needed".to_owned(),
+        ));
     }
     let mut roots = RootCertStore::empty();
     for certificate in &found {
         // Checked here, where the file can still be named.
-        roots.add(certificate.clone()).map_err(|error| unusable(format!("a certificate in it cannot be used: {error}")))?;
+        roots
+            .add(certificate.clone())
+            .map_err(|error| unusable(format!("a certificate in it cannot be used: {error}")))?;
     }
     Ok(found)
 }

@@ -1,1 +1,126 @@
+use super::*;
+use std::collections::BTreeMap;
 
+fn request() -> RefreshRequest {
+    RefreshRequest {
+        token_endpoint: Url::parse("https://a.example/oauth/token?tenant=7").unwrap(),
+        refresh_token: RefreshToken::new("rt_made+up/&="),
+        client_id: Some("cl_1".to_owned()),
+        client_secret: None,
+        auth: ClientAuth::None,
+        shape: RequestShape::default(),
+        resource: "https://m.example/mcp".to_owned(),
+        scope: Some("mcp  offline_access".to_owned()),
+    }
+}
+
+fn form(request: &HttpRequest) -> BTreeMap<String, String> {
+    url::form_urlencoded::parse(request.body()).into_owned().collect()
+}
+
+fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn the_form_is_the_one_claude_code_sends() {
+    let http = request().to_http().unwrap();
+    assert_eq!(http.method(), "POST");
+    assert_eq!(http.uri(), "https://a.example/oauth/token?tenant=7");
+    assert_eq!(http.headers()["content-type"], "application/x-www-form-urlencoded");
+    assert_eq!(http.headers()["accept"], "application/json");
+    assert!(!http.headers().contains_key("authorization"));
+    assert_eq!(
+        form(&http),
+        expected(&[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "rt_made+up/&="),
+            ("client_id", "cl_1"),
+            ("resource", "https://m.example/mcp"),
+        ])
+    );
+}
+
+#[test]
+fn the_shape_takes_the_resource_away_and_adds_the_scope() {
+    let request = RefreshRequest { shape: RequestShape { resource: false, scope: true }, ..request() };
+    let form = form(&request.to_http().unwrap());
+    assert!(!form.contains_key("resource"));
+    assert_eq!(form["scope"], "mcp offline_access");
+}
+
+#[test]
+fn a_secret_goes_where_the_method_says() {
+    let with = |auth| RefreshRequest { client_secret: Some(ClientSecret::new("se cret")), auth, ..request() };
+
+    let basic = with(ClientAuth::Basic).to_http().unwrap();
+    // base64 of "cl_1:se+cret": id and secret are form-encoded first (RFC 6749, section 2.3.1).
+    assert_eq!(basic.headers()["authorization"], "Basic Y2xfMTpzZStjcmV0");
+    assert!(!form(&basic).contains_key("client_secret") && !form(&basic).contains_key("client_id"));
+
+    let post = with(ClientAuth::Post).to_http().unwrap();
+    assert!(!post.headers().contains_key("authorization"));
+    assert_eq!(
+        (form(&post)["client_id"].as_str(), form(&post)["client_secret"].as_str()),
+        ("cl_1", "se cret")
+    );
+
+    let none = with(ClientAuth::None).to_http().unwrap();
+    assert!(!none.headers().contains_key("authorization") && !form(&none).contains_key("client_secret"));
+}
+
+#[test]
+fn a_request_without_a_client_names_none() {
+    let http = RefreshRequest { client_id: None, ..request() }.to_http().unwrap();
+    assert_eq!(
+        form(&http),
+        expected(&[
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "rt_made+up/&="),
+            ("resource", "https://m.example/mcp"),
+        ])
+    );
+}
+
+#[test]
+fn a_token_is_sent_over_https_or_on_this_machine_only() {
+    let to = |endpoint: &str, resource: &str| {
+        let token_endpoint = Url::parse(endpoint).unwrap();
+        RefreshRequest { token_endpoint, resource: resource.to_owned(), ..request() }.to_http()
+    };
+    assert!(to("http://127.0.0.1:9/token", "http://localhost:8/mcp").is_ok());
+    assert!(to("http://[::1]:9/token", "http://127.0.0.2/mcp").is_ok());
+    for (endpoint, resource) in [
+        ("http://a.example/token", "http://localhost/mcp"),
+        ("http://127.0.0.1:9/token", "https://m.example/mcp"),
+        ("http://localhost.a.example/token", "http://localhost/mcp"),
+        ("https://user:pass@a.example/token", "https://m.example/mcp"),
+        ("ftp://a.example/token", "https://m.example/mcp"),
+    ] {
+        let Err(SendError::Unsent { why, kind: UnsentKind::NotAllowed }) = to(endpoint, resource) else {
+            panic!("{endpoint} for {resource} was allowed");
+        };
+        assert!(!why.contains("pass@") && !why.contains("rt_made"), "{why}");
+    }
+}
+
+#[test]
+fn the_method_is_the_best_both_sides_know() {
+    let choose = |methods: &[&str], has_secret| {
+        ClientAuth::choose(&methods.iter().map(|method| (*method).to_owned()).collect::<Vec<_>>(), has_secret)
+    };
+    assert_eq!(choose(&[], true), ClientAuth::Basic);
+    assert_eq!(choose(&[], false), ClientAuth::None);
+    assert_eq!(choose(&["client_secret_post", "client_secret_basic"], true), ClientAuth::Basic);
+    assert_eq!(choose(&["none", "client_secret_post"], true), ClientAuth::Post);
+    assert_eq!(choose(&["none"], true), ClientAuth::None);
+    assert_eq!(choose(&["private_key_jwt"], true), ClientAuth::Post);
+    assert_eq!(choose(&["client_secret_post"], false), ClientAuth::None);
+}
+
+#[test]
+fn no_formatting_shows_a_secret() {
+    let request = RefreshRequest { client_secret: Some(ClientSecret::new("se cret")), ..request() };
+    let shown = format!("{request:?}");
+    assert!(!shown.contains("rt_made") && !shown.contains("se cret"), "{shown}");
+}
