@@ -1,0 +1,76 @@
+use clap::{Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well
+  1  a person is needed, or the command failed
+  2  wrong use, or a configuration that cannot be used
+  3  the agent does not run (status)
+  4  the credential store cannot be read
+Where several hold, 1 comes before 4, and 4 before 3.
+
+Files:
+  configuration  $XDG_CONFIG_HOME/mcp-refreshd/config.toml (~/.config; not needed)
+  state          $XDG_STATE_HOME/mcp-refreshd (~/.local/state)";
+
+/// Keeps the OAuth tokens of Claude Code's MCP servers fresh
+///
+/// A background agent: it watches Claude Code's credential store, and refreshes each MCP server's tokens before they
+/// expire, under Claude Code's own locks.
+#[derive(Debug, Parser)]
+#[command(name = "mcp-refreshd", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the agent in the foreground
+    ///
+    /// It logs to standard error, ends at SIGTERM or SIGINT after the refreshes in flight are through (at most a minute), and
+    /// reads its configuration again at SIGHUP.
+    Run,
+
+    /// Shows every server: its state, the time left, the last result, and what to type
+    Status {
+        /// Only this server, in full
+        name: Option<String>,
+        /// Prints JSON (format version 1)
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Refreshes now what is due
+    ///
+    /// The agent does it if it runs; else this command does it by itself, under the same locks.
+    Refresh {
+        /// Only these servers; without a name all of them
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// Also those that are not due
+        #[arg(long)]
+        force: bool,
+        /// Only says what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+
+    /// Prints the configuration in effect
+    Config {
+        /// Prints the default configuration file, with comments, instead
+        #[arg(long)]
+        defaults: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,144 @@
+//! What the user may set, in `config.toml`. Everything is optional, and so is the file.
+
+mod duration;
+mod effective;
+mod error;
+mod parse;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use effective::effective;
+pub(crate) use error::{ConfigError, Problem};
+
+use refresh_engine::Policy;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use url::Url;
+
+/// The default configuration file, each line explained.
+pub(crate) const DEFAULTS: &str = include_str!("config/default.toml");
+
+/// No configuration of this program is larger.
+const LARGEST: u64 = 1 << 20;
+
+/// The configuration in effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// The storage folders; `None` means the one that Claude Code itself would use with this environment.
+    pub(crate) stores: Option<Vec<PathBuf>>,
+    /// How early, how often, and what not at all.
+    pub(crate) policy: Policy,
+    /// The way to the servers.
+    pub(crate) network: Network,
+    /// What is told and how.
+    pub(crate) log: LogConfig,
+}
+
+/// The way to the servers.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Network {
+    /// A proxy for every request; `None` means the one that the environment names, if any.
+    pub(crate) proxy: Option<Url>,
+    /// PEM files with certificate authorities to trust besides the system's.
+    pub(crate) extra_ca: Vec<PathBuf>,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network")
+            .field("proxy", &self.proxy.as_ref().map(without_password))
+            .field("extra_ca", &self.extra_ca)
+            .finish()
+    }
+}
+
+/// What is told and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogConfig {
+    pub(crate) format: LogFormat,
+    pub(crate) level: LogLevel,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// The least weight of what is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+}
+
+impl LogFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
+}
+
+impl LogLevel {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("error", Self::Error), ("warn", Self::Warn), ("info", Self::Info), ("debug", Self::Debug)];
+}
+
+impl Config {
+    /// Reads the configuration; where there is none, the defaults hold. `home` is what `~` stands for.
+    ///
+    /// # Errors
+    /// Names file, line and key of everything that is wrong.
+    pub(crate) fn load(path: &Path, home: &Path) -> Result<Self, ConfigError> {
+        let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+        let mut file = match open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(failed(error)),
+        };
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(ConfigError::NotAFile { path: path.to_owned() });
+        }
+        let mut bytes = Vec::new();
+        Read::by_ref(&mut file).take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST {
+            return Err(ConfigError::TooLarge { path: path.to_owned(), limit: LARGEST });
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            ConfigError::wrong(path, vec![Problem { line, text: "not UTF-8 text".to_owned() }])
+        })?;
+        let config = parse::parse(&text, home).map_err(|problems| ConfigError::wrong(path, problems))?;
+        let mode = metadata.permissions().mode() & 0o7777;
+        if config.network.proxy.as_ref().is_some_and(|proxy| proxy.password().is_some()) && mode & 0o077 != 0
+        {
+            return Err(ConfigError::Exposed { path: path.to_owned(), mode });
+        }
+        Ok(config)
+    }
+}
+
+/// Opens without waiting: a FIFO in the file's place must not hold the program.
+fn open(path: &Path) -> io::Result<fs::File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(fs::File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+/// A proxy's URL as it may be shown.
+fn without_password(proxy: &Url) -> String {
+    let mut shown = proxy.clone();
+    if shown.password().is_some() {
+        // Fails only for URLs that cannot have one.
+        let _ = shown.set_password(Some("hidden"));
+    }
+    shown.to_string()
+}

@@ -1,0 +1,134 @@
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// More than any process id and socket path needs.
+const LARGEST: u64 = 8192;
+
+/// The proof that no other process of this user refreshes with this state folder. Let go of when dropped, or when the process ends
+/// in whatever way.
+#[derive(Debug)]
+#[must_use = "the lock is held only as long as this lives"]
+pub(crate) struct Instance {
+    file: File,
+    path: PathBuf,
+}
+
+/// Why this process may not work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InstanceError {
+    #[error("another mcp-refreshd is at work already ({}); it holds {}", holder(.pid), path.display())]
+    Held { path: PathBuf, pid: Option<u32> },
+    #[error("the lock file {} cannot be used: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+fn holder(pid: &Option<u32>) -> String {
+    pid.map_or_else(|| "process id unknown".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// What the lock's holder wrote into it. It outlives the holder: only a connection to the socket proves that it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) pid: u32,
+    /// Where it listens, if it does.
+    pub(crate) socket: Option<PathBuf>,
+}
+
+fn lock_path(state: &Path) -> PathBuf {
+    state.join("lock")
+}
+
+impl Instance {
+    /// Becomes the one at work with this state folder.
+    ///
+    /// # Errors
+    /// Another one is; its process id is named.
+    pub(crate) fn claim(state: &Path) -> Result<Self, InstanceError> {
+        let path = lock_path(state);
+        let failed = |source| InstanceError::Io { path: path.clone(), source };
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0))
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(InstanceError::Held { pid: holder_of(state).map(|holder| holder.pid), path });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let instance = Self { file, path: path.clone() };
+        instance.tell(None)?;
+        Ok(instance)
+    }
+
+    /// Tells clients which process this is and where it listens.
+    ///
+    /// # Errors
+    /// If the lock file cannot be written.
+    pub(crate) fn tell(&self, socket: Option<&Path>) -> Result<(), InstanceError> {
+        let write = || -> io::Result<()> {
+            let mut text = format!("{}\n", std::process::id()).into_bytes();
+            if let Some(socket) = socket {
+                text.extend_from_slice(socket.as_os_str().as_bytes());
+                text.push(b'\n');
+            }
+            let mut file = &self.file;
+            file.set_len(0)?;
+            file.rewind()?;
+            file.write_all(&text)
+        };
+        write().map_err(|source| InstanceError::Io { path: self.path.clone(), source })
+    }
+}
+
+/// Who wrote the lock file last; `None` where nobody did or it says nothing of use.
+pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
+    let mut bytes = Vec::new();
+    File::open(lock_path(state)).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let pid = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
+    let socket = lines.next().filter(|line| !line.is_empty());
+    let socket = socket.map(|line| PathBuf::from(OsStr::from_bytes(line)));
+    Some(Holder { pid, socket })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_instance_is_told_the_first_ones_process_id() {
+        let state = tempfile::tempdir().unwrap();
+        let first = Instance::claim(state.path()).unwrap();
+        let told = Instance::claim(state.path()).unwrap_err().to_string();
+        assert!(told.contains(&format!("process {}", std::process::id())), "{told}");
+        drop(first);
+        drop(Instance::claim(state.path()).unwrap());
+    }
+
+    #[test]
+    fn clients_find_the_socket_through_the_lock() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(holder_of(state.path()), None);
+        let instance = Instance::claim(state.path()).unwrap();
+        let pid = std::process::id();
+        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None }));
+        instance.tell(Some(Path::new("/run/user/1000/s.sock"))).unwrap();
+        assert_eq!(
+            holder_of(state.path()),
+            Some(Holder { pid, socket: Some("/run/user/1000/s.sock".into()) })
+        );
+        std::fs::write(lock_path(state.path()), "nonsense\n").unwrap();
+        assert_eq!(holder_of(state.path()), None);
+    }
+}

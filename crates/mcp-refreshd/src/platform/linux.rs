@@ -1,0 +1,86 @@
+use crate::clock::{IsBefore, SystemClock};
+use refresh_engine::{Clock, Now};
+use rustix::fd::OwnedFd;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
+};
+use std::io;
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
+pub(crate) const SOCKET_PATH_LIMIT: usize = 107;
+
+/// How often the clocks are looked at where no timer can be had.
+const TICK: Duration = Duration::from_secs(30);
+
+/// Time since boot, suspends included.
+pub(crate) fn since_boot() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Other processes of this user may not read our memory, where the tokens are; no core dump holds them either.
+pub(crate) fn forbid_tracing() -> io::Result<()> {
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// Sleeps until either clock has reached its part of `moment`, or the wall clock was set. The kernel wakes us then and not before; the
+/// timers of an asynchronous runtime stand still during a suspend.
+pub(crate) async fn sleep_until(clock: &SystemClock, moment: Now) {
+    let wall =
+        Duration::try_from(moment.wall.duration_since(jiff::Timestamp::UNIX_EPOCH)).unwrap_or(Duration::ZERO);
+    let timers =
+        Timer::new(TimerfdClockId::Realtime, wall, TimerfdTimerFlags::CANCEL_ON_SET).and_then(|wall| {
+            Ok((wall, Timer::new(TimerfdClockId::Boottime, moment.boot, TimerfdTimerFlags::empty())?))
+        });
+    match timers {
+        Ok((wall, boot)) => {
+            tokio::select! {
+                () = wall.fires() => {}
+                () = boot.fires() => {}
+            }
+        }
+        // No descriptors left, or a sandbox that forbids timers: still on time, at the price of ticks.
+        Err(_) => {
+            while clock.now().is_before(moment) {
+                tokio::time::sleep(super::until(clock, moment).min(TICK)).await;
+            }
+        }
+    }
+}
+
+/// A timer of the kernel, set once.
+struct Timer(AsyncFd<OwnedFd>);
+
+impl Timer {
+    fn new(clock: TimerfdClockId, at: Duration, flags: TimerfdTimerFlags) -> io::Result<Self> {
+        let timer = timerfd_create(clock, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // Zero would disarm it; times beyond the kernel's range mean never.
+        let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2);
+        let at = Timespec { tv_sec: seconds, tv_nsec: i64::from(at.subsec_nanos().max(1)) };
+        timerfd_settime(
+            &timer,
+            TimerfdTimerFlags::ABSTIME | flags,
+            &Itimerspec { it_interval: zero, it_value: at },
+        )?;
+        #[expect(
+            deprecated,
+            reason = "its successor is `unsafe`, for types that lie about their descriptor; an `OwnedFd` cannot"
+        )]
+        let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
+        Ok(Self(timer))
+    }
+
+    /// Returns when the time has come or the clock was set: both make the timer readable, and it is used only once.
+    async fn fires(&self) {
+        if self.0.readable().await.is_err() {
+            // The runtime is being taken down.
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,29 @@
+use crate::clock::{IsBefore, SystemClock};
+use refresh_engine::{Clock, Now};
+use rustix::time::{ClockId, clock_gettime};
+use std::io;
+use std::time::Duration;
+
+/// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
+pub(crate) const SOCKET_PATH_LIMIT: usize = 103;
+
+/// How often the wall clock is looked at: the system's timers stand still during a suspend.
+const TICK: Duration = Duration::from_secs(30);
+
+/// Time since boot; on macOS this clock goes on during a suspend.
+pub(crate) fn since_boot() -> Duration {
+    let time = clock_gettime(ClockId::Monotonic);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Nothing to do here: without rights of debugging no process reads another one's memory.
+pub(crate) fn forbid_tracing() -> io::Result<()> {
+    Ok(())
+}
+
+/// Sleeps until either clock has reached its part of `moment`.
+pub(crate) async fn sleep_until(clock: &SystemClock, moment: Now) {
+    while clock.now().is_before(moment) {
+        tokio::time::sleep(super::until(clock, moment).min(TICK)).await;
+    }
+}
