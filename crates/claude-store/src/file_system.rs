@@ -118,8 +118,10 @@ pub struct Stamp {
     pub kind: FileKind,
     /// Device number.
     pub device: u64,
-    /// Inode number.
+    /// Inode number. A file system may give it to a new file as soon as the old one is gone.
     pub inode: u64,
+    /// When the inode was made, where the file system knows: tells a new file from an old one with the same number.
+    pub born: Option<SystemTime>,
     /// Last modification.
     pub modified: SystemTime,
     /// Last change of the inode (`st_ctime`): moves even where a writer puts the modification time back.
@@ -130,4 +132,20 @@ pub struct Stamp {
     pub mode: u32,
     /// The owner's user id.
     pub owner: u32,
+}
+
+impl Stamp {
+    /// What stays the same as long as it is the same file or folder, however often that is written, dated or renamed.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity { device: self.device, inode: self.inode, born: self.born }
+    }
+}
+
+/// Which file or folder it is, whatever its name and content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+    born: Option<SystemTime>,
 }

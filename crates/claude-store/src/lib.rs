@@ -49,7 +49,7 @@ pub use document::{Document, DocumentError, EntryProblem};
 pub use entry::{DiscoveryState, Entry, ExpiresAt, StubKind};
 pub use error::{ErrorKind, ReadError, WriteError};
 pub use file_store::{FileStore, StagedFile};
-pub use file_system::{FileKind, FileSystem, Obstacle, Stamp};
+pub use file_system::{FileKind, FileSystem, Identity, Obstacle, Stamp};
 pub use folder_watch::{FolderWatch, WatchError};
 pub use key::EntryKey;
 pub use lock::{LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};

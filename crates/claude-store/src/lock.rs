@@ -6,7 +6,7 @@ mod survey;
 pub use guard::{LockLost, RefreshLock, StorageLock};
 pub use survey::{LockKind, LockSighting};
 
-use crate::{EntryKey, FileSystem, Stamp};
+use crate::{EntryKey, FileSystem, Identity, Stamp};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -26,7 +26,7 @@ const _: () = assert!(OBSERVATION.as_secs() > 2 * HEARTBEAT.as_secs());
 
 /// The locks of one storage folder: Claude Code's two protocols, spoken as the client speaks them.
 ///
-/// A lock is a folder made by `mkdir`, dated to now by its holder as long as it is held, known as ours by its inode. One that is
+/// A lock is a folder made by `mkdir`, dated to now by its holder as long as it is held, known as ours by its [`Identity`]. One that is
 /// *too old or dated ahead, and has not moved for 12 s of our own clock* is stolen: renamed to a name of its own, looked at once
 /// more, removed. What was seen is remembered across calls; clones share it.
 pub struct Locks<F: FileSystem> {
@@ -42,8 +42,7 @@ struct Shared<F> {
 /// A lock as it has stood since a moment of our monotonic clock.
 #[derive(Clone, Copy)]
 struct Sighting {
-    device: u64,
-    inode: u64,
+    identity: Identity,
     modified: SystemTime,
     since: Instant,
 }
@@ -149,7 +148,7 @@ impl<F: FileSystem> Locks<F> {
 
 impl Sighting {
     fn is_of(&self, stamp: &Stamp) -> bool {
-        (self.device, self.inode, self.modified) == (stamp.device, stamp.inode, stamp.modified)
+        (self.identity, self.modified) == (stamp.identity(), stamp.modified)
     }
 }
 

@@ -182,6 +182,7 @@ fn stamp(metadata: &Metadata) -> Stamp {
         },
         device: metadata.dev(),
         inode: metadata.ino(),
+        born: metadata.created().ok(),
         modified: moment(metadata.mtime(), metadata.mtime_nsec()),
         changed: moment(metadata.ctime(), metadata.ctime_nsec()),
         size: metadata.len(),

@@ -223,8 +223,8 @@ impl<F: FileSystem> Temporary<F> {
     }
 
     fn exists(&self) -> bool {
-        let ours = self.files.file_stamp(&self.file).map(|stamp| (stamp.device, stamp.inode));
-        let there = self.files.link_stamp(&self.path).map(|stamp| (stamp.device, stamp.inode));
+        let ours = self.files.file_stamp(&self.file).map(|stamp| stamp.identity());
+        let there = self.files.link_stamp(&self.path).map(|stamp| stamp.identity());
         matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
     }
 }

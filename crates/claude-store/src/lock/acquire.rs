@@ -75,8 +75,8 @@ impl<F: FileSystem> Locks<F> {
         let sighting = match seen.get(path) {
             Some(sighting) if sighting.is_of(&stamp) => *sighting,
             _ => {
-                let (device, inode, modified) = (stamp.device, stamp.inode, stamp.modified);
-                let sighting = Sighting { device, inode, modified, since: Instant::now() };
+                let (identity, modified) = (stamp.identity(), stamp.modified);
+                let sighting = Sighting { identity, modified, since: Instant::now() };
                 seen.insert(path.to_owned(), sighting);
                 sighting
             }

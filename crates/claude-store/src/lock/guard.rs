@@ -1,5 +1,5 @@
 use super::{HEARTBEAT, LockError};
-use crate::{EntryKey, FileSystem};
+use crate::{EntryKey, FileSystem, Identity};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::task::AbortHandle;
@@ -60,7 +60,7 @@ impl<F: FileSystem> RefreshLock<F> {
         &self.held.path
     }
 
-    /// Checks that the lock is still the one that was made (device and inode).
+    /// Checks that the lock is still the one that was made (by its [`Identity`]).
     ///
     /// # Errors
     /// [`LockLost`] says how it was lost.
@@ -88,7 +88,7 @@ impl<F: FileSystem> StorageLock<F> {
         &self.held.path
     }
 
-    /// Checks that the lock is still the one that was made (device and inode).
+    /// Checks that the lock is still the one that was made (by its [`Identity`]).
     ///
     /// # Errors
     /// [`LockLost`] says how it was lost.
@@ -109,8 +109,7 @@ impl<F: FileSystem> StorageLock<F> {
 pub(super) struct Held<F: FileSystem> {
     files: F,
     path: PathBuf,
-    device: u64,
-    inode: u64,
+    identity: Identity,
     heartbeat: Option<AbortHandle>,
     released: bool,
 }
@@ -123,16 +122,16 @@ impl<F: FileSystem> Held<F> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(LockError::Lost { path }),
             Err(source) => return Err(LockError::Io { path, source }),
         };
-        let (device, inode) = (stamp.device, stamp.inode);
-        let mut held = Self { files, path, device, inode, heartbeat: None, released: false };
-        let beat = heartbeat(held.files.clone(), held.path.clone(), (device, inode));
+        let identity = stamp.identity();
+        let beat = heartbeat(files.clone(), path.clone(), identity);
+        let mut held = Self { files, path, identity, heartbeat: None, released: false };
         held.heartbeat = Some(tokio::task::spawn_local(beat).abort_handle());
         Ok(held)
     }
 
     fn still_ours(&self) -> Result<(), LockLost> {
         match self.files.link_stamp(&self.path) {
-            Ok(stamp) if (stamp.device, stamp.inode) == (self.device, self.inode) => Ok(()),
+            Ok(stamp) if stamp.identity() == self.identity => Ok(()),
             Ok(_) => Err(LockLost::TakenOver { path: self.path.clone() }),
             Err(error) => Err(self.lost(error)),
         }
@@ -170,11 +169,11 @@ impl<F: FileSystem> Drop for Held<F> {
 }
 
 /// Dates a lock to now again and again, until it is not ours any more. An error may pass; the next beat tries again.
-async fn heartbeat<F: FileSystem>(files: F, path: PathBuf, ours: (u64, u64)) {
+async fn heartbeat<F: FileSystem>(files: F, path: PathBuf, ours: Identity) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
         match files.link_stamp(&path) {
-            Ok(stamp) if (stamp.device, stamp.inode) == ours => {
+            Ok(stamp) if stamp.identity() == ours => {
                 let _ = files.touch(&path);
             }
             Ok(_) => return,

@@ -1,0 +1,70 @@
+use crate::VirtualDisk;
+use crate::nodes::{Body, ROOT};
+use crate::process::Process;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// What a power cut takes of that which was not synced. A file system may do any of these, and mix them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerCut {
+    /// All of it: names and contents.
+    LoseAll,
+    /// Contents only: a new name with nothing behind it.
+    LoseContents,
+    /// Names only: what was renamed or made has its old name, or none.
+    LoseNames,
+    /// Nothing: everything reached the disk just in time.
+    LoseNothing,
+}
+
+impl PowerCut {
+    /// Every kind, for tests that try them all.
+    pub const ALL: [Self; 4] = [Self::LoseAll, Self::LoseContents, Self::LoseNames, Self::LoseNothing];
+}
+
+impl VirtualDisk {
+    /// The disk as it is after a power cut at this moment, for the first process after it. This disk goes on unharmed, so that one
+    /// moment can be tried with every kind of loss; [`kill`](Self::kill) the processes on it before they are dropped.
+    #[must_use]
+    pub fn power_cut(&self, cut: PowerCut) -> Self {
+        let mut disk = self.disk.borrow().clone();
+        let lose_names = matches!(cut, PowerCut::LoseAll | PowerCut::LoseNames);
+        let lose_contents = matches!(cut, PowerCut::LoseAll | PowerCut::LoseContents);
+        for node in disk.nodes.values_mut() {
+            match &mut node.body {
+                Body::Folder { names, durable } => {
+                    if lose_names {
+                        names.clone_from(durable);
+                    } else {
+                        durable.clone_from(names);
+                    }
+                }
+                Body::File { data, durable, reserved } => {
+                    if lose_contents {
+                        *data = durable.clone().unwrap_or_default();
+                    }
+                    *durable = Some(Rc::clone(data));
+                    *reserved = 0;
+                }
+                Body::Link { .. } | Body::Fifo => {}
+            }
+            node.uses = 0;
+        }
+        // Counted anew: every process, and with it every open file, is gone.
+        let mut reached = vec![ROOT];
+        disk.node_mut(ROOT).uses = 1;
+        while let Some(folder) = reached.pop() {
+            let Body::Folder { names, durable } = &disk.node(folder).body else { continue };
+            let uses: Vec<u64> = names.values().chain(durable.values()).copied().collect();
+            for node in uses {
+                let node_uses = &mut disk.node_mut(node).uses;
+                *node_uses += 1;
+                if *node_uses == 1 {
+                    reached.push(node);
+                }
+            }
+        }
+        disk.nodes.retain(|_, node| node.uses > 0);
+        Self { disk: Rc::new(RefCell::new(disk)), process: Process::new(self.process.user.get()) }
+    }
+}
