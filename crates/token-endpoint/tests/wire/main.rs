@@ -1,0 +1,15 @@
+//! What goes over real sockets: limits, failures, certificates, discovery. Loopback only.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod certificates;
+mod discovering;
+mod proxies;
+mod sending;
+mod server;

@@ -1,0 +1,37 @@
+use crate::sending::request;
+use crate::server::{Server, answer, json};
+use token_endpoint::{Http, HttpError, HttpOptions, SendError};
+
+fn through(proxy: &str) -> HttpOptions {
+    HttpOptions { proxy: Some(proxy.to_owned()), ..HttpOptions::default() }
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_the_tunnel_never_sees_the_token() {
+    let proxy = Server::start(|_| answer(407, "proxy-authenticate: Basic\r\n", "")).await;
+    let http = Http::new(&through(&proxy.url(""))).unwrap();
+    let error = http.send(&request("https://auth.example/token")).await.unwrap_err();
+    assert!(matches!(error, SendError::Unsent { .. }), "{error:?}");
+    let [seen] = proxy.requests().try_into().unwrap();
+    assert_eq!((seen.method.as_str(), seen.path.as_str()), ("CONNECT", "auth.example:443"));
+    assert!(!format!("{seen:?}").contains("rt_old"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn this_machine_is_reached_without_the_proxy() {
+    let proxy = Server::start(|_| answer(407, "", "")).await;
+    let server = Server::start(|_| json(200, "{}")).await;
+    let http = Http::new(&through(&proxy.url(""))).unwrap();
+    for host in ["127.0.0.1", "localhost"] {
+        let endpoint = format!("http://{host}:{}/token", server.port);
+        assert_eq!(http.send(&request(&endpoint)).await.unwrap().status, 200);
+    }
+    assert_eq!((proxy.connections(), server.requests().len()), (0, 2));
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_no_url_is_refused_without_its_password() {
+    let error = Http::new(&through("http://user:hunter2@:99999")).unwrap_err();
+    assert!(matches!(error, HttpError::Proxy), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+}
