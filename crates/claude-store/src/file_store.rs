@@ -49,11 +49,6 @@ impl<F: FileSystem> FileStore<F> {
         &self.path
     }
 
-    /// Gives the reserved room back. To be called when no transaction is under way.
-    pub fn release_reservation(&self) {
-        self.reservation.release();
-    }
-
     /// Removes what an earlier run left beside the document: files with exactly this program's temporary names, and of those none
     /// that this store uses. Returns their number.
     ///
@@ -179,6 +174,10 @@ impl<F: FileSystem> Store for FileStore<F> {
     async fn reserve(&self, size: usize) -> Result<(), WriteError> {
         let target = self.target()?;
         self.reservation.grow(folder_of(&target), size as u64)
+    }
+
+    fn release_reservation(&self) {
+        self.reservation.release();
     }
 
     async fn stage(&self, document: &[u8]) -> Result<StagedFile<F>, WriteError> {

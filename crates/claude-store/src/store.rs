@@ -35,6 +35,9 @@ pub trait Store: 'static {
     /// Makes sure that a document of up to `size` bytes can be stored: fails now rather than after the request.
     fn reserve(&self, size: usize) -> impl Future<Output = Result<(), WriteError>>;
 
+    /// Gives the reserved room back. To be called when no transaction is under way.
+    fn release_reservation(&self);
+
     /// Writes the new document where nobody reads it yet, and waits until it is durable.
     fn stage(&self, document: &[u8]) -> impl Future<Output = Result<Self::Staged, WriteError>>;
 

@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+/// Pause after the first transient failure, before jitter.
+const FIRST: Duration = Duration::from_secs(5);
+/// Longest pause while it is a matter of minutes.
+const LONGEST: Duration = Duration::from_secs(5 * 60);
+/// A failure to connect costs the server nothing and often ends in a moment (Wi-Fi coming up), so its pauses are shorter.
+const FIRST_UNSENT: Duration = Duration::from_secs(2);
+const LONGEST_UNSENT: Duration = Duration::from_secs(60);
+/// After this many failures in a row it is no longer a matter of minutes.
+const PERSISTENT: u32 = 60;
+const LONGEST_PERSISTENT: Duration = Duration::from_secs(60 * 60);
+/// No pause is shorter, whatever the jitter says.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// What failed: decides how eagerly it is tried again. In every case nothing was consumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection could be made.
+    Unsent,
+    /// The server said "not now".
+    Transient {
+        /// Its `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// How long to wait after the `failures`-th failure in a row (1 = the first): exponential with full jitter, short enough that
+/// tries remain before the token ends, and never shorter than the server asked for.
+///
+/// `left` is the access token's remaining life, `seed` a number that differs between entries and attempts.
+#[must_use]
+pub fn back_off(failure: Failure, failures: u32, left: Option<Duration>, seed: u64) -> Duration {
+    let (first, longest) = match failure {
+        Failure::Unsent => (FIRST_UNSENT, LONGEST_UNSENT),
+        Failure::Transient { .. } => (FIRST, LONGEST),
+    };
+    let longest = if failures > PERSISTENT { LONGEST_PERSISTENT } else { longest };
+    let ceiling = first.saturating_mul(1_u32 << failures.saturating_sub(1).min(16)).min(longest);
+    let thousandths = u32::try_from(scramble(seed ^ u64::from(failures)) % 1000).unwrap_or(0);
+    let mut wait = ceiling / 1000 * (thousandths + 1);
+    // While the token is still good, leave room for at least three more tries.
+    if let Some(left) = left.filter(|left| !left.is_zero()) {
+        wait = wait.min(left / 4);
+    }
+    let wait = wait.max(SHORTEST);
+    match failure {
+        Failure::Transient { retry_after: Some(asked) } => wait.max(asked),
+        _ => wait,
+    }
+}
+
+/// SplitMix64: spreads a seed over all bits. Jitter needs no better source, and tests need a repeatable one.
+fn scramble(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BUSY: Failure = Failure::Transient { retry_after: None };
+
+    #[test]
+    fn pauses_grow_from_seconds_to_five_minutes() {
+        let most = |failures| (0..1000).map(|seed| back_off(BUSY, failures, None, seed)).max().unwrap();
+        assert!(most(1) <= Duration::from_secs(5) && most(1) > Duration::from_secs(4));
+        assert!(most(3) <= Duration::from_secs(20) && most(3) > Duration::from_secs(18));
+        assert!(most(40) <= LONGEST && most(40) > Duration::from_secs(280));
+        assert!(most(61) > LONGEST);
+    }
+
+    #[test]
+    fn a_failure_to_connect_is_retried_faster() {
+        let mean = |failure| (0..1000).map(|seed| back_off(failure, 4, None, seed)).sum::<Duration>() / 1000;
+        assert!(mean(Failure::Unsent) * 2 < mean(BUSY));
+    }
+
+    proptest! {
+        #[test]
+        fn tries_remain_before_the_token_ends(failures in 1_u32..100, seed: u64, left in 8_u64..100_000) {
+            let left = Duration::from_secs(left);
+            prop_assert!(back_off(BUSY, failures, Some(left), seed) * 3 < left);
+        }
+
+        #[test]
+        fn what_the_server_asks_for_is_obeyed(failures: u32, seed: u64, asked in 0_u64..10_000, left in 0_u64..1000) {
+            let asked = Duration::from_secs(asked);
+            let failure = Failure::Transient { retry_after: Some(asked) };
+            prop_assert!(back_off(failure, failures, Some(Duration::from_secs(left)), seed) >= asked);
+        }
+    }
+}

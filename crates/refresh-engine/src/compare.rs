@@ -1,0 +1,96 @@
+//! May the answer be written over what the store holds now? Decided when the answer is there, against the entry as it was when
+//! the request was decided on.
+
+use crate::{Record, Seen};
+use claude_store::{ExpiresAt, StubKind};
+use oauth_secret::TokenDigest;
+use serde::{Deserialize, Serialize};
+
+/// The entry as it was read under the refresh lock, right before the request. Digests suffice to recognise it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    /// Its refresh token.
+    pub refresh: Option<TokenDigest>,
+    /// Its access token.
+    pub access: Option<TokenDigest>,
+    /// Its `expiresAt`, in milliseconds since 1970; 0 is the client's "always expired".
+    pub expires_at_ms: Option<i64>,
+}
+
+impl Expected {
+    /// What identifies an entry.
+    #[must_use]
+    pub fn of(seen: &Seen) -> Self {
+        let expires_at_ms = match seen.entry.expires_at {
+            ExpiresAt::Absent => None,
+            ExpiresAt::Zero => Some(0),
+            ExpiresAt::At(milliseconds) => Some(milliseconds),
+        };
+        Self { refresh: seen.refresh, access: seen.access, expires_at_ms }
+    }
+}
+
+/// The pair of an answer, as far as the comparison needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Obtained {
+    /// The new access token.
+    pub access: TokenDigest,
+    /// The refresh token that was presented for it.
+    pub presented: TokenDigest,
+    /// The new refresh token, where the server rotates.
+    pub refresh: Option<TokenDigest>,
+}
+
+impl Obtained {
+    /// True where the presented refresh token was exchanged for another one.
+    #[must_use]
+    pub fn rotated(&self) -> bool {
+        self.refresh.is_some_and(|refresh| refresh != self.presented)
+    }
+}
+
+/// What to do with an obtained pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteDecision {
+    /// The entry is as it was: write the pair.
+    Write,
+    /// A failed refresh of somebody else wiped the entry: write the pair and what the wipe took.
+    Repair,
+    /// The pair is in the store already.
+    AlreadyThere,
+    /// Another live pair is there: keep it.
+    Superseded,
+    /// The entry was removed: leave it removed (I5).
+    Gone,
+}
+
+/// Decides what to do with an obtained pair, given what the store holds now. `forgotten` is true where the entry was seen absent
+/// at any time since the request was decided on: a person removed it, and whatever stands there now is another grant or a stub.
+#[must_use]
+pub fn decide_write(
+    expected: Expected,
+    obtained: Obtained,
+    now: Option<&Seen>,
+    forgotten: bool,
+    record: &Record,
+) -> WriteDecision {
+    let Some(seen) = now else { return WriteDecision::Gone };
+    if seen.access == Some(obtained.access) {
+        return WriteDecision::AlreadyThere;
+    }
+    if forgotten {
+        return WriteDecision::Gone;
+    }
+    let found = Expected::of(seen);
+    if found == expected {
+        return WriteDecision::Write;
+    }
+    match (seen.refresh, seen.entry.stub_kind()) {
+        (None, Some(StubKind::FailedRefresh)) => WriteDecision::Repair,
+        (None, Some(StubKind::LoggedOut)) => WriteDecision::Gone,
+        // Whoever wrote this wrote a refresh token that our answer has spent, or one spent before: a lost update.
+        (Some(refresh), _) if obtained.rotated() && refresh == obtained.presented => WriteDecision::Write,
+        (Some(refresh), _) if record.is_spent(refresh) => WriteDecision::Write,
+        _ => WriteDecision::Superseded,
+    }
+}

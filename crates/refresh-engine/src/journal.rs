@@ -1,0 +1,488 @@
+//! The journal: what was presented, and what was answered, before anything else can go wrong.
+//!
+//! One file of JSON lines in the state folder, mode 0600. A transaction writes its intent (durable before the request), the raw
+//! answer (before it is interpreted, durable before the store changes: I2), and `done`. When no transaction is open the file is
+//! cut back to its header, so that tokens stay in it no longer than they must.
+
+use crate::compare::Expected;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use claude_store::{EntryKey, FileSystem};
+use jiff::Timestamp;
+use oauth_secret::TokenDigest;
+use serde::{Deserialize, Serialize};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use token_endpoint::RawAnswer;
+use tokio::sync::Notify;
+use zeroize::Zeroizing;
+
+/// The format this version writes. Older ones are read, newer ones refused.
+const VERSION: u32 = 1;
+/// Room kept for one answer, so that recording it cannot fail on a full disk: answers are about 2 KB.
+const ROOM_PER_TRANSACTION: u64 = 64 * 1024;
+/// A journal is never larger than this; the limit only guards against a planted file.
+const READ_LIMIT: u64 = 64 * 1024 * 1024;
+/// Above this size, and mostly of finished transactions, the journal is written anew.
+const COMPACT_ABOVE: u64 = 1024 * 1024;
+const FILE_NAME: &str = "journal";
+const MODE: u32 = 0o600;
+
+/// Names one transaction in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TransactionId(u64);
+
+/// What is about to be presented, and for which entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The store's location, as [`Store::location`](claude_store::Store::location) names it.
+    pub store: String,
+    /// The entry's key.
+    pub key: String,
+    /// The refresh token that is presented.
+    pub presented: TokenDigest,
+    /// The entry as it was read under the refresh lock.
+    pub expected: Expected,
+    /// When.
+    pub at: Timestamp,
+    /// What a wipe took from the entry, where this transaction heals one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal: Option<Box<HealMembers>>,
+}
+
+impl Intent {
+    /// The entry's key.
+    #[must_use]
+    pub fn entry_key(&self) -> EntryKey {
+        EntryKey::new(self.key.as_str())
+    }
+}
+
+/// The members of an entry that a client's failed refresh takes away.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealMembers {
+    /// `clientId`
+    pub client_id: Option<String>,
+    /// `issuer`
+    pub issuer: Option<String>,
+    /// `redirectUri`
+    pub redirect_uri: Option<String>,
+    /// `scope`
+    pub scope: Option<String>,
+    /// `refreshToken`, for a server whose answer does not repeat it.
+    pub refresh_token: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for HealMembers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HealMembers").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
+/// A transaction that the journal holds and that was not finished.
+#[derive(Clone, Debug)]
+pub struct Unfinished {
+    /// Its name.
+    pub id: TransactionId,
+    /// What was presented.
+    pub intent: Intent,
+    /// What was answered, and when the request was sent; `None` where the daemon died before it knew.
+    pub answer: Option<(RawAnswer, Timestamp)>,
+    /// The refresh token in the store that made this pair superfluous, where one did.
+    pub superseded_by: Option<TokenDigest>,
+}
+
+/// The journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file system refused.
+    #[error("cannot {action} the journal {path}: {source}; {cure}", path = path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The journal's path.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+        /// What a person can do.
+        cure: &'static str,
+    },
+    /// Written by a newer version.
+    #[error(
+        "the journal {path} was written by a newer mcp-refreshd (format {found}, this one knows {VERSION}); \
+         run the newer version, which finishes what the journal holds",
+        path = path.display()
+    )]
+    Newer {
+        /// The journal's path.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// Not a journal.
+    #[error(
+        "{path} is not a journal of mcp-refreshd ({why}); nothing was changed; move it away and start again",
+        path = path.display()
+    )]
+    Foreign {
+        /// The path.
+        path: PathBuf,
+        /// What is odd about it.
+        why: &'static str,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Journal { version: u32 },
+    Intent { id: TransactionId, intent: Intent },
+    Answer { id: TransactionId, sent_at: Timestamp, answer: Zeroizing<String> },
+    Superseded { id: TransactionId, by: TokenDigest },
+    Done { id: TransactionId },
+}
+
+/// The open journal. Clones share it.
+pub struct Journal<F: FileSystem> {
+    inner: Rc<Inner<F>>,
+}
+
+impl<F: FileSystem> Clone for Journal<F> {
+    fn clone(&self) -> Self {
+        Self { inner: Rc::clone(&self.inner) }
+    }
+}
+
+struct Inner<F: FileSystem> {
+    files: F,
+    path: PathBuf,
+    file: RefCell<Rc<F::File>>,
+    /// The lines of every open transaction, as they stand in the file.
+    open: RefCell<BTreeMap<TransactionId, Vec<Zeroizing<Vec<u8>>>>>,
+    next: Cell<u64>,
+    size: Cell<u64>,
+    /// Lines appended, and how many of them are known to be durable.
+    appended: Cell<u64>,
+    durable: Cell<u64>,
+    syncing: Cell<bool>,
+    synced: Notify,
+}
+
+impl<F: FileSystem> Journal<F> {
+    /// Opens the journal in this folder or starts one, and tells what it holds unfinished. A line cut by a crash is passed over;
+    /// how many is said.
+    ///
+    /// # Errors
+    /// When the file cannot be used; it is never replaced.
+    pub async fn open(files: F, folder: &Path) -> Result<(Self, Vec<Unfinished>, usize), JournalError> {
+        let path = folder.join(FILE_NAME);
+        let (content, file) = match files.link_stamp(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = files.create_file(&path, MODE).map_err(|e| io_error("create", &path, e))?;
+                // Its name must survive a power cut too, or the first answer would be durable in a file nobody finds.
+                files.sync_folder(folder).await.map_err(|e| io_error("create", &path, e))?;
+                (Zeroizing::new(Vec::new()), file)
+            }
+            Err(error) => return Err(io_error("look at", &path, error)),
+            Ok(stamp) if stamp.kind != claude_store::FileKind::File => {
+                return Err(JournalError::Foreign { path, why: "it is not a regular file" });
+            }
+            Ok(_) => {
+                let file = files.open_to_append(&path).map_err(|e| io_error("open", &path, e))?;
+                let (content, _) = files.read(&path, READ_LIMIT).map_err(|e| io_error("read", &path, e))?;
+                (content, file)
+            }
+        };
+        let read = Content::parse(&content, &path)?;
+        let journal = Self {
+            inner: Rc::new(Inner {
+                size: Cell::new(content.len() as u64),
+                files,
+                path,
+                file: RefCell::new(Rc::new(file)),
+                open: RefCell::new(read.lines),
+                next: Cell::new(read.next),
+                appended: Cell::new(0),
+                durable: Cell::new(0),
+                syncing: Cell::new(false),
+                synced: Notify::new(),
+            }),
+        };
+        if journal.inner.open.borrow().is_empty() {
+            journal.inner.restart()?;
+        } else if !content.ends_with(b"\n") {
+            // A cut line must not swallow the next one.
+            journal.inner.append_bytes(b"\n")?;
+        }
+        Ok((journal, read.unfinished, read.damaged))
+    }
+
+    /// What the journal in this folder holds unfinished, read without changing anything.
+    ///
+    /// # Errors
+    /// When there is a journal and it cannot be read.
+    pub fn peek(files: &F, folder: &Path) -> Result<Vec<Unfinished>, JournalError> {
+        let path = folder.join(FILE_NAME);
+        match files.read(&path, READ_LIMIT) {
+            Ok((content, _)) => Ok(Content::parse(&content, &path)?.unfinished),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(io_error("read", &path, error)),
+        }
+    }
+
+    /// Opens a transaction: its intent is in the file, and room for its answer is set aside. Not durable before
+    /// [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// When the intent or the room for the answer cannot be had: then nothing may be sent.
+    pub fn intend(&self, intent: Intent) -> Result<TransactionId, JournalError> {
+        let inner = &self.inner;
+        let id = TransactionId(inner.next.get());
+        inner.next.set(id.0 + 1);
+        self.intend_again(id, intent)?;
+        let open = inner.open.borrow().len() as u64;
+        let file = Rc::clone(&inner.file.borrow());
+        match inner.files.reserve(&file, inner.size.get() + open * ROOM_PER_TRANSACTION) {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => {
+                self.done(id);
+                Err(io_error("set aside room in", &inner.path, error))
+            }
+            _ => Ok(id),
+        }
+    }
+
+    /// Records that the same transaction is about to present its token once more: what was answered so far no longer counts.
+    ///
+    /// # Errors
+    /// When the file system refuses: then nothing may be sent.
+    pub fn intend_again(&self, id: TransactionId, intent: Intent) -> Result<(), JournalError> {
+        self.inner.append(id, &Line::Intent { id, intent })
+    }
+
+    /// Records a raw answer before anybody looks into it. A kill cannot take it any more; a power cut could until
+    /// [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// When the file system refuses; the answer must then be saved in the store all the same.
+    pub fn answer(
+        &self,
+        id: TransactionId,
+        sent_at: Timestamp,
+        answer: &RawAnswer,
+    ) -> Result<(), JournalError> {
+        let bytes = answer.to_bytes().map_err(|error| {
+            io_error("write to", &self.inner.path, io::Error::new(io::ErrorKind::InvalidData, error))
+        })?;
+        let answer = Zeroizing::new(STANDARD.encode(&*bytes));
+        self.inner.append(id, &Line::Answer { id, sent_at, answer })
+    }
+
+    /// Keeps a pair that another one in the store made superfluous, until that one has proved itself.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn supersede(&self, id: TransactionId, by: TokenDigest) -> Result<(), JournalError> {
+        self.inner.append(id, &Line::Superseded { id, by })
+    }
+
+    /// Closes a transaction. That this is lost in a power cut does no harm: the replay finds its pair in the store.
+    pub fn done(&self, id: TransactionId) {
+        let inner = &self.inner;
+        if inner.open.borrow_mut().remove(&id).is_none() {
+            return;
+        }
+        // What cannot be noted now is found done by the next replay; the lines below are only house-keeping.
+        let _ = if inner.open.borrow().is_empty() {
+            inner.restart()
+        } else {
+            inner.append_line(&Line::Done { id }).map(drop)
+        };
+    }
+
+    /// Writes the journal anew where a few open transactions hold back a large file. To be called now and then.
+    ///
+    /// # Errors
+    /// When the file system refuses; the old journal then stays in use.
+    pub async fn tidy(&self) -> Result<(), JournalError> {
+        let inner = &self.inner;
+        let mut content = encode(&Line::Journal { version: VERSION }, &inner.path)?;
+        inner.open.borrow().values().flatten().for_each(|line| content.extend_from_slice(line));
+        if inner.size.get() < COMPACT_ABOVE || inner.size.get() / 2 < content.len() as u64 {
+            return Ok(());
+        }
+        let beside = inner.path.with_extension("new");
+        match inner.files.remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("replace", &beside, error));
+            }
+            _ => {}
+        }
+        let file = inner.files.create_file(&beside, MODE).map_err(|e| io_error("create", &beside, e))?;
+        inner.files.append(&file, &content).map_err(|e| io_error("write to", &beside, e))?;
+        let lines = inner.appended.get();
+        inner.files.sync(&file).await.map_err(|e| io_error("save", &beside, e))?;
+        if inner.appended.get() != lines || inner.syncing.get() {
+            // Somebody recorded something meanwhile, which the copy lacks; there will be a calmer moment.
+            return inner.files.remove_file(&beside).map_err(|e| io_error("remove", &beside, e));
+        }
+        inner.files.rename(&beside, &inner.path).map_err(|e| io_error("replace", &inner.path, e))?;
+        *inner.file.borrow_mut() = Rc::new(file);
+        inner.size.set(content.len() as u64);
+        Ok(())
+    }
+
+    /// Number of transactions the journal holds open.
+    #[must_use]
+    pub fn open_transactions(&self) -> usize {
+        self.inner.open.borrow().len()
+    }
+
+    /// Waits until everything recorded so far survives a power cut. Callers at the same time share one fsync.
+    ///
+    /// # Errors
+    /// When the medium fails.
+    pub async fn sync(&self) -> Result<(), JournalError> {
+        let inner = &self.inner;
+        let wanted = inner.appended.get();
+        while inner.durable.get() < wanted {
+            if inner.syncing.get() {
+                inner.synced.notified().await;
+                continue;
+            }
+            inner.syncing.set(true);
+            let covers = inner.appended.get();
+            let file = Rc::clone(&inner.file.borrow());
+            let result = inner.files.sync(&file).await;
+            inner.syncing.set(false);
+            inner.synced.notify_waiters();
+            result.map_err(|error| io_error("save", &inner.path, error))?;
+            inner.durable.set(inner.durable.get().max(covers));
+        }
+        Ok(())
+    }
+}
+
+impl<F: FileSystem> Inner<F> {
+    fn append(&self, id: TransactionId, line: &Line) -> Result<(), JournalError> {
+        let bytes = self.append_line(line)?;
+        self.open.borrow_mut().entry(id).or_default().push(bytes);
+        Ok(())
+    }
+
+    fn append_line(&self, line: &Line) -> Result<Zeroizing<Vec<u8>>, JournalError> {
+        let bytes = encode(line, &self.path)?;
+        self.append_bytes(&bytes)?;
+        Ok(bytes)
+    }
+
+    /// Appends, or leaves the file as it was: half a line must not stand before the next one.
+    fn append_bytes(&self, bytes: &[u8]) -> Result<(), JournalError> {
+        let file = Rc::clone(&self.file.borrow());
+        if let Err(error) = self.files.append(&file, bytes) {
+            let _ = self.files.truncate(&file, self.size.get());
+            return Err(io_error("write to", &self.path, error));
+        }
+        self.size.set(self.size.get() + bytes.len() as u64);
+        self.appended.set(self.appended.get() + 1);
+        Ok(())
+    }
+
+    /// Cuts the file back to its header: no transaction is open.
+    fn restart(&self) -> Result<(), JournalError> {
+        let file = Rc::clone(&self.file.borrow());
+        self.files.truncate(&file, 0).map_err(|error| io_error("empty", &self.path, error))?;
+        self.size.set(0);
+        self.append_line(&Line::Journal { version: VERSION }).map(drop)
+    }
+}
+
+/// What a journal's bytes say.
+struct Content {
+    lines: BTreeMap<TransactionId, Vec<Zeroizing<Vec<u8>>>>,
+    unfinished: Vec<Unfinished>,
+    damaged: usize,
+    next: u64,
+}
+
+impl Content {
+    fn parse(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
+        let mut lines = BTreeMap::<TransactionId, Vec<Zeroizing<Vec<u8>>>>::new();
+        let mut unfinished = BTreeMap::<TransactionId, Unfinished>::new();
+        let (mut damaged, mut next, mut is_journal) = (0, 1, false);
+        for raw in bytes.split_inclusive(|byte| *byte == b'\n').filter(|raw| raw.iter().any(|b| *b != b'\n'))
+        {
+            let Ok(line) = serde_json::from_slice::<Line>(raw) else {
+                damaged += 1;
+                continue;
+            };
+            let id = match line {
+                Line::Journal { version } if version > VERSION => {
+                    return Err(JournalError::Newer { path: path.to_owned(), found: version });
+                }
+                Line::Journal { .. } => {
+                    is_journal = true;
+                    continue;
+                }
+                Line::Intent { id, intent } => {
+                    let fresh = Unfinished { id, intent, answer: None, superseded_by: None };
+                    unfinished.insert(id, fresh);
+                    id
+                }
+                Line::Answer { id, sent_at, answer } => {
+                    let answer = STANDARD.decode(answer.as_bytes()).ok().map(Zeroizing::new);
+                    match (
+                        unfinished.get_mut(&id),
+                        answer.and_then(|bytes| RawAnswer::from_bytes(&bytes).ok()),
+                    ) {
+                        (Some(open), Some(answer)) => open.answer = Some((answer, sent_at)),
+                        _ => damaged += 1,
+                    }
+                    id
+                }
+                Line::Superseded { id, by } => {
+                    if let Some(open) = unfinished.get_mut(&id) {
+                        open.superseded_by = Some(by);
+                    }
+                    id
+                }
+                Line::Done { id } => {
+                    unfinished.remove(&id);
+                    lines.remove(&id);
+                    next = next.max(id.0 + 1);
+                    continue;
+                }
+            };
+            next = next.max(id.0.saturating_add(1));
+            let mut kept = raw.to_vec();
+            if !kept.ends_with(b"\n") {
+                kept.push(b'\n');
+            }
+            lines.entry(id).or_default().push(Zeroizing::new(kept));
+        }
+        if !is_journal && !bytes.is_empty() && (damaged > 1 || !unfinished.is_empty()) {
+            return Err(JournalError::Foreign { path: path.to_owned(), why: "its first line is missing" });
+        }
+        Ok(Self { lines, unfinished: unfinished.into_values().collect(), damaged, next })
+    }
+}
+
+fn encode(line: &Line, path: &Path) -> Result<Zeroizing<Vec<u8>>, JournalError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    serde_json::to_writer(&mut *bytes, line).map_err(|error| io_error("write to", path, error.into()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn io_error(action: &'static str, path: &Path, source: io::Error) -> JournalError {
+    let cure = match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk",
+        io::ErrorKind::ReadOnlyFilesystem => "mount that file system writable",
+        io::ErrorKind::PermissionDenied => "make the folder and the file yours (mode 0700 and 0600)",
+        _ => "look at the disk and the system's log",
+    };
+    JournalError::Io { action, path: path.to_owned(), source, cure }
+}

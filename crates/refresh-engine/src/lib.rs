@@ -1,0 +1,58 @@
+//! Decides when an entry is refreshed, and carries one refresh through without losing a grant.
+//!
+//! # How it works
+//! A [`Keeper`] looks at one store. For every entry it asks [`plan`], a pure function, what to do now; for an entry that is due it
+//! starts a transaction, which takes the client's own locks, presents the refresh token once, puts the raw answer into the
+//! [`Journal`] before anybody looks into it, and writes the new pair together with others that are ready. What it remembers of each
+//! entry is a [`Record`]: digests and verdicts, never a token.
+//!
+//! # What never happens
+//! - **I1** A refresh token is presented again only after an answer that proves it was not consumed, or after an ambiguous end.
+//! - **I2** The raw answer is in the journal before it is interpreted, and durable before the store changes.
+//! - **I3** The storage lock is never held over the network nor over an fsync.
+//! - **I4** Nothing but the entry's own token members changes.
+//! - **I5** A removed entry stays removed.
+//! - **I6** Once the request is on the wire the transaction runs to its end.
+//!
+//! # What it rests on
+//! Clocks, disk, endpoints and the client come in through [`Partners`], so that the whole engine runs in virtual time against
+//! scripted ones. Everything is a task of one thread.
+
+mod backoff;
+mod clock;
+mod commit;
+mod compare;
+mod event;
+mod heal;
+mod journal;
+mod judge;
+mod keeper;
+mod look;
+mod memory;
+mod metadata;
+mod partners;
+mod plan;
+mod policy;
+mod record;
+mod records;
+mod replay;
+mod report;
+mod save;
+mod seen;
+mod shared;
+mod transaction;
+
+pub use backoff::{Failure, back_off};
+pub use clock::{Clock, Now, later};
+pub use compare::{Expected, Obtained, WriteDecision, decide_write};
+pub use event::{Event, Observer, Subject};
+pub use journal::{HealMembers, Intent, Journal, JournalError, TransactionId, Unfinished};
+pub use keeper::{Keeper, Mode, Refreshed, RefreshedHow, Setup};
+pub use memory::{Disappearance, Heal, VANISHED_KEPT, decide_heal, disappearance};
+pub use partners::{Client, Endpoint, Partners};
+pub use plan::{Ignored, Need, Plan, Reason, Until, plan, plan_forced};
+pub use policy::{CLIENT_WINDOW, MARGIN_CEILING, MARGIN_FLOOR, Policy, SHORT_LIFE, ServerPolicy};
+pub use record::{CachedMetadata, LastRefresh, Outcome, Pin, Record, Retry, Verdict};
+pub use records::{Records, RecordsError};
+pub use report::{EntryReport, State, StoreReport, inspect};
+pub use seen::{Expiry, Seen};

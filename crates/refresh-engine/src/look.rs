@@ -1,0 +1,159 @@
+//! One look at the store: what is there, what is new, what is gone, what is broken.
+
+use crate::memory::{Disappearance, Heal, Vanished, decide_heal, disappearance};
+use crate::save::close_superseded;
+use crate::shared::Shared;
+use crate::{Event, Partners, Seen};
+use claude_store::{EntryKey, ReadError, Snapshot};
+use std::collections::BTreeSet;
+
+/// What a look found that wants doing.
+#[derive(Default)]
+pub(crate) struct Findings {
+    /// Entries to heal.
+    pub(crate) heal: Vec<(Seen, Seen, Heal)>,
+    /// Why the store cannot be read.
+    pub(crate) unreadable: Option<Unreadable>,
+    /// Entries that are not understood: key, and why.
+    pub(crate) odd: Vec<(String, String)>,
+}
+
+/// Why the store cannot be read now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    /// Path, cause and cure.
+    pub(crate) why: String,
+    /// There simply is no document yet.
+    pub(crate) absent: bool,
+}
+
+/// Takes note of what the store holds. Where it cannot be read, nothing is forgotten.
+pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, ReadError>) -> Findings {
+    let snapshot = match read {
+        Ok(snapshot) => snapshot,
+        Err(error) => {
+            let absent = matches!(error, ReadError::Absent { .. });
+            return Findings {
+                unreadable: Some(Unreadable { why: error.to_string(), absent }),
+                ..Findings::default()
+            };
+        }
+    };
+    let document = match snapshot.document() {
+        Ok(document) => document,
+        Err(error) => {
+            let why = format!("{}: {error}", shared.location());
+            return Findings { unreadable: Some(Unreadable { why, absent: false }), ..Findings::default() };
+        }
+    };
+    let mut findings = Findings::default();
+    let mut present = BTreeSet::new();
+    for problem in document.problems() {
+        // An entry that is there in an odd form is not gone: nothing is forgotten.
+        present.insert(problem.key.clone());
+        findings.odd.push((problem.key.to_string(), problem.why.to_string()));
+    }
+    for entry in document.entries() {
+        present.insert(entry.key.clone());
+        let unchanged = shared.track(&entry.key, |tracked| {
+            tracked.current.as_ref().is_some_and(|current| current.entry == *entry)
+        });
+        if !unchanged {
+            take_note(shared, Seen::new(entry.clone()), &mut findings);
+        }
+    }
+    note_missing(shared, &present);
+    findings
+}
+
+/// An entry that is new, or other than at the last look.
+fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen, findings: &mut Findings) {
+    let key = &seen.entry.key.clone();
+    shared.vanished.borrow_mut().remove(key);
+    let (last_live, before, running) = shared.track(key, |tracked| {
+        let before = tracked.current.as_ref().map(|current| current.refresh);
+        (tracked.last_live.clone(), before, tracked.running)
+    });
+    let heal = shared.read_record(key, |record| decide_heal(last_live.as_ref(), &seen, record));
+    if let (Some(last_live), false) = (last_live, heal == Heal::Nothing) {
+        // What is broken must not become what is remembered. A transaction that runs puts it right by itself.
+        shared.track(key, |tracked| tracked.current = Some(seen.clone()));
+        if !running {
+            findings.heal.push((seen, last_live, heal));
+        }
+        return;
+    }
+    let now = shared.now();
+    let known = shared.change_record(key, |record| {
+        let known = record.refresh == seen.refresh;
+        record.observe(now, &seen);
+        known
+    });
+    close_superseded(shared, key, seen.refresh);
+    if !known || before.is_some_and(|before| before != seen.refresh) {
+        let before = before.flatten().map(|refresh| refresh.fingerprint());
+        let now = seen.refresh.map(|refresh| refresh.fingerprint());
+        shared.tell(&seen, Event::Adopted { before, now });
+    }
+    let live = seen.refresh.is_some()
+        && !seen.refresh.is_some_and(|refresh| shared.read_record(key, |record| record.is_spent(refresh)));
+    shared.track(key, |tracked| {
+        if live {
+            tracked.last_live = Some(seen.clone());
+        }
+        tracked.current = Some(seen);
+    });
+}
+
+/// I5: an entry seen absent, even for one read, is forgotten, also in the middle of its transaction. Several gone at once are
+/// no logout: they are kept in memory for a day, for a person to ask for them.
+fn note_missing<P: Partners>(shared: &Shared<P>, present: &BTreeSet<EntryKey>) {
+    let gone: Vec<EntryKey> = {
+        let tracked = shared.tracked.borrow();
+        let missing =
+            tracked.iter().filter(|(key, known)| known.current.is_some() && !present.contains(*key));
+        missing.map(|(key, _)| key.clone()).collect()
+    };
+    let keep = match disappearance(gone) {
+        Disappearance::None => return,
+        Disappearance::LoggedOut(gone) => {
+            gone.iter().for_each(|key| forget(shared, key));
+            return;
+        }
+        Disappearance::Together(gone) => gone,
+    };
+    let now = shared.now();
+    let mut servers = Vec::new();
+    for key in &keep {
+        let live = shared.track(key, |tracked| tracked.last_live.take());
+        if let Some(seen) = live {
+            servers.push(seen.entry.server_name.clone());
+            shared.vanished.borrow_mut().insert(key.clone(), Vanished { seen, at: now });
+        }
+        drop_tracked(shared, key);
+    }
+    if servers.is_empty() {
+        return;
+    }
+    shared.tell_store(Event::VanishedTogether { servers });
+}
+
+fn forget<P: Partners>(shared: &Shared<P>, key: &EntryKey) {
+    shared.tell_key(key, Event::Removed);
+    close_superseded(shared, key, None);
+    shared.records.forget(shared.location(), key);
+    drop_tracked(shared, key);
+}
+
+fn drop_tracked<P: Partners>(shared: &Shared<P>, key: &EntryKey) {
+    let mut tracked = shared.tracked.borrow_mut();
+    let Some(known) = tracked.get_mut(key) else { return };
+    known.forgotten.set(true);
+    if known.running {
+        // The transaction ends by itself and finds the mark.
+        known.current = None;
+        known.last_live = None;
+    } else {
+        tracked.remove(key);
+    }
+}

@@ -1,0 +1,50 @@
+use crate::{Clock, Observer};
+use claude_store::{FileSystem, Store};
+use jiff::Timestamp;
+use std::future::Future;
+use token_endpoint::{DiscoveryError, Http, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints};
+
+/// Everything outside that the engine deals with. In the daemon these are the machine and the network; in tests a scripted
+/// world in virtual time.
+pub trait Partners: 'static {
+    /// Where locks, journal and records live.
+    type Files: FileSystem;
+    /// Where the document lives.
+    type Store: Store<Files = Self::Files>;
+    /// Who answers for token endpoints.
+    type Endpoint: Endpoint;
+    /// Wall clock and boot-time clock.
+    type Clock: Clock;
+    /// Who knows what Claude Code is doing.
+    type Client: Client;
+    /// Who is told.
+    type Observer: Observer;
+}
+
+/// Token endpoints, as far as the engine deals with them.
+pub trait Endpoint: 'static {
+    /// Finds the authorization server's metadata.
+    fn discover(&self, hints: &ServerHints) -> impl Future<Output = Result<Metadata, DiscoveryError>>;
+
+    /// Sends one refresh request, once.
+    fn send(&self, request: &RefreshRequest) -> impl Future<Output = Result<RawAnswer, SendError>>;
+}
+
+impl Endpoint for Http {
+    fn discover(&self, hints: &ServerHints) -> impl Future<Output = Result<Metadata, DiscoveryError>> {
+        token_endpoint::discover(self, hints)
+    }
+
+    fn send(&self, request: &RefreshRequest) -> impl Future<Output = Result<RawAnswer, SendError>> {
+        Http::send(self, request)
+    }
+}
+
+/// What is known of Claude Code besides its store.
+pub trait Client: 'static {
+    /// When a session of this store was last seen active.
+    fn last_active(&self) -> Option<Timestamp>;
+
+    /// `oauth.authServerMetadataUrl` of the server's configuration.
+    fn metadata_url(&self, server_name: &str, server_url: &str) -> Option<String>;
+}

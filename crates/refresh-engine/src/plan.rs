@@ -1,0 +1,358 @@
+//! What to do with one entry now: a pure function of the clocks, the entry, what is remembered of it, and the policy.
+
+use crate::policy::{
+    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE,
+    SHORT_LIVED_PACE, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
+};
+use crate::{Now, Policy, Record, Seen, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// A refused refresh is tried this often before a person is asked.
+const REFUSED_TRIES: u32 = 3;
+/// Where nobody knows when the access token ends, a suspect is asked about again after this.
+const SUSPECT_RECHECK_UNKNOWN: Duration = Duration::from_secs(60 * 60);
+
+/// What to do with one entry now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing until then.
+    Sleep {
+        /// How long, by whichever clock gets there first.
+        wait: Duration,
+        /// What is waited for.
+        until: Until,
+    },
+    /// Refresh it.
+    Refresh(Reason),
+    /// Only a person can mend it.
+    NeedsPerson(Need),
+    /// Not ours to touch.
+    Ignore(Ignored),
+}
+
+/// What a sleeping entry waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Its margin to begin.
+    Margin,
+    /// Its sessions to be quiet for a minute.
+    Quiet,
+    /// The pause after a failure to end.
+    Retry,
+    /// The second look at a refusal.
+    Recheck,
+    /// The last try after an answer was lost.
+    AmbiguousHold,
+    /// Its refresh token to need exercise.
+    KeepAlive,
+    /// The end of an access token that cannot be refreshed.
+    Expiry,
+}
+
+/// Why an entry is refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is inside its margin.
+    Due,
+    /// It has expired.
+    Expired,
+    /// Its tokens live for minutes and a session uses them.
+    ShortLived,
+    /// Its refresh token must not lapse.
+    KeepAlive,
+    /// A refusal is looked at once more.
+    Recheck,
+    /// An answer was lost, and time is running out.
+    AfterAmbiguous,
+    /// Somebody asked for it.
+    Forced,
+    /// A failed refresh of somebody else wiped the entry.
+    Heal,
+}
+
+impl Reason {
+    /// In words, for the log and the history.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Expired => "expired",
+            Self::ShortLived => "short-lived and in use",
+            Self::KeepAlive => "keep-alive",
+            Self::Recheck => "second look at a refusal",
+            Self::AfterAmbiguous => "last try after a lost answer",
+            Self::Forced => "asked for",
+            Self::Heal => "healing a wiped entry",
+        }
+    }
+}
+
+/// Why only a person can help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The entry holds no tokens: never logged in, logged out, or wiped by a failed refresh.
+    Stub,
+    /// The server gave no refresh token, and the access token is about to end.
+    NoRefreshToken,
+    /// The grant is dead.
+    Dead {
+        /// What the server said.
+        code: String,
+    },
+    /// The server no longer knows the client registration.
+    ClientDead {
+        /// What the server said.
+        code: String,
+    },
+    /// The server keeps refusing without saying why the token would be dead.
+    Refused {
+        /// What the server said.
+        code: String,
+    },
+    /// The store holds a refresh token that was already exchanged, and nobody holds its successor.
+    Spent,
+    /// The server now names another place for its tokens.
+    EndpointMoved {
+        /// Where this grant's refresh token went so far.
+        from: String,
+        /// Where the server wants it now.
+        to: String,
+    },
+    /// No token endpoint that may be used.
+    NoEndpoint {
+        /// Why.
+        why: String,
+    },
+    /// The entry names no server.
+    NoServerUrl,
+}
+
+/// Why an entry is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// The configuration says so.
+    Configured,
+    /// It has no refresh token, and nobody knows when its access token ends.
+    NothingToDo,
+}
+
+/// What to do with one entry now. `activity` tells when a session of this store was last active; it costs a look at the disk,
+/// so it is asked only where the answer matters.
+#[must_use]
+pub fn plan(
+    now: Now,
+    seen: &Seen,
+    record: &Record,
+    activity: &dyn Fn() -> Option<Timestamp>,
+    policy: &Policy,
+) -> Plan {
+    if policy.ignores(&seen.entry.server_name) {
+        return Plan::Ignore(Ignored::Configured);
+    }
+    let left = seen.left(now, record);
+    if seen.refresh.is_none() {
+        return plan_without_refresh_token(seen, record, left, policy);
+    }
+    let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
+    match standing_need(seen, record) {
+        // Looking the metadata up again costs no token, and servers mend such things.
+        Some(Need::EndpointMoved { .. } | Need::NoEndpoint { .. }) if pause.is_zero() => {
+            return Plan::Refresh(Reason::Recheck);
+        }
+        Some(need) => return Plan::NeedsPerson(need),
+        None => {}
+    }
+    match &record.verdict {
+        Verdict::Suspect { .. } => {
+            let recheck = match left {
+                Some(left) => until(left, SUSPECT_RECHECK),
+                None => SUSPECT_RECHECK_UNKNOWN.saturating_sub(since_last_request(now, record)),
+            };
+            wait_or(recheck.max(pause), Until::Recheck, Reason::Recheck)
+        }
+        // One late try; after that only the pauses between tries, which grow.
+        Verdict::Ambiguous { tries: 0 | 1, .. } => {
+            let hold = left.map_or(Duration::ZERO, |left| until(left, MARGIN_FLOOR));
+            wait_or(hold.max(pause), Until::AmbiguousHold, Reason::AfterAmbiguous)
+        }
+        Verdict::Ambiguous { .. } => wait_or(pause, Until::Retry, Reason::AfterAmbiguous),
+        _ if !pause.is_zero() => Plan::Sleep { wait: pause, until: Until::Retry },
+        _ => plan_healthy(now, seen, record, left, activity, policy),
+    }
+}
+
+/// What a person who insists gets: a refresh now, pauses and margins aside. What would endanger the grant is still refused.
+#[must_use]
+pub fn plan_forced(seen: &Seen, record: &Record, policy: &Policy) -> Plan {
+    if policy.ignores(&seen.entry.server_name) {
+        return Plan::Ignore(Ignored::Configured);
+    }
+    if seen.refresh.is_none() {
+        let need = if seen.entry.is_stub() { Need::Stub } else { Need::NoRefreshToken };
+        return Plan::NeedsPerson(need);
+    }
+    match standing_need(seen, record) {
+        // Asking again is exactly what the person wants, and a refusal consumed nothing.
+        None | Some(Need::Refused { .. } | Need::NoEndpoint { .. } | Need::EndpointMoved { .. }) => {
+            Plan::Refresh(Reason::Forced)
+        }
+        Some(need) => Plan::NeedsPerson(need),
+    }
+}
+
+fn plan_without_refresh_token(
+    seen: &Seen,
+    record: &Record,
+    left: Option<SignedDuration>,
+    policy: &Policy,
+) -> Plan {
+    if seen.entry.is_stub() {
+        return Plan::NeedsPerson(Need::Stub);
+    }
+    let Some(left) = left else { return Plan::Ignore(Ignored::NothingToDo) };
+    let margin = policy.margin_of(&seen.entry.server_name, record.lifetime().unwrap_or_default());
+    match until(left, margin) {
+        Duration::ZERO => Plan::NeedsPerson(Need::NoRefreshToken),
+        wait => Plan::Sleep { wait, until: Until::Expiry },
+    }
+}
+
+/// What keeps this refresh token from being presented until a person did something. Holds invariant I1: a token that is
+/// known to be spent or dead is never presented.
+fn standing_need(seen: &Seen, record: &Record) -> Option<Need> {
+    if seen.entry.server_url.is_none() {
+        return Some(Need::NoServerUrl);
+    }
+    if seen.refresh.is_some_and(|refresh| record.is_spent(refresh)) {
+        return Some(Need::Spent);
+    }
+    match record.verdict.clone() {
+        Verdict::Dead { code } => Some(Need::Dead { code }),
+        Verdict::ClientDead { code } => Some(Need::ClientDead { code }),
+        Verdict::Refused { code, tries } if tries >= REFUSED_TRIES => Some(Need::Refused { code }),
+        Verdict::EndpointMoved { from, to } => Some(Need::EndpointMoved { from, to }),
+        Verdict::NoEndpoint { why } => Some(Need::NoEndpoint { why }),
+        _ => None,
+    }
+}
+
+/// An entry that nothing speaks against: when is it due, and is this the moment?
+fn plan_healthy(
+    now: Now,
+    seen: &Seen,
+    record: &Record,
+    left: Option<SignedDuration>,
+    activity: &dyn Fn() -> Option<Timestamp>,
+    policy: &Policy,
+) -> Plan {
+    let name = &seen.entry.server_name;
+    let exercise = exercise_due(now, record, left, policy.keep_alive_of(name));
+    let access_token = match (left, record.lifetime()) {
+        (None, _) => None,
+        (Some(left), Some(life)) if life < SHORT_LIFE && record.lifetime_answered => {
+            return earlier(plan_short_lived(now, record, left, life, activity), exercise, now, activity);
+        }
+        (Some(left), _) if left <= SignedDuration::ZERO => return Plan::Refresh(Reason::Expired),
+        (Some(left), life) => {
+            let seed = seen.refresh.map_or(0, |refresh| refresh.seed());
+            let margin = with_jitter(policy.margin_of(name, life.unwrap_or_default()), seed);
+            Some(match until(left, margin) {
+                // The floor, not the margin, is where waiting for a quiet moment ends.
+                Duration::ZERO => at_a_quiet_moment(now, until(left, MARGIN_FLOOR), Reason::Due, activity),
+                wait => Plan::Sleep { wait, until: Until::Margin },
+            })
+        }
+    };
+    match access_token {
+        Some(plan) => earlier(plan, exercise, now, activity),
+        None => {
+            earlier(Plan::Sleep { wait: Duration::MAX, until: Until::KeepAlive }, exercise, now, activity)
+        }
+    }
+}
+
+/// Lives under 10 minutes: no margin stays above the client's window. In use: at half the life, and not more often than every
+/// 10 s. Not in use: rarely, since every rotation is a risk.
+fn plan_short_lived(
+    now: Now,
+    record: &Record,
+    left: SignedDuration,
+    life: Duration,
+    activity: &dyn Fn() -> Option<Timestamp>,
+) -> Plan {
+    let since_request = since_last_request(now, record);
+    let in_use = activity().is_some_and(|at| now.elapsed_since(at) < SHORT_LIVED_ACTIVE);
+    if in_use {
+        let wait = until(left, life / 2).max(SHORT_LIVED_PACE.saturating_sub(since_request));
+        return wait_or(wait, Until::Margin, Reason::ShortLived);
+    }
+    wait_or(SHORT_LIVED_KEEP_ALIVE.saturating_sub(since_request), Until::KeepAlive, Reason::KeepAlive)
+}
+
+/// When the refresh token itself wants to be used, whatever the access token says.
+struct Exercise {
+    /// How long until then.
+    wait: Duration,
+    /// How long past it.
+    overdue: Duration,
+}
+
+/// Unused for the keep-alive time, or at 75 % of the life that the server gave the refresh token.
+fn exercise_due(now: Now, record: &Record, left: Option<SignedDuration>, keep_alive: Duration) -> Exercise {
+    let since = record.since.unwrap_or(now.wall);
+    let idle = if left.is_none() { keep_alive.min(UNKNOWN_EXPIRY_KEEP_ALIVE) } else { keep_alive };
+    let limit = match record.refresh_token_expires_at {
+        Some(lapses) => {
+            let life = Duration::try_from(lapses.duration_since(since)).unwrap_or(Duration::ZERO);
+            idle.min(life / 4 * 3)
+        }
+        None => idle,
+    };
+    let unused = now.elapsed_since(since);
+    Exercise { wait: limit.saturating_sub(unused), overdue: unused.saturating_sub(limit) }
+}
+
+/// The access token's plan, unless the refresh token wants to be used before.
+fn earlier(plan: Plan, exercise: Exercise, now: Now, activity: &dyn Fn() -> Option<Timestamp>) -> Plan {
+    match plan {
+        Plan::Sleep { .. } if exercise.wait.is_zero() => {
+            let patience = KEEP_ALIVE_PATIENCE.saturating_sub(exercise.overdue);
+            at_a_quiet_moment(now, patience, Reason::KeepAlive, activity)
+        }
+        Plan::Sleep { wait, .. } if exercise.wait < wait => {
+            Plan::Sleep { wait: exercise.wait, until: Until::KeepAlive }
+        }
+        plan => plan,
+    }
+}
+
+/// Refreshes once no session has been active for a minute, or once `patience` is over: a session that uses the old access token
+/// between the server's rotation and our write would spend the old refresh token (measured: the family is revoked).
+fn at_a_quiet_moment(
+    now: Now,
+    patience: Duration,
+    reason: Reason,
+    activity: &dyn Fn() -> Option<Timestamp>,
+) -> Plan {
+    if patience.is_zero() {
+        return Plan::Refresh(reason);
+    }
+    let quiet_in = activity().map_or(Duration::ZERO, |at| QUIET.saturating_sub(now.elapsed_since(at)));
+    wait_or(quiet_in.min(patience), Until::Quiet, reason)
+}
+
+fn wait_or(wait: Duration, until: Until, reason: Reason) -> Plan {
+    if wait.is_zero() { Plan::Refresh(reason) } else { Plan::Sleep { wait, until } }
+}
+
+/// How long until only `mark` of `left` remains; zero when that is past.
+fn until(left: SignedDuration, mark: Duration) -> Duration {
+    let mark = SignedDuration::try_from(mark).unwrap_or(SignedDuration::MAX);
+    Duration::try_from(left.saturating_sub(mark)).unwrap_or(Duration::ZERO)
+}
+
+/// Time since this refresh token was last presented, or first seen.
+fn since_last_request(now: Now, record: &Record) -> Duration {
+    record.sent_at.max(record.since).map_or(Duration::MAX, |at| now.elapsed_since(at))
+}

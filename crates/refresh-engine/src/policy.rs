@@ -1,0 +1,140 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Below this the client refreshes by itself at the next use (measured: 290 s refreshed, 310 s not).
+pub const CLIENT_WINDOW: Duration = Duration::from_secs(300);
+/// No entry is left with less than this: it stands above the client's window by the time that a slow endpoint may take.
+pub const MARGIN_FLOOR: Duration = Duration::from_secs(7 * 60);
+/// A longer margin would only refresh more often.
+pub const MARGIN_CEILING: Duration = Duration::from_secs(2 * 60 * 60);
+/// A refusal that came while the access token was good is asked about once more when this much is left.
+pub(crate) const SUSPECT_RECHECK: Duration = Duration::from_secs(6 * 60);
+/// A whole life under this leaves no margin above the client's window.
+pub const SHORT_LIFE: Duration = Duration::from_secs(10 * 60);
+/// A session counts as active while one of its logs changed within this time.
+pub(crate) const QUIET: Duration = Duration::from_secs(60);
+/// Short-lived tokens are refreshed eagerly while a session was active within this time.
+pub(crate) const SHORT_LIVED_ACTIVE: Duration = Duration::from_secs(15 * 60);
+/// Short-lived tokens are refreshed at most this often.
+pub(crate) const SHORT_LIVED_PACE: Duration = Duration::from_secs(10);
+/// Short-lived tokens nobody uses: every rotation is a risk, so only this often.
+pub(crate) const SHORT_LIVED_KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
+/// Entries whose expiry nobody knows.
+pub(crate) const UNKNOWN_EXPIRY_KEEP_ALIVE: Duration = Duration::from_secs(12 * 60 * 60);
+/// How long a keep-alive may wait for a quiet moment.
+pub(crate) const KEEP_ALIVE_PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+const _: () =
+    assert!(MARGIN_FLOOR.as_secs() > CLIENT_WINDOW.as_secs() + 60, "the floor leaves the endpoint its 35 s");
+const _: () =
+    assert!(SUSPECT_RECHECK.as_secs() > CLIENT_WINDOW.as_secs(), "the second try is before the client's own");
+const _: () =
+    assert!(SUSPECT_RECHECK.as_secs() < MARGIN_FLOOR.as_secs(), "the second try comes after the first");
+const _: () = assert!(SHORT_LIFE.as_secs() > MARGIN_FLOOR.as_secs(), "a longer life has room for the margin");
+
+/// What the user may set: how early, how often, and what not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Share of the lifetime kept as margin, in percent.
+    pub margin_percent: u8,
+    /// Least margin; never below [`MARGIN_FLOOR`].
+    pub margin_floor: Duration,
+    /// Greatest margin.
+    pub margin_ceiling: Duration,
+    /// A refresh token unused for this long is refreshed in every case.
+    pub keep_alive: Duration,
+    /// What differs for single servers, by `serverName`.
+    pub servers: BTreeMap<String, ServerPolicy>,
+}
+
+/// What the user set for one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerPolicy {
+    /// Never refresh it.
+    pub ignore: bool,
+    /// This margin instead of the share of the lifetime; never below [`MARGIN_FLOOR`].
+    pub margin: Option<Duration>,
+    /// This keep-alive instead of the common one.
+    pub keep_alive: Option<Duration>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            margin_percent: 25,
+            margin_floor: MARGIN_FLOOR,
+            margin_ceiling: MARGIN_CEILING,
+            keep_alive: Duration::from_secs(7 * 24 * 60 * 60),
+            servers: BTreeMap::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// True where the user wants this server left alone.
+    #[must_use]
+    pub fn ignores(&self, server_name: &str) -> bool {
+        self.servers.get(server_name).is_some_and(|server| server.ignore)
+    }
+
+    /// How long an unused refresh token of this server may lie.
+    #[must_use]
+    pub fn keep_alive_of(&self, server_name: &str) -> Duration {
+        self.servers.get(server_name).and_then(|server| server.keep_alive).unwrap_or(self.keep_alive)
+    }
+
+    /// How long before its expiry a token with this lifetime is refreshed, before jitter.
+    #[must_use]
+    pub fn margin_of(&self, server_name: &str, lifetime: Duration) -> Duration {
+        let floor = self.margin_floor.max(MARGIN_FLOOR);
+        match self.servers.get(server_name).and_then(|server| server.margin) {
+            Some(margin) => margin.max(floor),
+            None => {
+                (lifetime / 100 * u32::from(self.margin_percent)).clamp(floor, self.margin_ceiling.max(floor))
+            }
+        }
+    }
+}
+
+/// The margin with its jitter: up to 10 % earlier, never later, the same for one token as long as it lives, so that entries
+/// written together do not come due together.
+#[must_use]
+pub(crate) fn with_jitter(margin: Duration, seed: u64) -> Duration {
+    let thousandths = u32::try_from(seed % 101).unwrap_or(0);
+    margin + margin / 1000 * thousandths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn the_margin_is_a_quarter_of_the_lifetime_between_seven_minutes_and_two_hours() {
+        let policy = Policy::default();
+        assert_eq!(policy.margin_of("a", HOUR), Duration::from_secs(900));
+        assert_eq!(policy.margin_of("a", HOUR / 6), MARGIN_FLOOR);
+        assert_eq!(policy.margin_of("a", 24 * HOUR), MARGIN_CEILING);
+    }
+
+    #[test]
+    fn no_setting_brings_the_margin_below_the_floor() {
+        let mut policy =
+            Policy { margin_floor: Duration::ZERO, margin_ceiling: Duration::ZERO, ..Policy::default() };
+        assert_eq!(policy.margin_of("a", HOUR), MARGIN_FLOOR);
+        let margin = Some(Duration::from_secs(10));
+        policy.servers.insert("a".into(), ServerPolicy { margin, ..ServerPolicy::default() });
+        assert_eq!(policy.margin_of("a", HOUR), MARGIN_FLOOR);
+    }
+
+    proptest! {
+        #[test]
+        fn jitter_only_ever_refreshes_earlier_and_at_most_a_tenth(seed: u64, seconds in 0_u64..1_000_000) {
+            let margin = Duration::from_secs(seconds);
+            let jittered = with_jitter(margin, seed);
+            prop_assert!(jittered >= margin && jittered <= margin + margin / 10);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+use crate::{Now, Seen, later};
+use jiff::Timestamp;
+use oauth_secret::TokenDigest;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use token_endpoint::{Metadata, RequestShape};
+
+/// How many spent refresh tokens are remembered for one entry.
+const SPENT_KEPT: usize = 32;
+
+/// What is remembered of one entry between refreshes and across restarts. Never a token: only digests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// The refresh token that [`verdict`](Self::verdict), [`failures`](Self::failures) and [`retry`](Self::retry) speak of.
+    pub refresh: Option<TokenDigest>,
+    /// The access token that [`lifetime_s`](Self::lifetime_s) speaks of.
+    pub access: Option<TokenDigest>,
+    /// Whole life of the access token in seconds: what its answer said, else what was left when it was first seen.
+    pub lifetime_s: Option<u64>,
+    /// True where an answer of the server named the lifetime: only then is a short one believed, since an entry first seen
+    /// shortly before its end looks short-lived and is not.
+    pub lifetime_answered: bool,
+    /// When the present refresh token was obtained, or first seen.
+    pub since: Option<Timestamp>,
+    /// When the present refresh token lapses by itself, where an answer said so.
+    pub refresh_token_expires_at: Option<Timestamp>,
+    /// How the last attempt ended.
+    pub last: Option<LastRefresh>,
+    /// When the last request for this entry was sent.
+    pub sent_at: Option<Timestamp>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// No request before this moment.
+    pub retry: Option<Retry>,
+    /// What is believed of the present refresh token.
+    pub verdict: Verdict,
+    /// Refresh tokens of this entry that were exchanged for another one; newest last.
+    pub spent: Vec<TokenDigest>,
+    /// Where this grant's refresh token may go.
+    pub pin: Option<Pin>,
+    /// Which optional parameters this server wants.
+    pub shape: RequestShape,
+    /// The authorization server's metadata as last looked up.
+    pub metadata: Option<CachedMetadata>,
+    /// The refresh token that a wiped entry was already healed with: once is enough.
+    pub heal_tried: Option<TokenDigest>,
+    /// When the access token that we wrote ends by the boot-time clock; means nothing after a restart.
+    #[serde(skip)]
+    pub boot_expiry: Option<(TokenDigest, Duration)>,
+}
+
+/// What is believed of a refresh token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing speaks against it.
+    #[default]
+    Good,
+    /// Called dead or refused while its access token was still good: asked about once more before it is believed.
+    Suspect {
+        /// What the server said.
+        code: String,
+    },
+    /// The server says that it will never work again.
+    Dead {
+        /// What the server said.
+        code: String,
+    },
+    /// The server no longer knows the client registration.
+    ClientDead {
+        /// What the server said.
+        code: String,
+    },
+    /// Refused with an error that does not say dead.
+    Refused {
+        /// What the server said.
+        code: String,
+        /// How often.
+        tries: u32,
+    },
+    /// A request was sent and no answer came, so nobody knows whether it is spent.
+    Ambiguous {
+        /// How the answer was lost.
+        why: String,
+        /// How often.
+        tries: u32,
+    },
+    /// The metadata names a token endpoint at another origin than the one this grant was pinned to.
+    EndpointMoved {
+        /// The pinned origin.
+        from: String,
+        /// What the metadata says now.
+        to: String,
+    },
+    /// No token endpoint that may be used, for a reason that does not pass by itself.
+    NoEndpoint {
+        /// The reason.
+        why: String,
+    },
+}
+
+/// The origin that a grant's refresh token is sent to, fixed at first use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The grant, as far as it can be told apart: its client registration.
+    pub client_id: Option<String>,
+    /// Scheme, host and port.
+    pub origin: String,
+}
+
+/// Metadata and when it was fetched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CachedMetadata {
+    /// What the server published.
+    pub metadata: Metadata,
+    /// When it was looked up.
+    pub fetched_at: Timestamp,
+}
+
+/// A pause. It carries when it was decided, so that a clock set back does not stretch it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// When it was decided.
+    pub set_at: Timestamp,
+    /// When it ends.
+    pub not_before: Timestamp,
+}
+
+impl Retry {
+    /// A pause of this length from now.
+    #[must_use]
+    pub fn after(now: Now, wait: Duration) -> Self {
+        Self { set_at: now.wall, not_before: later(now.wall, wait) }
+    }
+
+    /// What is left of the pause.
+    #[must_use]
+    pub fn left(&self, now: Now) -> Duration {
+        if now.wall < self.set_at {
+            return Duration::ZERO;
+        }
+        Duration::try_from(self.not_before.duration_since(now.wall)).unwrap_or(Duration::ZERO)
+    }
+}
+
+/// How an attempt ended, for `status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastRefresh {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How.
+    pub outcome: Outcome,
+    /// In words.
+    pub detail: String,
+}
+
+/// How an attempt ended; the words of `status --json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A new pair is in the store.
+    Fresh,
+    /// The refresh token will never work again.
+    Dead,
+    /// The client registration is gone.
+    ClientDead,
+    /// Refused without saying dead.
+    Refused,
+    /// Failed for a passing reason; nothing was consumed.
+    Transient,
+    /// No request left this machine.
+    Unsent,
+    /// Sent, and nobody knows how it ended.
+    Ambiguous,
+    /// Somebody else refreshed it first.
+    Adopted,
+}
+
+impl Outcome {
+    /// The word used in `status --json`, logs and history.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Dead => "dead",
+            Self::ClientDead => "client_dead",
+            Self::Refused => "refused",
+            Self::Transient => "transient",
+            Self::Unsent => "unsent",
+            Self::Ambiguous => "ambiguous",
+            Self::Adopted => "adopted",
+        }
+    }
+}
+
+impl Record {
+    /// Takes note of what the store holds. Where it holds another refresh token than the one remembered, what was believed of
+    /// the old one does not count for the new one: a dead grant is cleared by a login without anybody telling us.
+    pub fn observe(&mut self, now: Now, seen: &Seen) {
+        if self.refresh != seen.refresh {
+            // Only a login shows a person's consent to the new address; until then the pin stays.
+            if matches!(self.verdict, Verdict::EndpointMoved { .. }) && seen.refresh.is_some() {
+                self.pin = None;
+            }
+            self.refresh = seen.refresh;
+            self.since = Some(now.wall);
+            self.refresh_token_expires_at = None;
+            self.verdict = Verdict::Good;
+            self.failures = 0;
+            self.retry = None;
+        }
+        if self.access != seen.access {
+            self.access = seen.access;
+            let left = seen.left(now, self).and_then(|left| u64::try_from(left.as_secs()).ok());
+            let left = left.filter(|seconds| *seconds > 0);
+            // The server's own word about an earlier token holds until a token shows that it gives longer ones.
+            if !(self.lifetime_answered && left <= self.lifetime_s) {
+                self.lifetime_s = left;
+                self.lifetime_answered = false;
+            }
+        }
+    }
+
+    /// True where this refresh token is known to have been exchanged already: presenting it again could revoke the family.
+    #[must_use]
+    pub fn is_spent(&self, refresh: TokenDigest) -> bool {
+        self.spent.contains(&refresh)
+    }
+
+    /// Remembers a refresh token that was exchanged for another one.
+    pub fn spend(&mut self, refresh: TokenDigest) {
+        self.spent.retain(|known| *known != refresh);
+        self.spent.push(refresh);
+        let surplus = self.spent.len().saturating_sub(SPENT_KEPT);
+        self.spent.drain(..surplus);
+    }
+
+    /// Whole life of the present access token, where known.
+    #[must_use]
+    pub fn lifetime(&self) -> Option<Duration> {
+        self.lifetime_s.map(Duration::from_secs)
+    }
+
+    /// Notes how an attempt ended.
+    pub fn note(&mut self, at: Timestamp, outcome: Outcome, detail: impl Into<String>) {
+        self.last = Some(LastRefresh { at, outcome, detail: detail.into() });
+    }
+}

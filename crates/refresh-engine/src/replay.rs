@@ -1,0 +1,130 @@
+//! Finishes what the journal holds from the daemon's last life.
+
+use crate::compare::Expected;
+use crate::journal::{Intent, Unfinished};
+use crate::judge::judge;
+use crate::record::{Outcome, Retry};
+use crate::save::{Obtainment, save};
+use crate::shared::{Shared, Superseded};
+use crate::transaction::expires_at_ms;
+use crate::{Event, Now, Partners, Seen, Verdict};
+use claude_store::{Entry, EntryKey, ExpiresAt, TokenChange};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+use token_endpoint::{Answer, interpret};
+
+/// After a crash in the middle of a request the server may still be working on it.
+const AFTER_CRASH_PAUSE: Duration = Duration::from_secs(60);
+
+/// Finishes one transaction: an answer that is not in the store is written by the same rule as ever; an intent without an
+/// answer is ambiguous. `current` is the entry as the store holds it now.
+pub(crate) async fn replay<P: Partners>(
+    shared: &Rc<Shared<P>>,
+    unfinished: Unfinished,
+    current: Option<Seen>,
+) {
+    let key = unfinished.intent.entry_key();
+    let what = match (unfinished.answer, unfinished.superseded_by) {
+        (None, _) => {
+            without_answer(shared, &unfinished.intent, current.as_ref());
+            shared.save_records().await;
+            shared.journal.done(unfinished.id);
+            "a request was sent and its answer was not received: the refresh token may be spent"
+        }
+        (Some((raw, sent_at)), superseded_by) => {
+            // What counts is when it was sent; by the boot-time clock nobody can say that any more.
+            let sent_at = Now { wall: sent_at, boot: shared.now().boot };
+            match (interpret(&raw, sent_at.wall), superseded_by) {
+                (Answer::Fresh(pair), Some(by))
+                    if current.as_ref().is_some_and(|seen| seen.refresh == Some(by)) =>
+                {
+                    let tokens = TokenChange {
+                        access_token: pair.access_token,
+                        refresh_token: pair.refresh_token,
+                        expires_at: expires_at_ms(sent_at.wall, pair.expires_in),
+                        scope: pair.scope,
+                    };
+                    let kept = Superseded { id: unfinished.id, by, tokens };
+                    shared.superseded.borrow_mut().entry(key).or_default().push(kept);
+                    return;
+                }
+                (Answer::Fresh(_), Some(_)) => {
+                    shared.journal.done(unfinished.id);
+                    return;
+                }
+                (Answer::Fresh(pair), None) => {
+                    let intent = unfinished.intent;
+                    let before = current.unwrap_or_else(|| remembered(&intent));
+                    let obtainment = Obtainment {
+                        id: Some(unfinished.id),
+                        expected: intent.expected,
+                        presented: intent.presented,
+                        heal: intent.heal,
+                        pair,
+                        sent_at,
+                        forgotten: shared.track(&key, |tracked| Rc::clone(&tracked.forgotten)),
+                        before,
+                        found: Cell::new(None),
+                    };
+                    save(shared, obtainment).await;
+                    "a new pair was received and is now in the store"
+                }
+                (answer, _) => {
+                    judged(shared, &unfinished.intent, current.as_ref(), &answer);
+                    shared.save_records().await;
+                    shared.journal.done(unfinished.id);
+                    "the server had refused; nothing was lost"
+                }
+            }
+        }
+    };
+    shared.tell_key(&key, Event::Replayed { what });
+}
+
+fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&Seen>) {
+    let now = shared.now();
+    if current.is_none_or(|seen| Expected::of(seen) != intent.expected) {
+        return;
+    }
+    shared.change_record(&intent.entry_key(), |record| {
+        let why = "the daemon was stopped while it waited for the answer".to_owned();
+        if intent.heal.is_some() {
+            record.heal_tried = Some(intent.presented);
+        } else {
+            record.refresh = Some(intent.presented);
+            record.verdict = Verdict::Ambiguous { why: why.clone(), tries: 1 };
+            record.retry = Some(Retry::after(now, AFTER_CRASH_PAUSE));
+        }
+        record.note(now.wall, Outcome::Ambiguous, why);
+    });
+}
+
+fn judged<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&Seen>, answer: &Answer) {
+    let now = shared.now();
+    let Some(seen) = current.filter(|seen| seen.refresh == Some(intent.presented)) else { return };
+    shared.change_record(&intent.entry_key(), |record| {
+        record.observe(now, seen);
+        let left = seen.left(now, record);
+        judge(record, now, intent.presented, left, answer);
+    });
+}
+
+/// Stands for an entry that is not in the store: the write will find it gone, and say so under this name.
+fn remembered(intent: &Intent) -> Seen {
+    let key: EntryKey = intent.entry_key();
+    Seen::new(Entry {
+        server_name: key.server_name().to_owned(),
+        key,
+        server_url: None,
+        access_token: None,
+        refresh_token: None,
+        expires_at: ExpiresAt::Absent,
+        client_id: None,
+        client_secret: None,
+        issuer: None,
+        redirect_uri: None,
+        scope: None,
+        discovery: claude_store::DiscoveryState::default(),
+    })
+}

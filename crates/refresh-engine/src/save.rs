@@ -1,0 +1,288 @@
+//! Steps 7 to 9 of a transaction: a pair was obtained, and now it must not be lost.
+
+use crate::commit::{Decide, Decided, commit};
+use crate::compare::{Expected, Obtained, WriteDecision, decide_write};
+use crate::journal::{HealMembers, TransactionId};
+use crate::record::{Outcome, Record};
+use crate::shared::{Shared, Superseded};
+use crate::transaction::{Ended, expires_at_ms};
+use crate::{Event, Now, Partners, Seen, Verdict, later};
+use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
+use oauth_secret::{RefreshToken, TokenDigest};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+use token_endpoint::TokenPair;
+
+/// First pause after a write that failed; doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// A pair that was obtained, and everything that is needed to save it.
+pub(crate) struct Obtainment {
+    pub(crate) id: Option<TransactionId>,
+    pub(crate) expected: Expected,
+    pub(crate) presented: TokenDigest,
+    pub(crate) heal: Option<Box<HealMembers>>,
+    pub(crate) pair: TokenPair,
+    pub(crate) sent_at: Now,
+    /// Set where the entry was seen absent since the request was decided on.
+    pub(crate) forgotten: Rc<Cell<bool>>,
+    /// The entry that was presented.
+    pub(crate) before: Seen,
+    /// The refresh token that the store held when the write was decided.
+    pub(crate) found: Cell<Option<TokenDigest>>,
+}
+
+impl Obtainment {
+    fn key(&self) -> &EntryKey {
+        &self.before.entry.key
+    }
+
+    fn obtained(&self) -> Obtained {
+        Obtained {
+            access: self.pair.access_token.digest(),
+            presented: self.presented,
+            refresh: self.pair.refresh_token.as_ref().map(RefreshToken::digest),
+        }
+    }
+
+    fn tokens(&self) -> TokenChange {
+        TokenChange {
+            access_token: self.pair.access_token.clone(),
+            refresh_token: self.pair.refresh_token.clone(),
+            expires_at: expires_at_ms(self.sent_at.wall, self.pair.expires_in),
+            scope: self.pair.scope.clone(),
+        }
+    }
+
+    /// The pair together with what a wipe takes: what the answer did not repeat comes from the entry that was presented.
+    fn repair(&self) -> Change {
+        let heal = self.heal.as_deref();
+        let tokens = TokenChange { refresh_token: self.standing_refresh_token(), ..self.tokens() };
+        let entry = &self.before.entry;
+        let or = |healed: Option<String>, entry: &Option<String>| healed.or_else(|| entry.clone());
+        Change::Heal {
+            client_id: or(heal.and_then(|heal| heal.client_id.clone()), &entry.client_id),
+            issuer: or(heal.and_then(|heal| heal.issuer.clone()), &entry.issuer),
+            redirect_uri: or(heal.and_then(|heal| heal.redirect_uri.clone()), &entry.redirect_uri),
+            scope: or(heal.and_then(|heal| heal.scope.clone()), &entry.scope),
+            tokens,
+        }
+    }
+
+    /// The refresh token that counts from now on: the answer's, else the one that was presented.
+    fn standing_refresh_token(&self) -> Option<RefreshToken> {
+        self.pair.refresh_token.clone().or_else(|| match self.heal.as_deref() {
+            Some(heal) if !heal.refresh_token.is_empty() => {
+                Some(RefreshToken::new(heal.refresh_token.as_str()))
+            }
+            _ => self.before.entry.refresh_token.clone(),
+        })
+    }
+
+    /// The entry as it is after the write.
+    fn after(&self) -> Seen {
+        let mut entry = self.before.entry.clone();
+        entry.access_token = Some(self.pair.access_token.clone());
+        entry.refresh_token = self.standing_refresh_token();
+        entry.expires_at =
+            expires_at_ms(self.sent_at.wall, self.pair.expires_in).map_or(ExpiresAt::Absent, ExpiresAt::At);
+        Seen::new(entry)
+    }
+}
+
+/// Saves the pair, and does not return before it is saved or proves superfluous (I6): a store that cannot be written is tried
+/// again and again, while the journal keeps the pair.
+pub(crate) async fn save<P: Partners>(shared: &Rc<Shared<P>>, obtainment: Obtainment) -> Ended {
+    let obtainment = Rc::new(obtainment);
+    let key = obtainment.key().clone();
+    let mut pause = FIRST_PAUSE;
+    let decision = loop {
+        match commit(shared, key.clone(), decide(shared, &obtainment)).await {
+            Ok(decision) => break decision,
+            Err(error) => {
+                let why = error.why;
+                let news =
+                    shared.track(&key, |tracked| tracked.unsaved.replace(why.clone())).as_ref() != Some(&why);
+                if news {
+                    shared.tell(&obtainment.before, Event::Unsaved { why, retry_in: pause });
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    };
+    shared.track(&key, |tracked| tracked.unsaved = None);
+    settle(shared, &obtainment, decision).await
+}
+
+fn decide<P: Partners>(shared: &Rc<Shared<P>>, obtainment: &Rc<Obtainment>) -> Decide {
+    let (shared, obtainment) = (Rc::clone(shared), Rc::clone(obtainment));
+    Box::new(move |found| {
+        obtainment.found.set(found.and_then(|seen| seen.refresh));
+        let decision = shared.read_record(obtainment.key(), |record| {
+            decide_write(
+                obtainment.expected,
+                obtainment.obtained(),
+                found,
+                obtainment.forgotten.get(),
+                record,
+            )
+        });
+        let change = match decision {
+            // The entry as it was may itself be the stub that this transaction heals.
+            WriteDecision::Write if obtainment.heal.is_some() => Some(obtainment.repair()),
+            WriteDecision::Write => Some(Change::Tokens(obtainment.tokens())),
+            WriteDecision::Repair => Some(obtainment.repair()),
+            WriteDecision::AlreadyThere | WriteDecision::Superseded | WriteDecision::Gone => None,
+        };
+        Decided { decision, change }
+    })
+}
+
+/// The write is decided: records, the needs-auth cache, the journal, the news.
+async fn settle<P: Partners>(
+    shared: &Rc<Shared<P>>,
+    obtainment: &Obtainment,
+    decision: WriteDecision,
+) -> Ended {
+    let key = obtainment.key();
+    let before = Some(obtainment.presented.fingerprint());
+    match decision {
+        WriteDecision::Write | WriteDecision::Repair | WriteDecision::AlreadyThere => {
+            let after = obtainment.after();
+            let now = after.refresh.map(|refresh| refresh.fingerprint());
+            let wall = shared.now().wall;
+            shared.change_record(key, |record| note_fresh(record, obtainment, &after, wall));
+            shared.track(key, |tracked| {
+                tracked.current = Some(after.clone());
+                tracked.last_live = Some(after.clone());
+            });
+            close_superseded(shared, key, None);
+            unflag(shared, &after).await;
+            close(shared, obtainment);
+            if obtainment.heal.is_some() || decision == WriteDecision::Repair {
+                shared.tell(
+                    &after,
+                    Event::Healed { why: "a failed refresh of another process had wiped it", now },
+                );
+            }
+            let detail = describe(obtainment);
+            let lifetime = obtainment.pair.expires_in;
+            shared.tell(
+                &after,
+                Event::Ended { outcome: Outcome::Fresh, detail, before, now, lifetime, retry_in: None },
+            );
+            Ended::Fresh
+        }
+        WriteDecision::Superseded => {
+            shared.change_record(key, |record| {
+                if obtainment.obtained().rotated() {
+                    record.spend(obtainment.presented);
+                }
+                record.note(
+                    shared.now().wall,
+                    Outcome::Adopted,
+                    "another pair was written meanwhile and is kept",
+                );
+            });
+            keep_superseded(shared, obtainment, obtainment.found.get());
+            Ended::NotNeeded
+        }
+        WriteDecision::Gone => {
+            // Should it turn out that the whole document was lost, this pair is the one to bring back.
+            let after = obtainment.after();
+            shared.track(key, |tracked| {
+                if tracked.last_live.is_some() {
+                    tracked.last_live = Some(after);
+                }
+            });
+            close(shared, obtainment);
+            Ended::Removed
+        }
+    }
+}
+
+fn note_fresh(record: &mut Record, obtainment: &Obtainment, after: &Seen, at: jiff::Timestamp) {
+    let pair = &obtainment.pair;
+    if obtainment.obtained().rotated() {
+        record.spend(obtainment.presented);
+    }
+    record.refresh = after.refresh;
+    record.access = after.access;
+    record.since = Some(obtainment.sent_at.wall);
+    record.verdict = Verdict::Good;
+    record.failures = 0;
+    record.retry = None;
+    record.heal_tried = None;
+    record.refresh_token_expires_at =
+        pair.refresh_expires_in.map(|life| later(obtainment.sent_at.wall, life));
+    record.lifetime_s = pair.expires_in.map(|life| life.as_secs());
+    record.lifetime_answered = pair.expires_in.is_some();
+    record.boot_expiry = after
+        .access
+        .zip(pair.expires_in)
+        .map(|(access, life)| (access, obtainment.sent_at.boot.saturating_add(life)));
+    record.note(at, Outcome::Fresh, describe(obtainment));
+}
+
+fn describe(obtainment: &Obtainment) -> String {
+    match obtainment.pair.expires_in {
+        Some(life) => format!("a new token for {}", in_words(life)),
+        None => "a new token of unknown life".to_owned(),
+    }
+}
+
+fn in_words(life: Duration) -> String {
+    match life.as_secs() {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7199 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
+/// Step 8: new sessions skip a flagged server for 15 minutes, however good its token is (measured).
+async fn unflag<P: Partners>(shared: &Shared<P>, seen: &Seen) {
+    match shared.needs_auth.remove(&seen.entry.server_name) {
+        Ok(true) => shared.tell(seen, Event::Unflagged),
+        Ok(false) => {}
+        Err(error) => shared.tell(seen, Event::UnflagFailed { why: error.to_string() }),
+    }
+}
+
+fn close<P: Partners>(shared: &Shared<P>, obtainment: &Obtainment) {
+    if let Some(id) = obtainment.id {
+        shared.journal.done(id);
+    }
+}
+
+/// Our pair stays in the journal until the pair in the store has refreshed once: should that one prove dead, ours is left.
+fn keep_superseded<P: Partners>(shared: &Shared<P>, obtainment: &Obtainment, by: Option<TokenDigest>) {
+    let (Some(id), Some(by)) = (obtainment.id, by) else { return close(shared, obtainment) };
+    if let Err(error) = shared.journal.supersede(id, by) {
+        shared.state_trouble(&error);
+    }
+    let superseded = Superseded { id, by, tokens: obtainment.tokens() };
+    shared.superseded.borrow_mut().entry(obtainment.key().clone()).or_default().push(superseded);
+}
+
+/// Drops superseded pairs: all of this entry, or those whose successor is no longer `current`.
+pub(crate) fn close_superseded<P: Partners>(
+    shared: &Shared<P>,
+    key: &EntryKey,
+    current: Option<TokenDigest>,
+) {
+    let mut all = shared.superseded.borrow_mut();
+    let Some(pairs) = all.get_mut(key) else { return };
+    pairs.retain(|pair| {
+        let keep = current.is_some_and(|current| current == pair.by);
+        if !keep {
+            shared.journal.done(pair.id);
+        }
+        keep
+    });
+    if pairs.is_empty() {
+        all.remove(key);
+    }
+}

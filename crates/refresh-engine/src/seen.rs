@@ -1,0 +1,89 @@
+use crate::{Now, Record};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use claude_store::{Entry, ExpiresAt};
+use jiff::{SignedDuration, Timestamp};
+use oauth_secret::{AccessToken, TokenDigest};
+use serde::Deserialize;
+
+/// An entry as it was read once, with what every decision asks of it worked out: digests and expiry are computed when the
+/// document changed, not each time a plan is made.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The entry as the store holds it.
+    pub entry: Entry,
+    /// Which access token it holds.
+    pub access: Option<TokenDigest>,
+    /// Which refresh token it holds.
+    pub refresh: Option<TokenDigest>,
+    /// When its access token ends.
+    pub expiry: Expiry,
+}
+
+/// When an access token ends, as far as anybody can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// At this moment (wall clock).
+    At(Timestamp),
+    /// Neither the entry nor the token says. The client takes it as "does not expire".
+    Unknown,
+}
+
+impl Seen {
+    /// Works out what decisions need.
+    #[must_use]
+    pub fn new(entry: Entry) -> Self {
+        let access = entry.access_token.as_ref().map(AccessToken::digest);
+        let refresh = entry.refresh_token.as_ref().map(oauth_secret::RefreshToken::digest);
+        let expiry = expiry_of(&entry);
+        Self { entry, access, refresh, expiry }
+    }
+
+    /// How long the access token is still good: by the wall clock, and for an access token that we wrote ourselves also by the
+    /// boot-time clock, whichever is less. Negative when it has expired, `None` when nobody knows.
+    #[must_use]
+    pub fn left(&self, now: Now, record: &Record) -> Option<SignedDuration> {
+        let by_boot =
+            record.boot_expiry.filter(|(access, _)| Some(*access) == self.access).map(|(_, ends)| {
+                let seconds =
+                    |time: std::time::Duration| SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+                seconds(ends).saturating_sub(seconds(now.boot))
+            });
+        let by_wall = match self.expiry {
+            Expiry::At(ends) => Some(ends.duration_since(now.wall)),
+            Expiry::Unknown => None,
+        };
+        match (by_wall, by_boot) {
+            (Some(wall), Some(boot)) => Some(wall.min(boot)),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+/// `expiresAt`, else the `exp` claim of a JWT (RFC 7519, section 4.1.4; not verified: it only schedules), else unknown.
+/// `expiresAt` 0 is "always expired" to the client, whatever the token says, and so it is here.
+fn expiry_of(entry: &Entry) -> Expiry {
+    match entry.expires_at {
+        ExpiresAt::At(milliseconds) => {
+            Expiry::At(Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX))
+        }
+        ExpiresAt::Zero => Expiry::At(Timestamp::UNIX_EPOCH),
+        ExpiresAt::Absent => match entry.access_token.as_ref().and_then(jwt_expiry) {
+            Some(ends) => Expiry::At(ends),
+            None => Expiry::Unknown,
+        },
+    }
+}
+
+fn jwt_expiry(token: &AccessToken) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let mut parts = token.expose().split('.');
+    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+    let claims = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
+    let Claims { exp } = serde_json::from_slice(&claims).ok()?;
+    // NumericDate may carry a fraction; whole seconds are enough, and rounding down is the safe side.
+    (exp > 0.0 && exp < 253_402_300_799.0).then(|| Timestamp::from_second(exp as i64).ok())?
+}

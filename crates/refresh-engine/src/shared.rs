@@ -1,0 +1,125 @@
+use crate::commit::Committer;
+use crate::journal::{Journal, TransactionId};
+use crate::memory::Vanished;
+use crate::{Client, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject};
+use claude_store::{EntryKey, NeedsAuthCache, Store, TokenChange};
+use jiff::Timestamp;
+use oauth_secret::TokenDigest;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::rc::Rc;
+
+/// What the keeper of one store and its transactions share.
+pub(crate) struct Shared<P: Partners> {
+    pub(crate) store: P::Store,
+    pub(crate) endpoint: Rc<P::Endpoint>,
+    pub(crate) clock: P::Clock,
+    pub(crate) client: P::Client,
+    pub(crate) observer: Rc<P::Observer>,
+    pub(crate) policy: RefCell<Policy>,
+    pub(crate) records: Records<P::Files>,
+    pub(crate) journal: Journal<P::Files>,
+    pub(crate) needs_auth: NeedsAuthCache<P::Files>,
+    pub(crate) committer: Committer,
+    pub(crate) tracked: RefCell<BTreeMap<EntryKey, Tracked>>,
+    /// Pairs that another pair in the store made superfluous; kept until that one has refreshed once.
+    pub(crate) superseded: RefCell<BTreeMap<EntryKey, Vec<Superseded>>>,
+    pub(crate) vanished: RefCell<BTreeMap<EntryKey, Vanished>>,
+    /// Transactions between their reservation and their end.
+    pub(crate) in_flight: Cell<usize>,
+    /// Wakes the keeper when a transaction ended.
+    pub(crate) ended: tokio::sync::Notify,
+    /// The last complaint about our own files, so that it is said once.
+    pub(crate) trouble: RefCell<Option<String>>,
+}
+
+/// One entry as the keeper knows it.
+#[derive(Default)]
+pub(crate) struct Tracked {
+    /// As the store holds it; `None` while the first look is still to come.
+    pub(crate) current: Option<Seen>,
+    /// The last live pair seen in or written to the store, for healing.
+    pub(crate) last_live: Option<Seen>,
+    /// A transaction for this entry is running.
+    pub(crate) running: bool,
+    /// Set when the entry is seen absent, for the transaction that is running (I5).
+    pub(crate) forgotten: Rc<Cell<bool>>,
+    /// Why an obtained pair is not in the store yet.
+    pub(crate) unsaved: Option<String>,
+    /// The need that was told, so that it is told once.
+    pub(crate) told: Option<crate::plan::Need>,
+}
+
+/// An obtained pair that lost against another one.
+pub(crate) struct Superseded {
+    pub(crate) id: TransactionId,
+    pub(crate) by: TokenDigest,
+    pub(crate) tokens: TokenChange,
+}
+
+impl<P: Partners> Shared<P> {
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        self.store.location()
+    }
+
+    pub(crate) fn read_record<R>(&self, key: &EntryKey, look: impl FnOnce(&Record) -> R) -> R {
+        self.records.read(self.location(), key, look)
+    }
+
+    pub(crate) fn change_record<R>(&self, key: &EntryKey, change: impl FnOnce(&mut Record) -> R) -> R {
+        self.records.change(self.location(), key, change)
+    }
+
+    /// Runs `change` on what is tracked of this entry.
+    pub(crate) fn track<R>(&self, key: &EntryKey, change: impl FnOnce(&mut Tracked) -> R) -> R {
+        let mut tracked = self.tracked.borrow_mut();
+        if !tracked.contains_key(key) {
+            tracked.insert(key.clone(), Tracked::default());
+        }
+        match tracked.get_mut(key) {
+            Some(known) => change(known),
+            None => change(&mut Tracked::default()),
+        }
+    }
+
+    pub(crate) fn tell(&self, seen: &Seen, event: Event) {
+        let entry = Some((seen.entry.key.as_str(), seen.entry.server_name.as_str()));
+        self.observer.event(Subject { store: self.location(), entry }, &event);
+    }
+
+    pub(crate) fn tell_key(&self, key: &EntryKey, event: Event) {
+        let entry = Some((key.as_str(), key.server_name()));
+        self.observer.event(Subject { store: self.location(), entry }, &event);
+    }
+
+    pub(crate) fn tell_store(&self, event: Event) {
+        self.observer.event(Subject { store: self.location(), entry: None }, &event);
+    }
+
+    /// Trouble with our own files: told once until it changes.
+    pub(crate) fn state_trouble(&self, error: &dyn Display) {
+        let why = error.to_string();
+        if self.trouble.replace(Some(why.clone())).as_ref() != Some(&why) {
+            self.tell_store(Event::StateTrouble { why });
+        }
+    }
+
+    /// Saves the records; trouble is told, not returned, since nothing in the store depends on them.
+    pub(crate) async fn save_records(&self) {
+        match self.records.save().await {
+            Ok(()) => drop(self.trouble.take()),
+            Err(error) => self.state_trouble(&error),
+        }
+    }
+
+    /// When a session of this store was last active; asks the disk at most once per planning round.
+    pub(crate) fn activity(&self) -> impl Fn() -> Option<Timestamp> {
+        let cached = std::cell::OnceCell::new();
+        move || *cached.get_or_init(|| self.client.last_active())
+    }
+}
