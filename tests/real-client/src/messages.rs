@@ -116,6 +116,11 @@ fn count_results(message: &Value) -> usize {
     blocks.map_or(0, |blocks| blocks.iter().filter(is_result).count())
 }
 
+/// The client takes two messages with one id for parts of the same: it must differ within a conversation.
+fn message_id(request: &Value) -> String {
+    format!("msg_{:04}", request.get("messages").and_then(Value::as_array).map_or(0, Vec::len))
+}
+
 /// What the model can say.
 enum Says {
     Call { id: String, tool: String },
@@ -151,7 +156,7 @@ impl Says {
 
     fn message(&self, request: &Value) -> Value {
         json!({
-            "id": "msg_made_up", "type": "message", "role": "assistant", "model": request.get("model"),
+            "id": message_id(request), "type": "message", "role": "assistant", "model": request.get("model"),
             "content": [self.block()], "stop_reason": self.stop_reason(), "stop_sequence": null,
             "usage": {"input_tokens": 1, "output_tokens": 1}
         })
@@ -161,7 +166,7 @@ impl Says {
     fn events(&self, request: &Value) -> String {
         let (block, delta) = self.opening();
         let start = json!({
-            "id": "msg_made_up", "type": "message", "role": "assistant", "model": request.get("model"),
+            "id": message_id(request), "type": "message", "role": "assistant", "model": request.get("model"),
             "content": [], "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}
         });
         let stop = json!({"stop_reason": self.stop_reason(), "stop_sequence": null});

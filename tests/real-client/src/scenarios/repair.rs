@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// A session met an endpoint that was down, and the client flagged the server: no new session would look at it for a while.
 pub(super) async fn needs_auth_flag(bench: Rc<Bench>) -> Fallible<Report> {
-    let server = Server::start(Script { answer: Answer::status(503), ..Script::default() })?;
+    let server = Server::start(Script { answer: Answer::html(503), ..Script::default() })?;
     let person = bench.person(&server).await?;
     let grant = server.grant(Duration::ZERO);
     person.store(&grant)?;
