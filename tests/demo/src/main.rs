@@ -82,7 +82,8 @@ async fn watch(
     screen: &mut Screen,
 ) -> Result<bool, Box<dyn Error>> {
     screen.line(&format!("{} runs on {}", binary.display(), lab.store().display()));
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Taken over before the daemon exists, so that it never outlives the demo.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut daemon = Daemon::start(binary, lab.folder())?;
     let mut tracks: Vec<Track> =
         lab.rooms().iter().map(|room| Track::new(room.site.name(), room.manner)).collect();
@@ -93,6 +94,7 @@ async fn watch(
         tokio::select! {
             _ = look.tick() => {}
             _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
             status = daemon.ended() => return Err(format!("the daemon ended by itself: {status}").into()),
         }
         let elapsed = start.elapsed();

@@ -61,3 +61,32 @@ pub(crate) fn summary(tracks: &[Track], reuses: usize) -> Vec<String> {
     lines.push(format!("refresh tokens used twice, as the server saw it: {reuses}"));
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn track(left_ms: i64) -> Track {
+        let mut track = Track::new("lab", "as it should be");
+        let entry = json!({"accessToken": "a", "refreshToken": "r", "expiresAt": left_ms});
+        track.look(Some(entry), 0, |_| true);
+        track
+    }
+
+    fn filled(left_ms: i64) -> usize {
+        row(&track(left_ms)).chars().filter(|cell| *cell == '█').count()
+    }
+
+    #[test]
+    fn the_bar_is_full_with_a_whole_life_left_and_empty_only_when_expired() {
+        assert_eq!([60_000, 90_000, 30_000, 1, 0, -5_000].map(filled), [24, 24, 12, 1, 0, 0]);
+    }
+
+    #[test]
+    fn the_summary_names_what_was_read_expired() {
+        let lines = summary(&[track(-5_000)], 2);
+        assert_eq!(lines[1], "lab     refreshes 0, lowest remaining life seen -5.0 s, expired reads 1");
+        assert!(lines[2].ends_with(": 2"));
+    }
+}
