@@ -13,8 +13,7 @@ const TOKEN_LIKE: usize = 20;
 pub(crate) fn cleaned(text: &str) -> String {
     let mut shown = String::new();
     let mut run = String::new();
-    let visible = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_harmful(*c));
-    for c in visible.chain([' ']) {
+    for c in visible(text).chain([' ']) {
         if c.is_ascii_graphic() {
             // A run is kept only as long as it may still be a word.
             if run.len() <= TOKEN_LIKE {
@@ -28,11 +27,23 @@ pub(crate) fn cleaned(text: &str) -> String {
             shown.push(c);
         }
     }
-    let shown = shown.trim_end();
-    if shown.chars().count() <= LONGEST {
-        return shown.to_owned();
+    bounded(shown.trim_end())
+}
+
+/// A text that cannot hold a token (of a TLS or network error, of a URL) made fit for terminals: one line of at most 200 characters.
+pub(crate) fn harmless(text: &str) -> String {
+    bounded(visible(text).collect::<String>().trim())
+}
+
+fn visible(text: &str) -> impl Iterator<Item = char> {
+    text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_harmful(*c))
+}
+
+fn bounded(text: &str) -> String {
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
     }
-    let mut cut: String = shown.chars().take(LONGEST - 1).collect();
+    let mut cut: String = text.chars().take(LONGEST - 1).collect();
     cut.push('…');
     cut
 }

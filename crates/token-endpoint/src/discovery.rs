@@ -1,6 +1,10 @@
 use crate::{
-    Http, Metadata, RawAnswer, SendError, ServerHints, UnsentKind, body, cleaned::cleaned, date,
-    document::Document, origin, origin_of, well_known,
+    Http, Metadata, RawAnswer, SendError, ServerHints, UnsentKind, body, date,
+    document::Document,
+    metadata::{Expectation, believe},
+    origin,
+    origin::{shown, shown_text},
+    origin_of, well_known,
 };
 use jiff::Timestamp;
 use std::time::Duration;
@@ -50,8 +54,7 @@ pub async fn discover(http: &Http, hints: &ServerHints) -> Result<Metadata, Disc
     let limit = http.whole_limit().saturating_mul(2);
     let search = async { Search::new(http, hints)?.run(hints).await };
     tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
-        let why =
-            format!("no metadata found for {} in {} s", cleaned_url(&hints.server_url), limit.as_secs());
+        let why = format!("no metadata found for {} in {} s", shown_text(&hints.server_url), limit.as_secs());
         Err(DiscoveryError::Transient { why, retry_after: None })
     })
 }
@@ -155,10 +158,7 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
-    /// Checks a document; `asked` is the issuer it was asked of, where it is known.
-    ///
-    /// `from_store`: the store holds the pair of this authorization server and the entry's issuer, written together by the client at the login.
-    /// Then metadata found here may name that issuer, as it did at the login.
+    /// The metadata in a document, if it can be believed; if not, the reason is noted.
     fn accept(
         &mut self,
         url: &Url,
@@ -166,46 +166,15 @@ impl<'a> Search<'a> {
         asked: Option<&str>,
         from_store: bool,
     ) -> Option<Metadata> {
-        let named = found.issuer.as_deref();
-        let is_entrys =
-            |issuer: &str| self.entry_issuer.is_some_and(|entrys| well_known::same_issuer(entrys, issuer));
-        let wrong = match (named, asked) {
-            // Old servers name no issuer; then the place it was found at has to do, unless the entry knows better.
-            (None, _) => self
-                .entry_issuer
-                .is_some_and(|entrys| !asked.is_some_and(|asked| well_known::same_issuer(entrys, asked))),
-            (Some(named), _) if self.entry_issuer.is_some() && !is_entrys(named) => true,
-            (Some(named), Some(asked)) => {
-                !(well_known::same_issuer(named, asked) || from_store && is_entrys(named))
-            }
-            (Some(_), None) => false,
+        let expectation = Expectation {
+            asked,
+            entry_issuer: self.entry_issuer,
+            from_store,
+            server_is_loopback: self.server_is_loopback,
         };
-        if wrong {
-            let expected = self.entry_issuer.or(asked).unwrap_or_default();
-            let why = format!(
-                "{} names the issuer {}, but {} was expected; if the server has moved, log in to it again",
-                shown(url),
-                named.map_or_else(|| "nobody".to_owned(), cleaned_url),
-                cleaned_url(expected)
-            );
-            self.unusable.get_or_insert(why);
-            return None;
-        }
-        let Some(endpoint) = found.token_endpoint else {
-            self.unusable.get_or_insert(format!("{} names no token_endpoint", shown(url)));
-            return None;
-        };
-        match self.url(&format!("the token endpoint named by {}", shown(url)), &endpoint) {
-            Ok(mut token_endpoint) => {
-                token_endpoint.set_fragment(None);
-                Some(Metadata {
-                    issuer: found.issuer.or_else(|| self.entry_issuer.map(ToOwned::to_owned)),
-                    token_endpoint,
-                    auth_methods: found.token_endpoint_auth_methods_supported.unwrap_or_default(),
-                    source: url.to_string(),
-                })
-            }
-            Err(DiscoveryError::NeedsPerson { why } | DiscoveryError::Transient { why, .. }) => {
+        match believe(url, found, &expectation) {
+            Ok(metadata) => Some(metadata),
+            Err(why) => {
                 self.unusable.get_or_insert(why);
                 None
             }
@@ -315,14 +284,4 @@ fn present(hint: &Option<String>) -> Option<&str> {
 
 fn needs_person(why: String) -> DiscoveryError {
     DiscoveryError::NeedsPerson { why }
-}
-
-/// A URL for messages: without its query.
-fn shown(url: &Url) -> String {
-    format!("{}{}", origin_of(url), url.path())
-}
-
-/// A URL in a text of somebody else, for messages: its origin and path if it is a URL, else the text cleaned.
-fn cleaned_url(text: &str) -> String {
-    Url::parse(text).ok().filter(Url::has_host).map_or_else(|| cleaned(text), |url| shown(&url))
 }

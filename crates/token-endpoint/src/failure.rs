@@ -1,3 +1,4 @@
+use crate::cleaned::harmless;
 use std::error::Error as _;
 use std::io;
 
@@ -90,10 +91,13 @@ fn connect_failure(error: &reqwest::Error, host: &str, has_roots: bool) -> (Unse
                 };
                 (
                     UnsentKind::Certificate,
-                    format!("the certificate of {host} does not verify ({reason}); {cure}"),
+                    format!(
+                        "the certificate of {host} does not verify ({}); {cure}",
+                        harmless(&reason.to_string())
+                    ),
                 )
             }
-            other => (UnsentKind::Tls, format!("no TLS with {host}: {other}")),
+            other => (UnsentKind::Tls, format!("no TLS with {host}: {}", harmless(&other.to_string()))),
         };
     }
     if error.is_timeout() {
@@ -132,5 +136,5 @@ fn find_tls(error: &reqwest::Error) -> Option<&rustls::Error> {
 /// The innermost reason: the outer ones repeat the URL and say less.
 fn innermost(error: &reqwest::Error) -> String {
     let reason = sources(error).last().map_or_else(|| "no reason given".to_owned(), ToString::to_string);
-    crate::cleaned::cleaned(&reason)
+    harmless(&reason)
 }

@@ -1,13 +1,14 @@
 use crate::{RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, tls};
 use http::header;
 use reqwest::{NoProxy, Proxy, redirect, retry};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 use zeroize::Zeroizing;
 
 /// How requests are made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct HttpOptions {
     /// The proxy's URL. `None`: what the environment (`HTTPS_PROXY`, `NO_PROXY`…) or the system says. Empty: none at all.
     /// Connections to this machine never go through a proxy.
@@ -18,6 +19,19 @@ pub struct HttpOptions {
     pub user_agent_suffix: Option<String>,
     /// How long and how much.
     pub limits: Limits,
+}
+
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The proxy's URL may hold a password.
+        let proxy = self.proxy.as_ref().map(|_| "…");
+        f.debug_struct("HttpOptions")
+            .field("proxy", &proxy)
+            .field("extra_ca", &self.extra_ca)
+            .field("user_agent_suffix", &self.user_agent_suffix)
+            .field("limits", &self.limits)
+            .finish()
+    }
 }
 
 /// How long a request may take and how much an answer may be.
@@ -41,12 +55,18 @@ impl Default for Limits {
 /// Makes requests: HTTP/1.1, no redirect followed, nothing repeated, no connection kept, no cookie.
 ///
 /// Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Http {
     proxied: reqwest::Client,
     direct: reqwest::Client,
     limits: Limits,
     has_roots: bool,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 impl Http {

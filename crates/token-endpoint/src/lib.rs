@@ -7,6 +7,20 @@
 //!
 //! This crate knows no store, keeps nothing, and never repeats a request by itself: whether a refresh token may be presented
 //! again is for its caller to decide, and everything here is made so that the caller can know.
+//!
+//! ```
+//! use token_endpoint::{Answer, RawAnswer, interpret};
+//!
+//! // Slack says no with HTTP 200; others send the lifetime as a text. Both are understood.
+//! let no = RawAnswer::new(200, r#"{"ok":false,"error":"invalid_refresh_token"}"#);
+//! assert_eq!(interpret(&no, jiff::Timestamp::now()).name(), "dead");
+//!
+//! let yes = RawAnswer::new(201, r#"{"access_token":"at_made_up","refresh_token":"rt_made_up","expires_in":"3600"}"#);
+//! let kept = RawAnswer::from_bytes(&yes.to_bytes()?)?;
+//! let Answer::Fresh(pair) = interpret(&kept, jiff::Timestamp::now()) else { unreachable!() };
+//! assert_eq!(pair.expires_in.map(|life| life.as_secs()), Some(3600));
+//! # Ok::<(), token_endpoint::RawAnswerError>(())
+//! ```
 
 mod answer;
 mod body;

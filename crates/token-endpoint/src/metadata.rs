@@ -1,5 +1,11 @@
+use crate::document::Document;
+use crate::origin::{self, shown, shown_text};
+use crate::well_known::same_issuer;
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+/// The longest URL that is kept from metadata, in bytes: what is found is cached.
+const LONGEST_URL: usize = 2048;
 
 /// What the metadata of an authorization server says about refreshing (RFC 8414, section 2), kept between refreshes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,4 +18,67 @@ pub struct Metadata {
     pub auth_methods: Vec<String>,
     /// Where this was learnt: the URL of the metadata, or a sentence on the convention that was used instead.
     pub source: String,
+}
+
+/// What metadata has to fit to be believed.
+pub(crate) struct Expectation<'a> {
+    /// The issuer that was asked, where the place follows from one.
+    pub(crate) asked: Option<&'a str>,
+    /// The issuer the entry names.
+    pub(crate) entry_issuer: Option<&'a str>,
+    /// The store holds the pair of the issuer asked and the entry's issuer, written together by the client at the login.
+    pub(crate) from_store: bool,
+    /// Whether the MCP server is on this machine.
+    pub(crate) server_is_loopback: bool,
+}
+
+impl Expectation<'_> {
+    /// Whether metadata may name this issuer (RFC 8414, section 3.3).
+    fn fits(&self, named: Option<&str>) -> bool {
+        let is = |expected: Option<&str>, issuer: &str| {
+            expected.is_some_and(|expected| same_issuer(expected, issuer))
+        };
+        let Some(named) = named else {
+            // Old servers name no issuer; then the place it was found at has to do, unless the entry knows better.
+            return self.entry_issuer.is_none_or(|entrys| is(self.asked, entrys));
+        };
+        if self.entry_issuer.is_some() && !is(self.entry_issuer, named) {
+            return false;
+        }
+        // From here on the entry names this issuer or none. Where the store sends us to another place for it, that place may speak for it, as it did
+        // at the login; a place only the server named may not.
+        self.asked.is_none() || is(self.asked, named) || self.from_store && is(self.entry_issuer, named)
+    }
+}
+
+/// The metadata in the document found at `url`; the error says why it cannot be believed or used.
+pub(crate) fn believe(url: &Url, found: Document, expectation: &Expectation<'_>) -> Result<Metadata, String> {
+    let place = shown(url);
+    if !expectation.fits(found.issuer.as_deref()) {
+        let named = found.issuer.as_deref().map_or_else(|| "nobody".to_owned(), shown_text);
+        let expected = shown_text(expectation.entry_issuer.or(expectation.asked).unwrap_or_default());
+        return Err(format!(
+            "{place} names the issuer {named}, but {expected} was expected; if the server has moved, log in to it again"
+        ));
+    }
+    let endpoint = found.token_endpoint.ok_or_else(|| format!("{place} names no token_endpoint"))?;
+    if endpoint.len().max(found.issuer.as_deref().unwrap_or_default().len()) > LONGEST_URL {
+        return Err(format!("{place} holds a URL of more than {LONGEST_URL} bytes"));
+    }
+    let mut token_endpoint = Url::parse(&endpoint)
+        .map_err(|error| format!("the token endpoint named by {place} is not a URL: {error}"))?;
+    origin::allowed(&token_endpoint, expectation.server_is_loopback)
+        .map_err(|why| format!("the token endpoint named by {place}: {why}"))?;
+    token_endpoint.set_fragment(None);
+    Ok(Metadata {
+        issuer: found.issuer.or_else(|| expectation.entry_issuer.map(ToOwned::to_owned)),
+        token_endpoint,
+        auth_methods: known_methods(found.token_endpoint_auth_methods_supported),
+        source: url.to_string(),
+    })
+}
+
+/// The methods offered, without what cannot be the name of one.
+fn known_methods(methods: Option<Vec<String>>) -> Vec<String> {
+    methods.unwrap_or_default().into_iter().filter(|method| method.len() <= 64).take(32).collect()
 }

@@ -1,3 +1,4 @@
+use crate::cleaned::harmless;
 use url::{Host, Url};
 
 /// Scheme, host and port of a URL as one text: what is pinned per grant, so that a refresh token never follows a token
@@ -23,7 +24,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 /// Whether a URL is one that may be asked: https anywhere, http to this machine only and only where the MCP server is on
 /// this machine too; never with credentials in it. The error says why not and names no more of the URL than its origin.
 pub(crate) fn allowed(url: &Url, server_is_loopback: bool) -> Result<(), String> {
-    let origin = origin_of(url);
+    let origin = harmless(&origin_of(url));
     if !url.username().is_empty() || url.password().is_some() {
         return Err(format!("the URL at {origin} holds credentials; take them out of it"));
     }
@@ -37,7 +38,7 @@ pub(crate) fn allowed(url: &Url, server_is_loopback: bool) -> Result<(), String>
             Err(format!("{origin} is on this machine but the MCP server is not; tokens are not sent there"))
         }
         "http" => Err(format!("{origin} is plain http to another host; tokens are sent over https only")),
-        other => Err(format!("a {other} URL cannot be a token endpoint; https is needed")),
+        other => Err(format!("a {} URL cannot be a token endpoint; https is needed", harmless(other))),
     }
 }
 
@@ -48,4 +49,14 @@ pub(crate) fn host_of(url: &Url) -> String {
         (Some(host), None) => host.to_owned(),
         (None, _) => "a URL without a host".to_owned(),
     }
+}
+
+/// A URL for messages: without its query.
+pub(crate) fn shown(url: &Url) -> String {
+    harmless(&format!("{}{}", origin_of(url), url.path()))
+}
+
+/// A URL in a text of somebody else, for messages: its origin and path if it is a URL, else the text made harmless.
+pub(crate) fn shown_text(text: &str) -> String {
+    Url::parse(text).ok().filter(Url::has_host).map_or_else(|| harmless(text), |url| shown(&url))
 }

@@ -175,6 +175,9 @@ async fn an_issuer_that_was_not_asked_for_is_not_believed() {
     site.metadata(AS, "https://victim.example", &site.url("/steal"));
     let why = needs_person(&site.hints()).await;
     assert!(why.contains("https://victim.example") && why.contains(&site.url("/")), "{why}");
+    site.metadata(AS, &format!("https://victim.example/\u{1b}{}", "x".repeat(100_000)), &site.url("/steal"));
+    let why = needs_person(&site.hints()).await;
+    assert!(why.len() < 1000 && !why.contains('\u{1b}'), "{why}");
 }
 
 #[tokio::test]
@@ -230,6 +233,8 @@ async fn a_token_endpoint_that_may_not_be_asked_needs_a_person() {
     }
     site.page(AS, json(200, &serde_json::json!({ "issuer": site.url("") }).to_string()));
     assert!(needs_person(&site.hints()).await.contains("names no token_endpoint"));
+    site.metadata(AS, &site.url(""), &format!("https://a.example/{}", "x".repeat(3000)));
+    assert!(needs_person(&site.hints()).await.len() < 1000);
     site.metadata(AS, &site.url(""), "https://a.example/token#x");
     assert_eq!(endpoint(&site.hints()).await, "https://a.example/token");
 }

@@ -30,8 +30,11 @@ async fn this_machine_is_reached_without_the_proxy() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_no_url_is_refused_without_its_password() {
+async fn no_message_shows_the_password_of_a_proxy() {
     let error = Http::new(&through("http://user:hunter2@:99999")).unwrap_err();
     assert!(matches!(error, HttpError::Proxy), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
+    let options = through("http://user:hunter2@127.0.0.1:9");
+    let http = Http::new(&options).unwrap();
+    assert!(!format!("{options:?} {http:?}").contains("hunter2"));
 }

@@ -78,7 +78,8 @@ async fn one_request_goes_out_and_the_answer_comes_back_as_it_was() {
 
 #[tokio::test]
 async fn every_request_has_a_connection_of_its_own() {
-    let server = Server::start(|_| json(200, PAIR)).await;
+    // The server keeps each connection open for more.
+    let server = Server::start(|_| [json(200, PAIR), vec![Step::Hang]].concat()).await;
     let http = http(Duration::from_secs(20));
     for _ in 0..3 {
         assert!(is_fresh(&http.send(&request(&server.url("/token"))).await.unwrap()));
