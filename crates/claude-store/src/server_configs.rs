@@ -107,6 +107,3 @@ fn read_json<T: DeserializeOwned, F: FileSystem>(files: &F, path: &Path, limit: 
 fn parse<T: DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {
     serde_json::from_str(raw?.get()).ok()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-use crate::Obstacle;
+use crate::{FileSystem, Obstacle};
 use rustix::fs::{AtFlags, CWD, FallocateFlags, RenameFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -64,4 +64,23 @@ pub(crate) fn watch_limit_advice() -> &'static str {
 pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
     let errno = rustix::io::Errno::from_io_error(error);
     matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+}
+
+/// Whether process numbers of this domain are the ones that this process sees. A domain is `linux:<machine>:pid:[<inode>]` (measured).
+pub(crate) fn is_own_process_domain(domain: &str) -> bool {
+    let own = std::fs::read_link("/proc/self/ns/pid");
+    own.ok().and_then(|own| own.to_str().map(|own| domain.ends_with(own))).unwrap_or(true)
+}
+
+/// Whether this process runs and is the one that started then (field 22 of `/proc/<pid>/stat`, in ticks since boot).
+pub(crate) fn is_running<F: FileSystem>(files: &F, pid: i32, started: Option<&str>) -> bool {
+    let Ok((stat, _)) = files.read(&Path::new("/proc").join(pid.to_string()).join("stat"), 4096) else {
+        return false;
+    };
+    let stat = String::from_utf8_lossy(&stat);
+    // The second field is a name in parentheses and may hold anything; the third is the state.
+    let Some((_, fields)) = stat.rsplit_once(')') else { return false };
+    let mut fields = fields.split_ascii_whitespace();
+    let is_dead = fields.next().is_none_or(|state| matches!(state, "Z" | "X"));
+    !is_dead && started.is_none_or(|started| fields.nth(18) == Some(started))
 }

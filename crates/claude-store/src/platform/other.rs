@@ -1,4 +1,4 @@
-use crate::Obstacle;
+use crate::{FileSystem, Obstacle};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -42,4 +42,14 @@ pub(crate) fn watch_limit_advice() -> &'static str {
 pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
     let errno = rustix::io::Errno::from_io_error(error);
     matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+}
+
+/// Whether process numbers of this domain are the ones that this process sees.
+pub(crate) fn is_own_process_domain(_domain: &str) -> bool {
+    true
+}
+
+/// Whether a process with this number runs. When it started cannot be compared here.
+pub(crate) fn is_running<F: FileSystem>(_files: &F, pid: i32, _started: Option<&str>) -> bool {
+    rustix::process::Pid::from_raw(pid).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }

@@ -1,0 +1,164 @@
+//! What is read around the store: server configurations and signs of activity.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets anything unexpected should end"
+)]
+
+use claude_store::{FileSystem, OsFileSystem, ServerConfigs, SessionActivity, StorageFolder};
+use std::path::Path;
+use std::time::Duration;
+use virtual_disk::VirtualDisk;
+
+fn folder() -> StorageFolder {
+    StorageFolder::from_env(&|_| None, Path::new("/home/u"))
+}
+
+const USER_CONFIG: &str = r#"{
+    "numStartups": 7, "history": ["x", 1e400],
+    "mcpServers": {
+        "lab": {"type": "http", "url": "https://lab/mcp", "oauth": {"authServerMetadataUrl": "https://as/meta"}},
+        "plain": {"type": "http", "url": "https://plain/mcp"},
+        "odd": 7, "odder": {"url": 8, "oauth": []}
+    },
+    "projects": {
+        "/home/u/p": {"mcpServers": {"lab": {"url": "https://lab2/mcp", "oauth": {"authServerMetadataUrl": "https://as2/meta"}}}},
+        "/home/u/q": {"mcpServers": 5}, "/home/u/r": null
+    }
+}"#;
+
+#[test]
+fn a_metadata_url_belongs_to_a_name_and_a_url() {
+    let disk = VirtualDisk::new();
+    disk.put("/home/u/.claude.json", USER_CONFIG);
+    disk.put("/home/u/p/.mcp.json", r#"{"mcpServers":{"shared":{"url":"https://s/mcp"}}}"#);
+    disk.put("/home/u/q/.mcp.json", "{half");
+    let configs = ServerConfigs::read(&disk, &folder());
+    assert_eq!(configs.metadata_url("lab", "https://lab/mcp").as_deref(), Some("https://as/meta"));
+    assert_eq!(configs.metadata_url("lab", "https://lab2/mcp").as_deref(), Some("https://as2/meta"));
+    assert_eq!(configs.metadata_url("lab", "https://other/mcp"), None);
+    assert_eq!(configs.metadata_url("plain", "https://plain/mcp"), None);
+    for known in ["lab", "plain", "shared", "odder"] {
+        assert!(configs.knows(known), "{known}");
+    }
+    assert!(!configs.knows("gone") && !configs.knows("odd"));
+}
+
+#[test]
+fn odd_or_missing_configurations_count_as_empty() {
+    for odd in ["", "[]", "{\"mcpServers\":", "{\"mcpServers\":[],\"projects\":[]}"] {
+        let disk = VirtualDisk::new();
+        disk.put("/home/u/.claude.json", odd);
+        assert!(!ServerConfigs::read(&disk, &folder()).knows("lab"), "{odd}");
+    }
+    assert!(!ServerConfigs::read(&VirtualDisk::new(), &folder()).knows("lab"));
+}
+
+const SESSION: &str = "/home/u/.claude/sessions/4761.json";
+const STAT: &str = "/proc/4761/stat";
+
+fn session(status: &str) -> String {
+    format!(r#"{{"pid":4761,"procStart":"90499","version":"2.1.330","status":"{status}","updatedAt":1}}"#)
+}
+
+/// `/proc/<pid>/stat` of a process that started then.
+fn stat(state: &str, started: u64) -> String {
+    format!("4761 (a) b) {state} 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 {started} 20 21\n")
+}
+
+fn last_active_ago(disk: &VirtualDisk) -> Option<Duration> {
+    let active = SessionActivity::new(disk.clone(), &folder()).last_active().unwrap();
+    // The disk's clock runs with the machine's here: whole seconds are meant.
+    active.map(|moment| Duration::from_secs(disk.now().duration_since(moment).unwrap().as_secs()))
+}
+
+#[test]
+fn the_latest_log_tells_when_a_session_was_active() {
+    let disk = VirtualDisk::new();
+    assert_eq!(last_active_ago(&disk), None);
+    let logs = [
+        ("/home/u/.claude/projects/-p/a.jsonl", 500),
+        ("/home/u/.claude/projects/-p/a/subagents.jsonl", 400),
+        ("/home/u/.cache/claude-cli-nodejs/-p/mcp-logs-lab/t.jsonl", 300),
+        ("/home/u/.claude/sessions/1.json", 200),
+    ];
+    for (path, age) in logs {
+        disk.put(path, "");
+        disk.date(path, disk.now() - Duration::from_secs(age));
+        assert_eq!(last_active_ago(&disk), Some(Duration::from_secs(age)), "{path}");
+    }
+    for other in [
+        "/home/u/.claude/projects/-p/x.txt",
+        "/home/u/.claude/history.jsonl",
+        "/home/u/.cache/claude-cli-nodejs/-p/z/x",
+    ] {
+        disk.put(other, "");
+        assert_eq!(last_active_ago(&disk), Some(Duration::from_secs(200)), "{other}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_living_session_that_is_busy_is_active_now_however_quiet_its_logs_are() {
+    let hour = Duration::from_secs(3600);
+    for (content, stat, active) in [
+        (session("busy"), Some(stat("S", 90499)), Duration::ZERO),
+        (session("idle"), Some(stat("S", 90499)), hour),
+        (session("busy"), None, hour),
+        (session("busy"), Some(stat("S", 90500)), hour),
+        (session("busy"), Some(stat("Z", 90499)), hour),
+        (session("busy"), Some("garbage".to_owned()), hour),
+        (
+            session("busy").replace(r#""pid""#, r#""pidDomain":"linux:x:pid:[1]","pid""#),
+            Some(stat("S", 90499)),
+            hour,
+        ),
+        (session("busy").replace("4761", "-4761"), Some(stat("S", 90499)), hour),
+        ("{\"pid\":47".to_owned(), Some(stat("S", 90499)), hour),
+    ] {
+        let disk = VirtualDisk::new();
+        disk.put(SESSION, &content);
+        disk.date(SESSION, disk.now() - hour);
+        if let Some(stat) = stat {
+            disk.put(STAT, stat);
+        }
+        assert_eq!(last_active_ago(&disk), Some(active), "{content}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_real_machine_this_very_process_is_found_alive() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = StorageFolder::from_env(&|_| None, home.path());
+    let sessions = folder.config_folder().join("sessions");
+    std::fs::create_dir_all(&sessions).unwrap();
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let started = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap();
+    let domain = std::fs::read_link("/proc/self/ns/pid").unwrap();
+    let (pid, domain) = (std::process::id(), domain.display());
+    let path = sessions.join(format!("{pid}.json"));
+    let write = |started: &str| {
+        let text = format!(
+            r#"{{"pid":{pid},"procStart":"{started}","pidDomain":"linux:m:{domain}","status":"busy"}}"#
+        );
+        std::fs::write(&path, text).unwrap();
+        std::fs::File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    };
+    let active = || SessionActivity::new(OsFileSystem, &folder).last_active().unwrap().unwrap();
+    write(started);
+    assert!(active() > std::time::UNIX_EPOCH);
+    write("1");
+    assert_eq!(active(), std::time::UNIX_EPOCH);
+}
+
+#[test]
+fn a_log_folder_that_cannot_be_listed_is_an_error_since_silence_proves_nothing() {
+    let disk = VirtualDisk::new();
+    disk.put_folder("/home/u/.claude/projects");
+    disk.chmod("/home/u/.claude/projects", 0o000);
+    assert!(SessionActivity::new(disk, &folder()).last_active().is_err());
+}
