@@ -52,7 +52,11 @@ async fn refresh(person: &Person) -> Fallible<()> {
     let entries = document.get_mut("mcpOAuth").and_then(Value::as_object_mut).ok_or("no entries")?;
     let entry = entries.values_mut().next().and_then(Value::as_object_mut).ok_or("no entry")?;
     let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let form = format!("grant_type=refresh_token&refresh_token={}&client_id={}", text("refreshToken"), text("clientId"));
+    let form = format!(
+        "grant_type=refresh_token&refresh_token={}&client_id={}",
+        text("refreshToken"),
+        text("clientId")
+    );
     let url = format!("{}/token", text("issuer"));
     let answer = plain_http::request("POST", &url, &format!("{USER_AGENT}/careless"), &form).await?;
     let answer: Value = serde_json::from_str(&answer.body)?;
@@ -60,7 +64,8 @@ async fn refresh(person: &Person) -> Fallible<()> {
         entry.insert(name.to_owned(), answer.get(member).ok_or("an error")?.clone());
     }
     let lifetime = answer.get("expires_in").and_then(Value::as_u64).ok_or("no lifetime")?;
-    let expires_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)? + Duration::from_secs(lifetime);
+    let expires_at =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)? + Duration::from_secs(lifetime);
     entry.insert("expiresAt".to_owned(), json!(u64::try_from(expires_at.as_millis())?));
     tokio::time::sleep(TARDINESS).await;
     person.write(&document)

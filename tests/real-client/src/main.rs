@@ -86,10 +86,14 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
         return plain_http::browse(url).await.map(|()| true);
     }
     let refresher = match (&arguments.agent, arguments.careless, arguments.nobody) {
-        (Some(program), _, _) => Choice::Agent(program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?),
+        (Some(program), _, _) => {
+            Choice::Agent(program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?)
+        }
         (None, true, _) => Choice::Careless,
         (None, false, true) => Choice::Nobody,
-        (None, false, false) => return Err("who keeps the tokens fresh? --agent PATH, --nobody or --careless".into()),
+        (None, false, false) => {
+            return Err("who keeps the tokens fresh? --agent PATH, --nobody or --careless".into());
+        }
     };
     let client = arguments.client.ok_or("where is the client? --client PATH")?;
     let machine = Machine { client, messages: messages::serve().await? };
@@ -121,7 +125,11 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
     while let Some(outcome) = running.join_next().await {
         if outcome? { passed += 1 } else { failed += 1 }
     }
-    println!("{passed} passed, {failed} failed, in {} s; most memory at once {} MB", began.elapsed().as_secs(), memory.peak_mb());
+    println!(
+        "{passed} passed, {failed} failed, in {} s; most memory at once {} MB",
+        began.elapsed().as_secs(),
+        memory.peak_mb()
+    );
     Ok(failed == 0)
 }
 
@@ -137,7 +145,10 @@ fn print(scenario: &Scenario, refresher: &Choice, found: Fallible<Report>, took:
     match (found, who) {
         (Ok(report), None) if report.unmet().is_empty() => println!("ok {name}: {report} ({took:.0} s)"),
         (Ok(report), Some(who)) if !report.unmet().is_empty() => {
-            println!("ok {name} fails {who}, as it must: {} | {report} ({took:.0} s)", report.unmet().join("; "));
+            println!(
+                "ok {name} fails {who}, as it must: {} | {report} ({took:.0} s)",
+                report.unmet().join("; ")
+            );
         }
         (Ok(report), None) => {
             println!("FAILED {name}: {} | {report} ({took:.0} s)", report.unmet().join("; "));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, AsyncBufReadExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What a prompt says to the made-up model: how many tool calls to make, and how long to think before each but the first.
@@ -61,7 +61,9 @@ async fn answer(stream: TcpStream) -> io::Result<()> {
     stream.read_exact(&mut body).await?;
 
     let (kind, body) = match serde_json::from_slice::<Value>(&body) {
-        Ok(_) if target.contains("count_tokens") => ("application/json", json!({"input_tokens": 1}).to_string()),
+        Ok(_) if target.contains("count_tokens") => {
+            ("application/json", json!({"input_tokens": 1}).to_string())
+        }
         Ok(request) if target.starts_with("/v1/messages") => {
             let (thought, says) = next(&request);
             tokio::time::sleep(thought).await;
@@ -72,7 +74,10 @@ async fn answer(stream: TcpStream) -> io::Result<()> {
         }
         _ => ("application/json", json!({}).to_string()),
     };
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
     stream.shutdown().await
@@ -96,7 +101,10 @@ fn next(request: &Value) -> (Duration, Says) {
     match (plan, names.find(|name| name.starts_with("mcp__"))) {
         (Some(plan), Some(tool)) if calls < plan.calls => {
             let thought = if calls == 0 { Duration::ZERO } else { plan.every };
-            (thought, Says::Call { id: format!("toolu_{:04}_{calls}", messages.len()), tool: tool.to_owned() })
+            (
+                thought,
+                Says::Call { id: format!("toolu_{:04}_{calls}", messages.len()), tool: tool.to_owned() },
+            )
         }
         _ => (Duration::ZERO, Says::Done),
     }
@@ -138,7 +146,9 @@ impl Says {
     /// The content block, whole.
     fn block(&self) -> Value {
         match self {
-            Self::Call { id, tool } => json!({"type": "tool_use", "id": id, "name": tool, "input": {"text": "hello"}}),
+            Self::Call { id, tool } => {
+                json!({"type": "tool_use", "id": id, "name": tool, "input": {"text": "hello"}})
+            }
             Self::Done => json!({"type": "text", "text": "done"}),
         }
     }
@@ -150,7 +160,9 @@ impl Says {
                 json!({"type": "tool_use", "id": id, "name": tool, "input": {}}),
                 json!({"type": "input_json_delta", "partial_json": r#"{"text":"hello"}"#}),
             ),
-            Self::Done => (json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": "done"})),
+            Self::Done => {
+                (json!({"type": "text", "text": ""}), json!({"type": "text_delta", "text": "done"}))
+            }
         }
     }
 
@@ -172,12 +184,46 @@ impl Says {
         let stop = json!({"stop_reason": self.stop_reason(), "stop_sequence": null});
         let events = [
             ("message_start", json!({"type": "message_start", "message": start})),
-            ("content_block_start", json!({"type": "content_block_start", "index": 0, "content_block": block})),
+            (
+                "content_block_start",
+                json!({"type": "content_block_start", "index": 0, "content_block": block}),
+            ),
             ("content_block_delta", json!({"type": "content_block_delta", "index": 0, "delta": delta})),
             ("content_block_stop", json!({"type": "content_block_stop", "index": 0})),
             ("message_delta", json!({"type": "message_delta", "delta": stop, "usage": {"output_tokens": 1}})),
             ("message_stop", json!({"type": "message_stop"})),
         ];
         events.iter().map(|(name, data)| format!("event: {name}\ndata: {data}\n\n")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(messages: Value) -> Value {
+        json!({"messages": messages, "tools": [{"name": "Bash"}, {"name": "mcp__lab__echo"}]})
+    }
+
+    #[test]
+    fn the_tool_is_called_as_often_as_the_latest_prompt_says() {
+        let plan = Plan { calls: 2, every: Duration::from_secs(2) };
+        let prompt = json!({"role": "user", "content": [{"type": "text", "text": plan.prompt()}]});
+        let result = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "x"}]});
+        let says = |messages: &[&Value]| {
+            let (thought, says) = next(&request(json!(messages)));
+            (thought.as_secs(), matches!(says, Says::Call { tool, .. } if tool == "mcp__lab__echo"))
+        };
+        assert_eq!(says(&[&prompt]), (0, true));
+        assert_eq!(says(&[&prompt, &result]), (2, true));
+        assert_eq!(says(&[&prompt, &result, &result]), (0, false));
+        assert_eq!(says(&[&prompt, &result, &result, &prompt]), (0, true));
+    }
+
+    #[test]
+    fn without_the_tool_the_model_gives_up() {
+        let prompt = Plan { calls: 1, every: Duration::ZERO }.prompt();
+        let request = json!({"messages": [{"role": "user", "content": prompt}], "tools": [{"name": "Bash"}]});
+        assert!(matches!(next(&request).1, Says::Done));
     }
 }

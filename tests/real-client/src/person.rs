@@ -42,7 +42,9 @@ impl Person {
         let browser = format!("#!/bin/sh\nexec '{}' --browse \"$1\"\n", std::env::current_exe()?.display());
         fs::write(person.browser(), browser)?;
         fs::set_permissions(person.browser(), fs::Permissions::from_mode(0o700))?;
-        person.claude(&["mcp", "add", "--transport", "http", "--scope", "user", SERVER, &site.mcp_url()]).await?;
+        person
+            .claude(&["mcp", "add", "--transport", "http", "--scope", "user", SERVER, &site.mcp_url()])
+            .await?;
         Ok(person)
     }
 
@@ -131,7 +133,8 @@ impl Person {
     pub(crate) fn expire_in(&self, left: Duration) -> Fallible<()> {
         let mut document = self.document().ok_or("the store cannot be read")?;
         let expires_at = (SystemTime::now() + left).duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
-        let entry = document.get_mut("mcpOAuth").and_then(|entries| entries.as_object_mut()?.values_mut().next());
+        let entry =
+            document.get_mut("mcpOAuth").and_then(|entries| entries.as_object_mut()?.values_mut().next());
         let entry = entry.and_then(Value::as_object_mut).ok_or("the store has no entry")?;
         entry.insert("expiresAt".to_owned(), json!(u64::try_from(expires_at)?));
         self.write(&document)
@@ -175,7 +178,9 @@ pub(crate) struct Pair {
 
 /// Runs a command to its end, with a limit of time; gives back both of its outputs.
 pub(crate) async fn finish(mut command: Command, what: &str) -> Fallible<String> {
-    let output = tokio::time::timeout(PATIENCE, command.output()).await.map_err(|_| format!("{what} does not end"))??;
+    let output = tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .map_err(|_| format!("{what} does not end"))??;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     if output.status.success() { Ok(said) } else { Err(format!("{what}: {}: {said}", output.status).into()) }

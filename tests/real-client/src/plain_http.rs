@@ -24,9 +24,9 @@ pub(crate) async fn request(method: &str, url: &str, user_agent: &str, form: &st
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("the answer was cut")?;
-    let location = head.lines().filter_map(|line| line.split_once(':'));
-    let location = location.filter(|(name, _)| name.eq_ignore_ascii_case("location")).map(|(_, value)| value.trim().to_owned());
-    Ok(Answer { location: location.last(), body: body.to_owned() })
+    let headers = head.lines().filter_map(|line| line.split_once(':'));
+    let mut locations = headers.filter(|(name, _)| name.eq_ignore_ascii_case("location"));
+    Ok(Answer { location: locations.next().map(|(_, value)| value.trim().to_owned()), body: body.to_owned() })
 }
 
 /// Opens a page and follows its redirects, as a browser of somebody who is logged in everywhere does.

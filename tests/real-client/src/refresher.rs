@@ -49,7 +49,9 @@ impl Refresher {
     /// Refreshes now, due or not.
     pub(crate) async fn force(&self, person: &Person) -> Fallible<()> {
         match self {
-            Self::Agent(agent) => agent.command(&["refresh", crate::person::SERVER, "--force"]).await.map(drop),
+            Self::Agent(agent) => {
+                agent.command(&["refresh", crate::person::SERVER, "--force"]).await.map(drop)
+            }
             Self::Careless(careless) => careless.refresh(person).await,
             Self::Nobody => Ok(()),
         }

@@ -68,17 +68,53 @@ macro_rules! scenario {
 }
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    scenario!(locks::both_act, WithCareless, "clients and agent on 20 s tokens: no reuse by the agent, no grant lost through it"),
-    scenario!(quiet::quiet_moment, Both, "a busy session is not disturbed, though the refresh is due; a quiet one is served"),
-    scenario!(quiet::at_seven_minutes_it_acts, Both, "with 7 min left the agent waits no longer; the window is one fsync"),
-    scenario!(storm::storm_six_minutes_left, WithNobody, "five sessions at once on a token that had 6 min left"),
+    scenario!(
+        locks::both_act,
+        WithCareless,
+        "clients and agent on 20 s tokens: no reuse by the agent, no grant lost through it"
+    ),
+    scenario!(
+        quiet::quiet_moment,
+        Both,
+        "a busy session is not disturbed, though the refresh is due; a quiet one is served"
+    ),
+    scenario!(
+        quiet::at_seven_minutes_it_acts,
+        Both,
+        "with 7 min left the agent waits no longer; the window is one fsync"
+    ),
+    scenario!(
+        storm::storm_six_minutes_left,
+        WithNobody,
+        "five sessions at once on a token that had 6 min left"
+    ),
     scenario!(storm::storm_expired, WithNobody, "five sessions at once on a token that had expired"),
-    scenario!(storm::storm_slow_endpoint_six_minutes, WithNobody, "the same, 6 min left, while the token endpoint takes 9 s"),
-    scenario!(storm::storm_slow_endpoint_expired, Both, "the same, expired, while the token endpoint takes 5 s"),
-    scenario!(session::running_session_goes_on, WithNobody, "a tool call, a refresh, a tool call: no 401, no restart"),
-    scenario!(repair::needs_auth_flag, Both, "a flagged server that was repaired is used by the next session"),
+    scenario!(
+        storm::storm_slow_endpoint_six_minutes,
+        WithNobody,
+        "the same, 6 min left, while the token endpoint takes 9 s"
+    ),
+    scenario!(
+        storm::storm_slow_endpoint_expired,
+        Both,
+        "the same, expired, while the token endpoint takes 5 s"
+    ),
+    scenario!(
+        session::running_session_goes_on,
+        WithNobody,
+        "a tool call, a refresh, a tool call: no 401, no restart"
+    ),
+    scenario!(
+        repair::needs_auth_flag,
+        Both,
+        "a flagged server that was repaired is used by the next session"
+    ),
     scenario!(repair::wipe_is_healed, Both, "what a client wiped after a refusal comes back"),
-    scenario!(locks::client_holds_the_lock, WithCareless, "while the client refreshes, the agent waits and adopts"),
+    scenario!(
+        locks::client_holds_the_lock,
+        WithCareless,
+        "while the client refreshes, the agent waits and adopts"
+    ),
     scenario!(removal::logout_during_refresh, Both, "a logout in the middle of a refresh stays a logout"),
 ];
 

@@ -41,7 +41,14 @@ impl Turn {
 
 impl Session {
     pub(crate) fn start(person: &Person) -> Fallible<Self> {
-        let mut command = person.client(&["-p", "--verbose", "--input-format", "stream-json", "--output-format", "stream-json"]);
+        let mut command = person.client(&[
+            "-p",
+            "--verbose",
+            "--input-format",
+            "stream-json",
+            "--output-format",
+            "stream-json",
+        ]);
         command.args(["--allowedTools", &format!("mcp__{SERVER}__echo")]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(person.log("session.err"))?);
         let mut child = command.spawn()?;
@@ -80,7 +87,9 @@ impl Session {
         while let Some(line) = self.output.next_line().await? {
             let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
             match event.get("type").and_then(Value::as_str) {
-                Some("system") if event.get("subtype") == Some(&json!("init")) => turn.server = server_status(&event),
+                Some("system") if event.get("subtype") == Some(&json!("init")) => {
+                    turn.server = server_status(&event)
+                }
                 Some("user") => turn.note_results(&event),
                 Some("result") => {
                     turn.took = began.elapsed();
@@ -104,9 +113,13 @@ impl Session {
 impl Turn {
     fn note_results(&mut self, event: &Value) {
         let blocks = event.pointer("/message/content").and_then(Value::as_array);
-        for block in blocks.into_iter().flatten().filter(|block| block.get("type") == Some(&json!("tool_result"))) {
+        for block in
+            blocks.into_iter().flatten().filter(|block| block.get("type") == Some(&json!("tool_result")))
+        {
             match block.get("is_error").and_then(Value::as_bool) {
-                Some(true) => self.errors.push(block.get("content").map(Value::to_string).unwrap_or_default()),
+                Some(true) => {
+                    self.errors.push(block.get("content").map(Value::to_string).unwrap_or_default())
+                }
                 _ => self.answered += 1,
             }
         }
@@ -115,6 +128,7 @@ impl Turn {
 
 fn server_status(init: &Value) -> String {
     let servers = init.get("mcp_servers").and_then(Value::as_array);
-    let lab = servers.and_then(|servers| servers.iter().find(|server| server.get("name") == Some(&json!(SERVER))));
+    let lab =
+        servers.and_then(|servers| servers.iter().find(|server| server.get("name") == Some(&json!(SERVER))));
     lab.and_then(|lab| lab.get("status")?.as_str()).unwrap_or("absent").to_owned()
 }

@@ -32,7 +32,10 @@ pub(super) async fn client_holds_the_lock(bench: Rc<Bench>) -> Fallible<Report> 
     report.demand("the client connects", connects);
     Traffic::of(&server).demand(&mut report, 1, 0);
     let adopted = replaced(&person, &grant.refresh_token, Duration::ZERO).await;
-    report.demand("the store holds the client's pair", adopted.is_some_and(|pair| server.accepts(&pair.access_token)));
+    report.demand(
+        "the store holds the client's pair",
+        adopted.is_some_and(|pair| server.accepts(&pair.access_token)),
+    );
     if let Some(state) = refresher.state().await? {
         report.demand_eq("state", state.as_str(), "fresh");
     }
@@ -56,9 +59,17 @@ pub(super) async fn both_act(bench: Rc<Bench>) -> Fallible<Report> {
     report.demand_eq("reuses by the agent", with.traffic.reuses_by_agent, 0);
     report.demand("no more grants are lost than without the agent", with.lost <= without.lost);
     report.figure("grants lost", format_args!("{}, without the agent {}", with.lost, without.lost));
-    report.figure("calls answered", format_args!("{} of {}, without the agent {} of {}", with.answered, with.calls,
-        without.answered, without.calls));
-    report.figure("requests by the client", format_args!("{}, without the agent {}", with.traffic.by_client, without.traffic.by_client));
+    report.figure(
+        "calls answered",
+        format_args!(
+            "{} of {}, without the agent {} of {}",
+            with.answered, with.calls, without.answered, without.calls
+        ),
+    );
+    report.figure(
+        "requests by the client",
+        format_args!("{}, without the agent {}", with.traffic.by_client, without.traffic.by_client),
+    );
     report.figure("by the agent", with.traffic.by_agent);
     report.demand("both acted", with.traffic.by_agent > 0 && with.traffic.by_client > 0);
     Ok(report)
@@ -106,9 +117,11 @@ async fn habits(bench: &Bench, choice: &Choice, length: Duration) -> Fallible<Ou
     Ok(outcome)
 }
 
+/// One session's work; says how many of its calls were answered.
 async fn working(person: &Person, calls: usize) -> Fallible<usize> {
     let mut session = Session::start(person)?;
-    let turn = session.call(calls, Duration::from_secs(3)).await?;
+    let first = session.connect().await?;
+    let turn = session.call(calls - 1, Duration::from_secs(3)).await?;
     session.end().await?;
-    Ok(turn.answered)
+    Ok(first.answered + turn.answered)
 }

@@ -34,13 +34,16 @@ struct Scene {
 impl Scene {
     /// `left` is what the store then says the token has left.
     async fn set(bench: &Bench, left: Duration) -> Fallible<Self> {
-        let server = Server::start(Script { old_access_dies: true, lifetime: LIFETIME, ..Script::default() })?;
+        let server =
+            Server::start(Script { old_access_dies: true, lifetime: LIFETIME, ..Script::default() })?;
         let person = bench.person(&server).await?;
         let grant = server.grant(Duration::from_secs(400));
         person.store(&grant)?;
         let refresher = bench.start(&person)?;
         if refresher.is_somebody() {
-            replaced(&person, &grant.refresh_token, Duration::from_secs(20)).await.ok_or("the agent does not refresh")?;
+            replaced(&person, &grant.refresh_token, Duration::from_secs(20))
+                .await
+                .ok_or("the agent does not refresh")?;
         }
         let mut session = Session::start(&person)?;
         if !session.call(1, Duration::ZERO).await?.is_good(1) {
@@ -102,7 +105,8 @@ pub(super) async fn at_seven_minutes_it_acts(bench: Rc<Bench>) -> Fallible<Repor
     until(Duration::from_secs(5), || swap.seen().is_some() || !scene.refresher.is_somebody()).await;
 
     let log = scene.server.log();
-    let rotations = log.iter().skip(earlier).filter(|entry| is_by_agent(entry) && entry.outcome == Outcome::Fresh);
+    let rotations =
+        log.iter().skip(earlier).filter(|entry| is_by_agent(entry) && entry.outcome == Outcome::Fresh);
     let rotations: Vec<u64> = rotations.filter_map(|entry| entry.decided_us).collect();
     let traffic = Traffic::of(&scene.server);
     let mut report = Report::default();
@@ -114,7 +118,10 @@ pub(super) async fn at_seven_minutes_it_acts(bench: Rc<Bench>) -> Fallible<Repor
     if let (Some(rotated), Some(visible)) = (rotations.first(), swap.seen()) {
         let rotated = SystemTime::UNIX_EPOCH + Duration::from_micros(*rotated);
         let left = expires.duration_since(rotated)?.as_secs_f64();
-        report.demand("it acts with 7 min left, not earlier and not much later", (410.0..=421.0).contains(&left));
+        report.demand(
+            "it acts with 7 min left, not earlier and not much later",
+            (410.0..=421.0).contains(&left),
+        );
         report.figure("acted with", format_args!("{left:.1} s left"));
         let window = visible.duration_since(rotated).unwrap_or_default();
         report.demand("the window is a matter of milliseconds", window < Duration::from_millis(500));

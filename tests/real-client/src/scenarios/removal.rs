@@ -25,15 +25,23 @@ pub(super) async fn logout_during_refresh(bench: Rc<Bench>) -> Fallible<Report> 
 
     let said = person.claude(&["mcp", "logout", "lab"]).await?;
     let tokens = |entry: &serde_json::Map<String, Value>| entry.get("refreshToken").is_some();
-    report.demand(&format!("the logout removes the tokens (it said: {})", said.trim()), !person.entry().as_ref().is_some_and(tokens));
+    report.demand(
+        &format!("the logout removes the tokens (it said: {})", said.trim()),
+        !person.entry().as_ref().is_some_and(tokens),
+    );
     person.claude(&["mcp", "list"]).await?;
     let stub = person.entry();
-    report.figure("stub", stub.as_ref().map_or_else(|| "none".to_owned(), |stub| stub.keys().cloned().collect::<Vec<_>>().join(" ")));
+    report.figure(
+        "stub",
+        stub.as_ref()
+            .map_or_else(|| "none".to_owned(), |stub| stub.keys().cloned().collect::<Vec<_>>().join(" ")),
+    );
     let under_way = server.count(|entry| is_refresh(entry) && entry.outcome == Outcome::Pending);
     report.demand_eq("still under way after logout and stub", under_way, 1);
 
     // Long enough for the answer, the write, and every second thought.
-    let came_back = until(endpoint + Duration::from_secs(10), || person.entry().as_ref().is_some_and(tokens)).await;
+    let came_back =
+        until(endpoint + Duration::from_secs(10), || person.entry().as_ref().is_some_and(tokens)).await;
     report.demand("the entry stays removed", !came_back);
     report.demand("nothing touches the stub", person.entry() == stub);
     Traffic::of(&server).demand(&mut report, 0, 1);

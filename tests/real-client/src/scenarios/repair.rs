@@ -29,7 +29,9 @@ pub(super) async fn needs_auth_flag(bench: Rc<Bench>) -> Fallible<Report> {
     server.answer_always(Answer::default());
     let refresher = bench.start(&person)?;
     if refresher.is_somebody() {
-        replaced(&person, &grant.refresh_token, Duration::from_secs(20)).await.ok_or("the agent does not refresh")?;
+        replaced(&person, &grant.refresh_token, Duration::from_secs(20))
+            .await
+            .ok_or("the agent does not refresh")?;
         until(Duration::from_secs(2), || !flagged()).await;
     }
     let mut report = Report::default();
@@ -58,7 +60,9 @@ pub(super) async fn wipe_is_healed(bench: Rc<Bench>) -> Fallible<Report> {
     person.store(&grant)?;
     let refresher = bench.start(&person)?;
     let pair = if refresher.is_somebody() {
-        replaced(&person, &grant.refresh_token, Duration::from_secs(20)).await.ok_or("the agent does not refresh")?
+        replaced(&person, &grant.refresh_token, Duration::from_secs(20))
+            .await
+            .ok_or("the agent does not refresh")?
     } else {
         person.expire_in(Duration::from_secs(3600))?;
         person.pair().ok_or("no pair")?
@@ -81,7 +85,10 @@ pub(super) async fn wipe_is_healed(bench: Rc<Bench>) -> Fallible<Report> {
     let after = person.entry().unwrap_or_default();
     let mut report = Report::default();
     report.figure("the stub had", wiped.keys().map(String::as_str).collect::<Vec<_>>().join(" "));
-    report.demand("the entry has tokens again", person.pair().is_some_and(|pair| server.accepts(&pair.access_token)));
+    report.demand(
+        "the entry has tokens again",
+        person.pair().is_some_and(|pair| server.accepts(&pair.access_token)),
+    );
     for member in ["clientId", "issuer", "redirectUri", "scope"] {
         report.demand(&format!("{member} is what it was"), after.get(member) == before.get(member));
     }

@@ -29,7 +29,8 @@ pub(super) async fn running_session_goes_on(bench: Rc<Bench>) -> Fallible<Report
     report.demand("the call before the refresh is answered", first.is_good(1));
     report.demand("the call after the refresh is answered", second.is_good(1));
     report.demand("the pair was replaced", after.refresh_token != before.refresh_token);
-    let used = |token: &str| server.count(|entry| entry.detail == "tools/call" && entry.bearer() == Some(token));
+    let used =
+        |token: &str| server.count(|entry| entry.detail == "tools/call" && entry.bearer() == Some(token));
     report.demand_eq("calls with the old token", used(&before.access_token), 1);
     report.demand_eq("with the new one", used(&after.access_token), 1);
     traffic.demand(&mut report, 0, 1);

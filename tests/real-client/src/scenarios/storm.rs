@@ -30,7 +30,8 @@ enum Start {
 }
 
 pub(super) async fn storm_six_minutes_left(bench: Rc<Bench>) -> Fallible<Report> {
-    storm(&bench, Storm { left: Duration::from_secs(360), endpoint: Duration::ZERO, start: Start::Refreshed }).await
+    storm(&bench, Storm { left: Duration::from_secs(360), endpoint: Duration::ZERO, start: Start::Refreshed })
+        .await
 }
 
 pub(super) async fn storm_expired(bench: Rc<Bench>) -> Fallible<Report> {
@@ -61,10 +62,16 @@ async fn storm(bench: &Bench, storm: Storm) -> Fallible<Report> {
         let patience = Duration::from_secs(20);
         let begun = match storm.start {
             Start::Refreshed => replaced(&person, &grant.refresh_token, patience).await.is_some(),
-            Start::Refreshing => until(patience, || server.count(|entry| is_refresh(entry) && is_by_agent(entry)) > 0).await,
+            Start::Refreshing => {
+                until(patience, || server.count(|entry| is_refresh(entry) && is_by_agent(entry)) > 0).await
+            }
         };
         if !begun {
-            return Err(format!("the agent does not begin:\n{}", crate::person::tail(&person.log("agent.log"))).into());
+            return Err(format!(
+                "the agent does not begin:\n{}",
+                crate::person::tail(&person.log("agent.log"))
+            )
+            .into());
         }
     }
 
@@ -77,7 +84,12 @@ async fn storm(bench: &Bench, storm: Storm) -> Fallible<Report> {
     let ends = sessions.join_all().await;
     let took = began.elapsed();
     // A slow refresh may outlive the sessions that did not need it.
-    let settled = replaced(&person, &grant.refresh_token, Duration::from_secs(if refresher.is_somebody() { 20 } else { 0 })).await;
+    let settled = replaced(
+        &person,
+        &grant.refresh_token,
+        Duration::from_secs(if refresher.is_somebody() { 20 } else { 0 }),
+    )
+    .await;
 
     let mut report = Report::default();
     report.demand_eq("connected", ends.iter().filter(|end| *end == "connected").count(), SESSIONS);
@@ -87,7 +99,10 @@ async fn storm(bench: &Bench, storm: Storm) -> Fallible<Report> {
     Traffic::of(&server).demand(&mut report, 0, 1);
     report.demand_eq("families revoked", server.families_revoked(), 0);
     report.figure("all sessions over after", format_args!("{:.1} s", took.as_secs_f64()));
-    report.demand("the store holds a good pair", settled.is_some_and(|pair| server.accepts(&pair.access_token)));
+    report.demand(
+        "the store holds a good pair",
+        settled.is_some_and(|pair| server.accepts(&pair.access_token)),
+    );
     stop(refresher, &mut report).await;
     Ok(report)
 }
@@ -97,5 +112,9 @@ async fn connect(person: &Person) -> Fallible<String> {
     let mut session = Session::start(person)?;
     let turn = session.connect().await?;
     session.end().await?;
-    Ok(if turn.is_good(1) || turn.server != "connected" { turn.server } else { format!("with {}", turn.errors.join("; ")) })
+    Ok(if turn.is_good(1) || turn.server != "connected" {
+        turn.server
+    } else {
+        format!("with {}", turn.errors.join("; "))
+    })
 }
