@@ -1,12 +1,44 @@
+//! `mcp-refreshd`: keeps the OAuth tokens of Claude Code's MCP servers fresh.
+//!
+//! The engine decides and refreshes (`refresh-engine`); this program gives it a machine to do so on: clocks, network, stores, a log,
+//! a control socket, and a command line.
+
 #![forbid(unsafe_code)]
+
+mod action;
+mod agent;
 mod cli;
+mod client;
 mod clock;
+mod command;
 mod config;
+mod daemon;
 mod exit;
 mod instance;
+mod log;
 mod nearest;
+mod network;
+mod notify;
 mod output;
 mod paths;
 mod platform;
+mod protocol;
+mod refresh;
+mod report;
+mod socket;
+mod status;
 mod words;
-fn main() {}
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::Cli::try_parse() {
+        Ok(cli) => command::execute(cli).into(),
+        Err(message) => {
+            // Help and version end here too. Nobody is left to tell where it cannot be printed.
+            let _ = message.print();
+            ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2))
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a person is told when only they can help.
+
+use crate::words::quoted;
+use refresh_engine::Need;
+
+/// What to type.
+pub(crate) fn what_to_type(need: &Need, name: &str) -> String {
+    let name = argument(name);
+    match need {
+        // A login with the registration that the server no longer knows would fail: the logout forgets it.
+        Need::ClientDead { .. } => format!("claude mcp logout {name} && claude mcp login {name}"),
+        // No login helps against an address that may not be used; the configuration shows it.
+        Need::NoEndpoint { .. } => format!("claude mcp get {name}"),
+        Need::Stub
+        | Need::NoRefreshToken
+        | Need::Dead { .. }
+        | Need::Refused { .. }
+        | Need::Spent
+        | Need::EndpointMoved { .. }
+        | Need::NoServerUrl => format!("claude mcp login {name}"),
+    }
+}
+
+/// Why it has to be a person.
+pub(crate) fn why(need: &Need) -> String {
+    match need {
+        Need::Stub => "not logged in".to_owned(),
+        Need::NoRefreshToken => "the server gave no refresh token, and the access token ends".to_owned(),
+        Need::Dead { code } => format!("the login has ended ({code})"),
+        Need::ClientDead { code } => {
+            format!("the server no longer knows Claude Code's registration ({code})")
+        }
+        Need::Refused { code } => format!("the server keeps refusing the refresh ({code})"),
+        Need::Spent => {
+            "the store holds a refresh token that was used already, and its successor is lost".to_owned()
+        }
+        Need::EndpointMoved { from, to } => {
+            format!(
+                "the server now wants its tokens at {to} instead of {from}; log in again only if you trust that"
+            )
+        }
+        Need::NoEndpoint { why } => why.clone(),
+        Need::NoServerUrl => "the entry names no server".to_owned(),
+    }
+}
+
+/// A name as an argument: quoted where the shell needs it, and never taken for an option.
+fn argument(name: &str) -> String {
+    if name.starts_with('-') { format!("-- {}", quoted(name)) } else { quoted(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_survives_any_name() {
+        assert_eq!(what_to_type(&Need::Stub, "lab"), "claude mcp login lab");
+        assert_eq!(what_to_type(&Need::Spent, "my lab"), "claude mcp login 'my lab'");
+        assert_eq!(what_to_type(&Need::Spent, "--help"), "claude mcp login -- --help");
+        assert_eq!(what_to_type(&Need::Spent, "$(rm -rf ~)"), "claude mcp login '$(rm -rf ~)'");
+    }
+
+    #[test]
+    fn a_registration_that_is_gone_is_forgotten_before_the_next_login() {
+        let need = Need::ClientDead { code: "invalid_client".into() };
+        assert_eq!(what_to_type(&need, "lab"), "claude mcp logout lab && claude mcp login lab");
+    }
+}

@@ -1,0 +1,238 @@
+//! The engine joined with this machine: one keeper for each store, and what is asked of them all.
+
+use crate::action;
+use crate::client::ClaudeCode;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::log::LogObserver;
+use crate::network::Network;
+use crate::paths::Paths;
+use crate::protocol::{Done, How};
+use crate::report::{Daemon, Status, StoreStatus};
+use crate::words::length;
+use claude_store::{FileStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
+use jiff::Timestamp;
+use refresh_engine::{
+    Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow, Setup,
+    StoreReport, inspect,
+};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use token_endpoint::HttpError;
+use tokio::task::{JoinHandle, spawn_local};
+
+/// This machine, as the engine knows it.
+#[derive(Debug)]
+pub(crate) struct Machine;
+
+impl Partners for Machine {
+    type Files = OsFileSystem;
+    type Store = FileStore;
+    type Endpoint = Network;
+    type Clock = SystemClock;
+    type Client = ClaudeCode;
+    type Observer = LogObserver;
+}
+
+/// Why the engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("the network settings cannot be used: {0}")]
+    Network(#[from] HttpError),
+}
+
+/// All keepers.
+pub(crate) struct Agent {
+    kept: Vec<Kept>,
+    network: Rc<Network>,
+    observer: Rc<LogObserver>,
+}
+
+/// One store and its keeper.
+pub(crate) struct Kept {
+    pub(crate) folder: StorageFolder,
+    pub(crate) keeper: Keeper<Machine>,
+}
+
+/// The storage folders that the configuration names, else the one that Claude Code itself uses.
+pub(crate) fn storage_folders(config: &Config, paths: &Paths) -> Vec<StorageFolder> {
+    match &config.stores {
+        Some(stores) => stores.iter().map(|store| StorageFolder::at(store, &paths.home)).collect(),
+        None => vec![StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home)],
+    }
+}
+
+impl Agent {
+    /// Starts a keeper for each store. Only one process at a time may do this with one state folder. Must be called inside a
+    /// [`LocalSet`](tokio::task::LocalSet).
+    ///
+    /// # Errors
+    /// Journal, records or network settings cannot be used.
+    pub(crate) async fn start(config: &Config, paths: &Paths, mode: Mode) -> Result<Self, StartError> {
+        let network = Rc::new(Network::new(&config.network)?);
+        let observer = Rc::new(LogObserver::default());
+        let (records, trouble) = Records::load(OsFileSystem, &paths.state)?;
+        if let Some(trouble) = trouble {
+            tracing::warn!("{trouble}");
+        }
+        let (journal, mut unfinished, damaged) = Journal::open(OsFileSystem, &paths.state).await?;
+        if damaged > 0 {
+            tracing::warn!("{damaged} lines of the journal were cut by a crash and passed over");
+        }
+        let mut kept = Vec::new();
+        for folder in storage_folders(config, paths) {
+            let store = FileStore::new(OsFileSystem, &folder);
+            if let Err(error) = store.sweep() {
+                tracing::debug!(
+                    "temporary files of an earlier run may be left in {}: {error}",
+                    folder.path().display()
+                );
+            }
+            let location = store.location().to_owned();
+            let (ours, others) = unfinished.into_iter().partition(|open| open.intent.store == location);
+            unfinished = others;
+            let keeper = Keeper::start(Setup {
+                store,
+                endpoint: Rc::clone(&network),
+                clock: SystemClock,
+                client: ClaudeCode::new(&folder),
+                observer: Rc::clone(&observer),
+                policy: config.policy.clone(),
+                records: records.clone(),
+                journal: journal.clone(),
+                unfinished: ours,
+                needs_auth: NeedsAuthCache::new(OsFileSystem, folder.needs_auth_path()),
+                mode,
+            });
+            kept.push(Kept { folder, keeper });
+        }
+        for open in unfinished {
+            let store = &open.intent.store;
+            tracing::warn!(
+                "the journal holds a refresh for {store}, which is no store of the configuration; it is kept"
+            );
+        }
+        Ok(Self { kept, network, observer })
+    }
+
+    pub(crate) fn kept(&self) -> &[Kept] {
+        &self.kept
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    pub(crate) fn observer(&self) -> &LogObserver {
+        &self.observer
+    }
+
+    /// Returns when every store was looked at once.
+    pub(crate) async fn first_look(&self) {
+        for kept in &self.kept {
+            kept.keeper.first_look().await;
+        }
+    }
+
+    /// How everything is.
+    pub(crate) fn status(&self, daemon: Option<Daemon>) -> Status {
+        let stores = self.kept.iter().map(|kept| store_status(kept.keeper.report(), &kept.folder));
+        Status { daemon, stores: stores.collect() }
+    }
+
+    /// Refreshes the named servers in every store, all at the same time, and waits for the ends.
+    pub(crate) async fn refresh(&self, names: &[String], force: bool) -> Vec<Done> {
+        let tasks: Vec<_> = self
+            .kept
+            .iter()
+            .map(|kept| {
+                let (keeper, names) = (kept.keeper.clone(), names.to_vec());
+                spawn_local(async move {
+                    let ends = keeper.refresh(&names, force).await;
+                    let report = keeper.report();
+                    ends.into_iter().map(|end| done(end, &report)).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for task in tasks {
+            all.extend(task.await.unwrap_or_default());
+        }
+        all
+    }
+
+    /// Begins nothing new, and returns when nothing runs any more and everything is saved.
+    pub(crate) async fn drain(&self) {
+        let tasks: Vec<JoinHandle<()>> = self
+            .kept
+            .iter()
+            .map(|kept| {
+                let keeper = kept.keeper.clone();
+                spawn_local(async move { keeper.drain().await })
+            })
+            .collect();
+        for task in tasks {
+            // A task that panicked has nothing left to wait for.
+            let _ = task.await;
+        }
+    }
+
+    /// Number of refreshes under way.
+    pub(crate) fn running(&self) -> usize {
+        self.kept.iter().map(|kept| kept.keeper.running()).sum()
+    }
+}
+
+/// How everything is, read from the disk: takes no lock and changes nothing.
+pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
+    let records = Records::peek(OsFileSystem, &paths.state);
+    // A journal that cannot be read is the daemon's to complain about.
+    let unfinished = Journal::peek(&OsFileSystem, &paths.state).unwrap_or_default();
+    let mut stores = Vec::new();
+    for folder in storage_folders(config, paths) {
+        let store = FileStore::new(OsFileSystem, &folder);
+        let open = unfinished.iter().filter(|open| open.intent.store == store.location()).count();
+        let client = ClaudeCode::new(&folder);
+        let report = inspect::<Machine>(&store, &records, &SystemClock, &client, &config.policy, open).await;
+        stores.push(store_status(report, &folder));
+    }
+    Status { daemon: None, stores }
+}
+
+fn store_status(report: StoreReport, folder: &StorageFolder) -> StoreStatus {
+    StoreStatus::new(report, is_absent(&folder.credentials_path()))
+}
+
+fn is_absent(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
+    let left = || {
+        let entry = report.entries.iter().find(|entry| entry.key == key)?;
+        let left = entry.expires_at?.duration_since(Timestamp::now());
+        Duration::try_from(left).ok().map(length)
+    };
+    let (how, detail) = match how {
+        RefreshedHow::Fresh => {
+            (How::Fresh, left().map_or("refreshed".into(), |left| format!("refreshed, good for {left}")))
+        }
+        RefreshedHow::NotNeeded => {
+            (How::NotNeeded, left().map_or("not due".into(), |left| format!("not due, {left} left")))
+        }
+        RefreshedHow::Running => (How::Running, "being refreshed already".into()),
+        RefreshedHow::Ignored => (How::Ignored, "left alone, as the configuration says".into()),
+        RefreshedHow::NeedsPerson(need) => {
+            let detail =
+                format!("needs you: {}; type: {}", action::why(&need), action::what_to_type(&need, &name));
+            (How::NeedsPerson, detail)
+        }
+        RefreshedHow::Failed(why) => (How::Failed, why),
+    };
+    Done { name, how, detail }
+}

@@ -1,0 +1,65 @@
+use claude_store::{OsFileSystem, ServerConfigs, SessionActivity, StorageFolder};
+use jiff::Timestamp;
+use refresh_engine::Client;
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+/// Looking at the sessions' logs costs a walk through their folders: plans made together share one look.
+const ACTIVITY_KEPT: Duration = Duration::from_secs(1);
+/// Metadata of many servers is looked up together, after a start for one.
+const CONFIGS_KEPT: Duration = Duration::from_secs(10);
+
+/// What the disk tells of Claude Code besides its store.
+#[derive(Debug)]
+pub(crate) struct ClaudeCode {
+    folder: StorageFolder,
+    activity: SessionActivity,
+    last_active: Cell<Option<(Instant, Option<Timestamp>)>>,
+    configs: RefCell<Option<(Instant, ServerConfigs)>>,
+}
+
+impl ClaudeCode {
+    /// The Claude Code that uses this storage folder.
+    pub(crate) fn new(folder: &StorageFolder) -> Self {
+        Self {
+            activity: SessionActivity::new(OsFileSystem, folder),
+            folder: folder.clone(),
+            last_active: Cell::new(None),
+            configs: RefCell::new(None),
+        }
+    }
+
+    fn look(&self) -> Option<Timestamp> {
+        match self.activity.last_active() {
+            Ok(last) => last.and_then(|last| Timestamp::try_from(last).ok()),
+            // Logs that cannot be listed prove no silence; then nobody waits longer than the margin's floor allows.
+            Err(error) => {
+                tracing::debug!("the sessions' logs cannot be listed: {error}");
+                Some(Timestamp::now())
+            }
+        }
+    }
+}
+
+impl Client for ClaudeCode {
+    fn last_active(&self) -> Option<Timestamp> {
+        match self.last_active.get() {
+            Some((at, last)) if at.elapsed() < ACTIVITY_KEPT => last,
+            _ => {
+                let last = self.look();
+                self.last_active.set(Some((Instant::now(), last)));
+                last
+            }
+        }
+    }
+
+    fn metadata_url(&self, server_name: &str, server_url: &str) -> Option<String> {
+        let mut configs = self.configs.borrow_mut();
+        if configs.as_ref().is_some_and(|(at, _)| at.elapsed() >= CONFIGS_KEPT) {
+            configs.take();
+        }
+        let (_, configs) =
+            configs.get_or_insert_with(|| (Instant::now(), ServerConfigs::read(&OsFileSystem, &self.folder)));
+        configs.metadata_url(server_name, server_url)
+    }
+}

@@ -1,0 +1,145 @@
+//! From the command line to an exit code.
+
+use crate::agent::{StartError, status_from_disk, storage_folders};
+use crate::cli::{Cli, Command};
+use crate::config::{self, Config, ConfigError};
+use crate::exit::Exit;
+use crate::instance::InstanceError;
+use crate::paths::{FolderError, NoHome, Paths};
+use crate::protocol::{Answer, Ask};
+use crate::refresh::{Wish, refresh};
+use crate::report::Status;
+use crate::socket::{self, AskError};
+use crate::{daemon, output, status};
+use jiff::Timestamp;
+use std::io;
+use std::path::Path;
+use tokio::runtime;
+use tokio::task::LocalSet;
+
+/// Name look-ups run on these threads, and nothing of ours waits behind them.
+const BLOCKING_THREADS: usize = 4;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+}
+
+macro_rules! failure_from {
+    ($($error:ty => $exit:ident),+ $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::new(Exit::$exit, error.to_string())
+            }
+        })+
+    };
+}
+
+failure_from! {
+    ConfigError => Usage,
+    NoHome => Usage,
+    FolderError => Person,
+    InstanceError => Person,
+    StartError => Person,
+    AskError => Person,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Person, format!("the result cannot be written: {error}"))
+    }
+}
+
+/// Carries out a command.
+pub(crate) fn execute(cli: Cli) -> Exit {
+    match dispatch(cli.command) {
+        Ok(exit) => exit,
+        Err(Failure { exit, message }) => {
+            output::message(&message);
+            exit
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<Exit, Failure> {
+    let paths = Paths::of_this_process();
+    match command {
+        Command::Run => daemon::run(&paths?),
+        Command::Status { name, json } => block_on(status(&paths?, name.as_deref(), json))?,
+        Command::Refresh { names, force, dry_run } => {
+            block_on(refresh(&paths?, Wish { names, force, dry_run }))?
+        }
+        Command::Config { defaults: true } => {
+            output::result(config::DEFAULTS)?;
+            Ok(Exit::Well)
+        }
+        Command::Config { defaults: false } => configuration(&paths?),
+    }
+}
+
+/// Runs a future with everything that it may spawn, on this thread.
+///
+/// # Errors
+/// The system gives no event queue.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(|error| Failure::new(Exit::Person, format!("cannot start: {error}")))?;
+    let end = LocalSet::new().block_on(&runtime, future);
+    // A name look-up that hangs must not hold up the end of the process.
+    runtime.shutdown_background();
+    Ok(end)
+}
+
+/// How the running daemon says that everything is; `None` where none runs.
+///
+/// # Errors
+/// One runs, and does not answer as it should.
+pub(crate) async fn reach(state: &Path) -> Result<Option<Status>, AskError> {
+    match socket::ask(state, &Ask::Status).await? {
+        Some(Answer::Status(status)) => Ok(Some(status)),
+        Some(_) | None => Ok(None),
+    }
+}
+
+async fn status(paths: &Paths, name: Option<&str>, json: bool) -> Result<Exit, Failure> {
+    let mut status = match reach(&paths.state).await? {
+        Some(status) => status,
+        None => status_from_disk(&Config::load(&paths.config, &paths.home)?, paths).await,
+    };
+    if let Some(name) = name {
+        status = status::only(status, name).map_err(|message| Failure::new(Exit::Usage, message))?;
+    }
+    let now = Timestamp::now();
+    let text = if json {
+        status::json(&status).map_err(io::Error::from)?
+    } else if name.is_some() {
+        status::detailed(&status, now)
+    } else {
+        status::overview(&status, now)
+    };
+    output::result(&text)?;
+    for remark in status::remarks(&status) {
+        output::message(&remark);
+    }
+    Ok(status::exit(&status))
+}
+
+fn configuration(paths: &Paths) -> Result<Exit, Failure> {
+    let config = Config::load(&paths.config, &paths.home)?;
+    let source = paths.config.exists().then_some(paths.config.as_path());
+    let folders = storage_folders(&config, paths);
+    let stores: Vec<_> = folders.iter().map(|folder| folder.path()).collect();
+    output::result(&config::effective(&config, source, &stores))?;
+    Ok(Exit::Well)
+}

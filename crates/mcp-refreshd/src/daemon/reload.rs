@@ -1,0 +1,46 @@
+use crate::agent::Agent;
+use crate::config::Config;
+use crate::paths::Paths;
+use crate::{log, notify};
+
+/// Reads the configuration again. What is under way goes on by the old one.
+pub(super) struct Reloader {
+    current: Config,
+    paths: Paths,
+}
+
+impl Reloader {
+    pub(super) fn new(current: Config, paths: Paths) -> Self {
+        Self { current, paths }
+    }
+
+    /// Takes the configuration over as it is now; one that cannot be used changes nothing.
+    pub(super) fn reload(&mut self, agent: &Agent) {
+        notify::reloading();
+        match Config::load(&self.paths.config, &self.paths.home) {
+            Ok(config) => self.take_over(config, agent),
+            Err(error) => tracing::error!("the old configuration stays in effect: {error}"),
+        }
+        notify::ready(&notify::summary(&agent.status(None)));
+    }
+
+    fn take_over(&mut self, config: Config, agent: &Agent) {
+        let Config { stores, policy, network, log } = config;
+        if network != self.current.network {
+            match agent.network().replace(&network) {
+                Ok(()) => self.current.network = network,
+                Err(error) => tracing::error!("the old network settings stay in effect: {error}"),
+            }
+        }
+        if stores != self.current.stores {
+            tracing::warn!("a change of `stores` takes effect at the next start");
+        }
+        for kept in agent.kept() {
+            kept.keeper.set_policy(policy.clone());
+        }
+        log::set(log);
+        self.current.policy = policy;
+        self.current.log = log;
+        tracing::info!("the configuration was read again");
+    }
+}

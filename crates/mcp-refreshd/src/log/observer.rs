@@ -1,0 +1,88 @@
+use super::line::{Line, line};
+use refresh_engine::{Event, Observer, Subject};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use tokio::sync::Notify;
+use tracing::Level;
+
+/// Puts what the engine tells into the log, and wakes whoever shows the present state.
+#[derive(Debug, Default)]
+pub(crate) struct LogObserver {
+    /// The last failure told of each entry: the same once more is no news.
+    failures: RefCell<BTreeMap<(String, String), String>>,
+    news: Rc<Notify>,
+}
+
+impl LogObserver {
+    /// Woken after each event.
+    pub(crate) fn news(&self) -> Rc<Notify> {
+        Rc::clone(&self.news)
+    }
+
+    /// The line for an event, a repeated failure weighed down.
+    pub(super) fn line(&self, subject: Subject<'_>, event: &Event) -> Line {
+        let mut line = line(event, subject.entry.map(|(_, name)| name));
+        let Some((key, _)) = subject.entry else { return line };
+        let key = (subject.store.to_owned(), key.to_owned());
+        match event {
+            Event::Ended { outcome, detail, .. } => {
+                let failure = (line.level == Level::WARN).then(|| format!("{} {detail}", outcome.word()));
+                line.level = self.weigh(key, failure, line.level);
+            }
+            Event::Unsaved { why, .. } | Event::NotSavable { why } | Event::Locked { why } => {
+                line.level = self.weigh(key, Some(why.clone()), line.level);
+            }
+            Event::Removed => drop(self.failures.borrow_mut().remove(&key)),
+            _ => {}
+        }
+        line
+    }
+
+    fn weigh(&self, key: (String, String), failure: Option<String>, level: Level) -> Level {
+        let mut failures = self.failures.borrow_mut();
+        let before = match &failure {
+            Some(failure) => failures.insert(key, failure.clone()),
+            None => failures.remove(&key),
+        };
+        if failure.is_some() && failure == before { Level::DEBUG } else { level }
+    }
+}
+
+impl Observer for LogObserver {
+    fn event(&self, subject: Subject<'_>, event: &Event) {
+        emit(subject, &self.line(subject, event));
+        self.news.notify_one();
+    }
+}
+
+/// Hands a line to the logger; its fields must be known when the program is built.
+fn emit(subject: Subject<'_>, line: &Line) {
+    let server = subject.entry.map(|(_, name)| name);
+    let store = if server.is_none() { Some(subject.store) } else { None };
+    let before = line.before.map(|print| print.to_string());
+    let now = line.now.map(|print| print.to_string());
+    let lifetime = line.lifetime.map(|time| time.as_secs());
+    let retry_in = line.retry_in.map(|time| time.as_secs());
+    macro_rules! emit {
+        ($level:ident) => {
+            tracing::$level!(
+                server,
+                store,
+                outcome = line.outcome,
+                before = before.as_deref(),
+                now = now.as_deref(),
+                lifetime_s = lifetime,
+                retry_in_s = retry_in,
+                "{}",
+                line.message
+            )
+        };
+    }
+    match line.level {
+        Level::ERROR => emit!(error),
+        Level::WARN => emit!(warn),
+        Level::INFO => emit!(info),
+        _ => emit!(debug),
+    }
+}

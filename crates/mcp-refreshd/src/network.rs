@@ -1,0 +1,51 @@
+use crate::config;
+use refresh_engine::Endpoint;
+use std::cell::RefCell;
+use token_endpoint::{
+    DiscoveryError, Http, HttpError, HttpOptions, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints,
+};
+
+/// The way to the token endpoints. It can be replaced while requests are under way: those go on by the old one.
+#[derive(Debug)]
+pub(crate) struct Network(RefCell<Http>);
+
+impl Network {
+    /// The way that the configuration describes.
+    ///
+    /// # Errors
+    /// A certificate file or the proxy cannot be used.
+    pub(crate) fn new(config: &config::Network) -> Result<Self, HttpError> {
+        Ok(Self(RefCell::new(http(config)?)))
+    }
+
+    /// From now on by this configuration.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new); the old way stays then.
+    pub(crate) fn replace(&self, config: &config::Network) -> Result<(), HttpError> {
+        self.0.replace(http(config)?);
+        Ok(())
+    }
+
+    fn current(&self) -> Http {
+        self.0.borrow().clone()
+    }
+}
+
+fn http(config: &config::Network) -> Result<Http, HttpError> {
+    Http::new(&HttpOptions {
+        proxy: config.proxy.as_ref().map(|proxy| proxy.as_str().to_owned()),
+        extra_ca: config.extra_ca.clone(),
+        ..HttpOptions::default()
+    })
+}
+
+impl Endpoint for Network {
+    async fn discover(&self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
+        token_endpoint::discover(&self.current(), hints).await
+    }
+
+    async fn send(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
+        self.current().send(request).await
+    }
+}

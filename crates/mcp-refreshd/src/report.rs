@@ -1,0 +1,128 @@
+//! How everything is, in the form that goes over the socket and that `status` shows.
+
+use crate::action;
+use claude_store::EntryKey;
+use jiff::Timestamp;
+use oauth_secret::Fingerprint;
+use refresh_engine::{EntryReport, LastRefresh, State, StoreReport};
+use serde::{Deserialize, Serialize};
+
+/// How everything is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    /// Who says so; `None` where it was read from disk because no daemon runs.
+    pub(crate) daemon: Option<Daemon>,
+    pub(crate) stores: Vec<StoreStatus>,
+}
+
+/// The daemon that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Daemon {
+    pub(crate) pid: u32,
+    pub(crate) version: String,
+    pub(crate) started_at: Timestamp,
+}
+
+/// How one store is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoreStatus {
+    pub(crate) location: String,
+    /// Path, cause and cure.
+    pub(crate) unreadable: Option<String>,
+    /// It cannot be read because there is none yet: nothing is wrong.
+    pub(crate) absent: bool,
+    pub(crate) entries: Vec<EntryStatus>,
+    /// Server names of entries that are not understood, and why.
+    pub(crate) odd: Vec<(String, String)>,
+    /// Servers whose entries vanished together.
+    pub(crate) vanished: Vec<String>,
+    /// Transactions that the journal holds open.
+    pub(crate) journal_open: usize,
+}
+
+/// How one entry is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EntryStatus {
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) url: Option<String>,
+    #[serde(with = "state_word")]
+    pub(crate) state: State,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) next_refresh_at: Option<Timestamp>,
+    pub(crate) margin_s: Option<u64>,
+    pub(crate) access: Option<Fingerprint>,
+    pub(crate) refresh: Option<Fingerprint>,
+    pub(crate) last: Option<LastRefresh>,
+    /// Why an obtained pair is not in the store yet.
+    pub(crate) unsaved: Option<String>,
+    /// Why a person is needed.
+    pub(crate) why: Option<String>,
+    /// What the person types.
+    pub(crate) action: Option<String>,
+}
+
+impl StoreStatus {
+    /// From the engine's report. `absent` tells a store that is not there from one that is broken.
+    pub(crate) fn new(report: StoreReport, absent: bool) -> Self {
+        let StoreReport { location, unreadable, entries, odd, vanished, journal_open, next_wake: _ } = report;
+        let name = |(key, why): (String, String)| {
+            (key.rsplit_once('|').map_or(key.clone(), |(name, _)| name.to_owned()), why)
+        };
+        Self {
+            absent: absent && unreadable.is_some(),
+            location,
+            unreadable,
+            entries: entries.into_iter().map(EntryStatus::from).collect(),
+            odd: odd.into_iter().map(name).collect(),
+            vanished,
+            journal_open,
+        }
+    }
+}
+
+impl From<EntryReport> for EntryStatus {
+    fn from(report: EntryReport) -> Self {
+        let action = report.need.as_ref().map(|need| action::what_to_type(need, &report.name));
+        let why = report.need.as_ref().map(action::why);
+        Self {
+            key: EntryKey::new(report.key).to_string(),
+            name: report.name,
+            url: report.url,
+            state: report.state,
+            expires_at: report.expires_at,
+            next_refresh_at: report.next_refresh_at,
+            margin_s: report.margin.map(|margin| margin.as_secs()),
+            access: report.access,
+            refresh: report.refresh,
+            last: report.last,
+            unsaved: report.unsaved,
+            why,
+            action,
+        }
+    }
+}
+
+mod state_word {
+    use refresh_engine::State;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    const ALL: [State; 7] = [
+        State::NeedsPerson,
+        State::Expired,
+        State::Retrying,
+        State::Refreshing,
+        State::Due,
+        State::Fresh,
+        State::Ignored,
+    ];
+
+    pub(super) fn serialize<S: Serializer>(state: &State, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(state.word())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        ALL.into_iter().find(|state| state.word() == word).ok_or_else(|| D::Error::custom("an unknown state"))
+    }
+}

@@ -1,0 +1,97 @@
+//! `mcp-refreshd status`: how everything is, as text, as JSON, and as an exit code.
+
+mod json;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use json::json;
+pub(crate) use text::{detailed, outcome_words, overview};
+
+use crate::exit::Exit;
+use crate::nearest::nearest;
+use crate::report::{EntryStatus, Status};
+use crate::words::{counted, visible};
+use refresh_engine::State;
+
+/// The exit code that this state of things deserves.
+pub(crate) fn exit(status: &Status) -> Exit {
+    let mut exit = if status.daemon.is_some() { Exit::Well } else { Exit::NotRunning };
+    for store in &status.stores {
+        if store.unreadable.is_some() && !store.absent {
+            exit = exit.max(Exit::Unreadable);
+        }
+        let person = store.entries.iter().any(|entry| entry.state == State::NeedsPerson);
+        if person || !store.odd.is_empty() || !store.vanished.is_empty() {
+            exit = exit.max(Exit::Person);
+        }
+    }
+    exit
+}
+
+/// What is to be said besides the servers: about the daemon and the stores.
+pub(crate) fn remarks(status: &Status) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if status.daemon.is_none() {
+        remarks.push("the agent does not run; start it with: mcp-refreshd run".to_owned());
+    }
+    for store in &status.stores {
+        remarks.extend(store.unreadable.as_deref().map(visible));
+        for (name, why) in &store.odd {
+            remarks.push(format!("{}: left alone, {}", visible(name), visible(why)));
+        }
+        if !store.vanished.is_empty() {
+            let names: Vec<_> = store.vanished.iter().map(|name| visible(name)).collect();
+            let entries = counted(names.len(), "entry", "entries");
+            remarks.push(format!(
+                "{}: {entries} vanished at once ({}); that is no logout, and nothing was written",
+                visible(&store.location),
+                names.join(", ")
+            ));
+        }
+        if store.journal_open > 0 {
+            let refreshes = counted(store.journal_open, "refresh is", "refreshes are");
+            remarks.push(format!(
+                "{}: {refreshes} not in the store yet; kept in the journal",
+                visible(&store.location)
+            ));
+        }
+    }
+    remarks
+}
+
+/// Only the entries of this name or key.
+///
+/// # Errors
+/// There is none; what comes nearest is named.
+pub(crate) fn only(mut status: Status, name: &str) -> Result<Status, String> {
+    let fits = |entry: &EntryStatus| entry.name == name || entry.key == name;
+    if !status.stores.iter().flat_map(|store| &store.entries).any(fits) {
+        return Err(unknown(&status, name));
+    }
+    for store in &mut status.stores {
+        store.entries.retain(fits);
+        store.odd.retain(|(odd, _)| odd == name);
+        store.vanished.retain(|vanished| vanished == name);
+    }
+    Ok(status)
+}
+
+/// The message about a name that no entry has.
+pub(crate) fn unknown(status: &Status, name: &str) -> String {
+    let known = status.stores.iter().flat_map(|store| &store.entries).map(|entry| entry.name.as_str());
+    let mut names: Vec<_> = known.collect();
+    names.sort_unstable();
+    names.dedup();
+    let shown = visible(name);
+    match nearest(name, names.iter().copied()) {
+        Some(near) => format!("no server is called {shown}; did you mean {}?", visible(near)),
+        None if names.is_empty() => format!("no server is called {shown}; the store holds none"),
+        None => {
+            let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
+            let more = if names.len() > 20 { ", …" } else { "" };
+            format!("no server is called {shown}; there are: {}{more}", listed.join(", "))
+        }
+    }
+}
