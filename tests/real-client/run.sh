@@ -40,6 +40,9 @@ namespace='--net --pid --fork --kill-child --mount-proc'
 [ "$(id -u)" = 0 ] || namespace="--user --map-root-user $namespace"
 # shellcheck disable=SC2086 # the options are words
 unshare $namespace true 2>/dev/null || skip "unshare $namespace is not permitted here"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
 # shellcheck disable=SC2086,SC2016
-exec env -i PATH="/usr/sbin:/sbin:/usr/bin:/bin" TMPDIR="${TMPDIR:-/tmp}" unshare $namespace \
+env -i PATH="/usr/sbin:/sbin:/usr/bin:/bin" TMPDIR="$scratch" unshare $namespace \
     sh -c 'ip link set lo up && exec "$@"' sh "$target/debug/real-client" --client "$client" "$@"
