@@ -144,7 +144,7 @@ pub(crate) fn splice(
         }
     }
     if !appended.is_empty() {
-        edits.append_entries(document, &appended);
+        edits.append_entries(&appended);
     }
     Ok(edits.apply())
 }

@@ -350,7 +350,7 @@ fn after_a_write_room_is_reserved_anew_for_the_other_transactions() {
         store.settle().await.unwrap();
         disk.set_free(Some(0));
         let read = store.read().await.unwrap();
-        store.stage(&[b' '; 5000]).await.unwrap();
+        drop(store.stage(&[b' '; 5000]).await.unwrap());
         drop(read);
     });
 }

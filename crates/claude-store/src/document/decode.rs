@@ -89,12 +89,15 @@ fn discovery(raw: &str) -> Result<DiscoveryState, String> {
 fn object<'a>(what: &str, raw: &'a str) -> Result<Object<'a>, String> {
     let object =
         Object::parse(raw).map_err(|_| format!("{what} is {} where an object is expected", describe(raw)))?;
-    let mut seen = BTreeSet::new();
-    if object.members.iter().all(|member| seen.insert(&*member.key)) {
-        Ok(object)
+    let keys = || object.members.iter().map(|member| &*member.key);
+    // Few members are compared with each other faster than any set is made of them.
+    let twice = if object.members.len() <= 32 {
+        keys().enumerate().any(|(number, key)| keys().take(number).any(|earlier| earlier == key))
     } else {
-        Err(format!("a member of {what} stands there more than once"))
-    }
+        let mut seen = BTreeSet::new();
+        !keys().all(|key| seen.insert(key))
+    };
+    if twice { Err(format!("a member of {what} stands there more than once")) } else { Ok(object) }
 }
 
 /// A string, or null for none.

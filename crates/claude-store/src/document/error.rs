@@ -1,4 +1,4 @@
-use super::describe;
+use super::{Object, describe};
 use crate::EntryKey;
 use serde_json::error::Category;
 
@@ -83,16 +83,28 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, DocumentError> {
     if text.trim_ascii().is_empty() { Err(DocumentError::Empty) } else { Ok(text) }
 }
 
-/// Why `text` could not be read as an object.
-pub(super) fn not_an_object(text: &str, error: &serde_json::Error) -> DocumentError {
+/// Why `text` could not be read.
+pub(super) fn not_readable(text: &str, error: &serde_json::Error) -> DocumentError {
     if let Some(nul) = nul(text.as_bytes()) {
         return nul;
     }
     let (line, column) = (error.line(), error.column());
     match error.classify() {
         Category::Eof => DocumentError::CutOff { line, column },
-        Category::Data => DocumentError::NotAnObject { found: describe(text) },
         Category::Syntax | Category::Io => DocumentError::NotJson { line, column },
+        // Something is no object. Where the document is one, its entries are not.
+        Category::Data => match Object::parse(text) {
+            Err(error) if error.classify() == Category::Data => {
+                DocumentError::NotAnObject { found: describe(text) }
+            }
+            Err(error) => not_readable(text, &error),
+            Ok(object) => {
+                let entries = object.members.iter().find(|member| member.key == "mcpOAuth");
+                DocumentError::EntriesNotAnObject {
+                    found: entries.map_or("nothing", |raw| describe(raw.value)),
+                }
+            }
+        },
     }
 }
 

@@ -25,7 +25,9 @@ pub(crate) struct Object<'a> {
 impl<'a> Object<'a> {
     /// Reads an object of any depth; values are skipped over, not decoded.
     pub(crate) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
-        let members = serde_json::from_str::<Members<'a>>(text)?.0;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let members = json.deserialize_map(InOrder::default())?;
+        json.end()?;
         Ok(Self { raw: text.trim_ascii(), members })
     }
 
@@ -73,18 +75,12 @@ pub(crate) fn describe(raw: &str) -> &'static str {
     }
 }
 
-struct Members<'a>(Vec<Member<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(InOrder(std::marker::PhantomData))
-    }
-}
-
-struct InOrder<'a>(std::marker::PhantomData<&'a str>);
+/// Collects the members of an object in their order.
+#[derive(Default)]
+pub(super) struct InOrder<'a>(std::marker::PhantomData<&'a str>);
 
 impl<'de: 'a, 'a> Visitor<'de> for InOrder<'a> {
-    type Value = Members<'a>;
+    type Value = Vec<Member<'a>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -97,13 +93,13 @@ impl<'de: 'a, 'a> Visitor<'de> for InOrder<'a> {
             let key = decode_string(raw_key).ok_or_else(|| A::Error::custom("a key"))?;
             members.push(Member { raw_key, key, value: value.get() });
         }
-        Ok(Members(members))
+        Ok(members)
     }
 }
 
 /// The meaning of a raw JSON string. A lone surrogate, which JavaScript allows and Rust does not, becomes U+FFFD in a key and
 /// leaves the rest of the document readable.
-fn decode_string(raw: &str) -> Option<Cow<'_, str>> {
+pub(super) fn decode_string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));

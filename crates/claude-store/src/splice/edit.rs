@@ -1,5 +1,5 @@
 use crate::EntryKey;
-use crate::document::{Document, Object, range_with_comma, span_in};
+use crate::document::{Object, range_with_comma, span_in};
 use crate::splice::TokenChange;
 use std::io::Write;
 use std::ops::Range;
@@ -30,10 +30,13 @@ impl<'a> Edits<'a> {
     }
 
     /// Puts entries last into `mcpOAuth`, which is made where it is missing.
-    pub(super) fn append_entries(&mut self, document: &Document<'_>, entries: &[(&EntryKey, &str)]) {
-        let (object, wrapped) = match &document.entries_object {
-            Some(object) => (object, false),
-            None => (&document.root, true),
+    pub(super) fn append_entries(&mut self, entries: &[(&EntryKey, &str)]) {
+        // The text was read as a document before; it cannot fail now.
+        let Ok(root) = Object::parse(self.text) else { return };
+        let known = root.members.iter().find(|member| member.key == "mcpOAuth");
+        let (object, wrapped) = match known.map(|member| Object::parse(member.value)) {
+            Some(Ok(object)) => (object, false),
+            _ => (root, true),
         };
         let mut new =
             Text::for_secrets(entries.iter().map(|(key, raw)| key.as_str().len() + raw.len()).sum());
