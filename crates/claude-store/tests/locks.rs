@@ -395,3 +395,30 @@ fn on_real_files_locks_are_taken_dated_checked_stolen_and_released() {
         assert!(path.exists());
     });
 }
+
+#[test]
+fn on_real_files_holders_with_nothing_in_common_but_the_folder_exclude_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let counter = folder.path().join("counter");
+    std::fs::write(&counter, "0").unwrap();
+    // Each thread has its own runtime and its own memory of locks, as a process has.
+    let work = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let locks = Locks::new(OsFileSystem, folder.path());
+            for _ in 0..25 {
+                let lock = locks.storage_lock(seconds(30)).await.unwrap();
+                let count: u32 = std::fs::read_to_string(&counter).unwrap().parse().unwrap();
+                std::thread::yield_now();
+                std::fs::write(&counter, (count + 1).to_string()).unwrap();
+                lock.release().unwrap();
+            }
+        });
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(work);
+        }
+    });
+    assert_eq!(std::fs::read_to_string(&counter).unwrap(), "75");
+}

@@ -19,6 +19,7 @@
 //! ```
 #![allow(clippy::expect_used, clippy::panic, reason = "a test's own mistake should end the test")]
 
+mod changes;
 mod clock;
 mod file_system;
 mod names;
