@@ -2,7 +2,7 @@
 # Runs the scenarios with the real client, in a namespace with nothing but the loopback interface.
 #
 # Usage: run.sh [--nobody | --careless] [--both-act SECONDS] [--at-once N] [scenario…]     (run.sh --list names them)
-#   MCP_REFRESHD           the agent's binary (default: <target folder>/release/mcp-refreshd, built if it is missing)
+#   MCP_REFRESHD           the agent's binary (default: <target folder>/release/mcp-refreshd, built here)
 #   REQUIRE_REAL_CLIENT=1  what cannot be run is a failure instead of a line `SKIPPED: …`
 #   and the variables of fetch.sh
 set -eu
