@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_relative_folder_is_relative_to_where_the_shell_is() {
-        assert_eq!(folder(&[("CLAUDE_CONFIG_DIR", "c"), ("PWD", "/work")]).path(), Path::new("/work/c"));
+        assert_eq!(folder(&[("CLAUDE_CONFIG_DIR", "c"), ("PWD", "/srv")]).path(), Path::new("/srv/c"));
         assert_eq!(folder(&[("CLAUDE_CONFIG_DIR", "c")]).path(), Path::new("/home/u/c"));
         assert_eq!(folder(&[("CLAUDE_CONFIG_DIR", "~/c")]).path(), Path::new("/home/u/~/c"));
     }

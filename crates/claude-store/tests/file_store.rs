@@ -163,6 +163,28 @@ fn without_the_storage_lock_nothing_is_written() {
 }
 
 #[test]
+fn a_storage_lock_that_is_taken_over_during_the_last_comparison_stops_the_write() {
+    run(async {
+        let disk = VirtualDisk::new();
+        disk.put(PATH, OLD);
+        let process = disk.process();
+        let store = FileStore::new(process.clone(), folder());
+        let read = store.read().await.unwrap();
+        let staged = store.stage(&spliced(&read, "at_2")).await.unwrap();
+        let lock = store.locks().storage_lock(Duration::ZERO).await.unwrap();
+        let world = disk.clone();
+        process.on_call(move |call| {
+            if call.operation == Operation::Read {
+                world.take_away("/home/u/.claude/.storage-write.lock");
+            }
+            None
+        });
+        assert!(matches!(store.publish(&lock, &read, staged).await, Err(WriteError::LockLost(_))));
+        assert_eq!(disk.text(PATH).unwrap(), OLD);
+    });
+}
+
+#[test]
 fn links_are_written_through_and_stay() {
     run(async {
         let (disk, store) = with_document();

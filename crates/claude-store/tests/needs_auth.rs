@@ -34,6 +34,7 @@ fn flagged_servers_are_listed_with_their_moments() {
 fn a_name_is_taken_out_and_every_other_byte_stays() {
     for (before, after) in [
         (r#"{"lab":{"timestamp":1}}"#, "{}"),
+        (r#"{"lab":{"timestamp":1,"ttlMs":90000},"b":{"timestamp":2}}"#, r#"{"b":{"timestamp":2}}"#),
         (r#"{"a":{"timestamp":1e400}, "lab":{"timestamp":1} }"#, r#"{"a":{"timestamp":1e400} }"#),
         (r#"{ "lab":{"timestamp":1} , "b" : [ ] }"#, r#"{ "b" : [ ] }"#),
         (r#"{"a":1,"l\u0061b":2,"b":3,"lab":4}"#, r#"{"a":1,"b":3}"#),
