@@ -48,7 +48,9 @@ pub(crate) async fn refresh(paths: &Paths, wish: Wish) -> Result<Exit, Failure> 
     }
     let done =
         if runs { by_the_daemon(paths, &wish).await? } else { by_itself(&config, paths, &wish).await? };
-    output::result(&told(&done))?;
+    if !(done.is_empty() && unreadable == Exit::Unreadable) {
+        output::result(&told(&done))?;
+    }
     Ok(exit(&done).max(unreadable))
 }
 

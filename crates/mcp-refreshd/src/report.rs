@@ -4,7 +4,7 @@ use crate::action;
 use claude_store::EntryKey;
 use jiff::Timestamp;
 use oauth_secret::Fingerprint;
-use refresh_engine::{EntryReport, LastRefresh, State, StoreReport};
+use refresh_engine::{EntryReport, LastRefresh, State, StoreReport, Until};
 use serde::{Deserialize, Serialize};
 
 /// How everything is.
@@ -54,6 +54,8 @@ pub(crate) struct EntryStatus {
     pub(crate) access: Option<Fingerprint>,
     pub(crate) refresh: Option<Fingerprint>,
     pub(crate) last: Option<LastRefresh>,
+    /// What the next refresh waits for, in words, where it is not simply the time.
+    pub(crate) waits_for: Option<String>,
     /// Why an obtained pair is not in the store yet.
     pub(crate) unsaved: Option<String>,
     /// Why a person is needed.
@@ -96,10 +98,23 @@ impl From<EntryReport> for EntryStatus {
             access: report.access,
             refresh: report.refresh,
             last: report.last,
+            waits_for: report.waits_for.and_then(waiting).map(str::to_owned),
             unsaved: report.unsaved,
             why,
             action,
         }
+    }
+}
+
+/// In words; waiting for the margin to begin is nothing to speak of.
+fn waiting(until: Until) -> Option<&'static str> {
+    match until {
+        Until::Margin | Until::Expiry => None,
+        Until::Quiet => Some("a moment when no session is at work"),
+        Until::Retry => Some("the pause after a failure"),
+        Until::Recheck => Some("a second look at the refusal"),
+        Until::AmbiguousHold => Some("the last try after a lost answer"),
+        Until::KeepAlive => Some("its refresh token to need exercise"),
     }
 }
 

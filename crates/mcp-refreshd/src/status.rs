@@ -50,13 +50,12 @@ pub(crate) fn remarks(status: &Status) -> Vec<String> {
                 names.join(", ")
             ));
         }
-        if store.journal_open > 0 {
-            let refreshes = counted(store.journal_open, "refresh is", "refreshes are");
-            remarks.push(format!(
-                "{}: {refreshes} not in the store yet; kept in the journal",
-                visible(&store.location)
-            ));
-        }
+    }
+    // The daemon counts for all stores together.
+    let open = status.stores.iter().map(|store| store.journal_open).max().unwrap_or(0);
+    if open > 0 {
+        let refreshes = counted(open, "refresh has", "refreshes have");
+        remarks.push(format!("{refreshes} not come to an end yet; the journal keeps what was answered"));
     }
     remarks
 }

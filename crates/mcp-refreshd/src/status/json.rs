@@ -81,15 +81,20 @@ fn server<'a>(store: &'a str, entry: &'a EntryStatus) -> Server<'a> {
         url: entry.url.as_deref(),
         store,
         state: entry.state.word(),
-        expires_at: entry.expires_at,
-        next_refresh_at: entry.next_refresh_at,
+        expires_at: entry.expires_at.map(milliseconds),
+        next_refresh_at: entry.next_refresh_at.map(milliseconds),
         margin_s: entry.margin_s,
         fingerprint: Fingerprints { access: entry.access, refresh: entry.refresh },
         last_refresh: entry.last.as_ref().map(|last| LastRefresh {
-            at: last.at,
+            at: milliseconds(last.at),
             outcome: last.outcome.word(),
             detail: &last.detail,
         }),
         action: entry.action.as_deref(),
     }
+}
+
+/// As exact as the store is: `expiresAt` counts milliseconds.
+fn milliseconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }

@@ -28,6 +28,7 @@ fn entry(name: &str, state: State) -> EntryStatus {
             outcome: Outcome::Fresh,
             detail: String::new(),
         }),
+        waits_for: None,
         unsaved: None,
         why: None,
         action: None,

@@ -106,6 +106,7 @@ fn one(store: &StoreStatus, entry: &EntryStatus, now: Timestamp) -> String {
         ("url", entry.url.as_deref().map(visible)),
         ("expires", entry.expires_at.map(moment)),
         ("next refresh", entry.next_refresh_at.map(moment)),
+        ("waits for", entry.waits_for.clone()),
         ("margin", entry.margin_s.map(margin)),
         ("last result", last),
         ("not saved", entry.unsaved.as_deref().map(visible)),
