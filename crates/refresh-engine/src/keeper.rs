@@ -418,10 +418,13 @@ impl<P: Partners> Inner<P> {
             }
         }
         self.tell_needs(now);
-        if self.mode == Mode::Watch && !self.draining.get() {
+        // A store that cannot be read now cannot be refreshed into either.
+        if self.mode == Mode::Watch && !self.draining.get() && self.unreadable.borrow().is_none() {
             self.start_due(due);
         }
-        shared.vanished.borrow_mut().retain(|_, vanished| vanished.is_kept(now));
+        shared.vanished.borrow_mut().retain(|_, vanished| !vanished.kept_for(now).is_zero());
+        let forgotten_in = shared.vanished.borrow().values().map(|vanished| vanished.kept_for(now)).min();
+        wait = [wait, forgotten_in].into_iter().flatten().min();
         if self.unreadable.borrow().as_ref().is_some_and(|unreadable| !unreadable.absent) {
             wait = Some(wait.map_or(self.reread.get(), |wait| wait.min(self.reread.get())));
         }

@@ -66,9 +66,9 @@ pub(crate) struct Vanished {
 }
 
 impl Vanished {
-    /// True where it is still worth keeping.
+    /// How much longer it is worth keeping.
     #[must_use]
-    pub(crate) fn is_kept(&self, now: Now) -> bool {
-        now.boot.saturating_sub(self.at.boot) < VANISHED_KEPT
+    pub(crate) fn kept_for(&self, now: Now) -> Duration {
+        VANISHED_KEPT.saturating_sub(now.boot.saturating_sub(self.at.boot))
     }
 }

@@ -32,6 +32,8 @@ const REFRESH_LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCKED_PAUSE: Duration = Duration::from_secs(10);
 /// How soon to try again when the result could not have been saved.
 const NOT_SAVABLE_PAUSE: Duration = Duration::from_secs(60);
+/// How soon to look again when the store could not be read under the lock; old clients write it in place.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(5);
 /// Room set aside in the new document for each refresh in flight.
 const ROOM_PER_TRANSACTION: usize = 16 * 1024;
 /// A dead-token answer is believed only if the store holds the same token after this: another process may be saving its pair.
@@ -103,7 +105,11 @@ async fn under_lock<P: Partners>(
     let (snapshot, seen) = match read_entry(shared, key).await {
         Ok((snapshot, Some(seen))) => (snapshot, seen),
         Ok((_, None)) => return Ended::Removed,
-        Err(why) => return Ended::Unreadable(why),
+        Err(why) => {
+            let now = shared.now();
+            shared.change_record(key, |record| record.retry = Some(Retry::after(now, UNREADABLE_PAUSE)));
+            return Ended::Unreadable(why);
+        }
     };
     let (reason, presented) = match decide_again(shared, planned, &seen, demand) {
         Ok(decided) => decided,

@@ -1,0 +1,119 @@
+//! Killed, or cut from power, at every call to the disk: afterwards the pair is in the store, or the request was never sent, or
+//! the case is ambiguous and said to be.
+
+use crate::world::{HOUR, MINUTE, SECOND, World};
+use refresh_engine::{Event, Mode, State};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+use virtual_disk::PowerCut;
+
+/// How the life before ended.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Killed,
+    Cut(PowerCut),
+}
+
+/// Ends a life right before its `point`-th call that changes the disk, and starts the next one. Returns false when the life had no
+/// such call any more.
+async fn survives(point: u64, end: End, sync_time: Duration) -> bool {
+    let world = World::with_entries(&[("lab", Duration::ZERO), ("other", 10 * HOUR)]);
+    world.disk.set_sync_time(sync_time);
+    let before = world.stored_refresh("lab");
+    let process = world.disk.process();
+    let cut = Rc::new(Cell::new(None));
+    let calls = Rc::new(Cell::new(0));
+    process.on_call({
+        let (calls, cut, handle, whole) =
+            (Rc::clone(&calls), Rc::clone(&cut), process.clone(), world.disk.clone());
+        move |call| {
+            if call.operation.changes() {
+                calls.set(calls.get() + 1);
+                if calls.get() == point {
+                    if let End::Cut(kind) = end {
+                        cut.set(Some(whole.power_cut(kind)));
+                    }
+                    handle.kill();
+                }
+            }
+            None
+        }
+    });
+    let life = world.live_as(process.clone(), Mode::Watch).await;
+    if let Some(life) = &life {
+        life.pass(20 * SECOND).await;
+    }
+    let reached = !process.is_alive();
+    drop(life);
+    process.kill();
+    let sent = world.server.requests();
+
+    let World { clock, server, log, session, policy, disk } = world;
+    let world = World { disk: cut.take().unwrap_or(disk), clock, server, log, session, policy };
+    let life = world.live().await;
+    // Half an hour: locks of the dead go stale, pauses end.
+    life.pass(30 * MINUTE).await;
+    let stored = world.stored_refresh("lab");
+    let ambiguous =
+        world.log.count(|event| matches!(event, Event::Replayed { what } if what.contains("may be spent")));
+    let context = format!("point {point}, {end:?}: sent {sent}, stored {stored}, before {before}");
+    if sent == 0 || world.server.is_good(&stored) {
+        assert!(world.server.is_good(&stored), "the grant lives: {context}");
+        assert_eq!(life.entry("lab").state, State::Fresh, "{context}");
+    } else {
+        assert!(ambiguous > 0, "said to be ambiguous: {context}, {:#?}", world.log.events());
+    }
+    assert!(world.text().contains("1e400") && world.text().ends_with(r#""later":[1.10,{}]}"#), "{context}");
+    assert_eq!(life.report().journal_open, 0, "{context}");
+    // Nothing of ours is left in the store's folder.
+    let names = world.disk.names_in("/home/u/.claude");
+    assert!(names.iter().all(|name| !name.contains("mcp-refreshd")), "{context}: {names:?}");
+    reached
+}
+
+async fn at_every_call(end: End, sync_time: Duration) -> u64 {
+    for point in 1..500 {
+        if !survives(point, end, sync_time).await {
+            return point - 1;
+        }
+    }
+    panic!("a transaction of 500 calls?");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_at_any_call_loses_no_grant() {
+    let points = at_every_call(End::Killed, Duration::from_millis(5)).await;
+    assert!(points > 15, "{points} calls change the disk in one refresh");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_power_cut_at_any_call_loses_no_grant() {
+    for cut in PowerCut::ALL {
+        let points = at_every_call(End::Cut(cut), Duration::from_millis(5)).await;
+        assert!(points > 15, "{cut:?}: {points}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_while_the_answer_is_on_its_way_is_said_to_be_ambiguous_and_tried_once_more_in_time() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    world.server.grace.set(2 * HOUR);
+    world.server.next([crate::world::Answering::Slowly(20 * SECOND)]);
+    let life = world.live().await;
+    life.run(life.keeper.first_look()).await;
+    let asked = life.keeper.clone();
+    let names = ["lab".to_owned()];
+    let _ = tokio::time::timeout(2 * SECOND, life.run(asked.refresh(&names, true))).await;
+    assert_eq!(world.server.requests(), 1);
+    life.kill();
+    let life = world.live().await;
+    life.pass(MINUTE).await;
+    assert_eq!(world.server.requests(), 1, "held still");
+    assert_eq!(life.entry("lab").state, State::Retrying);
+    life.pass(51 * MINUTE).await;
+    assert_eq!(world.server.requests(), 1, "held still");
+    life.pass(2 * MINUTE).await;
+    assert_eq!(world.server.requests(), 2, "once more, at seven minutes left");
+    assert_eq!(life.entry("lab").state, State::Fresh);
+}

@@ -1,0 +1,292 @@
+//! What the engine does when something goes wrong: back-off, suspects, locks, stores that cannot be written.
+
+use crate::world::{Answering, HOUR, MINUTE, SECOND, STORE, World, key};
+use claude_store::FileSystem;
+use refresh_engine::{Event, Need, Outcome, State};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use virtual_disk::Operation;
+
+const LOCK: &str = "/home/u/.claude/mcp-refresh-lab_6f671eeac57e3e15.lock.lock";
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_waited_out_with_growing_pauses_that_a_restart_does_not_shorten() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.always.replace(Some(Answering::Status(503, "busy")));
+    let life = world.live().await;
+    life.pass(HOUR).await;
+    let during = world.server.requests();
+    assert!((15..=60).contains(&during), "{during} requests in an hour of outage");
+    assert_eq!(life.entry("lab").last.unwrap().outcome, Outcome::Transient);
+    for _ in 0..20 {
+        life.pass(Duration::from_millis(1)).await;
+    }
+    let mut life = life;
+    let before = world.server.requests();
+    for _ in 0..10 {
+        life.kill();
+        life = world.live().await;
+        life.pass(SECOND).await;
+    }
+    assert!(world.server.requests() <= before + 2, "a restart is no reason to ask again");
+    world.server.always.replace(None);
+    life.pass(6 * MINUTE).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_obeyed() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.next([Answering::Busy("600")]);
+    let life = world.live().await;
+    life.pass(599 * SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    life.pass(3 * SECOND).await;
+    assert_eq!(world.server.requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_network_comes_back_the_entry_is_fresh_within_a_minute() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.always.replace(Some(Answering::Unreachable));
+    let life = world.live().await;
+    life.pass(20 * MINUTE).await;
+    world.server.always.replace(None);
+    life.pass(61 * SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_an_early_refresh_is_not_believed_before_six_minutes_are_left() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    world.server.next([Answering::Status(400, r#"{"error":"invalid_grant"}"#)]);
+    let life = world.live().await;
+    life.pass(53 * MINUTE).await;
+    assert_eq!(world.server.requests(), 1);
+    assert_eq!(life.entry("lab").state, State::Retrying);
+    assert_eq!(world.log.count(|event| matches!(event, Event::NeedsPerson { .. })), 0);
+    life.pass(90 * SECOND).await;
+    assert_eq!(world.server.requests(), 2);
+    assert_eq!(life.entry("lab").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_does_not_say_dead_is_tried_three_times() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.always.replace(Some(Answering::Status(400, r#"{"error":"invalid_request"}"#)));
+    let life = world.live().await;
+    life.pass(24 * HOUR).await;
+    assert_eq!(world.server.requests(), 3);
+    assert_eq!(life.entry("lab").need, Some(Need::Refused { code: "invalid_request".into() }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_wants_no_resource_gets_none_from_then_on() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.next([Answering::Status(400, r#"{"error":"invalid_target"}"#)]);
+    let life = world.live().await;
+    life.pass(2 * HOUR).await;
+    let requests = world.server.requests.borrow();
+    let shapes: Vec<bool> = requests.iter().map(|request| request.shape.resource).collect();
+    assert!(shapes.len() > 2 && shapes[0] && shapes[1..].iter().all(|resource| !resource), "{shapes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_that_moves_to_another_origin_gets_no_token() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    world.server.token_origin.replace(Some("https://evil.test".into()));
+    life.pass(3 * 24 * HOUR).await;
+    let requests = world.server.requests.borrow();
+    assert!(requests.iter().all(|request| request.token_endpoint.host_str() == Some("lab.test")));
+    assert!(matches!(life.entry("lab").need, Some(Need::EndpointMoved { .. })), "{:?}", life.entry("lab"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_client_refreshes_we_wait_and_adopt() {
+    let world = World::with_entries(&[("lab", 6 * MINUTE)]);
+    let client = world.disk.process();
+    client.create_folder(Path::new(LOCK), 0o755).unwrap();
+    let life = world.live().await;
+    for _ in 0..4 {
+        life.pass(2 * SECOND).await;
+        client.touch(Path::new(LOCK)).unwrap();
+    }
+    assert_eq!(world.server.requests(), 0);
+    let (access, refresh) = world.server.refresh_as_client(&world.stored_refresh("lab")).unwrap();
+    world.put_members(&[format!("{:?}:{}", key("lab"), world.entry_with("lab", &access, &refresh, HOUR))]);
+    client.remove_folder(Path::new(LOCK)).unwrap();
+    life.notice().await;
+    life.pass(30 * SECOND).await;
+    assert_eq!(world.server.requests(), 0);
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert_eq!(world.server.reuses.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_token_answer_is_not_believed_when_a_client_was_faster() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    // The client's own 401 path takes no lock; its pair lands two seconds after our request was refused.
+    let refresh = world.stored_refresh("lab");
+    world.server.next([Answering::Status(400, r#"{"error":"invalid_grant"}"#)]);
+    let life = world.live().await;
+    life.pass(2 * SECOND).await;
+    let (access, successor) = world.server.refresh_as_client(&refresh).unwrap();
+    world.put_members(&[format!("{:?}:{}", key("lab"), world.entry_with("lab", &access, &successor, HOUR))]);
+    life.notice().await;
+    life.pass(10 * SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert_eq!(world.log.count(|event| matches!(event, Event::NeedsPerson { .. })), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_written_is_found_out_before_the_request() {
+    for (what, break_it) in [
+        ("read-only", (|world: &World| world.disk.set_read_only(true)) as fn(&World)),
+        ("full", |world: &World| world.disk.set_free(Some(100))),
+        ("mount point", |world: &World| {
+            world.disk.set_obstacle(STORE, Some(claude_store::Obstacle::MountPoint));
+        }),
+    ] {
+        let world = World::with_entries(&[("lab", HOUR)]);
+        let life = world.live().await;
+        life.pass(SECOND).await;
+        break_it(&world);
+        life.pass(70 * MINUTE).await;
+        assert_eq!(world.server.requests(), 0, "{what}");
+        let told = world.log.events().iter().any(|event| match event {
+            Event::NotSavable { why } => why.contains("/home/u/"),
+            Event::Locked { why } => why.contains("/home/u/"),
+            _ => false,
+        });
+        assert!(told, "{what}: {:#?}", world.log.events());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_whose_write_fails_is_kept_and_saved_when_the_store_can_be_written_again() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let process = world.disk.process();
+    process.on_call(|call| {
+        let over_store = call.operation == Operation::Rename && call.to.as_deref() == Some(Path::new(STORE));
+        over_store.then(|| io::Error::from(io::ErrorKind::ResourceBusy))
+    });
+    let life = world.live_as(process.clone(), refresh_engine::Mode::Watch).await.unwrap();
+    life.pass(HOUR / 2).await;
+    assert_eq!(world.server.requests(), 1, "obtained once");
+    assert_eq!(life.report().journal_open, 1);
+    assert!(life.entry("lab").unsaved.is_some());
+    // Not even a kill loses it.
+    life.kill();
+    let life = world.live().await;
+    life.pass(2 * MINUTE).await;
+    assert_eq!(world.server.requests(), 1);
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert_eq!(life.report().journal_open, 0);
+    assert!(life.entry("lab").unsaved.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_path_that_is_a_file_stops_this_entry_with_a_message_and_no_other() {
+    let world = World::with_entries(&[("lab", Duration::ZERO), ("other", Duration::ZERO)]);
+    world.disk.put(LOCK, "");
+    let life = world.live().await;
+    life.pass(MINUTE).await;
+    assert_eq!(life.entry("other").state, State::Fresh);
+    assert_eq!(life.entry("lab").state, State::Expired);
+    assert!(
+        world.log.events().iter().any(|event| matches!(event, Event::Locked { why } if why.contains(LOCK)))
+    );
+    assert!(world.disk.exists(LOCK), "nothing of others is taken away");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_dated_in_the_future_is_taken_over_after_it_was_watched() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.disk.put_folder(LOCK);
+    world.disk.date(LOCK, world.disk.now() + 24 * HOUR);
+    let life = world.live().await;
+    life.pass(10 * SECOND).await;
+    assert_eq!(world.server.requests(), 0);
+    life.pass(MINUTE).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert!(!world.disk.exists(LOCK));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_store_is_said_once_and_nothing_is_forgotten() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let whole = world.text();
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    for bad in ["", "{\"mcpOAuth\":{\"lab", "[]", "{\"mcpOAuth\":[]}", "\u{0}\u{0}"] {
+        world.disk.put(STORE, bad);
+        life.notice().await;
+        life.pass(10 * MINUTE).await;
+        assert!(life.report().unreadable.is_some(), "{bad:?}");
+        assert_eq!(life.report().entries.len(), 1, "remembered");
+        world.disk.put(STORE, &whole);
+        life.notice().await;
+        life.pass(SECOND).await;
+        assert!(life.report().unreadable.is_none());
+    }
+    assert_eq!(world.log.count(|event| matches!(event, Event::Removed)), 0);
+    assert_eq!(world.log.count(|event| matches!(event, Event::StoreUnreadable { .. })), 5);
+    assert_eq!(world.server.requests(), 1, "due in between, and refreshed while it could be read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_written_document_of_an_old_client_is_read_again_and_the_pair_saved() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.next([Answering::Slowly(2 * SECOND)]);
+    let life = world.live().await;
+    life.pass(2 * SECOND).await;
+    let whole = world.text();
+    world.disk.put(STORE, &whole[..100]);
+    life.pass(Duration::from_millis(500)).await;
+    world.disk.put(STORE, &whole);
+    life.pass(3 * SECOND).await;
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert_eq!(world.log.count(|event| matches!(event, Event::Unsaved { .. })), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_of_an_odd_form_is_named_and_the_others_go_on() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let lab = world.entry("lab", Duration::ZERO);
+    world.put_members(&[
+        format!("{:?}:{lab}", key("lab")),
+        r#""odd|00":{"serverName":7,"accessToken":["a"]}"#.to_owned(),
+        r#""twice|00":{"accessToken":"a","accessToken":"b"}"#.to_owned(),
+    ]);
+    let odd =
+        r#""odd|00":{"serverName":7,"accessToken":["a"]},"twice|00":{"accessToken":"a","accessToken":"b"}"#;
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert_eq!(life.report().odd.len(), 2, "{:?}", life.report().odd);
+    assert!(world.text().contains(odd));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_without_grace_ends_in_one_login_and_no_further_harm() {
+    let world = World::with_entries(&[("lab", Duration::ZERO), ("other", HOUR)]);
+    world.server.next([Answering::LostAfterRotation]);
+    let life = world.live().await;
+    life.pass(24 * HOUR).await;
+    assert_eq!(life.entry("lab").need, Some(Need::Dead { code: "invalid_grant".into() }));
+    assert_eq!(life.entry("other").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_inside_the_servers_grace_costs_nothing() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.grace.set(10 * SECOND);
+    world.server.next([Answering::LostAfterRotation]);
+    let life = world.live().await;
+    life.pass(5 * SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert_eq!(world.server.requests(), 2);
+}

@@ -1,0 +1,157 @@
+//! Other programs break entries; what can be mended is, and nothing else.
+
+use crate::world::{Answering, HOUR, MINUTE, SECOND, STORE, World, key};
+use refresh_engine::{Event, Need, State};
+use std::time::Duration;
+
+fn wiped(world: &World) {
+    // What the client leaves after a failed refresh (measured): expiresAt 0, clientId gone after invalid_client.
+    world.put_members(&[format!(
+        r#"{:?}:{{"serverName":"lab","serverUrl":"https://lab.test/mcp","accessToken":"","expiresAt":0,"discoveryState":{{"authorizationServerUrl":"https://lab.test"}}}}"#,
+        key("lab")
+    )]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_losers_wipe_is_healed_with_everything_it_took() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    wiped(&world);
+    life.notice().await;
+    life.pass(SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert_eq!(world.stored("lab", "clientId"), "cl_lab");
+    assert_eq!(world.stored("lab", "issuer"), "https://lab.test");
+    assert_eq!(world.stored("lab", "scope"), "mcp");
+    assert_eq!(world.log.count(|event| matches!(event, Event::Healed { .. })), 1);
+    assert_eq!(world.server.reuses.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wipe_of_a_grant_that_is_really_dead_is_tried_once() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    world.server.revoke("lab");
+    wiped(&world);
+    let stub = world.text();
+    life.notice().await;
+    life.pass(24 * HOUR).await;
+    assert_eq!(world.server.requests(), 1);
+    assert_eq!(world.text(), stub, "nothing is blanked and nothing invented");
+    assert_eq!(life.entry("lab").need, Some(Need::Stub));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wipe_during_our_own_refresh_is_repaired_by_its_answer() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.next([Answering::Slowly(5 * SECOND)]);
+    let life = world.live().await;
+    life.pass(2 * SECOND).await;
+    wiped(&world);
+    life.notice().await;
+    life.pass(10 * SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert_eq!(world.stored("lab", "clientId"), "cl_lab");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_update_is_put_right_without_a_request() {
+    let world = World::with_entries(&[("lab", 6 * MINUTE)]);
+    let old = world.text();
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    let good = world.stored_refresh("lab");
+    // An old client writes the whole document as it read it before.
+    world.disk.put(STORE, &old);
+    life.notice().await;
+    life.pass(SECOND).await;
+    assert_eq!(world.stored_refresh("lab"), good);
+    assert!(world.left("lab") > 59 * MINUTE);
+    assert_eq!(world.server.requests(), 1);
+    assert_eq!(life.entry("lab").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_known_to_be_spent_is_never_presented_even_after_a_restart() {
+    let world = World::with_entries(&[("lab", 6 * MINUTE)]);
+    let old = world.text();
+    let life = world.live().await;
+    life.pass(SECOND * 5).await;
+    life.kill();
+    // Whoever does this while the daemon is away takes the pair from its memory too.
+    world.disk.put(STORE, &old);
+    let life = world.live().await;
+    life.pass(24 * HOUR).await;
+    assert_eq!(world.server.requests(), 1);
+    assert_eq!(life.entry("lab").need, Some(Need::Spent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_that_loses_all_its_entries_at_once_is_reported_and_not_written() {
+    let world = World::with_entries(&[("a", HOUR), ("b", HOUR), ("c", HOUR)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    world.put_members(&[]);
+    let empty = world.text();
+    life.notice().await;
+    life.pass(2 * HOUR).await;
+    assert_eq!(world.text(), empty);
+    assert_eq!(world.server.requests(), 0);
+    assert_eq!(life.report().vanished.len(), 3);
+    let reported =
+        world.log.count(|event| matches!(event, Event::VanishedTogether { servers } if servers.len() == 3));
+    assert_eq!(reported, 1);
+    life.pass(25 * HOUR).await;
+    assert!(life.report().vanished.is_empty(), "kept for a day");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_entry_that_goes_is_a_logout() {
+    let world = World::with_entries(&[("a", HOUR)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    world.put_members(&[]);
+    life.notice().await;
+    assert!(life.report().vanished.is_empty());
+    assert_eq!(world.log.count(|event| matches!(event, Event::Removed)), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_live_pair_in_the_store_is_kept_and_ours_stays_in_the_journal_until_it_proved_itself() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.next([Answering::Slowly(5 * SECOND)]);
+    let life = world.live().await;
+    life.pass(2 * SECOND).await;
+    // A new login lands while our request is on its way.
+    world.put_members(&[format!("{:?}:{}", key("lab"), world.entry("lab", HOUR))]);
+    let login = world.stored_refresh("lab");
+    life.notice().await;
+    life.pass(10 * SECOND).await;
+    assert_eq!(world.stored_refresh("lab"), login);
+    assert_eq!(life.report().journal_open, 1);
+    // It survives a restart, and goes when the store's pair has refreshed once.
+    life.kill();
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(life.report().journal_open, 1);
+    life.pass(HOUR).await;
+    assert_eq!(life.report().journal_open, 0);
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repaired_server_is_taken_out_of_the_clients_list_of_servers_to_skip() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let flags = "/home/u/.claude/mcp-needs-auth-cache.json";
+    world.disk.put(flags, r#"{"lab":{"timestamp":1795381774631},"other":{"timestamp":1}}"#);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(world.disk.text(flags).unwrap(), r#"{"other":{"timestamp":1}}"#);
+    assert_eq!(world.log.count(|event| matches!(event, Event::Unflagged)), 1);
+    drop(life);
+}

@@ -1,0 +1,226 @@
+//! I1 to I6, each by name.
+
+use crate::world::{Answering, HOUR, Life, MINUTE, SECOND, STATE, STORE, World};
+use refresh_engine::{Event, Outcome, Policy, State};
+use std::path::Path;
+use std::time::Duration;
+use virtual_disk::Operation;
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_entry_is_fresh_within_a_second() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert!(world.left("lab") > 59 * MINUTE, "{:?}", world.left("lab"));
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert_eq!(world.server.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn for_a_month_no_entry_ever_has_less_than_the_clients_window_left() {
+    let world = World::with_entries(&[("hourly", HOUR), ("daily", 20 * HOUR), ("new", 6 * MINUTE)]);
+    let life = world.live().await;
+    life.pass(2 * SECOND).await;
+    for _ in 0..30 * 24 * 12 {
+        life.pass(5 * MINUTE).await;
+        for name in ["hourly", "daily", "new"] {
+            assert!(world.left(name) > 300 * SECOND, "{name}: {:?}", world.left(name));
+        }
+    }
+    assert_eq!(world.server.reuses.get(), 0);
+    // 45 to 43.5 minutes between two refreshes of a token that lives an hour.
+    let bound = 3 * 30 * 24 * 60 / 43;
+    assert!(world.server.requests() < bound, "{} requests", world.server.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn i1_a_token_called_dead_is_never_presented_again() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.revoke("lab");
+    let life = world.live().await;
+    life.pass(48 * HOUR).await;
+    assert_eq!(world.server.requests(), 1);
+    assert_eq!(life.entry("lab").state, State::NeedsPerson);
+    assert_eq!(world.log.count(|event| matches!(event, Event::NeedsPerson { .. })), 1, "told once");
+    // Not after a restart either.
+    life.kill();
+    let life = world.live().await;
+    life.pass(48 * HOUR).await;
+    assert_eq!(world.server.requests(), 1);
+    // A login clears it by itself.
+    let members = [format!("{:?}:{}", crate::world::key("lab"), world.entry("lab", MINUTE))];
+    world.put_members(&members);
+    life.notice().await;
+    life.pass(SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i1_after_a_lost_connection_there_is_one_retry_within_two_seconds_and_then_quiet() {
+    let world = World::with_entries(&[("lab", 10 * MINUTE)]);
+    world.server.next([Answering::LostBefore, Answering::LostBefore]);
+    let life = world.live().await;
+    life.pass(2 * MINUTE + 50 * SECOND).await;
+    // 10 minutes left is outside of the margin of an entry of unknown life; at about 7.5 it is due.
+    life.pass(MINUTE).await;
+    let times: Vec<_> = world.server.presented.borrow().iter().map(|(_, at)| *at).collect();
+    assert!(times.len() >= 2, "{times:?}");
+    assert!(times[1].duration_since(times[0]).unwrap() < 2 * SECOND);
+    assert_eq!(
+        life.entry("lab").state,
+        State::Fresh,
+        "at 7 minutes left it is tried once more, and that works"
+    );
+    assert_eq!(times.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i1_after_a_time_out_nothing_is_sent_before_seven_minutes_are_left() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    world.server.grace.set(24 * HOUR);
+    world.server.next([Answering::TimesOut]);
+    let life = world.live().await;
+    let margin_begins = 45 * MINUTE;
+    life.pass(margin_begins).await;
+    assert_eq!(world.server.requests(), 1);
+    life.pass(7 * MINUTE).await;
+    assert_eq!(world.server.requests(), 1, "held still");
+    assert_eq!(life.entry("lab").last.unwrap().outcome, Outcome::Ambiguous);
+    life.pass(2 * MINUTE).await;
+    assert_eq!(world.server.requests(), 2);
+    assert_eq!(life.entry("lab").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i2_the_answer_is_durable_in_the_journal_before_the_store_changes() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    let calls = life.disk.calls();
+    let at = |operation, path: &Path, after: usize| {
+        let found = calls.iter().skip(after).position(|call| {
+            call.operation == operation && (call.path == path || call.to.as_deref() == Some(path))
+        });
+        after
+            + found
+                .unwrap_or_else(|| panic!("no {operation:?} of {} after {after}: {calls:#?}", path.display()))
+    };
+    let journal = Path::new(STATE).join("journal");
+    let intent = at(Operation::Sync, &journal, 0);
+    let answer = at(Operation::Append, &journal, intent);
+    let durable = at(Operation::Sync, &journal, answer);
+    let visible = at(Operation::Rename, Path::new(STORE), 0);
+    assert!(intent < answer && answer < durable && durable < visible);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i3_there_is_no_fsync_while_the_storage_lock_is_held() {
+    let names: Vec<String> = (0..20).map(|n| format!("server{n}")).collect();
+    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), Duration::ZERO)).collect();
+    let world = World::with_entries(&entries);
+    world.disk.set_sync_time(Duration::from_millis(30));
+    let life = world.live().await;
+    life.pass(10 * SECOND).await;
+    assert_eq!(world.server.requests(), 20);
+    let (mut held, mut taken) = (false, 0);
+    for call in life.disk.calls() {
+        let is_lock = call.path.ends_with(".storage-write.lock");
+        match call.operation {
+            Operation::CreateFolder if is_lock => (held, taken) = (true, taken + 1),
+            Operation::RemoveFolder if is_lock => held = false,
+            Operation::Sync | Operation::SyncFolder => assert!(!held, "{call:?} under the storage lock"),
+            _ => {}
+        }
+    }
+    assert!(taken > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i4_after_1000_refreshes_every_other_byte_is_the_same() {
+    let world = World::with_entries(&[("lab", HOUR), ("other", 1_000_000 * HOUR)]);
+    let mask = |text: String, world: &World| {
+        let expires = world.stored("lab", "expiresAt").to_string();
+        let refresh = world.stored_refresh("lab");
+        let access = world.stored("lab", "accessToken").as_str().unwrap().to_owned();
+        text.replacen(&access, "A", 1).replacen(&refresh, "R", 1).replacen(&expires, "E", 1)
+    };
+    let before = mask(world.text(), &world);
+    let life = world.live().await;
+    for _ in 0..1000 {
+        life.pass(44 * MINUTE).await;
+    }
+    assert!(world.server.requests() >= 980, "{}", world.server.requests());
+    // The other entry is kept alive once a week; it is one of ours too.
+    world.server.always.replace(Some(Answering::Unreachable));
+    let after = mask(world.text(), &world);
+    let other = |text: &str| text.split("\"other|").nth(1).unwrap_or_default().len();
+    assert_eq!(before.split("\"other|").next(), after.split("\"other|").next());
+    assert!(other(&after) > 0);
+    assert!(
+        after.ends_with(r#""later":[1.10,{}]}"#)
+            && after.starts_with(r#"{"claudeAiOauth":{"accessToken":"sk-made-up","expiresAt":1e400}"#)
+    );
+}
+
+async fn removed_during_the_request(then: impl Fn(&World)) -> (World, Life) {
+    let world = World::with_entries(&[("lab", Duration::ZERO), ("other", HOUR)]);
+    world.server.next([Answering::Slowly(5 * SECOND)]);
+    let life = world.live().await;
+    life.pass(2 * SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    world.put_members(&[format!("{:?}:{}", crate::world::key("other"), world.entry("other", HOUR))]);
+    life.notice().await;
+    then(&world);
+    life.notice().await;
+    life.pass(MINUTE).await;
+    (world, life)
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_an_entry_removed_during_the_refresh_stays_removed() {
+    let (world, life) = removed_during_the_request(|_| {}).await;
+    assert!(world.stored("lab", "refreshToken").is_null());
+    assert!(life.report().entries.iter().all(|entry| entry.name != "lab"));
+    life.pass(24 * HOUR).await;
+    assert!(!world.text().contains("\"lab|"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_the_stub_that_the_client_writes_after_a_logout_is_not_healed() {
+    for stub in [
+        r#"{"serverName":"lab","serverUrl":"https://lab.test/mcp","accessToken":""}"#,
+        r#"{"serverName":"lab","serverUrl":"https://lab.test/mcp","accessToken":"","expiresAt":0}"#,
+    ] {
+        let (world, life) = removed_during_the_request(|world| {
+            world.put_members(&[format!("{:?}:{stub}", crate::world::key("lab"))]);
+        })
+        .await;
+        life.pass(HOUR).await;
+        assert!(world.text().contains(stub), "{}", world.text());
+        assert_eq!(world.server.requests(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn i6_neither_a_drain_nor_a_new_policy_cuts_a_transaction() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.next([Answering::Slowly(9 * SECOND)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(life.keeper.running(), 1);
+    life.keeper.set_policy(Policy::default());
+    life.run(life.keeper.drain()).await;
+    assert!(world.left("lab") > 59 * MINUTE);
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert_eq!(life.report().journal_open, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_draining_nothing_new_is_begun() {
+    let world = World::with_entries(&[("lab", 8 * MINUTE)]);
+    let life = world.live().await;
+    life.run(life.keeper.drain()).await;
+    life.pass(HOUR).await;
+    assert_eq!(world.server.requests(), 0);
+}

@@ -1,0 +1,165 @@
+//! The plan's rules as they show over time.
+
+use crate::world::{HOUR, MINUTE, SECOND, World};
+use claude_store::FileSystem;
+use refresh_engine::{Need, ServerPolicy, State, Until};
+use std::time::Duration;
+
+/// A session that is active at every moment until told otherwise.
+async fn pass_while_active(world: &World, life: &crate::world::Life, time: Duration) {
+    let mut passed = Duration::ZERO;
+    while passed < time {
+        world.session.active_at.set(Some(world.now()));
+        life.pass(2 * SECOND).await;
+        passed += 2 * SECOND;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn inside_the_margin_a_quiet_moment_is_waited_for() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let life = world.live().await;
+    pass_while_active(&world, &life, 50 * MINUTE).await;
+    assert_eq!(world.server.requests(), 0, "sessions are active");
+    assert_eq!(life.entry("lab").waits_for, Some(Until::Quiet));
+    life.pass(62 * SECOND).await;
+    assert_eq!(world.server.requests(), 1, "quiet for a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_seven_minutes_left_it_acts_regardless() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let life = world.live().await;
+    pass_while_active(&world, &life, 52 * MINUTE + 50 * SECOND).await;
+    assert_eq!(world.server.requests(), 0);
+    pass_while_active(&world, &life, 20 * SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    assert!(world.left("lab") > 59 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_lived_tokens_never_expire_while_a_session_is_active_and_rest_when_none_is() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.lifetime.set(60 * SECOND);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    // The first use of a token with less than 300 s left makes the client write the store, and that wakes the engine.
+    world.session.active_at.set(Some(world.now()));
+    life.notice().await;
+    for _ in 0..300 {
+        pass_while_active(&world, &life, 2 * SECOND).await;
+        assert!(world.left("lab") > 25 * SECOND, "{:?}", world.left("lab"));
+    }
+    let active = world.server.requests();
+    assert!((18..=23).contains(&active), "{active} requests in ten minutes");
+    life.pass(15 * MINUTE + 40 * SECOND).await;
+    let before = world.server.requests();
+    life.pass(10 * HOUR).await;
+    let idle = world.server.requests() - before;
+    assert!((19..=21).contains(&idle), "{idle} keep-alives in ten hours");
+}
+
+#[tokio::test(start_paused = true)]
+async fn very_short_lived_tokens_are_refreshed_at_most_every_ten_seconds() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.lifetime.set(5 * SECOND);
+    world.session.active_at.set(Some(world.now()));
+    let life = world.live().await;
+    pass_while_active(&world, &life, 2 * MINUTE).await;
+    assert!(world.server.requests() <= 13, "{}", world.server.requests());
+    assert!(world.server.requests() >= 10, "{}", world.server.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unused_refresh_token_is_exercised_once_a_week() {
+    let world = World::with_entries(&[("lab", 10_000 * HOUR)]);
+    world.server.lifetime.set(10_000 * HOUR);
+    let life = world.live().await;
+    life.pass(29 * 24 * HOUR).await;
+    assert_eq!(world.server.requests(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_knows_the_expiry_it_is_refreshed_every_twelve_hours() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let entry = world.entry("lab", HOUR);
+    let without = regex_free_removal(&entry, ",\"expiresAt\":", ",");
+    world.put_members(&[format!("{:?}:{without}", crate::world::key("lab"))]);
+    world.server.lifetime.set(100 * HOUR);
+    let life = world.live().await;
+    life.pass(11 * HOUR).await;
+    assert_eq!(world.server.requests(), 0);
+    life.pass(HOUR + MINUTE).await;
+    assert_eq!(world.server.requests(), 1);
+}
+
+/// Takes one member out of an object's text.
+fn regex_free_removal(text: &str, from: &str, to: &str) -> String {
+    let start = text.find(from).unwrap();
+    let rest = &text[start + from.len()..];
+    format!("{}{}", &text[..start], &rest[rest.find(to).unwrap()..])
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_refresh_tokens_own_life_bounds_everything() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.lifetime.set(24 * HOUR);
+    world.server.refresh_expires_in.set(Some(4 * 3600));
+    let life = world.live().await;
+    life.pass(2 * HOUR + 55 * MINUTE).await;
+    assert_eq!(world.server.requests(), 1);
+    life.pass(6 * MINUTE).await;
+    assert_eq!(world.server.requests(), 2, "at three quarters of its life");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ignored_server_is_left_alone_until_the_configuration_says_otherwise() {
+    let mut world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.policy.servers.insert("lab".into(), ServerPolicy { ignore: true, ..ServerPolicy::default() });
+    let life = world.live().await;
+    life.pass(HOUR).await;
+    assert_eq!((world.server.requests(), life.entry("lab").state), (0, State::Ignored));
+    life.keeper.set_policy(refresh_engine::Policy::default());
+    life.pass(SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_without_refresh_token_is_announced_when_its_end_is_near() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let entry = regex_free_removal(&world.entry("lab", HOUR), ",\"refreshToken\":", ",");
+    world.put_members(&[format!("{:?}:{entry}", crate::world::key("lab"))]);
+    let life = world.live().await;
+    life.pass(40 * MINUTE).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    life.pass(6 * MINUTE).await;
+    assert_eq!(life.entry("lab").need, Some(Need::NoRefreshToken));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_first_seen_shortly_before_its_end_is_not_taken_for_a_short_lived_one() {
+    let world = World::with_entries(&[("lab", 6 * MINUTE)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    drop(life);
+}
+
+#[tokio::test(start_paused = true)]
+async fn asked_without_force_only_what_is_due_is_refreshed() {
+    use refresh_engine::RefreshedHow::{Fresh, NeedsPerson, NotNeeded};
+    let world = World::with_entries(&[("lab", 10 * HOUR), ("old", Duration::ZERO), ("dead", Duration::ZERO)]);
+    world.server.revoke("dead");
+    let life = world.live_as(world.disk.process(), refresh_engine::Mode::OnlyAsked).await.unwrap();
+    life.pass(HOUR).await;
+    assert_eq!(world.server.requests(), 0, "nobody asked");
+    let ends = life.run(life.keeper.refresh(&[], false)).await;
+    let how = |name: &str| ends.iter().find(|end| end.name == name).unwrap().how.clone();
+    assert_eq!(how("lab"), NotNeeded);
+    assert_eq!(how("old"), Fresh);
+    let ends = life.run(life.keeper.refresh(&["lab".into()], true)).await;
+    assert_eq!(ends[0].how, Fresh);
+    let ends = life.run(life.keeper.refresh(&["dead".into()], true)).await;
+    assert_eq!(ends[0].how, NeedsPerson(Need::Dead { code: "invalid_grant".into() }));
+    let _ = world.disk.now();
+}

@@ -1,0 +1,213 @@
+//! A world in virtual time: a disk, a clock, an authorization server, a client that may be active, and lives of the daemon.
+
+mod clock;
+mod log;
+mod server;
+
+pub(crate) use clock::VirtualClock;
+pub(crate) use log::Log;
+pub(crate) use server::{Answering, Server};
+
+use claude_store::{FileStore, FileSystem, NeedsAuthCache, StorageFolder};
+use jiff::Timestamp;
+use refresh_engine::{
+    Client, EntryReport, Journal, Keeper, Mode, Partners, Policy, Records, Setup, StoreReport,
+};
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use virtual_disk::VirtualDisk;
+
+pub(crate) const HOME: &str = "/home/u";
+pub(crate) const STORE: &str = "/home/u/.claude/.credentials.json";
+pub(crate) const STATE: &str = "/home/u/.local/state/mcp-refreshd";
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+pub(crate) struct Virtual;
+
+impl Partners for Virtual {
+    type Files = VirtualDisk;
+    type Store = FileStore<VirtualDisk>;
+    type Endpoint = Server;
+    type Clock = VirtualClock;
+    type Client = Session;
+    type Observer = Log;
+}
+
+/// What the client's sessions do: nothing, or they were active at some moment.
+#[derive(Clone, Default)]
+pub(crate) struct Session {
+    pub(crate) active_at: Rc<Cell<Option<Timestamp>>>,
+}
+
+impl Client for Session {
+    fn last_active(&self) -> Option<Timestamp> {
+        self.active_at.get()
+    }
+
+    fn metadata_url(&self, _server_name: &str, _server_url: &str) -> Option<String> {
+        None
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) disk: VirtualDisk,
+    pub(crate) clock: VirtualClock,
+    pub(crate) server: Rc<Server>,
+    pub(crate) log: Rc<Log>,
+    pub(crate) session: Session,
+    pub(crate) policy: Policy,
+}
+
+/// One run of the daemon's engine.
+pub(crate) struct Life {
+    pub(crate) keeper: Keeper<Virtual>,
+    pub(crate) disk: VirtualDisk,
+    /// Every task of this life; dropping it is a kill.
+    local: tokio::task::LocalSet,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let disk = VirtualDisk::new();
+        disk.put_folder(STATE);
+        disk.put_folder("/home/u/.claude");
+        let clock = VirtualClock::new(disk.clone());
+        Self {
+            server: Rc::new(Server::new(disk.clone())),
+            clock,
+            disk,
+            log: Rc::default(),
+            session: Session::default(),
+            policy: Policy::default(),
+        }
+    }
+
+    /// Writes a store with these entries (`name`, remaining life), each with a grant of its own.
+    pub(crate) fn with_entries(entries: &[(&str, Duration)]) -> Self {
+        let world = Self::new();
+        let members: Vec<String> = entries
+            .iter()
+            .map(|(name, left)| format!("{:?}:{}", key(name), world.entry(name, *left)))
+            .collect();
+        world.put_members(&members);
+        world
+    }
+
+    pub(crate) fn put_members(&self, members: &[String]) {
+        let document = format!(
+            r#"{{"claudeAiOauth":{{"accessToken":"sk-made-up","expiresAt":1e400}},"mcpOAuth":{{{}}},"later":[1.10,{{}}]}}"#,
+            members.join(",")
+        );
+        self.disk.put(STORE, document);
+    }
+
+    /// A new grant, as the client would have stored it.
+    pub(crate) fn entry(&self, name: &str, left: Duration) -> String {
+        let (access, refresh) = self.server.grant(name);
+        self.entry_with(name, &access, &refresh, left)
+    }
+
+    pub(crate) fn entry_with(&self, name: &str, access: &str, refresh: &str, left: Duration) -> String {
+        let expires_at = self.now().as_millisecond() + left.as_millis() as i64;
+        format!(
+            r#"{{"serverName":"{name}","serverUrl":"https://{name}.test/mcp","accessToken":"{access}","discoveryState":{{"authorizationServerUrl":"https://{name}.test"}},"clientId":"cl_{name}","issuer":"https://{name}.test","redirectUri":"http://localhost:1/callback","refreshToken":"{refresh}","expiresAt":{expires_at},"scope":"mcp","odd":9007199254740993}}"#
+        )
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::try_from(self.disk.now()).unwrap()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.disk.text(STORE).unwrap()
+    }
+
+    /// The entry's member as the store holds it now.
+    pub(crate) fn stored(&self, name: &str, member: &str) -> serde_json::Value {
+        let document: serde_json::Value = serde_json::from_str(&self.text().replace("1e400", "0")).unwrap();
+        document["mcpOAuth"][key(name)][member].clone()
+    }
+
+    pub(crate) fn stored_refresh(&self, name: &str) -> String {
+        self.stored(name, "refreshToken").as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The access token's remaining life as a client would compute it; zero when expired or missing.
+    pub(crate) fn left(&self, name: &str) -> Duration {
+        let ends = self.stored(name, "expiresAt").as_i64().unwrap_or(0);
+        Duration::from_millis(u64::try_from(ends - self.now().as_millisecond()).unwrap_or(0))
+    }
+
+    /// Starts the daemon's engine as a new process on the disk.
+    pub(crate) async fn live(&self) -> Life {
+        self.live_as(self.disk.process(), Mode::Watch).await.expect("the state folder is in order")
+    }
+
+    /// The same on a process that may be killed while it starts: then there is no life.
+    pub(crate) async fn live_as(&self, disk: VirtualDisk, mode: Mode) -> Option<Life> {
+        let local = tokio::task::LocalSet::new();
+        let folder = StorageFolder::at("/home/u/.claude", Path::new(HOME));
+        let store = FileStore::new(disk.clone(), &folder);
+        let _ = store.sweep();
+        let state = Path::new(STATE);
+        let (records, _) = Records::load(disk.clone(), state).ok()?;
+        let (journal, unfinished, _) = Journal::open(disk.clone(), state).await.ok()?;
+        let setup = Setup::<Virtual> {
+            store,
+            endpoint: Rc::clone(&self.server),
+            clock: self.clock.clone(),
+            client: self.session.clone(),
+            observer: Rc::clone(&self.log),
+            policy: self.policy.clone(),
+            records,
+            journal,
+            unfinished,
+            needs_auth: NeedsAuthCache::new(disk.clone(), folder.needs_auth_path()),
+            mode,
+        };
+        let keeper = {
+            let _guard = local.enter();
+            Keeper::start(setup)
+        };
+        Some(Life { keeper, disk, local })
+    }
+}
+
+impl Life {
+    /// Lets this much virtual time pass while the engine lives.
+    pub(crate) async fn pass(&self, time: Duration) {
+        self.local.run_until(tokio::time::sleep(time)).await;
+    }
+
+    /// Tells the engine that the store changed, and lets it look.
+    pub(crate) async fn notice(&self) {
+        self.keeper.store_changed();
+        self.pass(Duration::from_millis(600)).await;
+    }
+
+    /// Runs something on this life's tasks.
+    pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        self.local.run_until(work).await
+    }
+
+    pub(crate) fn report(&self) -> StoreReport {
+        self.keeper.report()
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> EntryReport {
+        self.report().entries.into_iter().find(|entry| entry.name == name).expect("the entry is reported")
+    }
+
+    /// `kill -9`: whatever was under way ends where it is, and nothing on the disk is tidied up.
+    pub(crate) fn kill(self) {
+        self.disk.kill();
+    }
+}
+
+pub(crate) fn key(name: &str) -> String {
+    format!("{name}|6f671eeac57e3e15")
+}
