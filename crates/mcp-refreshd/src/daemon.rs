@@ -55,13 +55,13 @@ fn keep_memory_private() {
 async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exit, Failure> {
     let (mut signals, mut hangup) = (Signals::new()?, listen_for(SignalKind::hangup())?);
     let agent = Rc::new(Agent::start(config, paths, Mode::Watch).await?);
-    let listener = listen(paths, instance)?;
+    let listener = listen(paths, instance)?.map(Rc::new);
     let identity = Daemon { pid: std::process::id(), version: VERSION.to_owned(), started_at: started() };
     for kept in agent.kept() {
         spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone()));
     }
-    let serving = listener.map(|listener| {
-        let (agent, identity) = (Rc::clone(&agent), identity.clone());
+    let serving = listener.as_ref().map(|listener| {
+        let (listener, agent, identity) = (Rc::clone(listener), Rc::clone(&agent), identity.clone());
         spawn_local(
             async move { listener.serve(async move |ask| answer(&agent, &identity, ask).await).await },
         )
@@ -87,10 +87,11 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     }
     notify::stopping();
     let end = drain(&agent, &mut signals).await;
-    if let Some(serving) = serving {
+    if let (Some(listener), Some(serving)) = (listener, serving) {
         serving.abort();
-        // Its end takes the socket's file away.
+        // An aborted task ends with an error, and that is all it says.
         let _ = serving.await;
+        listener.farewell().await;
     }
     Ok(end)
 }

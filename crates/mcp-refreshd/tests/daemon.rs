@@ -11,6 +11,7 @@ mod support;
 use rustix::process::Signal;
 use scripted_server::{Answer, Script, Server};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::time::Duration;
 use support::{Daemon, Home, PATIENCE};
 
@@ -126,6 +127,45 @@ fn a_signal_lets_the_request_on_the_wire_come_to_its_end() {
     assert!(log.contains("lab: refreshed"), "{log}");
     assert!(!home.stored().contains(&grant.refresh_token));
     assert!(!home.state().join("control.sock").exists());
+}
+
+#[test]
+fn who_asked_for_a_refresh_is_answered_though_the_daemon_ends() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    lab.answer_next(Answer::default().after(Duration::from_millis(500)));
+    let home = Home::with([("lab", &lab.grant(HOUR))]);
+    let daemon = home.daemon();
+    let mut asking = home.command(&["refresh", "lab", "--force"]);
+    let asking = asking.stdout(Stdio::piped()).spawn().unwrap();
+    assert!(server.wait_for(PATIENCE, |log| log.iter().any(|entry| entry.field("refresh_token").is_some())));
+    assert!(daemon.terminate().0.success());
+    let told = asking.wait_with_output().unwrap();
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert!(told.status.success() && text.starts_with("lab: refreshed"), "{text}");
+}
+
+#[test]
+fn several_stores_are_kept_by_one_daemon() {
+    let server = Server::start(Script::default()).unwrap();
+    let (one, two) = (server.add("one", Script::default()), server.add("two", Script::default()));
+    let home = Home::with([("one", &one.grant(EXPIRED))]);
+    let work = home.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    let text = scripted_server::credentials_json([("two", &two.grant(EXPIRED))]);
+    std::fs::write(work.join(".credentials.json"), text).unwrap();
+    home.configure("stores = [\"~/.claude\", \"~/work\"]\n");
+    let mut daemon = Daemon::start(home.command(&["run"]));
+    daemon.wait_for("refreshed, good for");
+    daemon.wait_for("refreshed, good for");
+    let (code, told, _) = home.told(&["status"]);
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!((code, lines.len()), (0, 4), "{told}");
+    assert!(
+        lines[0].ends_with("/.claude/.credentials.json:") && lines[1].starts_with("one  fresh"),
+        "{told}"
+    );
+    assert!(lines[2].ends_with("/work/.credentials.json:") && lines[3].starts_with("two  fresh"), "{told}");
 }
 
 #[test]

@@ -3,7 +3,6 @@ use crate::words::visible;
 use jiff::Timestamp;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -77,8 +76,8 @@ fn priority(level: Level) -> u8 {
 /// Whether standard error is the journal's (`systemd.exec(5)`, `$JOURNAL_STREAM`): it dates lines by itself.
 fn goes_to_journal() -> bool {
     let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else { return false };
-    let metadata = std::fs::metadata("/dev/stderr");
-    metadata.is_ok_and(|metadata| stream == format!("{}:{}", metadata.dev(), metadata.ino()))
+    let stderr = rustix::fs::fstat(std::io::stderr());
+    stderr.is_ok_and(|stderr| stream == format!("{}:{}", stderr.st_dev, stderr.st_ino))
 }
 
 /// What one event says.

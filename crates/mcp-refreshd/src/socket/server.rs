@@ -15,7 +15,9 @@ use tokio::sync::Semaphore;
 /// A client that says nothing for this long is let go.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// More clients than this wait for their turn.
-const CLIENTS_AT_MOST: usize = 16;
+const CLIENTS_AT_MOST: u32 = 16;
+/// At the end, answers that are being written get this long.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why no control socket can be had at one place.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,7 @@ pub(crate) enum SocketError {
 pub(crate) struct Listener {
     listener: UnixListener,
     path: PathBuf,
+    clients: Arc<Semaphore>,
 }
 
 impl Drop for Listener {
@@ -86,7 +89,8 @@ impl Listener {
             },
         }
         let listener = UnixListener::bind(path).map_err(failed)?;
-        let listener = Self { listener, path: path.to_owned() };
+        let clients = Arc::new(Semaphore::new(usize::try_from(CLIENTS_AT_MOST).unwrap_or(1)));
+        let listener = Self { listener, path: path.to_owned(), clients };
         // Until here the folder, which only its user may enter, keeps others out.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
         Ok(listener)
@@ -100,9 +104,8 @@ impl Listener {
     /// Answers clients for ever, each in a task of its own. Must be called inside a [`LocalSet`](tokio::task::LocalSet).
     pub(crate) async fn serve<H: AsyncFn(Ask) -> Answer + 'static>(&self, handler: H) {
         let handler = Rc::new(handler);
-        let clients = Arc::new(Semaphore::new(CLIENTS_AT_MOST));
         loop {
-            let Ok(turn) = Arc::clone(&clients).acquire_owned().await else { return };
+            let Ok(turn) = Arc::clone(&self.clients).acquire_owned().await else { return };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let handler = Rc::clone(&handler);
@@ -118,6 +121,12 @@ impl Listener {
                 }
             }
         }
+    }
+
+    /// Waits a moment for answers that are still being given; to be called when [`serve`](Self::serve) no longer runs.
+    pub(crate) async fn farewell(&self) {
+        // Whoever connected and says nothing is not waited for.
+        let _ = tokio::time::timeout(FAREWELL, self.clients.acquire_many(CLIENTS_AT_MOST)).await;
     }
 }
 
