@@ -116,8 +116,7 @@ async fn rounds<P: Partners>(
     for _ in 0..ROUNDS {
         let snapshot = match store.read().await {
             Ok(snapshot) => snapshot,
-            Err(error @ ReadError::Io { .. }) if began.elapsed() < HALF_WRITTEN => {
-                drop(error);
+            Err(ReadError::Io { .. }) if began.elapsed() < HALF_WRITTEN => {
                 tokio::time::sleep(HALF_WRITTEN_PAUSE).await;
                 continue;
             }
@@ -125,7 +124,7 @@ async fn rounds<P: Partners>(
         };
         let document = match snapshot.document() {
             Ok(document) => document,
-            Err(_) if began.elapsed() < HALF_WRITTEN => {
+            Err(error) if error.may_be_half_written() && began.elapsed() < HALF_WRITTEN => {
                 tokio::time::sleep(HALF_WRITTEN_PAUSE).await;
                 continue;
             }

@@ -4,13 +4,20 @@
 //! answer (before it is interpreted, durable before the store changes: I2), and `done`. When no transaction is open the file is
 //! cut back to its header, so that tokens stay in it no longer than they must.
 
-use crate::compare::Expected;
+mod error;
+mod format;
+mod intent;
+
+pub use error::JournalError;
+pub use intent::{HealMembers, Intent, TransactionId, Unfinished};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use claude_store::{EntryKey, FileSystem};
+use claude_store::FileSystem;
+use error::io_error;
+use format::{Content, Line, VERSION, encode};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
-use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
@@ -20,8 +27,6 @@ use token_endpoint::RawAnswer;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
-/// The format this version writes. Older ones are read, newer ones refused.
-const VERSION: u32 = 1;
 /// Room kept for one answer, so that recording it cannot fail on a full disk: answers are about 2 KB.
 const ROOM_PER_TRANSACTION: u64 = 64 * 1024;
 /// A journal is never larger than this; the limit only guards against a planted file.
@@ -30,121 +35,6 @@ const READ_LIMIT: u64 = 64 * 1024 * 1024;
 const COMPACT_ABOVE: u64 = 1024 * 1024;
 const FILE_NAME: &str = "journal";
 const MODE: u32 = 0o600;
-
-/// Names one transaction in the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TransactionId(u64);
-
-/// What is about to be presented, and for which entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    /// The store's location, as [`Store::location`](claude_store::Store::location) names it.
-    pub store: String,
-    /// The entry's key.
-    pub key: String,
-    /// The refresh token that is presented.
-    pub presented: TokenDigest,
-    /// The entry as it was read under the refresh lock.
-    pub expected: Expected,
-    /// When.
-    pub at: Timestamp,
-    /// What a wipe took from the entry, where this transaction heals one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heal: Option<Box<HealMembers>>,
-}
-
-impl Intent {
-    /// The entry's key.
-    #[must_use]
-    pub fn entry_key(&self) -> EntryKey {
-        EntryKey::new(self.key.as_str())
-    }
-}
-
-/// The members of an entry that a client's failed refresh takes away.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealMembers {
-    /// `clientId`
-    pub client_id: Option<String>,
-    /// `issuer`
-    pub issuer: Option<String>,
-    /// `redirectUri`
-    pub redirect_uri: Option<String>,
-    /// `scope`
-    pub scope: Option<String>,
-    /// `refreshToken`, for a server whose answer does not repeat it.
-    pub refresh_token: Zeroizing<String>,
-}
-
-impl std::fmt::Debug for HealMembers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HealMembers").field("client_id", &self.client_id).finish_non_exhaustive()
-    }
-}
-
-/// A transaction that the journal holds and that was not finished.
-#[derive(Clone, Debug)]
-pub struct Unfinished {
-    /// Its name.
-    pub id: TransactionId,
-    /// What was presented.
-    pub intent: Intent,
-    /// What was answered, and when the request was sent; `None` where the daemon died before it knew.
-    pub answer: Option<(RawAnswer, Timestamp)>,
-    /// The refresh token in the store that made this pair superfluous, where one did.
-    pub superseded_by: Option<TokenDigest>,
-}
-
-/// The journal cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// The file system refused.
-    #[error("cannot {action} the journal {path}: {source}; {cure}", path = path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The journal's path.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-        /// What a person can do.
-        cure: &'static str,
-    },
-    /// Written by a newer version.
-    #[error(
-        "the journal {path} was written by a newer mcp-refreshd (format {found}, this one knows {VERSION}); \
-         run the newer version, which finishes what the journal holds",
-        path = path.display()
-    )]
-    Newer {
-        /// The journal's path.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-    },
-    /// Not a journal.
-    #[error(
-        "{path} is not a journal of mcp-refreshd ({why}); nothing was changed; move it away and start again",
-        path = path.display()
-    )]
-    Foreign {
-        /// The path.
-        path: PathBuf,
-        /// What is odd about it.
-        why: &'static str,
-    },
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Line {
-    Journal { version: u32 },
-    Intent { id: TransactionId, intent: Intent },
-    Answer { id: TransactionId, sent_at: Timestamp, answer: Zeroizing<String> },
-    Superseded { id: TransactionId, by: TokenDigest },
-    Done { id: TransactionId },
-}
 
 /// The open journal. Clones share it.
 pub struct Journal<F: FileSystem> {
@@ -398,91 +288,4 @@ impl<F: FileSystem> Inner<F> {
         self.size.set(0);
         self.append_line(&Line::Journal { version: VERSION }).map(drop)
     }
-}
-
-/// What a journal's bytes say.
-struct Content {
-    lines: BTreeMap<TransactionId, Vec<Zeroizing<Vec<u8>>>>,
-    unfinished: Vec<Unfinished>,
-    damaged: usize,
-    next: u64,
-}
-
-impl Content {
-    fn parse(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
-        let mut lines = BTreeMap::<TransactionId, Vec<Zeroizing<Vec<u8>>>>::new();
-        let mut unfinished = BTreeMap::<TransactionId, Unfinished>::new();
-        let (mut damaged, mut next, mut is_journal) = (0, 1, false);
-        for raw in bytes.split_inclusive(|byte| *byte == b'\n').filter(|raw| raw.iter().any(|b| *b != b'\n'))
-        {
-            let Ok(line) = serde_json::from_slice::<Line>(raw) else {
-                damaged += 1;
-                continue;
-            };
-            let id = match line {
-                Line::Journal { version } if version > VERSION => {
-                    return Err(JournalError::Newer { path: path.to_owned(), found: version });
-                }
-                Line::Journal { .. } => {
-                    is_journal = true;
-                    continue;
-                }
-                Line::Intent { id, intent } => {
-                    let fresh = Unfinished { id, intent, answer: None, superseded_by: None };
-                    unfinished.insert(id, fresh);
-                    id
-                }
-                Line::Answer { id, sent_at, answer } => {
-                    let answer = STANDARD.decode(answer.as_bytes()).ok().map(Zeroizing::new);
-                    match (
-                        unfinished.get_mut(&id),
-                        answer.and_then(|bytes| RawAnswer::from_bytes(&bytes).ok()),
-                    ) {
-                        (Some(open), Some(answer)) => open.answer = Some((answer, sent_at)),
-                        _ => damaged += 1,
-                    }
-                    id
-                }
-                Line::Superseded { id, by } => {
-                    if let Some(open) = unfinished.get_mut(&id) {
-                        open.superseded_by = Some(by);
-                    }
-                    id
-                }
-                Line::Done { id } => {
-                    unfinished.remove(&id);
-                    lines.remove(&id);
-                    next = next.max(id.0 + 1);
-                    continue;
-                }
-            };
-            next = next.max(id.0.saturating_add(1));
-            let mut kept = raw.to_vec();
-            if !kept.ends_with(b"\n") {
-                kept.push(b'\n');
-            }
-            lines.entry(id).or_default().push(Zeroizing::new(kept));
-        }
-        if !is_journal && !bytes.is_empty() && (damaged > 1 || !unfinished.is_empty()) {
-            return Err(JournalError::Foreign { path: path.to_owned(), why: "its first line is missing" });
-        }
-        Ok(Self { lines, unfinished: unfinished.into_values().collect(), damaged, next })
-    }
-}
-
-fn encode(line: &Line, path: &Path) -> Result<Zeroizing<Vec<u8>>, JournalError> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-    serde_json::to_writer(&mut *bytes, line).map_err(|error| io_error("write to", path, error.into()))?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
-fn io_error(action: &'static str, path: &Path, source: io::Error) -> JournalError {
-    let cure = match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk",
-        io::ErrorKind::ReadOnlyFilesystem => "mount that file system writable",
-        io::ErrorKind::PermissionDenied => "make the folder and the file yours (mode 0700 and 0600)",
-        _ => "look at the disk and the system's log",
-    };
-    JournalError::Io { action, path: path.to_owned(), source, cure }
 }

@@ -23,6 +23,7 @@ mod clock;
 mod commit;
 mod compare;
 mod event;
+mod exchange;
 mod heal;
 mod journal;
 mod judge;

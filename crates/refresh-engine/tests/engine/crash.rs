@@ -28,7 +28,7 @@ async fn survives(point: u64, end: End, sync_time: Duration) -> bool {
         let (calls, cut, handle, whole) =
             (Rc::clone(&calls), Rc::clone(&cut), process.clone(), world.disk.clone());
         move |call| {
-            if call.operation.changes() {
+            if call.operation.changes() && handle.is_alive() {
                 calls.set(calls.get() + 1);
                 if calls.get() == point {
                     if let End::Cut(kind) = end {
@@ -46,6 +46,7 @@ async fn survives(point: u64, end: End, sync_time: Duration) -> bool {
     }
     let reached = !process.is_alive();
     drop(life);
+    let visible = world.stored_refresh("lab") != before;
     process.kill();
     let sent = world.server.requests();
 
@@ -62,6 +63,7 @@ async fn survives(point: u64, end: End, sync_time: Duration) -> bool {
         assert!(world.server.is_good(&stored), "the grant lives: {context}");
         assert_eq!(life.entry("lab").state, State::Fresh, "{context}");
     } else {
+        assert!(!visible, "what was visible once may not be lost again: {context}");
         assert!(ambiguous > 0, "said to be ambiguous: {context}, {:#?}", world.log.events());
     }
     assert!(world.text().contains("1e400") && world.text().ends_with(r#""later":[1.10,{}]}"#), "{context}");

@@ -290,3 +290,14 @@ async fn a_lost_answer_inside_the_servers_grace_costs_nothing() {
     assert_eq!(life.entry("lab").state, State::Fresh);
     assert_eq!(world.server.requests(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn i1_while_answers_keep_getting_lost_only_one_early_retry_is_made_per_attempt() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    world.server.always.replace(Some(Answering::LostBefore));
+    let life = world.live().await;
+    life.pass(52 * MINUTE).await;
+    assert_eq!(world.server.requests(), 2, "the first attempt and its early retry, then still");
+    life.pass(6 * MINUTE).await;
+    assert!(world.server.requests() <= 2 + 2 * 4, "{}", world.server.requests());
+}

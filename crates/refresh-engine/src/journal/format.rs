@@ -1,0 +1,103 @@
+//! The journal's lines, and what they say together.
+
+use super::error::{JournalError, io_error};
+use super::{Intent, TransactionId, Unfinished};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use oauth_secret::TokenDigest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use token_endpoint::RawAnswer;
+use zeroize::Zeroizing;
+
+/// The format this version writes. Older ones are read, newer ones refused.
+pub(super) const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Line {
+    Journal { version: u32 },
+    Intent { id: TransactionId, intent: Intent },
+    Answer { id: TransactionId, sent_at: Timestamp, answer: Zeroizing<String> },
+    Superseded { id: TransactionId, by: TokenDigest },
+    Done { id: TransactionId },
+}
+
+/// What a journal's bytes say.
+pub(super) struct Content {
+    pub(super) lines: BTreeMap<TransactionId, Vec<Zeroizing<Vec<u8>>>>,
+    pub(super) unfinished: Vec<Unfinished>,
+    pub(super) damaged: usize,
+    pub(super) next: u64,
+}
+
+impl Content {
+    pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
+        let mut lines = BTreeMap::<TransactionId, Vec<Zeroizing<Vec<u8>>>>::new();
+        let mut unfinished = BTreeMap::<TransactionId, Unfinished>::new();
+        let (mut damaged, mut next, mut is_journal) = (0, 1, false);
+        for raw in bytes.split_inclusive(|byte| *byte == b'\n').filter(|raw| raw.iter().any(|b| *b != b'\n'))
+        {
+            let Ok(line) = serde_json::from_slice::<Line>(raw) else {
+                damaged += 1;
+                continue;
+            };
+            let id = match line {
+                Line::Journal { version } if version > VERSION => {
+                    return Err(JournalError::Newer { path: path.to_owned(), found: version });
+                }
+                Line::Journal { .. } => {
+                    is_journal = true;
+                    continue;
+                }
+                Line::Intent { id, intent } => {
+                    let fresh = Unfinished { id, intent, answer: None, superseded_by: None };
+                    unfinished.insert(id, fresh);
+                    id
+                }
+                Line::Answer { id, sent_at, answer } => {
+                    let answer = STANDARD.decode(answer.as_bytes()).ok().map(Zeroizing::new);
+                    match (
+                        unfinished.get_mut(&id),
+                        answer.and_then(|bytes| RawAnswer::from_bytes(&bytes).ok()),
+                    ) {
+                        (Some(open), Some(answer)) => open.answer = Some((answer, sent_at)),
+                        _ => damaged += 1,
+                    }
+                    id
+                }
+                Line::Superseded { id, by } => {
+                    if let Some(open) = unfinished.get_mut(&id) {
+                        open.superseded_by = Some(by);
+                    }
+                    id
+                }
+                Line::Done { id } => {
+                    unfinished.remove(&id);
+                    lines.remove(&id);
+                    next = next.max(id.0 + 1);
+                    continue;
+                }
+            };
+            next = next.max(id.0.saturating_add(1));
+            let mut kept = raw.to_vec();
+            if !kept.ends_with(b"\n") {
+                kept.push(b'\n');
+            }
+            lines.entry(id).or_default().push(Zeroizing::new(kept));
+        }
+        if !is_journal && !bytes.is_empty() && (damaged > 1 || !unfinished.is_empty()) {
+            return Err(JournalError::Foreign { path: path.to_owned(), why: "its first line is missing" });
+        }
+        Ok(Self { lines, unfinished: unfinished.into_values().collect(), damaged, next })
+    }
+}
+
+pub(super) fn encode(line: &Line, path: &Path) -> Result<Zeroizing<Vec<u8>>, JournalError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    serde_json::to_writer(&mut *bytes, line).map_err(|error| io_error("write to", path, error.into()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}

@@ -1,0 +1,72 @@
+use crate::compare::Expected;
+use claude_store::EntryKey;
+use jiff::Timestamp;
+use oauth_secret::TokenDigest;
+use serde::{Deserialize, Serialize};
+use token_endpoint::RawAnswer;
+use zeroize::Zeroizing;
+
+/// Names one transaction in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TransactionId(pub(super) u64);
+
+/// What is about to be presented, and for which entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The store's location, as [`Store::location`](claude_store::Store::location) names it.
+    pub store: String,
+    /// The entry's key.
+    pub key: String,
+    /// The refresh token that is presented.
+    pub presented: TokenDigest,
+    /// The entry as it was read under the refresh lock.
+    pub expected: Expected,
+    /// When.
+    pub at: Timestamp,
+    /// What a wipe took from the entry, where this transaction heals one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal: Option<Box<HealMembers>>,
+}
+
+impl Intent {
+    /// The entry's key.
+    #[must_use]
+    pub fn entry_key(&self) -> EntryKey {
+        EntryKey::new(self.key.as_str())
+    }
+}
+
+/// The members of an entry that a client's failed refresh takes away.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealMembers {
+    /// `clientId`
+    pub client_id: Option<String>,
+    /// `issuer`
+    pub issuer: Option<String>,
+    /// `redirectUri`
+    pub redirect_uri: Option<String>,
+    /// `scope`
+    pub scope: Option<String>,
+    /// `refreshToken`, for a server whose answer does not repeat it.
+    pub refresh_token: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for HealMembers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HealMembers").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
+/// A transaction that the journal holds and that was not finished.
+#[derive(Clone, Debug)]
+pub struct Unfinished {
+    /// Its name.
+    pub id: TransactionId,
+    /// What was presented.
+    pub intent: Intent,
+    /// What was answered, and when the request was sent; `None` where the daemon died before it knew.
+    pub answer: Option<(RawAnswer, Timestamp)>,
+    /// The refresh token in the store that made this pair superfluous, where one did.
+    pub superseded_by: Option<TokenDigest>,
+}

@@ -1,0 +1,203 @@
+//! The keeper's rounds: look, plan, sleep until something happens.
+
+use super::Mode;
+use crate::journal::Unfinished;
+use crate::look::{Findings, Unreadable, look_at};
+use crate::replay::replay;
+use crate::report::{Circumstances, StoreReport, report_entry};
+use crate::shared::Shared;
+use crate::{Clock, Event, Now, Partners, Seen};
+use claude_store::{EntryKey, Store, Version};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+
+/// A change is looked at when nothing more happened for this long, since programs write in bursts…
+const SETTLED: Duration = Duration::from_millis(250);
+/// …but not later than this after the first sign.
+const SETTLED_AT_LAST: Duration = Duration::from_secs(1);
+/// A store that cannot be read is looked at again after this, doubling up to the longest.
+pub(super) const FIRST_REREAD: Duration = Duration::from_secs(1);
+const LONGEST_REREAD: Duration = Duration::from_secs(5 * 60);
+/// Records are saved this long after a change, so that a storm costs a few writes.
+const SAVE_AFTER: Duration = Duration::from_millis(500);
+
+pub(super) struct Inner<P: Partners> {
+    pub(super) shared: Rc<Shared<P>>,
+    pub(super) mode: Mode,
+    pub(super) changed: Notify,
+    pub(super) version: Cell<Option<Version>>,
+    pub(super) unreadable: RefCell<Option<Unreadable>>,
+    pub(super) reread: Cell<Duration>,
+    pub(super) odd: RefCell<Vec<(String, String)>>,
+    pub(super) entries_told: Cell<Option<usize>>,
+    pub(super) pings: RefCell<Vec<oneshot::Sender<()>>>,
+    pub(super) looked: Cell<bool>,
+    pub(super) first_look: Notify,
+    pub(super) draining: Cell<bool>,
+    pub(super) next_wake: Cell<Option<Now>>,
+    pub(super) saving: Cell<bool>,
+}
+
+impl<P: Partners> Inner<P> {
+    pub(super) async fn run(self: Rc<Self>, unfinished: Vec<Unfinished>) {
+        self.look().await;
+        self.replay(unfinished);
+        loop {
+            let wake = self.plan_all();
+            self.next_wake.set(wake);
+            self.after_turn();
+            let shared = &self.shared;
+            tokio::select! {
+                () = self.changed.notified() => self.settle_down().await,
+                () = shared.ended.notified() => {}
+                () = sleep(&shared.clock, wake) => {}
+            }
+            self.look().await;
+        }
+    }
+
+    async fn settle_down(&self) {
+        let burst = async { while tokio::time::timeout(SETTLED, self.changed.notified()).await.is_ok() {} };
+        // A burst without end is looked at all the same.
+        let _ = tokio::time::timeout(SETTLED_AT_LAST, burst).await;
+    }
+
+    fn after_turn(self: &Rc<Self>) {
+        if !self.looked.replace(true) {
+            self.first_look.notify_waiters();
+        }
+        for ping in self.pings.take() {
+            // Whoever pinged may have given up.
+            let _ = ping.send(());
+        }
+        if self.shared.records.unsaved() && !self.saving.replace(true) {
+            let inner = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(SAVE_AFTER).await;
+                inner.shared.save_records().await;
+                if let Err(error) = inner.shared.journal.tidy().await {
+                    inner.shared.state_trouble(&error);
+                }
+                inner.saving.set(false);
+            });
+        }
+    }
+
+    pub(super) async fn look(self: &Rc<Self>) {
+        let shared = &self.shared;
+        let version = shared.store.version().await.ok();
+        if version.is_some() && version == self.version.get() && self.unreadable.borrow().is_none() {
+            return;
+        }
+        let read = shared.store.read().await;
+        self.version.set(read.as_ref().ok().map(claude_store::Snapshot::version));
+        let findings = look_at(shared, read);
+        self.tell_readability(&findings);
+        for (seen, remembered, heal) in findings.heal {
+            self.start_heal(seen, remembered, heal);
+        }
+        if findings.unreadable.is_none() {
+            for (key, why) in findings.odd.iter().filter(|odd| !self.odd.borrow().contains(odd)) {
+                shared.tell_key(&EntryKey::new(key.as_str()), Event::EntryOdd { why: why.clone() });
+            }
+            self.odd.replace(findings.odd);
+        }
+        self.unreadable.replace(findings.unreadable);
+    }
+
+    fn tell_readability(&self, findings: &Findings) {
+        let shared = &self.shared;
+        let before = self.unreadable.borrow().clone();
+        match (&findings.unreadable, before) {
+            (Some(now), before) => {
+                let again = before.is_some();
+                self.reread.set(if again {
+                    (self.reread.get() * 2).min(LONGEST_REREAD)
+                } else {
+                    FIRST_REREAD
+                });
+                // Half-written documents of old clients mend themselves within a second: said only if it lasts, or at the start.
+                let lasts = self.reread.get() == FIRST_REREAD * 2 || !self.looked.get();
+                if lasts || before.is_some_and(|before| before != *now) {
+                    shared.tell_store(Event::StoreUnreadable { why: now.why.clone() });
+                }
+            }
+            (None, Some(_)) => shared.tell_store(Event::StoreReadable),
+            (None, None) => {}
+        }
+        let entries = self.shared.tracked.borrow().len();
+        if findings.unreadable.is_none() && self.entries_told.replace(Some(entries)) != Some(entries) {
+            shared.tell_store(Event::StoreSeen { entries });
+        }
+    }
+
+    fn replay(self: &Rc<Self>, unfinished: Vec<Unfinished>) {
+        for open in unfinished {
+            let key = open.intent.entry_key();
+            let current = self.shared.track(&key, |tracked| {
+                tracked.running = true;
+                tracked.current.clone()
+            });
+            let inner = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                replay(&inner.shared, open, current).await;
+                inner.finished(&key);
+            });
+        }
+    }
+
+    pub(super) fn find(&self, names: &[String]) -> Vec<Seen> {
+        let tracked = self.shared.tracked.borrow();
+        let named = |seen: &&Seen| {
+            names.is_empty()
+                || names.iter().any(|name| *name == seen.entry.server_name || name == seen.entry.key.as_str())
+        };
+        tracked.values().filter_map(|known| known.current.as_ref()).filter(named).cloned().collect()
+    }
+
+    pub(super) fn report(&self) -> StoreReport {
+        let shared = &self.shared;
+        let now = shared.now();
+        let tracked = shared.tracked.borrow();
+        let policy = shared.policy.borrow();
+        let activity = shared.activity();
+        let entries = tracked.iter().filter_map(|(key, known)| {
+            let circumstances = Circumstances {
+                now,
+                policy: &policy,
+                activity: &activity,
+                running: known.running,
+                unsaved: known.unsaved.clone(),
+            };
+            let seen = known.current.as_ref()?;
+            Some(shared.read_record(key, |record| report_entry(seen, record, &circumstances)))
+        });
+        StoreReport {
+            location: shared.location().to_owned(),
+            unreadable: self.unreadable.borrow().as_ref().map(|unreadable| unreadable.why.clone()),
+            entries: entries.collect(),
+            odd: self.odd.borrow().clone(),
+            vanished: shared
+                .vanished
+                .borrow()
+                .values()
+                .map(|gone| gone.seen.entry.server_name.clone())
+                .collect(),
+            journal_open: shared.journal.open_transactions(),
+            next_wake: self.next_wake.get().map(|wake| wake.wall),
+        }
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.shared.tracked.borrow().values().filter(|known| known.running).count()
+    }
+}
+
+async fn sleep<C: Clock>(clock: &C, wake: Option<Now>) {
+    match wake {
+        Some(moment) => clock.sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

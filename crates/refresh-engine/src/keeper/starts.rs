@@ -1,0 +1,199 @@
+//! What a round starts: refreshes that are due or asked for, and healings.
+
+use super::rounds::Inner;
+use super::{Mode, RefreshedHow};
+use crate::heal;
+use crate::memory::Heal;
+use crate::plan::{Plan, Until, plan};
+use crate::transaction::{Demand, refresh};
+use crate::{Event, Now, Partners, Seen};
+use claude_store::EntryKey;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// At most this many transactions at a time, and this many towards one host.
+const RUNNING_AT_MOST: usize = 32;
+const RUNNING_PER_HOST: usize = 10;
+
+impl<P: Partners> Inner<P> {
+    pub(super) fn start_heal(self: &Rc<Self>, seen: Seen, remembered: Seen, heal: Heal) {
+        if self.mode == Mode::OnlyAsked || self.draining.get() || !self.begin(&seen.entry.key) {
+            return;
+        }
+        let inner = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            match heal {
+                Heal::PutBack => heal::put_back(&inner.shared, &seen, &remembered).await,
+                Heal::TryRemembered => {
+                    refresh(&inner.shared, &seen, Demand::Heal(Box::new(remembered))).await;
+                }
+                Heal::Nothing => {}
+            }
+            inner.finished(&seen.entry.key);
+        });
+    }
+
+    pub(super) fn plan_all(self: &Rc<Self>) -> Option<Now> {
+        let shared = &self.shared;
+        let now = shared.now();
+        let mut due: Vec<Seen> = Vec::new();
+        let mut wait: Option<Duration> = None;
+        {
+            let tracked = shared.tracked.borrow();
+            let policy = shared.policy.borrow();
+            let activity = shared.activity();
+            for (key, known) in tracked.iter().filter(|(_, known)| !known.running) {
+                let Some(seen) = &known.current else { continue };
+                let (planned, pause) = shared.read_record(key, |record| {
+                    let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
+                    (plan(now, seen, record, &activity, &policy), pause)
+                });
+                let next = match planned {
+                    Plan::Refresh(_) => {
+                        due.push(seen.clone());
+                        None
+                    }
+                    Plan::Sleep { wait, .. } => Some(wait),
+                    Plan::NeedsPerson(_) | Plan::Ignore(_) => Some(pause).filter(|pause| !pause.is_zero()),
+                };
+                wait = [wait, next].into_iter().flatten().min();
+            }
+        }
+        self.tell_needs(now);
+        // A store that cannot be read now cannot be refreshed into either.
+        if self.mode == Mode::Watch && !self.draining.get() && self.unreadable.borrow().is_none() {
+            self.start_due(due);
+        }
+        shared.vanished.borrow_mut().retain(|_, vanished| !vanished.kept_for(now).is_zero());
+        let forgotten_in = shared.vanished.borrow().values().map(|vanished| vanished.kept_for(now)).min();
+        wait = [wait, forgotten_in].into_iter().flatten().min();
+        if self.unreadable.borrow().as_ref().is_some_and(|unreadable| !unreadable.absent) {
+            wait = Some(wait.map_or(self.reread.get(), |wait| wait.min(self.reread.get())));
+        }
+        wait.map(|wait| now.after(wait))
+    }
+
+    fn start_due(self: &Rc<Self>, mut due: Vec<Seen>) {
+        due.sort_by_key(|seen| match seen.expiry {
+            crate::Expiry::At(at) => std::cmp::Reverse(Some(at)),
+            crate::Expiry::Unknown => std::cmp::Reverse(None),
+        });
+        let mut towards = self.running_by_host();
+        let mut running: usize = towards.values().sum();
+        for seen in due {
+            if running >= RUNNING_AT_MOST {
+                break;
+            }
+            let here = towards.entry(host(&seen)).or_default();
+            if *here < RUNNING_PER_HOST {
+                *here += 1;
+                running += 1;
+                self.start(seen);
+            }
+        }
+    }
+
+    fn start(self: &Rc<Self>, seen: Seen) {
+        if !self.begin(&seen.entry.key) {
+            return;
+        }
+        let inner = Rc::clone(self);
+        // I6: a task of its own; nothing that happens to the keeper's loop cuts it.
+        tokio::task::spawn_local(async move {
+            refresh(&inner.shared, &seen, Demand::Planned).await;
+            heal::revive_superseded(&inner.shared, &seen).await;
+            inner.finished(&seen.entry.key);
+        });
+    }
+
+    pub(super) async fn asked(self: &Rc<Self>, seen: Seen, force: bool) -> RefreshedHow {
+        let shared = &self.shared;
+        let now = shared.now();
+        let demand = if force {
+            Demand::Forced
+        } else {
+            let policy = shared.policy.borrow();
+            let planned = shared
+                .read_record(&seen.entry.key, |record| plan(now, &seen, record, &shared.activity(), &policy));
+            match planned {
+                Plan::Refresh(_) => Demand::Planned,
+                // What waits for a better moment does not when a person asks.
+                Plan::Sleep { until: Until::Quiet | Until::Retry, .. } => Demand::Forced,
+                Plan::Sleep { .. } => return RefreshedHow::NotNeeded,
+                Plan::NeedsPerson(need) => return RefreshedHow::NeedsPerson(need),
+                Plan::Ignore(_) => return RefreshedHow::Ignored,
+            }
+        };
+        if !self.begin(&seen.entry.key) {
+            return RefreshedHow::Running;
+        }
+        let ended = refresh(shared, &seen, demand).await;
+        self.finished(&seen.entry.key);
+        ended.into()
+    }
+
+    pub(super) fn begin(&self, key: &EntryKey) -> bool {
+        self.shared.track(key, |tracked| {
+            if tracked.running {
+                return false;
+            }
+            tracked.running = true;
+            tracked.forgotten = Rc::default();
+            true
+        })
+    }
+
+    pub(super) fn finished(&self, key: &EntryKey) {
+        // The store may hold something else by now: the next turn looks, whatever the version says.
+        self.version.set(None);
+        let mut tracked = self.shared.tracked.borrow_mut();
+        if let Some(known) = tracked.get_mut(key) {
+            known.running = false;
+            if known.current.is_none() {
+                tracked.remove(key);
+            }
+        }
+        drop(tracked);
+        self.shared.ended.notify_waiters();
+        self.shared.ended.notify_one();
+    }
+
+    fn tell_needs(&self, now: Now) {
+        let shared = &self.shared;
+        let mut news = Vec::new();
+        {
+            let mut tracked = shared.tracked.borrow_mut();
+            let policy = shared.policy.borrow();
+            for (key, known) in tracked.iter_mut().filter(|(_, known)| !known.running) {
+                let Some(seen) = &known.current else { continue };
+                let need =
+                    shared.read_record(key, |record| match plan(now, seen, record, &|| None, &policy) {
+                        Plan::NeedsPerson(need) => Some(need),
+                        _ => None,
+                    });
+                if need != known.told {
+                    known.told.clone_from(&need);
+                    news.extend(need.map(|need| (seen.clone(), need)));
+                }
+            }
+        }
+        for (seen, need) in news {
+            shared.tell(&seen, Event::NeedsPerson { need });
+        }
+    }
+
+    fn running_by_host(&self) -> BTreeMap<Option<String>, usize> {
+        let tracked = self.shared.tracked.borrow();
+        let mut counts = BTreeMap::new();
+        for known in tracked.values().filter(|known| known.running) {
+            *counts.entry(known.current.as_ref().and_then(host)).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// The host of an entry's server.
+fn host(seen: &Seen) -> Option<String> {
+    Some(url::Url::parse(seen.entry.server_url.as_deref()?).ok()?.host_str()?.to_owned())
+}
