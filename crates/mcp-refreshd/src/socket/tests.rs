@@ -3,10 +3,14 @@ use super::*;
 use crate::instance::Instance;
 use crate::protocol::{Answer, Ask, PROTOCOL};
 use crate::report::Status;
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::Notify;
 
 fn run(future: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -131,5 +135,34 @@ fn nonsense_gets_an_answer_and_harms_nobody_else() {
         (&stream).write_all(endless).unwrap();
         let told = said(&place, b"{\"protocol\":1,\"version\":\"x\",\"request\":\"status\"}\n").await;
         assert!(told.contains("\"stores\":[]"), "{told}");
+    });
+}
+
+#[test]
+fn the_end_waits_for_answers_that_are_being_given() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("control.sock");
+        let listener = Rc::new(Listener::bind(std::slice::from_ref(&place)).unwrap().0);
+        let (heard, answered) = (Rc::new(Notify::new()), Rc::new(Cell::new(false)));
+        let serving = tokio::task::spawn_local({
+            let (listener, heard, answered) = (Rc::clone(&listener), Rc::clone(&heard), Rc::clone(&answered));
+            let answer = async move |_| {
+                heard.notify_one();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                answered.set(true);
+                Answer::Refreshed(vec![])
+            };
+            async move { listener.serve(answer).await }
+        });
+        let conversation = tokio::task::spawn_local(async move {
+            said(&place, b"{\"protocol\":1,\"version\":\"x\",\"request\":\"status\"}\n").await
+        });
+        heard.notified().await;
+        serving.abort();
+        assert!(serving.await.is_err());
+        listener.farewell().await;
+        assert!(answered.get());
+        assert!(conversation.await.unwrap().contains("refreshed"));
     });
 }
