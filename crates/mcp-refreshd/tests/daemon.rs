@@ -8,8 +8,9 @@
 
 mod support;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use scripted_server::{Answer, Script, Server};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
@@ -219,6 +220,22 @@ fn what_it_makes_is_for_its_user_only() {
         assert_eq!(mode(&path), 0o600, "{}", path.display());
     }
     assert_eq!(mode(&home.credentials()), 0o600);
+}
+
+#[test]
+fn the_journal_gets_a_priority_and_no_time_of_ours() {
+    let home = Home::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let stream = rustix::fs::fstat(&writer).unwrap();
+    let mut command = home.command(&["run"]);
+    command.env("JOURNAL_STREAM", format!("{}:{}", stream.st_dev, stream.st_ino)).stderr(writer);
+    let mut process = command.spawn().unwrap();
+    drop(command);
+    let line =
+        BufReader::new(reader).lines().map(Result::unwrap).find(|line| line.contains("is at work")).unwrap();
+    kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
+    assert!(process.wait().unwrap().success());
+    assert!(line.starts_with("<6>INFO  mcp-refreshd "), "{line}");
 }
 
 #[test]

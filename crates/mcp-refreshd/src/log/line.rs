@@ -120,7 +120,9 @@ fn ended(outcome: Outcome, detail: &str, lifetime: Option<Duration>, retry_in: O
     if let Some(lifetime) = lifetime {
         message.push_str(&format!(", good for {}", length(lifetime)));
     }
-    if !detail.is_empty() {
+    // Of a success the lifetime says all.
+    let says_more = outcome != Outcome::Fresh || lifetime.is_none();
+    if says_more && !detail.is_empty() {
         message.push_str(&format!(": {detail}"));
     }
     if let Some(retry_in) = retry_in {
