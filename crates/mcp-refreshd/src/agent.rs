@@ -16,7 +16,6 @@ use refresh_engine::{
     Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow, Setup,
     StoreReport, inspect,
 };
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::HttpError;
@@ -141,7 +140,7 @@ impl Agent {
 
     /// How everything is.
     pub(crate) fn status(&self, daemon: Option<Daemon>) -> Status {
-        let stores = self.kept.iter().map(|kept| store_status(kept.keeper.report(), &kept.folder));
+        let stores = self.kept.iter().map(|kept| StoreStatus::new(kept.keeper.report()));
         Status { daemon, stores: stores.collect() }
     }
 
@@ -199,17 +198,9 @@ pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
         let open = unfinished.iter().filter(|open| open.intent.store == store.location()).count();
         let client = ClaudeCode::new(&folder);
         let report = inspect::<Machine>(&store, &records, &SystemClock, &client, &config.policy, open).await;
-        stores.push(store_status(report, &folder));
+        stores.push(StoreStatus::new(report));
     }
     Status { daemon: None, stores }
-}
-
-fn store_status(report: StoreReport, folder: &StorageFolder) -> StoreStatus {
-    StoreStatus::new(report, is_absent(&folder.credentials_path()))
-}
-
-fn is_absent(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {

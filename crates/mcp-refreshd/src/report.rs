@@ -65,14 +65,15 @@ pub(crate) struct EntryStatus {
 }
 
 impl StoreStatus {
-    /// From the engine's report. `absent` tells a store that is not there from one that is broken.
-    pub(crate) fn new(report: StoreReport, absent: bool) -> Self {
-        let StoreReport { location, unreadable, entries, odd, vanished, journal_open, next_wake: _ } = report;
+    /// From the engine's report.
+    pub(crate) fn new(report: StoreReport) -> Self {
+        let StoreReport { location, unreadable, absent, entries, odd, vanished, journal_open, next_wake: _ } =
+            report;
         let name = |(key, why): (String, String)| {
             (key.rsplit_once('|').map_or(key.clone(), |(name, _)| name.to_owned()), why)
         };
         Self {
-            absent: absent && unreadable.is_some(),
+            absent,
             location,
             unreadable,
             entries: entries.into_iter().map(EntryStatus::from).collect(),

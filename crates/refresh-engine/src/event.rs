@@ -15,6 +15,8 @@ pub enum Event {
     StoreUnreadable {
         /// Path, cause and cure.
         why: String,
+        /// There simply is no document yet.
+        absent: bool,
     },
     /// The store can be read again.
     StoreReadable,

@@ -177,8 +177,10 @@ pub fn plan(
             wait_or(hold.max(pause), Until::AmbiguousHold, Reason::AfterAmbiguous)
         }
         Verdict::Ambiguous { .. } => wait_or(pause, Until::Retry, Reason::AfterAmbiguous),
-        _ if !pause.is_zero() => Plan::Sleep { wait: pause, until: Until::Retry },
-        _ => plan_healthy(now, seen, record, left, activity, policy),
+        _ => match plan_healthy(now, seen, record, left, activity, policy) {
+            Plan::Refresh(_) if !pause.is_zero() => Plan::Sleep { wait: pause, until: Until::Retry },
+            planned => planned,
+        },
     }
 }
 

@@ -83,16 +83,21 @@ impl Policy {
         self.servers.get(server_name).and_then(|server| server.keep_alive).unwrap_or(self.keep_alive)
     }
 
-    /// How long before its expiry a token with this lifetime is refreshed, before jitter.
+    /// How long before its expiry a token with this lifetime (zero: unknown) is refreshed, before jitter.
     #[must_use]
     pub fn margin_of(&self, server_name: &str, lifetime: Duration) -> Duration {
         let floor = self.margin_floor.max(MARGIN_FLOOR);
-        match self.servers.get(server_name).and_then(|server| server.margin) {
+        let margin = match self.servers.get(server_name).and_then(|server| server.margin) {
             Some(margin) => margin.max(floor),
             None => {
                 (lifetime / 100 * u32::from(self.margin_percent)).clamp(floor, self.margin_ceiling.max(floor))
             }
+        };
+        if lifetime.is_zero() {
+            return margin;
         }
+        // A margin of the whole lifetime would mean to refresh without end.
+        margin.min(lifetime / 4 * 3).max(MARGIN_FLOOR)
     }
 }
 
@@ -127,6 +132,16 @@ mod tests {
         let margin = Some(Duration::from_secs(10));
         policy.servers.insert("a".into(), ServerPolicy { margin, ..ServerPolicy::default() });
         assert_eq!(policy.margin_of("a", HOUR), MARGIN_FLOOR);
+    }
+
+    #[test]
+    fn no_setting_takes_more_than_three_quarters_of_the_lifetime() {
+        let mut policy = Policy { margin_floor: HOUR, ..Policy::default() };
+        assert_eq!(policy.margin_of("a", HOUR), Duration::from_secs(45 * 60));
+        let margin = Some(24 * HOUR);
+        policy.servers.insert("a".into(), ServerPolicy { margin, ..ServerPolicy::default() });
+        assert_eq!(policy.margin_of("a", 2 * HOUR), Duration::from_secs(90 * 60));
+        assert_eq!(policy.margin_of("a", Duration::ZERO), 24 * HOUR);
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use crate::plan::{Ignored, Need, Plan, Until, plan};
 use crate::record::LastRefresh;
 use crate::{Client, Clock, Now, Partners, Policy, Record, Records, Seen, Verdict};
-use claude_store::Store;
+use claude_store::{ReadError, Store};
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
 use std::time::Duration;
@@ -15,6 +15,8 @@ pub struct StoreReport {
     pub location: String,
     /// Why it cannot be read: path, cause, cure.
     pub unreadable: Option<String>,
+    /// True where there simply is no document yet, which is no trouble.
+    pub absent: bool,
     /// Its entries, in the document's order.
     pub entries: Vec<EntryReport>,
     /// Entries that are not understood: key, and why.
@@ -117,7 +119,10 @@ pub async fn inspect<P: Partners>(
     let empty = StoreReport { location, journal_open, ..StoreReport::default() };
     let snapshot = match store.read().await {
         Ok(snapshot) => snapshot,
-        Err(error) => return StoreReport { unreadable: Some(error.to_string()), ..empty },
+        Err(error) => {
+            let absent = matches!(error, ReadError::Absent { .. });
+            return StoreReport { unreadable: Some(error.to_string()), absent, ..empty };
+        }
     };
     let document = match snapshot.document() {
         Ok(document) => document,
@@ -159,10 +164,7 @@ pub(crate) fn report_entry(seen: &Seen, record: &Record, circumstances: &Circums
         name: name.clone(),
         url: seen.entry.server_url.clone(),
         state: if *running { State::Refreshing } else { state(&planned, record, left) },
-        expires_at: match seen.expiry {
-            crate::Expiry::At(at) if !seen.entry.is_stub() => Some(at),
-            _ => None,
-        },
+        expires_at: seen.expiry.moment().filter(|_| !seen.entry.is_stub() && left.is_some()),
         next_refresh_at: next
             .filter(|(_, until)| *until != Some(Until::Expiry))
             .map(|(wait, _)| now.after(wait).wall)
@@ -188,8 +190,8 @@ fn state(planned: &Plan, record: &Record, left: Option<SignedDuration>) -> State
         Plan::Ignore(Ignored::Configured) => State::Ignored,
         Plan::Ignore(Ignored::NothingToDo) => State::Fresh,
         _ if left.is_some_and(|left| left <= SignedDuration::ZERO) => State::Expired,
+        Plan::Sleep { until: Until::Margin | Until::KeepAlive | Until::Expiry, .. } => State::Fresh,
         _ if failing => State::Retrying,
-        Plan::Refresh(_) | Plan::Sleep { until: Until::Quiet | Until::Retry, .. } => State::Due,
-        Plan::Sleep { .. } => State::Fresh,
+        Plan::Refresh(_) | Plan::Sleep { .. } => State::Due,
     }
 }

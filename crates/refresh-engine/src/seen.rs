@@ -23,10 +23,23 @@ pub struct Seen {
 /// When an access token ends, as far as anybody can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// At this moment (wall clock).
+    /// At this moment (wall clock), as `expiresAt` says.
     At(Timestamp),
+    /// At this moment, as the token itself claims; the client does not look at that.
+    Claimed(Timestamp),
     /// Neither the entry nor the token says. The client takes it as "does not expire".
     Unknown,
+}
+
+impl Expiry {
+    /// The moment, by whatever it is known.
+    #[must_use]
+    pub fn moment(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) | Self::Claimed(at) => Some(at),
+            Self::Unknown => None,
+        }
+    }
 }
 
 impl Seen {
@@ -51,6 +64,13 @@ impl Seen {
             });
         let by_wall = match self.expiry {
             Expiry::At(ends) => Some(ends.duration_since(now.wall)),
+            // A token that claims to have ended when it was issued comes from a server whose clock is off: that says nothing.
+            Expiry::Claimed(ends)
+                if record.access == self.access && record.since.is_some_and(|since| ends <= since) =>
+            {
+                None
+            }
+            Expiry::Claimed(ends) => Some(ends.duration_since(now.wall)),
             Expiry::Unknown => None,
         };
         match (by_wall, by_boot) {
@@ -69,7 +89,7 @@ fn expiry_of(entry: &Entry) -> Expiry {
         }
         ExpiresAt::Zero => Expiry::At(Timestamp::UNIX_EPOCH),
         ExpiresAt::Absent => match entry.access_token.as_ref().and_then(jwt_expiry) {
-            Some(ends) => Expiry::At(ends),
+            Some(ends) => Expiry::Claimed(ends),
             None => Expiry::Unknown,
         },
     }

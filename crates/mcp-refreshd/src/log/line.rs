@@ -40,7 +40,9 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
         Event::StoreSeen { entries } => {
             Line::new(Level::INFO, format!("the store holds {}", counted(*entries, "login", "logins")))
         }
-        Event::StoreUnreadable { why } => Line::new(Level::WARN, why.as_str()),
+        Event::StoreUnreadable { why, absent } => {
+            Line::new(if *absent { Level::INFO } else { Level::WARN }, why.as_str())
+        }
         Event::StoreReadable => Line::new(Level::INFO, "the store can be read"),
         Event::EntryOdd { why } => Line::new(Level::WARN, format!("left alone: {why}")),
         Event::Adopted { before, now } => {

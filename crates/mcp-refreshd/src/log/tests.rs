@@ -27,7 +27,7 @@ fn events() -> Vec<Event> {
     vec![
         Event::StoreSeen { entries: 0 },
         Event::StoreSeen { entries: 20 },
-        Event::StoreUnreadable { why: why() },
+        Event::StoreUnreadable { why: why(), absent: false },
         Event::StoreReadable,
         Event::EntryOdd { why: why() },
         Event::Adopted { before: None, now: print() },

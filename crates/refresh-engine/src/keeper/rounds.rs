@@ -121,7 +121,7 @@ impl<P: Partners> Inner<P> {
                 // Half-written documents of old clients mend themselves within a second: said only if it lasts, or at the start.
                 let lasts = self.reread.get() == FIRST_REREAD * 2 || !self.looked.get();
                 if lasts || before.is_some_and(|before| before != *now) {
-                    shared.tell_store(Event::StoreUnreadable { why: now.why.clone() });
+                    shared.tell_store(Event::StoreUnreadable { why: now.why.clone(), absent: now.absent });
                 }
             }
             (None, Some(_)) => shared.tell_store(Event::StoreReadable),
@@ -177,6 +177,7 @@ impl<P: Partners> Inner<P> {
         StoreReport {
             location: shared.location().to_owned(),
             unreadable: self.unreadable.borrow().as_ref().map(|unreadable| unreadable.why.clone()),
+            absent: self.unreadable.borrow().as_ref().is_some_and(|unreadable| unreadable.absent),
             entries: entries.collect(),
             odd: self.odd.borrow().clone(),
             vanished: shared

@@ -75,10 +75,7 @@ impl<P: Partners> Inner<P> {
     }
 
     fn start_due(self: &Rc<Self>, mut due: Vec<Seen>) {
-        due.sort_by_key(|seen| match seen.expiry {
-            crate::Expiry::At(at) => std::cmp::Reverse(Some(at)),
-            crate::Expiry::Unknown => std::cmp::Reverse(None),
-        });
+        due.sort_by_key(|seen| std::cmp::Reverse(seen.expiry.moment()));
         let mut towards = self.running_by_host();
         let mut running: usize = towards.values().sum();
         for seen in due {
@@ -109,6 +106,9 @@ impl<P: Partners> Inner<P> {
 
     pub(super) async fn asked(self: &Rc<Self>, seen: Seen, force: bool) -> RefreshedHow {
         let shared = &self.shared;
+        if self.draining.get() {
+            return RefreshedHow::Failed("the daemon is ending; ask the next one".into());
+        }
         let now = shared.now();
         let demand = if force {
             Demand::Forced

@@ -1,6 +1,6 @@
 //! The plan's rules as they show over time.
 
-use crate::world::{HOUR, MINUTE, SECOND, World};
+use crate::world::{Answering, HOUR, MINUTE, SECOND, World};
 use claude_store::FileSystem;
 use refresh_engine::{Need, ServerPolicy, State, Until};
 use std::time::Duration;
@@ -162,4 +162,29 @@ async fn asked_without_force_only_what_is_due_is_refreshed() {
     let ends = life.run(life.keeper.refresh(&["dead".into()], true)).await;
     assert_eq!(ends[0].how, NeedsPerson(Need::Dead { code: "invalid_grant".into() }));
     let _ = world.disk.now();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_margin_above_the_lifetime_does_not_refresh_without_end() {
+    let mut world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.lifetime.set(15 * MINUTE);
+    let margin = Some(20 * MINUTE);
+    world.policy.servers.insert("lab".into(), ServerPolicy { margin, ..ServerPolicy::default() });
+    let life = world.live().await;
+    life.pass(HOUR).await;
+    assert!(world.server.requests() <= 20, "{}", world.server.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_claims_to_have_ended_when_it_was_issued_is_one_of_unknown_expiry() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    // {"alg":"none"}.{"exp":1000000000}.made-up, and no expires_in
+    world.server.always.replace(Some(Answering::Status(
+        200,
+        r#"{"access_token":"eyJhbGciOiJub25lIn0.eyJleHAiOjEwMDAwMDAwMDB9.bWFkZS11cA","token_type":"Bearer"}"#,
+    )));
+    let life = world.live().await;
+    life.pass(25 * HOUR).await;
+    assert_eq!(world.server.requests(), 3, "now, and every twelve hours");
+    drop(life);
 }
