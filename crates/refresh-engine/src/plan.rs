@@ -358,3 +358,6 @@ fn until(left: SignedDuration, mark: Duration) -> Duration {
 fn since_last_request(now: Now, record: &Record) -> Duration {
     record.sent_at.max(record.since).map_or(Duration::MAX, |at| now.elapsed_since(at))
 }
+
+#[cfg(test)]
+mod tests;

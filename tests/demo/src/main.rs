@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(200);
 #[command(version)]
 struct Arguments {
     /// How long to watch, in seconds.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 35)]
     seconds: u64,
     /// The daemon's binary; built beside this program by default.
     #[arg(long, value_name = "FILE")]
