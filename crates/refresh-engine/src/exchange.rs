@@ -189,7 +189,9 @@ impl<P: Partners> Exchange<'_, P> {
             if heals {
                 // The stub has no refresh token that a verdict could speak of; that it was tried is all there is to remember.
                 record.verdict = standing.verdict;
-                record.heal_tried = self.presented.refresh;
+                if !matches!(outcome, Outcome::Transient | Outcome::Unsent) {
+                    record.heal_tried = self.presented.refresh;
+                }
             }
             (outcome, detail, record.retry.map(|retry| retry.left(now)))
         });

@@ -2,10 +2,15 @@
 
 use crate::commit::{Decided, commit};
 use crate::compare::{Expected, WriteDecision};
+use crate::record::Retry;
 use crate::shared::Shared;
 use crate::{Event, Partners, Seen, Verdict};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
 use std::rc::Rc;
+use std::time::Duration;
+
+/// How soon to try again when the store could not be written.
+const PUT_BACK_PAUSE: Duration = Duration::from_secs(60);
 
 /// Writes the remembered pair back over one that is known to be spent: an old client's lost update.
 pub(crate) async fn put_back<P: Partners>(shared: &Rc<Shared<P>>, found: &Seen, remembered: &Seen) {
@@ -20,6 +25,10 @@ pub(crate) async fn put_back<P: Partners>(shared: &Rc<Shared<P>>, found: &Seen, 
             remembered,
             Event::Healed { why: "another program had written an old, spent token back", now },
         );
+    } else {
+        let at = shared.now();
+        shared
+            .change_record(&found.entry.key, |record| record.retry = Some(Retry::after(at, PUT_BACK_PAUSE)));
     }
 }
 
@@ -57,7 +66,6 @@ async fn overwrite<P: Partners>(
     match commit(shared, key.clone(), decide).await {
         Ok(decision) => decision == WriteDecision::Write,
         Err(error) => {
-            // The next change of the store, or the next look, tries again.
             shared.state_trouble(&error);
             false
         }

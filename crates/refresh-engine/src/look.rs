@@ -10,8 +10,6 @@ use std::collections::BTreeSet;
 /// What a look found that wants doing.
 #[derive(Default)]
 pub(crate) struct Findings {
-    /// Entries to heal.
-    pub(crate) heal: Vec<(Seen, Seen, Heal)>,
     /// Why the store cannot be read.
     pub(crate) unreadable: Option<Unreadable>,
     /// Entries that are not understood: key, and why.
@@ -51,6 +49,7 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
     for problem in document.problems() {
         // An entry that is there in an odd form is not gone: nothing is forgotten.
         present.insert(problem.key.clone());
+        shared.track(&problem.key, |tracked| tracked.current = None);
         findings.odd.push((problem.key.to_string(), problem.why.to_string()));
     }
     for entry in document.entries() {
@@ -59,7 +58,7 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
             tracked.current.as_ref().is_some_and(|current| current.entry == *entry)
         });
         if !unchanged {
-            take_note(shared, Seen::new(entry.clone()), &mut findings);
+            take_note(shared, Seen::new(entry.clone()));
         }
     }
     note_missing(shared, &present);
@@ -67,20 +66,16 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
 }
 
 /// An entry that is new, or other than at the last look.
-fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen, findings: &mut Findings) {
+fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
     let key = &seen.entry.key.clone();
     shared.vanished.borrow_mut().remove(key);
-    let (last_live, before, running) = shared.track(key, |tracked| {
-        let before = tracked.current.as_ref().map(|current| current.refresh);
-        (tracked.last_live.clone(), before, tracked.running)
+    let (last_live, before) = shared.track(key, |tracked| {
+        (tracked.last_live.clone(), tracked.current.as_ref().map(|current| current.refresh))
     });
     let heal = shared.read_record(key, |record| decide_heal(last_live.as_ref(), &seen, record));
-    if let (Some(last_live), false) = (last_live, heal == Heal::Nothing) {
-        // What is broken must not become what is remembered. A transaction that runs puts it right by itself.
-        shared.track(key, |tracked| tracked.current = Some(seen.clone()));
-        if !running {
-            findings.heal.push((seen, last_live, heal));
-        }
+    if heal != Heal::Nothing {
+        // What is broken must not become what is remembered. The next plan mends it, or the transaction that runs.
+        shared.track(key, |tracked| tracked.current = Some(seen));
         return;
     }
     let now = shared.now();

@@ -58,6 +58,7 @@ impl<P: Partners> Inner<P> {
         }
     }
 
+    /// Waits until a burst of changes is over.
     async fn settle_down(&self) {
         let burst = async { while tokio::time::timeout(SETTLED, self.changed.notified()).await.is_ok() {} };
         // A burst without end is looked at all the same.
@@ -85,6 +86,7 @@ impl<P: Partners> Inner<P> {
         }
     }
 
+    /// Looks at the store if it may have changed.
     pub(super) async fn look(self: &Rc<Self>) {
         let shared = &self.shared;
         let version = shared.store.version().await.ok();
@@ -95,9 +97,6 @@ impl<P: Partners> Inner<P> {
         self.version.set(read.as_ref().ok().map(claude_store::Snapshot::version));
         let findings = look_at(shared, read);
         self.tell_readability(&findings);
-        for (seen, remembered, heal) in findings.heal {
-            self.start_heal(seen, remembered, heal);
-        }
         if findings.unreadable.is_none() {
             for (key, why) in findings.odd.iter().filter(|odd| !self.odd.borrow().contains(odd)) {
                 shared.tell_key(&EntryKey::new(key.as_str()), Event::EntryOdd { why: why.clone() });

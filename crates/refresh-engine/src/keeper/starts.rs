@@ -3,8 +3,8 @@
 use super::rounds::Inner;
 use super::{Mode, RefreshedHow};
 use crate::heal;
-use crate::memory::Heal;
-use crate::plan::{Plan, Until, plan};
+use crate::memory::{Heal, decide_heal};
+use crate::plan::{Ignored, Plan, Until, plan};
 use crate::transaction::{Demand, refresh};
 use crate::{Event, Now, Partners, Seen};
 use claude_store::EntryKey;
@@ -16,9 +16,17 @@ use std::time::Duration;
 const RUNNING_AT_MOST: usize = 32;
 const RUNNING_PER_HOST: usize = 10;
 
+/// An entry that others broke, and how it is mended.
+struct Healing {
+    seen: Seen,
+    remembered: Seen,
+    heal: Heal,
+}
+
 impl<P: Partners> Inner<P> {
-    pub(super) fn start_heal(self: &Rc<Self>, seen: Seen, remembered: Seen, heal: Heal) {
-        if self.mode == Mode::OnlyAsked || self.draining.get() || !self.begin(&seen.entry.key) {
+    fn start_heal(self: &Rc<Self>, healing: Healing) {
+        let Healing { seen, remembered, heal } = healing;
+        if !self.begin(&seen.entry.key) {
             return;
         }
         let inner = Rc::clone(self);
@@ -34,10 +42,12 @@ impl<P: Partners> Inner<P> {
         });
     }
 
+    /// Plans every entry, starts what is due, and returns when to plan again at the latest.
     pub(super) fn plan_all(self: &Rc<Self>) -> Option<Now> {
         let shared = &self.shared;
         let now = shared.now();
         let mut due: Vec<Seen> = Vec::new();
+        let mut broken: Vec<Healing> = Vec::new();
         let mut wait: Option<Duration> = None;
         {
             let tracked = shared.tracked.borrow();
@@ -45,11 +55,23 @@ impl<P: Partners> Inner<P> {
             let activity = shared.activity();
             for (key, known) in tracked.iter().filter(|(_, known)| !known.running) {
                 let Some(seen) = &known.current else { continue };
-                let (planned, pause) = shared.read_record(key, |record| {
+                let (heal, planned, pause) = shared.read_record(key, |record| {
+                    let heal = decide_heal(known.last_live.as_ref(), seen, record);
                     let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
-                    (plan(now, seen, record, &activity, &policy), pause)
+                    (heal, plan(now, seen, record, &activity, &policy), pause)
                 });
                 let next = match planned {
+                    Plan::Ignore(Ignored::Configured) => None,
+                    _ if heal != Heal::Nothing && !pause.is_zero() => Some(pause),
+                    _ if heal != Heal::Nothing => {
+                        let remembered = known.last_live.clone();
+                        broken.extend(remembered.map(|remembered| Healing {
+                            seen: seen.clone(),
+                            remembered,
+                            heal,
+                        }));
+                        None
+                    }
                     Plan::Refresh(_) => {
                         due.push(seen.clone());
                         None
@@ -63,6 +85,7 @@ impl<P: Partners> Inner<P> {
         self.tell_needs(now);
         // A store that cannot be read now cannot be refreshed into either.
         if self.mode == Mode::Watch && !self.draining.get() && self.unreadable.borrow().is_none() {
+            broken.into_iter().for_each(|healing| self.start_heal(healing));
             self.start_due(due);
         }
         shared.vanished.borrow_mut().retain(|_, vanished| !vanished.kept_for(now).is_zero());
@@ -74,6 +97,8 @@ impl<P: Partners> Inner<P> {
         wait.map(|wait| now.after(wait))
     }
 
+    /// Starts what is due: what expired last, and so was used last, first; not more at once than the limits say. The rest is
+    /// started when others end.
     fn start_due(self: &Rc<Self>, mut due: Vec<Seen>) {
         due.sort_by_key(|seen| std::cmp::Reverse(seen.expiry.moment()));
         let mut towards = self.running_by_host();
@@ -104,6 +129,7 @@ impl<P: Partners> Inner<P> {
         });
     }
 
+    /// One refresh that was asked for.
     pub(super) async fn asked(self: &Rc<Self>, seen: Seen, force: bool) -> RefreshedHow {
         let shared = &self.shared;
         if self.draining.get() {
@@ -150,8 +176,10 @@ impl<P: Partners> Inner<P> {
         let mut tracked = self.shared.tracked.borrow_mut();
         if let Some(known) = tracked.get_mut(key) {
             known.running = false;
-            if known.current.is_none() {
+            if known.current.is_none() && known.forgotten.get() {
+                // Removed meanwhile: what the transaction noted of it goes too.
                 tracked.remove(key);
+                self.shared.records.forget(self.shared.location(), key);
             }
         }
         drop(tracked);
@@ -167,11 +195,13 @@ impl<P: Partners> Inner<P> {
             let policy = shared.policy.borrow();
             for (key, known) in tracked.iter_mut().filter(|(_, known)| !known.running) {
                 let Some(seen) = &known.current else { continue };
-                let need =
-                    shared.read_record(key, |record| match plan(now, seen, record, &|| None, &policy) {
-                        Plan::NeedsPerson(need) => Some(need),
+                let need = shared.read_record(key, |record| {
+                    let mendable = decide_heal(known.last_live.as_ref(), seen, record) != Heal::Nothing;
+                    match plan(now, seen, record, &|| None, &policy) {
+                        Plan::NeedsPerson(need) if !mendable => Some(need),
                         _ => None,
-                    });
+                    }
+                });
                 if need != known.told {
                     known.told.clone_from(&need);
                     news.extend(need.map(|need| (seen.clone(), need)));

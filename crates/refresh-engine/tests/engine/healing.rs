@@ -155,3 +155,63 @@ async fn a_repaired_server_is_taken_out_of_the_clients_list_of_servers_to_skip()
     assert_eq!(world.log.count(|event| matches!(event, Event::Unflagged)), 1);
     drop(life);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wipe_during_a_refresh_that_fails_is_healed_afterwards() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    world.server.next([Answering::HangsThen(20 * SECOND, 503)]);
+    let names = ["lab".to_owned()];
+    let asked = life.keeper.clone();
+    let (_, ()) = life
+        .run(async {
+            tokio::join!(asked.refresh(&names, true), async {
+                tokio::time::sleep(10 * SECOND).await;
+                wiped(&world);
+                life.keeper.store_changed();
+            })
+        })
+        .await;
+    life.pass(5 * MINUTE).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_update_in_a_store_that_cannot_be_written_is_put_right_later_and_without_haste() {
+    let world = World::with_entries(&[("lab", 6 * MINUTE)]);
+    let old = world.text();
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    let good = world.stored_refresh("lab");
+    world.disk.put(STORE, &old);
+    world.disk.set_read_only(true);
+    life.notice().await;
+    life.disk.forget_calls();
+    life.pass(10 * MINUTE).await;
+    assert!(life.disk.calls().len() < 500, "{} calls", life.disk.calls().len());
+    world.disk.set_read_only(false);
+    life.pass(2 * MINUTE).await;
+    assert_eq!(world.stored_refresh("lab"), good);
+    assert_eq!(world.server.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_turns_odd_is_left_alone_until_it_is_understood_again() {
+    let world = World::with_entries(&[("lab", 10 * MINUTE)]);
+    let whole = world.text();
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    world.disk.put(STORE, whole.replace(r#""serverName":"lab""#, r#""serverName":["lab"]"#));
+    life.notice().await;
+    life.disk.forget_calls();
+    life.pass(HOUR).await;
+    assert_eq!(world.server.requests(), 0);
+    assert!(life.disk.calls().len() < 50, "{:?}", life.disk.calls());
+    world.disk.put(STORE, whole);
+    life.notice().await;
+    life.pass(SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert_eq!(world.log.count(|event| matches!(event, Event::Removed)), 0);
+}

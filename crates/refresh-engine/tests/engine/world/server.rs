@@ -25,6 +25,8 @@ pub(crate) enum Answering {
     Unreachable,
     /// This answer, nothing consumed.
     Status(u16, &'static str),
+    /// Takes this long, then this status, nothing consumed.
+    HangsThen(Duration, u16),
     /// This answer with a `Retry-After`.
     Busy(&'static str),
 }
@@ -198,6 +200,10 @@ impl Endpoint for Server {
                 self.exchange(&presented);
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 Err(SendError::TimedOut { why: "no answer within 30 s".into() })
+            }
+            Answering::HangsThen(time, status) => {
+                tokio::time::sleep(time).await;
+                Ok(RawAnswer::new(status, "busy"))
             }
             Answering::Status(status, body) => Ok(RawAnswer::new(status, body)),
             Answering::Busy(after) => {
