@@ -4,7 +4,7 @@ use crate::memory::{Disappearance, Heal, Vanished, decide_heal, disappearance};
 use crate::save::close_superseded;
 use crate::shared::Shared;
 use crate::{Event, Partners, Seen};
-use claude_store::{EntryKey, ReadError, Snapshot};
+use claude_store::{EntryKey, ReadError, Snapshot, StubKind};
 use std::collections::BTreeSet;
 
 /// What a look found that wants doing.
@@ -69,9 +69,15 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
 fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
     let key = &seen.entry.key.clone();
     shared.vanished.borrow_mut().remove(key);
-    let (last_live, before) = shared.track(key, |tracked| {
-        (tracked.last_live.clone(), tracked.current.as_ref().map(|current| current.refresh))
-    });
+    let before = shared.track(key, |tracked| tracked.current.as_ref().map(|current| current.refresh));
+    if seen.entry.stub_kind() == Some(StubKind::LoggedOut) {
+        // A logout, though its moment of absence was missed (I5).
+        shared.track(key, |tracked| {
+            tracked.forgotten.set(true);
+            tracked.last_live = None;
+        });
+    }
+    let last_live = shared.track(key, |tracked| tracked.last_live.clone());
     let heal = shared.read_record(key, |record| decide_heal(last_live.as_ref(), &seen, record));
     if heal != Heal::Nothing {
         // What is broken must not become what is remembered. The next plan mends it, or the transaction that runs.

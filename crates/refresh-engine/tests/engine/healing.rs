@@ -215,3 +215,23 @@ async fn an_entry_that_turns_odd_is_left_alone_until_it_is_understood_again() {
     assert_eq!(life.entry("lab").state, State::Fresh);
     assert_eq!(world.log.count(|event| matches!(event, Event::Removed)), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stub_without_expiry_is_a_logout_even_where_the_absence_was_never_seen() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    // `claude mcp logout` and `claude mcp list` within one burst.
+    let stub = r#"{"serverName":"lab","serverUrl":"https://lab.test/mcp","accessToken":"","discoveryState":{"tokenlessRejectedAt":1795381774631}}"#;
+    world.put_members(&[format!("{:?}:{stub}", key("lab"))]);
+    let text = world.text();
+    life.notice().await;
+    life.pass(2 * HOUR).await;
+    assert_eq!(world.text(), text);
+    assert_eq!(world.server.requests(), 0);
+    // Should a failed refresh turn that stub into one with `expiresAt` 0, it is a logout all the same.
+    wiped(&world);
+    life.notice().await;
+    life.pass(2 * HOUR).await;
+    assert_eq!(world.server.requests(), 0);
+}
