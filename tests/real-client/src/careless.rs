@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 /// It looks that often.
 const EVERY: Duration = Duration::from_millis(200);
 /// It refreshes what has less than that left.
-const MARGIN: Duration = Duration::from_secs(12 * 60);
+const MARGIN: Duration = Duration::from_secs(15 * 60);
 /// It takes its time between the answer and the write.
 const TARDINESS: Duration = Duration::from_millis(2500);
 
