@@ -64,7 +64,9 @@ impl Home {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-refreshd"));
+        // Another build of the program, where one is named: the footprint of a release build, say.
+        let program = std::env::var_os("MCP_REFRESHD");
+        let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_mcp-refreshd").into()));
         command.args(arguments).env_clear().env("HOME", self.path()).stdin(Stdio::null());
         command
     }
