@@ -14,11 +14,14 @@ use crate::{daemon, output, status};
 use jiff::Timestamp;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 use tokio::runtime;
 use tokio::task::LocalSet;
 
 /// Name look-ups run on these threads, and nothing of ours waits behind them.
 const BLOCKING_THREADS: usize = 4;
+/// How long such a thread waits for the next look-up; a refresh is seldom followed by another one.
+const BLOCKING_THREADS_KEPT: Duration = Duration::from_secs(1);
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -93,6 +96,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure>
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_THREADS_KEPT)
         .build()
         .map_err(|error| Failure::new(Exit::Person, format!("cannot start: {error}")))?;
     let end = LocalSet::new().block_on(&runtime, future);
