@@ -78,6 +78,11 @@ pub enum Event {
         /// Which lock, how old.
         why: String,
     },
+    /// The entry's lock cannot be made by anybody, or not by this user.
+    NotLockable {
+        /// Path, cause and cure.
+        why: String,
+    },
     /// A wiped or overwritten entry was put right.
     Healed {
         /// What had happened.

@@ -195,8 +195,9 @@ impl<P: Partners> Exchange<'_, P> {
             }
             (outcome, detail, record.retry.map(|retry| retry.left(now)))
         });
-        if outcome == Outcome::Ambiguous {
-            // The intent may go only when the record that says the same is durable.
+        if !matches!(outcome, Outcome::Transient | Outcome::Unsent) {
+            // I1: what was answered may leave the journal only when the record that says the same is durable, or the next daemon
+            // would present the token again.
             shared.save_records().await;
         }
         self.close();

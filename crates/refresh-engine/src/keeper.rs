@@ -104,6 +104,7 @@ impl<P: Partners> Keeper<P> {
             version: Cell::new(None),
             unreadable: RefCell::new(None),
             reread: Cell::new(FIRST_REREAD),
+            unreadable_told: RefCell::new(None),
             odd: RefCell::default(),
             entries_told: Cell::new(None),
             pings: RefCell::default(),

@@ -162,7 +162,7 @@ pub(crate) fn report_entry(seen: &Seen, record: &Record, circumstances: &Circums
     EntryReport {
         key: seen.entry.key.to_string(),
         name: name.clone(),
-        url: seen.entry.server_url.clone(),
+        url: seen.entry.server_url.as_deref().map(discreet),
         state: if *running { State::Refreshing } else { state(&planned, record, left) },
         expires_at: seen.expiry.moment().filter(|_| !seen.entry.is_stub() && left.is_some()),
         next_refresh_at: next
@@ -181,6 +181,21 @@ pub(crate) fn report_entry(seen: &Seen, record: &Record, circumstances: &Circums
         unsaved: unsaved.clone(),
         waits_for: next.and_then(|(_, until)| until),
     }
+}
+
+/// A URL without what may be a secret: user, password, query and fragment (some servers take an API key in the query).
+fn discreet(url: &str) -> String {
+    let Ok(mut parsed) = url::Url::parse(url) else { return url.to_owned() };
+    let secret = !parsed.username().is_empty() || parsed.password().is_some();
+    if !secret && parsed.query().is_none() && parsed.fragment().is_none() {
+        return url.to_owned();
+    }
+    // A URL that cannot have them has none.
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    parsed.set_query(None);
+    parsed.set_fragment(None);
+    parsed.into()
 }
 
 fn state(planned: &Plan, record: &Record, left: Option<SignedDuration>) -> State {

@@ -214,12 +214,13 @@ pub(crate) async fn read_entry<P: Partners>(
 
 fn locked<P: Partners>(shared: &Shared<P>, seen: &Seen, error: &LockError) -> Ended {
     let now = shared.now();
-    let pause = match error {
-        LockError::Held { .. } | LockError::Lost { .. } => LOCKED_PAUSE,
-        _ => NOT_SAVABLE_PAUSE,
+    let why = error.to_string();
+    let (pause, event) = match error {
+        LockError::Held { .. } | LockError::Lost { .. } => (LOCKED_PAUSE, Event::Locked { why }),
+        _ => (NOT_SAVABLE_PAUSE, Event::NotLockable { why }),
     };
     shared.change_record(&seen.entry.key, |record| record.retry = Some(Retry::after(now, pause)));
-    shared.tell(seen, Event::Locked { why: error.to_string() });
+    shared.tell(seen, event);
     Ended::Locked(error.to_string())
 }
 

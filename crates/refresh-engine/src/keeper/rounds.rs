@@ -30,6 +30,8 @@ pub(super) struct Inner<P: Partners> {
     pub(super) version: Cell<Option<Version>>,
     pub(super) unreadable: RefCell<Option<Unreadable>>,
     pub(super) reread: Cell<Duration>,
+    /// Why it could not be read, as it was last told: each reason is told once.
+    pub(super) unreadable_told: RefCell<Option<String>>,
     pub(super) odd: RefCell<Vec<(String, String)>>,
     pub(super) entries_told: Cell<Option<usize>>,
     pub(super) pings: RefCell<Vec<oneshot::Sender<()>>>,
@@ -108,23 +110,22 @@ impl<P: Partners> Inner<P> {
 
     fn tell_readability(&self, findings: &Findings) {
         let shared = &self.shared;
-        let before = self.unreadable.borrow().clone();
-        match (&findings.unreadable, before) {
-            (Some(now), before) => {
-                let again = before.is_some();
-                self.reread.set(if again {
-                    (self.reread.get() * 2).min(LONGEST_REREAD)
-                } else {
-                    FIRST_REREAD
-                });
-                // Half-written documents of old clients mend themselves within a second: said only if it lasts, or at the start.
-                let lasts = self.reread.get() == FIRST_REREAD * 2 || !self.looked.get();
-                if lasts || before.is_some_and(|before| before != *now) {
+        match &findings.unreadable {
+            Some(now) => {
+                let again = self.unreadable.borrow().is_some();
+                let pause = if again { (self.reread.get() * 2).min(LONGEST_REREAD) } else { FIRST_REREAD };
+                self.reread.set(pause);
+                // Half-written documents of old clients mend themselves within a second: said only if it lasts.
+                let lasts = again || now.absent || !self.looked.get();
+                if lasts && self.unreadable_told.replace(Some(now.why.clone())).as_ref() != Some(&now.why) {
                     shared.tell_store(Event::StoreUnreadable { why: now.why.clone(), absent: now.absent });
                 }
             }
-            (None, Some(_)) => shared.tell_store(Event::StoreReadable),
-            (None, None) => {}
+            None => {
+                if self.unreadable_told.take().is_some() {
+                    shared.tell_store(Event::StoreReadable);
+                }
+            }
         }
         let entries = self.shared.tracked.borrow().len();
         if findings.unreadable.is_none() && self.entries_told.replace(Some(entries)) != Some(entries) {

@@ -238,6 +238,25 @@ async fn an_unreadable_store_is_said_once_and_nothing_is_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_missing_store_is_said_once_and_its_appearance_too() {
+    let world = World::new();
+    let life = world.live().await;
+    for _ in 0..5 {
+        life.notice().await;
+    }
+    let told = |absent| {
+        world.log.count(|event| matches!(event, Event::StoreUnreadable { absent: now, .. } if *now == absent))
+    };
+    assert_eq!((told(true), told(false)), (1, 0));
+    assert!(life.report().absent);
+    world.put_members(&[format!("{:?}:{}", key("lab"), world.entry("lab", Duration::ZERO))]);
+    life.notice().await;
+    life.pass(SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert_eq!(world.log.count(|event| matches!(event, Event::StoreReadable)), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_half_written_document_of_an_old_client_is_read_again_and_the_pair_saved() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Slowly(2 * SECOND)]);
