@@ -47,7 +47,9 @@ async fn measure(folder: &Path) -> Result<(), Failed> {
 
 fn report(what: &str, mut times: Vec<Duration>) {
     times.sort();
-    let at = |part: usize| times.get((times.len() * part / 1000).min(times.len() - 1)).copied().unwrap_or_default();
+    let at = |part: usize| {
+        times.get((times.len() * part / 1000).min(times.len() - 1)).copied().unwrap_or_default()
+    };
     let under = times.iter().filter(|time| **time < Duration::from_millis(5)).count();
     println!(
         "{what}: median {:.2?}, 99 % under {:.2?}, longest {:.2?}; {under} of {} under 5 ms",

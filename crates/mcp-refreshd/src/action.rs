@@ -44,6 +44,11 @@ pub(crate) fn why(need: &Need) -> String {
     }
 }
 
+/// What to do about an entry that is not understood.
+pub(crate) fn how_to_mend(name: &str) -> String {
+    format!("mend it, or type: claude mcp login {}", argument(name))
+}
+
 /// A name as an argument: quoted where the shell needs it, and never taken for an option.
 fn argument(name: &str) -> String {
     if name.starts_with('-') { format!("-- {}", quoted(name)) } else { quoted(name) }

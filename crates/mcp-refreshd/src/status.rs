@@ -9,6 +9,7 @@ mod tests;
 pub(crate) use json::json;
 pub(crate) use text::{detailed, outcome_words, overview};
 
+use crate::action;
 use crate::exit::Exit;
 use crate::nearest::nearest;
 use crate::report::{EntryStatus, Status};
@@ -39,7 +40,8 @@ pub(crate) fn remarks(status: &Status) -> Vec<String> {
     for store in &status.stores {
         remarks.extend(store.unreadable.as_deref().map(visible));
         for (name, why) in &store.odd {
-            remarks.push(format!("{}: left alone, {}", visible(name), visible(why)));
+            let cure = action::how_to_mend(name);
+            remarks.push(format!("{}: left alone, {}; {cure}", visible(name), visible(why)));
         }
         if !store.vanished.is_empty() {
             let names: Vec<_> = store.vanished.iter().map(|name| visible(name)).collect();

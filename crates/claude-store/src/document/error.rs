@@ -2,27 +2,32 @@ use super::{Object, describe};
 use crate::EntryKey;
 use serde_json::error::Category;
 
+/// What to do about a document that cannot be read, in every message.
+const CURE: &str = "; restore it from a backup, or move it away and log in again with `claude mcp login`";
+
 /// Why bytes are not a document of the client. Never shows any of them: they hold secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
     /// Nothing but white space.
-    #[error("the document is empty")]
+    #[error("the document is empty{CURE}")]
     Empty,
     /// Bytes that are no UTF-8.
-    #[error("the document is not UTF-8 text: the byte at offset {offset} cannot be")]
+    #[error("the document is not UTF-8 text: the byte at offset {offset} cannot be{CURE}")]
     NotUtf8 {
         /// Bytes from the start.
         offset: usize,
     },
     /// NUL bytes, as a file system leaves them after a power cut.
-    #[error("the document holds NUL bytes (the first at offset {offset}), as a power cut can leave them")]
+    #[error(
+        "the document holds NUL bytes (the first at offset {offset}), as a power cut can leave them{CURE}"
+    )]
     NulBytes {
         /// Bytes from the start.
         offset: usize,
     },
     /// The text ends too early.
-    #[error("the document ends in the middle (line {line}, column {column}): half-written or cut off")]
+    #[error("the document ends in the middle (line {line}, column {column}): half-written or cut off{CURE}")]
     CutOff {
         /// From 1.
         line: usize,
@@ -30,7 +35,7 @@ pub enum DocumentError {
         column: usize,
     },
     /// The text is not JSON.
-    #[error("the document is not JSON: wrong at line {line}, column {column}")]
+    #[error("the document is not JSON: wrong at line {line}, column {column}{CURE}")]
     NotJson {
         /// From 1.
         line: usize,
@@ -38,19 +43,19 @@ pub enum DocumentError {
         column: usize,
     },
     /// JSON, but no object.
-    #[error("the document is {found} where an object is expected")]
+    #[error("the document is {found} where an object is expected{CURE}")]
     NotAnObject {
         /// What it is.
         found: &'static str,
     },
     /// `mcpOAuth` is something else.
-    #[error("`mcpOAuth` is {found} where an object is expected")]
+    #[error("`mcpOAuth` is {found} where an object is expected{CURE}")]
     EntriesNotAnObject {
         /// What it is.
         found: &'static str,
     },
     /// `mcpOAuth` is there more than once.
-    #[error("`mcpOAuth` stands in the document more than once")]
+    #[error("`mcpOAuth` stands in the document more than once{CURE}")]
     EntriesTwice,
 }
 

@@ -44,7 +44,10 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
             Line::new(if *absent { Level::INFO } else { Level::WARN }, why.as_str())
         }
         Event::StoreReadable => Line::new(Level::INFO, "the store can be read"),
-        Event::EntryOdd { why } => Line::new(Level::WARN, format!("left alone: {why}")),
+        Event::EntryOdd { why } => {
+            let cure = name.map(|name| format!("; {}", action::how_to_mend(name)));
+            Line::new(Level::WARN, format!("left alone: {why}{}", cure.unwrap_or_default()))
+        }
         Event::Adopted { before, now } => {
             let message = if before.is_some() { "has new tokens from elsewhere" } else { "has a login" };
             Line { before: *before, now: *now, ..Line::new(Level::INFO, message) }
@@ -83,6 +86,7 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
             Line::new(Level::WARN, format!("not refreshed, because new tokens could not be saved: {why}"))
         }
         Event::Locked { why } => Line::new(Level::INFO, format!("somebody else is refreshing it: {why}")),
+        Event::NotLockable { why } => Line::new(Level::WARN, format!("not refreshed: {why}")),
         Event::Healed { why, now } => {
             Line { now: *now, ..Line::new(Level::INFO, format!("put right: {why}")) }
         }

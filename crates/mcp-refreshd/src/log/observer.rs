@@ -30,7 +30,10 @@ impl LogObserver {
                 let failure = (line.level == Level::WARN).then(|| format!("{} {detail}", outcome.word()));
                 line.level = self.weigh(key, failure, line.level);
             }
-            Event::Unsaved { why, .. } | Event::NotSavable { why } | Event::Locked { why } => {
+            Event::Unsaved { why, .. }
+            | Event::NotSavable { why }
+            | Event::Locked { why }
+            | Event::NotLockable { why } => {
                 line.level = self.weigh(key, Some(why.clone()), line.level);
             }
             Event::Removed => drop(self.failures.borrow_mut().remove(&key)),

@@ -158,7 +158,7 @@ async fn a_store_that_cannot_be_written_is_found_out_before_the_request() {
         assert_eq!(world.server.requests(), 0, "{what}");
         let told = world.log.events().iter().any(|event| match event {
             Event::NotSavable { why } => why.contains("/home/u/"),
-            Event::Locked { why } => why.contains("/home/u/"),
+            Event::NotLockable { why } => why.contains("/home/u/"),
             _ => false,
         });
         assert!(told, "{what}: {:#?}", world.log.events());
@@ -196,9 +196,8 @@ async fn a_lock_path_that_is_a_file_stops_this_entry_with_a_message_and_no_other
     life.pass(MINUTE).await;
     assert_eq!(life.entry("other").state, State::Fresh);
     assert_eq!(life.entry("lab").state, State::Expired);
-    assert!(
-        world.log.events().iter().any(|event| matches!(event, Event::Locked { why } if why.contains(LOCK)))
-    );
+    let told = |event: &Event| matches!(event, Event::NotLockable { why } if why.contains(LOCK));
+    assert!(world.log.events().iter().any(told));
     assert!(world.disk.exists(LOCK), "nothing of others is taken away");
 }
 

@@ -1,0 +1,128 @@
+//! How long the storage lock is held, and what is done meanwhile.
+
+use crate::home::Home;
+use crate::trace::{Call, Trace};
+use crate::{Fallible, Tally};
+use scripted_server::{Grant, Script, Server};
+use std::path::Path;
+use std::time::Duration;
+
+const REFRESHES: usize = 200;
+/// In the storm: so many entries expire at once.
+const TOGETHER: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest hold allowed in 99 of 100 writes, in milliseconds.
+const LONGEST: f64 = 5.0;
+
+pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
+    let server = Server::start(Script::default())?;
+    one_after_the_other(program, &server, tally)?;
+    all_at_once(program, &server, tally)
+}
+
+fn one_after_the_other(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<()> {
+    let site = server.add("serial", Script::default());
+    let home = Home::new(
+        program,
+        &scripted_server::credentials_json([("lab", &site.grant(Duration::from_secs(36_000)))]),
+    )?;
+    let mut daemon = home.traced(&["--seccomp-bpf".to_owned()])?;
+    daemon.wait(PATIENCE, || home.log().contains("is at work"));
+    for _ in 0..REFRESHES {
+        home.command(&["refresh", "lab", "--force"]).output()?;
+    }
+    let ended = daemon.terminate(PATIENCE);
+    let made = site.refreshes();
+    let mut unmet = Vec::new();
+    if made != REFRESHES || !ended {
+        unmet.push(format!("only {made} of {REFRESHES} were made; the log:\n{}", home.log()));
+    }
+    tell(
+        &format!("{REFRESHES} refreshes one after the other"),
+        &Trace::read(&home.trace()),
+        true,
+        unmet,
+        tally,
+    );
+    Ok(())
+}
+
+fn all_at_once(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<()> {
+    let names: Vec<_> = (0..TOGETHER).map(|number| format!("storm-{number}")).collect();
+    let grants: Vec<Grant> =
+        names.iter().map(|name| server.add(name, Script::default()).grant(Duration::ZERO)).collect();
+    let home = Home::new(
+        program,
+        &scripted_server::credentials_json(names.iter().map(String::as_str).zip(&grants)),
+    )?;
+    let mut daemon = home.traced(&["--seccomp-bpf".to_owned()])?;
+    let done = daemon.wait(PATIENCE, || home.log().matches("refreshed, good for").count() == TOGETHER);
+    let ended = daemon.terminate(PATIENCE);
+    let mut unmet = Vec::new();
+    if !done || !ended {
+        unmet.push(format!("they were not all made; the log:\n{}", home.log()));
+    }
+    tell(&format!("{TOGETHER} refreshes at once"), &Trace::read(&home.trace()), false, unmet, tally);
+    Ok(())
+}
+
+/// One hold of the storage lock: from before the mkdir to after the rmdir.
+struct Hold {
+    from: f64,
+    to: f64,
+    /// The fsyncs that began meanwhile.
+    begun: usize,
+    /// The fsyncs of other transactions that were still under way.
+    under_way: usize,
+}
+
+fn holds(trace: &Trace) -> Vec<Hold> {
+    let is_lock = |call: &&Call| call.arguments.contains(".storage-write.lock\"");
+    let made = trace.calls.iter().filter(|call| call.name.starts_with("mkdir")).filter(is_lock);
+    let removed = |after: f64| {
+        let mut rmdirs = trace.calls.iter().filter(|call| call.name == "rmdir").filter(is_lock);
+        rmdirs.find(|call| call.entered > after)
+    };
+    let syncs: Vec<_> = trace.calls.iter().filter(|call| call.name.contains("sync")).collect();
+    made.filter_map(|mkdir| {
+        let from = mkdir.entered;
+        let to = removed(from)?.left?;
+        let begun = syncs.iter().filter(|sync| sync.entered > from && sync.entered < to).count();
+        let under_way = syncs
+            .iter()
+            .filter(|sync| sync.entered <= from && sync.left.is_none_or(|left| left > from))
+            .count();
+        Some(Hold { from, to, begun, under_way })
+    })
+    .collect()
+}
+
+fn tell(what: &str, trace: &Trace, every_one_written: bool, mut unmet: Vec<String>, tally: &mut Tally) {
+    let holds = holds(trace);
+    let mut times: Vec<f64> = holds.iter().map(|hold| (hold.to - hold.from) * 1000.0).collect();
+    times.sort_by(f64::total_cmp);
+    let at = |percent: usize| {
+        times.get(times.len().saturating_sub(1) * percent / 100).copied().unwrap_or(f64::NAN)
+    };
+    let syncs = trace.calls.iter().filter(|call| call.name.contains("sync")).count();
+    let begun: usize = holds.iter().map(|hold| hold.begun).sum();
+    let under_way: usize = holds.iter().map(|hold| hold.under_way).sum();
+    if begun > 0 {
+        unmet.push(format!("{begun} fsyncs began while the storage lock was held"));
+    }
+    if holds.is_empty() || (every_one_written && holds.len() != REFRESHES) {
+        unmet.push(format!("{} writes are in the trace", holds.len()));
+    }
+    // An uninterrupted hold costs less than strace itself makes of it.
+    if at(99) >= LONGEST && every_one_written {
+        unmet.push(format!("held {:.2} ms in the slowest of 100", at(99)));
+    }
+    tally.note(
+        &format!(
+            "{what}: {} writes, {syncs} fsyncs, {begun} of them begun and {under_way} still under way while the storage lock was held; \
+             held (under strace) min {:.2} ms, median {:.2} ms, p99 {:.2} ms, max {:.2} ms",
+            holds.len(), at(0), at(50), at(99), at(100)
+        ),
+        &unmet,
+    );
+}

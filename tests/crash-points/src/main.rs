@@ -1,0 +1,89 @@
+//! Kills the real daemon at each step of a refresh, starts it again, and looks at what became of the grant.
+//!
+//! strace shows the steps of one undisturbed refresh and then lets the daemon die just before each of them. Nothing but three ends is
+//! allowed: the new pair is in the store, or the request had never been sent and is sent by the next daemon (which is the same in the
+//! end), or the case is ambiguous and reported. Further it measures how long the storage lock is held, proves that no fsync
+//! happens meanwhile, and lets disks be full and read-only.
+#![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
+
+mod crash;
+mod disks;
+mod holds;
+mod home;
+mod points;
+mod trace;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+/// Errors here are told to people and to nobody else.
+type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let strace = Command::new("strace").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !strace.is_ok_and(|status| status.success()) {
+        let required = std::env::var_os("REQUIRE_STRACE").is_some_and(|value| value == "1");
+        println!("{}: strace is not installed", if required { "FAILED" } else { "SKIPPED" });
+        return if required { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    }
+    match run() {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("FAILED: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Fallible<usize> {
+    let began = Instant::now();
+    let program = program()?;
+    println!("{}", program.display());
+    let mut tally = Tally::default();
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let want = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
+    if want("holds") {
+        holds::run(&program, &mut tally)?;
+    }
+    if want("disks") {
+        disks::run(&program, &mut tally)?;
+    }
+    if want("points") {
+        points::run(&program, &mut tally)?;
+    }
+    println!("{} passed, {} failed, in {} s", tally.passed, tally.failed, began.elapsed().as_secs());
+    Ok(tally.failed)
+}
+
+/// The daemon: `$MCP_REFRESHD`, else the one that was built beside this program.
+fn program() -> Fallible<PathBuf> {
+    let program = match std::env::var_os("MCP_REFRESHD") {
+        Some(program) => PathBuf::from(program),
+        None => std::env::current_exe()?.with_file_name("mcp-refreshd"),
+    };
+    program.canonicalize().map_err(|error| {
+        format!("{}: {error}; build it: cargo build -p mcp-refreshd", program.display()).into()
+    })
+}
+
+/// How many things were shown and how many not.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+}
+
+impl Tally {
+    /// Prints one line and counts it.
+    fn note(&mut self, what: &str, unmet: &[String]) {
+        if unmet.is_empty() {
+            self.passed += 1;
+            println!("ok {what}");
+        } else {
+            self.failed += 1;
+            println!("FAILED {what}: {}", unmet.join("; "));
+        }
+    }
+}

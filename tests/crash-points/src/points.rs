@@ -1,0 +1,121 @@
+//! Every step of every story.
+
+use crate::crash::{Death, Found, Story, die, reference};
+use crate::{Fallible, Tally};
+use scripted_server::{Script, Server};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const AT_ONCE: usize = 4;
+/// Threads come in another order now and then, and then a death happens elsewhere or not at all.
+const TRIES: usize = 4;
+/// The steps at which the locks of the dead are not taken away but waited for.
+const WAITED_FOR: [&str; 3] =
+    ["write intent to journal", "write POST to the network", "rename credentials.json.tmp"];
+
+struct Point {
+    story: Story,
+    death: Death,
+    keep_locks: bool,
+}
+
+pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
+    let server = Server::start(Script::default())?;
+    let mut points = Vec::new();
+    for story in Story::ALL {
+        let trace = reference(program, &server, story)?;
+        let steps = trace.steps();
+        // What comes before the first word to the server is the same in each story.
+        let sent = steps.iter().position(|step| step.label.starts_with("write POST")).unwrap_or(0);
+        let first = if story == Story::Plain { 0 } else { sent };
+        let steps: Vec<_> = steps.into_iter().skip(first).collect();
+        let waits = steps.iter().filter(|step| {
+            story == Story::Plain && WAITED_FOR.iter().any(|prefix| step.label.starts_with(prefix))
+        });
+        let waiting: Vec<_> = waits.map(|step| Death::Before(step.clone())).collect();
+        points.extend(waiting.into_iter().map(|death| Point { story, death, keep_locks: true }));
+        let fsyncs = trace.calls.iter().filter(|call| call.name.contains("sync")).count();
+        let during = (1..=fsyncs).map(Death::DuringFsync).filter(|_| story == Story::Plain);
+        let deaths = steps.into_iter().map(Death::Before).chain(during);
+        points.extend(deaths.map(|death| Point { story, death, keep_locks: false }));
+    }
+    println!("{} steps at which the daemon dies", points.len());
+    let found = die_everywhere(program, &server, &points);
+    let mut ends = BTreeMap::<String, usize>::new();
+    for (point, found) in points.iter().zip(found) {
+        let what = format!("[{}] killed before: {}", point.story.words(), point.death.label());
+        match found {
+            Ok(Some(found)) => {
+                *ends.entry(found.end.split(',').next().unwrap_or_default().to_owned()).or_default() += 1;
+                let kept = if point.keep_locks { ", locks of the dead waited for" } else { "" };
+                tally.note(&format!("{what} | {}{kept} | {}", found.at_death, found.end), &found.unmet);
+            }
+            // Records are saved half a second after a change: two changes close together are saved at once.
+            Ok(None) if point.death.label().contains("state.json") => {
+                println!("- {what}: the records were saved together with others");
+            }
+            Ok(None) => tally.note(&what, &["the daemon never came by there".to_owned()]),
+            Err(error) => tally.note(&what, &[error.to_string()]),
+        }
+    }
+    let ends: Vec<_> = ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
+    println!("ends: {}", ends.join(", "));
+    Ok(())
+}
+
+fn die_everywhere(program: &Path, server: &Server, points: &[Point]) -> Vec<Fallible<Option<Found>>> {
+    let next = AtomicUsize::new(0);
+    let found: Vec<_> = points.iter().map(|_| Mutex::new(Ok(None))).collect();
+    let patient: Vec<_> = points.iter().enumerate().filter(|(_, point)| point.keep_locks).collect();
+    let put = |number: usize, result| {
+        if let Some(place) = found.get(number)
+            && let Ok(mut place) = place.lock()
+        {
+            *place = result;
+        }
+    };
+    std::thread::scope(|scope| {
+        // Those that mostly wait get threads of their own.
+        for (number, point) in patient {
+            scope.spawn(move || put(number, tries(program, server, number, point)));
+        }
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(point) = points.get(number) else { break };
+                    if !point.keep_locks {
+                        put(number, tries(program, server, number, point));
+                    }
+                }
+            });
+        }
+    });
+    found.into_iter().map(|place| place.into_inner().unwrap_or_else(|_| Err("a panic".into()))).collect()
+}
+
+/// Until the daemon died where it should.
+fn tries(program: &Path, server: &Server, number: usize, point: &Point) -> Fallible<Option<Found>> {
+    let mut elsewhere = None;
+    for attempt in 0..TRIES {
+        let name = format!("point-{number}-{attempt}");
+        let Some(found) = die(program, server, &name, point.story, &point.death, point.keep_locks)? else {
+            continue;
+        };
+        let there = match &point.death {
+            Death::Before(step) => found.died_before == step.plain,
+            Death::DuringFsync(_) => true,
+        };
+        // What was found elsewhere counts as well, if it is not good.
+        if there || !found.unmet.is_empty() {
+            return Ok(Some(found));
+        }
+        elsewhere = Some(found.died_before);
+    }
+    match elsewhere {
+        Some(place) => Err(format!("each time the daemon died elsewhere, at last before: {place}").into()),
+        None => Ok(None),
+    }
+}

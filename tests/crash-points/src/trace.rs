@@ -1,0 +1,173 @@
+//! What strace saw, read back from its output.
+
+use std::fs;
+use std::path::Path;
+
+/// One system call, at the moment it was entered.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// The thread.
+    pub(crate) thread: u32,
+    /// Seconds since the epoch at which it was entered.
+    pub(crate) entered: f64,
+    /// Seconds since the epoch at which the thread went on; `None` where it never did.
+    pub(crate) left: Option<f64>,
+    pub(crate) name: String,
+    pub(crate) arguments: String,
+}
+
+/// A whole trace. The first thread is the main one.
+#[derive(Default)]
+pub(crate) struct Trace {
+    pub(crate) calls: Vec<Call>,
+}
+
+impl Trace {
+    /// Reads what strace wrote so far; a line that is cut off is passed over.
+    pub(crate) fn read(path: &Path) -> Self {
+        Self::parse(&String::from_utf8_lossy(&fs::read(path).unwrap_or_default()))
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut calls: Vec<Call> = Vec::new();
+        for line in text.lines() {
+            let mut parts = line.split_whitespace();
+            let (Some(Ok(thread)), Some(Ok(at))) =
+                (parts.next().map(str::parse::<u32>), parts.next().map(str::parse::<f64>))
+            else {
+                continue;
+            };
+            // The next thing a thread does tells that its call before has ended, at the latest.
+            if let Some(open) = calls.iter_mut().rev().find(|call| call.thread == thread)
+                && open.left.is_none()
+                && !line.contains("+++")
+            {
+                open.left = Some(at);
+            }
+            let Some(rest) = line.splitn(3, char::is_whitespace).nth(2).map(str::trim_start) else {
+                continue;
+            };
+            if rest.starts_with("<...") || rest.starts_with("+++") || rest.starts_with("---") {
+                continue;
+            }
+            let Some((name, arguments)) = rest.split_once('(') else { continue };
+            // Finished on the same line: it lasted less than what matters here.
+            let left = (!arguments.contains("<unfinished ...>") && arguments.contains(") = ")).then_some(at);
+            calls.push(Call {
+                thread,
+                entered: at,
+                left,
+                name: name.to_owned(),
+                arguments: arguments.to_owned(),
+            });
+        }
+        Self { calls }
+    }
+
+    /// The main thread's id, which is the process's.
+    pub(crate) fn main(&self) -> Option<u32> {
+        self.calls.first().map(|call| call.thread)
+    }
+
+    /// Every step with a name: what it is called, and the how-manieth call of its kind the main thread made with it.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut counts = std::collections::BTreeMap::<&str, usize>::new();
+        for call in self.calls.iter().filter(|call| Some(call.thread) == self.main()) {
+            let count = counts.entry(&call.name).or_default();
+            *count += 1;
+            if let Some(label) = call.label() {
+                let mut label = label;
+                let same = steps.iter().filter(|step: &&Step| step.plain == label).count();
+                let plain = label.clone();
+                if same > 0 {
+                    label = format!("{label} #{}", same + 1);
+                }
+                steps.push(Step { call: call.name.clone(), nth: *count, plain, label });
+            }
+        }
+        steps
+    }
+
+    /// The last thing the main thread began.
+    pub(crate) fn last_step(&self) -> Option<String> {
+        let last = self.calls.iter().rfind(|call| Some(call.thread) == self.main())?;
+        last.label().or_else(|| Some(last.name.clone()))
+    }
+}
+
+/// One step at which the daemon can die.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// The system call.
+    pub(crate) call: String,
+    /// The how-manieth of its kind in the main thread, from 1.
+    pub(crate) nth: usize,
+    /// What it does.
+    pub(crate) plain: String,
+    /// The same, numbered where it comes several times.
+    pub(crate) label: String,
+}
+
+/// The calls that change a file or talk to the network, which strace is told to show.
+pub(crate) const SHOWN: &str = "execve,mkdir,mkdirat,rmdir,open,openat,creat,fallocate,write,pwrite64,writev,ftruncate,fchmod,\
+     chmod,utimensat,rename,renameat,renameat2,unlink,unlinkat,connect,sendto,recvfrom,read,clone,clone3,fsync,fdatasync,\
+     sync_file_range,syncfs,msync,prctl,shutdown";
+
+impl Call {
+    /// What this call does in words, if it is a step of interest.
+    fn label(&self) -> Option<String> {
+        let arguments = &self.arguments;
+        let paths = || {
+            let quoted = arguments.split('"').skip(1).step_by(2);
+            quoted.map(short).collect::<Vec<_>>().join(" -> ")
+        };
+        match self.name.as_str() {
+            "open" | "openat" if arguments.contains("O_CREAT") => Some(format!("create {}", paths())),
+            "open" | "openat" | "read" | "prctl" | "execve" => None,
+            "clone" | "clone3" => Some("start a thread".to_owned()),
+            "write" | "writev" => {
+                let (file, rest) = arguments.split_once(',')?;
+                let file = file.split_once('<').map_or(file, |(_, path)| path.trim_end_matches('>'));
+                if arguments.starts_with("2<") || file.contains("eventfd") {
+                    return None;
+                }
+                let is_socket = file.contains("socket") || file.contains("TCP");
+                let content = rest.split_once('"')?.1;
+                let word = content.trim_start_matches(|c: char| !c.is_alphanumeric());
+                let word: String = word.chars().take_while(char::is_ascii_alphabetic).collect();
+                let what = if word.is_empty() { "something" } else { &word };
+                let to = if is_socket { "the network".to_owned() } else { short(file) };
+                Some(format!("write {what} to {to}"))
+            }
+            "recvfrom" => Some("receive from the network".to_owned()),
+            "connect" => Some("connect".to_owned()),
+            "shutdown" => None,
+            "ftruncate" | "fallocate" | "fchmod" => {
+                let file = arguments.split_once('<').map_or("", |(_, rest)| rest);
+                let file = file.split_once('>').map_or(file, |(path, _)| path);
+                let empties = if self.name == "ftruncate"
+                    && (arguments.contains(">, 0)") || arguments.contains(">, 0 <"))
+                {
+                    " to nothing"
+                } else {
+                    ""
+                };
+                Some(format!("{} {}{empties}", self.name, short(file)))
+            }
+            "fsync" | "fdatasync" => None,
+            name => Some(format!("{name} {}", paths())),
+        }
+    }
+}
+
+/// The last part of a path, what differs from run to run left out.
+fn short(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name.split_once(".tmp.mcp-refreshd-") {
+        Some((before, _)) => format!("{}.tmp", before.trim_start_matches('.')),
+        None if name.starts_with("mcp-refresh-") => "the refresh lock".to_owned(),
+        None if name == ".storage-write.lock" => "the storage lock".to_owned(),
+        None => name.to_owned(),
+    }
+}
