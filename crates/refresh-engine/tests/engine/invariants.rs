@@ -1,7 +1,7 @@
 //! I1 to I6, each by name.
 
 use crate::world::{Answering, HOUR, Life, MINUTE, SECOND, STATE, STORE, World};
-use refresh_engine::{Event, Outcome, Policy, State};
+use refresh_engine::{Event, Outcome, Policy, ServerPolicy, State};
 use std::path::Path;
 use std::time::Duration;
 use virtual_disk::Operation;
@@ -138,29 +138,26 @@ async fn i3_there_is_no_fsync_while_the_storage_lock_is_held() {
 
 #[tokio::test(start_paused = true)]
 async fn i4_after_1000_refreshes_every_other_byte_is_the_same() {
-    let world = World::with_entries(&[("lab", HOUR), ("other", 1_000_000 * HOUR)]);
-    let mask = |text: String, world: &World| {
-        let expires = world.stored("lab", "expiresAt").to_string();
-        let refresh = world.stored_refresh("lab");
-        let access = world.stored("lab", "accessToken").as_str().unwrap().to_owned();
-        text.replacen(&access, "A", 1).replacen(&refresh, "R", 1).replacen(&expires, "E", 1)
+    let mut world = World::with_entries(&[("lab", HOUR), ("other", HOUR)]);
+    world.policy.servers.insert("other".into(), ServerPolicy { ignore: true, ..ServerPolicy::default() });
+    // The whole document, with the entry's own token members taken out.
+    let rest = |world: &World| {
+        let member = |name| world.stored("lab", name);
+        let text = |name| member(name).as_str().unwrap().to_owned();
+        world.text().replacen(&text("accessToken"), "", 1).replacen(&text("refreshToken"), "", 1).replacen(
+            &member("expiresAt").to_string(),
+            "",
+            1,
+        )
     };
-    let before = mask(world.text(), &world);
+    let before = rest(&world);
     let life = world.live().await;
     for _ in 0..1000 {
-        life.pass(44 * MINUTE).await;
+        life.pass(46 * MINUTE).await;
     }
-    assert!(world.server.requests() >= 980, "{}", world.server.requests());
-    // The other entry is kept alive once a week; it is one of ours too.
-    world.server.always.replace(Some(Answering::Unreachable));
-    let after = mask(world.text(), &world);
-    let other = |text: &str| text.split("\"other|").nth(1).unwrap_or_default().len();
-    assert_eq!(before.split("\"other|").next(), after.split("\"other|").next());
-    assert!(other(&after) > 0);
-    assert!(
-        after.ends_with(r#""later":[1.10,{}]}"#)
-            && after.starts_with(r#"{"claudeAiOauth":{"accessToken":"sk-made-up","expiresAt":1e400}"#)
-    );
+    assert!(world.server.requests() >= 1000, "{}", world.server.requests());
+    assert_eq!(rest(&world), before);
+    assert!(before.contains(r#""claudeAiOauth":{"accessToken":"sk-made-up","expiresAt":1e400}"#));
 }
 
 async fn removed_during_the_request(then: impl Fn(&World)) -> (World, Life) {
