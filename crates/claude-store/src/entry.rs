@@ -75,6 +75,25 @@ pub enum StubKind {
 }
 
 impl Entry {
+    /// An entry of which only the name is known.
+    #[must_use]
+    pub fn named(key: EntryKey) -> Self {
+        Self {
+            server_name: key.server_name().to_owned(),
+            key,
+            server_url: None,
+            access_token: None,
+            refresh_token: None,
+            expires_at: ExpiresAt::Absent,
+            client_id: None,
+            client_secret: None,
+            issuer: None,
+            redirect_uri: None,
+            scope: None,
+            discovery: DiscoveryState::default(),
+        }
+    }
+
     /// Whether the entry holds no token at all.
     #[must_use]
     pub fn is_stub(&self) -> bool {

@@ -1,11 +1,11 @@
 //! Steps 4 to 6 of a transaction: the intent, the one request, its raw answer, and what an answer that is no pair means.
 
 use crate::compare::Expected;
+use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::journal::{HealMembers, Intent, TransactionId};
 use crate::judge::judge;
 use crate::record::{Outcome, Retry};
 use crate::shared::Shared;
-use crate::transaction::{Ended, LOCKED_PAUSE, not_savable, read_entry};
 use crate::{Endpoint, Event, Now, Partners, Seen};
 use claude_store::{RefreshLock, Store};
 use oauth_secret::{RefreshToken, TokenDigest};
@@ -150,7 +150,7 @@ impl<P: Partners> Exchange<'_, P> {
 
     /// True where the store no longer holds what was presented: somebody else refreshed, logged in or removed the entry.
     async fn replaced(&self) -> bool {
-        match read_entry(self.shared, &self.seen.entry.key).await {
+        match self.shared.read_entry(&self.seen.entry.key).await {
             Ok((_, Some(found))) => Expected::of(&found) != self.expected,
             Ok((_, None)) => true,
             Err(_) => false,

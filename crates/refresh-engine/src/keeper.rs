@@ -4,11 +4,11 @@ mod rounds;
 mod starts;
 
 use crate::commit::Committer;
+use crate::ended::Ended;
 use crate::journal::{Journal, Unfinished};
 use crate::plan::Need;
 use crate::report::StoreReport;
 use crate::shared::Shared;
-use crate::transaction::Ended;
 use crate::{Partners, Policy, Records};
 use claude_store::NeedsAuthCache;
 use rounds::{FIRST_REREAD, Inner};

@@ -22,6 +22,7 @@ mod backoff;
 mod clock;
 mod commit;
 mod compare;
+mod ended;
 mod event;
 mod exchange;
 mod heal;

@@ -4,11 +4,10 @@ use crate::compare::Expected;
 use crate::journal::{Intent, Unfinished};
 use crate::judge::judge;
 use crate::record::{Outcome, Retry};
-use crate::save::{Obtainment, save};
+use crate::save::{Obtainment, expires_at_ms, save};
 use crate::shared::{Shared, Superseded};
-use crate::transaction::expires_at_ms;
 use crate::{Event, Now, Partners, Seen, Verdict};
-use claude_store::{Entry, EntryKey, ExpiresAt, TokenChange};
+use claude_store::{Entry, TokenChange};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -112,19 +111,5 @@ fn judged<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&See
 
 /// Stands for an entry that is not in the store: the write will find it gone, and say so under this name.
 fn remembered(intent: &Intent) -> Seen {
-    let key: EntryKey = intent.entry_key();
-    Seen::new(Entry {
-        server_name: key.server_name().to_owned(),
-        key,
-        server_url: None,
-        access_token: None,
-        refresh_token: None,
-        expires_at: ExpiresAt::Absent,
-        client_id: None,
-        client_secret: None,
-        issuer: None,
-        redirect_uri: None,
-        scope: None,
-        discovery: claude_store::DiscoveryState::default(),
-    })
+    Seen::new(Entry::named(intent.entry_key()))
 }

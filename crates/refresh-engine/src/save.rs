@@ -2,10 +2,10 @@
 
 use crate::commit::{Decide, Decided, commit};
 use crate::compare::{Expected, Obtained, WriteDecision, decide_write};
+use crate::ended::Ended;
 use crate::journal::{HealMembers, TransactionId};
 use crate::record::{Outcome, Record};
 use crate::shared::{Shared, Superseded};
-use crate::transaction::{Ended, expires_at_ms};
 use crate::{Event, Now, Partners, Seen, Verdict, later};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
 use oauth_secret::{RefreshToken, TokenDigest};
@@ -285,4 +285,9 @@ pub(crate) fn close_superseded<P: Partners>(
     if pairs.is_empty() {
         all.remove(key);
     }
+}
+
+/// `expiresAt` as it is written: counted from the moment of sending, so that it errs on the early side.
+pub(crate) fn expires_at_ms(sent_at: jiff::Timestamp, expires_in: Option<Duration>) -> Option<i64> {
+    expires_in.map(|life| crate::later(sent_at, life).as_millisecond())
 }

@@ -2,7 +2,7 @@ use crate::commit::Committer;
 use crate::journal::{Journal, TransactionId};
 use crate::memory::Vanished;
 use crate::{Client, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject};
-use claude_store::{EntryKey, NeedsAuthCache, Store, TokenChange};
+use claude_store::{EntryKey, NeedsAuthCache, ReadError, Snapshot, Store, TokenChange};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
@@ -121,5 +121,27 @@ impl<P: Partners> Shared<P> {
     pub(crate) fn activity(&self) -> impl Fn() -> Option<Timestamp> {
         let cached = std::cell::OnceCell::new();
         move || *cached.get_or_init(|| self.client.last_active())
+    }
+
+    /// Reads one entry as the store holds it now. Seeing it absent, even once, is remembered for the transaction that runs (I5).
+    pub(crate) async fn read_entry(&self, key: &EntryKey) -> Result<(Snapshot, Option<Seen>), String> {
+        let snapshot = self.store.read().await.map_err(|error: ReadError| error.to_string())?;
+        let seen = match snapshot.document() {
+            Ok(document) => match document.entry(key) {
+                Some(entry) => Some(Seen::new(entry.clone())),
+                None if document.raw_entry(key).is_some() => {
+                    return Err(format!(
+                        "entry `{key}` has a form that is not understood; mend it or log in again"
+                    ));
+                }
+                None => None,
+            },
+            Err(error) => return Err(format!("{}: {error}", self.location())),
+        };
+        if seen.is_none() {
+            // I5: whoever looks first takes note.
+            self.track(key, |tracked| tracked.forgotten.set(true));
+        }
+        Ok((snapshot, seen))
     }
 }

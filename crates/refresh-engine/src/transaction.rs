@@ -8,6 +8,7 @@
 //! - **I6** Once the request is on the wire the transaction runs to its end. It is a task of its own, which nothing cancels.
 
 use crate::compare::Expected;
+use crate::ended::{Ended, locked};
 use crate::exchange::{Exchange, InFlight, heal_members};
 use crate::memory::{Heal, decide_heal};
 use crate::metadata::{self, NoMetadata};
@@ -16,8 +17,7 @@ use crate::record::{Outcome, Retry};
 use crate::save::{Obtainment, save};
 use crate::shared::Shared;
 use crate::{Event, Partners, Seen};
-use claude_store::{LockError, ReadError, RefreshLock, Snapshot, Store};
-use jiff::Timestamp;
+use claude_store::{RefreshLock, Store};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,10 +25,6 @@ use token_endpoint::{Answer, Metadata};
 
 /// How long a refresh lock that somebody alive holds is waited for; the client is refreshing then.
 const REFRESH_LOCK_PATIENCE: Duration = Duration::from_secs(10);
-/// How soon to look again after somebody else held the lock.
-pub(crate) const LOCKED_PAUSE: Duration = Duration::from_secs(10);
-/// How soon to try again when the result could not have been saved.
-const NOT_SAVABLE_PAUSE: Duration = Duration::from_secs(60);
 /// How soon to look again when the store could not be read under the lock; old clients write it in place.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -41,27 +37,6 @@ pub(crate) enum Demand {
     Forced,
     /// A wiped entry: the remembered one is tried.
     Heal(Box<Seen>),
-}
-
-/// How a transaction ended, for whoever asked for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// A new pair is in the store.
-    Fresh,
-    /// Somebody else had refreshed it, or it was not due any more.
-    NotNeeded,
-    /// The entry is gone.
-    Removed,
-    /// Somebody else holds its lock.
-    Locked(String),
-    /// Nothing was sent, since the result could not be saved.
-    NotSavable(String),
-    /// The store cannot be read.
-    Unreadable(String),
-    /// A person is needed first.
-    NeedsPerson(crate::plan::Need),
-    /// The attempt failed.
-    Failed(Outcome, String),
 }
 
 /// Refreshes one entry.
@@ -93,7 +68,7 @@ async fn under_lock<P: Partners>(
     let key = &planned.entry.key;
     // 3: read the store again, decide again
     let forgotten = shared.track(key, |tracked| Rc::clone(&tracked.forgotten));
-    let (snapshot, seen) = match read_entry(shared, key).await {
+    let (snapshot, seen) = match shared.read_entry(key).await {
         Ok((snapshot, Some(seen))) => (snapshot, seen),
         Ok((_, None)) => return Ended::Removed,
         Err(why) => {
@@ -186,55 +161,4 @@ fn decide_again<P: Partners>(
             Err(Ended::NotNeeded)
         }
     }
-}
-
-pub(crate) async fn read_entry<P: Partners>(
-    shared: &Shared<P>,
-    key: &claude_store::EntryKey,
-) -> Result<(Snapshot, Option<Seen>), String> {
-    let snapshot = shared.store.read().await.map_err(|error: ReadError| error.to_string())?;
-    let seen = match snapshot.document() {
-        Ok(document) => match document.entry(key) {
-            Some(entry) => Some(Seen::new(entry.clone())),
-            None if document.raw_entry(key).is_some() => {
-                return Err(format!(
-                    "entry `{key}` has a form that is not understood; mend it or log in again"
-                ));
-            }
-            None => None,
-        },
-        Err(error) => return Err(format!("{}: {error}", shared.location())),
-    };
-    if seen.is_none() {
-        // I5: whoever looks first takes note.
-        shared.track(key, |tracked| tracked.forgotten.set(true));
-    }
-    Ok((snapshot, seen))
-}
-
-fn locked<P: Partners>(shared: &Shared<P>, seen: &Seen, error: &LockError) -> Ended {
-    let now = shared.now();
-    let why = error.to_string();
-    let (pause, event) = match error {
-        LockError::Held { .. } | LockError::Lost { .. } => (LOCKED_PAUSE, Event::Locked { why }),
-        _ => (NOT_SAVABLE_PAUSE, Event::NotLockable { why }),
-    };
-    shared.change_record(&seen.entry.key, |record| record.retry = Some(Retry::after(now, pause)));
-    shared.tell(seen, event);
-    Ended::Locked(error.to_string())
-}
-
-pub(crate) fn not_savable<P: Partners>(shared: &Shared<P>, seen: &Seen, why: String) -> Ended {
-    let now = shared.now();
-    shared.change_record(&seen.entry.key, |record| {
-        record.retry = Some(Retry::after(now, NOT_SAVABLE_PAUSE));
-        record.note(now.wall, Outcome::Unsent, why.clone());
-    });
-    shared.tell(seen, Event::NotSavable { why: why.clone() });
-    Ended::NotSavable(why)
-}
-
-/// `expiresAt` as it is written: counted from the moment of sending, so that it errs on the early side.
-pub(crate) fn expires_at_ms(sent_at: Timestamp, expires_in: Option<Duration>) -> Option<i64> {
-    expires_in.map(|life| crate::later(sent_at, life).as_millisecond())
 }
