@@ -31,12 +31,11 @@ impl Trace {
     fn parse(text: &str) -> Self {
         let mut calls: Vec<Call> = Vec::new();
         for line in text.lines() {
-            let mut parts = line.split_whitespace();
-            let (Some(Ok(thread)), Some(Ok(at))) =
-                (parts.next().map(str::parse::<u32>), parts.next().map(str::parse::<f64>))
-            else {
-                continue;
-            };
+            // Process ids are padded to five places.
+            let Some((thread, rest)) = line.split_once(' ') else { continue };
+            let Some((at, rest)) = rest.trim_start().split_once(' ') else { continue };
+            let (Ok(thread), Ok(at)) = (thread.parse::<u32>(), at.parse::<f64>()) else { continue };
+            let rest = rest.trim_start();
             // The next thing a thread does tells that its call before has ended, at the latest.
             if let Some(open) = calls.iter_mut().rev().find(|call| call.thread == thread)
                 && open.left.is_none()
@@ -44,9 +43,6 @@ impl Trace {
             {
                 open.left = Some(at);
             }
-            let Some(rest) = line.splitn(3, char::is_whitespace).nth(2).map(str::trim_start) else {
-                continue;
-            };
             if rest.starts_with("<...") || rest.starts_with("+++") || rest.starts_with("---") {
                 continue;
             }
