@@ -90,3 +90,17 @@ fn a_moment_before_1970_is_no_trouble() {
     assert_eq!(moment(1, 5), SystemTime::UNIX_EPOCH + Duration::new(1, 5));
     assert_eq!(moment(i64::MIN, 0), moment(i64::MIN, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn calm_is_when_the_last_sync_has_ended_or_after_half_a_second() {
+    let (one, other) = (UnderWay::begin(), UnderWay::begin());
+    let began = tokio::time::Instant::now();
+    OsFileSystem.calm().await;
+    assert_eq!(began.elapsed(), CALM_PATIENCE);
+    drop(one);
+    let mut calm = std::pin::pin!(OsFileSystem.calm());
+    let early = Duration::from_millis(20);
+    assert!(tokio::time::timeout(early, &mut calm).await.is_err());
+    drop(other);
+    assert!(tokio::time::timeout(early, &mut calm).await.is_ok());
+}
