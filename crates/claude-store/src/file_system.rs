@@ -148,7 +148,7 @@ impl Stamp {
 }
 
 /// Which file or folder it is, whatever its name and content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Identity {
     device: u64,
     inode: u64,

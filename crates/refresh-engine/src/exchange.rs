@@ -51,6 +51,7 @@ impl<P: Partners> Exchange<'_, P> {
             presented: self.presented_digest(),
             expected: self.expected,
             at: self.shared.now().wall,
+            lock: Some(self.lock.identity()),
             heal: self.heal.clone(),
         }
     }

@@ -7,7 +7,7 @@ use crate::record::{Outcome, Retry};
 use crate::save::{Obtainment, expires_at_ms, save};
 use crate::shared::{Shared, Superseded};
 use crate::{Event, Now, Partners, Seen, Verdict};
-use claude_store::{Entry, TokenChange};
+use claude_store::{Entry, Store, TokenChange};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,6 +24,12 @@ pub(crate) async fn replay<P: Partners>(
     current: Option<Seen>,
 ) {
     let key = unfinished.intent.entry_key();
+    if let Some(lock) = unfinished.intent.lock
+        && let Err(error) = shared.store.locks().remove_left_over(&key, lock)
+    {
+        // It looks dead to everybody within a minute.
+        shared.state_trouble(&error);
+    }
     let what = match (unfinished.answer, unfinished.superseded_by) {
         (None, _) => {
             without_answer(shared, &unfinished.intent, current.as_ref());

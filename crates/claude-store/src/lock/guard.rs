@@ -60,6 +60,13 @@ impl<F: FileSystem> RefreshLock<F> {
         &self.held.path
     }
 
+    /// What tells this lock from any other that may stand in its place: to be remembered where a crash must not leave it behind
+    /// for long, see [`Locks::remove_left_over`](crate::Locks::remove_left_over).
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.held.identity
+    }
+
     /// Checks that the lock is still the one that was made (by its [`Identity`]).
     ///
     /// # Errors

@@ -1,10 +1,29 @@
 use super::{LockError, Locks, Sighting};
-use crate::FileSystem;
+use crate::{EntryKey, FileSystem, Identity};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use tokio::time::Instant;
 
 impl<F: FileSystem> Locks<F> {
+    /// Removes the refresh lock that an earlier process of ours, dead for certain, left behind: it is known by its identity, so
+    /// nobody has to wait until it looks dead. Returns whether it was there. A lock of anybody else stays.
+    ///
+    /// # Errors
+    /// The lock cannot be looked at or taken away.
+    pub fn remove_left_over(&self, key: &EntryKey, left: Identity) -> Result<bool, LockError> {
+        let path = self.folder().join(key.lock_name());
+        match self.shared.files.link_stamp(&path) {
+            Ok(stamp) if stamp.identity() == left => {
+                let dead = Sighting { identity: left, modified: stamp.modified, since: Instant::now() };
+                self.steal(&path, dead).map(|()| true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(LockError::Io { path, source }),
+        }
+    }
+
     /// Takes a dead holder's lock away; the caller then makes its own, as everybody else may.
     ///
     /// Renamed first and looked at afterwards: between a look and a removal the lock could have become somebody's live one. Such a

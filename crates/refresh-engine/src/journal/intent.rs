@@ -1,5 +1,5 @@
 use crate::compare::Expected;
-use claude_store::EntryKey;
+use claude_store::{EntryKey, Identity};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub struct Intent {
     pub expected: Expected,
     /// When.
     pub at: Timestamp,
+    /// The refresh lock under which it happens, so that the next start need not wait for the lock of a dead process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Identity>,
     /// What a wipe took from the entry, where this transaction heals one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heal: Option<Box<HealMembers>>,

@@ -119,3 +119,63 @@ async fn a_kill_while_the_answer_is_on_its_way_is_said_to_be_ambiguous_and_tried
     assert_eq!(world.server.requests(), 2, "once more, at seven minutes left");
     assert_eq!(life.entry("lab").state, State::Fresh);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_lock_of_a_life_that_was_killed_does_not_hold_up_the_next_one() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world
+        .server
+        .next([crate::world::Answering::Status(503, "busy"), crate::world::Answering::Slowly(20 * SECOND)]);
+    let life = world.live().await;
+    life.pass(10 * SECOND).await;
+    assert_eq!(world.server.requests(), 2);
+    life.kill();
+    let lock = "mcp-refresh-lab_6f671eeac57e3e15.lock.lock".to_owned();
+    assert!(world.disk.names_in("/home/u/.claude").contains(&lock));
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert!(!world.disk.names_in("/home/u/.claude").contains(&lock), "clients need not wait for the dead");
+    drop(life);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i1_a_kill_after_a_dead_answer_does_not_make_the_next_life_present_the_token_again() {
+    for point in 1..200 {
+        let world = World::with_entries(&[("lab", Duration::ZERO)]);
+        world.disk.set_sync_time(Duration::from_millis(5));
+        world.server.revoke("lab");
+        let process = world.disk.process();
+        let calls = Rc::new(Cell::new(0));
+        process.on_call({
+            let (calls, handle) = (Rc::clone(&calls), process.clone());
+            move |call| {
+                if call.operation.changes() && handle.is_alive() {
+                    calls.set(calls.get() + 1);
+                    if calls.get() == point {
+                        handle.kill();
+                    }
+                }
+                None
+            }
+        });
+        let life = world.live_as(process.clone(), Mode::Watch).await;
+        if let Some(life) = &life {
+            life.pass(20 * SECOND).await;
+        }
+        let reached = !process.is_alive();
+        drop(life);
+        process.kill();
+        let life = world.live().await;
+        life.pass(30 * MINUTE).await;
+        let ambiguous = world
+            .log
+            .count(|event| matches!(event, Event::Replayed { what } if what.contains("may be spent")));
+        assert!(world.server.requests() <= 1 + ambiguous, "point {point}: {}", world.server.requests());
+        assert_eq!(life.entry("lab").state, State::NeedsPerson, "point {point}");
+        if !reached {
+            assert!(point > 10);
+            return;
+        }
+    }
+    panic!("a transaction of 200 calls?");
+}
