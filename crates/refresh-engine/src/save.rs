@@ -161,6 +161,9 @@ async fn settle<P: Partners>(
             });
             close_superseded(shared, key, None);
             unflag(shared, &after).await;
+            // I1: which token is spent must be known for good before the journal forgets it. Refreshes that end together share
+            // this save.
+            shared.save_records().await;
             close(shared, obtainment);
             if obtainment.heal.is_some() || decision == WriteDecision::Repair {
                 shared.tell(

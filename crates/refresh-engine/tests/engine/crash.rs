@@ -179,3 +179,26 @@ async fn i1_a_kill_after_a_dead_answer_does_not_make_the_next_life_present_the_t
     }
     panic!("a transaction of 200 calls?");
 }
+
+#[tokio::test(start_paused = true)]
+async fn i1_what_was_spent_is_still_known_when_the_life_that_spent_it_was_killed() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let old = world.text();
+    let before = world.stored_refresh("lab");
+    let life = world.live().await;
+    // To the millisecond in which the pair is in the store and the transaction over.
+    while life.report().entries.is_empty()
+        || life.keeper.running() > 0
+        || world.stored_refresh("lab") == before
+    {
+        life.pass(Duration::from_millis(1)).await;
+    }
+    life.kill();
+    // An old client writes back what it had read before.
+    world.disk.put(crate::world::STORE, &old);
+    let life = world.live().await;
+    life.pass(HOUR).await;
+    assert_eq!(world.server.requests(), 1);
+    assert_eq!(world.server.reuses.get(), 0);
+    drop(life);
+}
