@@ -85,7 +85,7 @@ pub trait FileSystem: Clone + 'static {
     /// `fsync`: when it has returned, the file's content survives a power cut.
     fn sync(&self, file: &Self::File) -> impl Future<Output = io::Result<()>> + 'static;
 
-    /// Returns when none of this thread's syncs is under way, or after half a second: what comes next does not wait for the medium.
+    /// Returns when none of this thread's syncs is under way, or after a twentieth of a second: what comes next does not wait for the medium.
     fn calm(&self) -> impl Future<Output = ()> {
         std::future::ready(())
     }

@@ -169,8 +169,9 @@ async fn aside(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Re
     waits.await.unwrap_or_else(|_| Err(io::Error::other("the thread that waits for the disk ended early")))
 }
 
-/// A storm of syncs must not keep anybody waiting for ever.
-const CALM_PATIENCE: Duration = Duration::from_millis(500);
+/// Long enough for a sync or two of a healthy disk. Not longer: a pair that waits here is not visible yet, and where the server has killed
+/// the old access token already, a session that meets the gap spends the old refresh token.
+const CALM_PATIENCE: Duration = Duration::from_millis(50);
 
 thread_local! {
     /// How many syncs are under way, and a bell for the end of the last one.
