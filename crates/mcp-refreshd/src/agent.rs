@@ -16,6 +16,7 @@ use refresh_engine::{
     Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow, Setup,
     StoreReport, inspect,
 };
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::HttpError;
@@ -58,12 +59,20 @@ pub(crate) struct Kept {
     pub(crate) keeper: Keeper<Machine>,
 }
 
-/// The storage folders that the configuration names, else the one that Claude Code itself uses.
+/// The storage folders that the configuration names, else the one that Claude Code itself uses. A document that is
+/// reached twice, be it by a link, has one keeper: two would race for the same tokens.
 pub(crate) fn storage_folders(config: &Config, paths: &Paths) -> Vec<StorageFolder> {
-    match &config.stores {
+    let mut folders = match &config.stores {
         Some(stores) => stores.iter().map(|store| StorageFolder::at(store, &paths.home)).collect(),
         None => vec![StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home)],
-    }
+    };
+    let mut known = BTreeSet::new();
+    folders.retain(|folder| {
+        let document = folder.credentials_path();
+        // What does not exist yet is known by its name until the next start.
+        known.insert(document.canonicalize().unwrap_or(document))
+    });
+    folders
 }
 
 impl Agent {

@@ -170,6 +170,21 @@ fn several_stores_are_kept_by_one_daemon() {
 }
 
 #[test]
+fn a_store_that_is_reached_twice_is_kept_once() {
+    let server = Server::start(Script::default()).unwrap();
+    let home = Home::with([("lab", &server.add("lab", Script::default()).grant(EXPIRED))]);
+    std::os::unix::fs::symlink(home.path().join(".claude"), home.path().join("link")).unwrap();
+    let work = home.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    std::os::unix::fs::symlink(home.credentials(), work.join(".credentials.json")).unwrap();
+    home.configure("stores = [\"~/.claude\", \"~/link\", \"~/work\"]\n");
+    let mut daemon = Daemon::start(home.command(&["run"]));
+    daemon.wait_for("refreshed, good for");
+    assert_eq!(home.status()["servers"].as_array().unwrap().len(), 1);
+    assert_eq!((server.token_requests_by(""), server.reuses_by("")), (1, 0));
+}
+
+#[test]
 fn sighup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
     let server = Server::start(Script::default()).unwrap();
     let grant = server.add("lab", Script::default()).grant(HOUR);
