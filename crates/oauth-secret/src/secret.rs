@@ -77,7 +77,9 @@ mod tests {
     #[test]
     fn no_formatting_shows_the_secret() {
         let token = RefreshToken::new("rt_made_up");
-        for shown in [format!("{token}"), format!("{token:?}"), format!("{token:#?}"), format!("{:?}", Some(&token))] {
+        for shown in
+            [format!("{token}"), format!("{token:?}"), format!("{token:#?}"), format!("{:?}", Some(&token))]
+        {
             assert!(!shown.contains("rt_made_up"), "{shown}");
             assert!(shown.contains(&token.fingerprint().to_string()), "{shown}");
         }
