@@ -63,9 +63,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if let (Some(path), Some(ca_pem)) = (&arguments.ca_file, server.ca_pem()) {
         fs::write(path, ca_pem).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
-    print(&json!({"url": server.url(), "mcp_url": server.mcp_url(), "sites": places}))?;
-    // A reader that has gone away ends the log, not the server.
+    // Before anybody can know the address, so that no request is missing; a reader that has gone away ends the log, not the server.
     server.observe(|entry| drop(print(&json!(entry))));
+    print(&json!({"url": server.url(), "mcp_url": server.mcp_url(), "sites": places}))?;
     wait_for_the_end()?;
     Ok(())
 }
