@@ -174,6 +174,15 @@ impl Agent {
         all
     }
 
+    /// Puts back what vanished from the store at this location at once, and gives the names of the servers.
+    pub(crate) async fn restore(&self, store: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        for kept in self.kept.iter().filter(|kept| kept.keeper.report().location == store) {
+            names.extend(kept.keeper.restore_vanished().await);
+        }
+        names
+    }
+
     /// Begins nothing new, and returns when nothing runs any more and everything is saved.
     pub(crate) async fn drain(&self) {
         let tasks: Vec<JoinHandle<()>> = self

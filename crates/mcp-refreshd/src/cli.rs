@@ -56,6 +56,49 @@ pub(crate) enum Command {
         dry_run: bool,
     },
 
+    /// Says by its exit code whether tokens are good: for cron, CI, prompts and hooks
+    ///
+    /// 0: every named server's token (of all servers, without a name) is valid for that long. 1: one is not. 4: the store
+    /// cannot be read. It needs no agent, and changes nothing.
+    Check {
+        /// Only these servers; without a name all that the configuration does not ignore
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// How long a token has to be good for
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = crate::config::parse_duration)]
+        min_valid: std::time::Duration,
+        /// Also asks each MCP server whether it accepts the token
+        #[arg(long)]
+        live: bool,
+        /// Prints nothing
+        #[arg(long, short)]
+        quiet: bool,
+    },
+
+    /// Looks for everything that can be wrong around the tokens, and names the cure
+    ///
+    /// It changes nothing without --fix. Exit code 1 as long as a finding that is no mere note is left.
+    Doctor {
+        /// Mends what is safe to mend
+        #[arg(long)]
+        fix: bool,
+        /// With --fix: only says what would be done
+        #[arg(long, requires = "fix")]
+        dry_run: bool,
+        /// With --fix: answers yes where it would ask
+        #[arg(long, requires = "fix")]
+        yes: bool,
+        /// Asks no server on the network
+        #[arg(long)]
+        offline: bool,
+        /// Also asks each MCP server whether it accepts its token
+        #[arg(long, conflicts_with = "offline")]
+        live: bool,
+        /// Prints JSON (format version 1)
+        #[arg(long)]
+        json: bool,
+    },
+
     /// Prints the configuration in effect
     Config {
         /// Prints the default configuration file, with comments, instead

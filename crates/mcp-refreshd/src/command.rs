@@ -10,7 +10,7 @@ use crate::protocol::{Answer, Ask};
 use crate::refresh::{Wish, refresh};
 use crate::report::Status;
 use crate::socket::{self, AskError};
-use crate::{daemon, output, status};
+use crate::{check, daemon, doctor, output, status};
 use jiff::Timestamp;
 use std::io;
 use std::path::Path;
@@ -79,6 +79,12 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Status { name, json } => block_on(status(&paths?, name.as_deref(), json))?,
         Command::Refresh { names, force, dry_run } => {
             block_on(refresh(&paths?, Wish { names, force, dry_run }))?
+        }
+        Command::Check { names, min_valid, live, quiet } => {
+            block_on(check::check(&paths?, check::Wish { names, min_valid, live, quiet }))?
+        }
+        Command::Doctor { fix, dry_run, yes, offline, live, json } => {
+            block_on(doctor::doctor(&paths?, doctor::Wish { fix, dry_run, yes, offline, live, json }))?
         }
         Command::Config { defaults: true } => {
             output::result(config::DEFAULTS)?;

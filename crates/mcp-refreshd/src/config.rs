@@ -90,6 +90,14 @@ impl LogLevel {
         &[("error", Self::Error), ("warn", Self::Warn), ("info", Self::Info), ("debug", Self::Debug)];
 }
 
+/// A length of time on the command line, written as in the configuration.
+///
+/// # Errors
+/// Says how it is written.
+pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    duration::parse(text).ok_or_else(|| "write it like 10m, 2h or 1h30m".to_owned())
+}
+
 impl Config {
     /// Reads the configuration; where there is none, the defaults hold. `home` is what `~` stands for.
     ///

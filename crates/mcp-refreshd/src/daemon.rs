@@ -13,7 +13,7 @@ use crate::protocol::{Answer, Ask, VERSION};
 use crate::report::Daemon;
 use crate::socket::Listener;
 use crate::words::counted;
-use crate::{log, notify, platform};
+use crate::{doctor, log, notify, platform};
 use jiff::Timestamp;
 use refresh_engine::Mode;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -126,6 +126,8 @@ async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Ask) -> Answer {
     match ask {
         Ask::Status => Answer::Status(agent.status(Some(identity.clone()))),
         Ask::Refresh { names, force } => Answer::Refreshed(agent.refresh(&names, force).await),
+        Ask::ProxyVariables => Answer::ProxyVariables(doctor::proxy_variables().map(str::to_owned).collect()),
+        Ask::Restore { store } => Answer::Restored(agent.restore(&store).await),
     }
 }
 

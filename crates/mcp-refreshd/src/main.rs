@@ -7,12 +7,14 @@
 
 mod action;
 mod agent;
+mod check;
 mod cli;
 mod client;
 mod clock;
 mod command;
 mod config;
 mod daemon;
+mod doctor;
 mod exit;
 mod instance;
 mod log;

@@ -32,7 +32,11 @@ impl Network {
     }
 }
 
-fn http(config: &config::Network) -> Result<Http, HttpError> {
+/// What requests are made with under this configuration.
+///
+/// # Errors
+/// A certificate file or the proxy cannot be used.
+pub(crate) fn http(config: &config::Network) -> Result<Http, HttpError> {
     Http::new(&HttpOptions {
         proxy: config.proxy.as_ref().map(|proxy| proxy.as_str().to_owned()),
         extra_ca: config.extra_ca.clone(),

@@ -42,6 +42,13 @@ pub(crate) enum Ask {
         /// Also what is not due.
         force: bool,
     },
+    /// Which proxy variables the daemon's environment has.
+    ProxyVariables,
+    /// Put back what vanished from this store at once. Only ever at a person's word.
+    Restore {
+        /// The store's location.
+        store: String,
+    },
 }
 
 /// What the daemon answers.
@@ -50,6 +57,10 @@ pub(crate) enum Ask {
 pub(crate) enum Answer {
     Status(Status),
     Refreshed(Vec<Done>),
+    /// Names of variables.
+    ProxyVariables(Vec<String>),
+    /// Names of the servers that are back.
+    Restored(Vec<String>),
     /// The request was not understood or may not be answered.
     Refused(String),
 }

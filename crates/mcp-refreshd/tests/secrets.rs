@@ -183,6 +183,9 @@ fn no_token_is_seen(format: &str) {
     told(&["refresh"]);
     told(&["refresh", "good", "jwt", "basic", "post", "--force"]);
     told(&["refresh", "--dry-run"]);
+    told(&["check", "--live"]);
+    told(&["doctor", "--live"]);
+    told(&["doctor", "--json", "--fix", "--yes"]);
     told(&["config"]);
     told(&["--version"]);
     outputs.push(("the socket".into(), asked(&home, r#"{"protocol":1,"version":"0","request":"status"}"#)));
@@ -198,7 +201,9 @@ fn no_token_is_seen(format: &str) {
     assert!(all.len() > 2 * grants.len());
     outputs.push(("the log".into(), log.into_bytes()));
     // What is read from disk without a daemon is said by other code.
-    for arguments in [&["status"][..], &["status", "--json"], &["refresh", "good", "tells-code"]] {
+    for arguments in
+        [&["status"][..], &["status", "--json"], &["refresh", "good", "tells-code"], &["check"], &["doctor"]]
+    {
         let output = home.run(arguments);
         outputs.push((format!("{arguments:?} without a daemon"), [output.stdout, output.stderr].concat()));
     }

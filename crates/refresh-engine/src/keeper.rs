@@ -176,6 +176,16 @@ impl<P: Partners> Keeper<P> {
         ends
     }
 
+    /// Puts the entries that vanished at once back into the store, each with every member that is known, and gives the names of their
+    /// servers. Only ever at a person's word. What is there again, or whose refresh token was spent since, is left alone.
+    pub async fn restore_vanished(&self) -> Vec<String> {
+        self.inner.look().await;
+        let back = crate::restore::restore(&self.inner.shared).await;
+        self.inner.look().await;
+        self.inner.shared.ended.notify_one();
+        back
+    }
+
     /// Begins no new transaction, and returns when none is running and the records are saved. The caller sets the time limit.
     pub async fn drain(&self) {
         self.inner.draining.set(true);

@@ -39,6 +39,7 @@ mod record;
 mod records;
 mod replay;
 mod report;
+mod restore;
 mod save;
 mod seen;
 mod shared;

@@ -30,7 +30,7 @@ pub(crate) fn retry_after(answer: &RawAnswer, now: Timestamp) -> Option<Duration
 }
 
 /// A date in one of the three forms of RFC 9110, section 5.6.7.
-fn http_date(text: &str) -> Option<Timestamp> {
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let utc = |date: civil::DateTime| TimeZone::UTC.to_timestamp(date).ok();
     rfc2822::DateTimeParser::new()

@@ -133,6 +133,14 @@ impl Http {
         self.limits.whole
     }
 
+    /// Sends a request and waits for the head of its answer.
+    pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, SendError> {
+        let host = origin::host_of(request.url());
+        let client = if origin::is_loopback(request.url()) { &self.direct } else { &self.proxied };
+        let sent = client.execute(request).await;
+        sent.map_err(|error| failure::of_reqwest(&error, &host, self.has_roots))
+    }
+
     async fn execute(&self, request: reqwest::Request) -> Result<RawAnswer, SendError> {
         let host = origin::host_of(request.url());
         let client = if origin::is_loopback(request.url()) { &self.direct } else { &self.proxied };

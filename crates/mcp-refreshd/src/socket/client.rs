@@ -47,8 +47,8 @@ pub(crate) async fn ask(state: &Path, ask: &Ask) -> Result<Option<Answer>, AskEr
         return Err(AskError::NotOurs { path });
     }
     let patience = match ask {
-        Ask::Status => STATUS_PATIENCE,
-        Ask::Refresh { .. } => REFRESH_PATIENCE,
+        Ask::Status | Ask::ProxyVariables => STATUS_PATIENCE,
+        Ask::Refresh { .. } | Ask::Restore { .. } => REFRESH_PATIENCE,
     };
     let request = Envelope::new(ask).to_line().map_err(AskError::Misunderstood)?;
     let mut line = Vec::new();

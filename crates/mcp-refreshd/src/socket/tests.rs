@@ -22,6 +22,7 @@ fn serve(place: PathBuf) {
     tokio::task::spawn_local(async move {
         let answer = async |ask| match ask {
             Ask::Status => Answer::Status(Status { daemon: None, stores: vec![] }),
+            Ask::ProxyVariables | Ask::Restore { .. } => Answer::Refused("not asked here".to_owned()),
             Ask::Refresh { names, .. } => Answer::Refused(format!("asked for {}", names.join("+"))),
         };
         listener.serve(answer).await;

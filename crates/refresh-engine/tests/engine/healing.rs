@@ -111,6 +111,28 @@ async fn a_document_that_loses_all_its_entries_at_once_is_reported_and_not_writt
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_vanished_comes_back_at_a_persons_word_unless_it_is_there_again() {
+    let world = World::with_entries(&[("a", HOUR), ("b", HOUR)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    let old = world.stored_refresh("a");
+    world.put_members(&[]);
+    life.notice().await;
+    // A new login for one of them, before anybody asks.
+    world.put_members(&[format!("{:?}:{}", key("b"), world.entry("b", HOUR))]);
+    let login = world.stored_refresh("b");
+    let keeper = life.keeper.clone();
+    assert_eq!(life.run(async move { keeper.restore_vanished().await }).await, ["a"]);
+    assert_eq!((world.stored_refresh("a"), world.stored_refresh("b")), (old, login));
+    assert_eq!(world.stored("a", "clientId"), "cl_a");
+    assert!(life.report().vanished.is_empty());
+    assert_eq!(life.entry("a").state, State::Fresh);
+    let keeper = life.keeper.clone();
+    assert!(life.run(async move { keeper.restore_vanished().await }).await.is_empty());
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_entry_that_goes_is_a_logout() {
     let world = World::with_entries(&[("a", HOUR)]);
     let life = world.live().await;

@@ -1,0 +1,187 @@
+//! `mcp-refreshd check`: whether tokens are good, as an exit code.
+
+use crate::agent::{status_from_disk, storage_folders};
+use crate::command::Failure;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::paths::Paths;
+use crate::words::{length, quoted, visible};
+use crate::{network, output, status};
+use claude_store::{ErrorKind, FileStore, OsFileSystem, Store};
+use jiff::Timestamp;
+use refresh_engine::Seen;
+use std::time::Duration;
+use token_endpoint::{Glance, Http, SendError};
+use tokio::task::spawn_local;
+
+/// As many servers are asked at the same time.
+const AT_ONCE: usize = 16;
+
+/// What is to be checked.
+pub(crate) struct Wish {
+    pub(crate) names: Vec<String>,
+    pub(crate) min_valid: Duration,
+    pub(crate) live: bool,
+    pub(crate) quiet: bool,
+}
+
+/// Carries out the command. Reads the store itself, so that it needs no agent, and changes nothing.
+///
+/// # Errors
+/// Wrong use, or a result that cannot be printed.
+pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
+    let config = Config::load(&paths.config, &paths.home)?;
+    let mut exit = Exit::Well;
+    let mut entries = Vec::new();
+    for folder in storage_folders(&config, paths) {
+        match read(&FileStore::new(OsFileSystem, &folder)).await {
+            Ok(mut found) => entries.append(&mut found),
+            Err(None) => {}
+            Err(Some(why)) => {
+                if !wish.quiet {
+                    output::message(&visible(&why));
+                }
+                exit = Exit::Unreadable;
+            }
+        }
+    }
+    let fits = |name: &str, seen: &Seen| seen.entry.server_name == name || seen.entry.key.as_str() == name;
+    let missing = wish.names.iter().find(|name| !entries.iter().any(|seen| fits(name, seen)));
+    if let Some(name) = missing {
+        if exit == Exit::Unreadable {
+            // It may well be in there.
+            return Ok(exit);
+        }
+        let status = status_from_disk(&config, paths).await;
+        return Err(Failure::new(Exit::Usage, status::unknown(&status, name)));
+    }
+    entries.retain(|seen| match wish.names.as_slice() {
+        [] => !config.policy.servers.get(&seen.entry.server_name).is_some_and(|server| server.ignore),
+        names => names.iter().any(|name| fits(name, seen)),
+    });
+    entries.sort_by(|a, b| (&a.entry.server_name, &a.entry.key).cmp(&(&b.entry.server_name, &b.entry.key)));
+    let now = Timestamp::now();
+    let mut told = Vec::new();
+    for seen in &entries {
+        told.push(judge(seen, now, wish.min_valid));
+    }
+    if wish.live {
+        let http = network::http(&config.network).map_err(|error| {
+            Failure::new(Exit::Usage, format!("the network settings cannot be used: {error}"))
+        })?;
+        for (told, asked) in told.iter_mut().zip(ask_all(&http, &entries).await) {
+            if let Some(asked) = asked {
+                told.good &= asked.good;
+                told.words = format!("{}; {}", told.words, asked.words);
+            }
+        }
+    }
+    if told.iter().any(|told| !told.good) {
+        exit = exit.max(Exit::Person);
+    }
+    if !wish.quiet {
+        output::result(&text(&entries, &told, exit))?;
+    }
+    Ok(exit)
+}
+
+fn text(entries: &[Seen], told: &[Told], exit: Exit) -> String {
+    let line = |(seen, told): (&Seen, &Told)| {
+        let mark = if told.good { "ok" } else { "not ok" };
+        format!("{}: {mark}: {}\n", visible(&seen.entry.server_name), told.words)
+    };
+    let text: String = entries.iter().zip(told).map(line).collect();
+    if text.is_empty() && exit == Exit::Well { "no servers with a login\n".to_owned() } else { text }
+}
+
+/// The entries of a store; `Err(None)` where there is no store yet.
+async fn read(store: &FileStore) -> Result<Vec<Seen>, Option<String>> {
+    let snapshot = store.read().await.map_err(|error| match error.kind() {
+        ErrorKind::Absent => None,
+        ErrorKind::Retry | ErrorKind::NeedsPerson => Some(error.to_string()),
+    })?;
+    let document = snapshot.document().map_err(|error| Some(format!("{}: {error}", store.location())))?;
+    Ok(document.entries().cloned().map(Seen::new).collect())
+}
+
+/// What is to be said of one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Told {
+    good: bool,
+    words: String,
+}
+
+impl Told {
+    fn good(words: impl Into<String>) -> Self {
+        Self { good: true, words: words.into() }
+    }
+
+    fn bad(words: impl Into<String>) -> Self {
+        Self { good: false, words: words.into() }
+    }
+}
+
+/// Whether an entry's token is good for `min_valid`, by what the store says.
+fn judge(seen: &Seen, now: Timestamp, min_valid: Duration) -> Told {
+    let name = quoted(&seen.entry.server_name);
+    if seen.entry.access_token.is_none() {
+        return Told::bad(format!("not logged in; type: claude mcp login {name}"));
+    }
+    let Some(end) = seen.expiry.moment() else {
+        return Told::good("valid, and nobody says until when");
+    };
+    let cure = match seen.refresh {
+        Some(_) => format!("mcp-refreshd refresh {name} --force"),
+        None => format!("claude mcp login {name}"),
+    };
+    match Duration::try_from(end.duration_since(now)) {
+        Ok(left) if left >= min_valid && !left.is_zero() => Told::good(format!("valid for {}", length(left))),
+        Ok(left) if !left.is_zero() => Told::bad(format!("valid for {} only; type: {cure}", length(left))),
+        _ if end <= Timestamp::UNIX_EPOCH => Told::bad(format!("expired; type: {cure}")),
+        _ => {
+            let ago = length(end.duration_since(now).unsigned_abs());
+            Told::bad(format!("expired {ago} ago; type: {cure}"))
+        }
+    }
+}
+
+/// What each server says of its token; `None` where there is nothing to ask with.
+async fn ask_all(http: &Http, entries: &[Seen]) -> Vec<Option<Told>> {
+    let mut all = Vec::new();
+    for some in entries.chunks(AT_ONCE) {
+        let tasks: Vec<_> = some
+            .iter()
+            .map(|seen| {
+                let (http, entry) = (http.clone(), seen.entry.clone());
+                spawn_local(async move {
+                    let token = entry.access_token.as_ref()?;
+                    let Some(url) = entry.server_url.as_deref() else {
+                        return Some(Told::bad("the entry names no server to ask"));
+                    };
+                    Some(judge_answer(&http.initialize(url, token).await, &entry.server_name))
+                })
+            })
+            .collect();
+        for task in tasks {
+            all.push(task.await.unwrap_or_else(|_| Some(Told::bad("the server could not be asked"))));
+        }
+    }
+    all
+}
+
+fn judge_answer(answer: &Result<Glance, SendError>, name: &str) -> Told {
+    match answer {
+        Ok(Glance { status: status @ 200..=299, .. }) => {
+            Told::good(format!("the server accepts it (HTTP {status})"))
+        }
+        Ok(Glance { status: 401, .. }) => Told::bad(format!(
+            "the server refuses it (HTTP 401); type: mcp-refreshd refresh {} --force",
+            quoted(name)
+        )),
+        Ok(Glance { status: 403, .. }) => {
+            Told::bad("the server accepts it for less than a session needs (HTTP 403)")
+        }
+        Ok(Glance { status, .. }) => Told::bad(format!("the server answers HTTP {status}")),
+        Err(error) => Told::bad(format!("unreachable: {}", visible(&error.to_string()))),
+    }
+}

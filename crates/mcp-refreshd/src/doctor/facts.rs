@@ -1,0 +1,362 @@
+use crate::agent::{Machine, storage_folders};
+use crate::client::ClaudeCode;
+use crate::clock::SystemClock;
+use crate::command::reach;
+use crate::config::Config;
+use crate::network;
+use crate::paths::Paths;
+use crate::protocol::{Answer, Ask};
+use crate::report::Status;
+use crate::socket;
+use claude_store::{
+    ErrorKind, FileStore, FileSystem, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
+    ServerConfigs, Stamp, StorageFolder, Store,
+};
+use jiff::Timestamp;
+use refresh_engine::{EntryReport, Journal, Records, Seen, inspect};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use token_endpoint::{Glance, Http, HttpError, SendError};
+use tokio::task::spawn_local;
+
+/// The variables that name a proxy, as the HTTP client reads them.
+const PROXY_VARIABLES: [&str; 6] =
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+
+/// As many origins are asked; more of them would not tell more.
+const ORIGINS_AT_MOST: usize = 50;
+
+/// Everything the findings rest on, gathered without a change and without a lock.
+pub(super) struct Facts {
+    pub(super) now: Timestamp,
+    pub(super) paths: Paths,
+    pub(super) agent: Agent,
+    pub(super) journal_open: usize,
+    pub(super) journal_trouble: Option<String>,
+    /// Names of proxy variables that are set here.
+    pub(super) proxies: Vec<&'static str>,
+    pub(super) proxy_configured: bool,
+    pub(super) stores: Vec<StoreFacts>,
+    pub(super) origins: Vec<OriginFacts>,
+    pub(super) network_trouble: Option<HttpError>,
+    /// What Claude Code in this shell would use.
+    pub(super) shell_folder: StorageFolder,
+    /// Where a command named `claude` is, links resolved.
+    pub(super) claude: Option<PathBuf>,
+    /// Whether the user's services run without a login; `None` where that is no question here.
+    pub(super) lingers: Option<bool>,
+}
+
+/// The daemon.
+pub(super) enum Agent {
+    Stopped,
+    /// It runs; the second value is the proxy variables it knows, where it says so.
+    Runs(Status, Option<Vec<String>>),
+    /// It runs and cannot be asked.
+    Unreachable(String),
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Nobody on the network.
+    Nobody,
+    /// The authorization servers, for their metadata.
+    Metadata,
+    /// Also each MCP server, with its own token.
+    Tokens,
+}
+
+/// One store.
+pub(super) struct StoreFacts {
+    pub(super) folder: StorageFolder,
+    pub(super) path: PathBuf,
+    /// Why it cannot be read; `None` also where there simply is none.
+    pub(super) unreadable: Option<String>,
+    pub(super) link: Option<PathBuf>,
+    /// The document itself, behind all links.
+    pub(super) stamp: Option<Stamp>,
+    pub(super) obstacle: Option<Obstacle>,
+    pub(super) entries: Vec<(Seen, Option<EntryReport>)>,
+    /// Servers that refuse (401) a token that the store calls good.
+    pub(super) refused: Vec<String>,
+    /// Keys of entries that are not understood, and why.
+    pub(super) odd: Vec<(String, String)>,
+    /// Servers that new sessions skip, and since when.
+    pub(super) flagged: Vec<(String, Timestamp)>,
+    pub(super) flags_trouble: Option<String>,
+    pub(super) locks: Vec<LockSighting>,
+    pub(super) temporaries: Vec<Temporary>,
+    /// `None` where Claude Code has no configuration file here.
+    pub(super) configs: Option<ServerConfigs>,
+}
+
+/// A temporary file beside the document.
+pub(super) struct Temporary {
+    pub(super) path: PathBuf,
+    pub(super) age: Duration,
+    pub(super) ours: bool,
+}
+
+/// An authorization server, and whether it answers.
+pub(super) struct OriginFacts {
+    pub(super) place: String,
+    /// A server that depends on it.
+    pub(super) server: String,
+    pub(super) answer: Result<Glance, SendError>,
+    pub(super) asked_at: Timestamp,
+}
+
+impl Facts {
+    pub(super) async fn gather(config: &Config, paths: &Paths, reach_out: Reach) -> Self {
+        let agent = match reach(&paths.state).await {
+            Ok(None) => Agent::Stopped,
+            Ok(Some(status)) => {
+                let knows = match socket::ask(&paths.state, &Ask::ProxyVariables).await {
+                    Ok(Some(Answer::ProxyVariables(names))) => Some(names),
+                    _ => None,
+                };
+                Agent::Runs(status, knows)
+            }
+            Err(error) => Agent::Unreachable(error.to_string()),
+        };
+        let (journal_open, journal_trouble) = match Journal::peek(&OsFileSystem, &paths.state) {
+            Ok(open) => (open.len(), None),
+            Err(error) => (0, Some(error.to_string())),
+        };
+        let records = Records::peek(OsFileSystem, &paths.state);
+        let mut stores = Vec::new();
+        for folder in folders(config, paths, &agent) {
+            stores.push(StoreFacts::gather(config, folder, &records).await);
+        }
+        let (mut origins, mut network_trouble) = (Vec::new(), None);
+        if reach_out != Reach::Nobody {
+            match network::http(&config.network) {
+                Ok(http) => {
+                    origins = ask_origins(&http, &stores).await;
+                    if reach_out == Reach::Tokens {
+                        for store in &mut stores {
+                            store.refused = ask_servers(&http, &store.entries).await;
+                        }
+                    }
+                }
+                Err(error) => network_trouble = Some(error),
+            }
+        }
+        Self {
+            now: Timestamp::now(),
+            agent,
+            journal_open,
+            journal_trouble,
+            proxies: proxy_variables().collect(),
+            proxy_configured: config.network.proxy.is_some(),
+            stores,
+            origins,
+            network_trouble,
+            shell_folder: StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home),
+            claude: find_claude(),
+            lingers: lingers(Path::new("/"), &|name| std::env::var_os(name)),
+            paths: paths.clone(),
+        }
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        !matches!(self.agent, Agent::Stopped)
+    }
+}
+
+/// The stores that are kept: those of the running agent, whose environment may be another one, else those of the configuration.
+fn folders(config: &Config, paths: &Paths, agent: &Agent) -> Vec<StorageFolder> {
+    let of_config = storage_folders(config, paths);
+    let Agent::Runs(status, _) = agent else { return of_config };
+    let folder = |location: &str| {
+        let path = Path::new(location);
+        let same = of_config.iter().find(|folder| folder.credentials_path() == path);
+        same.cloned().or_else(|| Some(StorageFolder::at(path.parent()?, &paths.home)))
+    };
+    status.stores.iter().filter_map(|store| folder(&store.location)).collect()
+}
+
+/// The proxy variables that are set for this process. Only their names: a proxy's URL may hold a password.
+pub(crate) fn proxy_variables() -> impl Iterator<Item = &'static str> {
+    PROXY_VARIABLES.into_iter().filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+impl StoreFacts {
+    async fn gather(config: &Config, folder: StorageFolder, records: &Records<OsFileSystem>) -> Self {
+        let store = FileStore::new(OsFileSystem, &folder);
+        let path = folder.credentials_path();
+        let mut facts = Self {
+            path: path.clone(),
+            unreadable: None,
+            link: None,
+            stamp: OsFileSystem.stamp(&path).ok(),
+            obstacle: None,
+            entries: Vec::new(),
+            refused: Vec::new(),
+            odd: Vec::new(),
+            flagged: Vec::new(),
+            flags_trouble: None,
+            locks: Locks::new(OsFileSystem, folder.path()).survey().unwrap_or_default(),
+            temporaries: temporaries(&folder),
+            configs: folder.user_config_path().is_file().then(|| ServerConfigs::read(&OsFileSystem, &folder)),
+            folder,
+        };
+        if let Ok(target) = OsFileSystem.resolve(&path) {
+            facts.obstacle = OsFileSystem.obstacle(&target).unwrap_or_default();
+            let is_link = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
+            facts.link = is_link.then_some(target);
+        }
+        match NeedsAuthCache::new(OsFileSystem, facts.folder.needs_auth_path()).flagged() {
+            Ok(flagged) => {
+                let moment = |(name, millis)| Some((name, Timestamp::from_millisecond(millis).ok()?));
+                facts.flagged = flagged.into_iter().filter_map(moment).collect();
+            }
+            Err(error) => facts.flags_trouble = Some(error.to_string()),
+        }
+        facts.read(config, &store, records).await;
+        facts
+    }
+
+    async fn read(&mut self, config: &Config, store: &FileStore, records: &Records<OsFileSystem>) {
+        let snapshot = match store.read().await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                self.unreadable = (error.kind() != ErrorKind::Absent).then(|| error.to_string());
+                return;
+            }
+        };
+        let document = match snapshot.document() {
+            Ok(document) => document,
+            Err(error) => {
+                self.unreadable = Some(format!("{}: {error}", store.location()));
+                return;
+            }
+        };
+        let client = ClaudeCode::new(&self.folder);
+        let report = inspect::<Machine>(store, records, &SystemClock, &client, &config.policy, 0).await;
+        let mut reports: BTreeMap<_, _> =
+            report.entries.into_iter().map(|report| (report.key.clone(), report)).collect();
+        let with_report =
+            |entry: &claude_store::Entry| (Seen::new(entry.clone()), reports.remove(entry.key.as_str()));
+        self.entries = document.entries().map(with_report).collect();
+        self.odd = document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.clone())).collect();
+    }
+}
+
+fn temporaries(folder: &StorageFolder) -> Vec<Temporary> {
+    let listed = std::fs::read_dir(folder.path());
+    let found = listed.into_iter().flatten().filter_map(Result::ok).filter_map(|entry| {
+        let name = entry.file_name();
+        let name = name.to_str()?;
+        let rest = [".credentials.json.tmp.", ".mcp-needs-auth-cache.json.tmp."]
+            .iter()
+            .find_map(|prefix| name.strip_prefix(prefix))?;
+        let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        // One dated ahead is as young as can be.
+        let age = metadata.modified().ok()?.elapsed().unwrap_or_default();
+        Some(Temporary { path: entry.path(), age, ours: rest.starts_with("mcp-refreshd-") })
+    });
+    let mut found: Vec<_> = found.collect();
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// Asks each authorization server once, all at the same time.
+async fn ask_origins(http: &Http, stores: &[StoreFacts]) -> Vec<OriginFacts> {
+    let mut origins = BTreeMap::new();
+    for (seen, _) in stores.iter().flat_map(|store| &store.entries) {
+        let entry = &seen.entry;
+        let Some(server_url) = entry.server_url.clone() else { continue };
+        if entry.refresh_token.is_none() {
+            continue;
+        }
+        let hints = [&entry.issuer, &entry.discovery.authorization_server_url, &entry.server_url];
+        let place = hints.into_iter().flatten().find_map(|hint| url::Url::parse(hint).ok());
+        if let Some(place) = place {
+            origins.entry(token_endpoint::origin_of(&place)).or_insert((
+                place,
+                server_url,
+                entry.server_name.clone(),
+            ));
+        }
+    }
+    let tasks: Vec<_> = origins
+        .into_iter()
+        .take(ORIGINS_AT_MOST)
+        .map(|(origin, (place, server_url, server))| {
+            let http = http.clone();
+            spawn_local(async move {
+                let answer = http.glance_at(place.as_str(), &server_url).await;
+                OriginFacts { place: origin, server, answer, asked_at: Timestamp::now() }
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await);
+    }
+    all
+}
+
+/// Asks each server whose token should be good; gives the names of those that refuse it.
+async fn ask_servers(http: &Http, entries: &[(Seen, Option<EntryReport>)]) -> Vec<String> {
+    let now = Timestamp::now();
+    let good = entries.iter().filter(|(seen, _)| seen.expiry.moment().is_none_or(|end| end > now));
+    let tasks: Vec<_> = good
+        .map(|(seen, _)| {
+            let (http, entry) = (http.clone(), seen.entry.clone());
+            spawn_local(async move {
+                let answer =
+                    http.initialize(entry.server_url.as_deref()?, entry.access_token.as_ref()?).await;
+                answer.is_ok_and(|glance| glance.status == 401).then_some(entry.server_name)
+            })
+        })
+        .collect();
+    let mut refused = Vec::new();
+    for task in tasks {
+        refused.extend(task.await.ok().flatten());
+    }
+    refused
+}
+
+/// The `claude` that this shell would run.
+fn find_claude() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let candidate =
+        std::env::split_paths(&path).map(|folder| folder.join("claude")).find(|path| path.is_file())?;
+    std::fs::canonicalize(candidate).ok()
+}
+
+/// Whether the services of this user run while nobody is logged in. `None` where no systemd runs or somebody sits at a desktop.
+fn lingers(root: &Path, env: &dyn Fn(&str) -> Option<OsString>) -> Option<bool> {
+    let variable = |name| env(name).filter(|value| !value.is_empty());
+    let headless = variable("DISPLAY").is_none() && variable("WAYLAND_DISPLAY").is_none();
+    if !headless || !root.join("run/systemd/system").is_dir() {
+        return None;
+    }
+    let user = variable("USER")?;
+    Some(root.join("var/lib/systemd/linger").join(user).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lingering_is_a_question_only_without_a_desktop_and_with_systemd() {
+        let root = tempfile::tempdir().unwrap();
+        let at_desk = |name: &str| ["USER", "DISPLAY"].contains(&name).then(|| OsString::from("me"));
+        let far_away = |name: &str| (name == "USER").then(|| OsString::from("me"));
+        assert_eq!(lingers(root.path(), &far_away), None);
+        std::fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
+        assert_eq!(lingers(root.path(), &at_desk), None);
+        assert_eq!(lingers(root.path(), &far_away), Some(false));
+        let linger = root.path().join("var/lib/systemd/linger");
+        std::fs::create_dir_all(&linger).unwrap();
+        std::fs::write(linger.join("me"), "").unwrap();
+        assert_eq!(lingers(root.path(), &far_away), Some(true));
+    }
+}

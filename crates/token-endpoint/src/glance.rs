@@ -1,0 +1,94 @@
+//! Requests of which only the head of the answer is of interest: is somebody there, and what do they think of this token?
+
+use crate::{Http, SendError, UnsentKind, date, origin};
+use http::{HeaderValue, Method, header};
+use jiff::Timestamp;
+use oauth_secret::AccessToken;
+use std::time::Duration;
+use url::Url;
+
+/// What an MCP client says first (MCP, revision 2025-06-18, "Initialization").
+const INITIALIZE: &str = concat!(
+    r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"#,
+    r#""clientInfo":{"name":"mcp-refreshd","version":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}}}"#
+);
+/// The session that the server may have opened for us.
+const SESSION: &str = "mcp-session-id";
+/// How long the farewell to such a session may take: nothing depends on it.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// The head of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// The HTTP status.
+    pub status: u16,
+    /// The server's clock, where it says it.
+    pub date: Option<Timestamp>,
+}
+
+impl Http {
+    /// Sends an authenticated MCP `initialize` to the server, which says whether it accepts the token. The answer's body, often an
+    /// event stream without end, is not read; a session that was opened is closed again.
+    ///
+    /// # Errors
+    /// There is no answer, or the URL is none that a token may be sent to (https, or http to this machine).
+    pub async fn initialize(&self, server_url: &str, token: &AccessToken) -> Result<Glance, SendError> {
+        let url = allowed(server_url, server_url)?;
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| not_allowed("the access token cannot be put into a header".to_owned()))?;
+        bearer.set_sensitive(true);
+        let request = |method| {
+            let mut request = reqwest::Request::new(method, url.clone());
+            request.headers_mut().insert(header::AUTHORIZATION, bearer.clone());
+            request
+        };
+        let mut initialize = request(Method::POST);
+        let headers = initialize.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        *initialize.body_mut() = Some(INITIALIZE.into());
+        let answer = self.begin(initialize).await?;
+        let glance = glance(&answer);
+        let session = answer.headers().get(SESSION).cloned();
+        drop(answer);
+        if let Some(session) = session {
+            let mut farewell = request(Method::DELETE);
+            farewell.headers_mut().insert(SESSION, session);
+            // A server that does not allow this ends the session by itself.
+            let _ = tokio::time::timeout(FAREWELL, self.begin(farewell)).await;
+        }
+        Ok(glance)
+    }
+
+    /// Asks the origin of `place` for its metadata, without a token, to see whether it answers at all and what its clock says.
+    /// `server_url` is the MCP server it belongs to.
+    ///
+    /// # Errors
+    /// There is no answer, or the URL may not be asked.
+    pub async fn glance_at(&self, place: &str, server_url: &str) -> Result<Glance, SendError> {
+        let mut url = allowed(place, server_url)?;
+        url.set_path("/.well-known/oauth-authorization-server");
+        url.set_query(None);
+        let mut request = reqwest::Request::new(Method::GET, url);
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        Ok(glance(&self.begin(request).await?))
+    }
+}
+
+fn glance(answer: &reqwest::Response) -> Glance {
+    let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+    Glance { status: answer.status().as_u16(), date: date.and_then(date::http_date) }
+}
+
+fn allowed(url: &str, server_url: &str) -> Result<Url, SendError> {
+    let url = Url::parse(url).map_err(|error| not_allowed(format!("it is not a URL: {error}")))?;
+    let loopback = Url::parse(server_url).is_ok_and(|server| origin::is_loopback(&server));
+    origin::allowed(&url, loopback).map_err(not_allowed)?;
+    Ok(url)
+}
+
+fn not_allowed(why: String) -> SendError {
+    SendError::Unsent { why, kind: UnsentKind::NotAllowed }
+}
