@@ -7,10 +7,25 @@ use std::io::{self, Write};
 /// # Errors
 /// Any other failure to write, a full disk behind a redirection for one.
 pub(crate) fn result(text: &str) -> io::Result<()> {
+    part(text).map(drop)
+}
+
+/// Whether anybody still reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    There,
+    Gone,
+}
+
+/// Prints a part of a result that goes on, and says whether to go on.
+///
+/// # Errors
+/// As [`result`].
+pub(crate) fn part(text: &str) -> io::Result<Reader> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        other => other.map(|()| Reader::There),
     }
 }
 
