@@ -6,12 +6,12 @@ use crate::config::{self, Config, ConfigError};
 use crate::exit::Exit;
 use crate::instance::InstanceError;
 use crate::logs::logs;
+use crate::look::Look;
 use crate::paths::{FolderError, NoHome, Paths};
 use crate::protocol::{Answer, Ask};
 use crate::refresh::{Wish, refresh};
 use crate::report::Status;
 use crate::socket::{self, AskError};
-use crate::terminal::Look;
 use crate::{completions, daemon, output, status};
 use jiff::Timestamp;
 use std::io;
@@ -83,9 +83,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
     let paths = Paths::of_this_process();
     match command {
         Command::Run => daemon::run(&paths?),
-        Command::Status { name, json: _, watch: true } => {
-            block_on(status::watch(&paths?, name.as_deref()))?
-        }
+        Command::Status { name, json: _, watch: true } => block_on(status::watch(&paths?, name.as_deref()))?,
         Command::Status { name, json, watch: false } => block_on(status(&paths?, name.as_deref(), json))?,
         Command::Refresh { names, force, dry_run } => {
             block_on(refresh(&paths?, Wish { names, force, dry_run }))?

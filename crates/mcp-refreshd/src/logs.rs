@@ -15,7 +15,10 @@ pub(crate) fn logs(paths: &Paths, follow: bool) -> Result<Exit, Failure> {
     if let Some(mut reader) = platform::log_reader(&paths.home, follow) {
         let error = reader.exec();
         let program = reader.get_program().to_string_lossy().into_owned();
-        return Err(Failure::new(Exit::Person, format!("{program}, which shows the log, cannot be started: {error}")));
+        return Err(Failure::new(
+            Exit::Person,
+            format!("{program}, which shows the log, cannot be started: {error}"),
+        ));
     }
     let which = match holder_of(&paths.state) {
         Some(holder) => format!("the agent (process {}) was not started by a service", holder.pid),

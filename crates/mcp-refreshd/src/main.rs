@@ -18,6 +18,7 @@ mod exit;
 mod instance;
 mod log;
 mod logs;
+mod look;
 mod nearest;
 mod network;
 mod notify;
@@ -29,7 +30,6 @@ mod refresh;
 mod report;
 mod socket;
 mod status;
-mod terminal;
 mod words;
 
 use clap::Parser;

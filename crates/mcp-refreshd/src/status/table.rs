@@ -1,8 +1,8 @@
 //! The overview: a line for each server, laid out for its reader.
 
 use super::text::{between, outcome_words, words};
+use crate::look::Look;
 use crate::report::{EntryStatus, Status, StoreStatus};
-use crate::terminal::Look;
 use crate::words::{cut, shortened, visible, wrapped};
 use jiff::Timestamp;
 use refresh_engine::{Outcome, State};
@@ -42,9 +42,7 @@ pub(crate) fn overview(status: &Status, now: Timestamp, look: &Look) -> String {
     let mut stores: Vec<_> = status.stores.iter().collect();
     let several = stores.len() > 1;
     // A store where a person is needed comes first; where none is, the configuration's order stays.
-    stores.sort_by_key(|store| {
-        !store.entries.iter().any(|entry| entry.state == State::NeedsPerson)
-    });
+    stores.sort_by_key(|store| !store.entries.iter().any(|entry| entry.state == State::NeedsPerson));
     let mut text = String::new();
     for store in stores {
         if several {

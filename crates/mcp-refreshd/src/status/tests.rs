@@ -1,6 +1,6 @@
 use super::*;
+use crate::look::Look;
 use crate::report::{Daemon, Facts, StoreStatus};
-use crate::terminal::Look;
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use refresh_engine::{LastRefresh, Outcome};
@@ -114,7 +114,9 @@ fn on_a_terminal_of_eighty_columns_it_is_a_table_with_bars() {
 fn an_ascii_terminal_gets_its_bars_in_ascii() {
     let ascii = Look { utf8: false, ..terminal(80) };
     let mut status = three();
-    status.stores[0].entries.push(entry("a-rather-long-name-of-a-server-that-is-cut-somewhere", State::Fresh));
+    status.stores[0]
+        .entries
+        .push(entry("a-rather-long-name-of-a-server-that-is-cut-somewhere", State::Fresh));
     let text = overview(&status, now(), &ascii);
     assert!(text.is_ascii() && text.contains("###") && text.contains("~ "), "{text}");
 }
@@ -141,7 +143,8 @@ fn a_table_is_never_wider_than_the_terminal_but_for_what_to_type() {
         ..entry("unknown", State::Fresh)
     };
     let ended = EntryStatus { expires_at: at("2026-11-20T11:00:00Z"), ..entry("old", State::Expired) };
-    let all = status(vec![entry(long, State::Refreshing), unsaved, unknown, ended, retrying("jira"), dead(long)]);
+    let all =
+        status(vec![entry(long, State::Refreshing), unsaved, unknown, ended, retrying("jira"), dead(long)]);
     for columns in 0..=140 {
         let text = overview(&all, now(), &terminal(columns));
         let lines = text.lines().filter(|line| !line.contains("type:"));
@@ -155,9 +158,13 @@ fn a_table_is_never_wider_than_the_terminal_but_for_what_to_type() {
 
 #[test]
 fn a_usual_line_fits_eighty_columns() {
-    let twenty = status(vec![entry("a-name-of-twenty-chr", State::Refreshing), retrying("plugin:slack:slack")]);
+    let twenty =
+        status(vec![entry("a-name-of-twenty-chr", State::Refreshing), retrying("plugin:slack:slack")]);
     let text = overview(&twenty, now(), &terminal(80));
-    assert!(text.contains("failed 10 s ago") && text.contains("a-name-of-twenty-chr  ") && text.contains('█'), "{text}");
+    assert!(
+        text.contains("failed 10 s ago") && text.contains("a-name-of-twenty-chr  ") && text.contains('█'),
+        "{text}"
+    );
 }
 
 #[test]
@@ -190,7 +197,10 @@ fn a_frame_never_has_more_rows_than_the_terminal() {
         let lines = watch::frame(&text, below.clone(), columns, rows);
         assert!(lines.len() <= rows.saturating_sub(1).max(1), "{columns} x {rows}: {lines:?}");
         assert!(rows < 5 || lines.ends_with(&below), "{lines:?}");
-        assert!(rows < 5 || columns < 20 || lines.iter().any(|line| line.ends_with(" more lines)")), "{lines:?}");
+        assert!(
+            rows < 5 || columns < 20 || lines.iter().any(|line| line.ends_with(" more lines)")),
+            "{lines:?}"
+        );
     }
 }
 
@@ -224,7 +234,13 @@ fn no_name_of_a_server_moves_the_cursor() {
     status.stores[0].odd.push((nasty.into(), nasty.into()));
     status.stores[0].vanished.push(nasty.into());
     status.stores[0].entries[0].unsaved = Some(nasty.into());
-    let text = [overview(&status, now(), &PIPE), overview(&status, now(), &terminal(80)), detailed(&status, now()), remarks(&status).join("\n")].concat();
+    let text = [
+        overview(&status, now(), &PIPE),
+        overview(&status, now(), &terminal(80)),
+        detailed(&status, now()),
+        remarks(&status).join("\n"),
+    ]
+    .concat();
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
     assert_eq!(overview(&status, now(), &PIPE).lines().count(), 1);
 }

@@ -5,10 +5,10 @@ use super::text::{between, detailed, outcome_words, words};
 use super::{exit, only, remarks};
 use crate::command::{Failure, gather};
 use crate::exit::Exit;
+use crate::look::Look;
 use crate::output::{self, Reader};
 use crate::paths::Paths;
 use crate::report::{EntryStatus, Status};
-use crate::terminal::Look;
 use crate::words::{cut, visible, wrapped};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -24,8 +24,7 @@ const PACE: Duration = Duration::from_secs(1);
 /// It cannot be shown even once.
 pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Failure> {
     let listen = |kind| signal(kind).map_err(Failure::from);
-    let (mut interrupt, mut terminate) =
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let (mut hangup, mut resized) = (listen(SignalKind::hangup())?, listen(SignalKind::window_change())?);
     let mut status = narrowed(gather(paths).await?, name)?;
     let (mut screen, mut journal) = (Screen::default(), Journal::default());
@@ -34,7 +33,8 @@ pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Fai
         let (look, now) = (Look::of_stdout(), Timestamp::now());
         let text = match look.size {
             Some((columns, rows)) if look.cursor => {
-                let above = if name.is_some() { detailed(&status, now) } else { overview(&status, now, &look) };
+                let above =
+                    if name.is_some() { detailed(&status, now) } else { overview(&status, now, &look) };
                 let mut below = remarks(&status);
                 below.extend(trouble.clone());
                 let below = below.iter().flat_map(|remark| wrapped(&look.shows(remark), columns));
