@@ -1,5 +1,5 @@
 //! `logs`: the journal where the agent is a service, else where to look.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod support;
 

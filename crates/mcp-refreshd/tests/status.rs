@@ -9,20 +9,22 @@
 
 #[path = "support/schema.rs"]
 mod schema;
+#[path = "support/six.rs"]
+mod six;
 mod support;
 #[path = "support/terminal.rs"]
 mod terminal;
 
 use rustix::process::{Pid, Signal, kill_process};
-use scripted_server::{Answer, Grant, Script, Server, Site, credentials_json};
+use scripted_server::{Script, Server};
 use serde_json::{Value, json};
+use six::Six;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use support::{Daemon, Home, PATIENCE};
+use support::{Daemon, Home};
 use terminal::Terminal;
 
 const HOUR: Duration = Duration::from_secs(3600);
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// The schema of `status --json`, as it is published.
 fn schema() -> Value {
@@ -34,85 +36,12 @@ fn valid(status: &Value) {
     assert!(found.is_empty(), "{found:#?}\n{status:#}");
 }
 
-/// Six servers: fresh, due, retrying with 503, dead, a stub, and one without refresh token.
-struct Six {
-    home: Home,
-    server: Server,
-    daemon: Option<Daemon>,
-}
-
-impl Six {
-    fn new() -> Self {
-        let server = Server::start(Script::default()).unwrap();
-        let site = |name: &str| server.add(name, Script::default());
-        let (fresh, due, retrying, dead, none) =
-            (site("fresh"), site("due"), site("retrying"), site("dead"), site("none"));
-        retrying.answer_always(Answer::status(503).retry_after(5 * MINUTE));
-        let grants = [
-            ("fresh", fresh.grant(HOUR)),
-            ("retrying", retrying.grant(5 * MINUTE)),
-            ("dead", dead.grant(Duration::ZERO)),
-            ("none", none.grant(HOUR)),
-        ];
-        assert!(dead.kill(&grants[2].1.refresh_token));
-        let home = Home::new();
-        // A session is at work, so that what is due waits for a quiet moment.
-        let sessions = home.path().join(".claude/projects/here");
-        std::fs::create_dir_all(&sessions).unwrap();
-        std::fs::write(sessions.join("session.jsonl"), "{}\n").unwrap();
-        let store = |due: &Grant| {
-            let with_due = grants.iter().map(|(name, grant)| (*name, grant)).chain([("due", due)]);
-            let mut document: Value = serde_json::from_str(&credentials_json(with_due)).unwrap();
-            let entries = document["mcpOAuth"].as_object_mut().unwrap();
-            entries
-                .get_mut(&grants[3].1.key("none"))
-                .unwrap()
-                .as_object_mut()
-                .unwrap()
-                .remove("refreshToken");
-            let stub = json!({"serverName": "stub", "serverUrl": "https://stub.example/mcp", "accessToken": "", "expiresAt": 0});
-            entries.insert("stub|0123456789abcdef".into(), stub);
-            home.store(&document.to_string());
-        };
-        // The first look shows how long its tokens live; ten minutes of such a life are inside the margin.
-        store(&due.grant(Duration::ZERO));
-        let mut daemon = Daemon::start(home.command(&["run"]));
-        daemon.wait_for("due: refreshed");
-        store(&due.grant(10 * MINUTE));
-        let six = Self { home, server, daemon: Some(daemon) };
-        six.settle(&due);
-        six
-    }
-
-    /// Waits until every server is in its condition.
-    fn settle(&self, due: &Site) {
-        let end = Instant::now() + PATIENCE;
-        let expected = ["needs_person", "due", "fresh", "fresh", "retrying", "needs_person"];
-        loop {
-            let status = self.home.status();
-            let mut servers: Vec<_> = status["servers"].as_array().unwrap().iter().collect();
-            servers.sort_by_key(|server| server["name"].as_str().unwrap());
-            if servers.iter().map(|server| server["state"].as_str().unwrap()).eq(expected) {
-                valid(&status);
-                assert_eq!(due.refreshes(), 1);
-                return;
-            }
-            assert!(Instant::now() < end, "{status:#}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn stop(&mut self) {
-        self.daemon.take().unwrap().terminate();
-    }
-
-    /// `status` on a terminal: exit code and what it shows.
-    fn shown(&self, columns: u16, variables: &[(&str, &str)]) -> (i32, String) {
-        let mut command = self.home.command(&["status"]);
-        command.env("TERM", "xterm-256color").envs(variables.iter().copied());
-        let (code, text) = Terminal::start(command, columns, 24).end();
-        (code, text.replace('\r', ""))
-    }
+/// `status` on a terminal: exit code and what it shows.
+fn shown(home: &Home, columns: u16, variables: &[(&str, &str)]) -> (i32, String) {
+    let mut command = home.command(&["status"]);
+    command.env("TERM", "xterm-256color").envs(variables.iter().copied());
+    let (code, text) = Terminal::start(command, columns, 24).end();
+    (code, text.replace('\r', ""))
 }
 
 fn first_words(text: &str) -> Vec<&str> {
@@ -120,7 +49,7 @@ fn first_words(text: &str) -> Vec<&str> {
     rows.map(|line| line.split_whitespace().next().unwrap()).collect()
 }
 
-const ORDER: [&str; 6] = ["dead", "stub", "retrying", "due", "fresh", "none"];
+const ORDER: [&str; 6] = ["figma", "notion", "jira", "sentry", "grafana", "linear"];
 const UTF8: (&str, &str) = ("LANG", "en_GB.UTF-8");
 const PLAIN: (&str, &str) = ("NO_COLOR", "1");
 
@@ -135,31 +64,31 @@ fn the_two_that_need_a_person_come_first_and_say_what_to_type() {
         assert_eq!((code, first_words(&text)), (1, ORDER.to_vec()), "{text}{remarks}");
         let lines: Vec<_> = text.lines().collect();
         assert!(
-            lines[0].contains("  type: claude mcp login dead  # the login has ended (invalid_grant)"),
+            lines[1].contains("  type: claude mcp login notion  # the login has ended (invalid_grant)"),
             "{text}"
         );
-        assert!(lines[1].contains("  type: claude mcp login stub  # not logged in"), "{text}");
+        assert!(lines[0].contains("  type: claude mcp login figma  # not logged in"), "{text}");
         assert!(lines[2].contains("retrying") && lines[2].contains("again in 4 min"), "{text}");
-        assert!(lines[3].contains("due        9 min ") && lines[5].contains("no refresh token"), "{text}");
+        assert!(lines[3].contains("due        9 min ") && lines[4].contains("no refresh token"), "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains('█'), "{text}");
         assert_eq!(remarks.contains("does not run"), stopped, "{remarks}");
 
         // 80 columns, 120 columns, no colour, no UTF-8.
-        let (code, text) = six.shown(80, &[UTF8, PLAIN]);
+        let (code, text) = shown(&six.home, 80, &[UTF8, PLAIN]);
         assert_eq!((code, first_words(&text)), (1, ORDER.to_vec()), "{text}");
         assert!(text.contains("█░") && !text.contains('\u{1b}'), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert!(text.contains("\n  type: claude mcp login dead\n"), "{text}");
+        assert!(text.contains("\n  type: claude mcp login notion\n"), "{text}");
         if std::env::var_os("SHOW").is_some() {
-            eprintln!("{}{}", six.shown(80, &[UTF8]).1, six.shown(120, &[]).1);
+            eprintln!("{}{}", shown(&six.home, 80, &[UTF8]).1, shown(&six.home, 120, &[]).1);
         }
-        let (_, wide) = six.shown(120, &[UTF8, PLAIN]);
+        let (_, wide) = shown(&six.home, 120, &[UTF8, PLAIN]);
         assert!(wide.lines().next().unwrap().len() >= text.lines().next().unwrap().len(), "{wide}");
-        assert!(six.shown(80, &[UTF8]).1.contains("\u{1b}[1;31m"));
-        let ascii = six.shown(80, &[("LC_ALL", "C"), PLAIN]).1;
+        assert!(shown(&six.home, 80, &[UTF8]).1.contains("\u{1b}[1;31m"));
+        let ascii = shown(&six.home, 80, &[("LC_ALL", "C"), PLAIN]).1;
         assert!(ascii.is_ascii() && ascii.contains("##"), "{ascii}");
         for columns in [1, 5, 20, 40] {
-            let (code, text) = six.shown(columns, &[UTF8, PLAIN]);
+            let (code, text) = shown(&six.home, columns, &[UTF8, PLAIN]);
             let widest =
                 text.lines().filter(|line| !line.contains("type:")).map(|line| line.chars().count()).max();
             assert!(code == 1 && widest <= Some(usize::from(columns).max(4)), "{columns}: {text}");
@@ -172,10 +101,10 @@ fn the_two_that_need_a_person_come_first_and_say_what_to_type() {
 #[test]
 fn one_server_is_shown_with_all_that_is_known() {
     let six = Six::new();
-    let (code, text, _) = six.home.told(&["status", "retrying"]);
+    let (code, text, _) = six.home.told(&["status", "jira"]);
     assert_eq!(code, 0, "{text}");
     for (row, content) in [
-        ("server", "retrying"),
+        ("server", "jira"),
         ("url", "http://127.0.0.1:"),
         ("issuer", "http://127.0.0.1:"),
         ("token endpoint", "http://127.0.0.1:"),
@@ -189,7 +118,7 @@ fn one_server_is_shown_with_all_that_is_known() {
         let line = text.lines().find(|line| line.starts_with(&format!("{row} "))).unwrap_or_default();
         assert!(line.contains(content), "{row}: {content} in {text}");
     }
-    let (code, text, _) = six.home.told(&["status", "due"]);
+    let (code, text, _) = six.home.told(&["status", "sentry"]);
     assert!(
         code == 0 && text.contains("15 min before it ends (the configured share of the lifetime)"),
         "{text}"

@@ -80,7 +80,6 @@ fn lines(entries: &[&EntryStatus], now: Timestamp) -> String {
         let next = match next_refresh(entry, now) {
             Some(next) if next == "now" => "refresh due now".to_owned(),
             Some(next) => format!("{} {next}", if failing(entry) { "again" } else { "next" }),
-            None if entry.refresh.is_none() && entry.action.is_none() => "no refresh token".to_owned(),
             None => EMPTY.to_owned(),
         };
         let name = visible(&entry.name);
@@ -218,7 +217,11 @@ fn failing(entry: &EntryStatus) -> bool {
 }
 
 fn last(entry: &EntryStatus, now: Timestamp, ago: bool) -> String {
-    let Some(last) = &entry.last else { return EMPTY.to_owned() };
+    let Some(last) = &entry.last else {
+        // Nothing was ever tried here, and never will be.
+        let hopeless = entry.refresh.is_none() && entry.action.is_none();
+        return if hopeless { "no refresh token" } else { EMPTY }.to_owned();
+    };
     let what = match last.outcome {
         // Shorter than elsewhere: it stands in a column.
         Outcome::Adopted => "by Claude Code",

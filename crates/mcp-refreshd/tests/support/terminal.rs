@@ -1,5 +1,8 @@
 //! A terminal without a person.
 
+// Each test file is a program of its own and uses only some of this.
+#![allow(dead_code)]
+
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -49,7 +52,7 @@ impl Terminal {
 
     /// Everything that was written up to the end of this text.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
-        let end = Instant::now() + super::PATIENCE;
+        let end = Instant::now() + super::support::PATIENCE;
         loop {
             if let Some(at) = self.seen.find(text) {
                 let rest = self.seen.split_off(at + text.len());
@@ -69,7 +72,7 @@ impl Terminal {
 
     /// Waits for its end; gives exit code and what was written since the last look.
     pub(crate) fn end(mut self) -> (i32, String) {
-        while let Ok(bytes) = self.output.recv_timeout(super::PATIENCE) {
+        while let Ok(bytes) = self.output.recv_timeout(super::support::PATIENCE) {
             self.seen.push_str(std::str::from_utf8(&bytes).unwrap());
         }
         (self.process.wait().unwrap().code().unwrap(), self.seen)
