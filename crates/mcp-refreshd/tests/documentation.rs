@@ -67,9 +67,7 @@ fn shown_in(file: &Path) -> Vec<Shown> {
                 command: command.replace("cargo run --release -- ", "mcp-refreshd "),
                 output: Vec::new(),
             }),
-            None => {
-                all.last_mut().expect("a console block begins with a command").output.push(line.to_owned())
-            }
+            None => all.last_mut().unwrap().output.push(line.to_owned()),
         }
     }
     all
