@@ -196,6 +196,25 @@ fn a_follower_that_went_away_is_no_error() {
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(3), &b""[..]));
 }
 
+#[test]
+fn a_follower_that_leaves_later_is_noticed_though_nothing_changes() {
+    let home = Home::new();
+    let mut child =
+        home.command(&["status", "--watch"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut byte = [0];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut byte).unwrap();
+    drop(child.stdout.take());
+    let end = Instant::now() + support::PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > end {
+            child.kill().unwrap();
+            panic!("it goes on for nobody");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
 /// 50 ms are promised for a release build on an idle machine; here a debug build on a busy one is judged.
 const GENEROUS: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1500 } else { 250 });
 

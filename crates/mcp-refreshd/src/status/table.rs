@@ -124,7 +124,7 @@ fn table(entries: &[&EntryStatus], now: Timestamp, look: &Look, columns: usize) 
             (Some(entry), 1 | 2) => look.painted(cell, colour(entry.state)),
             _ => cell.to_owned(),
         };
-        text.push_str(&cut(&row_of(row, widths, &paint), if fits { usize::MAX } else { columns }));
+        text.push_str(cut(&row_of(row, widths, &paint), if fits { usize::MAX } else { columns }).trim_end());
         text.push('\n');
         if let Some(entry) = entry {
             text.push_str(&below(entry, look, columns));
@@ -142,7 +142,7 @@ fn row(entry: &EntryStatus, now: Timestamp, look: &Look, layout: Layout) -> Vec<
     let bar = bar(entry, now, look, layout.bar);
     let left = if bar.is_empty() { words_left } else { format!("{bar} {words_left}") };
     let next = next_refresh(entry, now).unwrap_or_else(|| EMPTY.to_owned());
-    let name = shortened(&entry.name, layout.longest_name);
+    let name = shortened(&look.shows(&visible(&entry.name)), layout.longest_name);
     vec![
         look.shows(&name).into_owned(),
         words(entry.state).to_owned(),
@@ -165,7 +165,8 @@ fn below(entry: &EntryStatus, look: &Look, columns: usize) -> String {
         say(&format!("new token not saved yet: {unsaved}"));
     }
     if let Some(action) = &entry.action {
-        text.push_str(&format!("{GAP}type: {}\n", look.painted(&look.shows(action), "1")));
+        // Not even in ASCII: an escaped name would be another one.
+        text.push_str(&format!("{GAP}type: {}\n", look.painted(action, "1")));
     }
     text
 }

@@ -42,7 +42,8 @@ pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Fai
             }
             _ => journal.news(&status, trouble.as_deref(), now),
         };
-        if !text.is_empty() && output::part(&text)? == Reader::Gone {
+        let reader = if text.is_empty() { output::reader() } else { output::part(&text)? };
+        if reader == Reader::Gone {
             return Ok(exit(&status));
         }
         tokio::select! {
