@@ -75,7 +75,15 @@ impl Terminal {
         while let Ok(bytes) = self.output.recv_timeout(super::support::PATIENCE) {
             self.seen.push_str(std::str::from_utf8(&bytes).unwrap());
         }
-        (self.process.wait().unwrap().code().unwrap(), self.seen)
+        (self.process.wait().unwrap().code().unwrap(), std::mem::take(&mut self.seen))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
