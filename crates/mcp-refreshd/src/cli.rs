@@ -1,4 +1,5 @@
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -39,6 +40,9 @@ pub(crate) enum Command {
         /// Prints JSON (format version 1)
         #[arg(long)]
         json: bool,
+        /// Shows it again whenever something changed, until Ctrl-C
+        #[arg(long, short, conflicts_with = "json")]
+        watch: bool,
     },
 
     /// Refreshes now what is due
@@ -104,6 +108,21 @@ pub(crate) enum Command {
         /// Prints the default configuration file, with comments, instead
         #[arg(long)]
         defaults: bool,
+    },
+
+    /// Shows the agent's log, wherever this system keeps it
+    Logs {
+        /// Also what is logged from now on, until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+    },
+
+    /// Prints the completions of a shell
+    ///
+    /// For bash: mcp-refreshd completions bash > ~/.local/share/bash-completion/completions/mcp-refreshd
+    Completions {
+        /// Which shell
+        shell: Shell,
     },
 }
 

@@ -5,12 +5,14 @@ use crate::cli::{Cli, Command};
 use crate::config::{self, Config, ConfigError};
 use crate::exit::Exit;
 use crate::instance::InstanceError;
+use crate::logs::logs;
+use crate::look::Look;
 use crate::paths::{FolderError, NoHome, Paths};
 use crate::protocol::{Answer, Ask};
 use crate::refresh::{Wish, refresh};
 use crate::report::Status;
 use crate::socket::{self, AskError};
-use crate::{check, daemon, doctor, output, status};
+use crate::{check, completions, daemon, doctor, output, status};
 use jiff::Timestamp;
 use std::io;
 use std::path::Path;
@@ -33,6 +35,11 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into() }
+    }
+
+    /// What the person is told.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 }
 
@@ -76,7 +83,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
     let paths = Paths::of_this_process();
     match command {
         Command::Run => daemon::run(&paths?),
-        Command::Status { name, json } => block_on(status(&paths?, name.as_deref(), json))?,
+        Command::Status { name, json: _, watch: true } => block_on(status::watch(&paths?, name.as_deref()))?,
+        Command::Status { name, json, watch: false } => block_on(status(&paths?, name.as_deref(), json))?,
         Command::Refresh { names, force, dry_run } => {
             block_on(refresh(&paths?, Wish { names, force, dry_run }))?
         }
@@ -91,6 +99,11 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Well)
         }
         Command::Config { defaults: false } => configuration(&paths?),
+        Command::Logs { follow } => logs(&paths?, follow),
+        Command::Completions { shell } => {
+            completions::print(shell)?;
+            Ok(Exit::Well)
+        }
     }
 }
 
@@ -122,11 +135,19 @@ pub(crate) async fn reach(state: &Path) -> Result<Option<Status>, AskError> {
     }
 }
 
-async fn status(paths: &Paths, name: Option<&str>, json: bool) -> Result<Exit, Failure> {
-    let mut status = match reach(&paths.state).await? {
+/// How everything is, from the daemon if it runs, else from the disk.
+///
+/// # Errors
+/// A daemon runs and does not answer as it should, or the configuration cannot be used.
+pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
+    Ok(match reach(&paths.state).await? {
         Some(status) => status,
         None => status_from_disk(&Config::load(&paths.config, &paths.home)?, paths).await,
-    };
+    })
+}
+
+async fn status(paths: &Paths, name: Option<&str>, json: bool) -> Result<Exit, Failure> {
+    let mut status = gather(paths).await?;
     if let Some(name) = name {
         status = status::only(status, name).map_err(|message| Failure::new(Exit::Usage, message))?;
     }
@@ -136,7 +157,7 @@ async fn status(paths: &Paths, name: Option<&str>, json: bool) -> Result<Exit, F
     } else if name.is_some() {
         status::detailed(&status, now)
     } else {
-        status::overview(&status, now)
+        status::overview(&status, now, &Look::of_stdout())
     };
     output::result(&text)?;
     for remark in status::remarks(&status) {

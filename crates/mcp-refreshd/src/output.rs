@@ -1,5 +1,6 @@
 //! The only place that prints. Results go to standard output, messages to standard error.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Write};
 
 /// Prints a result. A reader that went away (`mcp-refreshd status | head -1`) is no error.
@@ -7,10 +8,36 @@ use std::io::{self, Write};
 /// # Errors
 /// Any other failure to write, a full disk behind a redirection for one.
 pub(crate) fn result(text: &str) -> io::Result<()> {
+    part(text).map(drop)
+}
+
+/// Whether anybody still reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    There,
+    Gone,
+}
+
+/// Prints a part of a result that goes on, and says whether to go on.
+///
+/// # Errors
+/// As [`result`].
+pub(crate) fn part(text: &str) -> io::Result<Reader> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        other => other.map(|()| Reader::There),
+    }
+}
+
+/// Whether anybody still reads standard output: a pipe or terminal whose other end was closed is in error, without a write.
+pub(crate) fn reader() -> Reader {
+    let out = io::stdout();
+    let mut look = [PollFd::new(&out, PollFlags::empty())];
+    match poll(&mut look, Some(&Timespec::default())) {
+        Ok(_) if look.iter().any(|fd| fd.revents().contains(PollFlags::ERR)) => Reader::Gone,
+        // What cannot be asked is found out at the next write.
+        _ => Reader::There,
     }
 }
 

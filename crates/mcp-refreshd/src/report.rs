@@ -4,7 +4,7 @@ use crate::action;
 use claude_store::EntryKey;
 use jiff::Timestamp;
 use oauth_secret::Fingerprint;
-use refresh_engine::{EntryReport, LastRefresh, State, StoreReport, Until};
+use refresh_engine::{EntryReport, LastRefresh, MarginRule, State, StoreReport, Until};
 use serde::{Deserialize, Serialize};
 
 /// How everything is.
@@ -62,6 +62,24 @@ pub(crate) struct EntryStatus {
     pub(crate) why: Option<String>,
     /// What the person types.
     pub(crate) action: Option<String>,
+    /// What only `status NAME` and the bars show; an older agent does not say it.
+    #[serde(default)]
+    pub(crate) facts: Facts,
+}
+
+/// Facts about an entry for those who want to know all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Facts {
+    /// Whole life of the access token in seconds.
+    pub(crate) lifetime_s: Option<u64>,
+    /// Why the margin is what it is, in words.
+    pub(crate) margin_why: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) token_endpoint: Option<String>,
+    /// Failures in a row.
+    pub(crate) failures: u32,
+    /// No request before this moment.
+    pub(crate) retry_at: Option<Timestamp>,
 }
 
 impl StoreStatus {
@@ -103,7 +121,25 @@ impl From<EntryReport> for EntryStatus {
             unsaved: report.unsaved,
             why,
             action,
+            facts: Facts {
+                lifetime_s: report.lifetime.map(|life| life.as_secs()),
+                margin_why: report.margin_rule.map(margin_why).map(str::to_owned),
+                issuer: report.issuer,
+                token_endpoint: report.token_endpoint,
+                failures: report.failures,
+                retry_at: report.retry_at,
+            },
         }
+    }
+}
+
+fn margin_why(rule: MarginRule) -> &'static str {
+    match rule {
+        MarginRule::Share => "the configured share of the lifetime",
+        MarginRule::Floor => "the least margin; a share of the lifetime would be shorter",
+        MarginRule::Ceiling => "the greatest margin; a share of the lifetime would be longer",
+        MarginRule::Server => "set for this server",
+        MarginRule::Lifetime => "three quarters of the lifetime; the settings ask for more",
     }
 }
 

@@ -1,13 +1,17 @@
 //! `mcp-refreshd status`: how everything is, as text, as JSON, and as an exit code.
 
 mod json;
+mod table;
 mod text;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use json::json;
-pub(crate) use text::{detailed, outcome_words, overview};
+pub(crate) use table::overview;
+pub(crate) use text::{detailed, outcome_words};
+pub(crate) use watch::watch;
 
 use crate::action;
 use crate::exit::Exit;

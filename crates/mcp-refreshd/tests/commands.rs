@@ -121,7 +121,10 @@ fn a_refresh_that_a_dead_login_prevents_says_what_to_type() {
     assert_eq!(code, 1, "{told}");
     let (code, told, _) = home.told(&["status"]);
     assert_eq!(code, 1);
-    assert!(told.starts_with("lab  needs you  type: claude mcp login lab"), "{told}");
+    assert!(
+        told.starts_with("lab  needs you  ") && told.contains("  type: claude mcp login lab  # "),
+        "{told}"
+    );
     assert!(server.wait_for(PATIENCE, |log| !log.is_empty()));
 }
 

@@ -54,7 +54,7 @@ pub use keeper::{Keeper, Mode, Refreshed, RefreshedHow, Setup};
 pub use memory::{Disappearance, Heal, VANISHED_KEPT, decide_heal, disappearance};
 pub use partners::{Client, Endpoint, Partners};
 pub use plan::{Ignored, Need, Plan, Reason, Until, plan, plan_forced};
-pub use policy::{CLIENT_WINDOW, MARGIN_CEILING, MARGIN_FLOOR, Policy, SHORT_LIFE, ServerPolicy};
+pub use policy::{CLIENT_WINDOW, MARGIN_CEILING, MARGIN_FLOOR, MarginRule, Policy, SHORT_LIFE, ServerPolicy};
 pub use record::{CachedMetadata, LastRefresh, Outcome, Pin, Record, Retry, Verdict};
 pub use records::{Records, RecordsError};
 pub use report::{EntryReport, State, StoreReport, inspect};

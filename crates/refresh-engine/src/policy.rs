@@ -47,6 +47,21 @@ pub struct Policy {
     pub servers: BTreeMap<String, ServerPolicy>,
 }
 
+/// Which rule made a margin what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarginRule {
+    /// The share of the lifetime.
+    Share,
+    /// The least margin, because the share is less.
+    Floor,
+    /// The greatest margin, because the share is more.
+    Ceiling,
+    /// What the user set for this server.
+    Server,
+    /// Three quarters of the lifetime, because the settings ask for more.
+    Lifetime,
+}
+
 /// What the user set for one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerPolicy {
@@ -99,6 +114,20 @@ impl Policy {
         // A margin of the whole lifetime would mean to refresh without end.
         margin.min(lifetime / 4 * 3).max(MARGIN_FLOOR)
     }
+
+    /// Which rule made [`margin_of`](Self::margin_of) what it is, for people who wonder.
+    #[must_use]
+    pub fn margin_rule(&self, server_name: &str, lifetime: Duration) -> MarginRule {
+        let margin = self.margin_of(server_name, lifetime);
+        let floor = self.margin_floor.max(MARGIN_FLOOR);
+        match self.servers.get(server_name).and_then(|server| server.margin) {
+            Some(set) if set == margin => MarginRule::Server,
+            None if lifetime / 100 * u32::from(self.margin_percent) == margin => MarginRule::Share,
+            _ if margin == floor || margin == MARGIN_FLOOR => MarginRule::Floor,
+            None if margin == self.margin_ceiling.max(floor) => MarginRule::Ceiling,
+            _ => MarginRule::Lifetime,
+        }
+    }
 }
 
 /// The margin with its jitter: up to 10 % earlier, never later, the same for one token as long as it lives, so that entries
@@ -142,6 +171,18 @@ mod tests {
         policy.servers.insert("a".into(), ServerPolicy { margin, ..ServerPolicy::default() });
         assert_eq!(policy.margin_of("a", 2 * HOUR), Duration::from_secs(90 * 60));
         assert_eq!(policy.margin_of("a", Duration::ZERO), 24 * HOUR);
+    }
+
+    #[test]
+    fn a_margin_says_which_rule_made_it() {
+        let mut policy = Policy::default();
+        assert_eq!(policy.margin_rule("a", HOUR), MarginRule::Share);
+        assert_eq!(policy.margin_rule("a", HOUR / 6), MarginRule::Floor);
+        assert_eq!(policy.margin_rule("a", 24 * HOUR), MarginRule::Ceiling);
+        let margin = Some(HOUR);
+        policy.servers.insert("a".into(), ServerPolicy { margin, ..ServerPolicy::default() });
+        assert_eq!(policy.margin_rule("a", 8 * HOUR), MarginRule::Server);
+        assert_eq!(policy.margin_rule("a", HOUR), MarginRule::Lifetime);
     }
 
     proptest! {

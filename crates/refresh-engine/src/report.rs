@@ -2,7 +2,7 @@
 
 use crate::plan::{Ignored, Need, Plan, Until, plan};
 use crate::record::LastRefresh;
-use crate::{Client, Clock, Now, Partners, Policy, Record, Records, Seen, Verdict};
+use crate::{Client, Clock, MarginRule, Now, Partners, Policy, Record, Records, Seen, Verdict};
 use claude_store::{ReadError, Store};
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
@@ -60,6 +60,16 @@ pub struct EntryReport {
     pub unsaved: Option<String>,
     /// What the next refresh waits for.
     pub waits_for: Option<Until>,
+    /// Which rule made the margin.
+    pub margin_rule: Option<MarginRule>,
+    /// Who issued the grant, where the entry or the metadata names it.
+    pub issuer: Option<String>,
+    /// Where its refresh token is presented, as last looked up.
+    pub token_endpoint: Option<String>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// No request before this moment, which is in the future.
+    pub retry_at: Option<Timestamp>,
 }
 
 /// An entry's state in one word; the words of `status --json`.
@@ -180,7 +190,23 @@ pub(crate) fn report_entry(seen: &Seen, record: &Record, circumstances: &Circums
         },
         unsaved: unsaved.clone(),
         waits_for: next.and_then(|(_, until)| until),
+        margin_rule: record.lifetime().map(|life| policy.margin_rule(name, life)),
+        issuer: issuer(seen, record),
+        token_endpoint: record
+            .metadata
+            .as_ref()
+            .map(|cached| discreet(cached.metadata.token_endpoint.as_str())),
+        failures: record.failures,
+        retry_at: record.retry.filter(|retry| !retry.left(*now).is_zero()).map(|retry| retry.not_before),
     }
+}
+
+/// What the client wrote at the login, else what the metadata says.
+fn issuer(seen: &Seen, record: &Record) -> Option<String> {
+    let published = || record.metadata.as_ref()?.metadata.issuer.as_deref();
+    let entry = &seen.entry;
+    let found = entry.issuer.as_deref().or_else(published);
+    found.or(entry.discovery.authorization_server_url.as_deref()).map(discreet)
 }
 
 /// A URL without what may be a secret: user, password, query and fragment (some servers take an API key in the query).

@@ -7,6 +7,8 @@ use rustix::time::{
     timerfd_create, timerfd_settime,
 };
 use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -16,6 +18,28 @@ pub(crate) const SOCKET_PATH_LIMIT: usize = 107;
 
 /// How often the clocks are looked at where no timer can be had.
 const TICK: Duration = Duration::from_secs(30);
+
+/// The unit that runs the agent.
+const UNIT: &str = "mcp-refreshd.service";
+
+/// The program that shows the agent's log, where the agent is a service of this user: the journal's reader.
+pub(crate) fn log_reader(home: &Path, follow: bool) -> Option<Command> {
+    // The user's own folders, then those of the machine and its packages: systemd.unit(5).
+    let folder = |variable: &str, usual: &str| {
+        let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        named.unwrap_or_else(|| home.join(usual)).join("systemd/user")
+    };
+    let own = [folder("XDG_CONFIG_HOME", ".config"), folder("XDG_DATA_HOME", ".local/share")];
+    let machine = ["/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user"];
+    let mut folders = own.into_iter().chain(machine.into_iter().map(PathBuf::from));
+    folders.find(|folder| folder.join(UNIT).exists())?;
+    let mut reader = Command::new("journalctl");
+    reader.args(["--user", "--unit", UNIT]);
+    if follow {
+        reader.arg("--follow");
+    }
+    Some(reader)
+}
 
 /// Time since boot, suspends included.
 pub(crate) fn since_boot() -> Duration {

@@ -2,6 +2,8 @@ use crate::clock::{IsBefore, SystemClock};
 use refresh_engine::{Clock, Now};
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 /// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
@@ -19,6 +21,11 @@ pub(crate) fn since_boot() -> Duration {
 /// Nothing to do here: without rights of debugging no process reads another one's memory.
 pub(crate) fn forbid_tracing() -> io::Result<()> {
     Ok(())
+}
+
+/// Nothing here keeps the agent's log.
+pub(crate) fn log_reader(_home: &Path, _follow: bool) -> Option<Command> {
+    None
 }
 
 /// Sleeps until either clock has reached its part of `moment`.

@@ -1,5 +1,6 @@
 use super::*;
-use crate::report::{Daemon, StoreStatus};
+use crate::look::Look;
+use crate::report::{Daemon, Facts, StoreStatus};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use refresh_engine::{LastRefresh, Outcome};
@@ -32,6 +33,7 @@ fn entry(name: &str, state: State) -> EntryStatus {
         unsaved: None,
         why: None,
         action: None,
+        facts: Facts { lifetime_s: Some(3600), ..Facts::default() },
     }
 }
 
@@ -60,35 +62,169 @@ fn status(entries: Vec<EntryStatus>) -> Status {
     }
 }
 
-#[test]
-fn the_overview_has_one_line_for_each_server_and_the_persons_problem_first() {
-    let retrying = EntryStatus {
-        next_refresh_at: at("2026-11-22T12:00:20Z"),
-        last: Some(LastRefresh {
-            at: at("2026-11-22T11:59:50Z").unwrap(),
-            outcome: Outcome::Unsent,
-            detail: "x".into(),
-        }),
-        ..entry("jira", State::Retrying)
+/// A reader that is no terminal.
+const PIPE: Look = Look { size: None, colour: false, utf8: true, cursor: false };
+
+fn terminal(columns: usize) -> Look {
+    Look { size: Some((columns, 24)), colour: false, utf8: true, cursor: true }
+}
+
+fn retrying(name: &str) -> EntryStatus {
+    let last = LastRefresh {
+        at: at("2026-11-22T11:59:50Z").unwrap(),
+        outcome: Outcome::Transient,
+        detail: "HTTP 503".into(),
     };
-    let text = overview(&status(vec![entry("lab", State::Fresh), retrying, dead("notion")]), now());
+    EntryStatus {
+        next_refresh_at: at("2026-11-22T12:00:20Z"),
+        last: Some(last),
+        ..entry(name, State::Retrying)
+    }
+}
+
+fn three() -> Status {
+    status(vec![entry("lab", State::Fresh), retrying("jira"), dead("notion")])
+}
+
+#[test]
+fn off_a_terminal_each_server_has_one_line_and_the_persons_problem_is_first() {
+    let expected = [
+        "notion  needs you  43 min left  -               refreshed 17 min ago  \
+         type: claude mcp login notion  # the login has ended (invalid_grant)",
+        "jira    retrying   43 min left  again in 20 s   failed 10 s ago",
+        "lab     fresh      43 min left  next in 31 min  refreshed 17 min ago",
+    ];
+    assert_eq!(overview(&three(), now(), &PIPE), expected.join("\n") + "\n");
+}
+
+#[test]
+fn on_a_terminal_of_eighty_columns_it_is_a_table_with_bars() {
     assert_eq!(
-        text,
-        "notion  needs you  type: claude mcp login notion  # the login has ended (invalid_grant)\n\
-         jira    retrying   43 min left, again in 20 s, not reached 10 s ago\n\
-         lab     fresh      43 min left, next in 31 min, refreshed 17 min ago\n"
+        overview(&three(), now(), &terminal(80)),
+        "SERVER  STATE      TIME LEFT          NEXT       LAST RESULT\n\
+         notion  needs you  ████████░░ 43 min  -          refreshed 17 min ago\n\
+         \u{20} the login has ended (invalid_grant)\n\
+         \u{20} type: claude mcp login notion\n\
+         jira    retrying   ████████░░ 43 min  in 20 s    failed 10 s ago\n\
+         lab     fresh      ████████░░ 43 min  in 31 min  refreshed 17 min ago\n"
     );
 }
 
 #[test]
-fn a_usual_line_fits_eighty_columns() {
-    let name = "a-rather-long-name-of-a-server-that-is-cut";
-    for text in [
-        overview(&status(vec![entry(name, State::Fresh)]), now()),
-        overview(&status(vec![entry("plugin:slack:slack", State::Refreshing)]), now()),
-    ] {
-        assert!(text.trim_end().chars().count() <= 80, "{text}");
+fn an_ascii_terminal_gets_its_bars_in_ascii() {
+    let ascii = Look { utf8: false, ..terminal(80) };
+    let mut status = three();
+    status.stores[0]
+        .entries
+        .push(entry("a-rather-long-name-of-a-server-that-is-cut-somewhere", State::Fresh));
+    let text = overview(&status, now(), &ascii);
+    assert!(text.is_ascii() && text.contains("###") && text.contains("~ "), "{text}");
+}
+
+#[test]
+fn colours_change_nothing_but_the_colour() {
+    let text = overview(&three(), now(), &Look { colour: true, ..terminal(80) });
+    assert!(text.contains("\u{1b}[1;31mneeds you\u{1b}[0m"), "{text:?}");
+    let mut plain = String::new();
+    let mut parts = text.split('\u{1b}');
+    plain.push_str(parts.next().unwrap());
+    parts.for_each(|part| plain.push_str(part.split_once('m').unwrap().1));
+    assert_eq!(plain, overview(&three(), now(), &terminal(80)));
+}
+
+#[test]
+fn a_table_is_never_wider_than_the_terminal_but_for_what_to_type() {
+    let long = "a-rather-long-name-of-a-server-that-is-cut-and-goes-on-and-on";
+    let unsaved = EntryStatus { unsaved: Some("no room left for it".into()), ..entry("full", State::Due) };
+    let unknown = EntryStatus {
+        expires_at: None,
+        facts: Facts::default(),
+        last: None,
+        ..entry("unknown", State::Fresh)
+    };
+    let ended = EntryStatus { expires_at: at("2026-11-20T11:00:00Z"), ..entry("old", State::Expired) };
+    let all =
+        status(vec![entry(long, State::Refreshing), unsaved, unknown, ended, retrying("jira"), dead(long)]);
+    for columns in 0..=140 {
+        let text = overview(&all, now(), &terminal(columns));
+        let lines = text.lines().filter(|line| !line.contains("type:"));
+        let widest = lines.map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= columns.max(4), "{widest} in {columns}:\n{text}");
+        assert!(text.contains(&format!("type: claude mcp login {long}\n")), "{text}");
     }
+    let wide = overview(&all, now(), &terminal(120));
+    assert!(wide.contains("LAST RESULT") && wide.contains('█'), "{wide}");
+}
+
+#[test]
+fn a_usual_line_fits_eighty_columns() {
+    let twenty =
+        status(vec![entry("a-name-of-twenty-chr", State::Refreshing), retrying("plugin:slack:slack")]);
+    let text = overview(&twenty, now(), &terminal(80));
+    assert!(
+        text.contains("failed 10 s ago") && text.contains("a-name-of-twenty-chr  ") && text.contains('█'),
+        "{text}"
+    );
+}
+
+#[test]
+fn several_stores_keep_their_servers_apart_and_the_one_that_needs_a_person_is_first() {
+    let mut both = status(vec![entry("lab", State::Fresh)]);
+    both.stores.extend(status(vec![dead("notion")]).stores);
+    both.stores[1].location = "/srv/claude/.credentials.json".into();
+    let text = overview(&both, now(), &terminal(80));
+    assert!(text.starts_with("/srv/claude/.credentials.json:\n"), "{text}");
+    assert_eq!(text.matches("SERVER").count(), 2);
+}
+
+#[test]
+fn the_screen_is_written_only_where_something_changed_and_never_cleared_for_it() {
+    let mut screen = watch::Screen::default();
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(screen.show(&lines("a\nb")), "\u{1b}[?7la\u{1b}[K\r\nb\u{1b}[K\r\n\u{1b}[J\u{1b}[?7h");
+    assert_eq!(screen.show(&lines("a\nb")), "");
+    let again = screen.show(&lines("a"));
+    assert_eq!(again, "\u{1b}[?7l\r\u{1b}[2Aa\u{1b}[K\r\n\u{1b}[J\u{1b}[?7h");
+    assert!(!again.contains("[2J"));
+}
+
+#[test]
+fn a_frame_never_has_more_rows_than_the_terminal() {
+    let names = (0..100).map(|number| entry(&format!("server{number}"), State::Fresh)).collect();
+    let text = overview(&status(names), now(), &terminal(80));
+    for (columns, rows) in (0..30).flat_map(|rows| [1, 20, 80].map(|columns| (columns, rows))) {
+        let below = vec!["the agent does not run".to_owned()];
+        let lines = watch::frame(&text, below.clone(), columns, rows);
+        assert!(lines.len() <= rows.saturating_sub(1).max(1), "{columns} x {rows}: {lines:?}");
+        assert!(rows < 5 || lines.ends_with(&below), "{lines:?}");
+        assert!(
+            rows < 5 || columns < 20 || lines.iter().any(|line| line.ends_with(" more lines)")),
+            "{lines:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_terminal_only_changes_are_told() {
+    let mut journal = watch::Journal::default();
+    let first = journal.news(&three(), None, now());
+    assert_eq!(first.lines().count(), 3, "{first}");
+    assert!(first.starts_with("2026-11-22T12:00:00Z  notion  needs you  "), "{first}");
+    assert_eq!(journal.news(&three(), None, "2026-11-22T12:10:00Z".parse().unwrap()), "");
+    let mut changed = three();
+    changed.stores[0].entries[1].state = State::Fresh;
+    changed.stores[0].entries.pop();
+    let news = journal.news(&changed, None, now());
+    assert_eq!(
+        news,
+        "2026-11-22T12:00:00Z  jira  fresh  43 min left  failed for now\n\
+         2026-11-22T12:00:00Z  notion  removed\n"
+    );
+    let stopped = Status { daemon: None, ..changed.clone() };
+    assert!(journal.news(&stopped, None, now()).contains("the agent does not run"));
+    assert_eq!(journal.news(&stopped, None, now()), "");
+    assert!(journal.news(&changed, None, now()).contains("the agent runs"));
+    assert!(journal.news(&changed, Some("it does not answer"), now()).ends_with("  it does not answer\n"));
 }
 
 #[test]
@@ -98,9 +234,15 @@ fn no_name_of_a_server_moves_the_cursor() {
     status.stores[0].odd.push((nasty.into(), nasty.into()));
     status.stores[0].vanished.push(nasty.into());
     status.stores[0].entries[0].unsaved = Some(nasty.into());
-    let text = [overview(&status, now()), detailed(&status, now()), remarks(&status).join("\n")].concat();
+    let text = [
+        overview(&status, now(), &PIPE),
+        overview(&status, now(), &terminal(80)),
+        detailed(&status, now()),
+        remarks(&status).join("\n"),
+    ]
+    .concat();
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
-    assert_eq!(overview(&status, now()).lines().count(), 1);
+    assert_eq!(overview(&status, now(), &PIPE).lines().count(), 1);
 }
 
 #[test]

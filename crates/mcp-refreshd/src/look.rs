@@ -1,0 +1,119 @@
+//! What standard output is: how wide, whether it shows colours, and whether it understands more than ASCII.
+
+use rustix::termios::tcgetwinsize;
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+
+/// Where a terminal does not tell its size.
+const USUAL: (usize, usize) = (80, 24);
+
+/// How a text is to be laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Columns and rows; `None` where the reader is no terminal.
+    pub(crate) size: Option<(usize, usize)>,
+    pub(crate) colour: bool,
+    /// The locale's encoding is UTF-8.
+    pub(crate) utf8: bool,
+    /// The cursor can be moved.
+    pub(crate) cursor: bool,
+}
+
+impl Look {
+    /// That of this process's standard output now: a terminal's size changes.
+    pub(crate) fn of_stdout() -> Self {
+        let out = std::io::stdout();
+        let env = |name: &str| std::env::var_os(name);
+        if !out.is_terminal() {
+            return Self::new(None, &env);
+        }
+        let told = tcgetwinsize(&out).map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)));
+        let (columns, rows) = told.unwrap_or((0, 0));
+        let or = |told: usize, variable: &str, usual: usize| match told {
+            0 => env(variable)
+                .and_then(|value| value.to_str()?.parse().ok())
+                .filter(|number| *number > 0)
+                .unwrap_or(usual),
+            told => told,
+        };
+        Self::new(Some((or(columns, "COLUMNS", USUAL.0), or(rows, "LINES", USUAL.1))), &env)
+    }
+
+    /// For a reader of this size and this environment.
+    pub(crate) fn new(size: Option<(usize, usize)>, env: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let set = |name: &str| env(name).filter(|value| !value.is_empty());
+        let able = size.is_some() && set("TERM").is_some_and(|term| term != "dumb");
+        // The order of POSIX.
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| set(name)).unwrap_or_default();
+        let locale = locale.to_string_lossy().to_lowercase();
+        Self {
+            size,
+            colour: able && set("NO_COLOR").is_none(),
+            utf8: locale.contains("utf-8") || locale.contains("utf8"),
+            cursor: able,
+        }
+    }
+
+    /// The text as this terminal can show it. What is no terminal gets every text as it is.
+    pub(crate) fn shows<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.utf8 || self.size.is_none() || text.is_ascii() {
+            return Cow::Borrowed(text);
+        }
+        let mut ascii = String::new();
+        for character in text.chars() {
+            match character {
+                '…' => ascii.push('~'),
+                other if other.is_ascii() => ascii.push(other),
+                other => ascii.extend(other.escape_unicode()),
+            }
+        }
+        Cow::Owned(ascii)
+    }
+
+    /// The text in this colour (parameters of the escape sequence), where there are colours.
+    pub(crate) fn painted(&self, text: &str, colour: &str) -> String {
+        if self.colour && !colour.is_empty() {
+            format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(size: Option<(usize, usize)>, variables: &[(&str, &str)]) -> Look {
+        Look::new(size, &|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+        })
+    }
+
+    #[test]
+    fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {
+        let xterm = [("TERM", "xterm")];
+        assert!(look(Some((80, 24)), &xterm).colour);
+        assert!(!look(None, &xterm).colour);
+        assert!(!look(Some((80, 24)), &[("TERM", "dumb")]).colour);
+        assert!(!look(Some((80, 24)), &[]).cursor);
+        assert!(!look(Some((80, 24)), &[("TERM", "xterm"), ("NO_COLOR", "1")]).colour);
+        assert!(look(Some((80, 24)), &[("TERM", "xterm"), ("NO_COLOR", "")]).colour);
+    }
+
+    #[test]
+    fn the_locale_is_found_in_the_order_of_posix() {
+        assert!(look(None, &[("LANG", "de_DE.UTF-8")]).utf8);
+        assert!(look(None, &[("LC_ALL", ""), ("LC_CTYPE", "C.utf8"), ("LANG", "C")]).utf8);
+        assert!(!look(None, &[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]).utf8);
+        assert!(!look(None, &[]).utf8);
+    }
+
+    #[test]
+    fn an_ascii_terminal_gets_ascii() {
+        let ascii = look(Some((80, 24)), &[("LANG", "C")]);
+        assert_eq!(ascii.shows("na\u{ef}ve…"), "na\\u{ef}ve~");
+        assert_eq!(look(None, &[]).shows("naïve"), "naïve");
+    }
+}

@@ -1,0 +1,54 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_mcp_refreshd_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_mcp_refreshd_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_mcp_refreshd_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_mcp_refreshd_using_subcommand
+    set -l cmd (__fish_mcp_refreshd_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -s V -l version -d 'Print version'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "run" -d 'Runs the agent in the foreground'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "status" -d 'Shows every server: its state, the time left, the last result, and what to type'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "refresh" -d 'Refreshes now what is due'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "config" -d 'Prints the configuration in effect'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "logs" -d 'Shows the agent\'s log, wherever this system keeps it'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -l json -d 'Prints JSON (format version 1)'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -s w -l watch -d 'Shows it again whenever something changed, until Ctrl-C'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -s h -l help -d 'Print help'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l force -d 'Also those that are not due'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l dry-run -d 'Only says what would be done'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand config" -l defaults -d 'Prints the default configuration file, with comments, instead'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand config" -s h -l help -d 'Print help'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand logs" -s f -l follow -d 'Also what is logged from now on, until Ctrl-C'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run status refresh config logs completions help" -f -a "run" -d 'Runs the agent in the foreground'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run status refresh config logs completions help" -f -a "status" -d 'Shows every server: its state, the time left, the last result, and what to type'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run status refresh config logs completions help" -f -a "refresh" -d 'Refreshes now what is due'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run status refresh config logs completions help" -f -a "config" -d 'Prints the configuration in effect'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run status refresh config logs completions help" -f -a "logs" -d 'Shows the agent\'s log, wherever this system keeps it'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run status refresh config logs completions help" -f -a "completions" -d 'Prints the completions of a shell'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run status refresh config logs completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
