@@ -1,4 +1,7 @@
+use crate::config::parse_duration;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -56,12 +59,37 @@ pub(crate) enum Command {
         dry_run: bool,
     },
 
+    /// Shows what happened to every login, and how long each was good
+    ///
+    /// Of tokens it shows fingerprints. The picture shows for each server when its access token was valid, when it had expired, and
+    /// when there was none; the share counts the time in which the agent watched and you were logged in.
+    History {
+        /// Only this server
+        name: Option<String>,
+        /// How far back: 90m, 12h, 7d
+        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time)]
+        since: Duration,
+        /// Prints JSON (format version 1)
+        #[arg(long)]
+        json: bool,
+        /// Writes the picture to this file, too
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+    },
+
     /// Prints the configuration in effect
     Config {
         /// Prints the default configuration file, with comments, instead
         #[arg(long)]
         defaults: bool,
     },
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_secs(366 * 86400);
+    parse_duration(text)
+        .filter(|time| !time.is_zero() && *time <= longest)
+        .ok_or_else(|| "a length of time like 90m, 12h or 7d, at most 366d".to_owned())
 }
 
 #[cfg(test)]

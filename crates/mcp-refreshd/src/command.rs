@@ -4,6 +4,7 @@ use crate::agent::{StartError, status_from_disk, storage_folders};
 use crate::cli::{Cli, Command};
 use crate::config::{self, Config, ConfigError};
 use crate::exit::Exit;
+use crate::history::{Question, history};
 use crate::instance::InstanceError;
 use crate::paths::{FolderError, NoHome, Paths};
 use crate::protocol::{Answer, Ask};
@@ -79,6 +80,9 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Status { name, json } => block_on(status(&paths?, name.as_deref(), json))?,
         Command::Refresh { names, force, dry_run } => {
             block_on(refresh(&paths?, Wish { names, force, dry_run }))?
+        }
+        Command::History { name, since, json, svg } => {
+            block_on(history(&paths?, Question { name, since, json, svg }))?
         }
         Command::Config { defaults: true } => {
             output::result(config::DEFAULTS)?;

@@ -7,6 +7,7 @@ use rustix::time::{
     timerfd_create, timerfd_settime,
 };
 use std::io;
+use std::process::Command;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -26,6 +27,14 @@ pub(crate) fn since_boot() -> Duration {
 /// Other processes of this user may not read our memory, where the tokens are; no core dump holds them either.
 pub(crate) fn forbid_tracing() -> io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
+/// The command that shows a notice on the desktop. Its body is markup (Desktop Notifications Specification).
+pub(crate) fn desktop_notice(title: &str, body: &str) -> Command {
+    let body = body.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let mut command = Command::new("notify-send");
+    command.args(["--app-name=mcp-refreshd", "--icon=dialog-password", "--", title, &body]);
+    command
 }
 
 /// Sleeps until either clock has reached its part of `moment`, or the wall clock was set. The kernel wakes us then and not before; the

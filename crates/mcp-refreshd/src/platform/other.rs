@@ -2,6 +2,7 @@ use crate::clock::{IsBefore, SystemClock};
 use refresh_engine::{Clock, Now};
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
+use std::process::Command;
 use std::time::Duration;
 
 /// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
@@ -19,6 +20,15 @@ pub(crate) fn since_boot() -> Duration {
 /// Nothing to do here: without rights of debugging no process reads another one's memory.
 pub(crate) fn forbid_tracing() -> io::Result<()> {
     Ok(())
+}
+
+/// The command that shows a notice on the desktop (macOS). The texts are arguments, never part of the script.
+pub(crate) fn desktop_notice(title: &str, body: &str) -> Command {
+    let mut command = Command::new("/usr/bin/osascript");
+    command.args(["-e", "on run argv"]);
+    command.args(["-e", "display notification (item 2 of argv) with title (item 1 of argv)"]);
+    command.args(["-e", "end run", "--", title, body]);
+    command
 }
 
 /// Sleeps until either clock has reached its part of `moment`.
