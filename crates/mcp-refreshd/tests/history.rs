@@ -8,9 +8,11 @@
 
 mod support;
 
+use rustix::process::Signal;
 use scripted_server::{Script, Server, credentials_json};
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
-use support::{Home, PATIENCE};
+use support::{Daemon, Home, PATIENCE};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const EXPIRED: Duration = Duration::ZERO;
@@ -169,4 +171,53 @@ fn a_hook_that_fails_is_one_line_in_the_log() {
     let line = daemon.wait_for("the hook for lab");
     assert!(line.contains("failed: exit status: 7"), "{line}");
     assert!(!daemon.terminate().1.contains("noise"));
+}
+
+#[test]
+fn the_desktop_is_told_by_its_own_tool_and_a_changed_configuration_counts() {
+    let server = Server::start(Script::default()).unwrap();
+    let (lab, other) = (server.add("lab", Script::default()), server.add("other", Script::default()));
+    let (grant, later) = (lab.grant(EXPIRED), other.grant(EXPIRED));
+    assert!(lab.kill(&grant.refresh_token) && other.kill(&later.refresh_token));
+    let home = Home::with([("lab", &grant)]);
+    let tool = home.path().join("notify-send");
+    std::fs::write(&tool, "#!/bin/sh\nprintf '%s\\n' \"$@\" end >> ~/hooked\n").unwrap();
+    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = home.command(&["run"]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", home.path().display()));
+    let mut daemon = Daemon::start(command);
+    let told = hooked(&home);
+    for part in ["MCP server lab needs you\n", "Type: claude mcp login lab\n"] {
+        assert!(told.contains(part), "{told}");
+    }
+
+    std::fs::remove_file(home.path().join("hooked")).unwrap();
+    home.configure("[notices]\ndesktop = false\nhook = 'echo hook $MCP_REFRESHD_SERVER end >> ~/hooked'\n");
+    daemon.signal(Signal::HUP);
+    daemon.wait_for("read again");
+    home.store(&credentials_json([("lab", &grant), ("other", &later)]));
+    assert_eq!(hooked(&home), "hook other end\n");
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn a_hook_that_hangs_does_not_hold_up_the_end_and_does_not_outlive_it() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let grant = lab.grant(EXPIRED);
+    assert!(lab.kill(&grant.refresh_token));
+    let home = Home::with([("lab", &grant)]);
+    home.configure("[notices]\ndesktop = false\nhook = 'sleep 600 & echo $! end > ~/hooked; wait'\n");
+    let daemon = home.daemon();
+    let child = hooked(&home);
+    let began = Instant::now();
+    assert!(daemon.terminate().0.success());
+    assert!(began.elapsed() < Duration::from_secs(5));
+    // Killed; whoever adopted it may not have buried it yet.
+    let stat = format!("/proc/{}/stat", child.split(' ').next().unwrap());
+    let gone = || std::fs::read_to_string(&stat).map_or(true, |state| state.contains(") Z "));
+    while !gone() && began.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(gone());
 }
