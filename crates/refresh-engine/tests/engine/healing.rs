@@ -254,7 +254,8 @@ async fn what_an_entry_holds_is_told_when_others_change_it_and_only_then() {
     assert_eq!(Some(told), life.entry("lab").expires_at);
     // An access token alone: a server that does not rotate refresh tokens.
     let refresh = world.stored_refresh("lab");
-    world.put_members(&[world.entry_with("lab", "at_other", &refresh, 2 * HOUR)]);
+    let other = world.entry_with("lab", "at_other", &refresh, 2 * HOUR);
+    world.put_members(&[format!("{:?}:{other}", key("lab"))]);
     life.notice().await;
     assert_eq!(held(), 2);
     wiped(&world);
