@@ -258,6 +258,10 @@ async fn what_an_entry_holds_is_told_when_others_change_it_and_only_then() {
     world.put_members(&[format!("{:?}:{other}", key("lab"))]);
     life.notice().await;
     assert_eq!(held(), 2);
+    let other = other.replace(r#""scope":"mcp""#, r#""scope":"mcp more""#);
+    world.put_members(&[format!("{:?}:{other}", key("lab"))]);
+    life.notice().await;
+    assert_eq!(held(), 2, "it holds the same tokens");
     wiped(&world);
     life.notice().await;
     let stub = |event: &Event| matches!(event, Event::Held { stub: Some(_), refresh: None, .. });
