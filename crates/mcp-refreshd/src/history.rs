@@ -1,7 +1,7 @@
 //! What happened to every login, kept in the state folder: one line of JSON for each event, never a token.
 //!
-//! [`History`] writes (an observer of the engine, beside the log), [`read`] reads, [`coverage`] works out from the lines when each
-//! entry was good, and [`command`] shows both. Nothing that goes wrong here keeps the daemon from working.
+//! [`History`] writes (an observer of the engine, beside the log), `file` reads, `coverage` works out from the lines when each
+//! entry was good, and `command` shows both. Nothing that goes wrong here keeps the daemon from working.
 
 mod command;
 mod coverage;

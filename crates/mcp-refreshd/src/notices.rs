@@ -3,9 +3,9 @@
 //! [`Notices`] hears from the engine what is wrong, [`tell`] is the task that compares it with how everything is and says what was
 //! not said within the last day. What was said is kept in the state folder, so that a restart repeats nothing.
 
+mod delivery;
 mod ledger;
 mod listener;
-mod send;
 mod task;
 mod trouble;
 

@@ -1,5 +1,5 @@
+use super::delivery;
 use super::ledger::Ledger;
-use super::send;
 use crate::agent::Agent;
 use crate::clock::{IsBefore, SystemClock};
 use jiff::Timestamp;
@@ -40,10 +40,10 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
         let config = notices.config();
         for trouble in &due {
             if config.desktop {
-                send::desktop(trouble).await;
+                delivery::desktop(trouble).await;
             }
             if let Some(hook) = &config.hook {
-                send::hook(hook, trouble).await;
+                delivery::hook(hook, trouble).await;
             }
         }
     }

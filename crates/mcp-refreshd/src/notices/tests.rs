@@ -1,6 +1,6 @@
+use super::delivery::{hook_command, run};
 use super::ledger::{AGAIN_AFTER, Ledger};
 use super::listener::Notices;
-use super::send::{hook_command, run};
 use super::trouble::Trouble;
 use crate::config::NoticesConfig;
 use crate::report::{EntryStatus, Status, StoreStatus};
