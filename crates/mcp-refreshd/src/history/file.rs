@@ -3,7 +3,7 @@
 use super::line::{FORMAT, Line};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -36,37 +36,43 @@ fn places(state: &Path) -> [PathBuf; 2] {
 
 /// Reads everything there is; nothing where there is no history yet.
 pub(super) fn read(state: &Path) -> Result<Past, FileError> {
-    let mut past = Past::default();
+    let mut lines = Vec::new();
+    let damaged = each(state, |line| lines.push(line))?;
+    Ok(Past { lines, damaged })
+}
+
+/// Gives one line after the other, oldest first: the daemon need not hold them all. Returns how many were passed over because they
+/// are not understood; one cut short by a crash is not counted.
+pub(super) fn each(state: &Path, mut take: impl FnMut(Line)) -> Result<usize, FileError> {
+    let mut damaged = 0;
     for path in places(state) {
-        match contents(&path) {
-            Ok(bytes) => take_lines(&bytes, &mut past),
+        match each_of(&path, &mut take) {
+            Ok(passed_over) => damaged += passed_over,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(FileError { path, verb: "read", source }),
         }
     }
-    Ok(past)
+    Ok(damaged)
 }
 
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
+fn each_of(path: &Path, take: &mut impl FnMut(Line)) -> io::Result<usize> {
     let mut file = open(path, OFlags::RDONLY)?;
     let size = file.metadata()?.len();
     if size > READ_AT_MOST {
         file.seek(SeekFrom::Start(size - READ_AT_MOST))?;
     }
-    let mut bytes = Vec::new();
-    file.take(READ_AT_MOST).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn take_lines(bytes: &[u8], past: &mut Past) {
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        match serde_json::from_slice::<Line>(line) {
-            Ok(line) if line.v == FORMAT => past.lines.push(line),
-            _ if line.ends_with(b"\n") && line.len() > 1 => past.damaged += 1,
+    let mut reader = BufReader::new(file.take(READ_AT_MOST));
+    let (mut line, mut damaged) = (Vec::new(), 0);
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        match serde_json::from_slice::<Line>(&line) {
+            Ok(line) if line.v == FORMAT => take(line),
+            _ if line.ends_with(b"\n") && line.len() > 1 => damaged += 1,
             // The last line, cut short.
             _ => {}
         }
+        line.clear();
     }
+    Ok(damaged)
 }
 
 /// Appends lines in one write. Where the file is full, `carried` goes before them into a new one.

@@ -19,16 +19,11 @@ impl History {
     /// Goes on with the history in this folder.
     pub(crate) fn open(state: &Path) -> Self {
         let mut standings = Standings::default();
-        let in_trouble = match file::read(state) {
-            Ok(past) => {
-                past.lines.iter().for_each(|line| standings.apply(line));
-                false
-            }
-            Err(error) => {
-                tracing::warn!("{error}");
-                true
-            }
-        };
+        let read = file::each(state, |line| standings.apply(&line));
+        if let Err(error) = &read {
+            tracing::warn!("{error}");
+        }
+        let in_trouble = read.is_err();
         Self {
             state: state.to_owned(),
             standings: RefCell::new(standings),
