@@ -16,14 +16,23 @@ _mcp__refreshd() {
             ",$1")
                 cmd="mcp__refreshd"
                 ;;
+            mcp__refreshd,check)
+                cmd="mcp__refreshd__subcmd__check"
+                ;;
             mcp__refreshd,completions)
                 cmd="mcp__refreshd__subcmd__completions"
                 ;;
             mcp__refreshd,config)
                 cmd="mcp__refreshd__subcmd__config"
                 ;;
+            mcp__refreshd,doctor)
+                cmd="mcp__refreshd__subcmd__doctor"
+                ;;
             mcp__refreshd,help)
                 cmd="mcp__refreshd__subcmd__help"
+                ;;
+            mcp__refreshd,history)
+                cmd="mcp__refreshd__subcmd__history"
                 ;;
             mcp__refreshd,logs)
                 cmd="mcp__refreshd__subcmd__logs"
@@ -37,14 +46,23 @@ _mcp__refreshd() {
             mcp__refreshd,status)
                 cmd="mcp__refreshd__subcmd__status"
                 ;;
+            mcp__refreshd__subcmd__help,check)
+                cmd="mcp__refreshd__subcmd__help__subcmd__check"
+                ;;
             mcp__refreshd__subcmd__help,completions)
                 cmd="mcp__refreshd__subcmd__help__subcmd__completions"
                 ;;
             mcp__refreshd__subcmd__help,config)
                 cmd="mcp__refreshd__subcmd__help__subcmd__config"
                 ;;
+            mcp__refreshd__subcmd__help,doctor)
+                cmd="mcp__refreshd__subcmd__help__subcmd__doctor"
+                ;;
             mcp__refreshd__subcmd__help,help)
                 cmd="mcp__refreshd__subcmd__help__subcmd__help"
+                ;;
+            mcp__refreshd__subcmd__help,history)
+                cmd="mcp__refreshd__subcmd__help__subcmd__history"
                 ;;
             mcp__refreshd__subcmd__help,logs)
                 cmd="mcp__refreshd__subcmd__help__subcmd__logs"
@@ -65,12 +83,30 @@ _mcp__refreshd() {
 
     case "${cmd}" in
         mcp__refreshd)
-            opts="-h -V --help --version run status refresh config logs completions help"
+            opts="-h -V --help --version run status refresh check doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__refreshd__subcmd__check)
+            opts="-q -h --min-valid --live --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --min-valid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -106,9 +142,37 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        mcp__subcmd__refreshd__subcmd__help)
-            opts="run status refresh config logs completions help"
+        mcp__subcmd__refreshd__subcmd__doctor)
+            opts="-h --fix --dry-run --yes --offline --live --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__refreshd__subcmd__help)
+            opts="run status refresh check doctor history config logs completions help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__refreshd__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -148,7 +212,35 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__subcmd__refreshd__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__subcmd__refreshd__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__refreshd__subcmd__help__subcmd__history)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -211,6 +303,28 @@ _mcp__refreshd() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__refreshd__subcmd__history)
+            opts="-h --since --json --svg --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --svg)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -4,8 +4,11 @@ use crate::action;
 use crate::client::ClaudeCode;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::history::History;
 use crate::log::LogObserver;
 use crate::network::Network;
+use crate::notices::Notices;
+use crate::observers::Observers;
 use crate::paths::Paths;
 use crate::protocol::{Done, How};
 use crate::report::{Daemon, Status, StoreStatus};
@@ -32,7 +35,7 @@ impl Partners for Machine {
     type Endpoint = Network;
     type Clock = SystemClock;
     type Client = ClaudeCode;
-    type Observer = LogObserver;
+    type Observer = Observers;
 }
 
 /// Why the engine cannot start.
@@ -50,7 +53,7 @@ pub(crate) enum StartError {
 pub(crate) struct Agent {
     kept: Vec<Kept>,
     network: Rc<Network>,
-    observer: Rc<LogObserver>,
+    observer: Rc<Observers>,
 }
 
 /// One store and its keeper.
@@ -83,7 +86,11 @@ impl Agent {
     /// Journal, records or network settings cannot be used.
     pub(crate) async fn start(config: &Config, paths: &Paths, mode: Mode) -> Result<Self, StartError> {
         let network = Rc::new(Network::new(&config.network)?);
-        let observer = Rc::new(LogObserver::default());
+        let observer = Rc::new(Observers {
+            log: LogObserver::default(),
+            history: History::open(&paths.state),
+            notices: Notices::new(config.notices.clone()),
+        });
         let (records, trouble) = Records::load(OsFileSystem, &paths.state)?;
         if let Some(trouble) = trouble {
             tracing::warn!("{trouble}");
@@ -136,7 +143,7 @@ impl Agent {
         &self.network
     }
 
-    pub(crate) fn observer(&self) -> &LogObserver {
+    pub(crate) fn observer(&self) -> &Observers {
         &self.observer
     }
 

@@ -1,5 +1,8 @@
+use crate::config::parse_duration;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use std::path::PathBuf;
+use std::time::Duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -69,8 +72,8 @@ pub(crate) enum Command {
         #[arg(value_name = "NAME")]
         names: Vec<String>,
         /// How long a token has to be good for
-        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = crate::config::parse_duration)]
-        min_valid: std::time::Duration,
+        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
+        min_valid: Duration,
         /// Also asks each MCP server whether it accepts the token
         #[arg(long)]
         live: bool,
@@ -103,6 +106,24 @@ pub(crate) enum Command {
         json: bool,
     },
 
+    /// Shows what happened to every login, and how long each was good
+    ///
+    /// Of tokens it shows fingerprints. The picture shows for each server when its access token was valid, when it had expired, and
+    /// when there was none; the share counts the time in which the agent watched and you were logged in.
+    History {
+        /// Only this server
+        name: Option<String>,
+        /// How far back: 90m, 12h, 7d
+        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time)]
+        since: Duration,
+        /// Prints JSON (format version 1)
+        #[arg(long)]
+        json: bool,
+        /// Writes the picture to this file, too
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+    },
+
     /// Prints the configuration in effect
     Config {
         /// Prints the default configuration file, with comments, instead
@@ -124,6 +145,14 @@ pub(crate) enum Command {
         /// Which shell
         shell: Shell,
     },
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_secs(366 * 86400);
+    parse_duration(text)
+        .ok()
+        .filter(|time| !time.is_zero() && *time <= longest)
+        .ok_or_else(|| "a length of time like 90m, 12h or 7d, at most 366d".to_owned())
 }
 
 #[cfg(test)]

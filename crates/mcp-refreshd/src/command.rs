@@ -4,6 +4,7 @@ use crate::agent::{StartError, status_from_disk, storage_folders};
 use crate::cli::{Cli, Command};
 use crate::config::{self, Config, ConfigError};
 use crate::exit::Exit;
+use crate::history::{Question, history};
 use crate::instance::InstanceError;
 use crate::logs::logs;
 use crate::look::Look;
@@ -93,6 +94,9 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         }
         Command::Doctor { fix, dry_run, yes, offline, live, json } => {
             block_on(doctor::doctor(&paths?, doctor::Wish { fix, dry_run, yes, offline, live, json }))?
+        }
+        Command::History { name, since, json, svg } => {
+            block_on(history(&paths?, Question { name, since, json, svg }))?
         }
         Command::Config { defaults: true } => {
             output::result(config::DEFAULTS)?;

@@ -36,6 +36,23 @@ pub(crate) struct Config {
     pub(crate) network: Network,
     /// What is told and how.
     pub(crate) log: LogConfig,
+    /// How a person is told that they are needed.
+    pub(crate) notices: NoticesConfig,
+}
+
+/// How a person is told that they are needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NoticesConfig {
+    /// By a notice on the desktop.
+    pub(crate) desktop: bool,
+    /// By this command line of the shell.
+    pub(crate) hook: Option<String>,
+}
+
+impl Default for NoticesConfig {
+    fn default() -> Self {
+        Self { desktop: true, hook: None }
+    }
 }
 
 /// The way to the servers.

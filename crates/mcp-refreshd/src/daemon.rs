@@ -13,7 +13,7 @@ use crate::protocol::{Answer, Ask, VERSION};
 use crate::report::Daemon;
 use crate::socket::Listener;
 use crate::words::counted;
-use crate::{doctor, log, notify, platform};
+use crate::{doctor, log, notices, notify, platform};
 use jiff::Timestamp;
 use refresh_engine::Mode;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -55,6 +55,7 @@ fn keep_memory_private() {
 async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exit, Failure> {
     let (mut signals, mut hangup) = (Signals::new()?, listen_for(SignalKind::hangup())?);
     let agent = Rc::new(Agent::start(config, paths, Mode::Watch).await?);
+    agent.observer().history.agent_started();
     let listener = listen(paths, instance)?.map(Rc::new);
     let identity = Daemon { pid: std::process::id(), version: VERSION.to_owned(), started_at: started() };
     for kept in agent.kept() {
@@ -69,6 +70,10 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     agent.first_look().await;
     tracing::info!("mcp-refreshd {VERSION} is at work (process {})", identity.pid);
     notify::ready(&notify::summary(&agent.status(None)));
+    {
+        let (agent, state) = (Rc::clone(&agent), paths.state.clone());
+        spawn_local(async move { notices::tell(agent, &state).await });
+    }
     if notify::is_heard() {
         spawn_local(tell_status(Rc::clone(&agent)));
     }
@@ -87,6 +92,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     }
     notify::stopping();
     let end = drain(&agent, &mut signals).await;
+    agent.observer().history.agent_ended();
     if let (Some(listener), Some(serving)) = (listener, serving) {
         serving.abort();
         // An aborted task ends with an error, and that is all it says.
@@ -158,7 +164,7 @@ async fn drain(agent: &Agent, signals: &mut Signals) -> Exit {
 
 /// Keeps the service manager's status line up to date.
 async fn tell_status(agent: Rc<Agent>) {
-    let news = agent.observer().news();
+    let news = agent.observer().log.news();
     let mut told = String::new();
     loop {
         news.notified().await;

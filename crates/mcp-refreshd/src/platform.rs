@@ -7,7 +7,9 @@ mod this;
 #[path = "platform/other.rs"]
 mod this;
 
-pub(crate) use this::{SOCKET_PATH_LIMIT, forbid_tracing, log_reader, since_boot, sleep_until};
+pub(crate) use this::{
+    SOCKET_PATH_LIMIT, desktop_notice, forbid_tracing, log_reader, since_boot, sleep_until,
+};
 
 use crate::clock::SystemClock;
 use refresh_engine::{Clock, Now};

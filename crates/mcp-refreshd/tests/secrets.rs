@@ -155,7 +155,8 @@ fn no_token_is_seen(format: &str) {
     }
     grants.extend(telltales(&server));
     let home = Home::with(grants.iter().map(|(name, grant)| (name.as_str(), grant)));
-    home.configure(&format!("[log]\nformat = \"{format}\"\nlevel = \"debug\"\n"));
+    let hook = "[notices]\nhook = 'env >> ~/.local/state/mcp-refreshd/hooked'\n";
+    home.configure(&format!("[log]\nformat = \"{format}\"\nlevel = \"debug\"\n{hook}"));
     let mut daemon = Daemon::start(home.command(&["run"]));
     daemon.wait_for("is at work");
     // Each has its first answer; a dead one is believed after three seconds.
@@ -172,6 +173,10 @@ fn no_token_is_seen(format: &str) {
     for outcome in ["fresh", "dead", "refused", "transient", "ambiguous"] {
         assert!(outcomes.contains(outcome), "no {outcome} among {outcomes:?}");
     }
+    // What needs a person is told two seconds later.
+    while !home.state().join("hooked").exists() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(100));
+    }
     let mut outputs = Vec::new();
     let mut told = |arguments: &[&str]| {
         let output = home.run(arguments);
@@ -186,6 +191,9 @@ fn no_token_is_seen(format: &str) {
     told(&["check", "--live"]);
     told(&["doctor", "--live"]);
     told(&["doctor", "--json", "--fix", "--yes"]);
+    told(&["history"]);
+    let picture = home.state().join("picture.svg");
+    told(&["history", "--json", "--svg", picture.to_str().unwrap()]);
     told(&["config"]);
     told(&["--version"]);
     outputs.push(("the socket".into(), asked(&home, r#"{"protocol":1,"version":"0","request":"status"}"#)));
@@ -208,6 +216,10 @@ fn no_token_is_seen(format: &str) {
         outputs.push((format!("{arguments:?} without a daemon"), [output.stdout, output.stderr].concat()));
     }
     files_below(&home.state(), &mut |path, bytes| outputs.push((path.display().to_string(), bytes.to_vec())));
+    for name in ["history.jsonl", "picture.svg", "notices.json", "hooked"] {
+        let of_it = |(place, bytes): &(String, Vec<u8>)| place.ends_with(name) && bytes.len() > 100;
+        assert!(outputs.iter().any(of_it), "no {name}");
+    }
     for (place, bytes) in &outputs {
         let token = token_in(bytes, &all);
         assert_eq!(token, None, "in {place}:\n{}", String::from_utf8_lossy(bytes));

@@ -1,5 +1,7 @@
 use crate::plan::{Need, Reason};
 use crate::record::Outcome;
+use claude_store::StubKind;
+use jiff::Timestamp;
 use oauth_secret::Fingerprint;
 use std::time::Duration;
 
@@ -24,6 +26,17 @@ pub enum Event {
     EntryOdd {
         /// What is odd, and what to do.
         why: String,
+    },
+    /// What an entry holds: said at the first look at it, and whenever somebody else wrote something other into it.
+    Held {
+        /// Access token.
+        access: Option<Fingerprint>,
+        /// Refresh token.
+        refresh: Option<Fingerprint>,
+        /// When the access token ends, where anybody knows.
+        expires_at: Option<Timestamp>,
+        /// Why it holds no token at all.
+        stub: Option<StubKind>,
     },
     /// An entry appeared, or has other tokens than before, written by somebody else.
     Adopted {
@@ -58,6 +71,8 @@ pub enum Event {
         now: Option<Fingerprint>,
         /// The new access token's life, where the answer named it.
         lifetime: Option<Duration>,
+        /// When the new access token ends, where anybody knows.
+        expires_at: Option<Timestamp>,
         /// The next attempt, where it failed.
         retry_in: Option<Duration>,
     },
@@ -89,6 +104,8 @@ pub enum Event {
         why: &'static str,
         /// The refresh token that is in the store again.
         now: Option<Fingerprint>,
+        /// When the access token beside it ends, where anybody knows.
+        expires_at: Option<Timestamp>,
     },
     /// The server was taken out of the client's list of servers to skip.
     Unflagged,

@@ -204,7 +204,9 @@ impl<P: Partners> Exchange<'_, P> {
         self.close();
         let fingerprint = self.presented.refresh.map(|refresh| refresh.fingerprint());
         let (before, now) = (fingerprint, fingerprint);
-        let ended = Event::Ended { outcome, detail: detail.clone(), before, now, lifetime: None, retry_in };
+        let (lifetime, expires_at) = (None, None);
+        let told = detail.clone();
+        let ended = Event::Ended { outcome, detail: told, before, now, lifetime, expires_at, retry_in };
         shared.tell(self.seen, ended);
         Ended::Failed(outcome, detail)
     }

@@ -23,7 +23,11 @@ pub(crate) async fn put_back<P: Partners>(shared: &Rc<Shared<P>>, found: &Seen, 
         shared.change_record(&found.entry.key, |record| record.observe(at, remembered));
         shared.tell(
             remembered,
-            Event::Healed { why: "another program had written an old, spent token back", now },
+            Event::Healed {
+                why: "another program had written an old, spent token back",
+                now,
+                expires_at: remembered.expiry.moment(),
+            },
         );
     } else {
         let at = shared.now();
@@ -42,11 +46,15 @@ pub(crate) async fn revive_superseded<P: Partners>(shared: &Rc<Shared<P>>, seen:
     let ours = shared.superseded.borrow_mut().get_mut(key).and_then(Vec::pop);
     let Some(ours) = ours else { return };
     let now = ours.tokens.refresh_token.as_ref().map(oauth_secret::RefreshToken::fingerprint);
+    let expires_at = ours.tokens.expires_at.and_then(|moment| jiff::Timestamp::from_millisecond(moment).ok());
     let written =
         now.is_some() && overwrite(shared, key, ours.tokens, move |found| found.refresh == Some(dead)).await;
     shared.journal.done(ours.id);
     if written {
-        shared.tell(seen, Event::Healed { why: "the pair that had replaced ours proved dead", now });
+        shared.tell(
+            seen,
+            Event::Healed { why: "the pair that had replaced ours proved dead", now, expires_at },
+        );
     }
 }
 

@@ -69,7 +69,13 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
 fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
     let key = &seen.entry.key.clone();
     shared.vanished.borrow_mut().remove(key);
-    let before = shared.track(key, |tracked| tracked.current.as_ref().map(|current| current.refresh));
+    let (before, unchanged) = shared.track(key, |tracked| {
+        let current = tracked.current.as_ref();
+        (current.map(|current| current.refresh), current.is_some_and(|current| current.holds_same(&seen)))
+    });
+    if !unchanged {
+        tell_held(shared, &seen);
+    }
     if seen.entry.stub_kind() == Some(StubKind::LoggedOut) {
         // A logout, though its moment of absence was missed (I5).
         shared.track(key, |tracked| {
@@ -104,6 +110,16 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
         }
         tracked.current = Some(seen);
     });
+}
+
+fn tell_held<P: Partners>(shared: &Shared<P>, seen: &Seen) {
+    let held = Event::Held {
+        access: seen.access.map(|access| access.fingerprint()),
+        refresh: seen.refresh.map(|refresh| refresh.fingerprint()),
+        expires_at: seen.expiry.moment(),
+        stub: seen.entry.stub_kind(),
+    };
+    shared.tell(seen, held);
 }
 
 /// I5: an entry seen absent, even for one read, is forgotten, also in the middle of its transaction. Several gone at once are

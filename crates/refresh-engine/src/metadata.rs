@@ -133,5 +133,6 @@ fn tell_failed<P: Partners>(
 ) {
     let before = seen.refresh.map(|refresh| refresh.fingerprint());
     let detail = why.to_owned();
-    shared.tell(seen, Event::Ended { outcome, detail, before, now: before, lifetime: None, retry_in });
+    let (lifetime, expires_at) = (None, None);
+    shared.tell(seen, Event::Ended { outcome, detail, before, now: before, lifetime, expires_at, retry_in });
 }

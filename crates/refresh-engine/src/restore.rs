@@ -34,7 +34,11 @@ pub(crate) async fn restore<P: Partners>(shared: &Rc<Shared<P>>) -> Vec<String> 
                 let now = seen.refresh.map(|refresh| refresh.fingerprint());
                 shared.tell(
                     &seen,
-                    Event::Healed { why: "it had vanished with others, and a person asked for it", now },
+                    Event::Healed {
+                        why: "it had vanished with others, and a person asked for it",
+                        now,
+                        expires_at: seen.expiry.moment(),
+                    },
                 );
                 back.push(seen.entry.server_name.clone());
             }

@@ -153,6 +153,7 @@ async fn settle<P: Partners>(
         WriteDecision::Write | WriteDecision::Repair | WriteDecision::AlreadyThere => {
             let after = obtainment.after();
             let now = after.refresh.map(|refresh| refresh.fingerprint());
+            let expires_at = after.expiry.moment();
             let wall = shared.now().wall;
             shared.change_record(key, |record| note_fresh(record, obtainment, &after, wall));
             shared.track(key, |tracked| {
@@ -168,14 +169,26 @@ async fn settle<P: Partners>(
             if obtainment.heal.is_some() || decision == WriteDecision::Repair {
                 shared.tell(
                     &after,
-                    Event::Healed { why: "a failed refresh of another process had wiped it", now },
+                    Event::Healed {
+                        why: "a failed refresh of another process had wiped it",
+                        now,
+                        expires_at,
+                    },
                 );
             }
             let detail = describe(obtainment);
             let lifetime = obtainment.pair.expires_in;
             shared.tell(
                 &after,
-                Event::Ended { outcome: Outcome::Fresh, detail, before, now, lifetime, retry_in: None },
+                Event::Ended {
+                    outcome: Outcome::Fresh,
+                    detail,
+                    before,
+                    now,
+                    lifetime,
+                    expires_at,
+                    retry_in: None,
+                },
             );
             Ended::Fresh
         }

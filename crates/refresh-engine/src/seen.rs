@@ -52,6 +52,12 @@ impl Seen {
         Self { entry, access, refresh, expiry }
     }
 
+    /// Whether both hold the same tokens, to the same end, for the same reason where there are none.
+    pub(crate) fn holds_same(&self, other: &Self) -> bool {
+        let held = |seen: &Self| (seen.access, seen.refresh, seen.expiry, seen.entry.stub_kind());
+        held(self) == held(other)
+    }
+
     /// How long the access token is still good: by the wall clock, and for an access token that we wrote ourselves also by the
     /// boot-time clock, whichever is less. Negative when it has expired, `None` when nobody knows.
     #[must_use]

@@ -3,7 +3,7 @@ use std::time::Duration;
 const UNITS: [(char, u64); 4] = [('d', 86400), ('h', 3600), ('m', 60), ('s', 1)];
 
 /// Reads "7m", "2h", "1d", "90s" and sums of them ("1h30m").
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     if rest.is_empty() {
         return None;

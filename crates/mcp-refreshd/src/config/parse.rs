@@ -1,5 +1,5 @@
 use super::table::{Findings, Table};
-use super::{Config, LogConfig, LogFormat, LogLevel, Network, Problem};
+use super::{Config, LogConfig, LogFormat, LogLevel, Network, NoticesConfig, Problem};
 use crate::words::{quoted, shortened};
 use refresh_engine::{MARGIN_FLOOR, Policy, ServerPolicy};
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
             return Err(findings.into_problems());
         }
     };
-    let known = ["stores", "keep_alive", "margin", "servers", "network", "log"];
+    let known = ["stores", "keep_alive", "margin", "servers", "network", "log", "notices"];
     let root = Table::new("", root.get_ref(), &known, &mut findings);
     let mut config = Config { stores: stores(&root, home, &mut findings), ..Config::default() };
     if let Some(keep_alive) = keep_alive(&root, &mut findings) {
@@ -46,6 +46,9 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
     }
     if let Some(table) = root.table("log", &mut findings) {
         config.log = log(table, &mut findings);
+    }
+    if let Some(table) = root.table("notices", &mut findings) {
+        config.notices = notices(table, &mut findings);
     }
     let problems = findings.into_problems();
     if problems.is_empty() { Ok(config) } else { Err(problems) }
@@ -135,6 +138,22 @@ fn log(table: &DeTable<'_>, findings: &mut Findings<'_>) -> LogConfig {
         format: table.word("format", LogFormat::WORDS, findings).unwrap_or_default(),
         level: table.word("level", LogLevel::WORDS, findings).unwrap_or_default(),
     }
+}
+
+fn notices(table: &DeTable<'_>, findings: &mut Findings<'_>) -> NoticesConfig {
+    let table = Table::new("notices", table, &["desktop", "hook"], findings);
+    let mut notices = NoticesConfig::default();
+    if let Some(desktop) = table.boolean("desktop", findings) {
+        notices.desktop = desktop;
+    }
+    if let Some((text, span)) = table.text("hook", findings) {
+        if text.trim().is_empty() || text.contains('\0') {
+            findings.note(span, "`notices.hook` must be a command line like \"~/bin/tell-me\"");
+        } else {
+            notices.hook = Some(text.to_owned());
+        }
+    }
+    notices
 }
 
 /// An absolute path, or one below the user's home folder.

@@ -64,6 +64,9 @@ fn every_setting_is_read() {
         [log]
         format = "json"
         level = "debug"
+        [notices]
+        desktop = false
+        hook = "tell me"
     "#;
     let config = parsed(text).unwrap();
     assert_eq!(config.stores, Some(vec!["/home/me/.claude".into(), "/srv/claude".into()]));
@@ -80,6 +83,7 @@ fn every_setting_is_read() {
     assert_eq!(config.policy.servers.get("lab"), Some(&lab));
     assert_eq!(config.network.proxy.unwrap().as_str(), "http://proxy.example:3128/");
     assert_eq!(config.network.extra_ca, [PathBuf::from("/home/me/ca.pem")]);
+    assert_eq!(config.notices, NoticesConfig { desktop: false, hook: Some("tell me".into()) });
     assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: LogLevel::Debug });
 }
 

@@ -25,7 +25,7 @@ impl Reloader {
     }
 
     fn take_over(&mut self, config: Config, agent: &Agent) {
-        let Config { stores, policy, network, log } = config;
+        let Config { stores, policy, network, log, notices } = config;
         if network != self.current.network {
             match agent.network().replace(&network) {
                 Ok(()) => self.current.network = network,
@@ -39,8 +39,10 @@ impl Reloader {
             kept.keeper.set_policy(policy.clone());
         }
         log::set(log);
+        agent.observer().notices.set(notices.clone());
         self.current.policy = policy;
         self.current.log = log;
+        self.current.notices = notices;
         tracing::info!("the configuration was read again");
     }
 }

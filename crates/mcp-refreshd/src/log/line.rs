@@ -48,6 +48,10 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
             let cure = name.map(|name| format!("; {}", action::how_to_mend(name)));
             Line::new(Level::WARN, format!("left alone: {why}{}", cure.unwrap_or_default()))
         }
+        // What changed in it is told by the other events.
+        Event::Held { refresh, .. } => {
+            Line { now: *refresh, ..Line::new(Level::DEBUG, "the store holds its entry") }
+        }
         Event::Adopted { before, now } => {
             let message = if before.is_some() { "has new tokens from elsewhere" } else { "has a login" };
             Line { before: *before, now: *now, ..Line::new(Level::INFO, message) }
@@ -67,7 +71,7 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
             before: Some(*refresh),
             ..Line::new(Level::DEBUG, format!("refreshing: {}", reason.words()))
         },
-        Event::Ended { outcome, detail, before, now, lifetime, retry_in } => Line {
+        Event::Ended { outcome, detail, before, now, lifetime, expires_at: _, retry_in } => Line {
             before: *before,
             now: *now,
             outcome: Some(outcome.word()),
@@ -87,7 +91,7 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
         }
         Event::Locked { why } => Line::new(Level::INFO, format!("somebody else is refreshing it: {why}")),
         Event::NotLockable { why } => Line::new(Level::WARN, format!("not refreshed: {why}")),
-        Event::Healed { why, now } => {
+        Event::Healed { why, now, expires_at: _ } => {
             Line { now: *now, ..Line::new(Level::INFO, format!("put right: {why}")) }
         }
         Event::Unflagged => Line::new(Level::INFO, "the next session of Claude Code connects to it again"),

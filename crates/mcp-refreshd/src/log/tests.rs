@@ -22,6 +22,7 @@ fn events() -> Vec<Event> {
         before: print(),
         now: print(),
         lifetime: Some(Duration::from_secs(3600)),
+        expires_at: None,
         retry_in: Some(Duration::from_secs(5)),
     };
     vec![
@@ -46,7 +47,8 @@ fn events() -> Vec<Event> {
         Event::Unsaved { why: why(), retry_in: Duration::from_secs(1) },
         Event::NotSavable { why: why() },
         Event::Locked { why: why() },
-        Event::Healed { why: "a wiped entry", now: print() },
+        Event::Held { access: print(), refresh: print(), expires_at: None, stub: None },
+        Event::Healed { why: "a wiped entry", now: print(), expires_at: None },
         Event::Unflagged,
         Event::UnflagFailed { why: why() },
         Event::Replayed { what: "written" },
@@ -128,6 +130,7 @@ fn lines_about_a_refresh_carry_both_fingerprints_and_no_token() {
         before: print(),
         now: print(),
         lifetime: Some(Duration::from_secs(3600)),
+        expires_at: None,
         retry_in: None,
     };
     let subject = Subject { store: STORE, entry: Some(("lab|00", "lab")) };
@@ -158,6 +161,7 @@ fn the_same_failure_again_is_no_news_until_something_else_happened() {
         before: print(),
         now: None,
         lifetime: None,
+        expires_at: None,
         retry_in: Some(Duration::from_secs(5)),
     };
     let fresh = Event::Ended {
@@ -166,6 +170,7 @@ fn the_same_failure_again_is_no_news_until_something_else_happened() {
         before: print(),
         now: print(),
         lifetime: None,
+        expires_at: None,
         retry_in: None,
     };
     let story = [failed("a"), failed("a"), failed("b"), failed("b"), fresh, failed("b")];

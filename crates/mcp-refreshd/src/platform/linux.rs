@@ -52,6 +52,14 @@ pub(crate) fn forbid_tracing() -> io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
+/// The command that shows a notice on the desktop. Its body is markup (Desktop Notifications Specification).
+pub(crate) fn desktop_notice(title: &str, body: &str) -> Command {
+    let body = body.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let mut command = Command::new("notify-send");
+    command.args(["--app-name=mcp-refreshd", "--icon=dialog-password", "--", title, &body]);
+    command
+}
+
 /// Sleeps until either clock has reached its part of `moment`, or the wall clock was set. The kernel wakes us then and not before; the
 /// timers of an asynchronous runtime stand still during a suspend.
 pub(crate) async fn sleep_until(clock: &SystemClock, moment: Now) {

@@ -28,6 +28,15 @@ pub(crate) fn log_reader(_home: &Path, _follow: bool) -> Option<Command> {
     None
 }
 
+/// The command that shows a notice on the desktop (macOS). The texts are arguments, never part of the script.
+pub(crate) fn desktop_notice(title: &str, body: &str) -> Command {
+    let mut command = Command::new("/usr/bin/osascript");
+    command.args(["-e", "on run argv"]);
+    command.args(["-e", "display notification (item 2 of argv) with title (item 1 of argv)"]);
+    command.args(["-e", "end run", "--", title, body]);
+    command
+}
+
 /// Sleeps until either clock has reached its part of `moment`.
 pub(crate) async fn sleep_until(clock: &SystemClock, moment: Now) {
     while clock.now().is_before(moment) {

@@ -257,3 +257,35 @@ async fn a_stub_without_expiry_is_a_logout_even_where_the_absence_was_never_seen
     life.pass(2 * HOUR).await;
     assert_eq!(world.server.requests(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_entry_holds_is_told_when_others_change_it_and_only_then() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let life = world.live().await;
+    let held = || world.log.count(|event| matches!(event, Event::Held { .. }));
+    life.pass(SECOND).await;
+    assert_eq!(held(), 1, "at the first look");
+    life.run(life.keeper.refresh(&[], true)).await;
+    life.pass(SECOND).await;
+    assert_eq!(held(), 1, "what we write ourselves is told by its own event");
+    let ends = |event: &Event| match event {
+        Event::Ended { expires_at, .. } => *expires_at,
+        _ => None,
+    };
+    let told = world.log.events().iter().find_map(ends).unwrap();
+    assert_eq!(Some(told), life.entry("lab").expires_at);
+    // An access token alone: a server that does not rotate refresh tokens.
+    let refresh = world.stored_refresh("lab");
+    let other = world.entry_with("lab", "at_other", &refresh, 2 * HOUR);
+    world.put_members(&[format!("{:?}:{other}", key("lab"))]);
+    life.notice().await;
+    assert_eq!(held(), 2);
+    let other = other.replace(r#""scope":"mcp""#, r#""scope":"mcp more""#);
+    world.put_members(&[format!("{:?}:{other}", key("lab"))]);
+    life.notice().await;
+    assert_eq!(held(), 2, "it holds the same tokens");
+    wiped(&world);
+    life.notice().await;
+    let stub = |event: &Event| matches!(event, Event::Held { stub: Some(_), refresh: None, .. });
+    assert_eq!(world.log.count(stub), 1);
+}

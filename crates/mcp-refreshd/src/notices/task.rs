@@ -1,0 +1,57 @@
+use super::delivery;
+use super::ledger::Ledger;
+use crate::agent::Agent;
+use crate::clock::{IsBefore, SystemClock};
+use jiff::Timestamp;
+use refresh_engine::{Clock, Now};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A burst of events is looked at once; what mends itself within this time is not told.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// So long after the start what was told before counts as unsolved, whether it was found again or not.
+const FIRST_ROUND: Duration = Duration::from_secs(5 * 60);
+
+/// Tells a person what is wrong, for ever.
+pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
+    let notices = &agent.observer().notices;
+    let first_round = SystemClock.now().after(FIRST_ROUND);
+    let mut ledger = Ledger::load(state);
+    let mut again = None;
+    loop {
+        let settled = !SystemClock.now().is_before(first_round);
+        // Where nothing was told there is nothing to find solved.
+        let round = (!settled && !ledger.is_empty()).then_some(first_round);
+        tokio::select! {
+            () = notices.news().notified() => {}
+            () = sleep_until(round) => {}
+            () = sleep_until(again) => {}
+        }
+        tokio::time::sleep(SETTLE).await;
+        let settled = !SystemClock.now().is_before(first_round);
+        let status = agent.status(None);
+        let unreadable = status.stores.iter().filter(|store| store.unreadable.is_some());
+        let unreadable = unreadable.map(|store| store.location.clone()).collect();
+        let (due, next) = ledger.due(notices.troubles(&status), &unreadable, settled, Timestamp::now());
+        // By the wall clock, which goes on during a suspend, and in which it was noted.
+        again = next.map(|wall| Now { wall, boot: Duration::MAX });
+        let config = notices.config();
+        for trouble in &due {
+            if config.desktop {
+                delivery::desktop(trouble).await;
+            }
+            if let Some(hook) = &config.hook {
+                delivery::hook(hook, trouble).await;
+            }
+        }
+    }
+}
+
+async fn sleep_until(moment: Option<Now>) {
+    match moment {
+        Some(moment) => SystemClock.sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
