@@ -3,6 +3,7 @@
 //! [`History`] writes (an observer of the engine, beside the log), `file` reads, `coverage` works out from the lines when each
 //! entry was good, and `command` shows both. Nothing that goes wrong here keeps the daemon from working.
 
+mod canvas;
 mod command;
 mod coverage;
 mod file;

@@ -35,7 +35,6 @@ mod refresh;
 mod report;
 mod socket;
 mod status;
-mod terminal;
 mod words;
 
 use clap::Parser;

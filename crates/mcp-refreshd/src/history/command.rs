@@ -1,13 +1,14 @@
+use super::canvas::Canvas;
 use super::coverage::{Coverage, coverage};
 use super::file::{FileError, Past, read};
 use super::line::Line;
 use super::{json, svg, text};
 use crate::command::{Failure, reach};
 use crate::exit::Exit;
+use crate::look::Look;
 use crate::nearest::nearest;
 use crate::output;
 use crate::paths::Paths;
-use crate::terminal::Terminal;
 use crate::words::{counted, visible};
 use jiff::Timestamp;
 use std::io;
@@ -85,7 +86,7 @@ fn told(events: &[&Line], coverages: &[Coverage], from: Timestamp, until: Timest
     if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(&match Terminal::of_stdout() {
+    text.push_str(&match Canvas::of(Look::of_stdout()) {
         Some(terminal) => text::picture(coverages, from, until, terminal),
         None => text::summary(coverages),
     });

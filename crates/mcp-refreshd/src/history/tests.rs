@@ -1,10 +1,10 @@
+use super::canvas::Canvas;
 use super::coverage::{Coverage, State, coverage};
 use super::file::{FULL, Past, append, read};
 use super::line::{Holds, Kind, Line};
 use super::standing::Standings;
 use super::writer::History;
 use super::{json, svg, text};
-use crate::terminal::Terminal;
 use claude_store::StubKind;
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::{Fingerprint, TokenDigest};
@@ -17,7 +17,7 @@ use std::time::Duration;
 const STORE: &str = "/home/me/.claude/.credentials.json";
 const LAB: Subject<'_> = Subject { store: STORE, entry: Some(("lab|00", "lab")) };
 const ALL: Subject<'_> = Subject { store: STORE, entry: None };
-const ASCII: Terminal = Terminal { width: 80, unicode: false, colour: false };
+const ASCII: Canvas = Canvas { width: 80, unicode: false, colour: false };
 
 /// This many minutes into the story.
 fn at(minutes: i64) -> Timestamp {
@@ -281,15 +281,15 @@ fn the_picture_shows_the_worst_of_each_share_and_fits_the_terminal() {
          lab ########################################xxxxxxxxxxxxxxx-------......  66.6 %\n\
          # valid  x expired  - missing  . not watched\n"
     );
-    let unicode = Terminal { width: 24, unicode: true, colour: false };
+    let unicode = Canvas { width: 24, unicode: true, colour: false };
     let narrow = text::picture(&story(), at(0), at(100), unicode);
     assert!(narrow.contains("lab ███████▒▒▒░·  66.6 %\n"), "{narrow}");
     for width in 0..130 {
-        let terminal = Terminal { width, unicode: true, colour: false };
+        let terminal = Canvas { width, unicode: true, colour: false };
         let picture = text::picture(&story(), at(0), at(100), terminal);
         assert!(picture.lines().all(|line| line.chars().count() <= width.max(17)), "{width}\n{picture}");
     }
-    let colour = text::picture(&story(), at(0), at(100), Terminal { colour: true, ..unicode });
+    let colour = text::picture(&story(), at(0), at(100), Canvas { colour: true, ..unicode });
     assert!(colour.contains("\u{1b}[31m▒▒▒\u{1b}[0m"), "{colour}");
 }
 
@@ -343,7 +343,7 @@ proptest! {
             prop_assert!(coverage.spans.iter().all(|span| span.from < span.until && span.from >= from && span.until <= until));
             prop_assert!(coverage.permille().is_none_or(|share| (0..=1000).contains(&share)));
         }
-        text::picture(&coverages, from, until, Terminal { width, ..ASCII });
+        text::picture(&coverages, from, until, Canvas { width, ..ASCII });
         text::summary(&coverages);
         svg::svg(&coverages, from, until);
     }

@@ -1,6 +1,6 @@
+use super::canvas::Canvas;
 use super::coverage::{Coverage, State};
 use super::line::Line;
-use crate::terminal::Terminal;
 use crate::words::{length, shortened, visible};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -66,12 +66,7 @@ pub(super) fn percent(coverage: &Coverage) -> String {
 }
 
 /// A line of blocks for each server: each shows the worst that happened in its share of the time.
-pub(super) fn picture(
-    coverages: &[Coverage],
-    from: Timestamp,
-    until: Timestamp,
-    terminal: Terminal,
-) -> String {
+pub(super) fn picture(coverages: &[Coverage], from: Timestamp, until: Timestamp, terminal: Canvas) -> String {
     let widest = LONGEST_NAME.min((terminal.width / 3).max(1));
     let name = |coverage: &Coverage| shortened(&coverage.server, widest);
     let names = coverages.iter().map(|coverage| name(coverage).chars().count()).max().unwrap_or(0);
@@ -93,7 +88,7 @@ fn whole_ms(from: Timestamp, until: Timestamp) -> u64 {
     u64::try_from(until.as_millisecond() - from.as_millisecond()).unwrap_or(0)
 }
 
-fn blocks(coverage: &Coverage, from: Timestamp, until: Timestamp, bar: usize, terminal: Terminal) -> String {
+fn blocks(coverage: &Coverage, from: Timestamp, until: Timestamp, bar: usize, terminal: Canvas) -> String {
     let moment = |cell: usize| {
         let share = u128::from(whole_ms(from, until)) * cell as u128 / bar.max(1) as u128;
         let ms = i64::try_from(share).unwrap_or(i64::MAX).saturating_add(from.as_millisecond());
@@ -109,7 +104,7 @@ fn blocks(coverage: &Coverage, from: Timestamp, until: Timestamp, bar: usize, te
     text
 }
 
-fn block(state: Option<State>, terminal: Terminal) -> char {
+fn block(state: Option<State>, terminal: Canvas) -> char {
     let (unicode, ascii) = match state {
         Some(State::Valid) => ('█', '#'),
         Some(State::Expired) => ('▒', 'x'),
@@ -120,7 +115,7 @@ fn block(state: Option<State>, terminal: Terminal) -> char {
     if terminal.unicode { unicode } else { ascii }
 }
 
-fn coloured(text: &str, state: Option<State>, terminal: Terminal) -> String {
+fn coloured(text: &str, state: Option<State>, terminal: Canvas) -> String {
     let colour = match state {
         Some(State::Valid) => 32,
         Some(State::Expired) => 31,
@@ -131,7 +126,7 @@ fn coloured(text: &str, state: Option<State>, terminal: Terminal) -> String {
     if terminal.colour { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
-fn legend(terminal: Terminal) -> String {
+fn legend(terminal: Canvas) -> String {
     let mut text = String::new();
     let mut column = 0;
     for state in State::ALL.into_iter().filter(|state| *state != State::Removed) {
