@@ -1,0 +1,81 @@
+use sha2::{Digest, Sha256};
+use similar::TextDiff;
+use std::fmt::Write as _;
+
+/// How a stamp is recognised.
+const MARK: &str = "`mcp-refreshd install` wrote this file; sha256 of the other lines: ";
+
+/// Who wrote a file as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorship {
+    /// We did, this version or another, and nobody changed it since.
+    Ours,
+    /// We did, and somebody changed it.
+    Edited,
+    /// It carries no stamp of ours.
+    Foreign,
+}
+
+/// The text of the line that says by a checksum over `other_lines` that they are ours. The caller makes a comment of it, on a
+/// line of its own, anywhere in the file.
+pub fn stamp_line(other_lines: &str) -> String {
+    format!("{MARK}{}", checksum(other_lines))
+}
+
+/// Who wrote this text.
+pub fn authorship(text: &str) -> Authorship {
+    let Some(stamp) = text.lines().find(|line| line.contains(MARK)) else { return Authorship::Foreign };
+    let rest: String =
+        text.split_inclusive('\n').filter(|line| line.trim_end_matches('\n') != stamp).collect();
+    let claimed = stamp.split_once(MARK).map(|(_, after)| after.chars().take_while(char::is_ascii_hexdigit));
+    match claimed.is_some_and(|claimed| claimed.collect::<String>() == checksum(&rest)) {
+        true => Authorship::Ours,
+        false => Authorship::Edited,
+    }
+}
+
+fn checksum(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// How two texts differ, line by line, as `diff -u` shows it, without the names of files.
+pub fn difference(there: &str, wanted: &str) -> String {
+    TextDiff::from_lines(there, wanted).unified_diff().context_radius(1).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamped(body: &str) -> String {
+        format!("# {}\n{body}", stamp_line(body))
+    }
+
+    #[test]
+    fn what_was_stamped_is_ours_until_somebody_changes_it() {
+        let text = stamped("[Service]\nExecStart=/bin/x run\n");
+        assert_eq!(authorship(&text), Authorship::Ours);
+        assert_eq!(authorship(&text.replace("/bin/x", "/bin/y")), Authorship::Edited);
+        assert_eq!(authorship("[Service]\n"), Authorship::Foreign);
+        assert_eq!(authorship(""), Authorship::Foreign);
+    }
+
+    #[test]
+    fn the_stamp_may_stand_anywhere() {
+        let (first, rest) = ("<?xml?>\n", "<plist/>\n");
+        let text = format!("{first}<!-- {} -->\n{rest}", stamp_line(&format!("{first}{rest}")));
+        assert_eq!(authorship(&text), Authorship::Ours);
+        assert_eq!(authorship(&text.replace("<plist/>", "<plist>")), Authorship::Edited);
+    }
+
+    #[test]
+    fn a_difference_shows_both_sides() {
+        assert_eq!(difference("a\nb\n", "a\nc\n"), "@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
+        assert_eq!(difference("a\n", "a\n"), "");
+    }
+}
