@@ -61,7 +61,7 @@ pub enum LockError {
     },
     /// A file (or link) stands in the lock's place; Claude Code itself cannot get past it either.
     #[error(
-        "{} is not a folder, so nobody can take this lock, Claude Code neither; remove it",
+        "{} is not a folder, so nobody can take this lock, Claude Code neither; `mcp-refreshd doctor --fix` removes it",
         path.display()
     )]
     IsFile {

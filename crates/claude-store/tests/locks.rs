@@ -291,7 +291,7 @@ fn a_file_in_a_locks_place_is_refused_with_its_cure() {
             locks.storage_lock(seconds(10)).await.err().unwrap(),
         ] {
             assert!(matches!(error, LockError::IsFile { .. }));
-            assert!(error.to_string().contains("remove it"), "{error}");
+            assert!(error.to_string().contains("`mcp-refreshd doctor --fix` removes it"), "{error}");
         }
         let sightings = locks.survey().unwrap();
         assert_eq!(sightings.len(), 2);

@@ -4,7 +4,7 @@ use crate::agent::{StartError, status_from_disk, storage_folders};
 use crate::cli::{Cli, Command};
 use crate::config::{self, Config, ConfigError};
 use crate::exit::Exit;
-use crate::history::{Question, history};
+use crate::history::{Question, Recent, history};
 use crate::instance::InstanceError;
 use crate::logs::logs;
 use crate::look::Look;
@@ -155,13 +155,15 @@ async fn status(paths: &Paths, name: Option<&str>, json: bool) -> Result<Exit, F
     if let Some(name) = name {
         status = status::only(status, name).map_err(|message| Failure::new(Exit::Usage, message))?;
     }
-    let now = Timestamp::now();
+    let (now, look) = (Timestamp::now(), Look::of_stdout());
     let text = if json {
         status::json(&status).map_err(io::Error::from)?
     } else if name.is_some() {
-        status::detailed(&status, now)
+        let mut recent = Recent::default();
+        recent.look_again(&paths.state, &status);
+        status::detailed(&status, &recent, now, &look)
     } else {
-        status::overview(&status, now, &Look::of_stdout())
+        status::overview(&status, now, &look)
     };
     output::result(&text)?;
     for remark in status::remarks(&status) {

@@ -12,6 +12,7 @@ mod leftovers;
 mod locks;
 mod needs_auth;
 mod network;
+mod origins;
 mod store;
 mod surroundings;
 mod text;
@@ -21,6 +22,7 @@ pub(crate) use facts::proxy_variables;
 use crate::command::Failure;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::look::Look;
 use crate::output;
 use crate::paths::Paths;
 use facts::{Facts, Reach};
@@ -65,7 +67,7 @@ pub(crate) async fn doctor(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
     let text = if wish.json {
         text::json(&shown).map_err(io::Error::from)?
     } else {
-        text::text(&shown, wish.dry_run)
+        text::text(&shown, wish.dry_run, &Look::of_stdout())
     };
     output::result(&text)?;
     let left = |(finding, fixed): &(&Finding, Option<Fixed>)| {

@@ -9,6 +9,7 @@ mod coverage;
 mod file;
 mod json;
 mod line;
+mod recent;
 mod standing;
 mod svg;
 mod text;
@@ -18,4 +19,5 @@ mod writer;
 mod tests;
 
 pub(crate) use command::{Question, history};
+pub(crate) use recent::Recent;
 pub(crate) use writer::History;

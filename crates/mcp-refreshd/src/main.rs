@@ -11,6 +11,7 @@ mod check;
 mod cli;
 mod client;
 mod clock;
+mod columns;
 mod command;
 mod completions;
 mod config;

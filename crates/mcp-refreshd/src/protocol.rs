@@ -118,7 +118,7 @@ pub(crate) enum Misunderstood {
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(line: &[u8]) -> Result<T, Misunderstood> {
     let header: Header = serde_json::from_slice(line)?;
     if header.protocol != PROTOCOL {
-        return Err(Misunderstood::OtherVersion { theirs: crate::words::shortened(&header.version, 30) });
+        return Err(Misunderstood::OtherVersion { theirs: crate::columns::shortened(&header.version, 30) });
     }
     Ok(serde_json::from_slice::<Envelope<T>>(line)?.content)
 }

@@ -37,48 +37,6 @@ pub(crate) fn visible(text: &str) -> String {
     shown
 }
 
-/// At most `width` characters of a text that is safe to show, the end marked where something is missing.
-pub(crate) fn shortened(text: &str, width: usize) -> String {
-    let shown = visible(text);
-    if shown.chars().count() <= width {
-        return shown;
-    }
-    shown.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// The first `width` characters, without a sign that something is missing: for where there is no room for one.
-pub(crate) fn cut(text: &str, width: usize) -> String {
-    text.chars().take(width).collect()
-}
-
-/// The text in lines of at most `width` characters, broken between words where that is possible.
-pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
-    let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0);
-    for word in text.split_whitespace() {
-        let mut word: Vec<char> = word.chars().collect();
-        if used > 0 && used + 1 + word.len() > width {
-            lines.push(std::mem::take(&mut line));
-            used = 0;
-        }
-        while word.len() > width {
-            let rest = word.split_off(width);
-            lines.push(word.iter().collect());
-            word = rest;
-        }
-        if used > 0 {
-            line.push(' ');
-            used += 1;
-        }
-        used += word.len();
-        line.extend(word);
-    }
-    if !line.is_empty() {
-        lines.push(line);
-    }
-    lines
-}
-
 /// One word of a command line as a POSIX shell takes it.
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
@@ -140,24 +98,13 @@ mod tests {
     #[test]
     fn an_escape_sequence_in_a_name_stays_a_text() {
         assert_eq!(visible("a\u{1b}[31mb\nc\u{202e}d"), r"a\u{1b}[31mb\nc\u{202e}d");
-        assert_eq!(shortened("abcdef", 4), "abc…");
-        assert_eq!(shortened("abcd", 4), "abcd");
-    }
-
-    #[test]
-    fn lines_break_between_words() {
-        assert_eq!(wrapped("the login has ended", 10), ["the login", "has ended"]);
-        assert_eq!(wrapped("a pneumonia b", 4), ["a", "pneu", "moni", "a b"]);
-        assert!(wrapped("", 4).is_empty());
     }
 
     proptest! {
         #[test]
-        fn nothing_shown_controls_a_terminal(text: String, width in 1_usize..40) {
+        fn nothing_shown_controls_a_terminal(text: String) {
             prop_assert!(!visible(&text).chars().any(char::is_control));
             prop_assert!(!quoted(&text).chars().any(char::is_control));
-            prop_assert!(shortened(&text, width).chars().count() <= width);
-            prop_assert!(wrapped(&text, width).iter().all(|line| line.chars().count() <= width));
         }
     }
 }

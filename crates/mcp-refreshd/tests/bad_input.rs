@@ -292,7 +292,10 @@ fn a_file_in_a_locks_place_is_told_of_and_the_other_entries_go_on() {
             .lines()
             .find(|line| line.contains(lock.to_str().unwrap()))
             .unwrap_or_else(|| panic!("{text}"));
-        assert!(line.contains("not a folder") && line.contains("remove it"), "{line}");
+        assert!(
+            line.contains("not a folder") && line.contains("`mcp-refreshd doctor --fix` removes it"),
+            "{line}"
+        );
     }
     assert!(log.contains(" WARN  lab: not refreshed: "), "{log}");
     assert!(end.success() && lock.is_file() && !log.contains("panicked"), "{log}");

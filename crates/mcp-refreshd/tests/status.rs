@@ -114,6 +114,7 @@ fn one_server_is_shown_with_all_that_is_known() {
         ("last result", "503"),
         ("back-off", "1 failure in a row, no request before 20"),
         ("store", ".claude/.credentials.json"),
+        ("last events", "found"),
     ] {
         let line = text.lines().find(|line| line.starts_with(&format!("{row} "))).unwrap_or_default();
         assert!(line.contains(content), "{row}: {content} in {text}");
@@ -124,6 +125,11 @@ fn one_server_is_shown_with_all_that_is_known() {
         "{text}"
     );
     assert!(text.contains("a moment when no session is at work"), "{text}");
+    let events: Vec<_> = text.lines().skip_while(|line| !line.starts_with("last events ")).collect();
+    for (event, expected) in events.iter().zip(["found ", "refreshed ", "new tokens from elsewhere "]) {
+        assert!(event.contains(expected), "{text}");
+    }
+    assert_eq!(events.len(), 3, "{text}");
 }
 
 #[test]

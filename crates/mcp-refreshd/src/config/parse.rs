@@ -1,6 +1,7 @@
 use super::table::{Findings, Table};
 use super::{Config, LogConfig, LogFormat, LogLevel, Network, NoticesConfig, Problem};
-use crate::words::{quoted, shortened};
+use crate::columns::shortened;
+use crate::words::quoted;
 use refresh_engine::{MARGIN_FLOOR, Policy, ServerPolicy};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,6 +1,7 @@
 use super::{Problem, duration};
+use crate::columns::shortened;
 use crate::nearest::nearest;
-use crate::words::{shortened, visible};
+use crate::words::visible;
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;

@@ -1,3 +1,4 @@
+use super::origins::{OriginFacts, ask_origins, ask_servers};
 use crate::agent::{Machine, storage_folders};
 use crate::client::ClaudeCode;
 use crate::clock::SystemClock;
@@ -18,15 +19,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use token_endpoint::{Glance, Http, HttpError, SendError};
-use tokio::task::spawn_local;
+use token_endpoint::HttpError;
 
 /// The variables that name a proxy, as the HTTP client reads them.
 const PROXY_VARIABLES: [&str; 6] =
     ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
-
-/// As many origins are asked; more of them would not tell more.
-const ORIGINS_AT_MOST: usize = 50;
 
 /// Everything the findings rest on, gathered without a change and without a lock.
 pub(super) struct Facts {
@@ -98,15 +95,6 @@ pub(super) struct Temporary {
     pub(super) path: PathBuf,
     pub(super) age: Duration,
     pub(super) ours: bool,
-}
-
-/// An authorization server, and whether it answers.
-pub(super) struct OriginFacts {
-    pub(super) place: String,
-    /// A server that depends on it.
-    pub(super) server: String,
-    pub(super) answer: Result<Glance, SendError>,
-    pub(super) asked_at: Timestamp,
 }
 
 impl Facts {
@@ -262,64 +250,6 @@ fn temporaries(folder: &StorageFolder) -> Vec<Temporary> {
     let mut found: Vec<_> = found.collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
-}
-
-/// Asks each authorization server once, all at the same time.
-async fn ask_origins(http: &Http, stores: &[StoreFacts]) -> Vec<OriginFacts> {
-    let mut origins = BTreeMap::new();
-    for (seen, _) in stores.iter().flat_map(|store| &store.entries) {
-        let entry = &seen.entry;
-        let Some(server_url) = entry.server_url.clone() else { continue };
-        if entry.refresh_token.is_none() {
-            continue;
-        }
-        let hints = [&entry.issuer, &entry.discovery.authorization_server_url, &entry.server_url];
-        let place = hints.into_iter().flatten().find_map(|hint| url::Url::parse(hint).ok());
-        if let Some(place) = place {
-            origins.entry(token_endpoint::origin_of(&place)).or_insert((
-                place,
-                server_url,
-                entry.server_name.clone(),
-            ));
-        }
-    }
-    let tasks: Vec<_> = origins
-        .into_iter()
-        .take(ORIGINS_AT_MOST)
-        .map(|(origin, (place, server_url, server))| {
-            let http = http.clone();
-            spawn_local(async move {
-                let answer = http.glance_at(place.as_str(), &server_url).await;
-                OriginFacts { place: origin, server, answer, asked_at: Timestamp::now() }
-            })
-        })
-        .collect();
-    let mut all = Vec::new();
-    for task in tasks {
-        all.extend(task.await);
-    }
-    all
-}
-
-/// Asks each server whose token should be good; gives the names of those that refuse it.
-async fn ask_servers(http: &Http, entries: &[(Seen, Option<EntryReport>)]) -> Vec<String> {
-    let now = Timestamp::now();
-    let good = entries.iter().filter(|(seen, _)| seen.expiry.moment().is_none_or(|end| end > now));
-    let tasks: Vec<_> = good
-        .map(|(seen, _)| {
-            let (http, entry) = (http.clone(), seen.entry.clone());
-            spawn_local(async move {
-                let answer =
-                    http.initialize(entry.server_url.as_deref()?, entry.access_token.as_ref()?).await;
-                answer.is_ok_and(|glance| glance.status == 401).then_some(entry.server_name)
-            })
-        })
-        .collect();
-    let mut refused = Vec::new();
-    for task in tasks {
-        refused.extend(task.await.ok().flatten());
-    }
-    refused
 }
 
 /// The `claude` that this shell would run.

@@ -1,6 +1,7 @@
 use super::Finding;
-use super::facts::{Facts, OriginFacts};
+use super::facts::Facts;
 use super::finding::Sure::{Certain, Likely};
+use super::origins::OriginFacts;
 use crate::words::length;
 use std::time::Duration;
 use token_endpoint::{SendError, UnsentKind};

@@ -1,17 +1,19 @@
 use super::{Finding, Fixed, Weight};
+use crate::columns::{flowed, labelled};
+use crate::look::Look;
 use crate::words::{counted, visible};
 use serde::Serialize;
 
 /// What is said where everything is as it should be.
 const HEALTHY: &str = "nothing wrong was found\n";
 
-/// 80 columns, less those of the label.
-const WIDTH: usize = 70;
+/// Longer lines are hard to read, however wide the terminal.
+const WIDEST: usize = 80;
 
 type Shown<'a> = (&'a Finding, Option<Fixed>);
 
 /// The findings for people.
-pub(super) fn text(shown: &[Shown<'_>], dry_run: bool) -> String {
+pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, look: &Look) -> String {
     if shown.is_empty() {
         return HEALTHY.to_owned();
     }
@@ -20,43 +22,31 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool) -> String {
         let Finding { name, weight, sure, server, path, means, cure, fix } = finding;
         text.push_str(&format!("{}: {name} ({})\n", weight.word(), sure.word()));
         let fixed = match (fixed, fix) {
-            (Some(Fixed::Done(what)), _) => Some(("mended", visible(what))),
-            (Some(Fixed::Failed(why)), _) => Some(("not mended", visible(why))),
-            (None, Some(fix)) if dry_run => Some(("would", visible(&fix.would()))),
+            (Some(Fixed::Done(what)), _) => Some(("mended", what.clone())),
+            (Some(Fixed::Failed(why)), _) => Some(("not mended", why.clone())),
+            (None, Some(fix)) if dry_run => Some(("would", fix.would())),
             (None, _) => None,
         };
         let mended = matches!(fixed, Some(("mended", _)));
-        let rows = [
-            ("server", server.as_deref().map(visible)),
-            ("where", path.as_deref().map(visible)),
-            ("means", Some(wrapped(&visible(means)))),
-            ("cure", Some(visible(cure)).filter(|_| !mended)),
-        ];
-        for (label, value) in rows.into_iter().chain([fixed.map_or(("", None), |(l, v)| (l, Some(v)))]) {
-            if let Some(value) = value {
-                text.push_str(&format!("  {label:7} {value}\n"));
-            }
+        let columns = look.size.map_or(WIDEST, |(columns, _)| columns.min(WIDEST));
+        let said = |label: &str, value: &str| {
+            labelled(&format!("  {label:7} "), &look.shows(&visible(value)), Some(columns))
+        };
+        // Paths and commands are there to be copied: never broken, and not even in ASCII, where an escaped one would be another.
+        let copied = |label: &str, value: &str| labelled(&format!("  {label:7} "), &visible(value), None);
+        text.extend(server.iter().map(|server| said("server", server)));
+        text.extend(path.iter().map(|path| copied("where", path)));
+        text.push_str(&said("means", means));
+        if !mended {
+            text.push_str(&copied("cure", cure));
         }
+        text.extend(fixed.iter().map(|(label, value)| copied(label, value)));
         text.push('\n');
     }
-    text.push_str(&summary(shown));
+    let columns = look.size.map_or(usize::MAX, |(columns, _)| columns);
+    text.push_str(&flowed(&summary(shown), columns).join("\n"));
+    text.push('\n');
     text
-}
-
-/// Broken between words, behind the label's column. Paths and commands are never broken: they are there to be copied.
-fn wrapped(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.join("\n          ")
 }
 
 fn summary(shown: &[Shown<'_>]) -> String {
@@ -76,7 +66,7 @@ fn summary(shown: &[Shown<'_>]) -> String {
     if mendable > 0 {
         parts.push(format!("{mendable} can be mended by: mcp-refreshd doctor --fix"));
     }
-    format!("{}\n", parts.join(", "))
+    parts.join(", ")
 }
 
 /// `doctor --json`, format version 1. Members are only ever added under the same version.
@@ -139,17 +129,24 @@ pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::finding::Sure;
     use super::*;
-    use proptest::prelude::*;
+    use crate::columns::width;
 
-    proptest! {
-        #[test]
-        fn no_line_is_wider_than_its_longest_word_needs(text: String) {
-            let text = visible(&text);
-            let longest = text.split(' ').map(|word| word.chars().count()).max().unwrap_or(0);
-            for line in wrapped(&text).lines() {
-                prop_assert!(line.trim_start().chars().count() <= WIDTH.max(longest));
-            }
+    #[test]
+    fn a_finding_is_laid_out_for_its_terminal_and_its_cure_is_never_broken() {
+        let means = "the server gave no refresh token, so nobody can refresh this login, which ends in 3 min";
+        let cure = "claude mcp login 'my – own' (each time it ends)";
+        let finding = Finding::trouble("no-refresh-token", Sure::Certain, means, cure).of("my – own");
+        let look = |columns, utf8| Look { size: Some((columns, 24)), colour: false, utf8, cursor: true };
+        for columns in [20, 40, 80, 120] {
+            let text = text(&[(&finding, None)], false, &look(columns, true));
+            let mut lines = text.lines().filter(|line| !line.starts_with("  cure"));
+            assert!(lines.all(|line| width(line) <= columns.max(36)), "{columns}: {text}");
+            assert!(text.contains(cure), "{text}");
         }
+        let ascii = text(&[(&finding, None)], false, &look(80, false));
+        assert!(ascii.contains("  server  my \\u{2013} own\n") && ascii.contains(cure), "{ascii}");
+        assert_eq!(text(&[], false, &look(20, true)), HEALTHY);
     }
 }

@@ -1,4 +1,5 @@
 use crate::look::Look;
+use std::borrow::Cow;
 
 /// What a picture may use of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,5 +16,11 @@ impl Canvas {
     pub(super) fn of(look: Look) -> Option<Self> {
         let (width, _) = look.size?;
         Some(Self { width, unicode: look.utf8, colour: look.colour })
+    }
+
+    /// The text as this terminal can show it.
+    pub(super) fn shows<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Self { width, unicode: utf8, colour } = *self;
+        Look { size: Some((width, 1)), colour, utf8, cursor: false }.shows(text)
     }
 }

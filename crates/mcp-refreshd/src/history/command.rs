@@ -62,7 +62,7 @@ pub(crate) async fn history(paths: &Paths, question: Question) -> Result<Exit, F
     let text = if question.json {
         json::json(&events, &coverages, from, until).map_err(io::Error::from)?
     } else {
-        told(&events, &coverages, from, until)
+        told(&events, &coverages, from, until, &Look::of_stdout())
     };
     output::result(&text)?;
     if damaged > 0 {
@@ -78,15 +78,15 @@ pub(crate) async fn history(paths: &Paths, question: Question) -> Result<Exit, F
     Ok(Exit::Well)
 }
 
-fn told(events: &[&Line], coverages: &[Coverage], from: Timestamp, until: Timestamp) -> String {
-    let mut text = text::events(events);
+fn told(events: &[&Line], coverages: &[Coverage], from: Timestamp, until: Timestamp, look: &Look) -> String {
+    let mut text = text::events(events, look);
     if coverages.is_empty() {
         return text;
     }
     if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(&match Canvas::of(Look::of_stdout()) {
+    text.push_str(&match Canvas::of(*look) {
         Some(terminal) => text::picture(coverages, from, until, terminal),
         None => text::summary(coverages),
     });

@@ -4,8 +4,9 @@ use super::line::{FORMAT, Line};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// When a file is full it becomes the predecessor, and the one before is gone.
 pub(super) const FULL: u64 = 1 << 20;
@@ -32,6 +33,17 @@ pub(super) struct Past {
 
 fn places(state: &Path) -> [PathBuf; 2] {
     [state.join("history.1.jsonl"), state.join("history.jsonl")]
+}
+
+/// How the files looked at one moment: as long as they look so, there is nothing new in them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stamps([Option<(u64, u64, SystemTime)>; 2]);
+
+pub(super) fn stamps(state: &Path) -> Stamps {
+    Stamps(places(state).map(|path| {
+        let metadata = std::fs::symlink_metadata(path).ok()?;
+        Some((metadata.ino(), metadata.len(), metadata.modified().ok()?))
+    }))
 }
 
 /// Reads everything there is; nothing where there is no history yet.

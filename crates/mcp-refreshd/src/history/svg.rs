@@ -2,7 +2,7 @@
 
 use super::coverage::{Coverage, State};
 use super::text::percent;
-use crate::words::shortened;
+use crate::columns::shortened;
 use jiff::Timestamp;
 use std::fmt::Write as _;
 

@@ -2,9 +2,12 @@ use super::canvas::Canvas;
 use super::coverage::{Coverage, State, coverage};
 use super::file::{FULL, Past, append, read};
 use super::line::{Holds, Kind, Line};
+use super::recent::Recent;
 use super::standing::Standings;
 use super::writer::History;
 use super::{json, svg, text};
+use crate::columns::width;
+use crate::look::Look;
 use claude_store::StubKind;
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::{Fingerprint, TokenDigest};
@@ -289,8 +292,72 @@ fn the_picture_shows_the_worst_of_each_share_and_fits_the_terminal() {
         let picture = text::picture(&story(), at(0), at(100), terminal);
         assert!(picture.lines().all(|line| line.chars().count() <= width.max(17)), "{width}\n{picture}");
     }
+    let mut foreign = story();
+    foreign[0].server = "開発サーバー".into();
+    for width_of in 24..130 {
+        let terminal = Canvas { width: width_of, unicode: true, colour: false };
+        let picture = text::picture(&foreign, at(0), at(100), terminal);
+        assert!(picture.lines().all(|line| width(line) <= width_of), "{width_of}\n{picture}");
+    }
+    assert!(text::picture(&foreign, at(0), at(100), ASCII).is_ascii());
     let colour = text::picture(&story(), at(0), at(100), Canvas { colour: true, ..unicode });
     assert!(colour.contains("\u{1b}[31m▒▒▒\u{1b}[0m"), "{colour}");
+}
+
+#[test]
+fn events_are_laid_out_for_their_reader() {
+    let names = [Some("lab"), Some("開発"), None];
+    let lines: Vec<_> = names
+        .into_iter()
+        .map(|name| Line {
+            server: name.map(str::to_owned),
+            cause: Some("a failed refresh of another program took the tokens".into()),
+            before: print("one"),
+            ..Line::new(at(0), Kind::Wiped)
+        })
+        .collect();
+    let lines: Vec<_> = lines.iter().collect();
+    let terminal = |columns, utf8| Look { size: Some((columns, 24)), colour: false, utf8, cursor: true };
+    let pipe = Look { size: None, ..terminal(80, true) };
+    let text = text::events(&lines, &pipe);
+    assert_eq!(text.lines().count(), 3, "{text}");
+    let story = |line: &str| width(&line[..line.find("wiped").unwrap()]);
+    assert!(text.lines().all(|line| story(line) == 28), "{text}");
+    for columns in [20, 80, 120] {
+        let text = text::events(&lines, &terminal(columns, true));
+        assert!(text.lines().all(|line| width(line) <= columns.max(26)), "{columns}: {text}");
+    }
+    let text = text::events(&lines, &terminal(80, true));
+    assert!(text.contains("\n                            took the tokens"), "{text}");
+    assert!(text::events(&lines, &terminal(80, false)).is_ascii());
+}
+
+#[test]
+fn beside_the_state_stand_the_last_five_events_of_that_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = History::open(folder.path());
+    let other = Subject { store: STORE, entry: Some(("other|00", "other")) };
+    let mut recent = Recent::default();
+    let told = |recent: &mut Recent, key: &str| {
+        recent.look_for(folder.path(), [(STORE.to_owned(), str::to_owned(key))]);
+        recent.of(STORE, key)
+    };
+    assert!(told(&mut recent, "lab|00").is_empty());
+    history.note(at(0), LAB, &held("one", 60));
+    assert_eq!(told(&mut recent, "lab|00").len(), 1);
+    for minute in 1..10 {
+        history.note(at(minute), LAB, &fresh("one", "two", 60 + minute));
+        history.note(at(minute), other, &held("three", 60 + minute));
+    }
+    let events = told(&mut recent, "lab|00");
+    assert_eq!(events.len(), 5);
+    assert!(events[0].starts_with("2023-11-14T22:18:20Z  refreshed "), "{events:?}");
+    assert!(events[4].starts_with("2023-11-14T22:22:20Z  refreshed "), "{events:?}");
+    assert!(recent.trouble().is_none());
+    fs::remove_file(folder.path().join("history.jsonl")).unwrap();
+    fs::create_dir(folder.path().join("history.jsonl")).unwrap();
+    assert!(told(&mut recent, "lab|00").is_empty());
+    assert!(recent.trouble().unwrap().contains("history.jsonl"), "{recent:?}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 use super::canvas::Canvas;
 use super::coverage::{Coverage, State};
 use super::line::Line;
-use crate::words::{length, shortened, visible};
+use crate::columns::{labelled, padded, shortened, width};
+use crate::look::Look;
+use crate::words::{length, visible};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -9,18 +11,25 @@ use std::time::Duration;
 const LONGEST_NAME: usize = 20;
 
 /// One line for each event, newest last.
-pub(super) fn events(lines: &[&Line]) -> String {
-    let name = |line: &Line| {
-        line.server.as_deref().map_or_else(|| "-".to_owned(), |name| shortened(name, LONGEST_NAME))
+pub(super) fn events(lines: &[&Line], look: &Look) -> String {
+    let name = |line: &Line| match line.server.as_deref() {
+        Some(name) => look.shows(&shortened(&look.shows(&visible(name)), LONGEST_NAME)).into_owned(),
+        None => "-".to_owned(),
     };
-    let names = lines.iter().map(|line| name(line).chars().count()).max().unwrap_or(0);
+    let names = lines.iter().map(|line| width(&name(line))).max().unwrap_or(0);
+    let columns = look.size.map(|(columns, _)| columns);
     lines
         .iter()
         .map(|line| {
-            let said = format!("{}  {:names$}  {}", seconds(line.at), name(line), story(line));
-            format!("{}\n", said.trim_end())
+            let head = format!("{}  {}  ", seconds(line.at), padded(&name(line), names));
+            labelled(&head, look.shows(&story(line)).trim_end(), columns)
         })
         .collect()
+}
+
+/// One event of a known server.
+pub(super) fn event(line: &Line) -> String {
+    format!("{}  {}", seconds(line.at), story(line)).trim_end().to_owned()
 }
 
 fn story(line: &Line) -> String {
@@ -43,12 +52,12 @@ fn story(line: &Line) -> String {
 /// What the picture shows, in words: for those who read it without a terminal.
 pub(super) fn summary(coverages: &[Coverage]) -> String {
     let name = |coverage: &Coverage| shortened(&coverage.server, LONGEST_NAME);
-    let names = coverages.iter().map(|coverage| name(coverage).chars().count()).max().unwrap_or(0);
+    let names = coverages.iter().map(|coverage| width(&name(coverage))).max().unwrap_or(0);
     let one = |coverage: &Coverage| {
         let times = State::ALL.into_iter().filter(|state| coverage.time(*state) > 0);
         let times: Vec<_> =
             times.map(|state| format!("{} {}", state.words(), time(coverage, state))).collect();
-        format!("{:names$}  {}  {}\n", name(coverage), percent(coverage), times.join(", "))
+        format!("{}  {}  {}\n", padded(&name(coverage), names), percent(coverage), times.join(", "))
     };
     coverages.iter().map(one).collect()
 }
@@ -68,8 +77,8 @@ pub(super) fn percent(coverage: &Coverage) -> String {
 /// A line of blocks for each server: each shows the worst that happened in its share of the time.
 pub(super) fn picture(coverages: &[Coverage], from: Timestamp, until: Timestamp, terminal: Canvas) -> String {
     let widest = LONGEST_NAME.min((terminal.width / 3).max(1));
-    let name = |coverage: &Coverage| shortened(&coverage.server, widest);
-    let names = coverages.iter().map(|coverage| name(coverage).chars().count()).max().unwrap_or(0);
+    let name = |coverage: &Coverage| shortened(&terminal.shows(&visible(&coverage.server)), widest);
+    let names = coverages.iter().map(|coverage| width(&name(coverage))).max().unwrap_or(0);
     let bar = terminal.width.saturating_sub(names + 2 + 7).max(4);
     let cell = Duration::from_millis(whole_ms(from, until) / u64::try_from(bar).unwrap_or(1));
     let mut text = String::new();
@@ -78,7 +87,7 @@ pub(super) fn picture(coverages: &[Coverage], from: Timestamp, until: Timestamp,
     }
     for coverage in coverages {
         let blocks = blocks(coverage, from, until, bar, terminal);
-        text.push_str(&format!("{:names$} {blocks} {}\n", name(coverage), percent(coverage)));
+        text.push_str(&format!("{} {blocks} {}\n", padded(&name(coverage), names), percent(coverage)));
     }
     text.push_str(&legend(terminal));
     if terminal.unicode { text } else { text.replace('…', "~") }

@@ -1,9 +1,10 @@
 //! The overview: a line for each server, laid out for its reader.
 
 use super::text::{between, outcome_words, words};
+use crate::columns::{cut, shortened, width, wrapped};
 use crate::look::Look;
 use crate::report::{EntryStatus, Status, StoreStatus};
-use crate::words::{cut, shortened, visible, wrapped};
+use crate::words::visible;
 use jiff::Timestamp;
 use refresh_engine::{Outcome, State};
 
@@ -117,7 +118,7 @@ fn table(entries: &[&EntryStatus], now: Timestamp, look: &Look, columns: usize) 
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         let entry = number.checked_sub(1).and_then(|number| entries.get(number));
-        let fits = row_of(row, widths, &|_, cell| cell.to_owned()).chars().count() <= columns;
+        let fits = width(&row_of(row, widths, &|_, cell| cell.to_owned())) <= columns;
         let paint = |column: usize, cell: &str| match (entry, column) {
             _ if !fits => cell.to_owned(),
             (None, _) => look.painted(cell, "2"),
@@ -234,16 +235,16 @@ fn last(entry: &EntryStatus, now: Timestamp, ago: bool) -> String {
 
 fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    let widest = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)
     };
-    (0..columns).map(width).collect()
+    (0..columns).map(widest).collect()
 }
 
 /// One row, every cell padded to its column before it is painted.
 fn row_of(row: &[String], widths: &[usize], paint: &dyn Fn(usize, &str) -> String) -> String {
-    let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
-        let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+    let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, columns))| {
+        let padding = " ".repeat(columns.saturating_sub(width(cell)));
         format!("{}{padding}", paint(column, cell))
     });
     cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()

@@ -1,4 +1,6 @@
 use super::*;
+use crate::columns::width;
+use crate::history::Recent;
 use crate::look::Look;
 use crate::report::{Daemon, Facts, StoreStatus};
 use jiff::Timestamp;
@@ -237,7 +239,8 @@ fn no_name_of_a_server_moves_the_cursor() {
     let text = [
         overview(&status, now(), &PIPE),
         overview(&status, now(), &terminal(80)),
-        detailed(&status, now()),
+        detailed(&status, &Recent::default(), now(), &PIPE),
+        detailed(&status, &Recent::default(), now(), &terminal(20)),
         remarks(&status).join("\n"),
     ]
     .concat();
@@ -247,8 +250,8 @@ fn no_name_of_a_server_moves_the_cursor() {
 
 #[test]
 fn one_server_is_shown_in_full() {
-    let text =
-        detailed(&only(status(vec![entry("lab", State::Fresh), dead("notion")]), "notion").unwrap(), now());
+    let status = only(status(vec![entry("lab", State::Fresh), dead("notion")]), "notion").unwrap();
+    let text = detailed(&status, &Recent::default(), now(), &PIPE);
     for part in [
         "notion",
         "needs you",
@@ -335,4 +338,39 @@ fn a_status_crosses_the_socket_unchanged() {
     use crate::protocol::{Answer, Envelope, read};
     let answer = Answer::Status(status(vec![dead("notion"), entry("lab", State::Due)]));
     assert_eq!(read::<Answer>(&Envelope::new(answer.clone()).to_line().unwrap()).unwrap(), answer);
+}
+
+#[test]
+fn one_server_in_full_goes_beside_its_labels_or_below_them() {
+    let status = status(vec![EntryStatus {
+        why: Some("the server no longer knows Claude Code's registration (invalid_client)".into()),
+        ..dead("a-rather-long-name")
+    }]);
+    let text = |columns| detailed(&status, &Recent::default(), now(), &terminal(columns));
+    assert!(
+        text(60).contains(
+            "\nwhy             the server no longer knows Claude Code's\n                registration (invalid_client)\n"
+        ),
+        "{}",
+        text(60)
+    );
+    let narrow = text(20);
+    assert!(narrow.contains("\nwhy\n  the server no\n  longer knows\n"), "{narrow}");
+    // Never broken: it is there to be copied.
+    assert!(narrow.contains("claude mcp login a-rather-long-name\n"), "{narrow}");
+}
+
+#[test]
+fn names_of_wide_characters_and_of_accents_stay_in_their_column() {
+    let names = ["開発サーバー", "e\u{301}tude", "lab", "𠮷野家の長い名前のサーバーは切り詰められます"];
+    let status = status(names.iter().map(|name| entry(name, State::Fresh)).collect());
+    for columns in [20, 40, 80, 120] {
+        let text = overview(&status, now(), &terminal(columns));
+        assert!(text.lines().all(|line| width(line) <= columns), "{text}");
+        let column = |line: &str| line.find("fresh").map(|at| width(&line[..at]));
+        let columns: Vec<_> = text.lines().skip(1).map(column).collect();
+        assert!(columns.iter().all(|column| column.is_some() && *column == columns[0]), "{text}");
+    }
+    let text = overview(&status, now(), &PIPE);
+    assert!(text.contains("開発サーバー   ") && text.contains("切り詰められます"), "{text}");
 }

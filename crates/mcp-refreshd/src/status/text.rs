@@ -1,3 +1,6 @@
+use crate::columns::labelled;
+use crate::history::Recent;
+use crate::look::Look;
 use crate::report::{EntryStatus, Status, StoreStatus};
 use crate::words::{counted, length, visible};
 use jiff::Timestamp;
@@ -13,13 +16,13 @@ pub(super) fn words(state: State) -> &'static str {
 }
 
 /// Everything about the servers of a status that was narrowed down to one name.
-pub(crate) fn detailed(status: &Status, now: Timestamp) -> String {
+pub(crate) fn detailed(status: &Status, recent: &Recent, now: Timestamp, look: &Look) -> String {
     let entries =
         status.stores.iter().flat_map(|store| store.entries.iter().map(move |entry| (store, entry)));
-    entries.map(|(store, entry)| one(store, entry, now)).collect::<Vec<_>>().join("\n")
+    entries.map(|(store, entry)| one(store, entry, recent, now, look)).collect::<Vec<_>>().join("\n")
 }
 
-fn one(store: &StoreStatus, entry: &EntryStatus, now: Timestamp) -> String {
+fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, now: Timestamp, look: &Look) -> String {
     let moment = |at: Timestamp| {
         let words = between(at, now);
         let relative = if at > now { format!("in {words}") } else { format!("{words} ago") };
@@ -31,8 +34,13 @@ fn one(store: &StoreStatus, entry: &EntryStatus, now: Timestamp) -> String {
         format!("{} before it ends{why}", length(Duration::from_secs(margin)))
     };
     let last = entry.last.as_ref().map(|last| {
-        let detail =
-            if last.detail.is_empty() { String::new() } else { format!(": {}", visible(&last.detail)) };
+        // Of a success it says how long the new token lives, and so does a row of its own.
+        let known = last.outcome == Outcome::Fresh && facts.lifetime_s.is_some();
+        let detail = match last.detail.as_str() {
+            "" => String::new(),
+            _ if known => String::new(),
+            detail => format!(": {}", visible(detail)),
+        };
         format!("{}, {}{detail}", outcome_words(last.outcome), moment(last.at))
     });
     let back_off = (facts.failures > 0).then(|| {
@@ -62,8 +70,25 @@ fn one(store: &StoreStatus, entry: &EntryStatus, now: Timestamp) -> String {
         ("entry", Some(visible(&entry.key))),
         ("store", Some(visible(&store.location))),
     ];
-    let rows = rows.into_iter().filter_map(|(name, value)| Some(format!("{name:15} {}\n", value?)));
-    rows.collect()
+    let mut text = String::new();
+    for (label, value) in rows.into_iter().filter_map(|(label, value)| Some((label, value?))) {
+        text.push_str(&match label {
+            // Never broken, and not even in ASCII: an escaped name would be another one.
+            "type" => format!("{label:15} {value}\n"),
+            _ => row(label, &value, look),
+        });
+    }
+    let events = recent.of(&store.location, &entry.key).into_iter();
+    // One line where nobody can tell.
+    let events = events.chain(recent.trouble().map(visible));
+    for (number, event) in events.enumerate() {
+        text.push_str(&row(if number == 0 { "last events" } else { "" }, &event, look));
+    }
+    text
+}
+
+fn row(label: &str, value: &str, look: &Look) -> String {
+    labelled(&format!("{label:15} "), &look.shows(value), look.size.map(|(columns, _)| columns))
 }
 
 pub(crate) fn outcome_words(outcome: Outcome) -> &'static str {

@@ -3,13 +3,15 @@
 use super::table::overview;
 use super::text::{between, detailed, outcome_words, words};
 use super::{exit, only, remarks};
+use crate::columns::{cut, folded, width, wrapped};
 use crate::command::{Failure, gather};
 use crate::exit::Exit;
+use crate::history::Recent;
 use crate::look::Look;
 use crate::output::{self, Reader};
 use crate::paths::Paths;
 use crate::report::{EntryStatus, Status};
-use crate::words::{cut, visible, wrapped};
+use crate::words::visible;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,13 +30,18 @@ pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Fai
     let (mut hangup, mut resized) = (listen(SignalKind::hangup())?, listen(SignalKind::window_change())?);
     let mut status = narrowed(gather(paths).await?, name)?;
     let (mut screen, mut journal) = (Screen::default(), Journal::default());
-    let mut trouble = None;
+    let (mut recent, mut trouble) = (Recent::default(), None);
     loop {
         let (look, now) = (Look::of_stdout(), Timestamp::now());
         let text = match look.size {
             Some((columns, rows)) if look.cursor => {
-                let above =
-                    if name.is_some() { detailed(&status, now) } else { overview(&status, now, &look) };
+                let above = match name {
+                    Some(_) => {
+                        recent.look_again(&paths.state, &status);
+                        detailed(&status, &recent, now, &look)
+                    }
+                    None => overview(&status, now, &look),
+                };
                 let mut below = remarks(&status);
                 below.extend(trouble.clone());
                 let below = below.iter().flat_map(|remark| wrapped(&look.shows(remark), columns));
@@ -76,7 +83,7 @@ fn narrowed(status: Status, name: Option<&str>) -> Result<Status, Failure> {
 /// What fits on a screen, its last row left for the cursor; where something is missing the remarks stay.
 pub(super) fn frame(above: &str, below: Vec<String>, columns: usize, rows: usize) -> Vec<String> {
     let room = rows.saturating_sub(1).max(1);
-    let mut lines: Vec<String> = above.lines().flat_map(|line| folded(line, columns)).collect();
+    let mut lines: Vec<String> = above.lines().flat_map(|line| fitting(line, columns)).collect();
     let least = lines.len().min(2);
     let for_lines = room.saturating_sub(below.len()).max(least).min(room);
     if lines.len() > for_lines {
@@ -90,12 +97,12 @@ pub(super) fn frame(above: &str, below: Vec<String>, columns: usize, rows: usize
 }
 
 /// A line that is too long goes on in the next, so that a command can be read to its end. What is painted has no longer lines.
-fn folded(line: &str, columns: usize) -> Vec<String> {
-    let characters: Vec<char> = line.chars().collect();
-    if characters.len() <= columns || line.contains('\u{1b}') {
-        return vec![line.to_owned()];
+fn fitting(line: &str, columns: usize) -> Vec<String> {
+    if width(line) <= columns || line.contains('\u{1b}') {
+        vec![line.to_owned()]
+    } else {
+        folded(line, columns)
     }
-    characters.chunks(columns.max(1)).map(|part| part.iter().collect()).collect()
 }
 
 /// What stands on the terminal.

@@ -1,0 +1,78 @@
+//! What the servers themselves say, gathered by one request to each.
+
+use super::facts::StoreFacts;
+use jiff::Timestamp;
+use refresh_engine::{EntryReport, Seen};
+use std::collections::BTreeMap;
+use token_endpoint::{Glance, Http, SendError};
+use tokio::task::spawn_local;
+
+/// As many origins are asked; more of them would not tell more.
+const ORIGINS_AT_MOST: usize = 50;
+
+/// An authorization server, and whether it answers.
+pub(super) struct OriginFacts {
+    pub(super) place: String,
+    /// A server that depends on it.
+    pub(super) server: String,
+    pub(super) answer: Result<Glance, SendError>,
+    pub(super) asked_at: Timestamp,
+}
+
+/// Asks each authorization server once, all at the same time.
+pub(super) async fn ask_origins(http: &Http, stores: &[StoreFacts]) -> Vec<OriginFacts> {
+    let mut origins = BTreeMap::new();
+    for (seen, _) in stores.iter().flat_map(|store| &store.entries) {
+        let entry = &seen.entry;
+        let Some(server_url) = entry.server_url.clone() else { continue };
+        if entry.refresh_token.is_none() {
+            continue;
+        }
+        let hints = [&entry.issuer, &entry.discovery.authorization_server_url, &entry.server_url];
+        let place = hints.into_iter().flatten().find_map(|hint| url::Url::parse(hint).ok());
+        if let Some(place) = place {
+            origins.entry(token_endpoint::origin_of(&place)).or_insert((
+                place,
+                server_url,
+                entry.server_name.clone(),
+            ));
+        }
+    }
+    let tasks: Vec<_> = origins
+        .into_iter()
+        .take(ORIGINS_AT_MOST)
+        .map(|(origin, (place, server_url, server))| {
+            let http = http.clone();
+            spawn_local(async move {
+                let answer = http.glance_at(place.as_str(), &server_url).await;
+                OriginFacts { place: origin, server, answer, asked_at: Timestamp::now() }
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await);
+    }
+    all
+}
+
+/// Asks each server whose token should be good; gives the names of those that refuse it.
+pub(super) async fn ask_servers(http: &Http, entries: &[(Seen, Option<EntryReport>)]) -> Vec<String> {
+    let now = Timestamp::now();
+    let good = entries.iter().filter(|(seen, _)| seen.expiry.moment().is_none_or(|end| end > now));
+    let tasks: Vec<_> = good
+        .map(|(seen, _)| {
+            let (http, entry) = (http.clone(), seen.entry.clone());
+            spawn_local(async move {
+                let answer =
+                    http.initialize(entry.server_url.as_deref()?, entry.access_token.as_ref()?).await;
+                answer.is_ok_and(|glance| glance.status == 401).then_some(entry.server_name)
+            })
+        })
+        .collect();
+    let mut refused = Vec::new();
+    for task in tasks {
+        refused.extend(task.await.ok().flatten());
+    }
+    refused
+}
