@@ -1,6 +1,9 @@
-//! What README.md and docs/ show is what a person sees: every command in a `console` block is run on a terminal, in a home with six
-//! servers and the daemon at work, and its output compared. Times, fingerprints and numbers of processes and ports may differ, and a line
-//! `...` stands for any lines.
+//! What README.md and docs/ show is what a person sees: every command in a `console` block is run on a terminal, and its output compared.
+//! A word after `console` names the situation it is run in (`support/stage.rs`); without one it is a home with six servers and the daemon
+//! at work. Blocks of one file with the same word share one home, and are run in their order. Times, fingerprints and numbers of
+//! processes and ports may differ, and a line `...` stands for any lines.
+//!
+//! `UPDATE_DOCUMENTATION=1` writes what was seen into the blocks that show something else and have no `...`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,29 +14,36 @@
 
 #[path = "support/six.rs"]
 mod six;
+#[path = "support/stage.rs"]
+mod stage;
 mod support;
 #[path = "support/terminal.rs"]
 mod terminal;
 
-use six::Six;
+use stage::Stage;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::Home;
 use terminal::Terminal;
 
 /// Commands that do not end, or that build; each is run by the test that is named.
-const ELSEWHERE: [(&str, &str); 5] = [
+const ELSEWHERE: [(&str, &str); 8] = [
+    ("cargo install --locked --path crates/mcp-refreshd", ".ci/run"),
     ("mcp-refreshd run", "daemon.rs, in every test"),
     ("mcp-refreshd status --watch", "status.rs, on a terminal and off it"),
     ("mcp-refreshd logs --follow", "logs.rs"),
     ("cargo run --release -p demo", ".ci/run"),
     ("cargo test --workspace", ".ci/run"),
+    ("tests/real-client/run.sh --nobody storm_slow_endpoint_expired", ".ci/run"),
+    ("tests/real-client/run.sh --both-act 90", ".ci/run"),
 ];
 
 /// A command of the documentation and what it is said to print.
 struct Shown {
     file: PathBuf,
     line: usize,
+    stage: String,
     command: String,
     output: Vec<String>,
 }
@@ -42,27 +52,35 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// Every command that is shown. A command anywhere but in a `console` block is a failure: nobody would run it.
 fn shown_in(file: &Path) -> Vec<Shown> {
     let text = std::fs::read_to_string(file).unwrap();
-    let (mut all, mut inside) = (Vec::<Shown>::new(), false);
+    let (mut all, mut stage, mut other) = (Vec::<Shown>::new(), None::<String>, false);
     for (number, line) in text.lines().enumerate() {
+        let number = number + 1;
         if let Some(fence) = line.trim_start().strip_prefix("```") {
-            inside = !inside && fence.trim() == "console";
+            let mut words = fence.split_whitespace();
+            (stage, other) = match (stage, other, words.next()) {
+                (None, false, Some("console")) => (Some(words.next().unwrap_or("").to_owned()), false),
+                (None, false, language) => {
+                    let shell = matches!(language, Some("sh" | "bash" | "shell"));
+                    assert!(!shell, "{}:{number}: commands belong in a console block", file.display());
+                    (None, true)
+                }
+                _ => (None, false),
+            };
             continue;
         }
-        if !inside {
-            assert!(
-                !line.starts_with("$ "),
-                "{}:{}: a command outside a console block",
-                file.display(),
-                number + 1
-            );
+        let Some(stage) = &stage else {
+            let command = line.trim_start().starts_with("$ ");
+            assert!(!command, "{}:{number}: a command outside a console block", file.display());
             continue;
-        }
+        };
         match line.strip_prefix("$ ") {
             Some(command) => all.push(Shown {
                 file: file.to_owned(),
-                line: number + 1,
+                line: number,
+                stage: stage.clone(),
                 // Without an installation the program is built first; what it does is the same.
                 command: command.replace("cargo run --release -- ", "mcp-refreshd "),
                 output: Vec::new(),
@@ -70,6 +88,7 @@ fn shown_in(file: &Path) -> Vec<Shown> {
             None => all.last_mut().unwrap().output.push(line.to_owned()),
         }
     }
+    assert!(stage.is_none() && !other, "{}: a block without an end", file.display());
     all
 }
 
@@ -115,6 +134,13 @@ fn essence(line: &str, home: &Path) -> String {
             parts.push("BAR".to_owned());
         } else if let Some((name, _)) = inner.split_once('|').filter(|(_, hash)| hex(hash, 16)) {
             parts.push(put(&format!("{name}|HASH")));
+        } else if let Some((lock, _)) =
+            inner.split_once(".lock.lock").filter(|_| inner.contains("mcp-refresh-"))
+        {
+            let named = lock.trim_end_matches(|c: char| c.is_ascii_hexdigit());
+            parts.push(put(&format!("{named}HASH.lock.lock")));
+        } else if ["127.0.0.1:", "mcp.example:"].iter().any(|host| inner.starts_with(host)) {
+            parts.push(put("mcp.example:N"));
         } else if let Some(rest) = inner.strip_prefix("http://127.0.0.1:") {
             parts.push(put(&format!(
                 "https://mcp.example{}",
@@ -137,21 +163,59 @@ fn fits(expected: &[String], seen: &[String]) -> bool {
     }
 }
 
-#[test]
-fn every_command_and_output_of_the_documentation_is_true() {
+/// Every page there is: README.md and those of docs/.
+fn pages() -> Vec<PathBuf> {
     let mut files: Vec<_> =
         std::fs::read_dir(root().join("docs")).unwrap().map(|file| file.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
     files.push(root().join("README.md"));
     files.sort();
-    let six = Six::new();
-    let (mut wrong, mut run) = (0, 0);
-    for shown in files.iter().flat_map(|file| shown_in(file)) {
+    files
+}
+
+/// What was seen, as the documentation shows it: nothing of this machine in it.
+fn presentable(text: &str, home: &Path) -> Vec<String> {
+    let mut lines: Vec<_> =
+        text.lines().map(|line| line.trim_end().replace(home.to_str().unwrap(), "/home/me")).collect();
+    for (here, shown) in [("http://127.0.0.1:", "https://mcp.example"), ("127.0.0.1:", "mcp.example:443")] {
+        for line in &mut lines {
+            while let Some(at) = line.find(here) {
+                let rest = line.split_off(at).split_off(here.len());
+                line.push_str(shown);
+                line.push_str(rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+            }
+        }
+    }
+    lines
+}
+
+/// Puts what was seen in the place of what is shown, from the last to the first so that line numbers stay.
+fn update(file: &Path, mut news: Vec<(usize, usize, Vec<String>)>) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    news.sort();
+    for (line, count, seen) in news.into_iter().rev() {
+        lines.splice(line..line + count, seen);
+    }
+    std::fs::write(file, lines.join("\n") + "\n").unwrap();
+}
+
+/// Runs every command of a page; gives how many there were, and where something else is seen: line, lines shown, lines seen.
+fn run_page(file: &Path, six: &mut Option<Stage>) -> (usize, Vec<(usize, usize, Vec<String>)>) {
+    let (mut run, mut wrong) = (0, Vec::new());
+    let mut stages: BTreeMap<String, Stage> = BTreeMap::new();
+    for shown in shown_in(file) {
         if ELSEWHERE.iter().any(|(command, _)| *command == shown.command) {
             continue;
         }
-        let text = seen(&six.home, &shown.command).replace('\r', "");
-        let plain = |line: &str| essence(line, six.home.path());
+        let stage = match shown.stage.as_str() {
+            // Everybody looks at the six servers and nobody changes them.
+            "" => six.get_or_insert_with(|| Stage::set("")),
+            name => stages.entry(name.to_owned()).or_insert_with(|| Stage::set(name)),
+        };
+        let home = stage.home();
+        let text = seen(home, &shown.command).replace('\r', "");
+        let plain = |line: &str| essence(line, home.path());
         let mut expected: Vec<_> = shown.output.iter().map(|line| plain(line)).collect();
         while expected.last().is_some_and(String::is_empty) {
             expected.pop();
@@ -159,12 +223,32 @@ fn every_command_and_output_of_the_documentation_is_true() {
         let found: Vec<_> = text.lines().map(plain).collect();
         run += 1;
         if !fits(&expected, &found) {
-            wrong += 1;
             eprintln!("{}:{}: {}\n{text}", shown.file.display(), shown.line, shown.command);
             for (expected, found) in expected.iter().zip(&found).filter(|(expected, found)| expected != found)
             {
                 eprintln!("  shown: {expected}\n  seen:  {found}");
             }
+            let exact = !shown.output.iter().any(|line| line == "...");
+            wrong.push((shown.line, expected.len(), presentable(&text, home.path())));
+            assert!(exact || !updating(), "{}:{}: write it anew by hand", file.display(), shown.line);
+        }
+    }
+    (run, wrong)
+}
+
+fn updating() -> bool {
+    std::env::var_os("UPDATE_DOCUMENTATION").is_some()
+}
+
+#[test]
+fn every_command_and_output_of_the_documentation_is_true() {
+    let (mut wrong, mut run, mut six) = (0, 0, None);
+    for file in pages() {
+        let (commands, news) = run_page(&file, &mut six);
+        run += commands;
+        wrong += news.len();
+        if updating() {
+            update(&file, news);
         }
     }
     assert!(wrong == 0, "{wrong} of {run} commands print something else than the documentation shows");
