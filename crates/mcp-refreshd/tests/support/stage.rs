@@ -17,7 +17,7 @@ pub(crate) enum Stage {
     /// Six servers, one in each condition: see [`Six`].
     Six(Box<Six>),
     /// One server called linear.
-    One(One),
+    One(Box<One>),
 }
 
 impl Stage {
@@ -25,7 +25,7 @@ impl Stage {
     pub(crate) fn set(name: &str) -> Self {
         match name {
             "" => Self::Six(Box::new(Six::new())),
-            other => Self::One(one(other)),
+            other => Self::One(Box::new(one(other))),
         }
     }
 
