@@ -10,6 +10,7 @@
 mod command;
 mod error;
 mod files;
+mod launchd;
 mod manager;
 mod platform;
 mod stamp;
@@ -17,6 +18,7 @@ mod stamp;
 pub use command::{Said, Tool, ToolError};
 pub use error::ServiceError;
 pub use files::Changes;
+pub use launchd::{Launchd, Patience};
 pub use manager::{Installed, Origin, Plan, ServiceManager, Standing, Step};
 pub use platform::{Surroundings, service_manager};
 pub use stamp::{Authorship, authorship, difference, stamp_line};

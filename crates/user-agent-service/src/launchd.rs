@@ -1,0 +1,345 @@
+//! launchd's domain of a logged-in user: a LaunchAgent.
+
+mod answer;
+mod plist;
+
+use crate::files::{Changes, read};
+use crate::{
+    Authorship, Installed, Origin, Plan, Said, ServiceError, ServiceManager, Standing, Step, Tool, ToolError,
+    authorship, difference,
+};
+use answer::{Answer, Job, disabled_in, job, understood};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use plist::{LABEL, LOG_FILE};
+
+/// macOS keeps it there; `PATH` is not asked.
+const LAUNCHCTL: &str = "/bin/launchctl";
+/// launchctl itself answers at once; one that does not is stuck.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+/// Where `brew services` puts its own agent for the same program.
+const BREW_AGENT: &str = "homebrew.mxcl.mcp-refreshd.plist";
+
+/// How long launchd is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A stopped service has this long to be gone: `ExitTimeOut` of the agent, and launchd's own cleaning up.
+    pub gone: Duration,
+    /// A started one has this long to run: more than `ThrottleInterval`, which holds back one that ran a moment ago.
+    pub up: Duration,
+    /// How often it is looked at.
+    pub look: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { gone: Duration::from_secs(90), up: Duration::from_secs(15), look: Duration::from_millis(200) }
+    }
+}
+
+/// The LaunchAgent of one user, in the domain `gui/<uid>`.
+#[derive(Clone, Debug)]
+pub struct Launchd {
+    home: PathBuf,
+    uid: u32,
+    launchctl: Tool,
+    patience: Patience,
+}
+
+impl Launchd {
+    /// The agent of the user with this home folder and id.
+    pub fn new(home: impl Into<PathBuf>, uid: u32) -> Self {
+        let launchctl = Tool::new(LAUNCHCTL, ANSWER_LIMIT);
+        Self { home: home.into(), uid, launchctl, patience: Patience::default() }
+    }
+
+    /// The same with another `launchctl`, for one that plays it.
+    #[must_use]
+    pub fn with_launchctl(self, launchctl: Tool, patience: Patience) -> Self {
+        Self { launchctl, patience, ..self }
+    }
+
+    /// Where the agent logs. launchd rotates nothing; the agent does it itself.
+    pub fn log_file(&self) -> PathBuf {
+        self.home.join(LOG_FILE)
+    }
+
+    fn agents(&self) -> PathBuf {
+        self.home.join("Library/LaunchAgents")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.agents().join(format!("{LABEL}.plist"))
+    }
+
+    fn domain(&self) -> String {
+        format!("gui/{}", self.uid)
+    }
+
+    fn service(&self) -> String {
+        format!("{}/{LABEL}", self.domain())
+    }
+
+    /// Asks launchctl; whatever it answers is for the caller to judge.
+    fn ask(&self, arguments: &[&str]) -> Result<(Answer, Said), ServiceError> {
+        let said = self.launchctl.ask(arguments).map_err(|error| match error.is_missing() {
+            true => ServiceError::NoManager(format!(
+                "{} is not there, so this system has no launchd; the agent runs without it: mcp-refreshd run",
+                self.launchctl.program().display()
+            )),
+            false => ServiceError::Tool(error),
+        })?;
+        Ok((understood(&said), said))
+    }
+
+    fn failed(&self, arguments: &[&str], said: Said) -> ServiceError {
+        ServiceError::Tool(self.launchctl.failed(arguments, said))
+    }
+
+    /// How launchd has the service; `None` where it does not know it.
+    fn job(&self) -> Result<Option<Job>, ServiceError> {
+        let service = self.service();
+        let arguments = ["print", service.as_str()];
+        let (answer, said) = self.ask(&arguments)?;
+        match answer {
+            Answer::Done => Ok(Some(job(&said.out))),
+            Answer::NotLoaded | Answer::NoDomain => Ok(None),
+            _ => Err(self.failed(&arguments, said)),
+        }
+    }
+
+    /// Looks again and again until `done` says so; `None` when patience ends first.
+    fn wait<T>(
+        &self,
+        patience: Duration,
+        mut done: impl FnMut(&Self) -> Result<Option<T>, ServiceError>,
+    ) -> Result<Option<T>, ServiceError> {
+        let began = Instant::now();
+        loop {
+            if let Some(done) = done(self)? {
+                return Ok(Some(done));
+            }
+            if began.elapsed() >= patience {
+                return Ok(None);
+            }
+            thread::sleep(self.patience.look);
+        }
+    }
+
+    fn unreachable(&self) -> ServiceError {
+        ServiceError::Unreachable(format!(
+            "launchd has no domain {} now: nobody of user {} is logged in at the screen of this Mac (a login by ssh is not enough). \
+             The agent starts by itself at the next login there; or log in there and type: mcp-refreshd start",
+            self.domain(),
+            self.uid
+        ))
+    }
+
+    fn disabled(&self) -> ServiceError {
+        ServiceError::Refused(format!(
+            "launchd was told never to start {LABEL}; type: launchctl enable {}, then: mcp-refreshd start",
+            self.service()
+        ))
+    }
+
+    /// Gives launchd the agent's file. What launchd answers while it still cleans up after a former one is not the last word.
+    fn load(&self) -> Result<(), ServiceError> {
+        let (domain, file) = (self.domain(), self.file());
+        let file = file.to_str().ok_or_else(|| plist::not_unicode(&file))?;
+        let arguments = ["bootstrap", domain.as_str(), file];
+        let mut last = None;
+        let loaded = self.wait(self.patience.up, |this| {
+            let (answer, said) = this.ask(&arguments)?;
+            match answer {
+                Answer::Done => return Ok(Some(())),
+                Answer::NoDomain => return Err(this.unreachable()),
+                Answer::Disabled => return Err(this.disabled()),
+                // All three are said of a service that is there already, and of one that has not quite gone yet.
+                Answer::AlreadyLoaded | Answer::InProgress | Answer::InputOutput => {}
+                Answer::NotLoaded | Answer::NotPermitted | Answer::Other => {
+                    return Err(this.failed(&arguments, said));
+                }
+            }
+            if this.job()?.is_some_and(|job| !job.is_leaving()) {
+                return Ok(Some(()));
+            }
+            // "Input/output error" is also all that some versions say of a disabled service.
+            if answer == Answer::InputOutput && this.is_disabled()? {
+                return Err(this.disabled());
+            }
+            last = Some(said);
+            Ok(None)
+        })?;
+        match (loaded, last) {
+            (Some(()), _) => Ok(()),
+            (None, Some(said)) => Err(ServiceError::Refused(format!(
+                "{}. launchd gives no reason; look for one: the file {file} must be yours and writable for nobody else, \
+                 its program must exist, and in System Settings under Login Items mcp-refreshd must be allowed in the \
+                 background. Then type: mcp-refreshd start",
+                self.launchctl.failed(&arguments, said)
+            ))),
+            (None, None) => Err(ServiceError::Tool(ToolError::TooSlow {
+                command: arguments.join(" "),
+                limit: self.patience.up,
+            })),
+        }
+    }
+
+    fn is_disabled(&self) -> Result<bool, ServiceError> {
+        let (answer, said) = self.ask(&["print-disabled", &self.domain()])?;
+        Ok(answer == Answer::Done && disabled_in(&said.out, LABEL))
+    }
+
+    fn written(&self) -> Result<Option<String>, ServiceError> {
+        let content = read(&self.file())?;
+        Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
+    }
+}
+
+impl ServiceManager for Launchd {
+    fn install(&self, plan: &Plan) -> Result<Installed, ServiceError> {
+        let brew = self.agents().join(BREW_AGENT);
+        if brew.exists() {
+            return Err(ServiceError::Refused(format!(
+                "`brew services` runs the agent already ({}), and two of them would be in each other's way; \
+                 to have it installed here instead, type first: brew services stop mcp-refreshd",
+                brew.display()
+            )));
+        }
+        let (file, wanted) = (self.file(), plist::stamped(plan)?);
+        let mut installed = Installed::default();
+        let mut changes = Changes::new();
+        match self.written()? {
+            Some(there) if there != wanted && authorship(&there) != Authorship::Ours => {
+                installed.steps.push(Step::Kept(file, difference(&there, &wanted)));
+            }
+            _ => {
+                let step = changes.write(&file, &wanted, 0o644)?;
+                installed.needs_restart = matches!(step, Step::Wrote(_));
+                installed.steps.push(step);
+            }
+        }
+        // Somebody may have disabled it once; who installs it wants it.
+        let service = self.service();
+        let arguments = ["enable", service.as_str()];
+        let (answer, said) = self.ask(&arguments)?;
+        match answer {
+            Answer::Done => {
+                installed.steps.push(Step::Told(format!("told launchd: {}", arguments.join(" "))))
+            }
+            Answer::NoDomain => installed.remarks.push(self.unreachable().to_string()),
+            _ => return Err(self.failed(&arguments, said)),
+        }
+        // launchd reads the file only when it loads it.
+        installed.needs_restart = installed.needs_restart && self.job()?.is_some();
+        changes.keep();
+        Ok(installed)
+    }
+
+    fn uninstall(&self) -> Result<Vec<Step>, ServiceError> {
+        let Some(there) = self.written()? else { return Ok(Vec::new()) };
+        self.stop()?;
+        let file = self.file();
+        let mut changes = Changes::new();
+        let mut steps = Vec::new();
+        if authorship(&there) == Authorship::Ours {
+            steps.extend(changes.remove(&file)?);
+        } else {
+            let aside = file.with_extension("plist.edited");
+            std::fs::rename(&file, &aside).map_err(|source| ServiceError::File {
+                path: file.clone(),
+                doing: "moved",
+                source,
+            })?;
+            steps.push(Step::SetAside(file, aside));
+        }
+        changes.keep();
+        Ok(steps)
+    }
+
+    fn start(&self) -> Result<(), ServiceError> {
+        if !self.file().exists() {
+            return Err(ServiceError::NotInstalled);
+        }
+        match self.job()? {
+            Some(job) if job.runs() => return Ok(()),
+            Some(job) if !job.is_leaving() => {
+                let service = self.service();
+                let arguments = ["kickstart", service.as_str()];
+                let (answer, said) = self.ask(&arguments)?;
+                match answer {
+                    Answer::Done | Answer::AlreadyLoaded | Answer::InProgress => {}
+                    Answer::Disabled => return Err(self.disabled()),
+                    // It went this very moment.
+                    Answer::NotLoaded => self.load()?,
+                    _ => return Err(self.failed(&arguments, said)),
+                }
+            }
+            _ => self.load()?,
+        }
+        let up = |this: &Self| Ok(this.job()?.filter(Job::runs).map(drop));
+        match self.wait(self.patience.up, up)? {
+            Some(()) => Ok(()),
+            None => {
+                let how = self.job()?.map_or_else(String::new, |job| job.to_string());
+                Err(ServiceError::Refused(format!(
+                    "launchd has the agent and it does not run{how}; what it said: mcp-refreshd logs"
+                )))
+            }
+        }
+    }
+
+    fn stop(&self) -> Result<(), ServiceError> {
+        let service = self.service();
+        let arguments = ["bootout", service.as_str()];
+        let (answer, said) = self.ask(&arguments)?;
+        match answer {
+            // Where there is no domain, nothing runs in it.
+            Answer::NotLoaded | Answer::NoDomain => return Ok(()),
+            Answer::Done | Answer::InProgress | Answer::AlreadyLoaded => {}
+            // Said of a service that another `bootout` is taking out already, for one.
+            Answer::InputOutput if self.job()?.is_none_or(|job| job.is_leaving()) => {}
+            _ => return Err(self.failed(&arguments, said)),
+        }
+        // launchctl answers before the service has ended: what is on the wire has a minute, and a new one may not begin before.
+        let gone = |this: &Self| Ok(this.job()?.is_none().then_some(()));
+        self.wait(self.patience.gone, gone)?.ok_or_else(|| {
+            ServiceError::Refused(format!(
+                "the agent did not end within {} s of `launchctl bootout`; see `launchctl print {service}`, and try again",
+                self.patience.gone.as_secs()
+            ))
+        })
+    }
+
+    /// Out and in again, not `kickstart -k`: launchd then also takes over a changed file, and the agent is given its time to finish
+    /// what is on the wire.
+    fn restart(&self) -> Result<(), ServiceError> {
+        if !self.file().exists() {
+            return Err(ServiceError::NotInstalled);
+        }
+        self.stop()?;
+        self.start()
+    }
+
+    fn standing(&self, plan: &Plan) -> Standing {
+        let file = self.file();
+        let Ok(Some(there)) = self.written() else { return Standing::default() };
+        let wanted = plist::stamped(plan).ok();
+        let hand = authorship(&there);
+        let differs = wanted.is_some_and(|wanted| wanted != there);
+        Standing {
+            origin: Some(Origin::Us),
+            enabled: true,
+            program: plist::program(there.as_bytes()),
+            edited: (hand != Authorship::Ours && differs).then(|| file.clone()).into_iter().collect(),
+            outdated: (hand == Authorship::Ours && differs).then(|| file.clone()).into_iter().collect(),
+            file: Some(file),
+        }
+    }
+
+    fn runs(&self) -> Result<bool, ServiceError> {
+        Ok(self.job()?.is_some_and(|job| job.runs()))
+    }
+}
