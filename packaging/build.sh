@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Makes every package that this machine can make, and says which it could not make and why.
+#
+#   packaging/build.sh [--no-build] [FOLDER]
+#
+# --no-build takes the release binary that is there. FOLDER is where the packages go: target/packages, if it is not named.
+# SOURCE_URL names where the source archive will be published; without it, it follows from `repository` in Cargo.toml.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=yes
+if [ "${1:-}" = --no-build ]; then
+    build=no
+    shift
+fi
+target="${CARGO_TARGET_DIR:-$PWD/target}"
+out="${1:-$target/packages}"
+mkdir -p "$out"
+out="$(cd "$out" && pwd)"
+
+member() { # member NAME: a line of the workspace's package table
+    sed -n "/^\[workspace\.package\]/,/^\[/s/^$1 = \"\(.*\)\"/\1/p" Cargo.toml
+}
+version="$(member version)"
+repository="$(member repository)"
+archive="mcp-refreshd-$version.tar.gz"
+
+made=()
+not_made=()
+there() { command -v "$1" >/dev/null; }
+
+if [ $build = yes ]; then
+    cargo build --release --locked -p mcp-refreshd
+elif [ ! -x "$target/release/mcp-refreshd" ]; then
+    echo "there is no $target/release/mcp-refreshd; leave out --no-build" >&2
+    exit 1
+fi
+
+if [ "$(uname -s)" != Linux ]; then
+    not_made+=("deb, rpm: they hold a program for Linux, and this is $(uname -s)")
+else
+    if there cargo-deb; then
+        made+=("$(cargo deb --quiet --locked --no-build -p mcp-refreshd --output "$out/")")
+    else
+        not_made+=("deb: cargo-deb is not here (cargo install --locked cargo-deb)")
+    fi
+    if there cargo-generate-rpm; then
+        rpm="$out/mcp-refreshd-$version-1.$(uname -m).rpm"
+        cargo generate-rpm -p crates/mcp-refreshd --target-dir "$target" --output "$rpm"
+        made+=("$rpm")
+    else
+        not_made+=("rpm: cargo-generate-rpm is not here (cargo install --locked cargo-generate-rpm)")
+    fi
+fi
+
+if there git && git rev-parse --verify --quiet HEAD >/dev/null; then
+    [ -z "$(git status --porcelain)" ] || echo "note: the source archive holds the last commit, without what was changed since" >&2
+    # The same commit gives the same bytes: no time of day in the archive.
+    git archive --format=tar --prefix="mcp-refreshd-$version/" HEAD | gzip -9n >"$out/$archive"
+    made+=("$out/$archive")
+    url="${SOURCE_URL:-${repository:+$repository/releases/download/v$version/$archive}}"
+    if [ -n "$url" ]; then
+        sum="$(sha256sum "$out/$archive" | cut -d ' ' -f 1)"
+        fill() {
+            sed -e "s|@VERSION@|$version|g" -e "s|@HOMEPAGE@|${repository:-${url%/*}}|g" -e "s|@SOURCE_URL@|$url|g" \
+                -e "s|@SHA256@|$sum|g" "$1" >"$2"
+            made+=("$2")
+        }
+        fill packaging/homebrew/mcp-refreshd.rb.in "$out/mcp-refreshd.rb"
+        fill packaging/aur/PKGBUILD.in "$out/PKGBUILD"
+    else
+        not_made+=("Homebrew formula, PKGBUILD: nobody said where the source archive will be (SOURCE_URL, or \`repository\` in Cargo.toml)")
+    fi
+else
+    not_made+=("source archive, Homebrew formula, PKGBUILD: this is no git checkout")
+fi
+
+(cd "$out" && printf '%s\n' "${made[@]##*/}" | sort | xargs sha256sum) >"$out/SHA256SUMS"
+echo "made in $out:"
+printf '  %s\n' "${made[@]##*/}" SHA256SUMS
+if [ ${#not_made[@]} -gt 0 ]; then
+    echo "not made:"
+    printf '  %s\n' "${not_made[@]}"
+fi

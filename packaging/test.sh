@@ -1,0 +1,161 @@
+#!/usr/bin/env bash
+# The packages are made, installed, upgraded and removed in scratch roots; what is there before and after is compared file by file.
+# Takes the release binary that is there, or builds it. Installs what it needs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+need() { # need COMMAND PACKAGE
+    command -v "$1" >/dev/null && return
+    [ -n "${updated:-}" ] || { as_root apt-get update -qq; updated=1; }
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$2" >/dev/null
+}
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+need dpkg-shlibdeps dpkg-dev
+need lintian lintian
+need rpm rpm
+need ruby ruby
+need plistutil libplist-utils
+need shellcheck shellcheck
+
+target="${CARGO_TARGET_DIR:-$PWD/target}"
+# The tools run for seconds and their build takes minutes: not optimised, and kept.
+tools="$target/packaging-tools"
+export PATH="$tools/bin:$PATH"
+for tool in cargo-deb cargo-generate-rpm; do
+    command -v "$tool" >/dev/null || CARGO_TARGET_DIR="$tools/build" CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo install --quiet --locked --root "$tools" "$tool"
+done
+
+scratch="$(mktemp -d)"
+trap 'as_root rm -rf "$scratch"' EXIT
+version="$(sed -n '/^\[workspace\.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)"
+
+echo "--- what is shipped as it is: scripts, the agent of launchd, the list of changes"
+shellcheck packaging/*.sh crates/user-agent-service/tests/launchctl.sh
+plistutil -f bin -i launchd/dev.mcp-refreshd.plist -o "$scratch/agent.bin"
+plistutil -f xml -i "$scratch/agent.bin" -o "$scratch/agent.plist"
+diff -w launchd/dev.mcp-refreshd.plist "$scratch/agent.plist" || fail "another reader of property lists sees something else in launchd/dev.mcp-refreshd.plist"
+[ "$(dpkg-parsechangelog -l packaging/debian/changelog -S Version)" = "$version-1" ] ||
+    fail "the newest entry of packaging/debian/changelog is not for $version-1, the version in Cargo.toml"
+
+echo "--- cargo install"
+cargo install --quiet --locked --path crates/mcp-refreshd --root "$scratch/cargo" --no-track
+[ "$("$scratch/cargo/bin/mcp-refreshd" --version)" = "mcp-refreshd $version" ] || fail "cargo install brought another version"
+
+echo "--- packaging/build.sh"
+SOURCE_URL="https://mcp-refreshd.invalid/mcp-refreshd-$version.tar.gz" packaging/build.sh "$scratch/made"
+made=$scratch/made
+deb=$(echo "$made"/mcp-refreshd_"$version"-1_*.deb)
+rpm=$(echo "$made"/mcp-refreshd-"$version"-1.*.rpm)
+(cd "$made" && sha256sum --quiet --check SHA256SUMS)
+[ "$(wc -l <"$made/SHA256SUMS")" = 5 ] || fail "SHA256SUMS does not name five files"
+
+# What every package has to bring, below usr/. The folder of completions for zsh differs, and each system has its way with licences.
+expected() { # expected ZSH_FOLDER
+    echo bin/mcp-refreshd
+    echo lib/systemd/user/mcp-refreshd.service
+    echo lib/systemd/user-preset/50-mcp-refreshd.preset
+    echo share/bash-completion/completions/mcp-refreshd
+    echo "share/zsh/$1/_mcp-refreshd"
+    echo share/fish/vendor_completions.d/mcp-refreshd.fish
+    (cd packaging/man && printf 'share/man/man1/%s\n' *.1)
+    echo share/doc/mcp-refreshd/README.md
+    (cd docs && printf 'share/doc/mcp-refreshd/docs/%s\n' *.md *.json)
+}
+# What is below a root's usr/, compressed pages by their own names; without what is special to one system.
+found() { # found ROOT
+    (cd "$1/usr" && find . -type f | sed -e 's|^\./||' -e '/\/man1\//s|\.gz$||' |
+        grep -v -e '^share/lintian/' -e '^share/licenses/mcp-refreshd/LICENSE-' -e '^share/doc/mcp-refreshd/\(copyright\|changelog.*\)$')
+}
+same() { # same WHAT EXPECTED FOUND
+    diff <(sort <<<"$2") <(sort <<<"$3") || fail "$1: left is what should be there, right is what is"
+}
+works() { # works ROOT
+    [ "$("$1/usr/bin/mcp-refreshd" --version)" = "mcp-refreshd $version" ] || fail "the program in $1 does not run"
+    cmp "$1/usr/lib/systemd/user/mcp-refreshd.service" systemd/mcp-refreshd.service
+    grep -q '^ExecStart=.*/usr/bin/mcp-refreshd' "$1/usr/lib/systemd/user/mcp-refreshd.service" || fail "the unit names another program"
+    [ -z "$(find "$1/etc" -path '*.wants/*' 2>/dev/null)" ] || fail "a package enabled the agent"
+}
+# Nothing of ours, nor any file but the package manager's own.
+empty() { # empty ROOT
+    same "after removal in $1" "" "$(cd "$1" && find . -type f ! -path './var/lib/dpkg/*' ! -path './var/lib/rpm/*' ! -path './root/.rpmdb/*' ! -path './var/log/*' | sort)"
+    same "folders after removal in $1" "" "$(find "$1" -name '*mcp-refreshd*' ! -path '*/var/lib/dpkg/*')"
+}
+
+echo "--- deb: lintian"
+lintian --fail-on error,warning "$deb"
+
+echo "--- deb: install, upgrade, remove, purge"
+root="$scratch/debian"
+mkdir -p "$root"/var/lib/dpkg/{info,updates} "$root/etc"
+touch "$root"/var/lib/dpkg/{status,available}
+# The scratch root knows no other package, so nothing there can satisfy a dependency.
+debs() { as_root dpkg --root="$root" --force-depends --log=/dev/null "$@" >"$scratch/dpkg.log" 2>&1 || fail "$(cat "$scratch/dpkg.log")"; }
+state() { dpkg-query --admindir="$root/var/lib/dpkg" --show --showformat='${db:Status-Status} ${Version}' mcp-refreshd 2>/dev/null || true; }
+# An older version, with a file that this one no longer has.
+dpkg-deb --raw-extract "$deb" "$scratch/older"
+sed -i "s/^Version: .*/Version: 0.0.1-1/" "$scratch/older/DEBIAN/control"
+echo gone >"$scratch/older/usr/share/doc/mcp-refreshd/docs/gone.md"
+dpkg-deb --root-owner-group --build "$scratch/older" "$scratch/older.deb" >/dev/null
+debs --install "$scratch/older.deb"
+[ "$(state)" = "installed 0.0.1-1" ] || fail "the older deb is: $(state)"
+[ -e "$root/usr/share/doc/mcp-refreshd/docs/gone.md" ] || fail "the older deb lacks its file"
+debs --install "$deb"
+[ "$(state)" = "installed $version-1" ] || fail "the deb is: $(state)"
+same "deb" "$(expected vendor-completions)" "$(found "$root")"
+works "$root"
+debs --remove mcp-refreshd
+same "files after removal" "" "$(cd "$root" && find . -path './usr/*' -type f)"
+debs --purge mcp-refreshd
+[ -z "$(state)" ] || fail "after purge the deb is: $(state)"
+empty "$root"
+
+echo "--- rpm: install, upgrade, remove"
+root="$scratch/fedora"
+mkdir -p "$root"
+rpms() { as_root rpm --root "$root" --nodeps --force-debian "$@"; }
+cargo generate-rpm -p crates/mcp-refreshd --target-dir "$target" --set-metadata 'version = "0.0.1"' --output "$scratch/older.rpm"
+as_root rpm --root "$root" --initdb
+rpms --install "$scratch/older.rpm"
+[ "$(as_root rpm --root "$root" --query mcp-refreshd)" = "mcp-refreshd-0.0.1-1.$(uname -m)" ] || fail "the older rpm is not installed"
+rpms --upgrade "$rpm"
+[ "$(as_root rpm --root "$root" --query mcp-refreshd)" = "mcp-refreshd-$version-1.$(uname -m)" ] || fail "the rpm is not installed"
+same "rpm" "$(expected site-functions)" "$(found "$root")"
+works "$root"
+as_root rpm --root "$root" --verify --nodeps mcp-refreshd || fail "the installed files are not those of the rpm"
+rpms --erase mcp-refreshd
+empty "$root"
+
+echo "--- PKGBUILD: package()"
+mkdir -p "$scratch/arch"
+tar -xf "$made/mcp-refreshd-$version.tar.gz" -C "$scratch/arch"
+install -Dm755 "$target/release/mcp-refreshd" -t "$scratch/arch/mcp-refreshd-$version/target/release"
+(
+    # What it assigns is its own business.
+    # shellcheck disable=SC1091,SC2154
+    . "$made/PKGBUILD"
+    # shellcheck disable=SC2154
+    [ "$pkgver" = "$version" ] && [ "${sha256sums[0]}" = "$(sha256sum <"$made/mcp-refreshd-$version.tar.gz" | cut -d ' ' -f 1)" ]
+    cd "$scratch/arch"
+    pkgdir="$scratch/arch/root" package
+) || fail "the PKGBUILD"
+same "PKGBUILD" "$(expected site-functions)" "$(found "$scratch/arch/root")"
+works "$scratch/arch/root"
+
+echo "--- Homebrew formula: syntax, and nothing left to fill in"
+ruby -c "$made/mcp-refreshd.rb" >/dev/null
+! grep -n '@[A-Z0-9_]*@' "$made/mcp-refreshd.rb" "$made/PKGBUILD" || fail "a placeholder is left"
+
+echo "--- without the tools, build.sh says what it could not make"
+said="$(PATH=/usr/bin:/bin packaging/build.sh --no-build "$scratch/less")"
+for missing in "deb: cargo-deb is not here" "rpm: cargo-generate-rpm is not here" "Homebrew formula, PKGBUILD: nobody said"; do
+    grep -q "$missing" <<<"$said" || fail "build.sh did not say: $missing"
+done
+echo "packages: all is well"
