@@ -1,4 +1,4 @@
-use crate::LockLost;
+use crate::{KeychainError, LockLost};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,9 @@ pub enum ReadError {
         /// Permission bits.
         mode: Option<u32>,
     },
+    /// The document is in a Keychain, and that did not give it.
+    #[error(transparent)]
+    Keychain(#[from] KeychainError),
     /// Any other error of the operating system.
     #[error("{} cannot be read: {source}", path.display())]
     Io {
@@ -82,6 +85,7 @@ impl ReadError {
         match self {
             Self::Absent { .. } => ErrorKind::Absent,
             Self::Io { .. } => ErrorKind::Retry,
+            Self::Keychain(error) => error.kind(),
             Self::DanglingLink { .. }
             | Self::NotAFile { .. }
             | Self::TooLarge { .. }
@@ -149,6 +153,9 @@ pub enum WriteError {
     /// The storage lock was taken away; without it nothing is written.
     #[error(transparent)]
     LockLost(#[from] LockLost),
+    /// The document is in a Keychain, and that did not take it.
+    #[error(transparent)]
+    Keychain(#[from] KeychainError),
     /// Any other error of the operating system.
     #[error("{} cannot be written ({step}): {source}", path.display())]
     Io {
@@ -167,6 +174,7 @@ impl WriteError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Read(error) => error.kind(),
+            Self::Keychain(error) => error.kind(),
             Self::LockLost(_) | Self::Io { .. } => ErrorKind::Retry,
             Self::MountPoint { .. }
             | Self::Immutable { .. }

@@ -27,6 +27,7 @@
 //! [`tokio::task::LocalSet`]. Clients older than 2.1.160 write the document without any lock (measured); no protocol can
 //! protect a write of theirs, only notice it.
 
+mod any_store;
 mod document;
 mod entry;
 mod error;
@@ -34,6 +35,8 @@ mod file_store;
 mod file_system;
 mod folder_watch;
 mod key;
+mod keychain_item;
+mod keychain_store;
 mod lock;
 mod needs_auth;
 mod os_file_system;
@@ -44,7 +47,9 @@ mod session_activity;
 mod splice;
 mod storage_folder;
 mod store;
+mod store_choice;
 
+pub use any_store::{AnyStaged, AnyStore};
 pub use document::{Document, DocumentError, EntryProblem};
 pub use entry::{DiscoveryState, Entry, ExpiresAt, StubKind};
 pub use error::{ErrorKind, ReadError, WriteError};
@@ -52,6 +57,11 @@ pub use file_store::{FileStore, StagedFile};
 pub use file_system::{FileKind, FileSystem, Identity, Obstacle, Stamp};
 pub use folder_watch::{FolderWatch, WatchError};
 pub use key::EntryKey;
+pub use keychain_item::KeychainItem;
+pub use keychain_store::{
+    ItemAttributes, KeychainError, KeychainStore, LargeItems, OsSecurity, SecurityCall, SecurityOutput,
+    SecurityTool, StagedItem, ToolError,
+};
 pub use lock::{LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
 pub use needs_auth::{NeedsAuthCache, NeedsAuthError};
 pub use os_file_system::OsFileSystem;
@@ -59,4 +69,5 @@ pub use server_configs::ServerConfigs;
 pub use session_activity::SessionActivity;
 pub use splice::{Change, RawEntry, SpliceError, TokenChange};
 pub use storage_folder::StorageFolder;
-pub use store::{Published, Snapshot, Store, Version};
+pub use store::{ItemVersion, Published, Snapshot, Store, Version};
+pub use store_choice::{Choice, Holding, StoreKind, Why, choose_store};

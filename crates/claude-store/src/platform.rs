@@ -13,6 +13,6 @@ mod system;
 mod system;
 
 pub(crate) use system::{
-    CACHE_FOLDER, HONOURS_XDG_CACHE, is_descriptor_limit, is_own_process_domain, is_running, obstacle,
-    rename_exclusive, reserve, sync, watch_limit_advice,
+    CACHE_FOLDER, HONOURS_XDG_CACHE, LONGEST_ARGUMENT, is_descriptor_limit, is_own_process_domain,
+    is_running, obstacle, rename_exclusive, reserve, sync, watch_limit_advice,
 };

@@ -1,5 +1,7 @@
 use crate::platform;
+use sha2::{Digest, Sha256};
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The credential document's name in the storage folder.
@@ -8,6 +10,9 @@ pub(crate) const CREDENTIALS: &str = ".credentials.json";
 /// The needs-auth cache's name in the storage folder.
 pub(crate) const NEEDS_AUTH: &str = "mcp-needs-auth-cache.json";
 
+/// The Keychain item's service, where no folder variable is set.
+const KEYCHAIN_SERVICE: &str = "Claude Code-credentials";
+
 /// Where one user's Claude Code keeps what this program reads and writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageFolder {
@@ -15,6 +20,8 @@ pub struct StorageFolder {
     config: PathBuf,
     user_config: PathBuf,
     cache: PathBuf,
+    /// The storage folder as a variable names it; `None` where none does.
+    named: Option<OsString>,
 }
 
 impl StorageFolder {
@@ -30,6 +37,7 @@ impl StorageFolder {
         let folder = |name| variable(name).map(|path| base.join(path));
         let configured = folder("CLAUDE_CONFIG_DIR");
         let config = configured.clone().unwrap_or_else(|| home.join(".claude"));
+        let named = variable("CLAUDE_SECURESTORAGE_CONFIG_DIR").or_else(|| variable("CLAUDE_CONFIG_DIR"));
         Self {
             storage: folder("CLAUDE_SECURESTORAGE_CONFIG_DIR").unwrap_or_else(|| config.clone()),
             user_config: configured.as_deref().unwrap_or(home).join(".claude.json"),
@@ -38,13 +46,17 @@ impl StorageFolder {
                 .unwrap_or_else(|| home.join(platform::CACHE_FOLDER))
                 .join("claude-cli-nodejs"),
             config,
+            named: named.map(PathBuf::into_os_string),
         }
     }
 
     /// A storage folder at this place, with everything else where it is by default for this home folder.
     #[must_use]
     pub fn at(storage: impl Into<PathBuf>, home: &Path) -> Self {
-        Self { storage: storage.into(), ..Self::from_env(&|_| None, home) }
+        let usual = Self::from_env(&|_| None, home);
+        let storage = storage.into();
+        let named = (storage != usual.storage).then(|| storage.clone().into_os_string());
+        Self { storage, named, ..usual }
     }
 
     /// The storage folder itself: the document, the locks and the needs-auth cache are in it.
@@ -57,6 +69,20 @@ impl StorageFolder {
     #[must_use]
     pub fn credentials_path(&self) -> PathBuf {
         self.storage.join(CREDENTIALS)
+    }
+
+    /// The service under which the client keeps this document in the macOS Keychain (reported): the name alone, or, where a
+    /// variable names the folder, with the first 8 hex digits of the sha256 of that variable's text behind it.
+    #[must_use]
+    pub fn keychain_service(&self) -> String {
+        match &self.named {
+            None => KEYCHAIN_SERVICE.to_owned(),
+            Some(named) => {
+                let digest = Sha256::digest(named.as_bytes());
+                let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+                format!("{KEYCHAIN_SERVICE}-{hex}")
+            }
+        }
     }
 
     /// The needs-auth cache.

@@ -6,6 +6,7 @@ use crate::{
 };
 use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// One place that holds Claude Code's document, and the only way to change it there.
@@ -25,6 +26,12 @@ pub trait Store: 'static {
 
     /// The locks of the storage folder this document belongs to.
     fn locks(&self) -> &Locks<Self::Files>;
+
+    /// When to look at the version again, where nothing tells that the document changed. `None` where a
+    /// [`FolderWatch`](crate::FolderWatch) does.
+    fn look_again_in(&self) -> Option<Duration> {
+        None
+    }
 
     /// Something cheap that is different whenever the document may be.
     fn version(&self) -> impl Future<Output = Result<Version, ReadError>>;
@@ -69,8 +76,20 @@ pub enum Published {
 pub enum Version {
     /// The document's file.
     File(Stamp),
+    /// The document's item in a Keychain.
+    Item(ItemVersion),
     /// There is no document.
     Absent,
+}
+
+/// A Keychain item as it was at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemVersion {
+    /// Its modification date, in whatever form the store has it.
+    pub modified: u64,
+    /// 0 where the date says it all; another number each time where it may not: it counts whole seconds, and the item may be
+    /// written once more within the second.
+    pub doubt: u64,
 }
 
 /// The document's bytes as they were read once.

@@ -12,8 +12,9 @@ use crate::observers::Observers;
 use crate::paths::Paths;
 use crate::protocol::{Done, How};
 use crate::report::{Daemon, Status, StoreStatus};
+use crate::stores;
 use crate::words::length;
-use claude_store::{FileStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
+use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
 use jiff::Timestamp;
 use refresh_engine::{
     Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow, Setup,
@@ -31,7 +32,7 @@ pub(crate) struct Machine;
 
 impl Partners for Machine {
     type Files = OsFileSystem;
-    type Store = FileStore;
+    type Store = AnyStore;
     type Endpoint = Network;
     type Clock = SystemClock;
     type Client = ClaudeCode;
@@ -101,8 +102,15 @@ impl Agent {
         }
         let mut kept = Vec::new();
         for folder in storage_folders(config, paths) {
-            let store = FileStore::new(OsFileSystem, &folder);
-            if let Err(error) = store.sweep() {
+            let owed = |location: &str| {
+                unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some())
+            };
+            let opened = stores::open(config, paths, &folder, &owed).await;
+            opened.tell();
+            let store = opened.store;
+            if let AnyStore::File(file) = &store
+                && let Err(error) = file.sweep()
+            {
                 tracing::debug!(
                     "temporary files of an earlier run may be left in {}: {error}",
                     folder.path().display()
@@ -219,7 +227,10 @@ pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
     let unfinished = Journal::peek(&OsFileSystem, &paths.state).unwrap_or_default();
     let mut stores = Vec::new();
     for folder in storage_folders(config, paths) {
-        let store = FileStore::new(OsFileSystem, &folder);
+        let owed = |location: &str| {
+            unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some())
+        };
+        let store = stores::open(config, paths, &folder, &owed).await.store;
         let open = unfinished.iter().filter(|open| open.intent.store == store.location()).count();
         let client = ClaudeCode::new(&folder);
         let report = inspect::<Machine>(&store, &records, &SystemClock, &client, &config.policy, open).await;

@@ -5,9 +5,10 @@ use crate::command::Failure;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::paths::Paths;
+use crate::stores;
 use crate::words::{length, quoted, visible};
 use crate::{network, output, status};
-use claude_store::{ErrorKind, FileStore, OsFileSystem, Store};
+use claude_store::{AnyStore, ErrorKind, Store};
 use jiff::Timestamp;
 use refresh_engine::Seen;
 use std::time::Duration;
@@ -34,7 +35,8 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
     let mut exit = Exit::Well;
     let mut entries = Vec::new();
     for folder in storage_folders(&config, paths) {
-        match read(&FileStore::new(OsFileSystem, &folder)).await {
+        let store = stores::open(&config, paths, &folder, &|_| false).await.store;
+        match read(&store).await {
             Ok(mut found) => entries.append(&mut found),
             Err(None) => {}
             Err(Some(why)) => {
@@ -95,7 +97,7 @@ fn text(entries: &[Seen], told: &[Told], exit: Exit) -> String {
 }
 
 /// The entries of a store; `Err(None)` where there is no store yet.
-async fn read(store: &FileStore) -> Result<Vec<Seen>, Option<String>> {
+async fn read(store: &AnyStore) -> Result<Vec<Seen>, Option<String>> {
     let snapshot = store.read().await.map_err(|error| match error.kind() {
         ErrorKind::Absent => None,
         ErrorKind::Retry | ErrorKind::NeedsPerson => Some(error.to_string()),

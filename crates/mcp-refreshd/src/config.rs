@@ -12,6 +12,8 @@ mod tests;
 pub(crate) use effective::effective;
 pub(crate) use error::{ConfigError, Problem};
 
+use crate::platform;
+use claude_store::LargeItems;
 use refresh_engine::Policy;
 use std::fs;
 use std::io::{self, Read};
@@ -30,6 +32,8 @@ const LARGEST: u64 = 1 << 20;
 pub(crate) struct Config {
     /// The storage folders; `None` means the one that Claude Code itself would use with this environment.
     pub(crate) stores: Option<Vec<PathBuf>>,
+    /// Whether documents in a Keychain are kept, too, and how they are reached.
+    pub(crate) keychain: KeychainConfig,
     /// How early, how often, and what not at all.
     pub(crate) policy: Policy,
     /// The way to the servers.
@@ -38,6 +42,32 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// How a person is told that they are needed.
     pub(crate) notices: NoticesConfig,
+}
+
+/// Whether documents in a Keychain are kept, too, and how they are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeychainConfig {
+    pub(crate) reach: KeychainReach,
+    pub(crate) large_items: LargeItems,
+}
+
+impl Default for KeychainConfig {
+    fn default() -> Self {
+        Self { reach: platform::KEYCHAIN, large_items: LargeItems::default() }
+    }
+}
+
+/// How a Keychain is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeychainReach {
+    /// Not at all: only files are kept.
+    Off,
+    /// By `/usr/bin/security`, as Claude Code does.
+    Security,
+}
+
+impl KeychainReach {
+    const WORDS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("security", Self::Security)];
 }
 
 /// How a person is told that they are needed.
@@ -101,6 +131,10 @@ pub(crate) enum LogLevel {
 impl LogFormat {
     const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
 }
+
+/// The words for documents that are too large for a line of the Keychain's tool.
+const LARGE_ITEMS: &[(&str, LargeItems)] =
+    &[("argument", LargeItems::Argument), ("refuse", LargeItems::Refuse)];
 
 impl LogLevel {
     const WORDS: &'static [(&'static str, Self)] =

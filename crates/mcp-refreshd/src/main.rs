@@ -36,6 +36,7 @@ mod refresh;
 mod report;
 mod socket;
 mod status;
+mod stores;
 mod words;
 
 use clap::Parser;

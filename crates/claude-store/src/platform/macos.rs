@@ -15,6 +15,9 @@ pub(crate) const HONOURS_XDG_CACHE: bool = false;
 /// `UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND` of `chflags(2)`.
 const LOCKED_FLAGS: u32 = 0x0000_0002 | 0x0000_0004 | 0x0002_0000 | 0x0004_0000;
 
+/// Bytes that one argument of a program may have: `ARG_MAX` is 1 MiB for all of them and the environment, which is nearly empty here.
+pub(crate) const LONGEST_ARGUMENT: usize = 1_000_000;
+
 /// Waits until the drive itself has written its cache; where the file system cannot ask for that, a plain `fsync`.
 pub(crate) fn sync(file: &File) -> io::Result<()> {
     rustix::fs::fcntl_fullfsync(file).or_else(|_| rustix::fs::fsync(file)).map_err(io::Error::from)

@@ -9,6 +9,9 @@ pub(crate) const CACHE_FOLDER: &str = ".cache";
 /// Whether `XDG_CACHE_HOME` moves it.
 pub(crate) const HONOURS_XDG_CACHE: bool = true;
 
+/// Bytes that one argument of a program may have, at the least.
+pub(crate) const LONGEST_ARGUMENT: usize = 64 << 10;
+
 /// Waits until the file's content and size survive a power cut.
 pub(crate) fn sync(file: &File) -> io::Result<()> {
     file.sync_all()

@@ -1,4 +1,4 @@
-use super::{Config, LogFormat, LogLevel, duration, without_password};
+use super::{Config, KeychainReach, LARGE_ITEMS, LogFormat, LogLevel, duration, without_password};
 use std::path::Path;
 use std::time::Duration;
 use toml::Value;
@@ -6,13 +6,15 @@ use toml::Value;
 /// The configuration in effect, in the form of the file, a proxy's password left out. `source` is the file it came from, where
 /// there is one; `stores` are the folders in effect.
 pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]) -> String {
-    let Config { stores: _, policy, network, log, notices } = config;
+    let Config { stores: _, keychain, policy, network, log, notices } = config;
     let mut lines = vec![
         match source {
             Some(path) => format!("# from {}", path.display()),
             None => "# no configuration file; these are the defaults".to_owned(),
         },
         format!("stores = {}", paths(stores.iter().copied())),
+        format!("keychain = {}", written(word(keychain.reach, KeychainReach::WORDS))),
+        format!("keychain_large_items = {}", written(word(keychain.large_items, LARGE_ITEMS))),
         format!("keep_alive = {}", time(policy.keep_alive)),
         String::new(),
         "[margin]".to_owned(),

@@ -1,5 +1,8 @@
 use super::table::{Findings, Table};
-use super::{Config, LogConfig, LogFormat, LogLevel, Network, NoticesConfig, Problem};
+use super::{
+    Config, KeychainConfig, KeychainReach, LARGE_ITEMS, LogConfig, LogFormat, LogLevel, Network,
+    NoticesConfig, Problem,
+};
 use crate::columns::shortened;
 use crate::words::quoted;
 use refresh_engine::{MARGIN_FLOOR, Policy, ServerPolicy};
@@ -30,9 +33,20 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
             return Err(findings.into_problems());
         }
     };
-    let known = ["stores", "keep_alive", "margin", "servers", "network", "log", "notices"];
+    let known = [
+        "stores",
+        "keychain",
+        "keychain_large_items",
+        "keep_alive",
+        "margin",
+        "servers",
+        "network",
+        "log",
+        "notices",
+    ];
     let root = Table::new("", root.get_ref(), &known, &mut findings);
     let mut config = Config { stores: stores(&root, home, &mut findings), ..Config::default() };
+    config.keychain = keychain(&root, &mut findings);
     if let Some(keep_alive) = keep_alive(&root, &mut findings) {
         config.policy.keep_alive = keep_alive;
     }
@@ -68,6 +82,14 @@ fn stores(root: &Table<'_, '_>, home: &Path, findings: &mut Findings<'_>) -> Opt
         }
     }
     Some(folders)
+}
+
+fn keychain(root: &Table<'_, '_>, findings: &mut Findings<'_>) -> KeychainConfig {
+    let usual = KeychainConfig::default();
+    KeychainConfig {
+        reach: root.word("keychain", KeychainReach::WORDS, findings).unwrap_or(usual.reach),
+        large_items: root.word("keychain_large_items", LARGE_ITEMS, findings).unwrap_or(usual.large_items),
+    }
 }
 
 fn keep_alive(table: &Table<'_, '_>, findings: &mut Findings<'_>) -> Option<Duration> {

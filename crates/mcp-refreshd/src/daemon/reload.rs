@@ -25,7 +25,7 @@ impl Reloader {
     }
 
     fn take_over(&mut self, config: Config, agent: &Agent) {
-        let Config { stores, policy, network, log, notices } = config;
+        let Config { stores, keychain, policy, network, log, notices } = config;
         if network != self.current.network {
             match agent.network().replace(&network) {
                 Ok(()) => self.current.network = network,
@@ -34,6 +34,9 @@ impl Reloader {
         }
         if stores != self.current.stores {
             tracing::warn!("a change of `stores` takes effect at the next start");
+        }
+        if keychain != self.current.keychain {
+            tracing::warn!("a change of `keychain` takes effect at the next start");
         }
         for kept in agent.kept() {
             kept.keeper.set_policy(policy.clone());

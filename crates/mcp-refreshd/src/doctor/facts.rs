@@ -9,8 +9,9 @@ use crate::paths::Paths;
 use crate::protocol::{Answer, Ask};
 use crate::report::Status;
 use crate::socket;
+use crate::stores;
 use claude_store::{
-    ErrorKind, FileStore, FileSystem, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
+    AnyStore, ErrorKind, FileSystem, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
     ServerConfigs, Stamp, StorageFolder, Store,
 };
 use jiff::Timestamp;
@@ -117,7 +118,7 @@ impl Facts {
         let records = Records::peek(OsFileSystem, &paths.state);
         let mut stores = Vec::new();
         for folder in folders(config, paths, &agent) {
-            stores.push(StoreFacts::gather(config, folder, &records).await);
+            stores.push(StoreFacts::gather(config, paths, folder, &records).await);
         }
         let (mut origins, mut network_trouble) = (Vec::new(), None);
         if reach_out != Reach::Nobody {
@@ -161,8 +162,12 @@ fn folders(config: &Config, paths: &Paths, agent: &Agent) -> Vec<StorageFolder> 
     let Agent::Runs(status, _) = agent else { return of_config };
     let folder = |location: &str| {
         let path = Path::new(location);
-        let same = of_config.iter().find(|folder| folder.credentials_path() == path);
-        same.cloned().or_else(|| Some(StorageFolder::at(path.parent()?, &paths.home)))
+        let same = of_config.iter().find(|folder| {
+            folder.credentials_path() == path || stores::item(paths, folder).to_string() == location
+        });
+        let unknown =
+            || path.parent().filter(|_| path.is_absolute()).map(|at| StorageFolder::at(at, &paths.home));
+        same.cloned().or_else(unknown)
     };
     status.stores.iter().filter_map(|store| folder(&store.location)).collect()
 }
@@ -173,9 +178,19 @@ pub(crate) fn proxy_variables() -> impl Iterator<Item = &'static str> {
 }
 
 impl StoreFacts {
-    async fn gather(config: &Config, folder: StorageFolder, records: &Records<OsFileSystem>) -> Self {
-        let store = FileStore::new(OsFileSystem, &folder);
-        let path = folder.credentials_path();
+    async fn gather(
+        config: &Config,
+        paths: &Paths,
+        folder: StorageFolder,
+        records: &Records<OsFileSystem>,
+    ) -> Self {
+        let opened = stores::open(config, paths, &folder, &|_| false).await;
+        let store = opened.store;
+        let path = match &store {
+            AnyStore::File(file) => file.path().to_owned(),
+            // It is shown and compared, never opened.
+            AnyStore::Keychain(_) => PathBuf::from(store.location()),
+        };
         let mut facts = Self {
             path: path.clone(),
             unreadable: None,
@@ -208,7 +223,7 @@ impl StoreFacts {
         facts
     }
 
-    async fn read(&mut self, config: &Config, store: &FileStore, records: &Records<OsFileSystem>) {
+    async fn read(&mut self, config: &Config, store: &AnyStore, records: &Records<OsFileSystem>) {
         let snapshot = match store.read().await {
             Ok(snapshot) => snapshot,
             Err(error) => {

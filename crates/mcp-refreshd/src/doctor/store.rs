@@ -80,7 +80,7 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
 
 /// Claude Code in this shell, or without any variable, uses a store that nobody keeps.
 fn not_kept(facts: &Facts) -> Vec<Finding> {
-    let kept = |path: &Path| facts.stores.iter().any(|store| store.path == path);
+    let kept = |path: &Path| facts.stores.iter().any(|store| store.folder.credentials_path() == path);
     let of_shell = facts.shell_folder.credentials_path();
     let by_default = facts.paths.home.join(".claude/.credentials.json");
     let mut findings = Vec::new();

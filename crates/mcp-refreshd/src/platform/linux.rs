@@ -1,4 +1,5 @@
 use crate::clock::{IsBefore, SystemClock};
+use crate::config::KeychainReach;
 use refresh_engine::{Clock, Now};
 use rustix::fd::OwnedFd;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -12,6 +13,9 @@ use std::process::Command;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+/// Claude Code keeps its document in a file here.
+pub(crate) const KEYCHAIN: KeychainReach = KeychainReach::Off;
 
 /// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
 pub(crate) const SOCKET_PATH_LIMIT: usize = 107;

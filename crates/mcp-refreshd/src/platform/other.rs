@@ -1,10 +1,15 @@
 use crate::clock::{IsBefore, SystemClock};
+use crate::config::KeychainReach;
 use refresh_engine::{Clock, Now};
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+
+/// Claude Code keeps its document in the login Keychain on macOS.
+pub(crate) const KEYCHAIN: KeychainReach =
+    if cfg!(target_os = "macos") { KeychainReach::Security } else { KeychainReach::Off };
 
 /// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
 pub(crate) const SOCKET_PATH_LIMIT: usize = 103;

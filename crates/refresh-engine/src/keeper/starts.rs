@@ -7,7 +7,7 @@ use crate::memory::{Heal, decide_heal};
 use crate::plan::{Ignored, Plan, Until, plan};
 use crate::transaction::{Demand, refresh};
 use crate::{Event, Now, Partners, Seen};
-use claude_store::EntryKey;
+use claude_store::{EntryKey, Store};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -94,6 +94,9 @@ impl<P: Partners> Inner<P> {
         if self.unreadable.borrow().as_ref().is_some_and(|unreadable| !unreadable.absent) {
             wait = Some(wait.map_or(self.reread.get(), |wait| wait.min(self.reread.get())));
         }
+        // Where nothing tells of a change, looking is the only way to learn of it.
+        let look_again = shared.store.look_again_in().filter(|_| self.mode == Mode::Watch);
+        wait = [wait, look_again].into_iter().flatten().min();
         wait.map(|wait| now.after(wait))
     }
 

@@ -1,0 +1,98 @@
+use crate::StorageFolder;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+
+/// One item of a Keychain: a generic password that holds the client's document.
+///
+/// Its names are the client's (reported, not measured here): the service goes by the storage folder, the account is the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeychainItem {
+    service: String,
+    account: String,
+}
+
+impl KeychainItem {
+    /// The item that the client uses with this storage folder and this environment.
+    ///
+    /// The account is `$USER`; where a service has none, `$LOGNAME`, else the name of the home folder.
+    #[must_use]
+    pub fn of(folder: &StorageFolder, env: &dyn Fn(&str) -> Option<OsString>, home: &Path) -> Self {
+        let variable = |name| env(name).filter(|value| !value.is_empty());
+        let account = variable("USER").or_else(|| variable("LOGNAME"));
+        let account = account.or_else(|| home.file_name().map(OsString::from)).unwrap_or_default();
+        Self::named(folder.keychain_service(), account.to_string_lossy())
+    }
+
+    /// The item of these names.
+    #[must_use]
+    pub fn named(service: impl Into<String>, account: impl Into<String>) -> Self {
+        Self { service: service.into(), account: account.into() }
+    }
+
+    /// The item's service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The item's account.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+}
+
+/// As it is shown to people, and as it stands in records and journal.
+impl fmt::Display for KeychainItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "keychain:{} (account {})", self.service, self.account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(variables: &[(&str, &str)]) -> KeychainItem {
+        let env = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+        };
+        let home = Path::new("/Users/me");
+        KeychainItem::of(&StorageFolder::from_env(&env, home), &env, home)
+    }
+
+    #[test]
+    fn without_a_folder_variable_the_service_has_no_suffix() {
+        assert_eq!(item(&[("USER", "me")]).to_string(), "keychain:Claude Code-credentials (account me)");
+        assert_eq!(item(&[("USER", "me"), ("CLAUDE_CONFIG_DIR", "")]).service(), "Claude Code-credentials");
+    }
+
+    #[test]
+    fn a_folder_variable_adds_the_start_of_its_digest() {
+        // printf %s /srv/c | sha256sum
+        assert_eq!(item(&[("CLAUDE_CONFIG_DIR", "/srv/c")]).service(), "Claude Code-credentials-89de82ef");
+        // The secure-storage folder is the one that counts.
+        let both = [("CLAUDE_SECURESTORAGE_CONFIG_DIR", "/srv/c"), ("CLAUDE_CONFIG_DIR", "/elsewhere")];
+        assert_eq!(item(&both).service(), "Claude Code-credentials-89de82ef");
+        // Also where it names the folder that is used without it.
+        assert_ne!(item(&[("CLAUDE_CONFIG_DIR", "/Users/me/.claude")]).service(), "Claude Code-credentials");
+    }
+
+    #[test]
+    fn a_configured_folder_has_the_item_that_a_variable_of_that_value_gives() {
+        let home = Path::new("/Users/me");
+        assert_eq!(StorageFolder::at("/srv/c", home).keychain_service(), "Claude Code-credentials-89de82ef");
+        assert_eq!(
+            StorageFolder::at("/Users/me/.claude", home).keychain_service(),
+            "Claude Code-credentials"
+        );
+    }
+
+    #[test]
+    fn the_account_is_the_user_whatever_the_service_manager_leaves_of_the_environment() {
+        assert_eq!(item(&[("USER", "me"), ("LOGNAME", "other")]).account(), "me");
+        assert_eq!(item(&[("LOGNAME", "other")]).account(), "other");
+        assert_eq!(item(&[]).account(), "me");
+    }
+}

@@ -1,0 +1,150 @@
+use super::{KeychainError, LargeItems};
+use crate::{KeychainItem, platform};
+use zeroize::Zeroizing;
+
+/// Bytes of a line, its line break included, that the tool's `-i` takes: it reads into 4096 bytes, one of which ends the text.
+/// What is longer is cut, the item corrupted, and the rest taken for a command of its own (reported).
+const LONGEST_LINE: usize = 4095;
+
+/// Room for longer tokens than the ones that are there now. Decided before a request: what its answer makes the document grow by
+/// nobody knows then; a pair that needs more waits in the journal.
+const GROWTH: usize = 512;
+
+/// How a document of this size is handed to the tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As a line on its standard input: nobody else sees it.
+    Line,
+    /// As an argument.
+    Argument,
+}
+
+/// The form for a document of `size` bytes.
+pub(super) fn form(item: &KeychainItem, size: usize, large: LargeItems) -> Result<Form, KeychainError> {
+    let start = start_of_line(item)?.len();
+    let most_in_line = LONGEST_LINE.saturating_sub(start + 1) / 2;
+    if size <= most_in_line {
+        return Ok(Form::Line);
+    }
+    let as_argument = large == LargeItems::Argument;
+    let most = if as_argument { platform::LONGEST_ARGUMENT / 2 } else { most_in_line };
+    if as_argument && size <= most {
+        return Ok(Form::Argument);
+    }
+    Err(KeychainError::TooLarge { item: item.to_string(), size, most, as_argument })
+}
+
+/// Whether a document that is now of `size` bytes can be written again with other tokens in it.
+pub(super) fn will_fit(item: &KeychainItem, size: usize, large: LargeItems) -> Result<(), KeychainError> {
+    form(item, size + GROWTH, large).map(drop)
+}
+
+/// The whole line for the tool's `-i`.
+pub(super) fn line(item: &KeychainItem, document: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeychainError> {
+    let start = start_of_line(item)?;
+    let mut line = Zeroizing::new(Vec::with_capacity(start.len() + 2 * document.len() + 1));
+    line.extend(start.as_bytes());
+    line.extend(hex(document).as_bytes());
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// The arguments where the document is one of them.
+pub(super) fn arguments(item: &KeychainItem, document: &[u8]) -> Zeroizing<Vec<String>> {
+    let plain = ["add-generic-password", "-U", "-a", item.account(), "-s", item.service(), "-X"];
+    let mut arguments: Vec<String> = plain.into_iter().map(str::to_owned).collect();
+    arguments.push(std::mem::take(&mut *hex(document)));
+    Zeroizing::new(arguments)
+}
+
+/// `-U` writes in place, which keeps the item's access list.
+fn start_of_line(item: &KeychainItem) -> Result<String, KeychainError> {
+    let quoted = |name| quoted(name).ok_or_else(|| KeychainError::Unspeakable { item: item.to_string() });
+    Ok(format!("add-generic-password -U -a {} -s {} -X ", quoted(item.account())?, quoted(item.service())?))
+}
+
+/// A word as the tool's `-i` reads it: in double quotes, in which a backslash takes the next character as it is.
+fn quoted(word: &str) -> Option<String> {
+    if word.chars().any(|c| matches!(c, '\n' | '\r' | '\0')) {
+        return None;
+    }
+    let mut quoted = String::with_capacity(word.len() + 2);
+    quoted.push('"');
+    for character in word.chars() {
+        if matches!(character, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    Some(quoted)
+}
+
+fn hex(bytes: &[u8]) -> Zeroizing<String> {
+    let mut hex = Zeroizing::new(String::with_capacity(2 * bytes.len()));
+    for byte in bytes {
+        for half in [byte >> 4, byte & 15] {
+            hex.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
+        }
+    }
+    hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item() -> KeychainItem {
+        KeychainItem::named("Claude Code-credentials", "me")
+    }
+
+    #[test]
+    fn the_line_is_what_the_client_sends() {
+        assert_eq!(
+            &line(&item(), b"{}").unwrap()[..],
+            b"add-generic-password -U -a \"me\" -s \"Claude Code-credentials\" -X 7b7d\n"
+        );
+    }
+
+    #[test]
+    fn the_limit_is_that_of_the_whole_line_to_the_byte() {
+        for account in ["me", "a\"b\\c", "jö", &"x".repeat(300)] {
+            let item = KeychainItem::named("Claude Code-credentials", account);
+            let fits = |size| form(&item, size, LargeItems::Refuse);
+            let most = (0..4096).take_while(|size| fits(*size).is_ok()).last().unwrap();
+            let longest = line(&item, &vec![b'x'; most]).unwrap().len();
+            assert!(longest == LONGEST_LINE || longest == LONGEST_LINE - 1, "{account}: {longest}");
+            let error = fits(most + 1).unwrap_err();
+            assert!(matches!(error, KeychainError::TooLarge { most: told, .. } if told == most), "{error}");
+            assert_eq!(form(&item, most + 1, LargeItems::Argument), Ok(Form::Argument));
+        }
+    }
+
+    #[test]
+    fn what_no_argument_can_hold_is_refused_in_any_case() {
+        let most = platform::LONGEST_ARGUMENT / 2;
+        assert_eq!(form(&item(), most, LargeItems::Argument), Ok(Form::Argument));
+        let error = form(&item(), most + 1, LargeItems::Argument).unwrap_err();
+        assert!(error.to_string().contains("remove logins"), "{error}");
+    }
+
+    #[test]
+    fn room_for_longer_tokens_is_asked_for_before_the_request() {
+        let most =
+            (0..4096).take_while(|size| form(&item(), *size, LargeItems::Refuse).is_ok()).last().unwrap();
+        assert!(will_fit(&item(), most - GROWTH, LargeItems::Refuse).is_ok());
+        let error = will_fit(&item(), most, LargeItems::Refuse).unwrap_err();
+        assert!(error.to_string().contains("keychain_large_items"), "{error}");
+    }
+
+    #[test]
+    fn names_that_would_end_the_line_are_refused() {
+        for name in ["a\nb", "a\rb", "a\0b"] {
+            assert!(matches!(
+                line(&KeychainItem::named("s", name), b"{}"),
+                Err(KeychainError::Unspeakable { .. })
+            ));
+        }
+        assert_eq!(quoted("a \"b\" \\ $HOME 'c'").unwrap(), r#""a \"b\" \\ $HOME 'c'""#);
+    }
+}

@@ -1,0 +1,150 @@
+use super::KeychainError;
+use crate::ItemVersion;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A modification date counts whole seconds: what was first seen with it less than this ago may have been written again since.
+const DOUBT: Duration = Duration::from_secs(2);
+
+/// How soon the date is looked at again after a change, and at the latest.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN_AT_LAST: Duration = Duration::from_secs(5 * 60);
+
+/// Nobody answered a question on the screen: not asked again for this long, doubling up to the longest, or there would be a window
+/// every few seconds.
+const AFTER_SILENCE: Duration = Duration::from_secs(60);
+const AFTER_SILENCE_AT_LAST: Duration = Duration::from_secs(10 * 60);
+
+/// Somebody said no.
+pub(super) const AFTER_NO: Duration = Duration::from_secs(60 * 60);
+
+/// What is remembered of an item and of how the Keychain answers.
+pub(super) struct Standing {
+    modified: Option<u64>,
+    /// When the date was first seen.
+    since: Instant,
+    doubts: u64,
+    /// Questions in a row that nobody answered.
+    unanswered: u32,
+    /// Why the Keychain is left alone, and until when.
+    quiet: Option<(KeychainError, Instant)>,
+}
+
+impl Standing {
+    pub(super) fn new() -> Self {
+        Self { modified: None, since: Instant::now(), doubts: 0, unanswered: 0, quiet: None }
+    }
+
+    /// The version of an item with this date, seen now.
+    pub(super) fn version(&mut self, modified: Option<u64>) -> ItemVersion {
+        if modified != self.modified {
+            self.modified = modified;
+            self.since = Instant::now();
+        }
+        let settled = modified.is_some() && self.since.elapsed() >= DOUBT;
+        if !settled {
+            self.doubts += 1;
+        }
+        ItemVersion { modified: modified.unwrap_or(0), doubt: if settled { 0 } else { self.doubts } }
+    }
+
+    /// A quarter of the time since the last change, within limits: whoever is at work writes more often than whoever sleeps.
+    pub(super) fn look_again_in(&self) -> Duration {
+        (self.since.elapsed() / 4).clamp(LOOK_AGAIN, LOOK_AGAIN_AT_LAST)
+    }
+
+    /// Why the item is not asked for now.
+    pub(super) fn refusal(&self) -> Option<KeychainError> {
+        let (error, until) = self.quiet.as_ref()?;
+        (Instant::now() < *until).then(|| error.clone())
+    }
+
+    /// How a question for the item ended.
+    pub(super) fn note_answer(&mut self, error: Option<&KeychainError>) {
+        let pause = match error {
+            Some(KeychainError::NoAnswer { .. }) => {
+                let pause = AFTER_SILENCE * 2_u32.saturating_pow(self.unanswered.min(8));
+                self.unanswered += 1;
+                pause.min(AFTER_SILENCE_AT_LAST)
+            }
+            Some(KeychainError::Declined { .. }) => AFTER_NO,
+            _ => {
+                self.unanswered = 0;
+                self.quiet = None;
+                return;
+            }
+        };
+        self.quiet = error.cloned().map(|error| (error, Instant::now() + pause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    fn silence() -> KeychainError {
+        KeychainError::NoAnswer { item: "item".into(), limit: Duration::from_secs(10) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_date_is_trusted_when_its_second_is_over() {
+        let mut standing = Standing::new();
+        let first = standing.version(Some(7));
+        assert_ne!(standing.version(Some(7)), first, "within the second anything may have been written");
+        advance(DOUBT).await;
+        let settled = standing.version(Some(7));
+        assert_ne!(settled, first);
+        assert_eq!(standing.version(Some(7)), settled);
+        assert_ne!(standing.version(Some(8)), settled);
+        advance(DOUBT).await;
+        assert_ne!(standing.version(None), standing.version(None), "no date proves nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_item_that_stays_as_it_is_is_looked_at_less_and_less_often() {
+        let mut standing = Standing::new();
+        standing.version(Some(7));
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            pauses.push(standing.look_again_in().as_secs());
+            advance(Duration::from_secs(240)).await;
+            standing.version(Some(7));
+        }
+        assert_eq!(pauses, [30, 60, 120, 180, 240, 300]);
+        advance(Duration::from_secs(24 * 3600)).await;
+        assert_eq!(standing.look_again_in(), LOOK_AGAIN_AT_LAST);
+        standing.version(Some(8));
+        assert_eq!(standing.look_again_in(), LOOK_AGAIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_nobody_answers_is_not_repeated_every_few_seconds() {
+        let mut standing = Standing::new();
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            standing.note_answer(Some(&silence()));
+            let began = Instant::now();
+            while standing.refusal().is_some() {
+                advance(Duration::from_secs(1)).await;
+            }
+            pauses.push(began.elapsed().as_secs());
+        }
+        assert_eq!(pauses, [60, 120, 240, 480, 600, 600]);
+        standing.note_answer(Some(&silence()));
+        standing.note_answer(None);
+        assert_eq!(standing.refusal(), None, "whoever answers is asked again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_no_nobody_is_asked_for_an_hour_and_a_locked_keychain_is_asked_at_any_time() {
+        let mut standing = Standing::new();
+        standing.note_answer(Some(&KeychainError::Declined { item: "item".into(), again_in: AFTER_NO }));
+        advance(AFTER_NO - Duration::from_secs(1)).await;
+        assert!(standing.refusal().is_some());
+        advance(Duration::from_secs(1)).await;
+        assert!(standing.refusal().is_none());
+        standing.note_answer(Some(&KeychainError::Locked { item: "item".into() }));
+        assert!(standing.refusal().is_none(), "that asks nobody");
+    }
+}

@@ -1,0 +1,91 @@
+//! Where each storage folder's document is: in its file, or in an item of the Keychain.
+
+use crate::config::{Config, KeychainReach};
+use crate::paths::Paths;
+use claude_store::{
+    AnyStore, Choice, FileStore, Holding, KeychainItem, KeychainStore, OsFileSystem, OsSecurity,
+    StorageFolder, Store, StoreKind, Why, choose_store,
+};
+
+/// Both places of one folder, and which of them is used. Chosen once for a run: nothing falls back to the other later.
+pub(crate) struct Opened {
+    pub(crate) store: AnyStore,
+    /// The other place and the choice, where a Keychain is used at all.
+    pub(crate) other: Option<Other>,
+}
+
+/// The place that is not used.
+pub(crate) struct Other {
+    pub(crate) choice: Choice,
+    pub(crate) location: String,
+}
+
+/// Opens the store of a folder. `owed` says whether the journal holds a pair for a location.
+pub(crate) async fn open(
+    config: &Config,
+    paths: &Paths,
+    folder: &StorageFolder,
+    owed: &dyn Fn(&str) -> bool,
+) -> Opened {
+    let file = FileStore::new(OsFileSystem, folder);
+    let keychain = match config.keychain.reach {
+        KeychainReach::Off => return Opened { store: AnyStore::File(file), other: None },
+        KeychainReach::Security => KeychainStore::new(
+            OsFileSystem,
+            security(),
+            folder,
+            item(paths, folder),
+            config.keychain.large_items,
+        ),
+    };
+    let of_item = Holding::of(&keychain.read().await);
+    let of_file = Holding::of(&file.read().await);
+    let owed_to = match (owed(keychain.location()), owed(file.location())) {
+        (true, _) => Some(StoreKind::Keychain),
+        (false, true) => Some(StoreKind::File),
+        (false, false) => None,
+    };
+    let choice = choose_store(&of_item, &of_file, owed_to);
+    let (store, location) = match choice.kind {
+        StoreKind::Keychain => (AnyStore::Keychain(keychain), file.location().to_owned()),
+        StoreKind::File => (AnyStore::File(file), keychain.location().to_owned()),
+    };
+    Opened { store, other: Some(Other { choice, location }) }
+}
+
+/// The Keychain item of a folder.
+pub(crate) fn item(paths: &Paths, folder: &StorageFolder) -> KeychainItem {
+    KeychainItem::of(folder, &|name| std::env::var_os(name), &paths.home)
+}
+
+/// The tool that reaches the Keychain. No setting changes it; a build for tests, and none other, has a variable for a stand-in.
+pub(crate) fn security() -> OsSecurity {
+    #[cfg(debug_assertions)]
+    if let Some(stand_in) = std::env::var_os("MCP_REFRESHD_TEST_SECURITY") {
+        return OsSecurity::stand_in(stand_in);
+    }
+    OsSecurity::new()
+}
+
+impl Opened {
+    /// Says which store was chosen, where there was a choice.
+    pub(crate) fn tell(&self) {
+        let Some(Other { choice, location: other, .. }) = &self.other else { return };
+        let used = self.store.location();
+        match choice.why {
+            Why::Alone => tracing::debug!("{used} is used; there is no {other}"),
+            Why::Same => tracing::info!("{used} is used; {other} holds the same logins"),
+            Why::OtherIsEmpty => {
+                tracing::info!("{used} is used; {other} holds nothing that can be refreshed")
+            }
+            Why::Owed => tracing::info!("{used} is used: the journal holds a new token that belongs there"),
+            Why::Unreadable => {
+                tracing::warn!("{used} is used, though it cannot be read now; {other} is left alone")
+            }
+            Why::Later => tracing::warn!(
+                "{used} and {other} hold different logins; {used} is used, since its tokens expire later, and {other} is left alone: \
+                 see `mcp-refreshd doctor`"
+            ),
+        }
+    }
+}
