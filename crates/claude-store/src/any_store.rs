@@ -11,7 +11,7 @@ pub enum AnyStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecurity> {
     /// A file.
     File(FileStore<F>),
     /// An item of a Keychain, by the system's own tool.
-    Keychain(KeychainStore<F, T>),
+    Keychain(Box<KeychainStore<F, T>>),
 }
 
 /// What [`AnyStore::stage`] gives.

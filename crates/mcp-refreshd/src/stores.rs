@@ -47,7 +47,7 @@ pub(crate) async fn open(
     };
     let choice = choose_store(&of_item, &of_file, owed_to);
     let (store, location) = match choice.kind {
-        StoreKind::Keychain => (AnyStore::Keychain(keychain), file.location().to_owned()),
+        StoreKind::Keychain => (AnyStore::Keychain(Box::new(keychain)), file.location().to_owned()),
         StoreKind::File => (AnyStore::File(file), keychain.location().to_owned()),
     };
     Opened { store, other: Some(Other { choice, location }) }
