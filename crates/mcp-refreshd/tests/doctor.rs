@@ -540,7 +540,9 @@ fn entries_that_vanished_at_once_come_back_only_when_somebody_says_so() {
         .into_iter()
         .map(|name| (name, server.add(name, Script::default()).grant(HOUR)))
         .collect();
-    let text = credentials_json(grants.iter().map(|(name, grant)| (*name, grant)));
+    // A member that nobody here knows.
+    let text = credentials_json(grants.iter().map(|(name, grant)| (*name, grant)))
+        .replace(r#""serverName":"#, r#""later":9007199254740993,"serverName":"#);
     let home = home_with(&text);
     let mut daemon = home.daemon();
     rewrite(&home, r#"{"mcpOAuth":{},"kept":1e400}"#);
@@ -561,10 +563,8 @@ fn entries_that_vanished_at_once_come_back_only_when_somebody_says_so() {
     );
     for (name, grant) in &grants {
         let key = grant.key(name);
-        for member in ["accessToken", "refreshToken", "clientId", "expiresAt", "issuer", "serverUrl", "scope"]
-        {
-            assert_eq!(before["mcpOAuth"][&key][member], after["mcpOAuth"][&key][member], "{member}");
-        }
+        assert_eq!(before["mcpOAuth"][&key]["later"], 9_007_199_254_740_993_u64);
+        assert_eq!(before["mcpOAuth"][&key], after["mcpOAuth"][&key]);
     }
     assert!(home.stored().contains("1e400"));
     assert!(found(&home).is_empty());

@@ -80,7 +80,7 @@ async fn overwrite<P: Partners>(
     }
 }
 
-fn tokens_of(seen: &Seen) -> Option<TokenChange> {
+pub(crate) fn tokens_of(seen: &Seen) -> Option<TokenChange> {
     Some(TokenChange {
         access_token: seen.entry.access_token.clone()?,
         refresh_token: Some(seen.entry.refresh_token.clone()?),

@@ -176,8 +176,8 @@ impl<P: Partners> Keeper<P> {
         ends
     }
 
-    /// Puts the entries that vanished at once back into the store, each with every member that is known, and gives the names of their
-    /// servers. Only ever at a person's word. What is there again, or whose refresh token was spent since, is left alone.
+    /// Puts the entries that vanished at once back into the store, each as it stood there with its last pair, and gives the names of
+    /// their servers. Only ever at a person's word. What is there again, or whose refresh token was spent since, is left alone.
     pub async fn restore_vanished(&self) -> Vec<String> {
         self.inner.look().await;
         let back = crate::restore::restore(&self.inner.shared).await;

@@ -2,7 +2,7 @@
 
 use crate::memory::{Disappearance, Heal, Vanished, decide_heal, disappearance};
 use crate::save::close_superseded;
-use crate::shared::Shared;
+use crate::shared::{Shared, Tracked};
 use crate::{Event, Partners, Seen};
 use claude_store::{EntryKey, ReadError, Snapshot, StubKind};
 use std::collections::BTreeSet;
@@ -55,6 +55,7 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
     for entry in document.entries() {
         present.insert(entry.key.clone());
         let unchanged = shared.track(&entry.key, |tracked| {
+            tracked.remember(entry, document.raw_entry(&entry.key));
             tracked.current.as_ref().is_some_and(|current| current.entry == *entry)
         });
         if !unchanged {
@@ -80,7 +81,7 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
         // A logout, though its moment of absence was missed (I5).
         shared.track(key, |tracked| {
             tracked.forgotten.set(true);
-            tracked.last_live = None;
+            drop(tracked.take_memory());
         });
     }
     let last_live = shared.track(key, |tracked| tracked.last_live.clone());
@@ -142,10 +143,9 @@ fn note_missing<P: Partners>(shared: &Shared<P>, present: &BTreeSet<EntryKey>) {
     let now = shared.now();
     let mut servers = Vec::new();
     for key in &keep {
-        let live = shared.track(key, |tracked| tracked.last_live.take());
-        if let Some(seen) = live {
+        if let (Some(seen), Some(text)) = shared.track(key, Tracked::take_memory) {
             servers.push(seen.entry.server_name.clone());
-            shared.vanished.borrow_mut().insert(key.clone(), Vanished { seen, at: now });
+            shared.vanished.borrow_mut().insert(key.clone(), Vanished { seen, text, at: now });
         }
         drop_tracked(shared, key);
     }
@@ -169,7 +169,7 @@ fn drop_tracked<P: Partners>(shared: &Shared<P>, key: &EntryKey) {
     if known.running {
         // The transaction ends by itself and finds the mark.
         known.current = None;
-        known.last_live = None;
+        drop(known.take_memory());
     } else {
         tracked.remove(key);
     }

@@ -1,7 +1,7 @@
 //! What the daemon remembers of entries it saw, in memory only, to put right what other programs break.
 
 use crate::{Now, Record, Seen};
-use claude_store::StubKind;
+use claude_store::{RawEntry, StubKind};
 use std::time::Duration;
 
 /// Entries that vanished together are remembered this long, for a person to ask for them.
@@ -59,8 +59,10 @@ pub fn disappearance(gone: Vec<claude_store::EntryKey>) -> Disappearance {
 /// An entry that vanished together with others.
 #[derive(Clone, Debug)]
 pub(crate) struct Vanished {
-    /// The entry as last seen.
+    /// The entry as last seen or written.
     pub(crate) seen: Seen,
+    /// Its whole text when it was last seen, perhaps with an older pair in it.
+    pub(crate) text: RawEntry,
     /// When it was missed first.
     pub(crate) at: Now,
 }

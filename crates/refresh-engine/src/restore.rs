@@ -2,25 +2,27 @@
 
 use crate::commit::{Decided, commit};
 use crate::compare::WriteDecision;
+use crate::heal::tokens_of;
+use crate::memory::Vanished;
 use crate::shared::Shared;
 use crate::{Event, Partners, Seen};
-use claude_store::{Change, Entry, ExpiresAt, RawEntry};
-use serde_json::{Map, Value};
+use claude_store::{Change, Document, Entry, RawEntry};
+use oauth_secret::{AccessToken, RefreshToken};
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
 /// Writes every remembered entry that is still absent and not spent; gives the servers' names.
 pub(crate) async fn restore<P: Partners>(shared: &Rc<Shared<P>>) -> Vec<String> {
-    let vanished: Vec<Seen> = shared.vanished.borrow().values().map(|gone| gone.seen.clone()).collect();
+    let vanished: Vec<_> = shared.vanished.borrow().values().cloned().collect();
     let mut back = Vec::new();
-    for seen in vanished {
+    for Vanished { seen, text, at: _ } in vanished {
         let key = &seen.entry.key;
         let spent =
             seen.refresh.is_none_or(|refresh| shared.read_record(key, |record| record.is_spent(refresh)));
         if spent {
             continue;
         }
-        let Some(raw) = raw(&seen.entry) else { continue };
+        let Some(raw) = whole(&seen, &text) else { continue };
         let decide = Box::new(move |found: Option<&Seen>| match found {
             None => Decided {
                 decision: WriteDecision::Write,
@@ -49,48 +51,33 @@ pub(crate) async fn restore<P: Partners>(shared: &Rc<Shared<P>>) -> Vec<String> 
     back
 }
 
-/// The entry as the client writes it, in its order of members (measured).
-fn raw(entry: &Entry) -> Option<RawEntry> {
-    let mut members = Map::new();
-    let mut put = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            members.insert(name.to_owned(), value);
-        }
+/// The entry as it stood in the document, every member and every byte of it, with the last pair that is known.
+fn whole(seen: &Seen, text: &RawEntry) -> Option<RawEntry> {
+    let entry = &seen.entry;
+    let key = Zeroizing::new(serde_json::to_string(entry.key.as_str()).ok()?);
+    let around = |raw: &str| Zeroizing::new(format!("{{\"mcpOAuth\":{{{}:{raw}}}}}", key.as_str()));
+    let alone = around(text.expose());
+    let document = Document::parse(alone.as_bytes()).ok()?;
+    let stood = document.entry(&entry.key)?;
+    let mut raw = Zeroizing::new(text.expose().trim_ascii().to_owned());
+    let pair = |entry: &Entry| {
+        (
+            entry.access_token.as_ref().map(AccessToken::digest),
+            entry.refresh_token.as_ref().map(RefreshToken::digest),
+        )
     };
-    let text = |text: &Option<String>| text.clone().map(Value::from);
-    put("serverName", Some(entry.server_name.clone().into()));
-    put("serverUrl", text(&entry.server_url));
-    put("accessToken", entry.access_token.as_ref().map(|token| token.expose().into()));
-    put("discoveryState", discovery(entry));
-    put("clientId", text(&entry.client_id));
-    put("clientSecret", entry.client_secret.as_ref().map(|secret| secret.expose().into()));
-    put("issuer", text(&entry.issuer));
-    put("redirectUri", text(&entry.redirect_uri));
-    put("refreshToken", entry.refresh_token.as_ref().map(|token| token.expose().into()));
-    put(
-        "expiresAt",
-        match entry.expires_at {
-            ExpiresAt::Absent => None,
-            ExpiresAt::Zero => Some(0.into()),
-            ExpiresAt::At(millis) => Some(millis.into()),
-        },
-    );
-    put("scope", text(&entry.scope));
-    let text = Zeroizing::new(serde_json::to_string(&members).ok()?);
-    Some(RawEntry::from(text))
-}
-
-fn discovery(entry: &Entry) -> Option<Value> {
-    let state = &entry.discovery;
-    let mut members = Map::new();
-    for (name, value) in [
-        ("authorizationServerUrl", &state.authorization_server_url),
-        ("authServerMetadataUrl", &state.auth_server_metadata_url),
-        ("resourceMetadataUrl", &state.resource_metadata_url),
-    ] {
-        if let Some(value) = value {
-            members.insert(name.to_owned(), value.clone().into());
-        }
+    if (pair(stood), stood.expires_at) != (pair(entry), entry.expires_at) {
+        let spliced = document.splice(&[(entry.key.clone(), Change::Tokens(tokens_of(seen)?))]).ok()?;
+        raw = Zeroizing::new(Document::parse(&spliced).ok()?.raw_entry(&entry.key)?.to_owned());
     }
-    (!members.is_empty()).then_some(Value::Object(members))
+    // The secret may have stood beside the entries, and be gone with them; the client reads it here, too.
+    if let (Some(secret), None) = (&entry.client_secret, &stood.client_secret) {
+        let secret = Zeroizing::new(serde_json::to_string(secret.expose()).ok()?);
+        raw = Zeroizing::new(format!(
+            "{},\"clientSecret\":{}}}",
+            raw.strip_suffix('}')?.trim_end(),
+            secret.as_str()
+        ));
+    }
+    Some(RawEntry::from(raw))
 }

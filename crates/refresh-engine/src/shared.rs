@@ -2,7 +2,7 @@ use crate::commit::Committer;
 use crate::journal::{Journal, TransactionId};
 use crate::memory::Vanished;
 use crate::{Client, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject};
-use claude_store::{EntryKey, NeedsAuthCache, ReadError, Snapshot, Store, TokenChange};
+use claude_store::{Entry, EntryKey, NeedsAuthCache, RawEntry, ReadError, Snapshot, Store, TokenChange};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
@@ -41,6 +41,8 @@ pub(crate) struct Tracked {
     pub(crate) current: Option<Seen>,
     /// The last live pair seen in or written to the store, for healing.
     pub(crate) last_live: Option<Seen>,
+    /// The whole text of the entry when it was last seen with a refresh token: members that nobody here knows are in it, too.
+    text: Option<RawEntry>,
     /// A transaction for this entry is running.
     pub(crate) running: bool,
     /// Set when the entry is seen absent, for the transaction that is running (I5).
@@ -49,6 +51,21 @@ pub(crate) struct Tracked {
     pub(crate) unsaved: Option<String>,
     /// The need that was told, so that it is told once.
     pub(crate) told: Option<crate::plan::Need>,
+}
+
+impl Tracked {
+    /// Remembers the entry's text, where it holds a refresh token: a stub is nothing to bring back.
+    pub(crate) fn remember(&mut self, entry: &Entry, text: Option<&str>) {
+        let known = self.text.as_ref().map(RawEntry::expose);
+        if entry.refresh_token.is_some() && known != text {
+            self.text = text.map(RawEntry::new);
+        }
+    }
+
+    /// Everything that could bring the entry back, and nothing of it stays here.
+    pub(crate) fn take_memory(&mut self) -> (Option<Seen>, Option<RawEntry>) {
+        (self.last_live.take(), self.text.take())
+    }
 }
 
 /// An obtained pair that lost against another one.

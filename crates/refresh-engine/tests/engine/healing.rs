@@ -133,6 +133,75 @@ async fn what_vanished_comes_back_at_a_persons_word_unless_it_is_there_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_vanished_comes_back_with_every_member_that_nobody_knows_and_the_last_pair() {
+    let world = World::with_entries(&[("a", HOUR), ("b", HOUR)]);
+    let odd = r#""scope":"mcp","big":123456789012345678901234567890,"float":1e400,"nested":{ "x" : [1, 2] }"#;
+    let text = world.text().replace(r#""scope":"mcp""#, odd);
+    world.disk.put(STORE, &text);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    // One is being refreshed when everything goes.
+    let (before, old) = (world.text(), world.stored_refresh("a"));
+    world.server.next([Answering::Slowly(5 * SECOND)]);
+    let (names, keeper) = (["a".to_owned()], life.keeper.clone());
+    life.run(async {
+        tokio::join!(keeper.refresh(&names, true), async {
+            tokio::time::sleep(2 * SECOND).await;
+            world.put_members(&[]);
+        })
+    })
+    .await;
+    life.notice().await;
+    assert_eq!(life.report().vanished.len(), 2);
+    let keeper = life.keeper.clone();
+    assert_eq!(life.run(async move { keeper.restore_vanished().await }).await, ["a", "b"]);
+    let refreshed = world.stored_refresh("a");
+    assert!(refreshed != old && world.server.is_good(&refreshed));
+    // Byte for byte, in the order and the spelling of the client.
+    assert_eq!(world.raw("b", &world.text()), world.raw("b", &before));
+    let but_tokens = |text: &str| {
+        let tokens = ["accessToken", "refreshToken", "expiresAt"];
+        let kept = |member: &&str| !tokens.iter().any(|name| member.contains(name));
+        world.raw("a", text).split(',').filter(kept).collect::<Vec<_>>().join(",")
+    };
+    assert_eq!(but_tokens(&world.text()), but_tokens(&before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_secret_that_stood_beside_the_entries_comes_back_with_them() {
+    let world = World::with_entries(&[("a", HOUR), ("b", HOUR)]);
+    let config =
+        format!(r#""mcpOAuthClientConfig":{{{:?}:{{"clientSecret":"made-up"}}}},"mcpOAuth":"#, key("a"));
+    world.disk.put(STORE, world.text().replacen(r#""mcpOAuth":"#, &config, 1));
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    world.disk.put(STORE, "{}");
+    life.notice().await;
+    let keeper = life.keeper.clone();
+    assert_eq!(life.run(async move { keeper.restore_vanished().await }).await, ["a", "b"]);
+    assert_eq!(world.stored("a", "clientSecret"), "made-up");
+    assert!(world.stored("b", "clientSecret").is_null());
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_nothing_is_left_to_restore_of_an_entry_that_was_removed() {
+    let world = World::with_entries(&[("a", HOUR), ("b", HOUR), ("c", HOUR)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    let only = |names: &[&str]| {
+        let member = |name: &&str| format!("{:?}:{}", key(name), world.entry(name, HOUR));
+        world.put_members(&names.iter().map(member).collect::<Vec<_>>());
+    };
+    only(&["b", "c"]);
+    life.notice().await;
+    only(&[]);
+    life.notice().await;
+    let keeper = life.keeper.clone();
+    assert_eq!(life.run(async move { keeper.restore_vanished().await }).await, ["b", "c"]);
+    assert!(world.stored("a", "serverName").is_null());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_entry_that_goes_is_a_logout() {
     let world = World::with_entries(&[("a", HOUR)]);
     let life = world.live().await;

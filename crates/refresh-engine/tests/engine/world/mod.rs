@@ -8,7 +8,7 @@ pub(crate) use clock::VirtualClock;
 pub(crate) use log::Log;
 pub(crate) use server::{Answering, Server};
 
-use claude_store::{FileStore, FileSystem, NeedsAuthCache, StorageFolder};
+use claude_store::{Document, EntryKey, FileStore, FileSystem, NeedsAuthCache, StorageFolder};
 use jiff::Timestamp;
 use refresh_engine::{
     Client, EntryReport, Journal, Keeper, Mode, Partners, Policy, Records, Setup, StoreReport,
@@ -130,6 +130,12 @@ impl World {
     pub(crate) fn stored(&self, name: &str, member: &str) -> serde_json::Value {
         let document: serde_json::Value = serde_json::from_str(&self.text().replace("1e400", "0")).unwrap();
         document["mcpOAuth"][key(name)][member].clone()
+    }
+
+    /// The whole entry as it stands in this document.
+    pub(crate) fn raw(&self, name: &str, text: &str) -> String {
+        let document = Document::parse(text.as_bytes()).unwrap();
+        document.raw_entry(&EntryKey::new(key(name))).unwrap().to_owned()
     }
 
     pub(crate) fn stored_refresh(&self, name: &str) -> String {
