@@ -1,0 +1,130 @@
+//! A home folder with a store of three servers, and the real daemon in it.
+
+use crate::Fallible;
+use scripted_server::{Entry, Kind, Script, Server, Site, TokenState, credentials_json};
+use serde_json::Value;
+use std::error::Error;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+
+/// Three, so that a storm would show.
+const SERVERS: [&str; 3] = ["ash", "birch", "cedar"];
+
+/// The life of every token.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
+
+pub(crate) struct Home {
+    folder: TempDir,
+    server: Server,
+    sites: [Site; 3],
+    daemon: Child,
+}
+
+impl Home {
+    /// A store whose tokens are good for this long, and a daemon that has looked at it.
+    pub(crate) fn new(left: Duration) -> Fallible<Self> {
+        let server = Server::start(Script::default())?;
+        let sites = SERVERS.map(|name| server.add(name, Script { lifetime: LIFETIME, ..Script::default() }));
+        let grants = sites.each_ref().map(|site| (site.name(), site.grant(left)));
+        let folder = tempfile::tempdir()?;
+        let claude = folder.path().join(".claude");
+        fs::create_dir(&claude)?;
+        let credentials = claude.join(".credentials.json");
+        let entries = grants.iter().map(|(name, grant)| (*name, grant));
+        fs::write(&credentials, credentials_json(entries))?;
+        fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600))?;
+        let log = fs::File::create(folder.path().join("log"))?;
+        let daemon = Command::new("/bin/mcp-refreshd")
+            .arg("run")
+            .env_clear()
+            .env("HOME", folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        let home = Self { folder, server, sites, daemon };
+        // The first look, the watch and the first plan; a second is long for that.
+        std::thread::sleep(Duration::from_secs(2));
+        Ok(home)
+    }
+
+    fn credentials(&self) -> PathBuf {
+        self.folder.path().join(".claude/.credentials.json")
+    }
+
+    /// Refreshes that were asked for so far, of all servers.
+    pub(crate) fn refreshes(&self) -> usize {
+        self.server.count(|entry| entry.kind == Kind::Token)
+    }
+
+    /// Waits until every server refreshed once more than `before` times in all, and the new pairs are in the store.
+    pub(crate) fn wait_for_all(&self, before: usize, patience: Duration) -> Fallible<()> {
+        let wanted = before + SERVERS.len();
+        let answered = self.server.wait_for(patience, |log| {
+            let answered = |entry: &&Entry| entry.kind == Kind::Token && entry.finished_us.is_some();
+            log.iter().filter(answered).count() >= wanted
+        });
+        if !answered {
+            let (seconds, seen) = (patience.as_secs(), self.refreshes());
+            return Err(self.complaint(&format!("{seen} of {wanted} refreshes after {seconds} s")));
+        }
+        // The answers are out; the pairs are in the store some milliseconds later.
+        let end = Instant::now() + Duration::from_secs(5);
+        while let Err(why) = self.all_are_fresh() {
+            if Instant::now() > end {
+                return Err(why);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// Nothing, if every entry holds the pair that its server gave last, and is valid by the wall clock.
+    fn all_are_fresh(&self) -> Fallible<()> {
+        let document: Value = serde_json::from_slice(&fs::read(self.credentials())?)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        for site in &self.sites {
+            let name = site.name();
+            let entries = document.get("mcpOAuth").and_then(Value::as_object).into_iter().flatten();
+            let entry = entries.map(|(_, entry)| entry).find(|entry| entry["serverName"] == name);
+            let entry = entry.ok_or_else(|| format!("{name} has no entry"))?;
+            let refresh_token = entry["refreshToken"].as_str().unwrap_or_default();
+            let state = site.state_of(refresh_token);
+            if state != TokenState::Current {
+                return Err(self.complaint(&format!("the refresh token of {name} is {state:?}")));
+            }
+            if u128::from(entry["expiresAt"].as_u64().unwrap_or(0)) <= now {
+                return Err(self.complaint(&format!("{name} is expired")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was wrong, and what the daemon has to say about it.
+    pub(crate) fn complaint(&self, what: &str) -> Box<dyn Error + Send + Sync> {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        format!("{what}; the daemon says:\n{log}").into()
+    }
+
+    /// How often the daemon was given the processor so far.
+    pub(crate) fn wake_ups(&self) -> Fallible<u64> {
+        let mut sum = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.daemon.id()))? {
+            let status = fs::read_to_string(task?.path().join("status"))?;
+            let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            sum += line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0);
+        }
+        Ok(sum)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}

@@ -1,0 +1,39 @@
+//! What a clock that jumps and a machine that sleeps do to the real daemon, with a kernel that really does it.
+//!
+//! This program sets the clock, so it runs only in the virtual machine that `run.sh` makes for it and refuses to run anywhere else. Time in
+//! there is not the time out here: an idle hour is over at once, because the machine's clock leaps to the next timer.
+#![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "only JSON values are indexed, which gives null for what is not there"
+)]
+
+mod guest;
+mod home;
+mod scenarios;
+
+use std::process::ExitCode;
+
+/// Errors here are told to people and to nobody else.
+type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    if let Err(why) = guest::is_this_one() {
+        println!("clock-guest: {why}");
+        return ExitCode::FAILURE;
+    }
+    let mut failed = 0_usize;
+    let scenarios = scenarios::of(&guest::part());
+    for (name, scenario) in scenarios {
+        match scenario() {
+            Ok(figure) => println!("ok      {name}: {figure}"),
+            Err(why) => {
+                failed += 1;
+                println!("FAILED  {name}: {why}");
+            }
+        }
+    }
+    // `run.sh` looks for this line: a machine that died in the middle does not print it.
+    println!("clock-guest: {} passed, {failed} failed", scenarios.len() - failed);
+    ExitCode::from(u8::from(failed > 0))
+}
