@@ -7,15 +7,24 @@
     reason = "a test tells and fails"
 )]
 
+#[path = "support/needles.rs"]
+mod needles;
 mod support;
+#[path = "support/telltales.rs"]
+mod telltales;
 
-use scripted_server::{Answer, ClientAuth, DeadStyle, Delivery, Grant, HttpReply, Script, Server, Site};
+use needles::Needles;
+use rustix::process::{Pid, Signal, kill_process};
+use scripted_server::{Answer, Grant, Script, Server};
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use support::{Daemon, Home, PATIENCE};
+use telltales::{sites, telltales};
 
 const EXPIRED: Duration = Duration::ZERO;
 
@@ -40,85 +49,6 @@ fn tokens(home: &Home, server: &Server, grants: &[(String, Grant)]) -> BTreeSet<
     }
     tokens.retain(|token| !token.is_empty());
     tokens
-}
-
-/// What of a token is in these bytes: its telling part, or something that looks like one the server made.
-fn token_in(bytes: &[u8], tokens: &BTreeSet<String>) -> Option<String> {
-    let text = String::from_utf8_lossy(bytes);
-    // The server's tokens end in sixteen hex digits of chance; the last eight are enough to know one by.
-    let tails = tokens.iter().filter_map(|token| token.get(token.len().saturating_sub(8)..));
-    tails.chain(["rt_0", "at_0", "cs_0"]).find(|part| text.contains(*part)).map(str::to_owned)
-}
-
-fn sites(server: &Server) -> Vec<(String, Site)> {
-    let dead = |style| Script { dead_style: style, ..Script::default() };
-    let scripts: Vec<(&str, Script)> = vec![
-        ("good", Script::default()),
-        ("jwt", Script { jwt: true, ..Script::default() }),
-        ("post", Script { client_auth: ClientAuth::Post, ..Script::default() }),
-        ("basic", Script { client_auth: ClientAuth::Basic, ..Script::default() }),
-        ("slack", dead(DeadStyle::Slack)),
-        ("atlassian", dead(DeadStyle::Atlassian)),
-        ("zitadel", dead(DeadStyle::Zitadel)),
-        ("fastmcp", dead(DeadStyle::Unauthorized)),
-        ("lost", Script { answer: Answer::lost(), ..Script::default() }),
-        ("cut", Script { answer: Answer::cut(120), ..Script::default() }),
-        (
-            "cut-early",
-            Script { answer: Answer::default().delivered(Delivery::Cut { bytes: 60 }), ..Script::default() },
-        ),
-        (
-            "busy",
-            Script { answer: Answer::status(503).retry_after(Duration::from_secs(30)), ..Script::default() },
-        ),
-        ("broken", Script { answer: Answer::status(500).spending(), ..Script::default() }),
-        ("portal", Script { answer: Answer::html(200), ..Script::default() }),
-        (
-            "elsewhere",
-            Script { answer: Answer::redirect("http://127.0.0.1:9/?token=x"), ..Script::default() },
-        ),
-    ];
-    scripts.into_iter().map(|(name, script)| (name.to_owned(), server.add(name, script))).collect()
-}
-
-/// Servers that say the token in their answers, in every place where an answer has words.
-fn telltales(server: &Server) -> Vec<(String, Grant)> {
-    let mut grants = Vec::new();
-    let mut tell = |name: &str, answer: &dyn Fn(&Grant) -> Answer| {
-        let site = server.add(name, Script::default());
-        let grant = site.grant(EXPIRED);
-        site.answer_always(answer(&grant));
-        grants.push((name.to_owned(), grant));
-    };
-    tell("tells-description", &|grant| {
-        Answer::error(400, "invalid_request", &format!("the token {} is wrong", grant.refresh_token))
-    });
-    tell("tells-code", &|grant| Answer::error(400, &grant.refresh_token, ""));
-    tell("tells-dead", &|grant| {
-        Answer::error(400, "invalid_grant", &format!("{} is dead", grant.refresh_token))
-    });
-    tell("tells-slack", &|grant| Answer::slack(&grant.refresh_token));
-    tell("tells-page", &|grant| {
-        let body = format!("<html><title>{}</title>{}</html>", grant.refresh_token, grant.access_token);
-        Answer::reply(HttpReply {
-            status: 403,
-            content_type: "text/html".into(),
-            body,
-            ..HttpReply::default()
-        })
-    });
-    tell("tells-body", &|grant| {
-        Answer::reply(HttpReply::json(
-            200,
-            &format!("{{\"access_token\":7,\"refresh_token\":\"{}\"", grant.refresh_token),
-        ))
-    });
-    tell("tells-type", &|grant| {
-        let content_type = format!("text/{}", grant.access_token);
-        Answer::reply(HttpReply { status: 418, content_type, body: "x".into(), ..HttpReply::default() })
-    });
-    tell("tells-location", &|grant| Answer::redirect(&format!("http://127.0.0.1:9/{}", grant.refresh_token)));
-    grants
 }
 
 /// What the socket says to a question, as bytes.
@@ -154,11 +84,16 @@ fn no_token_is_seen(format: &str) {
         }
     }
     grants.extend(telltales(&server));
+    // One that looks different wherever it is encoded. The server does not know it.
+    let mut odd = server.add("odd", Script::default()).grant(EXPIRED);
+    odd.refresh_token = r#"rt_odd+/=&?"\%41<7f3b\"+/9d21"#.to_owned();
+    grants.push(("odd".to_owned(), odd));
     let home = Home::with(grants.iter().map(|(name, grant)| (name.as_str(), grant)));
     let hook = "[notices]\nhook = 'env >> ~/.local/state/mcp-refreshd/hooked'\n";
     home.configure(&format!("[log]\nformat = \"{format}\"\nlevel = \"debug\"\n{hook}"));
     let mut daemon = Daemon::start(home.command(&["run"]));
     daemon.wait_for("is at work");
+    let watcher = Watcher::start(&home);
     // Each has its first answer; a dead one is believed after three seconds.
     let end = Instant::now() + PATIENCE;
     let settled = |server: &serde_json::Value| server["last_refresh"] != serde_json::Value::Null;
@@ -182,26 +117,21 @@ fn no_token_is_seen(format: &str) {
         let output = home.run(arguments);
         outputs.push((format!("{arguments:?}"), [output.stdout, output.stderr].concat()));
     };
-    told(&["status"]);
-    told(&["status", "--json"]);
+    for command in EVERY_COMMAND {
+        told(&command.split(' ').collect::<Vec<_>>());
+    }
     grants.iter().for_each(|(name, _)| told(&["status", name]));
-    told(&["refresh"]);
-    told(&["refresh", "good", "jwt", "basic", "post", "--force"]);
-    told(&["refresh", "--dry-run"]);
-    told(&["check", "--live"]);
-    told(&["doctor", "--live"]);
-    told(&["doctor", "--json", "--fix", "--yes"]);
-    told(&["history"]);
     let picture = home.state().join("picture.svg");
     told(&["history", "--json", "--svg", picture.to_str().unwrap()]);
-    told(&["config"]);
-    told(&["--version"]);
     outputs.push(("the socket".into(), asked(&home, r#"{"protocol":1,"version":"0","request":"status"}"#)));
     outputs.push(("the socket, asked nonsense".into(), asked(&home, "{")));
-    let arguments = std::fs::read(format!("/proc/{}/cmdline", daemon.pid())).unwrap_or_default();
-    outputs.push(("its arguments".into(), arguments));
+    for file in ["cmdline", "environ"] {
+        let bytes = std::fs::read(format!("/proc/{}/{file}", daemon.pid())).unwrap_or_default();
+        outputs.push((format!("its {file}"), bytes));
+    }
     assert!(!sites[0].1.log().is_empty());
     let before = tokens(&home, &server, &grants);
+    outputs.push(("status --watch".into(), watcher.end()));
     let (end, log) = daemon.terminate();
     assert!(end.success(), "{log}");
     let all: BTreeSet<_> = tokens(&home, &server, &grants).union(&before).cloned().collect();
@@ -209,22 +139,87 @@ fn no_token_is_seen(format: &str) {
     assert!(all.len() > 2 * grants.len());
     outputs.push(("the log".into(), log.into_bytes()));
     // What is read from disk without a daemon is said by other code.
-    for arguments in
-        [&["status"][..], &["status", "--json"], &["refresh", "good", "tells-code"], &["check"], &["doctor"]]
-    {
-        let output = home.run(arguments);
-        outputs.push((format!("{arguments:?} without a daemon"), [output.stdout, output.stderr].concat()));
+    for command in EVERY_COMMAND {
+        let output = home.run(&command.split(' ').collect::<Vec<_>>());
+        outputs.push((format!("{command} without a daemon"), [output.stdout, output.stderr].concat()));
     }
-    files_below(&home.state(), &mut |path, bytes| outputs.push((path.display().to_string(), bytes.to_vec())));
-    for name in ["history.jsonl", "picture.svg", "notices.json", "hooked"] {
+    everything_written(&home, &mut outputs);
+    for name in ["history.jsonl", "picture.svg", "notices.json", "hooked", "state.json", "status --watch"] {
         let of_it = |(place, bytes): &(String, Vec<u8>)| place.ends_with(name) && bytes.len() > 100;
         assert!(outputs.iter().any(of_it), "no {name}");
     }
-    for (place, bytes) in &outputs {
-        let token = token_in(bytes, &all);
-        assert_eq!(token, None, "in {place}:\n{}", String::from_utf8_lossy(bytes));
+    nothing_found(&outputs, &all, &home);
+}
+
+/// Every command, except those that are asked for one server after the other. Each is run with the daemon and without it.
+const EVERY_COMMAND: &[&str] = &[
+    "status",
+    "status --json",
+    "status no-such-server",
+    "refresh",
+    "refresh good jwt basic post --force",
+    "refresh tells-code odd",
+    "refresh --dry-run",
+    "check",
+    "check --live",
+    "check good --min-valid 8h --quiet",
+    "doctor",
+    "doctor --live",
+    "doctor --json --fix --yes",
+    "doctor --fix --dry-run",
+    "history",
+    "history good --since 1h",
+    "history --json",
+    "logs",
+    "config",
+    "config --defaults",
+    "completions bash",
+    "--version",
+    "help",
+];
+
+/// Every file below the home folder but the two that are there to hold tokens.
+fn everything_written(home: &Home, outputs: &mut Vec<(String, Vec<u8>)>) {
+    files_below(home.path(), &mut |path, bytes| {
+        if *path != home.credentials() && *path != home.state().join("journal") {
+            outputs.push((path.display().to_string(), bytes.to_vec()));
+        }
+    });
+}
+
+fn nothing_found(outputs: &[(String, Vec<u8>)], tokens: &BTreeSet<String>, home: &Home) {
+    let needles = Needles::of(tokens);
+    for (place, bytes) in outputs {
+        let found = needles.found_in(bytes);
+        assert_eq!(found, None, "in {place}:\n{}", String::from_utf8_lossy(bytes));
     }
-    assert!(token_in(home.stored().as_bytes(), &all).is_some(), "this search finds nothing anywhere");
+    assert!(needles.found_in(home.stored().as_bytes()).is_some(), "this search finds nothing anywhere");
+}
+
+/// `status --watch`, followed from the beginning to the end.
+struct Watcher {
+    process: Child,
+    reader: JoinHandle<Vec<u8>>,
+}
+
+impl Watcher {
+    fn start(home: &Home) -> Self {
+        let mut command = home.command(&["status", "--watch"]);
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = process.stdout.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            output.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        Self { process, reader }
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        kill_process(Pid::from_child(&self.process), Signal::INT).unwrap();
+        self.process.wait().unwrap();
+        self.reader.join().unwrap()
+    }
 }
 
 #[test]
@@ -235,4 +230,71 @@ fn no_token_is_seen_in_a_log_of_text_and_nowhere_else() {
 #[test]
 fn no_token_is_seen_in_a_log_of_json_and_nowhere_else() {
     no_token_is_seen("json");
+}
+
+/// The pair cannot be written, the agent is killed, the next one finds the journal: each says so, and none says the pair.
+#[test]
+fn no_token_is_seen_when_a_pair_cannot_be_saved_and_a_kill_comes() {
+    let server = Server::start(Script::default()).unwrap();
+    let site = server.add("lab", Script::default());
+    let grants = vec![("lab".to_owned(), site.grant(EXPIRED))];
+    let home = Home::with(grants.iter().map(|(name, grant)| (name.as_str(), grant)));
+    site.answer_always(Answer::default().after(Duration::from_millis(500)));
+    let good = home.stored();
+    let mut daemon = Daemon::start(home.command(&["run"]));
+    // The store breaks while the request is on the wire.
+    let end = Instant::now() + PATIENCE;
+    while site.refreshes() == 0 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    home.store(&good[..good.len() / 2]);
+    daemon.wait_for("could not be saved");
+    let mut outputs = Vec::new();
+    let mut told = |home: &Home, when: &str| {
+        // Those that say what is; the others would wait for what cannot come.
+        for command in
+            ["status", "status lab", "status --json", "check", "doctor --offline", "history", "logs"]
+        {
+            let output = home.run(&command.split(' ').collect::<Vec<_>>());
+            outputs.push((format!("{command} {when}"), [output.stdout, output.stderr].concat()));
+        }
+    };
+    told(&home, "with a pair that is not saved");
+    daemon.signal(Signal::KILL);
+    let (_, first_log) = daemon.end();
+    told(&home, "after the kill");
+    let journal = std::fs::read(home.state().join("journal")).unwrap();
+    assert!(!journal.is_empty());
+    home.store(&good);
+    let daemon = home.daemon();
+    let end = Instant::now() + PATIENCE;
+    let wait_while = |condition: &dyn Fn(&str) -> bool| {
+        while condition(&home.stored()) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait_while(&|stored| stored.contains(&grants[0].1.refresh_token));
+    let saved = tokens(&home, &server, &grants);
+    // A client's failed refresh wipes the entry, and the agent puts it right with what it remembers.
+    let mut document: serde_json::Value = serde_json::from_str(&home.stored()).unwrap();
+    for entry in document["mcpOAuth"].as_object_mut().unwrap().values_mut() {
+        entry["accessToken"] = "".into();
+        entry["expiresAt"] = 0.into();
+        entry.as_object_mut().unwrap().remove("refreshToken");
+    }
+    home.store(&document.to_string());
+    wait_while(&|stored| stored.contains("\"accessToken\":\"\""));
+    told(&home, "after a wipe was healed");
+    let (_, log) = daemon.terminate();
+    let all: BTreeSet<_> = tokens(&home, &server, &grants).union(&saved).cloned().collect();
+    // The granted pair, that of the first daemon, which the second one saved, and that of the healing.
+    assert!(all.len() >= 6 && !home.stored().contains(&grants[0].1.refresh_token), "{log}");
+    outputs.extend([("the first log".into(), first_log.into_bytes()), ("the log".into(), log.into_bytes())]);
+    everything_written(&home, &mut outputs);
+    nothing_found(&outputs, &all, &home);
+}
+
+#[test]
+fn the_search_finds_a_token_in_every_form() {
+    needles::assert_every_form_is_found();
 }
