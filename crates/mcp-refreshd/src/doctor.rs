@@ -17,6 +17,9 @@ mod store;
 mod surroundings;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use facts::proxy_variables;
 
 use crate::command::Failure;

@@ -3,115 +3,23 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "support/findings.rs"]
+mod findings;
 mod support;
 
+use findings::{HOUR, aged, doctor, doctor_with, document, entry, found, good, home_with, rewrite};
 use rustix::process::Signal;
-use scripted_server::{Answer, ClientAuth, Grant, Script, Server, credentials_json};
+use scripted_server::{ClientAuth, Grant, Script, Server, credentials_json};
 use serde_json::{Value, json};
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
-use support::{Home, PATIENCE};
-
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// One run of `doctor`.
-struct Run {
-    code: i32,
-    names: Vec<String>,
-    findings: Vec<Value>,
-}
-
-impl Run {
-    fn has(&self, name: &str) -> bool {
-        self.names.iter().any(|known| known == name)
-    }
-
-    fn finding(&self, name: &str) -> &Value {
-        self.findings
-            .iter()
-            .find(|finding| finding["name"] == name)
-            .unwrap_or_else(|| panic!("{:?}", self.names))
-    }
-}
-
-fn doctor_with(home: &Home, arguments: &[&str], env: &[(&str, &Path)]) -> Run {
-    let mut all = vec!["doctor", "--json"];
-    all.extend(arguments);
-    let output = home.command(&all).envs(env.iter().copied()).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    let told: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{said}"));
-    for word in
-        [&text, &said].into_iter().flat_map(|shown| shown.split(|c: char| !c.is_alphanumeric() && c != '_'))
-    {
-        assert!(!word.starts_with("at_") && !word.starts_with("rt_"), "a token is shown: {text}{said}");
-    }
-    assert_eq!(told["format_version"], 1);
-    let findings = told["findings"].as_array().unwrap().clone();
-    let names = findings.iter().map(|finding| finding["name"].as_str().unwrap().to_owned()).collect();
-    Run { code: output.status.code().unwrap(), names, findings }
-}
-
-fn doctor(home: &Home, arguments: &[&str]) -> Run {
-    doctor_with(home, arguments, &[])
-}
-
-/// What is found without asking any server, apart from the agent that does not run.
-fn found(home: &Home) -> Vec<String> {
-    let mut names = doctor(home, &["--offline"]).names;
-    names.retain(|name| name != "agent-not-running");
-    names
-}
-
-fn private(home: &Home) {
-    fs::set_permissions(home.credentials(), Permissions::from_mode(0o600)).unwrap();
-}
-
-fn home_with(text: &str) -> Home {
-    let home = Home::new();
-    rewrite(&home, text);
-    home
-}
-
-fn rewrite(home: &Home, text: &str) {
-    home.store(text);
-    private(home);
-}
-
-fn entry(name: &str, more: Value) -> Value {
-    let soon = jiff::Timestamp::now().as_millisecond() + 3_600_000;
-    let mut entry = json!({
-        "serverName": name, "serverUrl": format!("https://{name}.example/mcp"), "accessToken": format!("at_{name}"),
-        "refreshToken": format!("rt_{name}"), "expiresAt": soon, "clientId": "made-up"
-    });
-    for (member, value) in more.as_object().unwrap() {
-        entry[member] = value.clone();
-    }
-    entry
-}
-
-fn document(entries: &[(&str, Value)]) -> String {
-    let entries: serde_json::Map<_, _> =
-        entries.iter().map(|(name, entry)| (format!("{name}|00"), entry.clone())).collect();
-    json!({"mcpOAuth": entries}).to_string()
-}
-
-fn good() -> String {
-    document(&[("lab", entry("lab", json!({})))])
-}
-
-/// A file of this age.
-fn aged(path: &Path, age: Duration) -> PathBuf {
-    let file = File::create(path).unwrap();
-    file.set_modified(SystemTime::now() - age).unwrap();
-    path.to_owned()
-}
 
 #[test]
 fn a_healthy_machine_gives_no_finding() {
@@ -171,7 +79,7 @@ fn a_broken_document_and_an_odd_entry_are_told_apart() {
 }
 
 #[test]
-fn a_linked_store_is_noted_and_a_foreign_one_is_trouble() {
+fn a_linked_store_is_noted_until_the_file_itself_is_there() {
     let home = home_with(&good());
     let elsewhere = home.path().join("elsewhere.json");
     fs::rename(home.credentials(), &elsewhere).unwrap();
@@ -179,13 +87,6 @@ fn a_linked_store_is_noted_and_a_foreign_one_is_trouble() {
     assert_eq!(found(&home), ["store-is-link"]);
     fs::rename(&elsewhere, home.credentials()).unwrap();
     assert!(found(&home).is_empty());
-    // Only root can give a file away.
-    if std::os::unix::fs::chown(home.credentials(), Some(12345), None).is_ok() {
-        assert_eq!(found(&home), ["store-owner"]);
-        std::os::unix::fs::chown(home.credentials(), Some(rustix::process::geteuid().as_raw()), None)
-            .unwrap();
-        assert!(found(&home).is_empty());
-    }
 }
 
 #[test]
@@ -200,8 +101,12 @@ fn a_store_that_is_a_mount_is_found() {
     let mount = r#"cd "$HOME/.claude" && mount --bind .credentials.json .credentials.json"#;
     match inside(mount) {
         Ok(output) if output.status.success() => {}
-        // No namespace can be made here.
-        _ => return,
+        other => {
+            eprintln!(
+                "no namespace can be made here ({other:?}); what a mount gives is judged in src/doctor/tests.rs"
+            );
+            return;
+        }
     }
     let told = inside(&format!(r#"{mount} && exec "$0" doctor --offline"#)).unwrap();
     assert!(String::from_utf8(told.stdout).unwrap().contains("trouble: store-is-mount (certain)"));
@@ -516,21 +421,6 @@ fn an_old_claude_code_is_found_without_being_run() {
         fs::write(package.join("package.json"), text).unwrap();
         assert_eq!(doctor_with(&home, &["--offline"], &env).has("old-claude-code"), old, "{version}");
     }
-}
-
-#[test]
-fn a_refresh_that_a_kill_cut_short_is_found_in_the_journal() {
-    let server = Server::start(Script::default()).unwrap();
-    let lab = server.add("lab", Script::default());
-    lab.answer_next(Answer::default().after(Duration::from_secs(20)));
-    let home = home_with(&credentials_json([("lab", &lab.grant(Duration::ZERO))]));
-    let daemon = home.daemon();
-    assert!(server.wait_for(PATIENCE, |log| log.iter().any(|entry| entry.field("refresh_token").is_some())));
-    daemon.signal(Signal::KILL);
-    daemon.end();
-    assert!(doctor(&home, &["--offline"]).has("journal-not-empty"));
-    fs::write(home.state().join("journal"), "").unwrap();
-    assert!(!doctor(&home, &["--offline"]).has("journal-not-empty"));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 use super::facts::{Agent, Facts};
 use super::finding::Sure::{Certain, Likely};
 use super::{Finding, Fix};
-use refresh_engine::State;
 
 /// The daemon, its journal, and what it knows of the world.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -58,7 +57,6 @@ fn journal(facts: &Facts) -> Option<Finding> {
             .stores
             .iter()
             .flat_map(|store| &store.entries)
-            .filter(|entry| entry.state != State::Refreshing)
             .filter_map(|entry| Some((entry.name.clone(), entry.unsaved.clone()?)))
             .collect(),
         _ => Vec::new(),

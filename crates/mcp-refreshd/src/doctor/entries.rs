@@ -38,7 +38,7 @@ fn one(seen: &Seen, report: Option<&EntryReport>, store: &StoreFacts, facts: &Fa
         findings.push(no_refresh_token(seen, facts.now, login));
     } else if let Some(need) = report.and_then(|report| report.need.as_ref()) {
         findings.push(needs_login(need, name));
-    } else if seen.expiry.moment().is_some_and(|end| end <= facts.now) {
+    } else if seen.expiry.moment().is_some_and(|end| end <= facts.now) && !facts.waits_to_be_saved(seen) {
         findings.push(expired(seen, facts, name));
     }
     if store.refused.contains(name) {

@@ -154,6 +154,13 @@ impl Facts {
     pub(super) fn runs(&self) -> bool {
         !matches!(self.agent, Agent::Stopped)
     }
+
+    /// Whether the agent holds a new pair for this entry that it could not write yet.
+    pub(super) fn waits_to_be_saved(&self, seen: &Seen) -> bool {
+        let Agent::Runs(status, _) = &self.agent else { return false };
+        let entries = status.stores.iter().flat_map(|store| &store.entries);
+        entries.filter(|entry| entry.key == seen.entry.key.as_str()).any(|entry| entry.unsaved.is_some())
+    }
 }
 
 /// The stores that are kept: those of the running agent, whose environment may be another one, else those of the configuration.
