@@ -50,8 +50,8 @@ async fn survives(point: u64, end: End, sync_time: Duration) -> bool {
     process.kill();
     let sent = world.server.requests();
 
-    let World { clock, server, log, session, policy, disk } = world;
-    let world = World { disk: cut.take().unwrap_or(disk), clock, server, log, session, policy };
+    let World { disk, .. } = world;
+    let world = World { disk: cut.take().unwrap_or(disk), ..world };
     let life = world.live().await;
     // Half an hour: locks of the dead go stale, pauses end.
     life.pass(30 * MINUTE).await;
@@ -195,7 +195,7 @@ async fn i1_what_was_spent_is_still_known_when_the_life_that_spent_it_was_killed
     }
     life.kill();
     // An old client writes back what it had read before.
-    world.disk.put(crate::world::STORE, &old);
+    world.put_text(&old);
     let life = world.live().await;
     life.pass(HOUR).await;
     assert_eq!(world.server.requests(), 1);

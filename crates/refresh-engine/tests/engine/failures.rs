@@ -1,12 +1,10 @@
 //! What the engine does when something goes wrong: back-off, suspects, locks, stores that cannot be written.
 
-use crate::world::{Answering, HOUR, MINUTE, SECOND, STORE, World, key};
+use crate::world::{Answering, HOUR, MINUTE, SECOND, World, key};
 use claude_store::FileSystem;
 use refresh_engine::{Event, Need, Outcome, State};
-use std::io;
 use std::path::Path;
 use std::time::Duration;
-use virtual_disk::Operation;
 
 const LOCK: &str = "/home/u/.claude/mcp-refresh-lab_6f671eeac57e3e15.lock.lock";
 
@@ -142,53 +140,6 @@ async fn a_dead_token_answer_is_not_believed_when_a_client_was_faster() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_cannot_be_written_is_found_out_before_the_request() {
-    for (what, break_it) in [
-        ("read-only", (|world: &World| world.disk.set_read_only(true)) as fn(&World)),
-        ("full", |world: &World| world.disk.set_free(Some(100))),
-        ("mount point", |world: &World| {
-            world.disk.set_obstacle(STORE, Some(claude_store::Obstacle::MountPoint));
-        }),
-    ] {
-        let world = World::with_entries(&[("lab", HOUR)]);
-        let life = world.live().await;
-        life.pass(SECOND).await;
-        break_it(&world);
-        life.pass(70 * MINUTE).await;
-        assert_eq!(world.server.requests(), 0, "{what}");
-        let told = world.log.events().iter().any(|event| match event {
-            Event::NotSavable { why } => why.contains("/home/u/"),
-            Event::NotLockable { why } => why.contains("/home/u/"),
-            _ => false,
-        });
-        assert!(told, "{what}: {:#?}", world.log.events());
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pair_whose_write_fails_is_kept_and_saved_when_the_store_can_be_written_again() {
-    let world = World::with_entries(&[("lab", Duration::ZERO)]);
-    let process = world.disk.process();
-    process.on_call(|call| {
-        let over_store = call.operation == Operation::Rename && call.to.as_deref() == Some(Path::new(STORE));
-        over_store.then(|| io::Error::from(io::ErrorKind::ResourceBusy))
-    });
-    let life = world.live_as(process.clone(), refresh_engine::Mode::Watch).await.unwrap();
-    life.pass(HOUR / 2).await;
-    assert_eq!(world.server.requests(), 1, "obtained once");
-    assert_eq!(life.report().journal_open, 1);
-    assert!(life.entry("lab").unsaved.is_some());
-    // Not even a kill loses it.
-    life.kill();
-    let life = world.live().await;
-    life.pass(2 * MINUTE).await;
-    assert_eq!(world.server.requests(), 1);
-    assert!(world.server.is_good(&world.stored_refresh("lab")));
-    assert_eq!(life.report().journal_open, 0);
-    assert!(life.entry("lab").unsaved.is_none());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_lock_path_that_is_a_file_stops_this_entry_with_a_message_and_no_other() {
     let world = World::with_entries(&[("lab", Duration::ZERO), ("other", Duration::ZERO)]);
     world.disk.put(LOCK, "");
@@ -221,12 +172,12 @@ async fn an_unreadable_store_is_said_once_and_nothing_is_forgotten() {
     let life = world.live().await;
     life.pass(SECOND).await;
     for bad in ["", "{\"mcpOAuth\":{\"lab", "[]", "{\"mcpOAuth\":[]}", "\u{0}\u{0}"] {
-        world.disk.put(STORE, bad);
+        world.put_text(bad);
         life.notice().await;
         life.pass(10 * MINUTE).await;
         assert!(life.report().unreadable.is_some(), "{bad:?}");
         assert_eq!(life.report().entries.len(), 1, "remembered");
-        world.disk.put(STORE, &whole);
+        world.put_text(&whole);
         life.notice().await;
         life.pass(SECOND).await;
         assert!(life.report().unreadable.is_none());
@@ -262,9 +213,9 @@ async fn a_half_written_document_of_an_old_client_is_read_again_and_the_pair_sav
     let life = world.live().await;
     life.pass(2 * SECOND).await;
     let whole = world.text();
-    world.disk.put(STORE, &whole[..100]);
+    world.put_text(&whole[..100]);
     life.pass(Duration::from_millis(500)).await;
-    world.disk.put(STORE, &whole);
+    world.put_text(&whole);
     life.pass(3 * SECOND).await;
     assert!(world.server.is_good(&world.stored_refresh("lab")));
     assert_eq!(world.log.count(|event| matches!(event, Event::Unsaved { .. })), 0);

@@ -1,6 +1,6 @@
 //! Other programs break entries; what can be mended is, and nothing else.
 
-use crate::world::{Answering, HOUR, MINUTE, SECOND, STORE, World, key};
+use crate::world::{Answering, HOUR, MINUTE, SECOND, World, key};
 use refresh_engine::{Event, Need, State};
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn a_lost_update_is_put_right_without_a_request() {
     assert_eq!(world.server.requests(), 1);
     let good = world.stored_refresh("lab");
     // An old client writes the whole document as it read it before.
-    world.disk.put(STORE, &old);
+    world.put_text(&old);
     life.notice().await;
     life.pass(SECOND).await;
     assert_eq!(world.stored_refresh("lab"), good);
@@ -84,7 +84,7 @@ async fn a_token_known_to_be_spent_is_never_presented_even_after_a_restart() {
     life.pass(SECOND * 5).await;
     life.kill();
     // Whoever does this while the daemon is away takes the pair from its memory too.
-    world.disk.put(STORE, &old);
+    world.put_text(&old);
     let life = world.live().await;
     life.pass(24 * HOUR).await;
     assert_eq!(world.server.requests(), 1);
@@ -137,7 +137,7 @@ async fn what_vanished_comes_back_with_every_member_that_nobody_knows_and_the_la
     let world = World::with_entries(&[("a", HOUR), ("b", HOUR)]);
     let odd = r#""scope":"mcp","big":123456789012345678901234567890,"float":1e400,"nested":{ "x" : [1, 2] }"#;
     let text = world.text().replace(r#""scope":"mcp""#, odd);
-    world.disk.put(STORE, &text);
+    world.put_text(&text);
     let life = world.live().await;
     life.pass(SECOND).await;
     // One is being refreshed when everything goes.
@@ -172,10 +172,10 @@ async fn a_client_secret_that_stood_beside_the_entries_comes_back_with_them() {
     let world = World::with_entries(&[("a", HOUR), ("b", HOUR)]);
     let config =
         format!(r#""mcpOAuthClientConfig":{{{:?}:{{"clientSecret":"made-up"}}}},"mcpOAuth":"#, key("a"));
-    world.disk.put(STORE, world.text().replacen(r#""mcpOAuth":"#, &config, 1));
+    world.put_text(world.text().replacen(r#""mcpOAuth":"#, &config, 1));
     let life = world.live().await;
     life.pass(SECOND).await;
-    world.disk.put(STORE, "{}");
+    world.put_text("{}");
     life.notice().await;
     let keeper = life.keeper.clone();
     assert_eq!(life.run(async move { keeper.restore_vanished().await }).await, ["a", "b"]);
@@ -276,7 +276,7 @@ async fn a_lost_update_in_a_store_that_cannot_be_written_is_put_right_later_and_
     let life = world.live().await;
     life.pass(SECOND).await;
     let good = world.stored_refresh("lab");
-    world.disk.put(STORE, &old);
+    world.put_text(&old);
     world.disk.set_read_only(true);
     life.notice().await;
     life.disk.forget_calls();
@@ -294,13 +294,13 @@ async fn an_entry_that_turns_odd_is_left_alone_until_it_is_understood_again() {
     let whole = world.text();
     let life = world.live().await;
     life.pass(SECOND).await;
-    world.disk.put(STORE, whole.replace(r#""serverName":"lab""#, r#""serverName":["lab"]"#));
+    world.put_text(whole.replace(r#""serverName":"lab""#, r#""serverName":["lab"]"#));
     life.notice().await;
     life.disk.forget_calls();
     life.pass(HOUR).await;
     assert_eq!(world.server.requests(), 0);
     assert!(life.disk.calls().len() < 50, "{:?}", life.disk.calls());
-    world.disk.put(STORE, whole);
+    world.put_text(whole);
     life.notice().await;
     life.pass(SECOND).await;
     assert_eq!(life.entry("lab").state, State::Fresh);

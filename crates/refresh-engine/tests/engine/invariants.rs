@@ -1,10 +1,8 @@
 //! I1 to I6, each by name.
 
-use crate::world::{Answering, HOUR, Life, MINUTE, SECOND, STATE, STORE, World};
+use crate::world::{Answering, HOUR, Life, MINUTE, SECOND, World};
 use refresh_engine::{Event, Outcome, Policy, ServerPolicy, State};
-use std::path::Path;
 use std::time::Duration;
-use virtual_disk::Operation;
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_entry_is_fresh_within_a_second() {
@@ -90,50 +88,6 @@ async fn i1_after_a_time_out_nothing_is_sent_before_seven_minutes_are_left() {
     life.pass(2 * MINUTE).await;
     assert_eq!(world.server.requests(), 2);
     assert_eq!(life.entry("lab").state, State::Fresh);
-}
-
-#[tokio::test(start_paused = true)]
-async fn i2_the_answer_is_durable_in_the_journal_before_the_store_changes() {
-    let world = World::with_entries(&[("lab", Duration::ZERO)]);
-    let life = world.live().await;
-    life.pass(SECOND).await;
-    let calls = life.disk.calls();
-    let at = |operation, path: &Path, after: usize| {
-        let found = calls.iter().skip(after).position(|call| {
-            call.operation == operation && (call.path == path || call.to.as_deref() == Some(path))
-        });
-        after
-            + found
-                .unwrap_or_else(|| panic!("no {operation:?} of {} after {after}: {calls:#?}", path.display()))
-    };
-    let journal = Path::new(STATE).join("journal");
-    let intent = at(Operation::Sync, &journal, 0);
-    let answer = at(Operation::Append, &journal, intent);
-    let durable = at(Operation::Sync, &journal, answer);
-    let visible = at(Operation::Rename, Path::new(STORE), 0);
-    assert!(intent < answer && answer < durable && durable < visible);
-}
-
-#[tokio::test(start_paused = true)]
-async fn i3_there_is_no_fsync_while_the_storage_lock_is_held() {
-    let names: Vec<String> = (0..20).map(|n| format!("server{n}")).collect();
-    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), Duration::ZERO)).collect();
-    let world = World::with_entries(&entries);
-    world.disk.set_sync_time(Duration::from_millis(30));
-    let life = world.live().await;
-    life.pass(10 * SECOND).await;
-    assert_eq!(world.server.requests(), 20);
-    let (mut held, mut taken) = (false, 0);
-    for call in life.disk.calls() {
-        let is_lock = call.path.ends_with(".storage-write.lock");
-        match call.operation {
-            Operation::CreateFolder if is_lock => (held, taken) = (true, taken + 1),
-            Operation::RemoveFolder if is_lock => held = false,
-            Operation::Sync | Operation::SyncFolder => assert!(!held, "{call:?} under the storage lock"),
-            _ => {}
-        }
-    }
-    assert!(taken > 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,12 @@
 //! authorization server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+/// Where the document is; `on_keychain.rs` runs the same scenarios on the other kind of store.
+pub(crate) const IN_KEYCHAIN: bool = false;
+
 mod crash;
 mod failures;
+mod file;
 mod healing;
 mod invariants;
 mod planning;

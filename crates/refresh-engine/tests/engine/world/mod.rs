@@ -1,14 +1,21 @@
 //! A world in virtual time: a disk, a clock, an authorization server, a client that may be active, and lives of the daemon.
 
 mod clock;
+mod keychain;
 mod log;
 mod server;
 
 pub(crate) use clock::VirtualClock;
+#[allow(unused_imports, reason = "only a world on a Keychain kills at its calls")]
+pub(crate) use keychain::Moment;
+pub(crate) use keychain::{VirtualKeychain, VirtualSecurity};
 pub(crate) use log::Log;
 pub(crate) use server::{Answering, Server};
 
-use claude_store::{Document, EntryKey, FileStore, FileSystem, NeedsAuthCache, StorageFolder};
+use claude_store::{
+    AnyStore, Document, EntryKey, FileStore, FileSystem, KeychainStore, LargeItems, NeedsAuthCache,
+    StorageFolder,
+};
 use jiff::Timestamp;
 use refresh_engine::{
     Client, EntryReport, Journal, Keeper, Mode, Partners, Policy, Records, Setup, StoreReport,
@@ -30,7 +37,7 @@ pub(crate) struct Virtual;
 
 impl Partners for Virtual {
     type Files = VirtualDisk;
-    type Store = FileStore<VirtualDisk>;
+    type Store = AnyStore<VirtualDisk, VirtualSecurity>;
     type Endpoint = Server;
     type Clock = VirtualClock;
     type Client = Session;
@@ -55,6 +62,10 @@ impl Client for Session {
 
 pub(crate) struct World {
     pub(crate) disk: VirtualDisk,
+    /// Where the document is, if it is not in a file.
+    pub(crate) keychain: Option<VirtualKeychain>,
+    /// What is done with documents that are too large for a line of its tool.
+    pub(crate) large: LargeItems,
     pub(crate) clock: VirtualClock,
     pub(crate) server: Rc<Server>,
     pub(crate) log: Rc<Log>,
@@ -79,6 +90,8 @@ impl World {
         Self {
             server: Rc::new(Server::new(disk.clone())),
             clock,
+            large: LargeItems::Argument,
+            keychain: crate::IN_KEYCHAIN.then(VirtualKeychain::default),
             disk,
             log: Rc::default(),
             session: Session::default(),
@@ -102,7 +115,15 @@ impl World {
             r#"{{"claudeAiOauth":{{"accessToken":"sk-made-up","expiresAt":1e400}},"mcpOAuth":{{{}}},"later":[1.10,{{}}]}}"#,
             members.join(",")
         );
-        self.disk.put(STORE, document);
+        self.put_text(document);
+    }
+
+    /// Replaces the document as the client does.
+    pub(crate) fn put_text(&self, document: impl AsRef<[u8]>) {
+        match &self.keychain {
+            Some(keychain) => keychain.put(document.as_ref(), self.disk.now()),
+            None => self.disk.put(STORE, document),
+        }
     }
 
     /// A new grant, as the client would have stored it.
@@ -123,7 +144,10 @@ impl World {
     }
 
     pub(crate) fn text(&self) -> String {
-        self.disk.text(STORE).unwrap()
+        match &self.keychain {
+            Some(keychain) => keychain.text(),
+            None => self.disk.text(STORE).unwrap(),
+        }
     }
 
     /// The entry's member as the store holds it now.
@@ -157,8 +181,20 @@ impl World {
     pub(crate) async fn live_as(&self, disk: VirtualDisk, mode: Mode) -> Option<Life> {
         let local = tokio::task::LocalSet::new();
         let folder = StorageFolder::at("/home/u/.claude", Path::new(HOME));
-        let store = FileStore::new(disk.clone(), &folder);
-        let _ = store.sweep();
+        let store = match &self.keychain {
+            Some(keychain) => AnyStore::Keychain(Box::new(KeychainStore::new(
+                disk.clone(),
+                keychain.tool(&disk),
+                &folder,
+                VirtualKeychain::item(),
+                self.large,
+            ))),
+            None => {
+                let store = FileStore::new(disk.clone(), &folder);
+                let _ = store.sweep();
+                AnyStore::File(store)
+            }
+        };
         let state = Path::new(STATE);
         let (records, _) = Records::load(disk.clone(), state).ok()?;
         let (journal, unfinished, _) = Journal::open(disk.clone(), state).await.ok()?;

@@ -1,0 +1,129 @@
+//! What only a file does: it is swapped by a rename, and nothing has to ask whether it changed.
+
+use crate::world::{HOUR, MINUTE, SECOND, STATE, STORE, World};
+use refresh_engine::{Event, State};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use virtual_disk::Operation;
+
+#[tokio::test(start_paused = true)]
+async fn i2_the_answer_is_durable_in_the_journal_before_the_store_changes() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    let calls = life.disk.calls();
+    let at = |operation, path: &Path, after: usize| {
+        let found = calls.iter().skip(after).position(|call| {
+            call.operation == operation && (call.path == path || call.to.as_deref() == Some(path))
+        });
+        after
+            + found
+                .unwrap_or_else(|| panic!("no {operation:?} of {} after {after}: {calls:#?}", path.display()))
+    };
+    let journal = Path::new(STATE).join("journal");
+    let intent = at(Operation::Sync, &journal, 0);
+    let answer = at(Operation::Append, &journal, intent);
+    let durable = at(Operation::Sync, &journal, answer);
+    let visible = at(Operation::Rename, Path::new(STORE), 0);
+    assert!(intent < answer && answer < durable && durable < visible);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_written_is_found_out_before_the_request() {
+    for (what, break_it) in [
+        ("read-only", (|world: &World| world.disk.set_read_only(true)) as fn(&World)),
+        ("full", |world: &World| world.disk.set_free(Some(100))),
+        ("mount point", |world: &World| {
+            world.disk.set_obstacle(STORE, Some(claude_store::Obstacle::MountPoint));
+        }),
+    ] {
+        let world = World::with_entries(&[("lab", HOUR)]);
+        let life = world.live().await;
+        life.pass(SECOND).await;
+        break_it(&world);
+        life.pass(70 * MINUTE).await;
+        assert_eq!(world.server.requests(), 0, "{what}");
+        let told = world.log.events().iter().any(|event| match event {
+            Event::NotSavable { why } => why.contains("/home/u/"),
+            Event::NotLockable { why } => why.contains("/home/u/"),
+            _ => false,
+        });
+        assert!(told, "{what}: {:#?}", world.log.events());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_whose_write_fails_is_kept_and_saved_when_the_store_can_be_written_again() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let process = world.disk.process();
+    process.on_call(|call| {
+        let over_store = call.operation == Operation::Rename && call.to.as_deref() == Some(Path::new(STORE));
+        over_store.then(|| io::Error::from(io::ErrorKind::ResourceBusy))
+    });
+    let life = world.live_as(process.clone(), refresh_engine::Mode::Watch).await.unwrap();
+    life.pass(HOUR / 2).await;
+    assert_eq!(world.server.requests(), 1, "obtained once");
+    assert_eq!(life.report().journal_open, 1);
+    assert!(life.entry("lab").unsaved.is_some());
+    // Not even a kill loses it.
+    life.kill();
+    let life = world.live().await;
+    life.pass(2 * MINUTE).await;
+    assert_eq!(world.server.requests(), 1);
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert_eq!(life.report().journal_open, 0);
+    assert!(life.entry("lab").unsaved.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_100_refreshes_costs_a_few_writes() {
+    let names: Vec<String> = (0..100).map(|n| format!("server{n}")).collect();
+    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), Duration::ZERO)).collect();
+    let world = World::with_entries(&entries);
+    world.disk.set_sync_time(Duration::from_millis(5));
+    let life = world.live().await;
+    life.pass(5 * SECOND).await;
+    assert_eq!(world.server.requests(), 100);
+    assert!(life.report().entries.iter().all(|entry| entry.state == State::Fresh));
+    let writes = life
+        .disk
+        .calls()
+        .iter()
+        .filter(|call| call.operation == Operation::Rename && call.to.as_deref() == Some(Path::new(STORE)))
+        .count();
+    assert!(writes <= 16, "{writes} writes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_wake_up_happens_between_due_times() {
+    let world = World::with_entries(&[("lab", 10 * HOUR), ("other", 9 * HOUR)]);
+    let life = world.live().await;
+    life.pass(5 * SECOND).await;
+    life.disk.forget_calls();
+    life.pass(6 * HOUR).await;
+    assert_eq!(life.disk.calls(), [], "nothing is looked at before something is due");
+    assert_eq!(world.server.requests(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i3_there_is_no_fsync_while_the_storage_lock_is_held() {
+    let names: Vec<String> = (0..20).map(|n| format!("server{n}")).collect();
+    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), Duration::ZERO)).collect();
+    let world = World::with_entries(&entries);
+    world.disk.set_sync_time(Duration::from_millis(30));
+    let life = world.live().await;
+    life.pass(10 * SECOND).await;
+    assert_eq!(world.server.requests(), 20);
+    let (mut held, mut taken) = (false, 0);
+    for call in life.disk.calls() {
+        let is_lock = call.path.ends_with(".storage-write.lock");
+        match call.operation {
+            Operation::CreateFolder if is_lock => (held, taken) = (true, taken + 1),
+            Operation::RemoveFolder if is_lock => held = false,
+            Operation::Sync | Operation::SyncFolder => assert!(!held, "{call:?} under the storage lock"),
+            _ => {}
+        }
+    }
+    assert!(taken > 0);
+}

@@ -1,0 +1,14 @@
+//! The scenarios of the whole engine, unchanged, with the document in a Keychain; and what only a Keychain does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+/// Where the document is; `main.rs` runs the same scenarios on the other kind of store.
+pub(crate) const IN_KEYCHAIN: bool = true;
+
+mod crash;
+mod failures;
+mod healing;
+mod invariants;
+mod item;
+mod planning;
+mod storm;
+mod world;

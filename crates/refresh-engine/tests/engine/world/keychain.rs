@@ -1,0 +1,125 @@
+use claude_store::{FileSystem, KeychainItem, SecurityCall, SecurityOutput, SecurityTool, ToolError};
+use scripted_security::{Behaviour, Item, Model};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+use virtual_disk::VirtualDisk;
+use zeroize::Zeroizing;
+
+/// What one run of the tool takes.
+const USUAL: Duration = Duration::from_millis(20);
+
+const SERVICE: &str = "Claude Code-credentials";
+const ACCOUNT: &str = "u";
+
+/// A Keychain in memory, shared by all lives.
+#[derive(Clone, Default)]
+pub(crate) struct VirtualKeychain {
+    model: Rc<RefCell<Model>>,
+    calls: Rc<RefCell<Vec<Vec<String>>>>,
+    /// The process dies at this call of its tool, before or after the effect.
+    kill_at: Rc<Cell<Option<(usize, Moment)>>>,
+}
+
+/// When in a call something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Before,
+    After,
+}
+
+/// The tool as one life of the daemon runs it.
+#[derive(Clone)]
+pub(crate) struct VirtualSecurity {
+    keychain: VirtualKeychain,
+    process: VirtualDisk,
+}
+
+#[allow(dead_code, reason = "a world on a file uses some of it only")]
+impl VirtualKeychain {
+    pub(crate) fn item() -> KeychainItem {
+        KeychainItem::named(SERVICE, ACCOUNT)
+    }
+
+    pub(crate) fn tool(&self, process: &VirtualDisk) -> VirtualSecurity {
+        VirtualSecurity { keychain: self.clone(), process: process.clone() }
+    }
+
+    pub(crate) fn put(&self, document: &[u8], at: SystemTime) {
+        let mut model = self.model.borrow_mut();
+        let seconds = seconds(at);
+        let (service, account) = (SERVICE.to_owned(), ACCOUNT.to_owned());
+        model.items =
+            vec![Item { service, account, password: document.to_vec(), created: seconds, modified: seconds }];
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.model.borrow().items[0].password.clone()).unwrap()
+    }
+
+    pub(crate) fn remove(&self) {
+        self.model.borrow_mut().items.clear();
+    }
+
+    pub(crate) fn items(&self) -> usize {
+        self.model.borrow().items.len()
+    }
+
+    pub(crate) fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut self.model.borrow_mut().behaviour);
+    }
+
+    /// The arguments of every run so far.
+    pub(crate) fn calls(&self) -> Vec<Vec<String>> {
+        self.calls.borrow().clone()
+    }
+
+    pub(crate) fn forget_calls(&self) {
+        self.calls.borrow_mut().clear();
+    }
+
+    pub(crate) fn kill_at(&self, call: usize, moment: Moment) {
+        self.kill_at.set(Some((call, moment)));
+    }
+
+    fn dies(&self, moment: Moment) -> bool {
+        self.kill_at.get() == Some((self.calls.borrow().len(), moment))
+    }
+}
+
+impl SecurityTool for VirtualSecurity {
+    async fn run(&self, call: SecurityCall) -> Result<SecurityOutput, ToolError> {
+        let Self { keychain, process } = self;
+        let dead = || async { std::future::pending::<()>().await };
+        if !process.is_alive() {
+            dead().await;
+        }
+        keychain.calls.borrow_mut().push(call.arguments.to_vec());
+        if keychain.dies(Moment::Before) {
+            process.kill();
+            dead().await;
+        }
+        let Behaviour { hangs, delay, afterwards, .. } = keychain.model.borrow().behaviour.clone();
+        if hangs && Model::asks(&call.arguments) || delay >= call.limit {
+            tokio::time::sleep(call.limit).await;
+            return Err(ToolError::NoAnswer);
+        }
+        tokio::time::sleep(USUAL + delay).await;
+        let now = seconds(process.now());
+        let answer = keychain.model.borrow_mut().run(&call.arguments, &call.input, now);
+        if keychain.dies(Moment::After) {
+            process.kill();
+            dead().await;
+        }
+        if delay + afterwards >= call.limit {
+            tokio::time::sleep(call.limit - delay).await;
+            return Err(ToolError::NoAnswer);
+        }
+        tokio::time::sleep(afterwards).await;
+        Ok(SecurityOutput { code: Some(answer.code), stdout: Zeroizing::new(answer.stdout) })
+    }
+}
+
+fn seconds(at: SystemTime) -> i64 {
+    i64::try_from(at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
