@@ -36,6 +36,37 @@ pub(crate) enum Command {
     /// reads its configuration again at SIGHUP.
     Run,
 
+    /// Installs the agent as a service of this user, and starts it
+    ///
+    /// It starts with every login from now on. Typed again, it brings the service up to date: after an upgrade, a change of `stores`
+    /// in the configuration, or a move of the program. It says what it wrote; files that you edited are kept.
+    Install {
+        /// Also as root, for root's own Claude Code
+        #[arg(long)]
+        allow_root: bool,
+    },
+
+    /// Takes the service away again
+    ///
+    /// A new token that is not in the store yet is saved first; where it cannot be, nothing is taken away. State and configuration stay.
+    Uninstall {
+        /// Also removes state and configuration, after asking
+        #[arg(long)]
+        purge: bool,
+        /// With --purge: does not ask
+        #[arg(long, requires = "purge")]
+        yes: bool,
+    },
+
+    /// Starts the service
+    Start,
+
+    /// Ends the service until the next login; refreshes in flight come to their end first
+    Stop,
+
+    /// Ends the service and starts it again
+    Restart,
+
     /// Shows every server: its state, the time left, the last result, and what to type
     Status {
         /// Only this server, in full

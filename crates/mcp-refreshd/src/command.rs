@@ -13,7 +13,7 @@ use crate::protocol::{Answer, Ask};
 use crate::refresh::{Wish, refresh};
 use crate::report::Status;
 use crate::socket::{self, AskError};
-use crate::{check, completions, daemon, doctor, output, status};
+use crate::{check, completions, daemon, doctor, output, service, status};
 use jiff::Timestamp;
 use std::io;
 use std::path::Path;
@@ -84,6 +84,11 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
     let paths = Paths::of_this_process();
     match command {
         Command::Run => daemon::run(&paths?),
+        Command::Install { allow_root } => service::install(&paths?, allow_root),
+        Command::Uninstall { purge, yes } => service::uninstall(&paths?, &service::Removal { purge, yes }),
+        Command::Start => service::start(&paths?),
+        Command::Stop => service::stop(&paths?),
+        Command::Restart => service::restart(&paths?),
         Command::Status { name, json: _, watch: true } => block_on(status::watch(&paths?, name.as_deref()))?,
         Command::Status { name, json, watch: false } => block_on(status(&paths?, name.as_deref(), json))?,
         Command::Refresh { names, force, dry_run } => {

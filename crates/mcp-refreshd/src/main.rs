@@ -34,6 +34,7 @@ mod platform;
 mod protocol;
 mod refresh;
 mod report;
+mod service;
 mod socket;
 mod status;
 mod stores;

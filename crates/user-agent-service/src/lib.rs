@@ -14,6 +14,7 @@ mod launchd;
 mod manager;
 mod platform;
 mod stamp;
+mod systemd;
 
 pub use command::{Said, Tool, ToolError};
 pub use error::ServiceError;
@@ -22,3 +23,4 @@ pub use launchd::{Launchd, Patience};
 pub use manager::{Installed, Origin, Plan, ServiceManager, Standing, Step};
 pub use platform::{Surroundings, service_manager};
 pub use stamp::{Authorship, authorship, difference, stamp_line};
+pub use systemd::Systemd;

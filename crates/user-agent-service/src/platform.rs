@@ -1,6 +1,6 @@
 //! The one place that knows which system this is.
 
-use crate::ServiceManager;
+use crate::{Launchd, ServiceManager, Systemd};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -8,11 +8,19 @@ use std::path::PathBuf;
 pub struct Surroundings<'a> {
     /// The user's home folder.
     pub home: PathBuf,
+    /// The user's id.
+    pub uid: u32,
     /// Reads a variable of the environment.
     pub env: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
 /// The service manager of this system; `None` where none is known.
-pub fn service_manager(_surroundings: &Surroundings<'_>) -> Option<Box<dyn ServiceManager>> {
-    None
+pub fn service_manager(surroundings: &Surroundings<'_>) -> Option<Box<dyn ServiceManager>> {
+    if cfg!(target_os = "linux") {
+        Some(Box::new(Systemd::new(surroundings)))
+    } else if cfg!(target_os = "macos") {
+        Some(Box::new(Launchd::new(&surroundings.home, surroundings.uid)))
+    } else {
+        None
+    }
 }

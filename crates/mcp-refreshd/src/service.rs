@@ -1,0 +1,200 @@
+//! `mcp-refreshd install`, `uninstall`, `start`, `stop`, `restart`: the agent as a service of this user.
+
+mod plan;
+mod purge;
+mod settle;
+
+pub(crate) use plan::{manager, plan, standing};
+
+use crate::command::{Failure, block_on, gather, reach};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::look::Look;
+use crate::output;
+use crate::paths::{Paths, private_folder};
+use crate::status;
+use crate::words::visible;
+use jiff::Timestamp;
+use std::fmt::Write as _;
+use user_agent_service::{ServiceError, Step};
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::new(Exit::Person, error.to_string())
+    }
+}
+
+/// Installs the service or brings it up to date, starts it, and shows how everything is.
+///
+/// # Errors
+/// What keeps it from being installed or started.
+pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> {
+    not_root(allow_root)?;
+    let config = Config::load(&paths.config, &paths.home)?;
+    let manager = manager(paths)?;
+    let ours = manager.runs().unwrap_or(false);
+    if !ours {
+        nobody_else_runs(paths)?;
+    }
+    private_folder(&paths.state)?;
+    let installed = manager.install(&plan(&config, paths)?)?;
+    output::result(&told(&installed.steps))?;
+    for remark in &installed.remarks {
+        output::message(remark);
+    }
+    match (ours, installed.needs_restart) {
+        (true, false) => {}
+        (true, true) => {
+            manager.restart()?;
+            output::result("restarted with what is new\n")?;
+        }
+        (false, _) => {
+            manager.start()?;
+            output::result("started\n")?;
+        }
+    }
+    block_on(show(paths))?
+}
+
+/// How everything is, after an installation. What it shows is news, not this command's end.
+async fn show(paths: &Paths) -> Result<Exit, Failure> {
+    let everything = gather(paths).await?;
+    let text = status::overview(&everything, Timestamp::now(), &Look::of_stdout());
+    output::result(&format!("\n{text}"))?;
+    for remark in status::remarks(&everything) {
+        output::message(&remark);
+    }
+    Ok(if everything.daemon.is_some() { Exit::Well } else { Exit::NotRunning })
+}
+
+/// What is asked for besides the removal itself.
+pub(crate) struct Removal {
+    /// Also state and configuration.
+    pub(crate) purge: bool,
+    /// Without asking.
+    pub(crate) yes: bool,
+}
+
+/// Takes the service away; a token that is not in the store yet is saved first.
+///
+/// # Errors
+/// What keeps it from being taken away, a token that cannot be saved for one.
+pub(crate) fn uninstall(paths: &Paths, removal: &Removal) -> Result<Exit, Failure> {
+    let manager = manager(paths)?;
+    let standing = standing(paths);
+    if removal.purge {
+        purge::agreed(paths, removal.yes)?;
+    }
+    let mut text = String::new();
+    match standing.is_some() {
+        true => {
+            let ran = manager.runs()?;
+            settle::end(&*manager, paths)?;
+            text.push_str(if ran { "stopped\n" } else { "" });
+            text.push_str(&told(&manager.uninstall()?));
+        }
+        false => {
+            if removal.purge {
+                settle::save_what_is_left(paths)?;
+            }
+            text.push_str("the agent was not installed\n");
+        }
+    }
+    output::result(&text)?;
+    let rest = match removal.purge {
+        true => purge::purge(paths)?,
+        false => purge::left(paths),
+    };
+    output::result(&rest)?;
+    Ok(Exit::Well)
+}
+
+/// Starts the service.
+///
+/// # Errors
+/// It is not installed or does not come up.
+pub(crate) fn start(paths: &Paths) -> Result<Exit, Failure> {
+    let manager = manager(paths)?;
+    if standing(paths).is_some() && manager.runs()? {
+        output::result("the agent runs already\n")?;
+        return Ok(Exit::Well);
+    }
+    nobody_else_runs(paths)?;
+    manager.start()?;
+    output::result("started\n")?;
+    Ok(Exit::Well)
+}
+
+/// Ends the service; a token that is not in the store yet is saved first.
+///
+/// # Errors
+/// It cannot be ended, or a token cannot be saved: then it goes on.
+pub(crate) fn stop(paths: &Paths) -> Result<Exit, Failure> {
+    let manager = manager(paths)?;
+    let told = match installed(paths)? && !manager.runs()? {
+        true => "the agent does not run\n",
+        false => "stopped\n",
+    };
+    settle::end(&*manager, paths)?;
+    output::result(told)?;
+    Ok(Exit::Well)
+}
+
+/// Ends the service and starts it again.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) fn restart(paths: &Paths) -> Result<Exit, Failure> {
+    let manager = manager(paths)?;
+    if !manager.runs()? {
+        nobody_else_runs(paths)?;
+    }
+    manager.restart()?;
+    output::result("restarted\n")?;
+    Ok(Exit::Well)
+}
+
+fn installed(paths: &Paths) -> Result<bool, Failure> {
+    match standing(paths) {
+        Some(_) => Ok(true),
+        None => Err(ServiceError::NotInstalled.into()),
+    }
+}
+
+/// The agent serves one user; as root it would look after root's logins, and nobody else's.
+fn not_root(allowed: bool) -> Result<(), Failure> {
+    if allowed || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let who = std::env::var("SUDO_USER").ok().filter(|user| user != "root");
+    let who = who.map_or_else(|| "the user whose logins it is to keep".to_owned(), |user| visible(&user));
+    Err(Failure::new(
+        Exit::Person,
+        format!(
+            "this is root, and the agent would look after root's own Claude Code only; type it as {who}, without sudo, \
+             or with --allow-root if root itself uses Claude Code"
+        ),
+    ))
+}
+
+/// A second agent would only fail at the first one's lock, again and again.
+fn nobody_else_runs(paths: &Paths) -> Result<(), Failure> {
+    match block_on(reach(&paths.state))??.and_then(|status| status.daemon) {
+        Some(daemon) => Err(Failure::new(
+            Exit::Person,
+            format!(
+                "an agent runs already that is no service (process {pid}); end it first: kill {pid}",
+                pid = daemon.pid
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn told(steps: &[Step]) -> String {
+    steps.iter().fold(String::new(), |mut text, step| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{}", step.to_string().trim_end());
+        text
+    })
+}

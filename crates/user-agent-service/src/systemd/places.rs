@@ -1,0 +1,73 @@
+use super::UNIT;
+use crate::{Origin, Surroundings};
+use std::path::PathBuf;
+
+/// Where units of packages lie, the one that counts first (systemd.unit(5), "Unit File Search Path" of user managers).
+const PACKAGES: [&str; 4] =
+    ["etc/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user", "lib/systemd/user"];
+
+/// The files that may be ours among the drop-ins.
+const DROP_INS: [&str; 4] = ["program.conf", "folders.conf", "restart.conf", "sandbox.conf"];
+
+/// Where everything about the unit lies.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub(super) home: PathBuf,
+    /// The user's own units.
+    folder: PathBuf,
+    /// The folders of packages.
+    packages: Vec<PathBuf>,
+}
+
+impl Places {
+    pub(super) fn new(surroundings: &Surroundings<'_>) -> Self {
+        let Surroundings { home, env, uid: _ } = surroundings;
+        let config = env("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let root = std::path::Path::new("/");
+        Self {
+            home: home.clone(),
+            folder: config.unwrap_or_else(|| home.join(".config")).join("systemd/user"),
+            packages: PACKAGES.iter().map(|folder| root.join(folder)).collect(),
+        }
+    }
+
+    /// The unit as we write it.
+    pub(super) fn unit(&self) -> PathBuf {
+        self.folder.join(UNIT)
+    }
+
+    /// The unit that a package brought.
+    pub(super) fn packaged(&self) -> Option<PathBuf> {
+        self.packages.iter().map(|folder| folder.join(UNIT)).find(|path| path.exists())
+    }
+
+    /// The unit that counts, and who brought it.
+    pub(super) fn main(&self) -> Option<(PathBuf, Origin)> {
+        let own = Some(self.unit()).filter(|path| path.exists()).map(|path| (path, Origin::Us));
+        own.or_else(|| Some((self.packaged()?, Origin::Package)))
+    }
+
+    /// The folder of drop-ins.
+    pub(super) fn drop_ins(&self) -> PathBuf {
+        self.folder.join(format!("{UNIT}.d"))
+    }
+
+    pub(super) fn drop_in(&self, name: &str) -> PathBuf {
+        self.drop_ins().join(name)
+    }
+
+    /// Everything that may be ours.
+    pub(super) fn all(&self) -> Vec<PathBuf> {
+        let drop_ins = DROP_INS.iter().map(|name| self.drop_in(name));
+        [self.unit()].into_iter().chain(drop_ins).collect()
+    }
+
+    /// Whether some target wants it: a link in the user's own folder or in the administrator's.
+    pub(super) fn is_enabled(&self) -> bool {
+        let folders = [Some(&self.folder), self.packages.first()];
+        folders
+            .into_iter()
+            .flatten()
+            .any(|folder| folder.join("default.target.wants").join(UNIT).symlink_metadata().is_ok())
+    }
+}

@@ -1,0 +1,133 @@
+use super::UNIT;
+use crate::{ServiceError, Surroundings, Tool};
+use std::path::{Path, PathBuf};
+
+/// What is known of the machine and its manager.
+pub(super) struct Machine {
+    systemctl: Tool,
+    systemd_run: Tool,
+    /// `XDG_RUNTIME_DIR`, through which the manager is reached.
+    runtime: Option<PathBuf>,
+    user: Option<String>,
+    /// Nobody sits at a desktop here.
+    headless: bool,
+    root: PathBuf,
+}
+
+impl Machine {
+    pub(super) fn new(surroundings: &Surroundings<'_>, systemctl: Tool, systemd_run: Tool) -> Self {
+        let variable = |name| (surroundings.env)(name).filter(|value| !value.is_empty());
+        Self {
+            systemctl,
+            systemd_run,
+            runtime: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
+            user: variable("USER").and_then(|user| user.into_string().ok()),
+            headless: variable("DISPLAY").is_none() && variable("WAYLAND_DISPLAY").is_none(),
+            root: PathBuf::from("/"),
+        }
+    }
+
+    /// Whether this user's manager can be asked.
+    ///
+    /// # Errors
+    /// Says what is missing and what to do.
+    pub(super) fn reached(&self) -> Result<(), ServiceError> {
+        if !self.root.join("run/systemd/system").is_dir() {
+            return Err(ServiceError::NoManager(
+                "systemd does not run on this machine, and it is the only service manager that is known here; have \
+                 whatever starts your programs start `mcp-refreshd run`"
+                    .to_owned(),
+            ));
+        }
+        match self.systemctl.ask(&["--user", "--no-pager", "show", "--property=Version"]) {
+            Ok(said) if said.well() => Ok(()),
+            Ok(said) => Err(ServiceError::Unreachable(self.unreachable(said.err.trim()))),
+            Err(error) => Err(ServiceError::Unreachable(self.unreachable(&error.to_string()))),
+        }
+    }
+
+    fn unreachable(&self, why: &str) -> String {
+        let user = self.user.as_deref().unwrap_or("$USER");
+        let cure = match self.runtime {
+            None => {
+                "XDG_RUNTIME_DIR is not set, as after `su` or `sudo`: log in as this user itself (ssh, or the \
+                 console), or type: export XDG_RUNTIME_DIR=/run/user/$(id -u)"
+            }
+            Some(_) => "log in as this user itself (ssh, or the console)",
+        };
+        format!(
+            "your user manager of systemd cannot be reached: {why}\n{cure}\n\
+             On a machine where nobody logs in, type first: sudo loginctl enable-linger {user}"
+        )
+    }
+
+    /// The manager's version.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub(super) fn version(&self) -> Result<u32, ServiceError> {
+        let said = self.systemctl.run(&["--user", "--no-pager", "show", "--property=Version", "--value"])?;
+        Ok(version(&said.out))
+    }
+
+    /// Tries whether a sandbox holds here: whether a service can be had to which the home folder is not writable.
+    ///
+    /// # Errors
+    /// Why not, in a few words.
+    pub(super) fn can_sandbox(&self, home: &Path) -> Result<(), String> {
+        let mut arguments: Vec<&str> = vec!["--user", "--wait", "--collect", "--quiet"];
+        let properties = [
+            "PrivateUsers=yes",
+            "ProtectSystem=strict",
+            "ProtectHome=read-only",
+            "PrivateTmp=yes",
+            "PrivateDevices=yes",
+            "CapabilityBoundingSet=",
+        ];
+        arguments.extend(properties.iter().flat_map(|property| ["-p", property]));
+        let home = home.to_string_lossy();
+        // The folder is an argument, and never part of the script; the manager would expand a single dollar sign.
+        let home = home.replace('$', "$$");
+        arguments.extend(["--", "/bin/sh", "-c", "test ! -w \"$$0\"", &home]);
+        match self.systemd_run.ask(&arguments) {
+            Ok(said) if said.well() => Ok(()),
+            Ok(said) => Err(match said.err.lines().next() {
+                Some(line) => line.trim().to_owned(),
+                None => "user namespaces are forbidden".to_owned(),
+            }),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// What to say where services of this user end with their last login.
+    pub(super) fn without_linger(&self) -> Option<String> {
+        let user = self.user.as_deref()?;
+        let lingers = self.root.join("var/lib/systemd/linger").join(user).exists();
+        (self.headless && !lingers).then(|| {
+            format!(
+                "nobody sits at a desktop here: {UNIT} ends with your last login; to have it run all the time, \
+                 type: loginctl enable-linger {user}"
+            )
+        })
+    }
+}
+
+/// The first number of "252.38-1~deb12u1" or "v255".
+fn version(text: &str) -> u32 {
+    let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits.get(..end).and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_the_manager_tells_them() {
+        assert_eq!(version("252.38-1~deb12u1\n"), 252);
+        assert_eq!(version("v245.4"), 245);
+        assert_eq!(version("257~rc1"), 257);
+        assert_eq!(version(""), 0);
+    }
+}
