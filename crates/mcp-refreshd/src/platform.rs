@@ -9,6 +9,7 @@ mod this;
 
 pub(crate) use this::{
     KEYCHAIN, SOCKET_PATH_LIMIT, desktop_notice, forbid_tracing, log_reader, since_boot, sleep_until,
+    withdrawn_notice,
 };
 
 use crate::clock::SystemClock;

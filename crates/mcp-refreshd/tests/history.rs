@@ -200,6 +200,84 @@ fn the_desktop_is_told_by_its_own_tool_and_a_changed_configuration_counts() {
     assert!(daemon.terminate().0.success());
 }
 
+/// A program of this name in the home folder, found before any other.
+fn tool(home: &Home, name: &str, script: &str) {
+    let path = home.path().join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn daemon_with_tools(home: &Home) -> Daemon {
+    let mut command = home.command(&["run"]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", home.path().display()));
+    Daemon::start(command)
+}
+
+#[test]
+fn what_is_solved_goes_from_the_desktop_by_itself() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let grant = lab.grant(EXPIRED);
+    assert!(lab.kill(&grant.refresh_token));
+    let home = Home::with([("lab", &grant)]);
+    tool(&home, "notify-send", "printf '%s\\n' \"$@\" end >> ~/hooked; echo 4711");
+    tool(&home, "gdbus", "printf '%s\\n' \"$@\" end >> ~/hooked");
+    let daemon = daemon_with_tools(&home);
+    let told = hooked(&home);
+    assert!(told.contains("--print-id\n") && told.contains("MCP server lab needs you\n"), "{told}");
+    assert_eq!(told.matches("end\n").count(), 1, "{told}");
+    std::fs::remove_file(home.path().join("hooked")).unwrap();
+    home.store(&credentials_json([("lab", &lab.grant(HOUR))]));
+    let told = hooked(&home);
+    assert!(told.ends_with("org.freedesktop.Notifications.CloseNotification\n4711\nend\n"), "{told}");
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn a_desktop_with_older_tools_is_told_all_the_same() {
+    let server = Server::start(Script::default()).unwrap();
+    let (lab, other) = (server.add("lab", Script::default()), server.add("other", Script::default()));
+    let (grant, later) = (lab.grant(EXPIRED), other.grant(EXPIRED));
+    assert!(lab.kill(&grant.refresh_token) && other.kill(&later.refresh_token));
+    let home = Home::with([("lab", &grant)]);
+    // Numbers are unknown to it; and where there are some, nothing but itself can take a notice back.
+    tool(
+        &home,
+        "notify-send",
+        "case \"$*\" in *--print-id*) exit 1;; esac; printf '%s\\n' \"$@\" end >> ~/hooked",
+    );
+    let daemon = daemon_with_tools(&home);
+    let told = hooked(&home);
+    assert!(told.contains("MCP server lab needs you\n") && !told.contains("-id"), "{told}");
+    tool(&home, "notify-send", "printf '%s\\n' \"$@\" end >> ~/hooked; echo 4711");
+    tool(&home, "gdbus", "exit 1");
+    std::fs::remove_file(home.path().join("hooked")).unwrap();
+    let other_now = other.grant(HOUR);
+    home.store(&credentials_json([("lab", &grant), ("other", &later)]));
+    assert!(hooked(&home).contains("MCP server other needs you\n"));
+    std::fs::remove_file(home.path().join("hooked")).unwrap();
+    home.store(&credentials_json([("lab", &grant), ("other", &other_now)]));
+    let told = hooked(&home);
+    assert!(told.contains("--replace-id=4711\n") && told.contains("--expire-time=1000\n"), "{told}");
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn entries_that_vanish_at_once_are_told_with_their_cure() {
+    let server = Server::start(Script::default()).unwrap();
+    let (one, two) =
+        (server.add("one", Script::default()).grant(HOUR), server.add("two", Script::default()).grant(HOUR));
+    let home = Home::with([("one", &one), ("two", &two)]);
+    home.configure("[notices]\ndesktop = false\nhook = 'env >> ~/hooked; echo end >> ~/hooked'\n");
+    let daemon = home.daemon();
+    home.store("{}");
+    let told = hooked(&home);
+    for part in ["CAUSE=entries_vanished\n", "SERVER=one, two\n", "ACTION=mcp-refreshd doctor --fix\n"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(daemon.terminate().0.success());
+}
+
 #[test]
 fn a_hook_that_hangs_does_not_hold_up_the_end_and_does_not_outlive_it() {
     let server = Server::start(Script::default()).unwrap();

@@ -58,6 +58,12 @@ impl Standings {
         }
     }
 
+    /// Whether the entry ever held a refresh token.
+    pub(super) fn had_login(&self, store: &str, key: &str) -> bool {
+        let standing = self.entries.get(&(store.to_owned(), key.to_owned()));
+        standing.is_some_and(|standing| standing.refresh.is_some())
+    }
+
     /// The lines that repeat everything which still holds, for the beginning of a file.
     pub(super) fn carried(&self, at: Timestamp) -> Vec<Line> {
         let carry = |((store, key), standing): (&(String, String), &Standing)| Line {

@@ -31,6 +31,11 @@ impl History {
         }
     }
 
+    /// Whether this entry ever held a login that could be refreshed, as far as the history reaches.
+    pub(crate) fn had_login(&self, store: &str, key: &str) -> bool {
+        self.standings.borrow().had_login(store, key)
+    }
+
     /// Notes that the stores are watched from now on.
     pub(crate) fn agent_started(&self) {
         let cause = Some(format!("version {VERSION}"));

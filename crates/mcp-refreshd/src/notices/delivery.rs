@@ -6,17 +6,36 @@ use crate::words::visible;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
 /// A hook, or a desktop that does not answer, is waited for this long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Shows a notice on the desktop. Where there is none (a server, a machine without the tool) that is no trouble.
-pub(super) async fn desktop(trouble: &Trouble) {
-    let command = platform::desktop_notice(&trouble.title(), &trouble.body());
-    if let Err(why) = run(command.into(), PATIENCE).await {
-        tracing::debug!("no notice on the desktop: {why}");
+/// No tool says more when it prints a number.
+const LONGEST_NUMBER: u64 = 64;
+
+/// Shows a notice on the desktop, in the place of the one with the number `shown`, and gives its number, where it has one. Where there is
+/// no desktop (a server, a machine without the tool) that is no trouble.
+pub(super) async fn desktop(trouble: &Trouble, shown: Option<u32>) -> Option<u32> {
+    let said = first_that_can(platform::desktop_notice(&trouble.title(), &trouble.body(), shown)).await?;
+    said.trim().parse().ok()
+}
+
+/// Takes a notice from the desktop.
+pub(super) async fn withdraw(shown: u32) {
+    first_that_can(platform::withdrawn_notice(shown)).await;
+}
+
+/// Runs one command after the other until one succeeds, and gives what that one printed.
+async fn first_that_can(commands: Vec<std::process::Command>) -> Option<String> {
+    for command in commands {
+        match ended(command.into(), Stdio::piped(), PATIENCE).await {
+            Ok(said) => return Some(said),
+            Err(why) => tracing::debug!("the desktop's tool {why}"),
+        }
     }
+    None
 }
 
 /// Runs the user's command with the trouble in its environment.
@@ -46,16 +65,31 @@ pub(super) fn hook_command(line: &str, trouble: &Trouble) -> Command {
 }
 
 /// Runs a command with everything that it starts, and ends all of it when its time is over or we end.
-pub(super) async fn run(mut command: Command, patience: Duration) -> Result<(), String> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+pub(super) async fn run(command: Command, patience: Duration) -> Result<(), String> {
+    ended(command, Stdio::null(), patience).await.map(drop)
+}
+
+/// The same; gives the beginning of what it printed, where `output` is a pipe.
+async fn ended(mut command: Command, output: Stdio, patience: Duration) -> Result<String, String> {
+    command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null()).process_group(0);
     let mut child = command.spawn().map_err(|error| format!("cannot be started: {error}"))?;
-    let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
-    match tokio::time::timeout(patience, child.wait()).await {
-        Ok(Ok(status)) => {
-            group.0 = None;
-            if status.success() { Ok(()) } else { Err(format!("failed: {status}")) }
+    let output = child.stdout.take();
+    let said = async {
+        let mut said = String::new();
+        if let Some(output) = output {
+            // What is no text is no number.
+            let _ = output.take(LONGEST_NUMBER).read_to_string(&mut said).await;
         }
-        Ok(Err(error)) => Err(format!("cannot be waited for: {error}")),
+        said
+    };
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let end = tokio::time::timeout(patience, async { tokio::join!(child.wait(), said) }).await;
+    match end {
+        Ok((Ok(status), said)) => {
+            group.0 = None;
+            if status.success() { Ok(said) } else { Err(format!("failed: {status}")) }
+        }
+        Ok((Err(error), _)) => Err(format!("cannot be waited for: {error}")),
         Err(_) => {
             drop(group);
             // Killed: it ends at once, and leaves no zombie.

@@ -1,6 +1,6 @@
 //! What was told when: survives a restart, so that nobody is told the same again within a day.
 
-use super::trouble::Trouble;
+use super::trouble::{Id, Trouble};
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ const LARGEST: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Ledger {
     path: PathBuf,
-    told: BTreeMap<(String, String, String), Timestamp>,
+    told: BTreeMap<Id, Timestamp>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -61,11 +61,12 @@ impl Ledger {
         let before = self.told.clone();
         let ids: BTreeSet<_> = open.iter().map(Trouble::id).collect();
         self.told.retain(|id, _| !settled || ids.contains(id) || unreadable.contains(&id.0));
+        let daily: BTreeSet<_> = open.iter().filter(|trouble| trouble.daily).map(Trouble::id).collect();
         let mut due = Vec::new();
         for trouble in open {
             // A moment in the future was noted by a clock that was wrong.
             let told = self.told.get(&trouble.id()).filter(|at| **at <= now);
-            if told.is_none_or(|at| now.duration_since(*at) >= AGAIN_AFTER) {
+            if told.is_none_or(|at| trouble.daily && now.duration_since(*at) >= AGAIN_AFTER) {
                 self.told.insert(trouble.id(), now);
                 due.push(trouble);
             }
@@ -75,7 +76,7 @@ impl Ledger {
         {
             tracing::warn!("{} cannot be written: {error}; notices may come twice", self.path.display());
         }
-        let again = self.told.iter().filter(|(id, _)| ids.contains(*id)).map(|(_, at)| *at).min();
+        let again = self.told.iter().filter(|(id, _)| daily.contains(*id)).map(|(_, at)| *at).min();
         (due, again.map(|at| at.saturating_add(AGAIN_AFTER).unwrap_or(Timestamp::MAX)))
     }
 

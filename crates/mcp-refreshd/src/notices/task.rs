@@ -1,9 +1,11 @@
 use super::delivery;
 use super::ledger::Ledger;
+use super::trouble::{Id, Trouble};
 use crate::agent::Agent;
 use crate::clock::{IsBefore, SystemClock};
 use jiff::Timestamp;
 use refresh_engine::{Clock, Now};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
     let notices = &agent.observer().notices;
     let first_round = SystemClock.now().after(FIRST_ROUND);
     let mut ledger = Ledger::load(state);
+    let mut shown = BTreeMap::new();
     let mut again = None;
     loop {
         let settled = !SystemClock.now().is_before(first_round);
@@ -34,18 +37,33 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
         let status = agent.status(None);
         let unreadable = status.stores.iter().filter(|store| store.unreadable.is_some());
         let unreadable = unreadable.map(|store| store.location.clone()).collect();
-        let (due, next) = ledger.due(notices.troubles(&status), &unreadable, settled, Timestamp::now());
+        let history = &agent.observer().history;
+        let open = notices.troubles(&status, &|store, key| history.had_login(store, key));
+        withdraw_solved(&mut shown, &open, &unreadable).await;
+        let (due, next) = ledger.due(open, &unreadable, settled, Timestamp::now());
         // By the wall clock, which goes on during a suspend, and in which it was noted.
         again = next.map(|wall| Now { wall, boot: Duration::MAX });
         let config = notices.config();
         for trouble in &due {
             if config.desktop {
-                delivery::desktop(trouble).await;
+                let before = shown.remove(&trouble.id());
+                shown.extend(delivery::desktop(trouble, before).await.map(|number| (trouble.id(), number)));
             }
             if let Some(hook) = &config.hook {
                 delivery::hook(hook, trouble).await;
             }
         }
+    }
+}
+
+/// Takes what was solved from the desktop. What is on it was shown by this run, so that it is known when it is solved; numbers of an
+/// earlier desktop could be anybody's.
+async fn withdraw_solved(shown: &mut BTreeMap<Id, u32>, open: &[Trouble], unreadable: &BTreeSet<String>) {
+    let open: BTreeSet<_> = open.iter().map(Trouble::id).collect();
+    let is_solved = |id: &Id| !open.contains(id) && !unreadable.contains(&id.0);
+    let solved: Vec<_> = shown.keys().filter(|id| is_solved(id)).cloned().collect();
+    for number in solved.iter().filter_map(|id| shown.remove(id)) {
+        delivery::withdraw(number).await;
     }
 }
 

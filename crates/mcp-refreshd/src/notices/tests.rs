@@ -60,7 +60,7 @@ fn status(why: Option<&str>, unsaved: Option<&str>) -> Status {
 }
 
 fn causes(notices: &Notices, status: &Status) -> Vec<&'static str> {
-    notices.troubles(status).into_iter().map(|trouble| trouble.cause).collect()
+    notices.troubles(status, &|_, _| true).into_iter().map(|trouble| trouble.cause).collect()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -148,6 +148,43 @@ fn nobody_is_told_that_they_logged_out() {
         notices.event(LAB, &Event::NeedsPerson { need: Need::Stub });
         assert_eq!(causes(&notices, &status(Some("not logged in"), None)), expected);
     }
+}
+
+#[test]
+fn a_stub_of_a_server_that_nobody_ever_logged_in_to_is_told_once_and_a_lost_login_daily() {
+    let notices = Notices::new(NoticesConfig::default());
+    notices.event(LAB, &Event::NeedsPerson { need: Need::Stub });
+    let status = status(Some("not logged in"), None);
+    for (had_login, next_day) in [(false, &[][..]), (true, &["lab"])] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::load(folder.path());
+        let open = notices.troubles(&status, &|_, _| had_login);
+        assert_eq!(due(&mut ledger, &open, 0), ["lab"]);
+        let mut ledger = Ledger::load(folder.path());
+        assert_eq!(due(&mut ledger, &open, 25), next_day);
+        let (_, again) = ledger.due(open, &BTreeSet::new(), true, at(26));
+        assert_eq!(again.is_some(), had_login, "nobody is woken for nothing");
+    }
+}
+
+#[test]
+fn entries_that_vanished_at_once_are_told_until_they_are_back() {
+    let notices = Notices::new(NoticesConfig::default());
+    let store = Subject { store: STORE, entry: None };
+    let servers = vec!["lab".to_owned(), "other".to_owned()];
+    notices.event(store, &Event::VanishedTogether { servers: servers.clone() });
+    let woken =
+        || block_on(async { tokio::time::timeout(Duration::ZERO, notices.news().notified()).await.is_ok() });
+    assert!(woken());
+    let mut gone = status(None, None);
+    gone.stores[0].entries.clear();
+    gone.stores[0].vanished = servers;
+    let troubles = notices.troubles(&gone, &|_, _| true);
+    let [told] = troubles.as_slice() else { panic!("{troubles:?}") };
+    assert_eq!((told.cause, told.title().as_str()), ("entries_vanished", "MCP logins vanished: lab, other"));
+    assert!(told.body().contains("Type: mcp-refreshd doctor --fix\n"), "{}", told.body());
+    notices.event(LAB, &Event::Held { access: None, refresh: None, expires_at: None, stub: None });
+    assert!(woken() && causes(&notices, &status(None, None)).is_empty());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use crate::action;
+use crate::columns::shortened;
 use crate::words::{quoted, visible};
 use refresh_engine::Need;
 
@@ -16,7 +17,17 @@ pub(super) struct Trouble {
     pub(super) action: String,
     /// What else to know.
     pub(super) hint: Option<&'static str>,
+    /// Whether it is told again each day as long as it lasts.
+    pub(super) daily: bool,
 }
+
+/// What a trouble is known by: store, key and cause.
+pub(super) type Id = (String, String, String);
+
+/// Entries that vanished at once.
+const VANISHED: &str = "entries_vanished";
+/// More names make no title; the text has them all.
+const LONGEST_LIST: usize = 60;
 
 const LOGIN_HINT: &str = "Over SSH add --no-browser to the login. In a session that is already running type /mcp and choose \
      Reconnect afterwards.";
@@ -33,6 +44,7 @@ impl Trouble {
             why: action::why(need),
             action: action::what_to_type(need, server),
             hint: login.then_some(LOGIN_HINT),
+            daily: true,
         }
     }
 
@@ -46,17 +58,39 @@ impl Trouble {
             why: format!("its tokens cannot be saved: {why}"),
             action: format!("mcp-refreshd status {}", quoted(server)),
             hint: None,
+            daily: true,
+        }
+    }
+
+    /// Several entries vanished from a store at once.
+    pub(super) fn vanished(store: &str, servers: &[String]) -> Self {
+        let servers = servers.join(", ");
+        Self {
+            store: store.to_owned(),
+            // Other servers are another trouble.
+            key: servers.clone(),
+            why: format!("the logins of {servers} vanished from the store in one write; that is no logout"),
+            server: servers,
+            cause: VANISHED,
+            action: "mcp-refreshd doctor --fix".to_owned(),
+            hint: Some(
+                "It puts them back. The agent remembers them for a day; if you removed them yourself, do nothing.",
+            ),
+            daily: false,
         }
     }
 
     /// What it is known by: the same one is told once a day.
-    pub(super) fn id(&self) -> (String, String, String) {
+    pub(super) fn id(&self) -> Id {
         (self.store.clone(), self.key.clone(), self.cause.to_owned())
     }
 
     /// The notice's first line.
     pub(super) fn title(&self) -> String {
-        format!("MCP server {} needs you", visible(&self.server))
+        match self.cause {
+            VANISHED => format!("MCP logins vanished: {}", shortened(&self.server, LONGEST_LIST)),
+            _ => format!("MCP server {} needs you", visible(&self.server)),
+        }
     }
 
     /// Why and what to type.

@@ -56,12 +56,33 @@ pub(crate) fn forbid_tracing() -> io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
-/// The command that shows a notice on the desktop. Its body is markup (Desktop Notifications Specification).
-pub(crate) fn desktop_notice(title: &str, body: &str) -> Command {
+/// The commands that show a notice on the desktop, the first that can is enough; in the place of the one with this number, where there is
+/// one. What they print is the notice's number. The body is markup (Desktop Notifications Specification).
+pub(crate) fn desktop_notice(title: &str, body: &str, shown: Option<u32>) -> Vec<Command> {
     let body = body.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let mut command = Command::new("notify-send");
-    command.args(["--app-name=mcp-refreshd", "--icon=dialog-password", "--", title, &body]);
-    command
+    let notice = |options: &[String]| {
+        let mut command = Command::new("notify-send");
+        command.args(["--app-name=mcp-refreshd", "--icon=dialog-password"]);
+        command.args(options).args(["--", title, &body]);
+        command
+    };
+    let place = shown.map(|shown| format!("--replace-id={shown}"));
+    let numbered: Vec<_> = ["--print-id".to_owned()].into_iter().chain(place).collect();
+    // notify-send before 0.8 knows no numbers.
+    vec![notice(&numbered), notice(&[])]
+}
+
+/// The commands that take the notice with this number from the desktop, the first that can is enough: one without a word, and one
+/// that puts a notice of a second in its place.
+pub(crate) fn withdrawn_notice(shown: u32) -> Vec<Command> {
+    let mut close = Command::new("gdbus");
+    close.args(["call", "--session", "--dest=org.freedesktop.Notifications"]);
+    close.args(["--object-path=/org/freedesktop/Notifications"]);
+    close.args(["--method=org.freedesktop.Notifications.CloseNotification", &shown.to_string()]);
+    let mut replace = Command::new("notify-send");
+    replace.args(["--app-name=mcp-refreshd", "--expire-time=1000", &format!("--replace-id={shown}")]);
+    replace.args(["--", "MCP servers", "Solved."]);
+    vec![close, replace]
 }
 
 /// Sleeps until either clock has reached its part of `moment`, or the wall clock was set. The kernel wakes us then and not before; the

@@ -33,13 +33,18 @@ pub(crate) fn log_reader(_home: &Path, _follow: bool) -> Option<Command> {
     None
 }
 
-/// The command that shows a notice on the desktop (macOS). The texts are arguments, never part of the script.
-pub(crate) fn desktop_notice(title: &str, body: &str) -> Command {
+/// The command that shows a notice on the desktop (macOS). The texts are arguments, never part of the script. Its notices have no numbers.
+pub(crate) fn desktop_notice(title: &str, body: &str, _shown: Option<u32>) -> Vec<Command> {
     let mut command = Command::new("/usr/bin/osascript");
     command.args(["-e", "on run argv"]);
     command.args(["-e", "display notification (item 2 of argv) with title (item 1 of argv)"]);
     command.args(["-e", "end run", "--", title, body]);
-    command
+    vec![command]
+}
+
+/// Nothing takes a notice from the desktop here: it goes by itself.
+pub(crate) fn withdrawn_notice(_shown: u32) -> Vec<Command> {
+    Vec::new()
 }
 
 /// Sleeps until either clock has reached its part of `moment`.
