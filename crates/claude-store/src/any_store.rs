@@ -1,7 +1,8 @@
 use crate::file_store::StagedFile;
 use crate::{
-    FileStore, FileSystem, KeychainStore, Locks, OsFileSystem, OsSecurity, Published, ReadError,
-    SecurityTool, Snapshot, StagedItem, StorageLock, Store, Version, WriteError,
+    FileStore, FileSystem, KeychainStore, KeyringStore, Locks, OsFileSystem, OsSecurity, Published,
+    ReadError, SecurityTool, Snapshot, StagedItem, StagedSecret, StorageLock, Store, SystemKeyring, Version,
+    WriteError,
 };
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ pub enum AnyStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecurity> {
     File(FileStore<F>),
     /// An item of a Keychain, by the system's own tool.
     Keychain(Box<KeychainStore<F, T>>),
+    /// An item of the system's keyring, by the keyring's own library.
+    Keyring(Box<KeyringStore<SystemKeyring, F>>),
 }
 
 /// What [`AnyStore::stage`] gives.
@@ -21,6 +24,8 @@ pub enum AnyStaged<F: FileSystem> {
     File(StagedFile<F>),
     /// For a [`KeychainStore`].
     Keychain(StagedItem),
+    /// For a [`KeyringStore`].
+    Keyring(StagedSecret),
 }
 
 impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
@@ -31,6 +36,7 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         match self {
             Self::File(store) => store.location(),
             Self::Keychain(store) => store.location(),
+            Self::Keyring(store) => store.location(),
         }
     }
 
@@ -38,6 +44,7 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         match self {
             Self::File(store) => store.locks(),
             Self::Keychain(store) => store.locks(),
+            Self::Keyring(store) => store.locks(),
         }
     }
 
@@ -45,6 +52,7 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         match self {
             Self::File(store) => store.look_again_in(),
             Self::Keychain(store) => store.look_again_in(),
+            Self::Keyring(store) => store.look_again_in(),
         }
     }
 
@@ -52,6 +60,7 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         match self {
             Self::File(store) => store.version().await,
             Self::Keychain(store) => store.version().await,
+            Self::Keyring(store) => store.version().await,
         }
     }
 
@@ -59,6 +68,7 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         match self {
             Self::File(store) => store.read().await,
             Self::Keychain(store) => store.read().await,
+            Self::Keyring(store) => store.read().await,
         }
     }
 
@@ -66,6 +76,7 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         match self {
             Self::File(store) => store.reserve(size).await,
             Self::Keychain(store) => store.reserve(size).await,
+            Self::Keyring(store) => store.reserve(size).await,
         }
     }
 
@@ -73,6 +84,7 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         match self {
             Self::File(store) => store.release_reservation(),
             Self::Keychain(store) => store.release_reservation(),
+            Self::Keyring(store) => store.release_reservation(),
         }
     }
 
@@ -80,6 +92,7 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         Ok(match self {
             Self::File(store) => AnyStaged::File(store.stage(document).await?),
             Self::Keychain(store) => AnyStaged::Keychain(store.stage(document).await?),
+            Self::Keyring(store) => AnyStaged::Keyring(store.stage(document).await?),
         })
     }
 
@@ -92,10 +105,9 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         match (self, staged) {
             (Self::File(store), AnyStaged::File(staged)) => store.publish(guard, read, staged).await,
             (Self::Keychain(store), AnyStaged::Keychain(staged)) => store.publish(guard, read, staged).await,
+            (Self::Keyring(store), AnyStaged::Keyring(staged)) => store.publish(guard, read, staged).await,
             // Made by another store: nothing of it belongs here.
-            (Self::File(_), AnyStaged::Keychain(_)) | (Self::Keychain(_), AnyStaged::File(_)) => {
-                Ok(Published::Changed)
-            }
+            (Self::File(_) | Self::Keychain(_) | Self::Keyring(_), _) => Ok(Published::Changed),
         }
     }
 
@@ -103,6 +115,7 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         match self {
             Self::File(store) => store.settle().await,
             Self::Keychain(store) => store.settle().await,
+            Self::Keyring(store) => store.settle().await,
         }
     }
 }

@@ -1,4 +1,4 @@
-use crate::{KeychainError, LockLost};
+use crate::{KeychainError, KeyringError, LockLost};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +68,9 @@ pub enum ReadError {
     /// The document is in a Keychain, and that did not give it.
     #[error(transparent)]
     Keychain(#[from] KeychainError),
+    /// The document is in a keyring, and that did not give it.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// Any other error of the operating system.
     #[error("{} cannot be read: {source}", path.display())]
     Io {
@@ -86,6 +89,7 @@ impl ReadError {
             Self::Absent { .. } => ErrorKind::Absent,
             Self::Io { .. } => ErrorKind::Retry,
             Self::Keychain(error) => error.kind(),
+            Self::Keyring(error) => error.kind(),
             Self::DanglingLink { .. }
             | Self::NotAFile { .. }
             | Self::TooLarge { .. }
@@ -156,6 +160,9 @@ pub enum WriteError {
     /// The document is in a Keychain, and that did not take it.
     #[error(transparent)]
     Keychain(#[from] KeychainError),
+    /// The document is in a keyring, and that did not take it.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// Any other error of the operating system.
     #[error("{} cannot be written ({step}): {source}", path.display())]
     Io {
@@ -175,6 +182,7 @@ impl WriteError {
         match self {
             Self::Read(error) => error.kind(),
             Self::Keychain(error) => error.kind(),
+            Self::Keyring(error) => error.kind(),
             Self::LockLost(_) | Self::Io { .. } => ErrorKind::Retry,
             Self::MountPoint { .. }
             | Self::Immutable { .. }

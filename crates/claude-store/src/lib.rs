@@ -37,6 +37,7 @@ mod folder_watch;
 mod key;
 mod keychain_item;
 mod keychain_store;
+mod keyring_store;
 mod lock;
 mod needs_auth;
 mod os_file_system;
@@ -62,9 +63,11 @@ pub use keychain_store::{
     ItemAttributes, KeychainError, KeychainStore, LargeItems, OsSecurity, SecurityCall, SecurityOutput,
     SecurityTool, StagedItem, ToolError,
 };
+pub use keyring_store::{FoundItem, Keyring, KeyringError, KeyringStore, Mark, NoKeyring, StagedSecret};
 pub use lock::{LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
 pub use needs_auth::{NeedsAuthCache, NeedsAuthError};
 pub use os_file_system::OsFileSystem;
+pub use platform::keyring::SystemKeyring;
 pub use server_configs::ServerConfigs;
 pub use session_activity::SessionActivity;
 pub use splice::{Change, RawEntry, SpliceError, TokenChange};

@@ -12,6 +12,18 @@ mod system;
 #[path = "platform/other.rs"]
 mod system;
 
+#[cfg(not(feature = "keyring"))]
+#[path = "keyring_store/not_built.rs"]
+pub(crate) mod keyring;
+
+#[cfg(all(feature = "keyring", target_vendor = "apple"))]
+#[path = "keyring_store/native.rs"]
+pub(crate) mod keyring;
+
+#[cfg(all(feature = "keyring", not(target_vendor = "apple")))]
+#[path = "keyring_store/secret_service.rs"]
+pub(crate) mod keyring;
+
 pub(crate) use system::{
     CACHE_FOLDER, HONOURS_XDG_CACHE, LONGEST_ARGUMENT, is_descriptor_limit, is_own_process_domain,
     is_running, obstacle, rename_exclusive, reserve, sync, watch_limit_advice,

@@ -13,7 +13,7 @@ pub(crate) use effective::effective;
 pub(crate) use error::{ConfigError, Problem};
 
 use crate::platform;
-use claude_store::LargeItems;
+use claude_store::{LargeItems, SystemKeyring};
 use refresh_engine::Policy;
 use std::fs;
 use std::io::{self, Read};
@@ -64,10 +64,26 @@ pub(crate) enum KeychainReach {
     Off,
     /// By `/usr/bin/security`, as Claude Code does.
     Security,
+    /// By the system's own library: another kind of Keychain, or the same without the tool in between.
+    Keyring(SystemKeyring),
 }
 
 impl KeychainReach {
-    const WORDS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("security", Self::Security)];
+    /// The words for it; some of them another system's, or for a build with more in it.
+    const WORDS: &'static [(&'static str, Result<Self, &'static str>)] = &[
+        ("off", Ok(Self::Off)),
+        ("security", Ok(Self::Security)),
+        ("native", Err("native")),
+        ("secret-service", Err("secret-service")),
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Security => "security",
+            Self::Keyring(_) => SystemKeyring::NAME,
+        }
+    }
 }
 
 /// How a person is told that they are needed.

@@ -3,8 +3,8 @@
 use crate::config::{Config, KeychainReach};
 use crate::paths::Paths;
 use claude_store::{
-    AnyStore, Choice, FileStore, Holding, KeychainItem, KeychainStore, OsFileSystem, OsSecurity,
-    StorageFolder, Store, StoreKind, Why, choose_store,
+    AnyStore, Choice, FileStore, Holding, KeychainItem, KeychainStore, KeyringStore, OsFileSystem,
+    OsSecurity, StorageFolder, Store, StoreKind, Why, choose_store,
 };
 
 /// Both places of one folder, and which of them is used. Chosen once for a run: nothing falls back to the other later.
@@ -28,15 +28,8 @@ pub(crate) async fn open(
     owed: &dyn Fn(&str) -> bool,
 ) -> Opened {
     let file = FileStore::new(OsFileSystem, folder);
-    let keychain = match config.keychain.reach {
-        KeychainReach::Off => return Opened { store: AnyStore::File(file), other: None },
-        KeychainReach::Security => KeychainStore::new(
-            OsFileSystem,
-            security(),
-            folder,
-            item(paths, folder),
-            config.keychain.large_items,
-        ),
+    let Some(keychain) = keychain(config, paths, folder) else {
+        return Opened { store: AnyStore::File(file), other: None };
     };
     let of_item = Holding::of(&keychain.read().await);
     let of_file = Holding::of(&file.read().await);
@@ -47,10 +40,33 @@ pub(crate) async fn open(
     };
     let choice = choose_store(&of_item, &of_file, owed_to);
     let (store, location) = match choice.kind {
-        StoreKind::Keychain => (AnyStore::Keychain(Box::new(keychain)), file.location().to_owned()),
+        StoreKind::Keychain => (keychain, file.location().to_owned()),
         StoreKind::File => (AnyStore::File(file), keychain.location().to_owned()),
     };
     Opened { store, other: Some(Other { choice, location }) }
+}
+
+/// The store in the Keychain item of a folder, where the configuration wants any.
+fn keychain(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<AnyStore> {
+    let item = item(paths, folder);
+    Some(match config.keychain.reach {
+        KeychainReach::Off => return None,
+        KeychainReach::Security => AnyStore::Keychain(Box::new(KeychainStore::new(
+            OsFileSystem,
+            security(),
+            folder,
+            item,
+            config.keychain.large_items,
+        ))),
+        KeychainReach::Keyring(keyring) => {
+            AnyStore::Keyring(Box::new(KeyringStore::new(keyring, item, OsFileSystem, folder)))
+        }
+    })
+}
+
+/// Where the document of a folder is when it is not in its file.
+pub(crate) fn location_of_item(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<String> {
+    keychain(config, paths, folder).map(|store| store.location().to_owned())
 }
 
 /// The Keychain item of a folder.

@@ -1,4 +1,4 @@
-use super::{Config, KeychainReach, LARGE_ITEMS, LogFormat, LogLevel, duration, without_password};
+use super::{Config, LARGE_ITEMS, LogFormat, LogLevel, duration, without_password};
 use std::path::Path;
 use std::time::Duration;
 use toml::Value;
@@ -13,7 +13,7 @@ pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]
             None => "# no configuration file; these are the defaults".to_owned(),
         },
         format!("stores = {}", paths(stores.iter().copied())),
-        format!("keychain = {}", written(word(keychain.reach, KeychainReach::WORDS))),
+        format!("keychain = {}", written(keychain.reach.word())),
         format!("keychain_large_items = {}", written(word(keychain.large_items, LARGE_ITEMS))),
         format!("keep_alive = {}", time(policy.keep_alive)),
         String::new(),

@@ -5,6 +5,7 @@ use super::{
 };
 use crate::columns::shortened;
 use crate::words::quoted;
+use claude_store::SystemKeyring;
 use refresh_engine::{MARGIN_FLOOR, Policy, ServerPolicy};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -87,9 +88,21 @@ fn stores(root: &Table<'_, '_>, home: &Path, findings: &mut Findings<'_>) -> Opt
 fn keychain(root: &Table<'_, '_>, findings: &mut Findings<'_>) -> KeychainConfig {
     let usual = KeychainConfig::default();
     KeychainConfig {
-        reach: root.word("keychain", KeychainReach::WORDS, findings).unwrap_or(usual.reach),
+        reach: keychain_reach(root, findings).unwrap_or(usual.reach),
         large_items: root.word("keychain_large_items", LARGE_ITEMS, findings).unwrap_or(usual.large_items),
     }
+}
+
+fn keychain_reach(root: &Table<'_, '_>, findings: &mut Findings<'_>) -> Option<KeychainReach> {
+    let name = match root.word("keychain", KeychainReach::WORDS, findings)? {
+        Ok(reach) => return Some(reach),
+        Err(name) => name,
+    };
+    let keyring = SystemKeyring::named(name);
+    if let (Err(error), Some(place)) = (&keyring, root.place("keychain")) {
+        findings.note(place, format!("`keychain` cannot be \"{name}\": {error}"));
+    }
+    keyring.ok().map(KeychainReach::Keyring)
 }
 
 fn keep_alive(table: &Table<'_, '_>, findings: &mut Findings<'_>) -> Option<Duration> {

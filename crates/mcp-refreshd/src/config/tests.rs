@@ -211,3 +211,23 @@ proptest::proptest! {
         drop(parsed(&text));
     }
 }
+
+#[test]
+fn a_keyring_that_this_program_cannot_reach_is_refused_with_what_to_do() {
+    let problem = only_problem("\nkeychain = \"native\"");
+    let problem = problem.strip_prefix("2: `keychain` cannot be \"native\": ").unwrap();
+    if cfg!(feature = "keyring") {
+        assert_eq!(problem, "this system has no such keyring; its own is called \"secret-service\" here");
+    } else {
+        assert_eq!(problem, "this build has no part for it; build it with `--features keyring`");
+    }
+    let service = parsed("keychain = \"secret-service\"");
+    assert_eq!(service.is_ok(), cfg!(feature = "keyring"));
+    if let Ok(config) = service {
+        assert!(effective(&config, None, &[]).contains("\nkeychain = \"secret-service\"\n"));
+    }
+    assert_eq!(
+        only_problem("keychain = \"KWallet\""),
+        "1: `keychain` must be \"off\" or \"security\" or \"native\" or \"secret-service\", not \"KWallet\""
+    );
+}

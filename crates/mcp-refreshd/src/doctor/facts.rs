@@ -170,7 +170,8 @@ fn folders(config: &Config, paths: &Paths, agent: &Agent) -> Vec<StorageFolder> 
     let folder = |location: &str| {
         let path = Path::new(location);
         let same = of_config.iter().find(|folder| {
-            folder.credentials_path() == path || stores::item(paths, folder).to_string() == location
+            folder.credentials_path() == path
+                || stores::location_of_item(config, paths, folder).as_deref() == Some(location)
         });
         let unknown =
             || path.parent().filter(|_| path.is_absolute()).map(|at| StorageFolder::at(at, &paths.home));
@@ -196,7 +197,7 @@ impl StoreFacts {
         let path = match &store {
             AnyStore::File(file) => file.path().to_owned(),
             // It is shown and compared, never opened.
-            AnyStore::Keychain(_) => PathBuf::from(store.location()),
+            AnyStore::Keychain(_) | AnyStore::Keyring(_) => PathBuf::from(store.location()),
         };
         let mut facts = Self {
             path: path.clone(),

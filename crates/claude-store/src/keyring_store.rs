@@ -1,0 +1,220 @@
+mod error;
+mod keyring;
+mod visit;
+
+pub use error::{KeyringError, NoKeyring};
+pub use keyring::{FoundItem, Keyring, Mark};
+
+use crate::{
+    FileSystem, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot,
+    StorageFolder, StorageLock, Store, Version, WriteError,
+};
+use std::borrow::Borrow;
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use visit::{NoAnswer, Permit, Visits};
+use zeroize::Zeroizing;
+
+/// How long a keyring may take for an answer. Two of them, one after the other, still fit into the 15 s after which a storage lock
+/// that is not dated any more counts as left behind.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// How often the item's date is asked for. What is polled is a date, without any secret, and the answer comes from this machine.
+const POLL: Duration = Duration::from_secs(30);
+
+/// A date this close to now may be the date of one more change: keyrings count whole seconds, and clocks differ a little.
+const SAME_SECOND: Duration = Duration::from_secs(3);
+
+/// The document in an item of the system's keyring, reached through the keyring's own library.
+///
+/// Each call is made in a thread of its own and waited for at most 6 s; a keyring that hangs, or that shows a question to somebody
+/// who is not there, costs that thread and nothing else. The item is never made, never deleted, and no keyring is ever
+/// unlocked: all of that is a person's to do. A locked keyring is one that cannot be read now, never an empty one.
+pub struct KeyringStore<K: Keyring, F: FileSystem = OsFileSystem> {
+    keyring: K,
+    item: KeychainItem,
+    location: String,
+    locks: Locks<F>,
+    visits: Visits,
+    patience: Duration,
+    doubts: Cell<u64>,
+}
+
+/// A new document that waits in memory: a keyring has no place beside an item where it could lie.
+#[derive(Debug)]
+pub struct StagedSecret(Zeroizing<Vec<u8>>);
+
+impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
+    /// The store in this item; locks and needs-auth cache lie in the storage folder. Looks at nothing yet.
+    #[must_use]
+    pub fn new(keyring: K, item: KeychainItem, files: F, folder: impl Borrow<StorageFolder>) -> Self {
+        Self {
+            keyring,
+            location: location::<K>(&item),
+            item,
+            locks: Locks::new(files, folder.borrow().path()),
+            visits: Visits::default(),
+            patience: PATIENCE,
+            doubts: Cell::new(0),
+        }
+    }
+
+    /// The same store with another patience; for tests, which have less.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Makes one visit to the item.
+    async fn visit<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&K::Found, &Permit) -> Result<T, KeyringError> + Send + 'static,
+    ) -> Result<T, KeyringError> {
+        let (keyring, item) = (self.keyring.clone(), self.item.clone());
+        let visit = self.visits.visit(self.patience, move |permit| {
+            let found = keyring.find(&item, permit.until())?;
+            call(&found, permit)
+        });
+        let location = || self.location.clone();
+        visit.await.unwrap_or_else(|no_answer| {
+            Err(match no_answer {
+                NoAnswer::InTime => KeyringError::NoAnswer { location: location() },
+                NoAnswer::Busy => KeyringError::Busy { location: location() },
+            })
+        })
+    }
+
+    /// That there is no document is the same news of every store.
+    fn read_error(&self, error: KeyringError) -> ReadError {
+        match error {
+            KeyringError::Missing { .. } => ReadError::Absent { path: PathBuf::from(&self.location) },
+            error => ReadError::Keyring(error),
+        }
+    }
+
+    fn write_error(&self, error: KeyringError) -> WriteError {
+        match error {
+            error @ KeyringError::Missing { .. } => self.read_error(error).into(),
+            error => WriteError::Keyring(error),
+        }
+    }
+
+    /// A date says that nothing changed only when it is a while ago.
+    fn version_of(&self, mark: Mark) -> Version {
+        Version::Item(match mark {
+            Mark::Digest(modified) => ItemVersion { modified, doubt: 0 },
+            Mark::Seconds(modified) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let is_certain = Duration::from_secs(modified) + SAME_SECOND < now;
+                if !is_certain {
+                    self.doubts.set(self.doubts.get() + 1);
+                }
+                ItemVersion { modified, doubt: if is_certain { 0 } else { self.doubts.get() } }
+            }
+        })
+    }
+}
+
+/// How an item is called towards people, in records and in the journal.
+pub(crate) fn location<K: Keyring>(item: &KeychainItem) -> String {
+    format!("{}:{} (account {})", K::KIND, item.service(), item.account())
+}
+
+impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
+    type Files = F;
+    type Staged = StagedSecret;
+
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn locks(&self) -> &Locks<F> {
+        &self.locks
+    }
+
+    fn look_again_in(&self) -> Option<Duration> {
+        Some(POLL)
+    }
+
+    async fn version(&self) -> Result<Version, ReadError> {
+        match self.visit(|found, _| found.mark()).await {
+            Ok(mark) => Ok(self.version_of(mark)),
+            Err(KeyringError::Missing { .. }) => Ok(Version::Absent),
+            Err(error) => Err(self.read_error(error)),
+        }
+    }
+
+    async fn read(&self) -> Result<Snapshot, ReadError> {
+        let (mark, secret) = self
+            .visit(|found, _| {
+                // The date first: what is written between the two is then seen as a change, not missed.
+                let mark = found.mark()?;
+                found.ensure_unlocked()?;
+                Ok((mark, found.read()?))
+            })
+            .await
+            .map_err(|error| self.read_error(error))?;
+        Ok(Snapshot::new(secret, self.version_of(mark)))
+    }
+
+    async fn reserve(&self, _size: usize) -> Result<(), WriteError> {
+        // Keyrings have no limit that a document reaches; being there and open is what can be made sure of.
+        let ready = self.visit(|found, _| found.ensure_unlocked()).await;
+        ready.map_err(|error| self.write_error(error))
+    }
+
+    fn release_reservation(&self) {}
+
+    async fn stage(&self, document: &[u8]) -> Result<StagedSecret, WriteError> {
+        Ok(StagedSecret(Zeroizing::new(document.to_vec())))
+    }
+
+    async fn publish(
+        &self,
+        guard: &StorageLock<F>,
+        read: &Snapshot,
+        staged: StagedSecret,
+    ) -> Result<Published, WriteError> {
+        guard.still_ours()?;
+        let (expected, location) = (Zeroizing::new(read.bytes().to_vec()), self.location.clone());
+        let swapped =
+            self.visit(move |found, permit| swap(found, permit, &expected, &staged.0, location)).await;
+        swapped.map_err(|error| self.write_error(error))
+    }
+
+    async fn settle(&self) -> Result<(), WriteError> {
+        let keyring = self.keyring.clone();
+        // Visible already, and in the journal; a keyring's medium that takes longer than this is not waited for.
+        let _ = self.visits.visit(self.patience, move |_| keyring.settle()).await;
+        Ok(())
+    }
+}
+
+/// Compares, writes, reads back.
+fn swap(
+    found: &impl FoundItem,
+    permit: &Permit,
+    expected: &[u8],
+    new: &[u8],
+    location: String,
+) -> Result<Published, KeyringError> {
+    found.ensure_unlocked()?;
+    if found.read()?.as_slice() != expected {
+        return Ok(Published::Changed);
+    }
+    if !permit.may_write() {
+        return Err(KeyringError::Busy { location });
+    }
+    found.write(new)?;
+    if found.read()?.as_slice() != new {
+        return Err(KeyringError::NotWritten { location });
+    }
+    Ok(Published::Swapped)
+}
+
+impl<K: Keyring, F: FileSystem> std::fmt::Debug for KeyringStore<K, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyringStore").field("location", &self.location).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,50 @@
+//! What stands in the keyring's place where this program was built without it.
+
+use crate::{FoundItem, KeychainItem, Keyring, KeyringError, Mark, NoKeyring};
+use std::time::Instant;
+use zeroize::Zeroizing;
+
+/// No keyring: there is no value of this type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemKeyring {}
+
+impl SystemKeyring {
+    /// What the configuration calls it.
+    pub const NAME: &'static str = "none";
+
+    /// The keyring of this name.
+    ///
+    /// # Errors
+    /// Always: the feature `keyring` was not chosen.
+    pub fn named(_name: &str) -> Result<Self, NoKeyring> {
+        Err(NoKeyring::NotBuilt)
+    }
+}
+
+impl Keyring for SystemKeyring {
+    type Found = Self;
+
+    const KIND: &'static str = "none";
+
+    fn find(&self, _item: &KeychainItem, _until: Instant) -> Result<Self, KeyringError> {
+        match *self {}
+    }
+}
+
+impl FoundItem for SystemKeyring {
+    fn mark(&self) -> Result<Mark, KeyringError> {
+        match *self {}
+    }
+
+    fn ensure_unlocked(&self) -> Result<(), KeyringError> {
+        match *self {}
+    }
+
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+        match *self {}
+    }
+
+    fn write(&self, _secret: &[u8]) -> Result<(), KeyringError> {
+        match *self {}
+    }
+}
