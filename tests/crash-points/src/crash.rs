@@ -1,6 +1,7 @@
 //! One death, the next life, and what it must come to.
 
 use crate::Fallible;
+use crate::disk::Disk;
 use crate::home::Home;
 use crate::trace::{Step, Trace};
 use rustix::process::Signal;
@@ -106,16 +107,28 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn new(program: &'a Path, server: &Server, name: &str, story: Story) -> Fallible<Self> {
+    fn new(
+        program: &'a Path,
+        server: &Server,
+        name: &str,
+        story: Story,
+        disk: Option<&Disk>,
+    ) -> Fallible<Self> {
         let site = server.add(name, story.script());
         let (grant, neighbour) = (site.grant(Duration::ZERO), site.grant(Duration::from_secs(36_000)));
         if story == Story::Dead {
             site.kill(&grant.refresh_token);
         }
         let document = scripted_server::credentials_json([(NAME, &grant), (NEIGHBOUR, &neighbour)]);
-        let home = Home::new(program, &document)?;
+        let home = match disk {
+            Some(disk) => Home::new_in(disk.path(), program, &document)?,
+            None => Home::new(program, &document)?,
+        };
         // New sessions of the client skip it; the refresh has to take that away.
         fs::write(home.needs_auth(), format!("{{\"{NAME}\":{{\"timestamp\":1795381774631}}}}"))?;
+        if let Some(disk) = disk {
+            disk.sync()?;
+        }
         Ok(Self { home, site, grant, neighbour, document })
     }
 
@@ -181,7 +194,7 @@ impl<'a> Scene<'a> {
 
 /// One whole life under strace, undisturbed.
 pub(crate) fn reference(program: &Path, server: &Server, story: Story) -> Fallible<Trace> {
-    let scene = Scene::new(program, server, &format!("reference-{story:?}"), story)?;
+    let scene = Scene::new(program, server, &format!("reference-{story:?}"), story, None)?;
     let mut daemon = scene.home.traced(&[])?;
     let home = &scene.home;
     let done = daemon.wait(PATIENCE, || match story {
@@ -199,7 +212,8 @@ pub(crate) fn reference(program: &Path, server: &Server, story: Story) -> Fallib
     Ok(trace)
 }
 
-/// Dies, lives again, and looks. `None` where the daemon did not come by the place where it should die.
+/// Dies, lives again, and looks. `None` where the daemon did not come by the place where it should die. With a disk the power
+/// fails at the death as well.
 pub(crate) fn die(
     program: &Path,
     server: &Server,
@@ -207,9 +221,13 @@ pub(crate) fn die(
     story: Story,
     death: &Death,
     keep_locks: bool,
+    disk: Option<&Disk>,
 ) -> Fallible<Option<Found>> {
-    let scene = Scene::new(program, server, name, story)?;
+    let scene = Scene::new(program, server, name, story, disk)?;
     let Some(died_before) = first_life(&scene.home, death, story)? else { return Ok(None) };
+    if let Some(disk) = disk {
+        disk.cut_power()?;
+    }
     let at_death = scene.at_death();
     let journalled = scene.home.journal().contains("\"answer\"");
     let sent = scene.presented(&scene.grant.refresh_token) > 0;

@@ -20,8 +20,13 @@ pub(crate) struct Home<'a> {
 impl<'a> Home<'a> {
     /// A home whose store holds this document.
     pub(crate) fn new(program: &'a Path, document: &str) -> Fallible<Self> {
+        Self::new_in(&std::env::temp_dir(), program, document)
+    }
+
+    /// The same in a folder of this folder.
+    pub(crate) fn new_in(parent: &Path, program: &'a Path, document: &str) -> Fallible<Self> {
         use std::os::unix::fs::PermissionsExt;
-        let home = Self { folder: tempfile::tempdir()?, program };
+        let home = Self { folder: tempfile::tempdir_in(parent)?, program };
         fs::create_dir(home.claude())?;
         fs::write(home.credentials(), document)?;
         fs::set_permissions(home.credentials(), fs::Permissions::from_mode(0o600))?;

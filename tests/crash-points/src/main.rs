@@ -3,14 +3,18 @@
 //! strace shows the steps of one undisturbed refresh and then lets the daemon die just before each of them. Nothing but three ends is
 //! allowed: the new pair is in the store, or the request had never been sent and is sent by the next daemon (which is the same in the
 //! end), or the case is ambiguous and reported. Further it measures how long the storage lock is held, proves that no fsync
-//! happens meanwhile, and lets disks be full and read-only.
+//! happens meanwhile, and lets disks be full and read-only. As root it then cuts the power of the disk at each step, too.
+//!
+//! `crash-points [holds|disks|points|power]… [TIMES]`: only these parts; the power is cut so many times at each step (once by default).
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 
 mod crash;
+mod disk;
 mod disks;
 mod holds;
 mod home;
 mod points;
+mod power;
 mod trace;
 
 use std::path::PathBuf;
@@ -42,7 +46,9 @@ fn run() -> Fallible<usize> {
     let program = program()?;
     println!("{}", program.display());
     let mut tally = Tally::default();
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut wanted: Vec<String> = std::env::args().skip(1).collect();
+    let times = wanted.iter().find_map(|word| word.parse().ok()).unwrap_or(1);
+    wanted.retain(|word| word.parse::<usize>().is_err());
     let want = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
     if want("holds") {
         holds::run(&program, &mut tally)?;
@@ -52,6 +58,9 @@ fn run() -> Fallible<usize> {
     }
     if want("points") {
         points::run(&program, &mut tally)?;
+    }
+    if want("power") {
+        power::run(&program, times, &mut tally)?;
     }
     println!("{} passed, {} failed, in {} s", tally.passed, tally.failed, began.elapsed().as_secs());
     Ok(tally.failed)

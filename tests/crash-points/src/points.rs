@@ -1,6 +1,7 @@
 //! Every step of every story.
 
 use crate::crash::{Death, Found, Story, die, reference};
+use crate::disk::{Disk, Kind};
 use crate::{Fallible, Tally};
 use scripted_server::{Script, Server};
 use std::collections::BTreeMap;
@@ -15,10 +16,12 @@ const TRIES: usize = 4;
 const WAITED_FOR: [&str; 3] =
     ["write intent to journal", "write POST to the network", "rename credentials.json.tmp"];
 
-struct Point {
-    story: Story,
-    death: Death,
-    keep_locks: bool,
+pub(crate) struct Point {
+    pub(crate) story: Story,
+    pub(crate) death: Death,
+    pub(crate) keep_locks: bool,
+    /// The power fails as well, and this file system forgets what was not synced.
+    pub(crate) disk: Option<Kind>,
 }
 
 pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
@@ -35,17 +38,24 @@ pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
             story == Story::Plain && WAITED_FOR.iter().any(|prefix| step.label.starts_with(prefix))
         });
         let waiting: Vec<_> = waits.map(|step| Death::Before(step.clone())).collect();
-        points.extend(waiting.into_iter().map(|death| Point { story, death, keep_locks: true }));
+        points.extend(waiting.into_iter().map(|death| Point { story, death, keep_locks: true, disk: None }));
         let fsyncs = trace.calls.iter().filter(|call| call.name.contains("sync")).count();
         let during = (1..=fsyncs).map(Death::DuringFsync).filter(|_| story == Story::Plain);
         let deaths = steps.into_iter().map(Death::Before).chain(during);
-        points.extend(deaths.map(|death| Point { story, death, keep_locks: false }));
+        points.extend(deaths.map(|death| Point { story, death, keep_locks: false, disk: None }));
     }
     println!("{} steps at which the daemon dies", points.len());
-    let found = die_everywhere(program, &server, &points);
+    judge(program, &server, &points, tally);
+    Ok(())
+}
+
+/// Dies at every point, and says what became of it.
+pub(crate) fn judge(program: &Path, server: &Server, points: &[Point], tally: &mut Tally) {
+    let found = die_everywhere(program, server, points);
     let mut ends = BTreeMap::<String, usize>::new();
     for (point, found) in points.iter().zip(found) {
-        let what = format!("[{}] killed before: {}", point.story.words(), point.death.label());
+        let how = point.disk.map_or("killed".to_owned(), |disk| format!("power of {} cut", disk.name()));
+        let what = format!("[{}] {how} before: {}", point.story.words(), point.death.label());
         match found {
             Ok(Some(found)) => {
                 *ends.entry(found.end.split(',').next().unwrap_or_default().to_owned()).or_default() += 1;
@@ -62,7 +72,6 @@ pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
     }
     let ends: Vec<_> = ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
     println!("ends: {}", ends.join(", "));
-    Ok(())
 }
 
 fn die_everywhere(program: &Path, server: &Server, points: &[Point]) -> Vec<Fallible<Option<Found>>> {
@@ -101,7 +110,9 @@ fn tries(program: &Path, server: &Server, number: usize, point: &Point) -> Falli
     let mut elsewhere = None;
     for attempt in 0..TRIES {
         let name = format!("point-{number}-{attempt}");
-        let Some(found) = die(program, server, &name, point.story, &point.death, point.keep_locks)? else {
+        let disk = point.disk.map(Disk::new).transpose()?;
+        let (story, death) = (point.story, &point.death);
+        let Some(found) = die(program, server, &name, story, death, point.keep_locks, disk.as_ref())? else {
             continue;
         };
         let there = match &point.death {

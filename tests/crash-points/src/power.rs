@@ -1,0 +1,46 @@
+//! The power fails at every step: not the daemon alone is gone, but all that was not synced.
+
+use crate::crash::{Death, Story, reference};
+use crate::disk::Kind;
+use crate::points::{Point, judge};
+use crate::{Fallible, Tally};
+use scripted_server::{Script, Server};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Dies `times` times at each step of the stories in which the server rotates, on each file system.
+pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<()> {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: a disk whose power is cut needs the right to mount (root)");
+        return Ok(());
+    }
+    let missing = ["mkfs.ext4", "mkfs.xfs", "xfs_io"].into_iter().find(|tool| !exists(tool));
+    if let Some(tool) = missing {
+        println!("SKIPPED: a disk whose power is cut needs {tool}");
+        return Ok(());
+    }
+    let server = Server::start(Script::default())?;
+    let mut points = Vec::new();
+    for story in [Story::Plain, Story::AnswerLost] {
+        let trace = reference(program, &server, story)?;
+        let fsyncs = trace.calls.iter().filter(|call| call.name.contains("sync")).count();
+        let deaths: Vec<_> = trace
+            .steps()
+            .into_iter()
+            .map(Death::Before)
+            .chain((1..=fsyncs).map(Death::DuringFsync).filter(|_| story == Story::Plain))
+            .collect();
+        for disk in Kind::ALL {
+            for death in deaths.iter().cycle().take(deaths.len() * times) {
+                points.push(Point { story, death: death.clone(), keep_locks: false, disk: Some(disk) });
+            }
+        }
+    }
+    println!("{} power cuts", points.len());
+    judge(program, &server, &points, tally);
+    Ok(())
+}
+
+fn exists(tool: &str) -> bool {
+    Command::new(tool).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
