@@ -49,6 +49,7 @@ mod splice;
 mod storage_folder;
 mod store;
 mod store_choice;
+mod twice;
 
 pub use any_store::{AnyStaged, AnyStore};
 pub use document::{Document, DocumentError, EntryProblem};

@@ -1,4 +1,5 @@
 use super::{folder_of, temporary_name};
+use crate::twice::twice;
 use crate::{FileSystem, WriteError};
 use std::cell::RefCell;
 use std::io;
@@ -233,7 +234,7 @@ impl<F: FileSystem> Drop for Temporary<F> {
     fn drop(&mut self) {
         if !self.renamed {
             // What stays is swept at the next start.
-            let _ = self.files.remove_file(&self.path);
+            let _ = twice(|| self.files.remove_file(&self.path));
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::{HEARTBEAT, LockError};
+use crate::twice::twice;
 use crate::{EntryKey, FileSystem, Identity};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -124,10 +125,14 @@ pub(super) struct Held<F: FileSystem> {
 impl<F: FileSystem> Held<F> {
     /// Takes charge of a folder that was made just now.
     pub(super) fn new(files: F, path: PathBuf) -> Result<Self, LockError> {
-        let stamp = match files.link_stamp(&path) {
+        let stamp = match twice(|| files.link_stamp(&path)) {
             Ok(stamp) => stamp,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(LockError::Lost { path }),
-            Err(source) => return Err(LockError::Io { path, source }),
+            Err(source) => {
+                // Made a moment ago and too young to be stale to anybody: it is still ours.
+                let _ = files.remove_folder(&path);
+                return Err(LockError::Io { path, source });
+            }
         };
         let identity = stamp.identity();
         let beat = heartbeat(files.clone(), path.clone(), identity);
@@ -137,7 +142,7 @@ impl<F: FileSystem> Held<F> {
     }
 
     fn still_ours(&self) -> Result<(), LockLost> {
-        match self.files.link_stamp(&self.path) {
+        match twice(|| self.files.link_stamp(&self.path)) {
             Ok(stamp) if stamp.identity() == self.identity => Ok(()),
             Ok(_) => Err(LockLost::TakenOver { path: self.path.clone() }),
             Err(error) => Err(self.lost(error)),
@@ -148,13 +153,14 @@ impl<F: FileSystem> Held<F> {
         self.let_go()
     }
 
+    /// A lock that stays behind keeps clients from writing until it is stale: what a disk refuses is tried again.
     fn let_go(&mut self) -> Result<(), LockLost> {
         self.released = true;
         if let Some(heartbeat) = self.heartbeat.take() {
             heartbeat.abort();
         }
         self.still_ours()?;
-        self.files.remove_folder(&self.path).map_err(|error| self.lost(error))
+        twice(|| self.files.remove_folder(&self.path)).map_err(|error| self.lost(error))
     }
 
     fn lost(&self, source: io::Error) -> LockLost {

@@ -7,6 +7,7 @@ pub(crate) const IN_KEYCHAIN: bool = false;
 
 mod crash;
 mod failures;
+mod faults;
 mod file;
 mod healing;
 mod invariants;
