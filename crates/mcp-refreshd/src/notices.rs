@@ -6,6 +6,7 @@
 mod delivery;
 mod ledger;
 mod listener;
+mod outside;
 mod task;
 mod trouble;
 

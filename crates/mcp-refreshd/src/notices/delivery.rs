@@ -1,5 +1,6 @@
 //! The two ways to a person: the desktop's own tool, and a command from the configuration.
 
+use super::outside::outside;
 use super::trouble::Trouble;
 use crate::platform;
 use crate::words::visible;
@@ -70,7 +71,8 @@ pub(super) async fn run(command: Command, patience: Duration) -> Result<(), Stri
 }
 
 /// The same; gives the beginning of what it printed, where `output` is a pipe.
-async fn ended(mut command: Command, output: Stdio, patience: Duration) -> Result<String, String> {
+async fn ended(command: Command, output: Stdio, patience: Duration) -> Result<String, String> {
+    let mut command = outside(command, patience);
     command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null()).process_group(0);
     let mut child = command.spawn().map_err(|error| format!("cannot be started: {error}"))?;
     let output = child.stdout.take();
