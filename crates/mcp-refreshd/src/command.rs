@@ -171,7 +171,7 @@ async fn status(paths: &Paths, name: Option<&str>, json: bool) -> Result<Exit, F
         status::overview(&status, now, &look)
     };
     output::result(&text)?;
-    for remark in status::remarks(&status) {
+    for remark in status::remarks(&status).into_iter().chain(service::remarks(paths)) {
         output::message(&remark);
     }
     Ok(status::exit(&status))

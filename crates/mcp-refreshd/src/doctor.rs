@@ -13,6 +13,7 @@ mod locks;
 mod needs_auth;
 mod network;
 mod origins;
+mod service;
 mod store;
 mod surroundings;
 mod text;
@@ -112,8 +113,9 @@ enum Begun {
 
 /// Everything that is found, trouble first.
 fn findings(facts: &Facts) -> Vec<Finding> {
-    let judges: [fn(&Facts) -> Vec<Finding>; 8] = [
+    let judges: [fn(&Facts) -> Vec<Finding>; 9] = [
         agent::findings,
+        service::findings,
         store::findings,
         entries::findings,
         needs_auth::findings,

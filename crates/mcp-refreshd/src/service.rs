@@ -36,12 +36,13 @@ pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> 
     if !ours {
         nobody_else_runs(paths)?;
     }
-    private_folder(&paths.state)?;
     let installed = manager.install(&plan(&config, paths)?)?;
     output::result(&told(&installed.steps))?;
     for remark in &installed.remarks {
         output::message(remark);
     }
+    // A sandbox can let the agent write only to what is there when it starts.
+    private_folder(&paths.state)?;
     match (ours, installed.needs_restart) {
         (true, false) => {}
         (true, true) => {
@@ -152,6 +153,15 @@ pub(crate) fn restart(paths: &Paths) -> Result<Exit, Failure> {
     manager.restart()?;
     output::result("restarted\n")?;
     Ok(Exit::Well)
+}
+
+/// What `status` says of the service besides: a program that is no longer where the service looks for it.
+pub(crate) fn remarks(paths: &Paths) -> Option<String> {
+    let program = standing(paths)?.program.filter(|program| !program.exists())?;
+    Some(format!(
+        "the service is to run {}, and that is gone; from where the program is now, type: mcp-refreshd install",
+        visible(&program.to_string_lossy())
+    ))
 }
 
 fn installed(paths: &Paths) -> Result<bool, Failure> {

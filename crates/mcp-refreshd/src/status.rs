@@ -39,7 +39,9 @@ pub(crate) fn exit(status: &Status) -> Exit {
 pub(crate) fn remarks(status: &Status) -> Vec<String> {
     let mut remarks = Vec::new();
     if status.daemon.is_none() {
-        remarks.push("the agent does not run; start it with: mcp-refreshd run".to_owned());
+        remarks.push(
+            "the agent does not run; type: mcp-refreshd install (or start, where it is installed)".to_owned(),
+        );
     }
     for store in &status.stores {
         remarks.extend(store.unreadable.as_deref().map(visible));

@@ -6,12 +6,13 @@ use super::{Finding, Fix};
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     match &facts.agent {
-        Agent::Stopped => findings.push(stopped()),
+        // What to do about it is the service's business.
+        Agent::Stopped => {}
         Agent::Unreachable(why) => findings.push(Finding::trouble(
             "agent-unreachable",
             Certain,
             format!("the agent cannot be asked: {why}"),
-            "restart the agent",
+            "mcp-refreshd restart, or end that process where it is no service",
         )),
         Agent::Runs(status, known) => {
             for store in status.stores.iter().filter(|store| !store.vanished.is_empty()) {
@@ -34,15 +35,6 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     }
     findings.extend(journal(facts));
     findings
-}
-
-fn stopped() -> Finding {
-    Finding::trouble(
-        "agent-not-running",
-        Certain,
-        "the agent does not run, so nothing is refreshed before it expires",
-        "mcp-refreshd run, or start the service that runs it",
-    )
 }
 
 /// A journal that holds something is normal while a refresh runs, and while a pair that lost against another one is kept.
@@ -74,7 +66,7 @@ fn journal(facts: &Facts) -> Option<Finding> {
                 "{} begun and not brought to an end; what was answered is safe in the journal",
                 crate::words::counted(facts.journal_open, "refresh was", "refreshes were")
             ),
-            "start the agent, or type: mcp-refreshd refresh",
+            "mcp-refreshd start, or once by hand: mcp-refreshd refresh",
         )
         .at(&journal)
     })

@@ -8,6 +8,7 @@ use crate::network;
 use crate::paths::Paths;
 use crate::protocol::{Answer, Ask};
 use crate::report::Status;
+use crate::service;
 use crate::socket;
 use crate::stores;
 use claude_store::{
@@ -21,6 +22,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use token_endpoint::HttpError;
+use user_agent_service::Standing;
 
 /// The variables that name a proxy, as the HTTP client reads them.
 const PROXY_VARIABLES: [&str; 6] =
@@ -33,6 +35,8 @@ pub(super) struct Facts {
     pub(super) agent: Agent,
     pub(super) journal_open: usize,
     pub(super) journal_trouble: Option<String>,
+    /// The agent as a service; `None` where it is not installed.
+    pub(super) service: Option<Standing>,
     /// Names of proxy variables that are set here.
     pub(super) proxies: Vec<&'static str>,
     pub(super) proxy_configured: bool,
@@ -139,6 +143,7 @@ impl Facts {
             agent,
             journal_open,
             journal_trouble,
+            service: service::standing(paths),
             proxies: proxy_variables().collect(),
             proxy_configured: config.network.proxy.is_some(),
             stores,

@@ -42,6 +42,9 @@ impl Machine {
         match self.systemctl.ask(&["--user", "--no-pager", "show", "--property=Version"]) {
             Ok(said) if said.well() => Ok(()),
             Ok(said) => Err(ServiceError::Unreachable(self.unreachable(said.err.trim()))),
+            Err(error) if error.is_missing() => {
+                Err(ServiceError::NoManager(format!("{error}; see that systemd's tools are on the PATH")))
+            }
             Err(error) => Err(ServiceError::Unreachable(self.unreachable(&error.to_string()))),
         }
     }
