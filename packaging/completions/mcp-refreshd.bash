@@ -489,12 +489,16 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__subcmd__refreshd__subcmd__run)
-            opts="-h --help"
+            opts="-h --log-file --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -41,6 +41,7 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "config" -
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "logs" -d 'Shows the agent\'s log, wherever this system keeps it'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand run" -l log-file -d 'Logs into this file; at 1 MiB it becomes FILE with ".1" in its name, and a new one begins' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l allow-root -d 'Also as root, for root\'s own Claude Code'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -32,9 +32,13 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs the agent in the foreground
     ///
-    /// It logs to standard error, ends at SIGTERM or SIGINT after the refreshes in flight are through (at most a minute), and
+    /// It logs to standard error or into a file, ends at SIGTERM or SIGINT after the refreshes in flight are through (at most a minute), and
     /// reads its configuration again at SIGHUP.
-    Run,
+    Run {
+        /// Logs into this file; at 1 MiB it becomes FILE with ".1" in its name, and a new one begins
+        #[arg(long, value_name = "FILE")]
+        log_file: Option<PathBuf>,
+    },
 
     /// Installs the agent as a service of this user, and starts it
     ///

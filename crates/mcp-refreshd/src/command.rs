@@ -83,7 +83,7 @@ pub(crate) fn execute(cli: Cli) -> Exit {
 fn dispatch(command: Command) -> Result<Exit, Failure> {
     let paths = Paths::of_this_process();
     match command {
-        Command::Run => daemon::run(&paths?),
+        Command::Run { log_file } => daemon::run(&paths?, log_file.as_deref()),
         Command::Install { allow_root } => service::install(&paths?, allow_root),
         Command::Uninstall { purge, yes } => service::uninstall(&paths?, &service::Removal { purge, yes }),
         Command::Start => service::start(&paths?),

@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) network: Network,
     /// What is told and how.
     pub(crate) log: LogConfig,
+    /// Where the daemon logs instead of standard error.
+    pub(crate) log_file: Option<PathBuf>,
     /// How a person is told that they are needed.
     pub(crate) notices: NoticesConfig,
 }
@@ -163,6 +165,18 @@ impl LogLevel {
 /// Says how it is written.
 pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     duration::parse(text).ok_or_else(|| "write it like 10m, 2h or 1h30m".to_owned())
+}
+
+/// A path on the command line: `~/` is the home folder, for where no shell stands between; what is relative lies in the folder
+/// that the program was started in.
+///
+/// # Errors
+/// That folder does not exist any more.
+pub(crate) fn path_argument(path: &Path, home: &Path) -> io::Result<PathBuf> {
+    match path.strip_prefix("~") {
+        Ok(rest) => Ok(home.join(rest)),
+        Err(_) => std::path::absolute(path),
+    }
 }
 
 impl Config {

@@ -5,7 +5,7 @@ mod watch;
 
 use crate::agent::Agent;
 use crate::command::{Failure, block_on};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::exit::Exit;
 use crate::instance::Instance;
 use crate::paths::{Paths, private_folder};
@@ -17,6 +17,7 @@ use crate::{doctor, log, notices, notify, platform};
 use jiff::Timestamp;
 use refresh_engine::Mode;
 use rustix::process::{Resource, Rlimit, setrlimit};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,12 +33,27 @@ const STATUS_PACE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What keeps it from starting.
-pub(crate) fn run(paths: &Paths) -> Result<Exit, Failure> {
+pub(crate) fn run(paths: &Paths, log_file: Option<&Path>) -> Result<Exit, Failure> {
+    if let Some(file) = log_file {
+        let file = config::path_argument(file, &paths.home).map_err(|error| {
+            Failure::new(Exit::Usage, format!("the log file {} cannot be found: {error}", file.display()))
+        })?;
+        // Before the configuration is read: what is wrong with it belongs there, too.
+        log::into_file(file);
+    }
+    started_up(paths).inspect_err(|failure| log::end_of_all(failure.message()))
+}
+
+fn started_up(paths: &Paths) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
+    if let (None, Some(file)) = (log::goes_to(), &config.log_file) {
+        log::into_file(file.clone());
+    }
     log::init(config.log);
     keep_memory_private();
     private_folder(&paths.state)?;
     let instance = Instance::claim(&paths.state)?;
+    instance.tell(None, log::goes_to().as_deref())?;
     block_on(keep(&config, paths, &instance))?
 }
 
@@ -109,7 +125,7 @@ fn listen(paths: &Paths, instance: &Instance) -> Result<Option<Listener>, Failur
             passed_over
                 .iter()
                 .for_each(|error| tracing::warn!("{error}; listening at {}", listener.path().display()));
-            instance.tell(Some(listener.path()))?;
+            instance.tell(Some(listener.path()), log::goes_to().as_deref())?;
             Ok(Some(listener))
         }
         Err(errors) => {

@@ -36,6 +36,8 @@ pub(crate) struct Holder {
     pub(crate) pid: u32,
     /// Where it listens, if it does.
     pub(crate) socket: Option<PathBuf>,
+    /// The file it logs into, if it does.
+    pub(crate) log: Option<PathBuf>,
 }
 
 fn lock_path(state: &Path) -> PathBuf {
@@ -67,19 +69,20 @@ impl Instance {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         let instance = Self { file, path: path.clone() };
-        instance.tell(None)?;
+        instance.tell(None, None)?;
         Ok(instance)
     }
 
-    /// Tells clients which process this is and where it listens.
+    /// Tells clients which process this is, where it listens, and which file it logs into.
     ///
     /// # Errors
     /// If the lock file cannot be written.
-    pub(crate) fn tell(&self, socket: Option<&Path>) -> Result<(), InstanceError> {
+    pub(crate) fn tell(&self, socket: Option<&Path>, log: Option<&Path>) -> Result<(), InstanceError> {
         let write = || -> io::Result<()> {
             let mut text = format!("{}\n", std::process::id()).into_bytes();
-            if let Some(socket) = socket {
-                text.extend_from_slice(socket.as_os_str().as_bytes());
+            // A line each, empty for none: versions that know no third line read the first two.
+            for path in [socket, log] {
+                text.extend_from_slice(path.map_or(&[], |path| path.as_os_str().as_bytes()));
                 text.push(b'\n');
             }
             let mut file = &self.file;
@@ -97,9 +100,9 @@ pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
     File::open(lock_path(state)).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let pid = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
-    let socket = lines.next().filter(|line| !line.is_empty());
-    let socket = socket.map(|line| PathBuf::from(OsStr::from_bytes(line)));
-    Some(Holder { pid, socket })
+    let mut path =
+        || lines.next().filter(|line| !line.is_empty()).map(|line| PathBuf::from(OsStr::from_bytes(line)));
+    Some(Holder { pid, socket: path(), log: path() })
 }
 
 #[cfg(test)]
@@ -122,12 +125,14 @@ mod tests {
         assert_eq!(holder_of(state.path()), None);
         let instance = Instance::claim(state.path()).unwrap();
         let pid = std::process::id();
-        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None }));
-        instance.tell(Some(Path::new("/run/user/1000/s.sock"))).unwrap();
+        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log: None }));
+        instance.tell(Some(Path::new("/run/user/1000/s.sock")), None).unwrap();
         assert_eq!(
             holder_of(state.path()),
-            Some(Holder { pid, socket: Some("/run/user/1000/s.sock".into()) })
+            Some(Holder { pid, socket: Some("/run/user/1000/s.sock".into()), log: None })
         );
+        instance.tell(None, Some(Path::new("/log"))).unwrap();
+        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log: Some("/log".into()) }));
         std::fs::write(lock_path(state.path()), "nonsense\n").unwrap();
         assert_eq!(holder_of(state.path()), None);
     }

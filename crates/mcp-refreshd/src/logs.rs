@@ -1,17 +1,26 @@
 //! `mcp-refreshd logs`: wherever this system keeps the agent's log.
 
+mod follow;
+
 use crate::command::Failure;
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::instance::holder_of;
 use crate::paths::Paths;
 use crate::platform;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 
-/// Shows the log; with `follow` also what comes. Where there is a service, this process becomes the system's own log reader.
+/// Shows the log; with `follow` also what comes. Where a file is kept, it is shown; where there is a service, this process becomes
+/// the system's own log reader.
 ///
 /// # Errors
-/// Always: no log is kept, or its reader cannot be started.
+/// No log is kept, or it cannot be shown.
 pub(crate) fn logs(paths: &Paths, follow: bool) -> Result<Exit, Failure> {
+    if let Some(file) = file(paths) {
+        follow::show(&file, follow)?;
+        return Ok(Exit::Well);
+    }
     if let Some(mut reader) = platform::log_reader(&paths.home, follow) {
         let error = reader.exec();
         let program = reader.get_program().to_string_lossy().into_owned();
@@ -28,7 +37,16 @@ pub(crate) fn logs(paths: &Paths, follow: bool) -> Result<Exit, Failure> {
         Exit::Person,
         format!(
             "{which}, so nothing keeps its log: it goes to standard error of `mcp-refreshd run`, \
-             where that was started. To keep it, type: mcp-refreshd run 2>>~/mcp-refreshd.log"
+             where that was started. To keep it, type: mcp-refreshd run --log-file ~/mcp-refreshd.log"
         ),
     ))
+}
+
+/// The file that the agent logs into, or did when it ran last; else the one that it is going to.
+fn file(paths: &Paths) -> Option<PathBuf> {
+    match holder_of(&paths.state) {
+        Some(holder) => holder.log,
+        // A configuration that cannot be used is the agent's to complain about.
+        None => Config::load(&paths.config, &paths.home).ok()?.log_file.filter(|file| file.exists()),
+    }
 }

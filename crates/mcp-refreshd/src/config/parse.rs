@@ -61,7 +61,7 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
         config.network = network(table, home, &mut findings);
     }
     if let Some(table) = root.table("log", &mut findings) {
-        config.log = log(table, &mut findings);
+        (config.log, config.log_file) = log(table, home, &mut findings);
     }
     if let Some(table) = root.table("notices", &mut findings) {
         config.notices = notices(table, &mut findings);
@@ -168,12 +168,20 @@ fn network(table: &DeTable<'_>, home: &Path, findings: &mut Findings<'_>) -> Net
     network
 }
 
-fn log(table: &DeTable<'_>, findings: &mut Findings<'_>) -> LogConfig {
-    let table = Table::new("log", table, &["format", "level"], findings);
-    LogConfig {
+fn log(table: &DeTable<'_>, home: &Path, findings: &mut Findings<'_>) -> (LogConfig, Option<PathBuf>) {
+    let table = Table::new("log", table, &["format", "level", "file"], findings);
+    let config = LogConfig {
         format: table.word("format", LogFormat::WORDS, findings).unwrap_or_default(),
         level: table.word("level", LogLevel::WORDS, findings).unwrap_or_default(),
-    }
+    };
+    let file = table.text("file", findings).and_then(|(text, span)| {
+        let path = folder(text, home).filter(|path| path.file_name().is_some() && !text.ends_with('/'));
+        if path.is_none() {
+            findings.note(span, not_absolute("log.file", text));
+        }
+        path
+    });
+    (config, file)
 }
 
 fn notices(table: &DeTable<'_>, findings: &mut Findings<'_>) -> NoticesConfig {

@@ -25,7 +25,7 @@ impl Reloader {
     }
 
     fn take_over(&mut self, config: Config, agent: &Agent) {
-        let Config { stores, keychain, policy, network, log, notices } = config;
+        let Config { stores, keychain, policy, network, log, log_file, notices } = config;
         if network != self.current.network {
             match agent.network().replace(&network) {
                 Ok(()) => self.current.network = network,
@@ -37,6 +37,9 @@ impl Reloader {
         }
         if keychain != self.current.keychain {
             tracing::warn!("a change of `keychain` takes effect at the next start");
+        }
+        if log_file != self.current.log_file {
+            tracing::warn!("a change of `log.file` takes effect at the next start");
         }
         for kept in agent.kept() {
             kept.keeper.set_policy(policy.clone());

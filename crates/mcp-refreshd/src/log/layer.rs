@@ -1,9 +1,12 @@
+use super::file::LogFile;
 use crate::config::{LogConfig, LogFormat, LogLevel};
 use crate::words::visible;
 use jiff::Timestamp;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
@@ -15,6 +18,8 @@ const OURS: &str = "mcp_refreshd";
 
 static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Info as u8);
 static JSON: AtomicBool = AtomicBool::new(false);
+/// Where lines go instead of standard error, and whether the last one could not be written there.
+static FILE: Mutex<Option<(LogFile, bool)>> = Mutex::new(None);
 
 /// Begins to log. To be called once.
 pub(crate) fn init(config: LogConfig) {
@@ -27,6 +32,51 @@ pub(crate) fn init(config: LogConfig) {
 pub(crate) fn set(config: LogConfig) {
     LEVEL.store(config.level as u8, Ordering::Relaxed);
     JSON.store(config.format == LogFormat::Json, Ordering::Relaxed);
+}
+
+/// Everything that is logged from now on goes into this file. As long as it cannot be written, it goes to standard error.
+pub(crate) fn into_file(path: PathBuf) {
+    *file() = Some((LogFile::new(path), false));
+}
+
+/// The file that is logged into, where there is one.
+pub(crate) fn goes_to() -> Option<PathBuf> {
+    file().as_ref().map(|(file, _)| file.path().to_owned())
+}
+
+/// Why the program could not go on, for those who read the log file. A service that is started again and again for the same reason
+/// says it once.
+pub(crate) fn end_of_all(message: &str) {
+    let mut file = file();
+    let Some((file, _)) = &mut *file else { return };
+    let line = format!("{:5} {}", Level::ERROR, visible(message));
+    if file.last_line().is_none_or(|last| !last.ends_with(&line)) {
+        // Standard error gets the message anyway.
+        let _ = file.write(format!("{:.3} {line}\n", Timestamp::now()).as_bytes());
+    }
+}
+
+fn file() -> MutexGuard<'static, Option<(LogFile, bool)>> {
+    FILE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the line is in the file now. The first of several failures is told on standard error.
+fn written(line: &str) -> bool {
+    let mut file = file();
+    let Some((file, failing)) = &mut *file else { return false };
+    match file.write(line.as_bytes()) {
+        Ok(()) => *failing = false,
+        Err(error) if !*failing => {
+            *failing = true;
+            let path = file.path().display();
+            let _ = writeln!(
+                std::io::stderr(),
+                "mcp-refreshd: the log file {path} cannot be written: {error}; logging to standard error as long as that is so"
+            );
+        }
+        Err(_) => {}
+    }
+    !*failing
 }
 
 struct Stderr {
@@ -44,10 +94,16 @@ impl<S: Subscriber> Layer<S> for Stderr {
         event.record(&mut fields);
         let level = *event.metadata().level();
         let now = Timestamp::now();
-        let line = match (JSON.load(Ordering::Relaxed), self.journal) {
-            (true, _) => json(now, level, &fields),
-            (false, true) => format!("<{}>{}\n", priority(level), text(level, &fields)),
-            (false, false) => format!("{now:.3} {}\n", text(level, &fields)),
+        let dated = match JSON.load(Ordering::Relaxed) {
+            true => json(now, level, &fields),
+            false => format!("{now:.3} {}\n", text(level, &fields)),
+        };
+        if written(&dated) {
+            return;
+        }
+        let line = match self.journal && !JSON.load(Ordering::Relaxed) {
+            true => format!("<{}>{}\n", priority(level), text(level, &fields)),
+            false => dated,
         };
         // In one call, so that lines of several processes do not mix. A log that cannot be written stops nothing.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());

@@ -50,7 +50,7 @@ fn a_client_finds_the_daemon_and_gets_its_answer() {
         let instance = Instance::claim(state.path()).unwrap();
         let place = state.path().join("run/control.sock");
         serve(place.clone());
-        instance.tell(Some(&place)).unwrap();
+        instance.tell(Some(&place), None).unwrap();
         assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(matches!(ask(state.path(), &Ask::Status).await.unwrap(), Some(Answer::Status(_))));
         let refresh = Ask::Refresh { names: vec!["a".into(), "b".into()], force: false };

@@ -1,0 +1,191 @@
+//! The log as a file, for where nothing else keeps it: launchd passes standard error on to a file and never rotates that.
+
+use rustix::fs::{Mode, OFlags};
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// When the file would grow beyond this it becomes the predecessor, and the one before is gone: twice this is all the room it takes.
+const FULL: u64 = 1 << 20;
+/// No line of ours is longer, in bytes; of a longer one only the end is compared.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// A log file, 0600, and its predecessor.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    path: PathBuf,
+    full: u64,
+    open: Option<File>,
+}
+
+impl LogFile {
+    /// The file at this path; made at the first line.
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), full: FULL, open: None }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a line with its end, into the file that is at the path now: one that was moved or removed meanwhile is made anew.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written; the next line tries again.
+    pub(crate) fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let end = self.write_once(line);
+        if end.is_err() {
+            self.open = None;
+        }
+        end
+    }
+
+    fn write_once(&mut self, line: &[u8]) -> io::Result<()> {
+        let full = self.full;
+        let (mut file, mut size) = self.current()?;
+        let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
+        if size > 0 && size.saturating_add(length) > full {
+            fs::rename(&self.path, predecessor(&self.path))?;
+            (file, size) = self.current()?;
+        }
+        if size > 0 && !ends_with_newline(file, size)? {
+            // A crash or a full disk cut the line before; this one must not be glued to it.
+            file.write_all(b"\n")?;
+        }
+        file.write_all(line)
+    }
+
+    /// The file at the path, and its size.
+    fn current(&mut self) -> io::Result<(&File, u64)> {
+        let there = match fs::metadata(&self.path) {
+            Ok(there) => Some((there.dev(), there.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let ours = match &self.open {
+            Some(file) => Some(file.metadata().map(|ours| (ours.dev(), ours.ino()))?),
+            None => None,
+        };
+        if there.is_none() || ours != there {
+            self.open = Some(open(&self.path)?);
+        }
+        let file = self.open.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        Ok((file, file.metadata()?.len()))
+    }
+
+    /// The last line, where there is one.
+    pub(crate) fn last_line(&self) -> Option<String> {
+        // Asked first: to open a FIFO would wait for its other end.
+        let size = fs::metadata(&self.path).ok().filter(fs::Metadata::is_file)?.len();
+        let mut file = File::open(&self.path).ok()?;
+        file.seek(SeekFrom::Start(size.saturating_sub(LONGEST_LINE))).ok()?;
+        let mut end = Vec::new();
+        file.take(LONGEST_LINE).read_to_end(&mut end).ok()?;
+        String::from_utf8_lossy(&end).lines().last().map(str::to_owned)
+    }
+}
+
+/// The predecessor's place: `agent.log` becomes `agent.1.log`.
+pub(crate) fn predecessor(path: &Path) -> PathBuf {
+    let mut name = path.file_stem().map(OsString::from).unwrap_or_default();
+    name.push(".1");
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+/// Opens or makes it without waiting: a FIFO in its place must not hold the agent. Folders that are missing are made for the user only.
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let flags =
+        OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
+    let mut last = [0];
+    std::os::unix::fs::FileExt::read_exact_at(file, &mut last, size - 1)?;
+    Ok(last == *b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn read(path: &Path) -> String {
+        fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn a_full_file_becomes_the_predecessor_and_the_one_before_is_gone() {
+        let place = tempfile::tempdir().unwrap();
+        let mut log = LogFile { full: 10, ..LogFile::new(place.path().join("a/b/agent.log")) };
+        for line in ["one\n", "two\n", "three\n", "a line longer than all\n", "end\n"] {
+            log.write(line.as_bytes()).unwrap();
+        }
+        assert_eq!(read(log.path()), "end\n");
+        assert_eq!(read(&place.path().join("a/b/agent.1.log")), "a line longer than all\n");
+        assert_eq!(fs::read_dir(place.path().join("a/b")).unwrap().count(), 2);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(log.path()), mode(&place.path().join("a"))), (0o600, 0o700));
+    }
+
+    #[test]
+    fn a_file_that_was_moved_or_removed_is_made_anew() {
+        let place = tempfile::tempdir().unwrap();
+        let mut log = LogFile::new(place.path().join("log"));
+        log.write(b"one\n").unwrap();
+        fs::rename(log.path(), place.path().join("elsewhere")).unwrap();
+        log.write(b"two\n").unwrap();
+        assert_eq!(
+            (read(log.path()), read(&place.path().join("elsewhere"))),
+            ("two\n".into(), "one\n".into())
+        );
+        fs::remove_file(log.path()).unwrap();
+        log.write(b"three\n").unwrap();
+        assert_eq!(read(log.path()), "three\n");
+    }
+
+    #[test]
+    fn a_line_cut_short_stays_a_line_of_its_own() {
+        let place = tempfile::tempdir().unwrap();
+        let mut log = LogFile::new(place.path().join("log"));
+        fs::write(log.path(), "cut sho").unwrap();
+        log.write(b"whole\n").unwrap();
+        assert_eq!(read(log.path()), "cut sho\nwhole\n");
+        assert_eq!(log.last_line().as_deref(), Some("whole"));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_tried_again_with_the_next_line() {
+        let place = tempfile::tempdir().unwrap();
+        let mut log = LogFile::new(place.path().join("log"));
+        fs::create_dir(log.path()).unwrap();
+        assert!(log.write(b"one\n").is_err());
+        fs::remove_dir(log.path()).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, log.path(), Mode::RUSR | Mode::WUSR).unwrap();
+        assert!(log.write(b"two\n").unwrap_err().to_string().contains("regular file"));
+        assert_eq!(log.last_line(), None);
+        fs::remove_file(log.path()).unwrap();
+        log.write(b"three\n").unwrap();
+        assert_eq!(read(log.path()), "three\n");
+    }
+
+    #[test]
+    fn the_predecessor_keeps_the_ending_of_the_name() {
+        for (path, before) in
+            [("/x/agent.log", "/x/agent.1.log"), ("/x/agent", "/x/agent.1"), ("/x/.log", "/x/.log.1")]
+        {
+            assert_eq!(predecessor(Path::new(path)), Path::new(before));
+        }
+    }
+}
