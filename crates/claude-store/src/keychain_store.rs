@@ -1,7 +1,7 @@
 mod answer;
 mod error;
 mod line;
-mod standing;
+pub(crate) mod standing;
 mod tool;
 
 pub use answer::ItemAttributes;

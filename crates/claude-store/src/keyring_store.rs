@@ -3,28 +3,24 @@ mod keyring;
 mod visit;
 
 pub use error::{KeyringError, NoKeyring};
-pub use keyring::{FoundItem, Keyring, Mark};
+pub use keyring::{FoundItem, Keyring};
 
+use crate::keychain_store::standing::Standing;
 use crate::{
-    FileSystem, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot,
-    StorageFolder, StorageLock, Store, Version, WriteError,
+    FileSystem, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
+    StorageLock, Store, Version, WriteError,
 };
 use std::borrow::Borrow;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use visit::{NoAnswer, Permit, Visits};
 use zeroize::Zeroizing;
 
-/// How long a keyring may take for an answer. Two of them, one after the other, still fit into the 15 s after which a storage lock
-/// that is not dated any more counts as left behind.
+/// How long a keyring may take for an answer. One that compares, writes and reads back does so under the storage lock; a client that
+/// waits for that lock gives up after 7.5 s and loses a token (measured).
 const PATIENCE: Duration = Duration::from_secs(6);
-
-/// How often the item's date is asked for. What is polled is a date, without any secret, and the answer comes from this machine.
-const POLL: Duration = Duration::from_secs(30);
-
-/// A date this close to now may be the date of one more change: keyrings count whole seconds, and clocks differ a little.
-const SAME_SECOND: Duration = Duration::from_secs(3);
+const _: () = assert!(PATIENCE.as_millis() + visit::GRACE.as_millis() < 7_500);
 
 /// The document in an item of the system's keyring, reached through the keyring's own library.
 ///
@@ -38,7 +34,7 @@ pub struct KeyringStore<K: Keyring, F: FileSystem = OsFileSystem> {
     locks: Locks<F>,
     visits: Visits,
     patience: Duration,
-    doubts: Cell<u64>,
+    standing: RefCell<Standing>,
 }
 
 /// A new document that waits in memory: a keyring has no place beside an item where it could lie.
@@ -56,7 +52,7 @@ impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
             locks: Locks::new(files, folder.borrow().path()),
             visits: Visits::default(),
             patience: PATIENCE,
-            doubts: Cell::new(0),
+            standing: RefCell::new(Standing::new()),
         }
     }
 
@@ -100,19 +96,8 @@ impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
         }
     }
 
-    /// A date says that nothing changed only when it is a while ago.
-    fn version_of(&self, mark: Mark) -> Version {
-        Version::Item(match mark {
-            Mark::Digest(modified) => ItemVersion { modified, doubt: 0 },
-            Mark::Seconds(modified) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                let is_certain = Duration::from_secs(modified) + SAME_SECOND < now;
-                if !is_certain {
-                    self.doubts.set(self.doubts.get() + 1);
-                }
-                ItemVersion { modified, doubt: if is_certain { 0 } else { self.doubts.get() } }
-            }
-        })
+    fn version_of(&self, mark: u64) -> Version {
+        Version::Item(self.standing.borrow_mut().version(Some(mark)))
     }
 }
 
@@ -134,7 +119,7 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
     }
 
     fn look_again_in(&self) -> Option<Duration> {
-        Some(POLL)
+        Some(self.standing.borrow().look_again_in())
     }
 
     async fn version(&self) -> Result<Version, ReadError> {

@@ -64,7 +64,7 @@ pub use keychain_store::{
     ItemAttributes, KeychainError, KeychainStore, LargeItems, OsSecurity, SecurityCall, SecurityOutput,
     SecurityTool, StagedItem, ToolError,
 };
-pub use keyring_store::{FoundItem, Keyring, KeyringError, KeyringStore, Mark, NoKeyring, StagedSecret};
+pub use keyring_store::{FoundItem, Keyring, KeyringError, KeyringStore, NoKeyring, StagedSecret};
 pub use lock::{LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
 pub use needs_auth::{NeedsAuthCache, NeedsAuthError};
 pub use os_file_system::OsFileSystem;

@@ -19,7 +19,7 @@ const AFTER_SILENCE_AT_LAST: Duration = Duration::from_secs(10 * 60);
 pub(super) const AFTER_NO: Duration = Duration::from_secs(60 * 60);
 
 /// What is remembered of an item and of how the Keychain answers.
-pub(super) struct Standing {
+pub(crate) struct Standing {
     modified: Option<u64>,
     /// When the date was first seen.
     since: Instant,
@@ -31,12 +31,12 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { modified: None, since: Instant::now(), doubts: 0, unanswered: 0, quiet: None }
     }
 
     /// The version of an item with this date, seen now.
-    pub(super) fn version(&mut self, modified: Option<u64>) -> ItemVersion {
+    pub(crate) fn version(&mut self, modified: Option<u64>) -> ItemVersion {
         if modified != self.modified {
             self.modified = modified;
             self.since = Instant::now();
@@ -49,7 +49,7 @@ impl Standing {
     }
 
     /// A quarter of the time since the last change, within limits: whoever is at work writes more often than whoever sleeps.
-    pub(super) fn look_again_in(&self) -> Duration {
+    pub(crate) fn look_again_in(&self) -> Duration {
         (self.since.elapsed() / 4).clamp(LOOK_AGAIN, LOOK_AGAIN_AT_LAST)
     }
 

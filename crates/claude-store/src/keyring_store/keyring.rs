@@ -26,11 +26,11 @@ pub trait Keyring: Clone + Send + 'static {
 
 /// One item of a keyring, for as long as one visit lasts.
 pub trait FoundItem {
-    /// Something cheap that changes with the item.
+    /// Something cheap that changes with the item, if not within the same second: a modification date, a digest.
     ///
     /// # Errors
     /// The keyring does not answer, or the item is gone.
-    fn mark(&self) -> Result<Mark, KeyringError>;
+    fn mark(&self) -> Result<u64, KeyringError>;
 
     /// Whether its secret can be read and written now without asking anybody.
     ///
@@ -49,13 +49,4 @@ pub trait FoundItem {
     /// # Errors
     /// The keyring is locked or does not answer, or the item is gone. It may have been written all the same.
     fn write(&self, secret: &[u8]) -> Result<(), KeyringError>;
-}
-
-/// What tells one state of an item from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// The modification date in whole seconds since 1970: two changes within one second have the same.
-    Seconds(u64),
-    /// The start of a digest of the secret: says it all.
-    Digest(u64),
 }

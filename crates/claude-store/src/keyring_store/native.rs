@@ -8,7 +8,7 @@
 //! a refusal included; here an item is changed in place or not at all.
 
 use crate::keyring_store::location;
-use crate::{FoundItem, KeychainItem, Keyring, KeyringError, Mark, NoKeyring};
+use crate::{FoundItem, KeychainItem, Keyring, KeyringError, NoKeyring};
 use security_framework::base::Error;
 use security_framework::os::macos::keychain::SecKeychain;
 use security_framework::os::macos::keychain_item::SecKeychainItem;
@@ -84,11 +84,11 @@ impl NativeItem {
 }
 
 impl FoundItem for NativeItem {
-    fn mark(&self) -> Result<Mark, KeyringError> {
+    fn mark(&self) -> Result<u64, KeyringError> {
         // The library gives dates as text of no promised form.
         self.with(|secret, _| {
             let digest = Sha256::digest(&*secret);
-            Ok(Mark::Digest(digest.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte))))
+            Ok(digest.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte)))
         })
     }
 

@@ -1,6 +1,6 @@
 //! What stands in the keyring's place where this program was built without it.
 
-use crate::{FoundItem, KeychainItem, Keyring, KeyringError, Mark, NoKeyring};
+use crate::{FoundItem, KeychainItem, Keyring, KeyringError, NoKeyring};
 use std::time::Instant;
 use zeroize::Zeroizing;
 
@@ -32,7 +32,7 @@ impl Keyring for SystemKeyring {
 }
 
 impl FoundItem for SystemKeyring {
-    fn mark(&self) -> Result<Mark, KeyringError> {
+    fn mark(&self) -> Result<u64, KeyringError> {
         match *self {}
     }
 

@@ -4,7 +4,7 @@
 //! finds locked, and makes the item that it does not find; both are no business of an agent in the background.
 
 use crate::keyring_store::location;
-use crate::{FoundItem, KeychainItem, Keyring, KeyringError, Mark, NoKeyring};
+use crate::{FoundItem, KeychainItem, Keyring, KeyringError, NoKeyring};
 use secret_service::{EncryptionType, Error, Item, SecretService};
 use std::collections::HashMap;
 use std::time::Instant;
@@ -140,8 +140,8 @@ impl ServiceItem {
 }
 
 impl FoundItem for ServiceItem {
-    fn mark(&self) -> Result<Mark, KeyringError> {
-        self.with(async |item| item.get_modified().await.map(Mark::Seconds))
+    fn mark(&self) -> Result<u64, KeyringError> {
+        self.with(async |item| item.get_modified().await)
     }
 
     fn ensure_unlocked(&self) -> Result<(), KeyringError> {

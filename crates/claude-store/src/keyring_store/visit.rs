@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Mutex, oneshot};
 
 /// How much longer than its time a visit is waited for: one that watches the clock itself comes back, with a better reason.
-const GRACE: Duration = Duration::from_millis(500);
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 
 /// Nobody has given up, and nothing irrevocable was begun.
 const WAITED_FOR: u8 = 0;
