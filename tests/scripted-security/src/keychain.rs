@@ -47,7 +47,11 @@ impl Keychain {
         let path = self.folder.join("model.json");
         let mut model = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Model::default(),
+            // Every home has its own search list.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let login = self.folder.with_file_name("Library/Keychains/login.keychain-db");
+                Model { searched: vec![login.display().to_string()], ..Model::default() }
+            }
             Err(error) => return Err(error),
         };
         let before = model.clone();

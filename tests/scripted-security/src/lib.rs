@@ -8,6 +8,7 @@ mod keychain;
 mod line;
 mod model;
 mod print;
+mod whole;
 
 pub use keychain::{Call, Keychain, program};
 pub use model::{Answer, Behaviour, Item, Model};

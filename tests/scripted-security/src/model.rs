@@ -1,6 +1,8 @@
 use crate::line;
 use crate::print;
+use crate::whole;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The tool's own exit codes: the low byte of the error's number.
@@ -55,6 +57,12 @@ pub struct Model {
     pub items: Vec<Item>,
     /// What it is made to do.
     pub behaviour: Behaviour,
+    /// Keychains besides the login Keychain, and their passwords. Items are not told apart by them.
+    #[serde(default)]
+    pub made: BTreeMap<String, String>,
+    /// The search list.
+    #[serde(default)]
+    pub searched: Vec<String>,
 }
 
 /// How a call ends.
@@ -69,7 +77,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn failed(code: i32, says: &str) -> Self {
+    pub(crate) fn failed(code: i32, says: &str) -> Self {
         Self { code, stdout: Vec::new(), stderr: format!("security: {says}\n").into_bytes() }
     }
 }
@@ -82,6 +90,7 @@ struct Options {
     password: Option<Vec<u8>>,
     show: bool,
     update: bool,
+    keychain: Option<String>,
 }
 
 impl Options {
@@ -96,7 +105,8 @@ impl Options {
                 b"-X" => options.password = Some(print::unhex(words.next()?)),
                 b"-w" => options.show = true,
                 b"-U" => options.update = true,
-                _ => return None,
+                [b'-', ..] => return None,
+                _ => options.keychain = Some(text(word)),
             }
         }
         Some(options)
@@ -141,13 +151,16 @@ impl Model {
         let Some((command, rest)) = words.split_first() else {
             return Answer::failed(WRONG_USE, "no command");
         };
+        if let Some(answer) = whole::run(self, words) {
+            return answer;
+        }
         match command.as_slice() {
             b"find-generic-password" => Options::parse(rest)
                 .map_or_else(|| Answer::failed(WRONG_USE, "usage"), |options| self.find(&options)),
             b"add-generic-password" => Options::parse(rest)
                 .map_or_else(|| Answer::failed(WRONG_USE, "usage"), |options| self.add(options, now)),
             b"dump-keychain" => {
-                let all = self.items.iter().map(|item| print::attributes(item, KEYCHAIN));
+                let all = self.items.iter().map(|item| print::attributes(item, whole::LOGIN));
                 Answer { stdout: all.collect::<String>().into_bytes(), ..Answer::default() }
             }
             other => {
@@ -171,12 +184,24 @@ impl Model {
         self.behaviour.refuses.map(|code| Answer::failed(code, "refused"))
     }
 
+    fn knows(&self, keychain: Option<&str>) -> bool {
+        keychain.is_none_or(|path| {
+            self.searched.iter().any(|known| known == path) || self.made.contains_key(path)
+        })
+    }
+
     fn find(&self, options: &Options) -> Answer {
+        if !self.knows(options.keychain.as_deref()) {
+            return Answer::failed(NOT_FOUND, "The specified item could not be found in the keychain.");
+        }
         let Some(item) = self.index(options).and_then(|index| self.items.get(index)) else {
             return Answer::failed(NOT_FOUND, "The specified item could not be found in the keychain.");
         };
         if !options.show {
-            return Answer { stdout: print::attributes(item, KEYCHAIN).into_bytes(), ..Answer::default() };
+            return Answer {
+                stdout: print::attributes(item, whole::LOGIN).into_bytes(),
+                ..Answer::default()
+            };
         }
         if let Some(answer) = self.may_not() {
             return answer;
@@ -189,6 +214,9 @@ impl Model {
     }
 
     fn add(&mut self, options: Options, now: i64) -> Answer {
+        if !self.knows(options.keychain.as_deref()) {
+            return Answer::failed(50, "The specified keychain could not be found.");
+        }
         if let Some(answer) = self.may_not() {
             return answer;
         }
@@ -221,5 +249,3 @@ impl Model {
         Answer::default()
     }
 }
-
-const KEYCHAIN: &str = "/Users/me/Library/Keychains/login.keychain-db";

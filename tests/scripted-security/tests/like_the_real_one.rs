@@ -13,7 +13,7 @@ fn model(password: &str) -> Model {
         created: 1_790_000_000,
         modified: 1_790_000_000,
     };
-    Model { items: vec![item], behaviour: Behaviour::default() }
+    Model { items: vec![item], ..Model::default() }
 }
 
 fn words(line: &str) -> Vec<String> {
