@@ -64,10 +64,16 @@ pub(crate) enum FolderError {
     NotAFolder { path: PathBuf },
     #[error("the folder {} belongs to user {owner}, not to you; move it away or give it back with chown", path.display())]
     NotOurs { path: PathBuf, owner: u32 },
+    #[error(
+        "{} belongs to user {owner}, who put it into a folder of yours while others could write there; look at it, and move it \
+         away", path.display()
+    )]
+    Planted { path: PathBuf, owner: u32 },
 }
 
 /// Makes a folder that only its user may enter, and those above it that are missing. One that is there is checked: it must be a
-/// folder of ours (or a link of ours to one); rights of others are taken away.
+/// folder of ours (or a link of ours to one); rights of others are taken away. What is in it must be ours, too: a journal or a record
+/// that another user left there while that was possible would be believed.
 ///
 /// # Errors
 /// Says what is wrong with it and what to do.
@@ -94,6 +100,16 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), FolderError> {
     ours(metadata.uid())?;
     if metadata.mode() & 0o077 != 0 {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
+    }
+    // From here on nobody else can put anything there.
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        // Of a link the link itself. What is gone meanwhile is nobody's.
+        if let Ok(metadata) = entry.metadata()
+            && metadata.uid() != us
+        {
+            return Err(FolderError::Planted { path: entry.path(), owner: metadata.uid() });
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! How times, names and commands are put for people.
 
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -27,14 +28,41 @@ pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-                let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
-            }
             control if control.is_control() => shown.extend(control.escape_default()),
+            hidden if misleads(hidden) => {
+                let _ = write!(shown, "\\u{{{:x}}}", u32::from(hidden));
+            }
             other => shown.push(other),
         }
     }
     shown
+}
+
+/// A value as JSON, for programs, and harmless where a person looks at it: what [`visible`] escapes is escaped here, too, in JSON's way.
+///
+/// # Errors
+/// Where the value cannot be written as JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let plain = serde_json::to_string_pretty(value)?;
+    let mut text = String::with_capacity(plain.len() + 1);
+    for character in plain.chars() {
+        match character {
+            // The layout; inside of a string it is escaped already.
+            '\n' => text.push('\n'),
+            hidden if misleads(hidden) => {
+                let _ = write!(text, "\\u{:04x}", u32::from(hidden));
+            }
+            other => text.push(other),
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// Whether a character does something else than being seen: controls, and the invisible ones that hide or turn what stands beside them.
+fn misleads(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// One word of a command line as a POSIX shell takes it.
@@ -43,14 +71,14 @@ pub(crate) fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
-    if word.chars().any(char::is_control) {
-        // `$'…'` is the one form that shows a control character instead of being one.
+    if word.chars().any(misleads) {
+        // `$'…'` is the one form that shows such a character instead of being one.
         let mut text = String::from("$'");
         for character in word.chars() {
             match character {
                 '\'' | '\\' => text.extend(['\\', character]),
-                control if control.is_control() => {
-                    for byte in control.to_string().bytes() {
+                hidden if misleads(hidden) => {
+                    for byte in hidden.to_string().bytes() {
                         let _ = write!(text, "\\x{byte:02x}");
                     }
                 }
@@ -103,8 +131,11 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_shown_controls_a_terminal(text: String) {
-            prop_assert!(!visible(&text).chars().any(char::is_control));
-            prop_assert!(!quoted(&text).chars().any(char::is_control));
+            prop_assert!(!visible(&text).chars().any(misleads));
+            prop_assert!(!quoted(&text).chars().any(misleads));
+            let written = json(&[&text]).unwrap();
+            prop_assert!(!written.chars().any(|c| c != '\n' && misleads(c)));
+            prop_assert_eq!(serde_json::from_str::<[String; 1]>(&written).unwrap(), [text]);
         }
     }
 }

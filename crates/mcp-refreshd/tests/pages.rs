@@ -228,3 +228,41 @@ fn every_program_that_makes_a_figure_is_there() {
     assert!(seen > 5, "only {seen} programs were found");
     assert!(wrong_cargo(&["cargo", "run", "-p", "demo", "--example", "none"]).is_some());
 }
+
+/// Every function of the workspace that could be a test.
+fn functions_below(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            functions_below(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let after = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+            names.extend(after.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_test_that_a_promise_names_is_there() {
+    let mut known = BTreeSet::new();
+    ["crates", "tests"].iter().for_each(|folder| functions_below(&root().join(folder), &mut known));
+    let is_sentence = |code: &str| {
+        code.matches('_').count() >= 4
+            && code.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for (number, line) in prose(&text) {
+            for name in quoted(line).filter(|code| is_sentence(code)) {
+                seen += 1;
+                if !known.contains(name) {
+                    wrong.push(format!("{}:{number}: no test is called {name}", page.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 10, "only {seen} tests are named");
+}

@@ -1,7 +1,7 @@
 use super::{Finding, Fixed, Weight};
 use crate::columns::{flowed, labelled};
 use crate::look::Look;
-use crate::words::{counted, visible};
+use crate::words::{self, counted, visible};
 use serde::Serialize;
 
 /// What is said where everything is as it should be.
@@ -122,9 +122,7 @@ pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
         mended: *mended,
         not_mended: not_mended.as_deref(),
     });
-    let mut text = serde_json::to_string_pretty(&Json { format_version: 1, findings: findings.collect() })?;
-    text.push('\n');
-    Ok(text)
+    words::json(&Json { format_version: 1, findings: findings.collect() })
 }
 
 #[cfg(test)]

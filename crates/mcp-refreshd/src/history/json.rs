@@ -1,5 +1,6 @@
 use super::coverage::{Coverage, Span};
 use super::line::{FORMAT, Line};
+use crate::words;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -41,8 +42,5 @@ pub(super) fn json(
         spans: &coverage.spans,
     });
     let coverage = coverage.collect();
-    let mut text =
-        serde_json::to_string_pretty(&Json { format_version: FORMAT, from, until, events: lines, coverage })?;
-    text.push('\n');
-    Ok(text)
+    words::json(&Json { format_version: FORMAT, from, until, events: lines, coverage })
 }

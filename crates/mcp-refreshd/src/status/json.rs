@@ -1,5 +1,6 @@
 use crate::protocol::VERSION;
 use crate::report::{EntryStatus, Status};
+use crate::words;
 use jiff::Timestamp;
 use oauth_secret::Fingerprint;
 use serde::Serialize;
@@ -69,9 +70,7 @@ pub(crate) fn json(status: &Status) -> Result<String, serde_json::Error> {
         },
         servers: servers.collect(),
     };
-    let mut text = serde_json::to_string_pretty(&json)?;
-    text.push('\n');
-    Ok(text)
+    words::json(&json)
 }
 
 fn server<'a>(store: &'a str, entry: &'a EntryStatus) -> Server<'a> {
