@@ -1,5 +1,6 @@
 //! `packaging/macos-check.sh`, which a person runs on a Mac, run here against the stand-in for the Mac's tool: that it finds what is
 //! wrong, that it leaves nothing behind, and that it touches nothing that is not its own.
+#![allow(clippy::unwrap_used, reason = "a test that meets anything unexpected should end")]
 
 use scripted_security::{Call, Keychain};
 use std::fs;
