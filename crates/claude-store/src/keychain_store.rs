@@ -123,6 +123,16 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         Ok(printed.map(|printed| ItemAttributes::parse(&String::from_utf8_lossy(&printed))))
     }
 
+    /// The names and dates of every generic password in the user's Keychains, without any secret.
+    ///
+    /// # Errors
+    /// [`KeychainError`] says what to do.
+    pub async fn all_items(&self) -> Result<Vec<ItemAttributes>, KeychainError> {
+        let printed = self.ask(SecurityCall::plain(&["dump-keychain"], CALL_LIMIT)).await?;
+        let printed = printed.unwrap_or_default();
+        Ok(ItemAttributes::parse_all(&String::from_utf8_lossy(&printed)))
+    }
+
     fn find(&self, more: &[&str], limit: Duration) -> SecurityCall {
         let names = ["find-generic-password", "-s", self.item.service(), "-a", self.item.account()];
         SecurityCall::plain(&[&names, more].concat(), limit)

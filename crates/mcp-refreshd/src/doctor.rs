@@ -8,6 +8,7 @@ mod entries;
 mod facts;
 mod finding;
 mod fix;
+mod keychain;
 mod leftovers;
 mod locks;
 mod needs_auth;
@@ -113,10 +114,11 @@ enum Begun {
 
 /// Everything that is found, trouble first.
 fn findings(facts: &Facts) -> Vec<Finding> {
-    let judges: [fn(&Facts) -> Vec<Finding>; 9] = [
+    let judges: [fn(&Facts) -> Vec<Finding>; 10] = [
         agent::findings,
         service::findings,
         store::findings,
+        keychain::findings,
         entries::findings,
         needs_auth::findings,
         locks::findings,

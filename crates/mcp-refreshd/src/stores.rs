@@ -18,6 +18,8 @@ pub(crate) struct Opened {
 pub(crate) struct Other {
     pub(crate) choice: Choice,
     pub(crate) location: String,
+    /// What the file holds.
+    pub(crate) of_file: Holding,
 }
 
 /// Opens the store of a folder. `owed` says whether the journal holds a pair for a location.
@@ -43,7 +45,7 @@ pub(crate) async fn open(
         StoreKind::Keychain => (keychain, file.location().to_owned()),
         StoreKind::File => (AnyStore::File(file), keychain.location().to_owned()),
     };
-    Opened { store, other: Some(Other { choice, location }) }
+    Opened { store, other: Some(Other { choice, location, of_file }) }
 }
 
 /// The store in the Keychain item of a folder, where the configuration wants any.
@@ -62,6 +64,13 @@ fn keychain(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<An
             AnyStore::Keyring(Box::new(KeyringStore::new(keyring, item, OsFileSystem, folder)))
         }
     })
+}
+
+/// The store in the Keychain item of a folder, by the system's own tool, where the configuration wants that.
+pub(crate) fn by_security(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<KeychainStore> {
+    let item = item(paths, folder);
+    (config.keychain.reach == KeychainReach::Security)
+        .then(|| KeychainStore::new(OsFileSystem, security(), folder, item, config.keychain.large_items))
 }
 
 /// Where the document of a folder is when it is not in its file.

@@ -560,7 +560,17 @@ fn every_finding_is_in_the_documentation() {
             && !text.starts_with('-')
     };
     let mut names = Vec::new();
-    for file in ["agent", "entries", "leftovers", "locks", "needs_auth", "network", "store", "surroundings"] {
+    for file in [
+        "agent",
+        "entries",
+        "keychain",
+        "leftovers",
+        "locks",
+        "needs_auth",
+        "network",
+        "store",
+        "surroundings",
+    ] {
         let source = fs::read_to_string(root.join(format!("src/doctor/{file}.rs"))).unwrap();
         names.extend(source.split('"').filter(|text| is_name(text)).map(str::to_owned));
     }

@@ -31,7 +31,7 @@ impl ItemAttributes {
     /// Every generic password in what `dump-keychain` prints, which shows no secrets.
     #[must_use]
     pub fn parse_all(printed: &str) -> Vec<Self> {
-        let items = printed.split("\nkeychain: ").filter(|item| item.contains("\nclass: \"genp\""));
+        let items = printed.split("keychain: \"").filter(|item| item.contains("\nclass: \"genp\""));
         items.map(Self::parse).collect()
     }
 }

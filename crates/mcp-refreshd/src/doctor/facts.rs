@@ -1,3 +1,4 @@
+use super::keychain::KeychainFacts;
 use super::origins::{OriginFacts, ask_origins, ask_servers};
 use crate::agent::{Machine, storage_folders};
 use crate::client::ClaudeCode;
@@ -91,6 +92,8 @@ pub(super) struct StoreFacts {
     pub(super) flags_trouble: Option<String>,
     pub(super) locks: Vec<LockSighting>,
     pub(super) temporaries: Vec<Temporary>,
+    /// `None` where no Keychain is looked at.
+    pub(super) keychain: Option<KeychainFacts>,
     /// `None` where Claude Code has no configuration file here.
     pub(super) configs: Option<ServerConfigs>,
 }
@@ -198,6 +201,7 @@ impl StoreFacts {
         records: &Records<OsFileSystem>,
     ) -> Self {
         let opened = stores::open(config, paths, &folder, &|_| false).await;
+        let keychain = KeychainFacts::gather(config, paths, &folder, &opened).await;
         let store = opened.store;
         let path = match &store {
             AnyStore::File(file) => file.path().to_owned(),
@@ -217,6 +221,7 @@ impl StoreFacts {
             flags_trouble: None,
             locks: Locks::new(OsFileSystem, folder.path()).survey().unwrap_or_default(),
             temporaries: temporaries(&folder),
+            keychain,
             configs: folder.user_config_path().is_file().then(|| ServerConfigs::read(&OsFileSystem, &folder)),
             folder,
         };

@@ -1,5 +1,6 @@
 use super::facts::{Agent, Facts, StoreFacts};
 use super::finding::Sure::{Certain, Possible};
+use super::keychain::KeychainFacts;
 use super::{Finding, Fix};
 use crate::words::quoted;
 use claude_store::Obstacle;
@@ -15,7 +16,9 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 fn one(store: &StoreFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     let at = |finding: Finding| finding.at(&store.path);
-    if let Some(why) = &store.unreadable {
+    // What keeps a Keychain item from being read has a name of its own.
+    let named = store.keychain.as_ref().is_some_and(KeychainFacts::names_the_trouble);
+    if let Some(why) = store.unreadable.as_ref().filter(|_| !named) {
         let means = format!("nothing can be refreshed, and Claude Code cannot read its logins either: {why}");
         findings.push(at(Finding::trouble("store-unreadable", Certain, means, "do what the message says")));
     }

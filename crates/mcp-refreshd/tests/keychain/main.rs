@@ -6,76 +6,21 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod doctor;
+mod mac;
+#[path = "../support/mod.rs"]
 mod support;
 
+use mac::{ITEM, Mac, SERVICE};
 use rustix::process::Signal;
-use scripted_security::{Keychain, program};
-use scripted_server::{Answer, Grant, Script, Server, Site, credentials_json};
+use scripted_server::{Answer, Grant, Script, Server, credentials_json};
 use serde_json::{Value, json};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
-use support::{Daemon, Home, PATIENCE};
+use support::{Daemon, PATIENCE};
 
 const EXPIRED: Duration = Duration::ZERO;
 const HOUR: Duration = Duration::from_secs(3600);
-const SERVICE: &str = "Claude Code-credentials";
-const ITEM: &str = "keychain:Claude Code-credentials (account me)";
-
-/// A home folder whose document is in a Keychain.
-struct Mac {
-    home: Home,
-    keychain: Keychain,
-}
-
-impl Mac {
-    fn empty() -> Self {
-        let home = Home::new();
-        std::fs::create_dir(home.path().join(".claude")).unwrap();
-        home.configure("keychain = \"security\"\n");
-        let keychain = Keychain::at(home.path()).unwrap();
-        Self { home, keychain }
-    }
-
-    fn with(document: &str) -> Self {
-        let mac = Self::empty();
-        mac.put(document);
-        mac
-    }
-
-    fn put(&self, document: &str) {
-        self.keychain.put(SERVICE, "me", document).unwrap();
-    }
-
-    fn stored(&self) -> Value {
-        serde_json::from_str(&self.keychain.content(SERVICE).unwrap()).unwrap()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.home.command(arguments);
-        command.env("USER", "me").env("MCP_REFRESHD_TEST_SECURITY", program().unwrap());
-        command
-    }
-
-    fn start(&self) -> Daemon {
-        Daemon::start(self.command(&["run"]))
-    }
-
-    fn told(&self, arguments: &[&str]) -> (i32, String, String) {
-        let output = self.command(arguments).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-    }
-
-    /// The entry's refresh token as the item holds it.
-    fn refresh_token(&self, grant: &Grant, name: &str) -> String {
-        self.stored()["mcpOAuth"][grant.key(name)]["refreshToken"].as_str().unwrap().to_owned()
-    }
-
-    fn holds_a_good_token(&self, site: &Site, grant: &Grant, name: &str) -> bool {
-        let stored = self.stored();
-        site.accepts(stored["mcpOAuth"][grant.key(name)]["accessToken"].as_str().unwrap())
-    }
-}
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
