@@ -26,6 +26,8 @@ use tokio::task::spawn_local;
 /// What is on the wire at the end may take this long: the whole of a request (30 s), a second one after a lost answer, and the
 /// write. What does not come to its end is in the journal.
 const DRAIN: Duration = Duration::from_secs(60);
+/// What an agent that is ending has to do besides.
+const MARGIN: Duration = Duration::from_secs(10);
 /// A burst of events makes one status line for the service manager.
 const STATUS_PACE: Duration = Duration::from_secs(1);
 
@@ -52,7 +54,7 @@ fn started_up(paths: &Paths) -> Result<Exit, Failure> {
     log::init(config.log);
     keep_memory_private();
     private_folder(&paths.state)?;
-    let instance = Instance::claim(&paths.state)?;
+    let instance = Instance::claim_after(&paths.state, DRAIN + MARGIN)?;
     instance.tell(None, log::goes_to().as_deref())?;
     block_on(keep(&config, paths, &instance))?
 }
@@ -107,6 +109,10 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         }
     }
     notify::stopping();
+    if let Err(error) = instance.ending() {
+        // Whoever comes after this process is then refused instead of waiting, and its manager starts it again.
+        tracing::debug!("{error}");
+    }
     let end = drain(&agent, &mut signals).await;
     agent.observer().history.agent_ended();
     if let (Some(listener), Some(serving)) = (listener, serving) {

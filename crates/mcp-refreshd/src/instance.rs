@@ -4,6 +4,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// More than any process id and socket path needs.
 const LARGEST: u64 = 8192;
@@ -38,7 +39,14 @@ pub(crate) struct Holder {
     pub(crate) socket: Option<PathBuf>,
     /// The file it logs into, if it does.
     pub(crate) log: Option<PathBuf>,
+    /// It was told to end, and only brings to its end what is on the wire.
+    pub(crate) ending: bool,
 }
+
+/// The last line of the lock file of one that is ending.
+const ENDING: &str = "ending";
+/// How often the lock of one that is ending is tried.
+const LOOK: Duration = Duration::from_millis(100);
 
 fn lock_path(state: &Path) -> PathBuf {
     state.join("lock")
@@ -73,6 +81,41 @@ impl Instance {
         Ok(instance)
     }
 
+    /// Becomes the one at work, after the one before where that is ending: an upgrade starts the new agent while the old one still
+    /// waits for an answer. One that is not ending is not waited for. Blocks the thread.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim), and where the one before does not end within `patience`.
+    pub(crate) fn claim_after(state: &Path, patience: Duration) -> Result<Self, InstanceError> {
+        let began = Instant::now();
+        let mut told = false;
+        loop {
+            match Self::claim(state) {
+                Err(InstanceError::Held { pid, .. })
+                    if began.elapsed() < patience && holder_of(state).is_some_and(|holder| holder.ending) =>
+                {
+                    if !told {
+                        tracing::info!("waiting for the agent before this one to end ({})", holder(&pid));
+                        told = true;
+                    }
+                    std::thread::sleep(LOOK);
+                }
+                end => return end,
+            }
+        }
+    }
+
+    /// Tells that this process only brings to its end what is on the wire.
+    ///
+    /// # Errors
+    /// If the lock file cannot be written.
+    pub(crate) fn ending(&self) -> Result<(), InstanceError> {
+        let end = format!("{ENDING}\n");
+        (&self.file)
+            .write_all(end.as_bytes())
+            .map_err(|source| InstanceError::Io { path: self.path.clone(), source })
+    }
+
     /// Tells clients which process this is, where it listens, and which file it logs into.
     ///
     /// # Errors
@@ -102,7 +145,8 @@ pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
     let pid = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
     let mut path =
         || lines.next().filter(|line| !line.is_empty()).map(|line| PathBuf::from(OsStr::from_bytes(line)));
-    Some(Holder { pid, socket: path(), log: path() })
+    let (socket, log) = (path(), path());
+    Some(Holder { pid, socket, log, ending: path().is_some_and(|word| word == Path::new(ENDING)) })
 }
 
 #[cfg(test)]
@@ -125,14 +169,16 @@ mod tests {
         assert_eq!(holder_of(state.path()), None);
         let instance = Instance::claim(state.path()).unwrap();
         let pid = std::process::id();
-        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log: None }));
+        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log: None, ending: false }));
         instance.tell(Some(Path::new("/run/user/1000/s.sock")), None).unwrap();
         assert_eq!(
             holder_of(state.path()),
-            Some(Holder { pid, socket: Some("/run/user/1000/s.sock".into()), log: None })
+            Some(Holder { pid, socket: Some("/run/user/1000/s.sock".into()), log: None, ending: false })
         );
         instance.tell(None, Some(Path::new("/log"))).unwrap();
-        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log: Some("/log".into()) }));
+        instance.ending().unwrap();
+        let log = Some("/log".into());
+        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log, ending: true }));
         std::fs::write(lock_path(state.path()), "nonsense\n").unwrap();
         assert_eq!(holder_of(state.path()), None);
     }
