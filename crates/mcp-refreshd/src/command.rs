@@ -13,7 +13,7 @@ use crate::protocol::{Answer, Ask};
 use crate::refresh::{Wish, refresh};
 use crate::report::Status;
 use crate::socket::{self, AskError};
-use crate::{check, completions, daemon, doctor, output, service, status};
+use crate::{check, completions, daemon, doctor, environment, output, service, status};
 use jiff::Timestamp;
 use std::io;
 use std::path::Path;
@@ -82,6 +82,10 @@ pub(crate) fn execute(cli: Cli) -> Exit {
 
 fn dispatch(command: Command) -> Result<Exit, Failure> {
     let paths = Paths::of_this_process();
+    let alone = matches!(command, Command::Config { defaults: true } | Command::Completions { .. });
+    if let (Ok(paths), false) = (&paths, alone) {
+        environment::complete(paths)?;
+    }
     match command {
         Command::Run { log_file } => daemon::run(&paths?, log_file.as_deref()),
         Command::Install { allow_root } => service::install(&paths?, allow_root),

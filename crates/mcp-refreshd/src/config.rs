@@ -2,6 +2,7 @@
 
 mod duration;
 mod effective;
+mod environment;
 mod error;
 mod parse;
 mod table;
@@ -10,6 +11,7 @@ mod table;
 mod tests;
 
 pub(crate) use effective::effective;
+pub(crate) use environment::Environment;
 pub(crate) use error::{ConfigError, Problem};
 
 use crate::platform;
@@ -44,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) log_file: Option<PathBuf>,
     /// How a person is told that they are needed.
     pub(crate) notices: NoticesConfig,
+    /// Variables for where the environment lacks them.
+    pub(crate) environment: Environment,
 }
 
 /// Whether documents in a Keychain are kept, too, and how they are reached.
@@ -205,13 +209,23 @@ impl Config {
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
             ConfigError::wrong(path, vec![Problem { line, text: "not UTF-8 text".to_owned() }])
         })?;
-        let config = parse::parse(&text, home).map_err(|problems| ConfigError::wrong(path, problems))?;
+        let config = Self::parse(&text, path, home)?;
         let mode = metadata.permissions().mode() & 0o7777;
-        if config.network.proxy.as_ref().is_some_and(|proxy| proxy.password().is_some()) && mode & 0o077 != 0
-        {
+        let password = config.network.proxy.as_ref().is_some_and(|proxy| proxy.password().is_some());
+        if (password || config.environment.has_password()) && mode & 0o077 != 0 {
             return Err(ConfigError::Exposed { path: path.to_owned(), mode });
         }
         Ok(config)
+    }
+}
+
+impl Config {
+    /// Reads a configuration from its text; `path` is where it stands or will stand.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn parse(text: &str, path: &Path, home: &Path) -> Result<Self, ConfigError> {
+        parse::parse(text, home).map_err(|problems| ConfigError::wrong(path, problems))
     }
 }
 

@@ -17,6 +17,7 @@ mod completions;
 mod config;
 mod daemon;
 mod doctor;
+mod environment;
 mod exit;
 mod history;
 mod instance;

@@ -1,6 +1,7 @@
 use crate::config;
 use refresh_engine::Endpoint;
 use std::cell::RefCell;
+use std::path::PathBuf;
 use token_endpoint::{
     DiscoveryError, Http, HttpError, HttpOptions, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints,
 };
@@ -39,9 +40,21 @@ impl Network {
 pub(crate) fn http(config: &config::Network) -> Result<Http, HttpError> {
     Http::new(&HttpOptions {
         proxy: config.proxy.as_ref().map(|proxy| proxy.as_str().to_owned()),
-        extra_ca: config.extra_ca.clone(),
+        extra_ca: config.extra_ca.iter().cloned().chain(claude_codes_ca()).collect(),
         ..HttpOptions::default()
     })
+}
+
+/// The authorities that Claude Code itself trusts besides its own. Like it, we go on without a file that is not there.
+fn claude_codes_ca() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|value| !value.is_empty())?);
+    match std::fs::File::open(&path) {
+        Ok(_) => Some(path),
+        Err(error) => {
+            tracing::warn!("$NODE_EXTRA_CA_CERTS is ignored: {}: {error}", path.display());
+            None
+        }
+    }
 }
 
 impl Endpoint for Network {

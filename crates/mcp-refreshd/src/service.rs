@@ -1,5 +1,6 @@
 //! `mcp-refreshd install`, `uninstall`, `start`, `stop`, `restart`: the agent as a service of this user.
 
+mod keep;
 mod plan;
 mod purge;
 mod settle;
@@ -16,7 +17,7 @@ use crate::status;
 use crate::words::visible;
 use jiff::Timestamp;
 use std::fmt::Write as _;
-use user_agent_service::{ServiceError, Step};
+use user_agent_service::{Changes, ServiceError, Step};
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
@@ -36,14 +37,17 @@ pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> 
     if !ours {
         nobody_else_runs(paths)?;
     }
+    let mut changes = Changes::new();
+    let kept = keep::keep(&config, paths, &mut changes)?;
     let installed = manager.install(&plan(&config, paths)?)?;
-    output::result(&told(&installed.steps))?;
+    changes.keep();
+    output::result(&format!("{}{kept}", told(&installed.steps)))?;
     for remark in &installed.remarks {
         output::message(remark);
     }
     // A sandbox can let the agent write only to what is there when it starts.
     private_folder(&paths.state)?;
-    match (ours, installed.needs_restart) {
+    match (ours, installed.needs_restart || !kept.is_empty()) {
         (true, false) => {}
         (true, true) => {
             manager.restart()?;

@@ -6,7 +6,7 @@ use toml::Value;
 /// The configuration in effect, in the form of the file, a proxy's password left out. `source` is the file it came from, where
 /// there is one; `stores` are the folders in effect.
 pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]) -> String {
-    let Config { stores: _, keychain, policy, network, log, log_file, notices } = config;
+    let Config { stores: _, keychain, policy, network, log, log_file, notices, environment } = config;
     let mut lines = vec![
         match source {
             Some(path) => format!("# from {}", path.display()),
@@ -44,6 +44,10 @@ pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]
     lines.extend(log_file.as_ref().map(|file| format!("file = {}", written(&file.to_string_lossy()))));
     lines.extend([String::new(), "[notices]".to_owned(), format!("desktop = {}", notices.desktop)]);
     lines.extend(notices.hook.as_ref().map(|hook| format!("hook = {}", written(hook))));
+    if !environment.is_empty() {
+        lines.extend([String::new(), "[environment]".to_owned()]);
+        lines.extend(environment.shown().map(|(name, value)| format!("{name} = {}", written(&value))));
+    }
     lines.push(String::new());
     lines.join("\n")
 }

@@ -1,6 +1,6 @@
 use super::table::{Findings, Table};
 use super::{
-    Config, KeychainConfig, KeychainReach, LARGE_ITEMS, LogConfig, LogFormat, LogLevel, Network,
+    Config, Environment, KeychainConfig, KeychainReach, LARGE_ITEMS, LogConfig, LogFormat, LogLevel, Network,
     NoticesConfig, Problem,
 };
 use crate::columns::shortened;
@@ -44,6 +44,7 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
         "network",
         "log",
         "notices",
+        "environment",
     ];
     let root = Table::new("", root.get_ref(), &known, &mut findings);
     let mut config = Config { stores: stores(&root, home, &mut findings), ..Config::default() };
@@ -65,6 +66,9 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
     }
     if let Some(table) = root.table("notices", &mut findings) {
         config.notices = notices(table, &mut findings);
+    }
+    if let Some(table) = root.table("environment", &mut findings) {
+        config.environment = Environment::parse(table, &mut findings);
     }
     let problems = findings.into_problems();
     if problems.is_empty() { Ok(config) } else { Err(problems) }

@@ -25,7 +25,7 @@ impl Reloader {
     }
 
     fn take_over(&mut self, config: Config, agent: &Agent) {
-        let Config { stores, keychain, policy, network, log, log_file, notices } = config;
+        let Config { stores, keychain, policy, network, log, log_file, notices, environment } = config;
         if network != self.current.network {
             match agent.network().replace(&network) {
                 Ok(()) => self.current.network = network,
@@ -40,6 +40,9 @@ impl Reloader {
         }
         if log_file != self.current.log_file {
             tracing::warn!("a change of `log.file` takes effect at the next start");
+        }
+        if environment != self.current.environment {
+            tracing::warn!("a change of [environment] takes effect at the next start");
         }
         for kept in agent.kept() {
             kept.keeper.set_policy(policy.clone());

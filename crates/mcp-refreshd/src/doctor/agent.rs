@@ -86,7 +86,7 @@ fn proxies(facts: &Facts, known: &[String]) -> Option<Finding> {
                 "this shell names a proxy ({}), and the running agent was started without it: its requests may not get out",
                 missing.join(", ")
             ),
-            "set `proxy` under [network] in the configuration, or start the agent with the same variables",
+            "mcp-refreshd install, which takes the variables into the configuration; or set `proxy` under [network]",
         )
         .at(&facts.paths.config)
     })

@@ -51,6 +51,7 @@ pub(crate) fn plan(config: &Config, paths: &Paths) -> Result<Plan, Failure> {
     for folder in storage_folders(config, paths) {
         writable.extend(folders_of(&folder));
     }
+    writable.extend(config.log_file.as_deref().and_then(Path::parent).map(Path::to_owned));
     Ok(Plan {
         program: program()?,
         version: VERSION.to_owned(),

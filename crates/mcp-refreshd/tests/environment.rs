@@ -1,0 +1,73 @@
+//! The configuration's `[environment]`: for every process of ours, where its own environment lacks a variable.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use support::Home;
+
+/// What `status` says with this environment, standard error included.
+fn status(home: &Home, variables: &[(&str, &str)]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-refreshd"));
+    command.arg("status").env_clear().env("HOME", home.path()).envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
+fn with_login(folder: &Path, name: &str) {
+    fs::create_dir_all(folder).unwrap();
+    let entry = format!(
+        "{{\"mcpOAuth\":{{\"{name}|00\":{{\"serverName\":\"{name}\",\"accessToken\":\"at_made_up\"}}}}}}"
+    );
+    fs::write(folder.join(".credentials.json"), entry).unwrap();
+}
+
+#[test]
+fn a_variable_of_the_configuration_holds_where_the_environment_lacks_it() {
+    let home = Home::new();
+    let (configured, own) = (home.path().join("configured"), home.path().join("own"));
+    with_login(&configured, "of-configuration");
+    with_login(&own, "of-shell");
+    home.configure(&format!("[environment]\nCLAUDE_CONFIG_DIR = \"{}\"\n", configured.display()));
+    let shown = status(&home, &[]);
+    assert!(shown.contains("of-configuration"), "{shown}");
+    let shown = status(&home, &[("CLAUDE_CONFIG_DIR", own.to_str().unwrap())]);
+    assert!(shown.contains("of-shell"), "{shown}");
+}
+
+#[test]
+fn only_the_variables_that_are_meant_may_be_set() {
+    let home = Home::new();
+    home.configure(
+        "[environment]\nLD_PRELOAD = \"/tmp/evil.so\"\nCLAUDE_CONFIG_DIR = \"work\"\nHTTP_PROXY = 3\n",
+    );
+    let shown = status(&home, &[]);
+    for part in [
+        ":2: unknown key `environment.LD_PRELOAD`",
+        ":3: `environment.CLAUDE_CONFIG_DIR` must be an absolute path",
+        ":4: ",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
+fn a_proxys_password_that_others_may_read_is_refused_and_never_shown() {
+    let home = Home::new();
+    home.configure("[environment]\nHTTPS_PROXY = \"http://me:secret-word@127.0.0.1:9\"\n");
+    let config = home.path().join(".config/mcp-refreshd/config.toml");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).unwrap();
+    let shown = status(&home, &[]);
+    assert!(shown.contains("chmod 600") && !shown.contains("secret-word"), "{shown}");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
+    let shown = status(&home, &[]);
+    assert!(!shown.contains("chmod") && !shown.contains("secret-word"), "{shown}");
+}
