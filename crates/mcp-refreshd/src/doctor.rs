@@ -11,6 +11,7 @@ mod fix;
 mod keychain;
 mod leftovers;
 mod locks;
+mod logins;
 mod needs_auth;
 mod network;
 mod origins;

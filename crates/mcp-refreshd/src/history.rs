@@ -3,6 +3,7 @@
 //! [`History`] writes (an observer of the engine, beside the log), `file` reads, `coverage` works out from the lines when each
 //! entry was good, and `command` shows both. Nothing that goes wrong here keeps the daemon from working.
 
+mod biography;
 mod canvas;
 mod command;
 mod coverage;
@@ -18,6 +19,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use biography::{Biography, biographies};
 pub(crate) use command::{Question, history};
 pub(crate) use recent::Recent;
 pub(crate) use writer::History;

@@ -12,7 +12,8 @@ mod support;
 
 use findings::{HOUR, doctor, found, home_with, rewrite};
 use rustix::process::Signal;
-use scripted_server::{Answer, Script, Server, credentials_json};
+use scripted_server::{Answer, Grant, Script, Server, credentials_json};
+use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -119,11 +120,114 @@ fn a_refresh_that_a_kill_cut_short_is_found_in_the_journal_until_its_replay() {
     assert!(!doctor(&home, &["--offline"]).has("journal-not-empty"));
 }
 
+/// What Claude Code leaves after a refresh that failed for good.
+fn wiped(mut entry: Value, with_registration: bool) -> String {
+    let members = entry.as_object_mut().unwrap();
+    members.remove("refreshToken");
+    members.insert("accessToken".into(), "".into());
+    members.insert("expiresAt".into(), 0.into());
+    if !with_registration {
+        members.remove("clientId");
+    }
+    findings::document(&[("lab", entry)])
+}
+
+#[test]
+fn a_wipe_by_a_session_that_refreshed_at_the_same_time_is_told_from_any_other() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let (first, second) = (lab.grant(HOUR), lab.grant(HOUR));
+    let stored = |grant: &Grant| findings::document(&[("lab", grant.entry("lab"))]);
+    let home = home_with(&stored(&first));
+    let mut daemon = home.daemon();
+    // One session's refresh, and at once the stub of another whose refresh came too late. The server revoked the family at that.
+    rewrite(&home, &stored(&second));
+    daemon.wait_for("new tokens");
+    assert!(lab.kill(&first.refresh_token) && lab.kill(&second.refresh_token));
+    rewrite(&home, &wiped(second.entry("lab"), true));
+    wait_until(&home, "sessions-collided", true);
+    let run = doctor(&home, &["--offline"]);
+    let finding = run.finding("sessions-collided");
+    assert!(finding["means"].as_str().unwrap().contains("overwrote each other"), "{finding}");
+    assert_eq!((run.names.len(), &finding["cure"]), (1, &"claude mcp login lab".into()));
+    assert!(daemon.terminate().0.success());
+
+    rewrite(&home, &stored(&lab.grant(HOUR)));
+    assert!(found(&home).is_empty());
+}
+
+#[test]
+fn a_wipe_that_took_the_registration_too_is_told_from_one_that_took_the_tokens_alone() {
+    let home = home_with(&wiped(findings::entry("lab", json!({})), false));
+    let run = doctor(&home, &["--offline"]);
+    // The registration is gone already: a login makes a new one.
+    assert_eq!(run.finding("registration-gone")["cure"], "claude mcp login lab");
+    rewrite(&home, &wiped(findings::entry("lab", json!({})), true));
+    assert_eq!(found(&home), ["login-wiped"]);
+    rewrite(&home, &findings::good());
+    assert!(found(&home).is_empty());
+}
+
+#[test]
+fn a_logout_that_was_watched_is_told_from_a_login_that_never_was() {
+    let stub = json!({"accessToken": "", "refreshToken": "", "expiresAt": null});
+    let stub = || findings::document(&[("lab", findings::entry("lab", stub.clone()))]);
+    let home = home_with(&stub());
+    let means = |home: &Home| doctor(home, &["--offline"]).finding("not-logged-in")["means"].to_string();
+    assert!(means(&home).contains("none was made yet, or a logout ended it"), "{}", means(&home));
+    let daemon = home.daemon();
+    let watched = |event: &str| {
+        let end = Instant::now() + PATIENCE;
+        while !home.told(&["history", "lab"]).1.contains(event) {
+            assert!(Instant::now() < end, "{}", home.told(&["history"]).1);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    rewrite(&home, &findings::good());
+    watched("  lab  logged in ");
+    rewrite(&home, &stub());
+    watched("  lab  removed ");
+    assert!(means(&home).contains("there is no login: a logout ended it, "), "{}", means(&home));
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn a_server_that_never_gives_refresh_tokens_is_told_from_one_that_gave_none_to_this_login() {
+    let never = Script { refresh_tokens: false, ..Script::default() };
+    let server = Server::start(Script::default()).unwrap();
+    let (lab, other) = (server.add("lab", never), server.add("other", Script::default()));
+    let without = |name: &str, grant: &Grant, scope: &str| {
+        let mut entry = grant.entry(name);
+        entry["scope"] = scope.into();
+        entry.as_object_mut().unwrap().remove("refreshToken");
+        findings::document(&[(name, entry)])
+    };
+    let home = home_with(&without("lab", &lab.grant(HOUR), "mcp"));
+    assert_eq!(found(&home), ["no-refresh-token"], "nobody was asked");
+    let run = doctor(&home, &[]);
+    assert!(run.has("server-without-refresh") && !run.has("no-refresh-token"), "{:?}", run.names);
+    // It has changed its mind.
+    lab.set(|script| script.refresh_tokens = true);
+    assert!(!doctor(&home, &[]).has("server-without-refresh"));
+
+    for (scope, part) in [
+        ("mcp", "offers the scope `offline_access`, which this login has not"),
+        ("mcp offline_access", "though not to this login"),
+    ] {
+        rewrite(&home, &without("other", &other.grant(HOUR), scope));
+        let run = doctor(&home, &[]);
+        let means = run.finding("no-refresh-token")["means"].as_str().unwrap();
+        assert!(means.contains(part), "{means}");
+    }
+    rewrite(&home, &credentials_json([("other", &other.grant(HOUR))]));
+    assert_eq!(doctor(&home, &[]).names, ["agent-not-running"]);
+}
+
 #[test]
 fn an_authorization_server_in_trouble_is_told_from_one_that_is_away() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-    let entry = findings::entry("lab", serde_json::json!({"serverUrl": url}));
+    let entry = findings::entry("lab", json!({"serverUrl": url}));
     let home = home_with(&findings::document(&[("lab", entry)]));
     let answer = |status: &'static str| {
         let listener = listener.try_clone().unwrap();

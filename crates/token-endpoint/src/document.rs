@@ -12,6 +12,10 @@ pub(crate) struct Document {
     #[serde(default, deserialize_with = "lenient")]
     pub(crate) token_endpoint_auth_methods_supported: Option<Vec<String>>,
     #[serde(default, deserialize_with = "lenient")]
+    pub(crate) grant_types_supported: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(crate) scopes_supported: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(crate) resource: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(crate) authorization_servers: Option<Vec<String>>,

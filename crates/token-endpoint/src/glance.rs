@@ -1,6 +1,7 @@
 //! Requests of which only the head of the answer is of interest: is somebody there, and what do they think of this token?
 
-use crate::{Http, SendError, UnsentKind, date, origin};
+use crate::document::Document;
+use crate::{Http, SendError, ServerHints, UnsentKind, body, date, discover, origin};
 use http::{HeaderValue, Method, header};
 use jiff::Timestamp;
 use oauth_secret::AccessToken;
@@ -26,6 +27,15 @@ pub struct Glance {
     pub status: u16,
     /// The server's clock, where it says it.
     pub date: Option<Timestamp>,
+}
+
+/// What the metadata of an authorization server says about refresh tokens (RFC 8414, section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshOffer {
+    /// Whether `refresh_token` is among the grant types; `None` where they are not named.
+    pub refresh_token: Option<bool>,
+    /// Whether `offline_access` is among the scopes.
+    pub offline_access: bool,
 }
 
 impl Http {
@@ -74,6 +84,21 @@ impl Http {
         let mut request = reqwest::Request::new(Method::GET, url);
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         Ok(glance(&self.begin(request).await?))
+    }
+
+    /// Asks the server's metadata whether it gives refresh tokens; `None` where that cannot be found out now.
+    pub async fn refresh_offer(&self, hints: &ServerHints) -> Option<RefreshOffer> {
+        let metadata = discover(self, hints).await.ok()?;
+        // Where nothing is published, the source is a sentence.
+        let source = allowed(&metadata.source, &hints.server_url).ok()?;
+        let answer = self.get(&source).await.ok()?;
+        let published: Document = serde_json::from_str(&body::text(&answer)).ok()?;
+        let names = |list: &Option<Vec<String>>, name: &str| list.iter().flatten().any(|known| known == name);
+        let grants = &published.grant_types_supported;
+        Some(RefreshOffer {
+            refresh_token: grants.is_some().then(|| names(grants, "refresh_token")),
+            offline_access: names(&published.scopes_supported, "offline_access"),
+        })
     }
 }
 

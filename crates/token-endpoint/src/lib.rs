@@ -47,7 +47,7 @@ pub use answer::{Answer, TokenPair};
 pub use date::date_header;
 pub use discovery::{DiscoveryError, discover};
 pub use failure::{SendError, UnsentKind};
-pub use glance::Glance;
+pub use glance::{Glance, RefreshOffer};
 pub use hints::ServerHints;
 pub use http_client::{Http, HttpError, HttpOptions, Limits};
 pub use interpretation::interpret;

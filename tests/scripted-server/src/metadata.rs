@@ -46,7 +46,7 @@ fn server(site: &Site, script: &Script) -> Decision {
         "registration_endpoint": format!("{url}/register"),
         "scopes_supported": crate::site::SCOPE.split(' ').collect::<Vec<_>>(),
         "response_types_supported": ["code"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": if script.refresh_tokens { &["authorization_code", "refresh_token"][..] } else { &["authorization_code"] },
         "token_endpoint_auth_methods_supported": [script.client_auth.method()],
         "code_challenge_methods_supported": ["S256"]
     });

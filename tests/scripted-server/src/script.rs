@@ -18,6 +18,8 @@ pub struct Script {
     pub reuse: Reuse,
     /// The old access token dies when the refresh token rotates (Notion).
     pub old_access_dies: bool,
+    /// Whether a login brings a refresh token, as the metadata says.
+    pub refresh_tokens: bool,
     /// Life of a refresh token, announced as `refresh_expires_in` (Keycloak).
     #[serde(rename = "refresh_lifetime_s", with = "crate::seconds::optional")]
     pub refresh_lifetime: Option<Duration>,
@@ -56,6 +58,7 @@ impl Default for Script {
             rotates: true,
             reuse: Reuse::default(),
             old_access_dies: false,
+            refresh_tokens: true,
             refresh_lifetime: None,
             jwt: false,
             client_auth: ClientAuth::default(),

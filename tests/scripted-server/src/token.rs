@@ -91,7 +91,13 @@ fn exchange(state: &mut SiteState, request: &Request, form: &Form) -> Result {
         (form.get("code").unwrap_or_default(), form.get("redirect_uri").unwrap_or_default());
     let SiteState { script, ledger } = state;
     match ledger.exchange(script, Instant::now(), code, &client_id, redirect_uri, challenge.as_deref()) {
-        Ok(pair) => success(Outcome::Exchanged, &pair),
+        Ok(pair) => {
+            let mut result = success(Outcome::Exchanged, &pair);
+            if let (false, Some(members)) = (script.refresh_tokens, result.body.as_object_mut()) {
+                members.remove("refresh_token");
+            }
+            result
+        }
         Err(why) => Result::error(Outcome::BadRequest, 400, "invalid_grant", why),
     }
 }

@@ -1,18 +1,11 @@
-use super::Finding;
 use super::facts::{Facts, StoreFacts};
 use super::finding::Sure::{Certain, Likely, Possible};
-use super::finding::Weight;
-use crate::action;
+use super::{Finding, logins};
 use crate::words::{length, quoted};
-use claude_store::{ExpiresAt, StubKind};
-use jiff::Timestamp;
+use claude_store::ExpiresAt;
 use oauth_secret::TokenDigest;
-use refresh_engine::{EntryReport, Expiry, Need, SHORT_LIFE, Seen};
+use refresh_engine::{EntryReport, Expiry, SHORT_LIFE, Seen};
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// A login that nobody can refresh is trouble when it has no longer than this to live.
-const FORETOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The logins: each by itself, and all beside each other.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -30,144 +23,24 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 
 fn one(seen: &Seen, report: Option<&EntryReport>, store: &StoreFacts, facts: &Facts) -> Vec<Finding> {
     let name = &seen.entry.server_name;
-    let login = format!("claude mcp login {}", quoted(name));
     let mut findings = Vec::new();
     if let Some(kind) = seen.entry.stub_kind() {
-        findings.push(stub(kind, seen, store, facts.now, login));
+        findings.push(logins::stub(kind, seen, store, facts));
     } else if seen.refresh.is_none() {
-        findings.push(no_refresh_token(seen, facts.now, login));
+        findings.push(logins::no_refresh_token(seen, facts));
     } else if let Some(need) = report.and_then(|report| report.need.as_ref()) {
-        findings.push(needs_login(need, name));
+        findings.push(logins::needs_login(need, name));
     } else if seen.expiry.moment().is_some_and(|end| end <= facts.now) && !facts.waits_to_be_saved(seen) {
-        findings.push(expired(seen, facts, name));
+        findings.push(logins::expired(seen, facts, name));
     }
     if store.refused.contains(name) {
-        findings.push(refused(seen, name));
+        findings.push(logins::refused(seen, name));
     }
     if !seen.entry.is_stub() {
         findings.extend(lifetime(seen, report));
         findings.extend(not_configured(seen, store));
     }
     findings
-}
-
-/// A login that is gone, told apart by what it left behind.
-fn stub(kind: StubKind, seen: &Seen, store: &StoreFacts, now: Timestamp, login: String) -> Finding {
-    let refused = seen.entry.discovery.tokenless_rejected_at;
-    let refused = refused.and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    let written = store.stamp.and_then(|stamp| Timestamp::try_from(stamp.modified).ok());
-    let since = match refused.or(written) {
-        Some(at) => format!("{} ago or earlier", ago(at, now)),
-        None => "at an unknown time".to_owned(),
-    };
-    match kind {
-        StubKind::FailedRefresh => Finding::trouble(
-            "login-wiped",
-            Certain,
-            format!(
-                "a refresh by Claude Code failed for good and it threw the tokens away, {since}: the refresh token was dead, \
-                 spent by another session, or the server forgot the registration"
-            ),
-            login,
-        ),
-        StubKind::LoggedOut => Finding::trouble(
-            "not-logged-in",
-            Certain,
-            format!("there is no login: none was made yet, or a logout ended it, {since}"),
-            login,
-        ),
-    }
-}
-
-fn no_refresh_token(seen: &Seen, now: Timestamp, login: String) -> Finding {
-    let left = seen.expiry.moment().map(|end| Duration::try_from(end.duration_since(now)).ok());
-    match left {
-        None => Finding::note(
-            "no-refresh-token",
-            Certain,
-            "the server gave an access token without an end and no refresh token; there is nothing to refresh",
-            "nothing, unless the server refuses it; mcp-refreshd check --live asks",
-        ),
-        Some(left) => {
-            let weight = match left {
-                Some(left) if left > FORETOLD => Weight::Note,
-                _ => Weight::Trouble,
-            };
-            let when = left.map_or("has ended".to_owned(), |left| format!("ends in {}", length(left)));
-            Finding::weighing(
-                weight,
-                "no-refresh-token",
-                Certain,
-                format!(
-                    "the server gave no refresh token, so nobody can refresh this login, which {when}. Some servers never give \
-                     one; others do where the scope `offline_access` is asked for"
-                ),
-                format!("{login} (each time it ends)"),
-            )
-        }
-    }
-}
-
-/// What only a new login mends, each cause by its own name: they are easily confused.
-fn needs_login(need: &Need, name: &str) -> Finding {
-    let (finding, more) = match need {
-        Need::Dead { .. } => {
-            ("login-ended", "the server says that the stored refresh token will never work again")
-        }
-        Need::ClientDead { .. } => {
-            ("registration-gone", "the login failed because of the registration, not because of the token")
-        }
-        Need::Refused { .. } => ("refresh-refused", "the server does not say that the login has ended"),
-        Need::Spent => (
-            "token-spent",
-            "sessions that refreshed at the same time overwrote each other, or a backup was restored",
-        ),
-        Need::EndpointMoved { .. } => ("endpoint-moved", "nothing was sent to the new place"),
-        Need::NoEndpoint { .. } => ("no-token-endpoint", "so there is nowhere to refresh"),
-        Need::NoServerUrl => ("entry-without-server", "so there is nowhere to refresh"),
-        Need::NoRefreshToken => ("no-refresh-token", "so nobody can refresh it"),
-        Need::Stub => ("not-logged-in", "the entry holds no token"),
-    };
-    Finding::trouble(
-        finding,
-        Certain,
-        format!("{}; {more}", action::why(need)),
-        action::what_to_type(need, name),
-    )
-}
-
-/// The look-alike: Claude Code may call this "Token expired without refresh token".
-fn expired(seen: &Seen, facts: &Facts, name: &str) -> Finding {
-    let refresh = seen.refresh.map(|refresh| refresh.fingerprint().to_string()).unwrap_or_default();
-    let why = if facts.runs() {
-        "the agent has not been able to refresh it yet; `mcp-refreshd status` says why"
-    } else {
-        "nobody refreshed it, because the agent does not run"
-    };
-    Finding::trouble(
-        "expired-but-refreshable",
-        Certain,
-        format!(
-            "the access token has ended, and a refresh token is stored (fingerprint {refresh}), whatever Claude Code says \
-             (\"Token expired without refresh token\", \"Needs authentication\"): {why}"
-        ),
-        format!("mcp-refreshd refresh {}", quoted(name)),
-    )
-}
-
-/// The look-alike: `/mcp` and Reconnect says success then, and refreshes nothing.
-fn refused(seen: &Seen, name: &str) -> Finding {
-    let cure = match seen.refresh {
-        Some(_) => format!("mcp-refreshd refresh {} --force", quoted(name)),
-        None => format!("claude mcp login {}", quoted(name)),
-    };
-    Finding::trouble(
-        "refused-though-good",
-        Certain,
-        "the server answers 401 to a token that the store calls good: it was revoked there. `/mcp` and Reconnect may say \
-         success all the same; it refreshes nothing",
-        cure,
-    )
 }
 
 fn lifetime(seen: &Seen, report: Option<&EntryReport>) -> Option<Finding> {
@@ -274,8 +147,4 @@ fn disagreeing(facts: &Facts) -> Vec<Finding> {
         }
     }
     findings
-}
-
-fn ago(at: Timestamp, now: Timestamp) -> String {
-    length(now.duration_since(at).try_into().unwrap_or_default())
 }

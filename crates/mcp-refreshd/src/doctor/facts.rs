@@ -1,10 +1,11 @@
 use super::keychain::KeychainFacts;
-use super::origins::{OriginFacts, ask_origins, ask_servers};
+use super::origins::{OriginFacts, ask_offers, ask_origins, ask_servers};
 use crate::agent::{Machine, storage_folders};
 use crate::client::ClaudeCode;
 use crate::clock::SystemClock;
 use crate::command::reach;
 use crate::config::Config;
+use crate::history::{Biography, biographies};
 use crate::network;
 use crate::paths::Paths;
 use crate::protocol::{Answer, Ask};
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use token_endpoint::HttpError;
+use token_endpoint::{HttpError, RefreshOffer};
 use user_agent_service::Standing;
 
 /// The variables that name a proxy, as the HTTP client reads them.
@@ -43,6 +44,10 @@ pub(super) struct Facts {
     pub(super) proxy_configured: bool,
     pub(super) stores: Vec<StoreFacts>,
     pub(super) origins: Vec<OriginFacts>,
+    /// What the authorization servers of logins without refresh token say about such tokens, by the MCP server's URL.
+    pub(super) offers: BTreeMap<String, RefreshOffer>,
+    /// What the history knows of each entry, by the store's location and the key.
+    pub(super) pasts: BTreeMap<(String, String), Biography>,
     pub(super) network_trouble: Option<HttpError>,
     /// What Claude Code in this shell would use.
     pub(super) shell_folder: StorageFolder,
@@ -127,11 +132,12 @@ impl Facts {
         for folder in folders(config, paths, &agent) {
             stores.push(StoreFacts::gather(config, paths, folder, &records).await);
         }
-        let (mut origins, mut network_trouble) = (Vec::new(), None);
+        let (mut origins, mut offers, mut network_trouble) = (Vec::new(), BTreeMap::new(), None);
         if reach_out != Reach::Nobody {
             match network::http(&config.network) {
                 Ok(http) => {
                     origins = ask_origins(&http, &stores).await;
+                    offers = ask_offers(&http, &stores).await;
                     if reach_out == Reach::Tokens {
                         for store in &mut stores {
                             store.refused = ask_servers(&http, &store.entries).await;
@@ -151,6 +157,8 @@ impl Facts {
             proxy_configured: config.network.proxy.is_some(),
             stores,
             origins,
+            offers,
+            pasts: biographies(&paths.state),
             network_trouble,
             shell_folder: StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home),
             claude: find_claude(),
@@ -161,6 +169,12 @@ impl Facts {
 
     pub(super) fn runs(&self) -> bool {
         !matches!(self.agent, Agent::Stopped)
+    }
+
+    /// What the history knows of this entry.
+    pub(super) fn past_of(&self, store: &StoreFacts, seen: &Seen) -> Biography {
+        let place = (store.path.display().to_string(), seen.entry.key.to_string());
+        self.pasts.get(&place).cloned().unwrap_or_default()
     }
 
     /// Whether the agent holds a new pair for this entry that it could not write yet.

@@ -4,7 +4,7 @@ use super::facts::StoreFacts;
 use jiff::Timestamp;
 use refresh_engine::{EntryReport, Seen};
 use std::collections::BTreeMap;
-use token_endpoint::{Glance, Http, SendError};
+use token_endpoint::{Glance, Http, RefreshOffer, SendError, ServerHints};
 use tokio::task::spawn_local;
 
 /// As many origins are asked; more of them would not tell more.
@@ -54,6 +54,35 @@ pub(super) async fn ask_origins(http: &Http, stores: &[StoreFacts]) -> Vec<Origi
         all.extend(task.await);
     }
     all
+}
+
+/// Asks the authorization server of each login without refresh token whether it gives such tokens at all.
+pub(super) async fn ask_offers(http: &Http, stores: &[StoreFacts]) -> BTreeMap<String, RefreshOffer> {
+    let without = stores.iter().flat_map(|store| &store.entries).map(|(seen, _)| &seen.entry);
+    let without = without.filter(|entry| !entry.is_stub() && entry.refresh_token.is_none());
+    let hints: BTreeMap<_, _> = without
+        .filter_map(|entry| {
+            let server_url = entry.server_url.clone()?;
+            let hints = ServerHints {
+                server_url: server_url.clone(),
+                issuer: entry.issuer.clone(),
+                authorization_server_url: entry.discovery.authorization_server_url.clone(),
+                auth_server_metadata_url: entry.discovery.auth_server_metadata_url.clone(),
+                resource_metadata_url: entry.discovery.resource_metadata_url.clone(),
+            };
+            Some((server_url, hints))
+        })
+        .collect();
+    let ask = |(server_url, hints): (String, ServerHints)| {
+        let http = http.clone();
+        spawn_local(async move { Some((server_url, http.refresh_offer(&hints).await?)) })
+    };
+    let tasks: Vec<_> = hints.into_iter().take(ORIGINS_AT_MOST).map(ask).collect();
+    let mut offers = BTreeMap::new();
+    for task in tasks {
+        offers.extend(task.await.ok().flatten());
+    }
+    offers
 }
 
 /// Asks each server whose token should be good; gives the names of those that refuse it.

@@ -1,3 +1,4 @@
+use super::biography::biographies;
 use super::canvas::Canvas;
 use super::coverage::{Coverage, State, coverage};
 use super::file::{FULL, Past, append, read};
@@ -358,6 +359,32 @@ fn beside_the_state_stand_the_last_five_events_of_that_entry() {
     fs::create_dir(folder.path().join("history.jsonl")).unwrap();
     assert!(told(&mut recent, "lab|00").is_empty());
     assert!(recent.trouble().unwrap().contains("history.jsonl"), "{recent:?}");
+}
+
+#[test]
+fn a_wipe_is_a_collision_only_shortly_after_a_write_that_was_watched() {
+    let lab = ("lab|00", "lab");
+    let biography = |events: &[(i64, Event)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History::open(folder.path());
+        history.note(at(0), ALL, &Event::StoreSeen { entries: 1 });
+        for (minute, event) in events {
+            history.note(at(*minute), Subject { store: STORE, entry: Some(lab) }, event);
+        }
+        biographies(folder.path()).remove(&(STORE.to_owned(), lab.0.to_owned())).unwrap_or_default()
+    };
+    let wiped = || stub(StubKind::FailedRefresh);
+    let collided = biography(&[(0, held("one", 60)), (9, held("two", 70)), (10, wiped())]);
+    assert_eq!(collided.collided, Some(Duration::from_secs(60)));
+    assert_eq!((collided.had_login, collided.ended_at), (true, Some(at(10))));
+    let late = biography(&[(0, held("one", 60)), (8, held("two", 70)), (10, wiped())]);
+    assert_eq!((late.collided, late.ended_at), (None, Some(at(10))));
+    let logout = biography(&[(9, held("one", 60)), (9, held("two", 70)), (10, stub(StubKind::LoggedOut))]);
+    assert_eq!((logout.collided, logout.had_login), (None, true));
+    let healed = biography(&[(9, held("one", 60)), (10, wiped()), (11, held("two", 70))]);
+    assert_eq!((healed.collided, healed.ended_at), (None, None));
+    let never = biography(&[(0, wiped())]);
+    assert_eq!((never.had_login, never.ended_at), (false, None));
 }
 
 #[test]

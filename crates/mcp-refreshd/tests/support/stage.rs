@@ -53,7 +53,10 @@ fn one(situation: &str) -> One {
         "fresh" => One::with(Script::default(), HOUR).run(),
         "eight-hours" => eight_hours(),
         "skipped" => skipped(),
-        "wiped" => stub(json!({"expiresAt": 0, "discoveryState": {"tokenlessRejectedAt": minutes_ago(20)}})),
+        // With the registration in it: of a token that was called dead.
+        "wiped" => stub(json!({
+            "expiresAt": 0, "clientId": "made-up", "discoveryState": {"tokenlessRejectedAt": minutes_ago(20)}
+        })),
         "logged-out" => stub(json!({"discoveryState": {"tokenlessRejectedAt": minutes_ago(20)}})),
         "no-refresh-token" => {
             let one = One::with(Script::default(), EXPIRED);
