@@ -1,5 +1,6 @@
 use super::keychain::KeychainFacts;
 use super::origins::{OriginFacts, ask_offers, ask_origins, ask_servers};
+use super::surroundings::{find_claude, lingers};
 use crate::agent::{Machine, storage_folders};
 use crate::client::ClaudeCode;
 use crate::clock::SystemClock;
@@ -20,7 +21,6 @@ use claude_store::{
 use jiff::Timestamp;
 use refresh_engine::{EntryReport, Journal, Records, Seen, inspect};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use token_endpoint::{HttpError, RefreshOffer};
@@ -297,43 +297,4 @@ fn temporaries(folder: &StorageFolder) -> Vec<Temporary> {
     let mut found: Vec<_> = found.collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
-}
-
-/// The `claude` that this shell would run.
-fn find_claude() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let candidate =
-        std::env::split_paths(&path).map(|folder| folder.join("claude")).find(|path| path.is_file())?;
-    std::fs::canonicalize(candidate).ok()
-}
-
-/// Whether the services of this user run while nobody is logged in. `None` where no systemd runs or somebody sits at a desktop.
-fn lingers(root: &Path, env: &dyn Fn(&str) -> Option<OsString>) -> Option<bool> {
-    let variable = |name| env(name).filter(|value| !value.is_empty());
-    let headless = variable("DISPLAY").is_none() && variable("WAYLAND_DISPLAY").is_none();
-    if !headless || !root.join("run/systemd/system").is_dir() {
-        return None;
-    }
-    let user = variable("USER")?;
-    Some(root.join("var/lib/systemd/linger").join(user).exists())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lingering_is_a_question_only_without_a_desktop_and_with_systemd() {
-        let root = tempfile::tempdir().unwrap();
-        let at_desk = |name: &str| ["USER", "DISPLAY"].contains(&name).then(|| OsString::from("me"));
-        let far_away = |name: &str| (name == "USER").then(|| OsString::from("me"));
-        assert_eq!(lingers(root.path(), &far_away), None);
-        std::fs::create_dir_all(root.path().join("run/systemd/system")).unwrap();
-        assert_eq!(lingers(root.path(), &at_desk), None);
-        assert_eq!(lingers(root.path(), &far_away), Some(false));
-        let linger = root.path().join("var/lib/systemd/linger");
-        std::fs::create_dir_all(&linger).unwrap();
-        std::fs::write(linger.join("me"), "").unwrap();
-        assert_eq!(lingers(root.path(), &far_away), Some(true));
-    }
 }
