@@ -11,36 +11,14 @@
 mod peer;
 mod support;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use peer::{Peer, Reply, text};
-use scripted_server::{Answer, Grant, HttpReply, Script, Server, credentials_json};
+use peer::{Peer, entry, home_with, text};
+use scripted_server::{Answer, HttpReply, Script, Server};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::time::{Duration, Instant};
 use support::{Daemon, Home, PATIENCE};
 
 const EXPIRED: Duration = Duration::ZERO;
-
-/// An expired entry of a server at this address.
-fn entry(name: &str, url: &str, more: Value) -> (String, Value) {
-    let mut entry = json!({
-        "serverName": name, "serverUrl": url, "accessToken": format!("at_{name}"), "refreshToken": format!("rt_of_{name}"),
-        "expiresAt": 1, "clientId": "made-up", "scope": "mcp"
-    });
-    entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    (format!("{name}|00"), entry)
-}
-
-/// A home with these entries beside those of honest servers.
-fn home_with(honest: &[(&str, &Grant)], others: impl IntoIterator<Item = (String, Value)>) -> Home {
-    let mut document: Value = serde_json::from_str(&credentials_json(honest.iter().copied())).unwrap();
-    document["mcpOAuth"].as_object_mut().unwrap().extend(others);
-    let home = Home::new();
-    home.store(&document.to_string());
-    home
-}
 
 /// Waits until every server had a result or needs a person.
 fn settled(home: &Home) -> Value {
@@ -146,109 +124,6 @@ fn a_redirect_of_the_token_endpoint_takes_the_token_nowhere() {
         assert!(home.stored().contains(&grant.refresh_token), "{name} lost its token");
     }
     assert!(daemon.terminate().0.success());
-}
-
-/// Bytes that inflate to a thousand times as many.
-fn bomb() -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    for _ in 0..512 {
-        encoder.write_all(&[b' '; 1 << 20]).unwrap();
-    }
-    encoder.finish().unwrap()
-}
-
-#[test]
-fn answers_without_measure_cost_little_memory_and_hold_up_nobody() {
-    let server = Server::start(Script::default()).unwrap();
-    let honest = server.add("honest", Script::default());
-    let bomb = bomb();
-    assert!(bomb.len() < 1 << 20);
-    let members: String = (0..10_000).map(|number| format!("\"m{number}\":[{number}],")).collect();
-    let members = format!(r#"{{{members}"error":"invalid_request"}}"#);
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let answer = move |base: &str, path: &str| {
-        let (kind, rest) = path.trim_start_matches('/').split_once('/').unwrap_or(("", ""));
-        match (kind, rest) {
-            (".well-known", rest) => {
-                // Of a path behind the known name: which server is meant.
-                let Some((_, site)) = rest.split_once('/') else { return text(404, "") };
-                let site = site.trim_end_matches("/mcp");
-                if site.starts_with("meta-") {
-                    return unmeasured(site.trim_start_matches("meta-"), &bomb, &members, &deep);
-                }
-                text(
-                    200,
-                    &json!({"issuer": format!("{base}/{site}"), "token_endpoint": format!("{base}/{site}/token")})
-                        .to_string(),
-                )
-            }
-            (kind, "token") => unmeasured(kind, &bomb, &members, &deep),
-            _ => text(404, ""),
-        }
-    };
-    let peer = Peer::start(answer);
-    let kinds = ["bomb", "members", "deep", "endless", "headers", "drip"];
-    let names = kinds.iter().flat_map(|kind| [(*kind).to_owned(), format!("meta-{kind}")]);
-    let others: Vec<_> = names
-        .map(|name| {
-            let base = peer.url(&format!("/{name}"));
-            let hints = json!({"discoveryState": {"authorizationServerUrl": base}, "issuer": base});
-            entry(&name, &format!("{base}/mcp"), hints)
-        })
-        .collect();
-    let grant = honest.grant(EXPIRED);
-    let home = home_with(&[("honest", &grant)], others.clone());
-    let began = Instant::now();
-    let mut daemon = Daemon::start(home.command(&["run"]));
-    daemon.wait_for("honest: refreshed");
-    assert!(began.elapsed() < Duration::from_secs(10), "the honest server waited {:?}", began.elapsed());
-    // All but those that drip have their answer at once, and the agent answers people all the while.
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let status = home.status();
-        let waiting = status["servers"].as_array().unwrap().iter().filter(|server| {
-            server["last_refresh"].is_null() && !server["name"].as_str().unwrap().contains("drip")
-        });
-        // Metadata that cannot be had is no refresh: it has no result.
-        if waiting.filter(|server| !server["name"].as_str().unwrap().starts_with("meta-")).count() == 0 {
-            break;
-        }
-        assert!(Instant::now() < end, "{status:#}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    for kind in kinds {
-        assert!(
-            peer.requests().iter().any(|request| request.starts_with(&format!("POST /{kind}/token "))),
-            "{kind}"
-        );
-    }
-    if cfg!(target_os = "linux") {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
-        let most = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        let kilobytes: u64 = most.split_whitespace().nth(1).unwrap().parse().unwrap();
-        eprintln!("{} peers without measure: at most {kilobytes} kB resident", others.len());
-        assert!(kilobytes < 64 * 1024, "{most}");
-    }
-    for (_, entry) in &others {
-        assert!(home.stored().contains(entry["refreshToken"].as_str().unwrap()), "a token was lost: {entry}");
-    }
-}
-
-fn unmeasured(kind: &str, bomb: &[u8], members: &str, deep: &str) -> Reply {
-    let endless = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"a\":\"";
-    match kind {
-        "bomb" => {
-            let length = bomb.len();
-            let head =
-                format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n");
-            Reply::Bytes([head.as_bytes(), bomb].concat())
-        }
-        "members" => text(400, members),
-        "deep" => text(400, deep),
-        "endless" => Reply::Endless(endless.into(), vec![b'x'; 64 * 1024], Duration::ZERO),
-        "headers" => Reply::Endless("HTTP/1.1 200 OK\r\n".into(), b"X-Y: z\r\n".repeat(1000), Duration::ZERO),
-        _ => Reply::Endless(endless.into(), b"x".to_vec(), Duration::from_millis(500)),
-    }
 }
 
 #[test]

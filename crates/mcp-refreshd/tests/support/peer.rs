@@ -3,6 +3,9 @@
 // Each test file is a program of its own and uses only some of this.
 #![allow(dead_code)]
 
+use super::support::Home;
+use scripted_server::{Grant, credentials_json};
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -92,4 +95,26 @@ fn attend(
             }
         }
     }
+}
+
+/// An expired entry of a server at this address.
+pub(crate) fn entry(name: &str, url: &str, more: Value) -> (String, Value) {
+    let mut entry = json!({
+        "serverName": name, "serverUrl": url, "accessToken": format!("at_{name}"), "refreshToken": format!("rt_of_{name}"),
+        "expiresAt": 1, "clientId": "made-up", "scope": "mcp"
+    });
+    entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    (format!("{name}|00"), entry)
+}
+
+/// A home with these entries beside those of honest servers.
+pub(crate) fn home_with(
+    honest: &[(&str, &Grant)],
+    others: impl IntoIterator<Item = (String, Value)>,
+) -> Home {
+    let mut document: Value = serde_json::from_str(&credentials_json(honest.iter().copied())).unwrap();
+    document["mcpOAuth"].as_object_mut().unwrap().extend(others);
+    let home = Home::new();
+    home.store(&document.to_string());
+    home
 }
