@@ -24,13 +24,13 @@ use stage::Stage;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::Home;
 use terminal::Terminal;
 
 /// Commands that do not end, or that build; each is run by the test that is named.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     ("cargo install --locked --path crates/mcp-refreshd", ".ci/run"),
     ("mcp-refreshd run", "daemon.rs, in every test"),
+    ("mcp-refreshd install", "tests/systemd, in every scenario: it needs a service manager"),
     ("mcp-refreshd status --watch", "status.rs, on a terminal and off it"),
     ("mcp-refreshd logs --follow", "logs.rs"),
     ("cargo run --release -p demo", ".ci/run"),
@@ -93,14 +93,15 @@ fn shown_in(file: &Path) -> Vec<Shown> {
 }
 
 /// Runs it in a shell on a terminal of 80 columns, both outputs together.
-fn seen(home: &Home, command: &str) -> String {
+fn seen(stage: &Stage, command: &str) -> String {
+    let home = stage.home();
     let program = home.command(&[]).get_program().to_owned();
     let folder = Path::new(&program).parent().unwrap().to_owned();
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.display());
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(format!("exec 2>&1; {command}")).current_dir(home.path()).env_clear();
     shell.env("HOME", home.path()).env("PATH", path);
-    shell.envs([("TERM", "xterm"), ("LANG", "C.UTF-8"), ("NO_COLOR", "1")]);
+    shell.envs([("TERM", "xterm"), ("LANG", "C.UTF-8"), ("NO_COLOR", "1")]).envs(stage.variables());
     Terminal::start(shell, 80, 50).end().1
 }
 
@@ -214,7 +215,7 @@ fn run_page(file: &Path, six: &mut Option<Stage>) -> (usize, Vec<(usize, usize, 
             name => stages.entry(name.to_owned()).or_insert_with(|| Stage::set(name)),
         };
         let home = stage.home();
-        let text = seen(home, &shown.command).replace('\r', "");
+        let text = seen(stage, &shown.command).replace('\r', "");
         let plain = |line: &str| essence(line, home.path());
         let mut expected: Vec<_> = shown.output.iter().map(|line| plain(line)).collect();
         while expected.last().is_some_and(String::is_empty) {

@@ -266,3 +266,30 @@ fn every_test_that_a_promise_names_is_there() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(seen > 10, "only {seen} tests are named");
 }
+
+/// Whoever looks a key up finds it.
+#[test]
+fn every_key_of_the_configuration_is_in_its_reference() {
+    let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_mcp-refreshd")).args(["config", "--defaults"]).output().unwrap();
+    let mut section = String::new();
+    let mut seen = 0;
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let line = line.trim_start_matches("# ");
+        if let Some((name, _)) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            section = if name.starts_with("servers.") {
+                "servers.\"NAME\".".to_owned()
+            } else {
+                format!("{name}.")
+            };
+        }
+        let Some((key, _)) = line.split_once(" = ") else { continue };
+        if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+            seen += 1;
+            let whole = format!("`{section}{key}`");
+            assert!(page.contains(&whole), "docs/configuration.md does not tell of {whole}");
+        }
+    }
+    assert!(seen > 10, "only {seen} keys were found");
+}

@@ -3,8 +3,10 @@
 use super::six::Six;
 use super::support::{Daemon, Home};
 use oauth_secret::RefreshToken;
+use scripted_security::{Behaviour, Keychain, program};
 use scripted_server::{ClientAuth, Grant, Script, Server, Site};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -35,6 +37,16 @@ impl Stage {
             Self::One(one) => &one.home,
         }
     }
+
+    /// Variables that its commands need.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, OsString)> {
+        match self {
+            Self::One(one) if one.on_a_mac => {
+                vec![("USER", "me".into()), ("MCP_REFRESHD_TEST_SECURITY", program().unwrap().into())]
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// A server called linear, its entry in a store, and, in most situations, the agent.
@@ -44,6 +56,8 @@ pub(crate) struct One {
     site: Site,
     /// Kept for its end: it is killed when this is dropped.
     _daemon: Option<Daemon>,
+    /// Its document is in a Keychain, played by a scripted tool.
+    on_a_mac: bool,
 }
 
 fn one(situation: &str) -> One {
@@ -103,6 +117,12 @@ fn one(situation: &str) -> One {
             fs::set_permissions(one.home.credentials(), fs::Permissions::from_mode(0o644)).unwrap();
             one
         }
+        "keychain-locked" => in_a_keychain(|_, script| script.locked = true),
+        "keychain-refused" => in_a_keychain(|_, script| script.refuses = Some(51)),
+        "keychain-hidden" => in_a_keychain(|home, _| {
+            home.store(r#"{"mcpOAuth":{}}"#);
+            fs::set_permissions(home.credentials(), fs::Permissions::from_mode(0o600)).unwrap();
+        }),
         other => panic!("no situation is called {other}"),
     }
 }
@@ -120,7 +140,7 @@ impl One {
         fs::set_permissions(home.credentials(), fs::Permissions::from_mode(0o600)).unwrap();
         let configured = json!({"mcpServers": {"linear": {"type": "http", "url": site.mcp_url()}}});
         fs::write(home.path().join(".claude.json"), configured.to_string()).unwrap();
-        (Self { home, server, site, _daemon: None }, grant)
+        (Self { home, server, site, _daemon: None, on_a_mac: false }, grant)
     }
 
     fn run(self) -> Self {
@@ -149,6 +169,17 @@ impl One {
         let name: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         self.home.credentials().with_file_name(format!("mcp-refresh-{name}.lock.lock"))
     }
+}
+
+/// The document of a good login in a Keychain instead of the file.
+fn in_a_keychain(change: impl FnOnce(&Home, &mut Behaviour)) -> One {
+    let one = One::with(Script::default(), HOUR);
+    let keychain = Keychain::at(one.home.path()).unwrap();
+    keychain.put("Claude Code-credentials", "me", one.home.stored()).unwrap();
+    fs::remove_file(one.home.credentials()).unwrap();
+    one.home.configure("keychain = \"security\"\n");
+    keychain.behave(|script| change(&one.home, script)).unwrap();
+    One { on_a_mac: true, ..one }
 }
 
 fn minutes_ago(minutes: i64) -> i64 {
