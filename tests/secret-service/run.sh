@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The stores of a keyring, against a real gnome-keyring-daemon on a session bus of its own.
+# The store in a keyring, and the whole agent on it, with a real gnome-keyring-daemon on a session bus of its own.
 #
 #   tests/secret-service/run.sh [NAME]     # only the tests whose name contains NAME
 #
@@ -12,8 +12,10 @@ for program in dbus-run-session dbus-send gnome-keyring-daemon secret-tool; do
     command -v "$program" >/dev/null || { echo "needs $program" >&2; exit 2; }
 done
 
+tests() { cargo test --quiet -p claude-store -p mcp-refreshd --features keyring --test secret_service "$@"; }
+
 # Built first: the bus should not wait for a compiler.
-cargo test --quiet -p claude-store --features keyring --test secret_service --no-run
+tests --no-run
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -34,8 +36,8 @@ cat >"$folder/bus.conf" <<XML
 XML
 
 # Another home moves where the keyring's files are looked for; cargo keeps its own folders.
+export -f tests
 env CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" \
     HOME="$folder/home" XDG_RUNTIME_DIR="$folder/runtime" SECRET_SERVICE_TEST="$folder/keyrings" \
     dbus-run-session --config-file="$folder/bus.conf" -- \
-    cargo test --quiet -p claude-store --features keyring --test secret_service -- \
-    --test-threads=1 --nocapture "$@"
+    bash -c 'tests -- --test-threads=1 --nocapture "$@"' bash "$@"

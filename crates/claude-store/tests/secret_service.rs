@@ -9,130 +9,23 @@
     reason = "a test that meets anything unexpected should end"
 )]
 
+#[path = "../../../tests/secret-service/gnome_keyring.rs"]
+mod gnome_keyring;
+
 use claude_store::{
     ErrorKind, KeychainItem, KeyringError, KeyringStore, OsFileSystem, Published, ReadError, Snapshot,
     StorageFolder, Store, SystemKeyring, Version, WriteError,
 };
-use rustix::process::{Pid, Signal, kill_process};
-use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use gnome_keyring::{ACCOUNT, GnomeKeyring, LOGIN, SERVICE, call, items, put, put_document};
+use rustix::process::Signal;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 
-const SERVICE: &str = "Claude Code-credentials";
-const ACCOUNT: &str = "tester";
-const LOGIN: &str = "array:objpath:/org/freedesktop/secrets/collection/login";
 const OLD: &str = r#"{"claudeAiOauth":{"x":1},"mcpOAuth":{}}"#;
 const NEW: &str = r#"{"claudeAiOauth":{"x":1},"mcpOAuth":{"lab|00":{}}}"#;
 
 type SecretStore = KeyringStore<SystemKeyring>;
-
-/// There is one bus, and on it one keyring at a time.
-static BUS: Mutex<()> = Mutex::new(());
-
-/// A keyring daemon with its files, of its own for each test.
-struct Daemon {
-    process: Child,
-    files: PathBuf,
-    _turn: MutexGuard<'static, ()>,
-}
-
-impl Daemon {
-    /// A daemon whose keyring is open and empty.
-    fn start() -> Self {
-        let turn = BUS.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder =
-            std::env::var_os("SECRET_SERVICE_TEST").expect("run tests/secret-service/run.sh instead");
-        let files = PathBuf::from(folder);
-        let _ = fs::remove_dir_all(&files);
-        fs::create_dir_all(&files).unwrap();
-        let mut daemon = Self { process: spawn(&files, true), files, _turn: turn };
-        daemon.wait_until_it_answers();
-        daemon
-    }
-
-    /// Kills it without warning and starts another on the same files.
-    fn restart(&mut self, unlock: bool) {
-        self.kill();
-        self.process = spawn(&self.files, unlock);
-        self.wait_until_it_answers();
-    }
-
-    fn kill(&mut self) {
-        // It may be dead already.
-        let _ = self.process.kill();
-        self.process.wait().unwrap();
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
-    }
-
-    fn wait_until_it_answers(&mut self) {
-        let until = Instant::now() + Duration::from_secs(20);
-        while !call(&["org.freedesktop.Secret.Service.ReadAlias", "string:default"]).contains("collection") {
-            assert!(Instant::now() < until, "gnome-keyring-daemon does not come up");
-            assert!(self.process.try_wait().unwrap().is_none(), "gnome-keyring-daemon ended");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn lock(&self) {
-        call(&["org.freedesktop.Secret.Service.Lock", LOGIN]);
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn spawn(files: &PathBuf, unlock: bool) -> Child {
-    let mut command = Command::new("gnome-keyring-daemon");
-    command.args(["--foreground", "--components=secrets"]).env("XDG_DATA_HOME", files);
-    if unlock {
-        command.arg("--unlock");
-    }
-    let mut process =
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let mut password = process.stdin.take().unwrap();
-    password.write_all(b"a made-up password").unwrap();
-    process
-}
-
-/// One call to the service, and what it answered.
-fn call(arguments: &[&str]) -> String {
-    let mut command = Command::new("dbus-send");
-    command.args(["--session", "--print-reply", "--reply-timeout=5000", "--dest=org.freedesktop.secrets"]);
-    let output = command.arg("/org/freedesktop/secrets").args(arguments).output().unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Puts an item there, as a person would.
-fn put(attributes: &[&str], secret: &str) {
-    let mut command = Command::new("secret-tool");
-    command.args(["store", "--label=the client's logins"]).args(attributes);
-    let mut process = command.stdin(Stdio::piped()).spawn().unwrap();
-    process.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
-    assert!(process.wait().unwrap().success());
-}
-
-fn put_document(document: &str) {
-    put(&["service", SERVICE, "account", ACCOUNT], document);
-}
-
-/// Everything that the keyring holds of the client's, as `secret-tool` shows it.
-fn items() -> String {
-    let output = Command::new("secret-tool").args(["search", "--all", "service", SERVICE]).output().unwrap();
-    // Attributes are on standard error.
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
 
 /// Runs a test in a storage folder of its own.
 fn run<Fut: Future<Output = ()>>(test: impl FnOnce(SecretStore) -> Fut) {
@@ -159,7 +52,7 @@ async fn write(store: &SecretStore, read: &Snapshot, document: &str) -> Result<P
 
 #[test]
 fn a_document_is_read_and_replaced_and_nothing_else_of_its_item_changes() {
-    let _daemon = Daemon::start();
+    let _daemon = GnomeKeyring::start();
     put_document(OLD);
     let before = items();
     run(|store| async move {
@@ -181,7 +74,7 @@ fn a_document_is_read_and_replaced_and_nothing_else_of_its_item_changes() {
 
 #[test]
 fn large_documents_fit() {
-    let _daemon = Daemon::start();
+    let _daemon = GnomeKeyring::start();
     put_document(OLD);
     run(|store| async move {
         for size in [6_000, 60_000, 1_000_000] {
@@ -195,7 +88,7 @@ fn large_documents_fit() {
 
 #[test]
 fn an_item_named_as_the_crate_keyring_names_it_is_found_too_and_that_of_another_account_is_not() {
-    let _daemon = Daemon::start();
+    let _daemon = GnomeKeyring::start();
     put(&["service", SERVICE, "account", "somebody else"], "{}");
     put(&["service", SERVICE, "username", ACCOUNT], OLD);
     run(|store| async move {
@@ -205,7 +98,7 @@ fn an_item_named_as_the_crate_keyring_names_it_is_found_too_and_that_of_another_
 
 #[test]
 fn an_item_that_is_not_there_is_never_made() {
-    let _daemon = Daemon::start();
+    let _daemon = GnomeKeyring::start();
     put_document(OLD);
     run(|store| async move {
         let read = store.read().await.unwrap();
@@ -224,7 +117,7 @@ fn an_item_that_is_not_there_is_never_made() {
 
 #[test]
 fn while_a_collection_is_locked_nothing_counts_as_missing() {
-    let daemon = Daemon::start();
+    let daemon = GnomeKeyring::start();
     put(&["service", "of somebody else"], "{}");
     run(|store| async move {
         assert_eq!(store.version().await.unwrap(), Version::Absent);
@@ -237,7 +130,7 @@ fn while_a_collection_is_locked_nothing_counts_as_missing() {
 
 #[test]
 fn of_two_items_with_one_name_none_is_used() {
-    let _daemon = Daemon::start();
+    let _daemon = GnomeKeyring::start();
     put_document(OLD);
     put(&["service", SERVICE, "account", ACCOUNT, "kept-by", "another tool"], "{}");
     run(|store| async move {
@@ -249,7 +142,7 @@ fn of_two_items_with_one_name_none_is_used() {
 
 #[test]
 fn a_locked_collection_is_waited_for_and_nobody_is_asked() {
-    let mut daemon = Daemon::start();
+    let mut daemon = GnomeKeyring::start();
     put_document(OLD);
     run(|store| async move {
         let read = store.read().await.unwrap();
@@ -281,7 +174,7 @@ fn a_locked_collection_is_waited_for_and_nobody_is_asked() {
 
 #[test]
 fn a_daemon_that_hangs_is_not_waited_for_and_is_used_again_when_it_goes_on() {
-    let daemon = Daemon::start();
+    let daemon = GnomeKeyring::start();
     put_document(OLD);
     run(|store| async move {
         let store = store.with_patience(Duration::from_millis(700));
@@ -306,7 +199,7 @@ fn a_daemon_that_hangs_is_not_waited_for_and_is_used_again_when_it_goes_on() {
 
 #[test]
 fn a_daemon_killed_in_the_middle_of_writes_holds_a_whole_document_and_takes_the_next() {
-    let mut daemon = Daemon::start();
+    let mut daemon = GnomeKeyring::start();
     let document = |number: usize| {
         let filler = "y".repeat(20_000);
         format!(r#"{{"mcpOAuth":{{}},"number":{number},"filler":"{filler}"}}"#)
@@ -319,11 +212,7 @@ fn a_daemon_killed_in_the_middle_of_writes_holds_a_whole_document_and_takes_the_
         let mut number = 0;
         for round in 0..20_u32 {
             // Somewhere in one of the next writes.
-            let pid = Pid::from_raw(i32::try_from(daemon.process.id()).unwrap()).unwrap();
-            let killer = std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_millis(u64::from(37 * round % 500)));
-                kill_process(pid, Signal::KILL).unwrap();
-            });
+            let killer = daemon.kill_in(Duration::from_millis(u64::from(37 * round % 500)));
             loop {
                 let Ok(read) = store.read().await else { break };
                 match write(&store, &read, &document(number + 1)).await {
