@@ -1,5 +1,5 @@
 use crate::{FileKind, FileSystem, Obstacle, Stamp, platform};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, Timespec, Timestamps};
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
@@ -106,7 +106,7 @@ impl FileSystem for OsFileSystem {
             | OFlags::NOFOLLOW
             | OFlags::APPEND
             | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(mode & 0o777))?);
+        let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode((mode & 0o777) as RawMode))?);
         // The umask may have taken bits away.
         file.set_permissions(std::fs::Permissions::from_mode(mode))?;
         Ok(Arc::new(file))
