@@ -100,7 +100,12 @@ pub(crate) fn labelled(label: &str, text: &str, columns: Option<usize>) -> Strin
     let beside = columns >= indent + LEAST;
     let margin = if beside { indent } else { 2 };
     let lines = flowed(text, columns.saturating_sub(margin).max(1));
-    let begin = if beside { label.to_owned() } else { format!("{}\n  ", label.trim_end()) };
+    let begin = match label.trim_end() {
+        _ if beside => label.to_owned(),
+        // What belongs to the row above.
+        "" => "  ".to_owned(),
+        label => format!("{label}\n  "),
+    };
     format!("{begin}{}\n", lines.join(&format!("\n{}", " ".repeat(margin))))
 }
 
@@ -146,6 +151,7 @@ mod tests {
             "why    a b c d e f g h i j k l\n       m n\n"
         );
         assert_eq!(labelled("why    ", "it is so and so", Some(12)), "why\n  it is so\n  and so\n");
+        assert_eq!(labelled("       ", "it is so and so", Some(12)), "  it is so\n  and so\n");
     }
 
     proptest! {

@@ -38,7 +38,12 @@ fn valid(status: &Value) {
 
 /// `status` on a terminal: exit code and what it shows.
 fn shown(home: &Home, columns: u16, variables: &[(&str, &str)]) -> (i32, String) {
-    let mut command = home.command(&["status"]);
+    shown_by(home, &["status"], columns, variables)
+}
+
+/// Any command on a terminal.
+fn shown_by(home: &Home, arguments: &[&str], columns: u16, variables: &[(&str, &str)]) -> (i32, String) {
+    let mut command = home.command(arguments);
     command.env("TERM", "xterm-256color").envs(variables.iter().copied());
     let (code, text) = Terminal::start(command, columns, 24).end();
     (code, text.replace('\r', ""))
@@ -130,6 +135,32 @@ fn one_server_is_shown_with_all_that_is_known() {
         assert!(event.contains(expected), "{text}");
     }
     assert_eq!(events.len(), 3, "{text}");
+}
+
+#[test]
+fn history_findings_and_one_server_fit_their_terminal_too() {
+    let six = Six::new();
+    for arguments in [&["history"][..], &["doctor", "--offline"], &["status", "jira"], &["status", "notion"]]
+    {
+        for columns in [20, 80, 120] {
+            let (_, text) = shown_by(&six.home, arguments, columns, &[UTF8, PLAIN]);
+            assert!(!text.contains('\u{1b}') && text.lines().count() > 5, "{arguments:?}: {text}");
+            // What is there to be copied is never broken, and no word is: on 20 columns an address or a date has no room.
+            let copied =
+                |line: &str| ["  cure", "  where", "type "].iter().any(|label| line.starts_with(label));
+            let limit = if columns == 20 { 48 } else { usize::from(columns) };
+            let widest = text.lines().filter(|line| !copied(line)).max_by_key(|line| line.chars().count());
+            assert!(
+                widest.is_none_or(|line| line.chars().count() <= limit),
+                "{columns}: {widest:?} in {text}"
+            );
+            assert!(shown_by(&six.home, arguments, columns, &[("LC_ALL", "C"), PLAIN]).1.is_ascii());
+        }
+    }
+    let (_, text) = shown_by(&six.home, &["history"], 80, &[UTF8]);
+    assert!(text.contains('█') && text.contains("\u{1b}[32m"), "{text}");
+    let (_, text) = shown_by(&six.home, &["history"], 80, &[("LC_ALL", "C"), PLAIN]);
+    assert!(text.contains('#') && !text.contains('\u{1b}'), "{text}");
 }
 
 #[test]

@@ -352,8 +352,8 @@ fn beside_the_state_stand_the_last_five_events_of_that_entry() {
     }
     let events = told(&mut recent, "lab|00");
     assert_eq!(events.len(), 5);
-    assert!(events[0].starts_with("2023-11-14T22:18:20Z  refreshed "), "{events:?}");
-    assert!(events[4].starts_with("2023-11-14T22:22:20Z  refreshed "), "{events:?}");
+    assert!(events[0].starts_with("2023-11-14T22:18:20Z refreshed "), "{events:?}");
+    assert!(events[4].starts_with("2023-11-14T22:22:20Z refreshed "), "{events:?}");
     assert!(recent.trouble().is_none());
     fs::remove_file(folder.path().join("history.jsonl")).unwrap();
     fs::create_dir(folder.path().join("history.jsonl")).unwrap();

@@ -29,7 +29,7 @@ pub(super) fn events(lines: &[&Line], look: &Look) -> String {
 
 /// One event of a known server.
 pub(super) fn event(line: &Line) -> String {
-    format!("{}  {}", seconds(line.at), story(line)).trim_end().to_owned()
+    format!("{} {}", seconds(line.at), story(line)).trim_end().to_owned()
 }
 
 fn story(line: &Line) -> String {
