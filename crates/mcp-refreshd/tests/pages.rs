@@ -293,3 +293,26 @@ fn every_key_of_the_configuration_is_in_its_reference() {
     }
     assert!(seen > 10, "only {seen} keys were found");
 }
+
+/// Whoever copies it has a configuration that works.
+#[test]
+fn every_configuration_that_is_shown_is_accepted() {
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for block in text.split("```toml\n").skip(1) {
+            let home = tempfile::tempdir().unwrap();
+            let file = home.path().join(".config/mcp-refreshd/config.toml");
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, block.split("```").next().unwrap()).unwrap();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-refreshd"));
+            let output = command.arg("config").env_clear().env("HOME", home.path()).output().unwrap();
+            seen += 1;
+            if !output.status.success() {
+                wrong.push(format!("{}: {}", page.display(), String::from_utf8_lossy(&output.stderr)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 1, "only {seen} configurations were found");
+}
