@@ -77,7 +77,9 @@ impl Instance {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         let instance = Self { file, path: path.clone() };
-        instance.tell(None, None)?;
+        // Who only refreshes once is no agent: where the last one logged stays known.
+        let log = holder_of(state).and_then(|before| before.log);
+        instance.tell(None, log.as_deref())?;
         Ok(instance)
     }
 
@@ -179,6 +181,11 @@ mod tests {
         instance.ending().unwrap();
         let log = Some("/log".into());
         assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log, ending: true }));
+        drop(instance);
+        let next = Instance::claim(state.path()).unwrap();
+        let log = Some("/log".into());
+        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log, ending: false }));
+        drop(next);
         std::fs::write(lock_path(state.path()), "nonsense\n").unwrap();
         assert_eq!(holder_of(state.path()), None);
     }
