@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The packages are made, installed, upgraded and removed in scratch roots; what is there before and after is compared file by file.
-# Takes the release binary that is there, or builds it. Installs what it needs.
+# The packages stay in target/packages. Installs what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,13 +45,9 @@ diff -w launchd/dev.mcp-refreshd.plist "$scratch/agent.plist" || fail "another r
 [ "$(dpkg-parsechangelog -l packaging/debian/changelog -S Version)" = "$version-1" ] ||
     fail "the newest entry of packaging/debian/changelog is not for $version-1, the version in Cargo.toml"
 
-echo "--- cargo install"
-cargo install --quiet --locked --path crates/mcp-refreshd --root "$scratch/cargo" --no-track
-[ "$("$scratch/cargo/bin/mcp-refreshd" --version)" = "mcp-refreshd $version" ] || fail "cargo install brought another version"
-
 echo "--- packaging/build.sh"
-SOURCE_URL="https://mcp-refreshd.invalid/mcp-refreshd-$version.tar.gz" packaging/build.sh "$scratch/made"
-made=$scratch/made
+SOURCE_URL="https://mcp-refreshd.invalid/mcp-refreshd-$version.tar.gz" packaging/build.sh
+made=$target/packages
 deb=$(echo "$made"/mcp-refreshd_"$version"-1_*.deb)
 rpm=$(echo "$made"/mcp-refreshd-"$version"-1.*.rpm)
 (cd "$made" && sha256sum --quiet --check SHA256SUMS)
