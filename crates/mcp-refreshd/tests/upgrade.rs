@@ -11,7 +11,9 @@ mod support;
 use rustix::process::Signal;
 use scripted_server::{Answer, Script, Server};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,6 +117,39 @@ fn what_a_newer_version_wrote_is_refused_with_what_to_do_and_left_alone() {
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
         assert_eq!(fs::read_dir(home.state()).unwrap().count(), 2, "{file}: only that and the lock");
     }
+}
+
+#[test]
+fn an_agent_that_an_upgrade_left_running_is_named_with_what_to_type() {
+    let home = Home::new();
+    let daemon = home.daemon();
+    let doctor = || home.told(&["doctor", "--offline"]).1;
+    assert!(!doctor().contains("agent-other-version"));
+    // The same agent as an older one would present itself.
+    let lock = home.state().join("lock");
+    let told = fs::read_to_string(&lock).unwrap();
+    let socket = PathBuf::from(told.lines().nth(1).unwrap());
+    let between = home.path().join("older.sock");
+    let listener = UnixListener::bind(&between).unwrap();
+    fs::write(&lock, told.replace(socket.to_str().unwrap(), between.to_str().unwrap())).unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, mut agent) = (client.unwrap(), UnixStream::connect(&socket).unwrap());
+            let mut line = String::new();
+            BufReader::new(&client).read_line(&mut line).unwrap();
+            agent.write_all(line.as_bytes()).unwrap();
+            line.clear();
+            BufReader::new(&agent).read_line(&mut line).unwrap();
+            let ours = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
+            assert!(line.contains(&ours), "{line}");
+            client.write_all(line.replace(&ours, "\"version\":\"0.0.1\"").as_bytes()).unwrap();
+        }
+    });
+    let told = doctor();
+    for part in ["agent-other-version", "mcp-refreshd 0.0.1", "mcp-refreshd restart"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(daemon.terminate().0.success());
 }
 
 fn fixture(version: u32) -> PathBuf {

@@ -14,7 +14,7 @@ mcp-refreshd uninstall || fail "a second uninstall"
 [ -d "$state" ] || fail "the state is gone"
 [ -e ~/.config/mcp-refreshd/config.toml ] || fail "the configuration is gone"
 [ ! -e "$XDG_RUNTIME_DIR/mcp-refreshd" ] || fail "the socket's folder is left"
-[ "$(systemctl --user show --property=LoadState --value mcp-refreshd)" = not-found ] || [ -n "${PACKAGED:-}" ] || fail "loaded"
+[ "$(systemctl --user show --property=LoadState --value mcp-refreshd)" = not-found ] || [ -e /scene/package.deb ] || fail "loaded"
 
 mcp-refreshd install || fail "install after uninstall"
 refused=$(mcp-refreshd uninstall --purge </dev/null 2>&1) && fail "purged without asking"

@@ -1,6 +1,7 @@
 use super::facts::{Agent, Facts};
 use super::finding::Sure::{Certain, Likely};
 use super::{Finding, Fix};
+use crate::protocol::VERSION;
 
 /// The daemon, its journal, and what it knows of the world.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -30,6 +31,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
                 let finding = Finding { path: Some(store.location.clone()), ..finding };
                 findings.push(finding.mended_by(Fix::Restore { store: store.location.clone(), servers }));
             }
+            findings.extend(status.daemon.as_ref().and_then(|agent| other_version(&agent.version)));
             findings.extend(known.as_ref().and_then(|known| proxies(facts, known)));
         }
     }
@@ -69,6 +71,18 @@ fn journal(facts: &Facts) -> Option<Finding> {
             "mcp-refreshd start, or once by hand: mcp-refreshd refresh",
         )
         .at(&journal)
+    })
+}
+
+/// An upgrade puts the new program in its place and leaves the running one alone.
+fn other_version(theirs: &str) -> Option<Finding> {
+    (theirs != VERSION).then(|| {
+        Finding::note(
+            "agent-other-version",
+            Certain,
+            format!("the running agent is mcp-refreshd {theirs}, and this is {VERSION}: an upgrade does not restart it"),
+            "mcp-refreshd restart; a refresh on the wire is brought to its end first",
+        )
     })
 }
 
