@@ -1,5 +1,5 @@
 use super::Finding;
-use super::facts::{Facts, StoreFacts};
+use super::facts::{Agent, Facts, StoreFacts};
 use super::finding::Sure::{Certain, Likely, Possible};
 use crate::agent::storage_folders;
 use crate::config::Config;
@@ -114,7 +114,13 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     for store in &facts.stores {
         let Some(keychain) = &store.keychain else { continue };
         let location = keychain.item.to_string();
-        let found = [closed(keychain), missing(keychain), large(keychain), two_stores(store, keychain)];
+        let found = [
+            closed(keychain),
+            missing(keychain),
+            large(keychain),
+            two_stores(store, keychain),
+            outdated_choice(facts, store),
+        ];
         findings.extend(found.into_iter().flatten().map(|finding| finding.at(Path::new(&location))));
     }
     // Every folder sees the same Keychains.
@@ -248,6 +254,27 @@ fn two_stores(store: &StoreFacts, keychain: &KeychainFacts) -> Option<Finding> {
                 "see which one Claude Code uses: log in to a server and look where it appears. If it is the Keychain, move the file \
                  away (`mv {path} {path}.old`), and restart the agent"
             ),
+        )
+    })
+}
+
+/// The agent chooses once, at its start; what was empty then may hold the logins now.
+fn outdated_choice(facts: &Facts, store: &StoreFacts) -> Option<Finding> {
+    let Agent::Runs(status, _) = &facts.agent else { return None };
+    let now = store.path.to_str()?;
+    let item = store.keychain.as_ref()?.item.to_string();
+    let file = store.folder.credentials_path();
+    let is_of_folder = |location: &str| location == item || Path::new(location) == file;
+    let used = status.stores.iter().find(|used| is_of_folder(&used.location))?;
+    (used.location != now).then(|| {
+        Finding::trouble(
+            "keychain-choice-outdated",
+            Certain,
+            format!(
+                "the agent chose {} at its start and stays with it, and by now it would choose {now}: the logins there are not refreshed",
+                used.location
+            ),
+            "restart the agent: `mcp-refreshd restart`",
         )
     })
 }

@@ -142,6 +142,27 @@ fn two_stores_with_different_logins_are_found_and_gone_when_one_is_moved_away() 
 }
 
 #[test]
+fn logins_that_appear_in_the_place_that_was_not_chosen_are_found_and_gone_after_a_restart() {
+    let mac = Mac::empty();
+    let start = || {
+        let mut daemon = mac.start();
+        daemon.wait_for("is at work");
+        daemon
+    };
+    let daemon = start();
+    assert!(found(&mac).iter().all(|(name, _)| name == "keychain-item-missing"));
+    // A login over SSH, say, where the Keychain cannot be reached.
+    mac.home.store(&good());
+    let found_now = found(&mac);
+    let (_, finding) = found_now.iter().find(|(name, _)| name == "keychain-choice-outdated").unwrap();
+    says(finding, "cure", "mcp-refreshd restart");
+    assert!(daemon.terminate().0.success());
+    let daemon = start();
+    the_one(&mac, "keychain-item-missing");
+    drop(daemon);
+}
+
+#[test]
 fn an_item_of_another_account_is_found_and_gone_with_the_right_user() {
     let mac = Mac::empty();
     mac.keychain.put(SERVICE, "you", good()).unwrap();
