@@ -21,6 +21,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 /// What is on the wire at the end may take this long: the whole of a request (30 s), a second one after a lost answer, and the
@@ -76,8 +77,9 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     agent.observer().history.agent_started();
     let listener = listen(paths, instance)?.map(Rc::new);
     let identity = Daemon { pid: std::process::id(), version: VERSION.to_owned(), started_at: started() };
+    let anew = Rc::new(Notify::new());
     for kept in agent.kept() {
-        spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone()));
+        spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone(), Rc::clone(&anew)));
     }
     let serving = listener.as_ref().map(|listener| {
         let (listener, agent, identity) = (Rc::clone(listener), Rc::clone(&agent), identity.clone());
@@ -99,15 +101,19 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         spawn_local(feed_watchdog(Rc::clone(&agent), pace));
     }
     let mut reloader = reload::Reloader::new(config.clone(), paths.clone());
-    loop {
+    let why = loop {
         tokio::select! {
             name = signals.end() => {
                 tracing::info!("{name}: ending");
-                break;
+                break Exit::Well;
+            }
+            () = anew.notified() => {
+                tracing::info!("ending, to be started again");
+                break Exit::Person;
             }
             _ = hangup.recv() => reloader.reload(&agent),
         }
-    }
+    };
     notify::stopping();
     if let Err(error) = instance.ending() {
         // Whoever comes after this process is then refused instead of waiting, and its manager starts it again.
@@ -121,7 +127,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         let _ = serving.await;
         listener.farewell().await;
     }
-    Ok(end)
+    Ok(end.max(why))
 }
 
 /// Listens for clients, or goes on without: tokens that stay fresh matter more than being asked about them.

@@ -15,6 +15,7 @@ mod columns;
 mod command;
 mod completions;
 mod config;
+mod confined;
 mod daemon;
 mod doctor;
 mod environment;

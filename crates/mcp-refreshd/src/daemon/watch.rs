@@ -1,13 +1,25 @@
 use crate::agent::Machine;
+use crate::confined;
 use claude_store::{FolderWatch, StorageFolder};
 use refresh_engine::Keeper;
+use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How often the store is looked at while the system gives no watcher.
 const WITHOUT_WATCHER: Duration = Duration::from_secs(30);
 
-/// Wakes the keeper whenever its store may have changed, for ever.
-pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>) {
+/// Wakes the keeper whenever its store may have changed, for ever. `anew` is told where only a new start of this process helps.
+pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>, anew: Rc<Notify>) {
+    // One that was there from the start and cannot be written is as the sandbox was meant, and told by every refresh.
+    let as_meant = !confined::by_systemd() || confined::is_read_only(folder.path());
+    let notice = || {
+        if !as_meant && confined::is_read_only(folder.path()) {
+            tracing::info!("{} is new, and this sandbox cannot write to it", folder.path().display());
+            anew.notify_one();
+        }
+        keeper.store_changed();
+    };
     let mut told = None;
     loop {
         let failure = match FolderWatch::new(&folder) {
@@ -16,8 +28,8 @@ pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>) {
                     tracing::info!("{} is watched again", folder.path().display());
                 }
                 // What happened before the watcher stood.
-                keeper.store_changed();
-                until_it_fails(&mut watch, &keeper).await
+                notice();
+                until_it_fails(&mut watch, &notice).await
             }
             Err(error) => error.to_string(),
         };
@@ -29,14 +41,14 @@ pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>) {
             told = Some(failure);
         }
         tokio::time::sleep(WITHOUT_WATCHER).await;
-        keeper.store_changed();
+        notice();
     }
 }
 
-async fn until_it_fails(watch: &mut FolderWatch, keeper: &Keeper<Machine>) -> String {
+async fn until_it_fails(watch: &mut FolderWatch, notice: &impl Fn()) -> String {
     loop {
         match watch.changed().await {
-            Ok(()) => keeper.store_changed(),
+            Ok(()) => notice(),
             Err(error) => return error.to_string(),
         }
     }

@@ -1,13 +1,11 @@
+use crate::confined;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 use tokio::process::Command;
 
-/// The unit says by this variable that systemd runs the agent, with everything taken from it that it does not need.
-const SERVICE: &str = "MCP_REFRESHD_SERVICE";
-
 /// The command as it has to be run so that it has the rights of its user, and not only those of the agent.
 pub(super) fn outside(command: Command, limit: Duration) -> Command {
-    match std::env::var_os(SERVICE).is_some_and(|service| service == "systemd") {
+    match confined::by_systemd() {
         true => by_the_manager(&command, limit),
         false => command,
     }
