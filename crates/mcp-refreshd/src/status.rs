@@ -53,7 +53,8 @@ pub(crate) fn remarks(status: &Status) -> Vec<String> {
             let names: Vec<_> = store.vanished.iter().map(|name| visible(name)).collect();
             let entries = counted(names.len(), "entry", "entries");
             remarks.push(format!(
-                "{}: {entries} vanished at once ({}); that is no logout, and nothing was written",
+                "{}: {entries} vanished at once ({}); that is no logout, and nothing was written; to have them back \
+                 type: mcp-refreshd doctor --fix",
                 visible(&store.location),
                 names.join(", ")
             ));

@@ -62,7 +62,7 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
         Event::VanishedTogether { servers } => {
             let entries = counted(servers.len(), "entry", "entries");
             let message = format!(
-                "{entries} vanished at once: {}; that is no logout; nothing is written",
+                "{entries} vanished at once: {}; that is no logout; nothing is written; to have them back type: mcp-refreshd doctor --fix",
                 servers.join(", ")
             );
             Line::new(Level::WARN, message)

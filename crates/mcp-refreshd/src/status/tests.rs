@@ -341,6 +341,16 @@ fn a_status_crosses_the_socket_unchanged() {
 }
 
 #[test]
+fn of_entries_that_vanished_it_is_said_what_brings_them_back() {
+    let mut status = three();
+    status.stores[0].vanished = vec!["one".into(), "two".into()];
+    let remark = remarks(&status).join("\n");
+    for part in ["2 entries vanished at once (one, two)", "type: mcp-refreshd doctor --fix"] {
+        assert!(remark.contains(part), "{remark}");
+    }
+}
+
+#[test]
 fn one_server_in_full_goes_beside_its_labels_or_below_them() {
     let status = status(vec![EntryStatus {
         why: Some("the server no longer knows Claude Code's registration (invalid_client)".into()),
