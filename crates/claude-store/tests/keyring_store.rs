@@ -270,7 +270,7 @@ fn a_keyring_that_hangs_costs_one_thread_and_stops_nobody() {
         keyring.with(|state| state.hangs = Some(At::Find));
         let store = store(&keyring, &folder, IMPATIENCE);
         // Something else goes on in the same thread meanwhile.
-        let mut turns = 0;
+        let (mut turns, began) = (0, Instant::now());
         let reading = store.read();
         tokio::pin!(reading);
         let error = loop {
@@ -283,6 +283,7 @@ fn a_keyring_that_hangs_costs_one_thread_and_stops_nobody() {
         assert!(matches!(error, ReadError::Keyring(KeyringError::NoAnswer { .. })), "{error}");
         assert_eq!(error.kind(), ErrorKind::Retry);
         assert!(turns > 100, "{turns}");
+        assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
         for _ in 0..10 {
             let error = store.version().await.unwrap_err();
             assert!(matches!(error, ReadError::Keyring(KeyringError::Busy { .. })), "{error}");
