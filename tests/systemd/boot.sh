@@ -18,7 +18,6 @@ user=somebody
 uid=4321
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 mkdir "$work/overlay"
 
 cat >"$work/inside" <<INSIDE
@@ -64,7 +63,6 @@ Environment=HOME=/home/$user USER=$user XDG_RUNTIME_DIR=/run/user/$uid DBUS_SESS
 Environment=PATH=/home/$user/.local/bin:/usr/local/bin:/usr/bin:/bin
 WorkingDirectory=/home/$user
 ExecStart=/bin/bash -c '/scene/$script >/scene/output 2>&1; echo \\\$? >/scene/code'
-ExecStopPost=+/bin/systemctl exit 0 --no-block
 UNIT
 mkdir "\$root/outside"
 cd "\$root"
@@ -76,8 +74,35 @@ INSIDE
 
 rm -f "$scene/output" "$scene/code"
 [ -z "${PACKAGE:-}" ] || cp "$PACKAGE" "$scene/package.deb"
-timeout --kill-after=5 "$limit" unshare --mount --pid --fork --kill-child --uts --ipc --cgroup --net \
-    bash -c "ip link set lo up; . $work/inside" >"$scene/console" 2>&1 || true
+# A control group of its own, as far as this machine lets us make one: two systemds in one would end each other's services.
+groups=$(findmnt --noheadings --first-only --output TARGET --types cgroup2 || true)
+group=${groups:+$groups/scene-$$}
+[ -z "$group" ] || mkdir "$group" 2>/dev/null || group=
+leave() {
+    # A group is empty only when the last process in it is gone.
+    while [ -n "$group" ] && [ -d "$group" ] && [ $((tries = ${tries:-0} + 1)) -le 50 ]; do
+        find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
+    done
+    rm -rf "$work"
+}
+trap leave EXIT
+
+bash -c '
+    [ -z "$1" ] || echo $$ >"$1/cgroup.procs"
+    exec unshare --mount --pid --fork --kill-child --uts --ipc --cgroup --net bash -c "ip link set lo up; . $2/inside"
+' boot "$group" "$work" >"$scene/console" 2>&1 &
+boot=$!
+# So that the shell does not tell of its end.
+disown "$boot"
+end=$((SECONDS + limit))
+while [ ! -e "$scene/code" ] && [ "$SECONDS" -lt "$end" ] && kill -0 "$boot" 2>/dev/null; do
+    sleep 0.1
+done
+# All that was to happen has happened; everything inside ends with its first process, and that one with `unshare`.
+kill -KILL "$boot" 2>/dev/null || true
+while kill -0 "$boot" 2>/dev/null; do
+    sleep 0.05
+done
 if [ ! -e "$scene/code" ]; then
     echo "no end within $limit s; the console of systemd says:" >&2
     tail -n 20 "$scene/console" >&2
