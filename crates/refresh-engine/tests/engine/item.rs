@@ -1,7 +1,7 @@
 //! What only a Keychain does: it is locked, it asks, it hangs, it cuts, and it tells nobody of a change.
 
 use crate::world::{Answering, HOUR, Life, MINUTE, Moment, SECOND, STATE, VirtualKeychain, World, key};
-use claude_store::LargeItems;
+use claude_store::{FileSystem, LargeItems};
 use refresh_engine::{Event, Mode, State};
 use std::cell::RefCell;
 use std::path::Path;
@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
 use virtual_disk::Operation;
+
+const STORAGE_LOCK: &str = "/home/u/.claude/.storage-write.lock";
 
 fn keychain(world: &World) -> &VirtualKeychain {
     world.keychain.as_ref().unwrap()
@@ -150,6 +152,71 @@ async fn a_client_without_locks_that_writes_over_ours_does_not_win() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_client_writes_while_we_wait_for_its_lock_is_not_overwritten() {
+    let (world, life) = in_the_middle_of_a_request().await;
+    let client = world.disk.process();
+    client.create_folder(Path::new(STORAGE_LOCK), 0o755).unwrap();
+    life.pass(6 * SECOND).await;
+    // Ours is ready and waits. The client logs in anew to the other server.
+    let lab = world.text();
+    let (access, refresh) = world.server.grant("other");
+    let old = world.stored_refresh("other");
+    let old_access = world.stored("other", "accessToken");
+    world.put_text(lab.replace(&old, &refresh).replace(old_access.as_str().unwrap(), &access));
+    client.remove_folder(Path::new(STORAGE_LOCK)).unwrap();
+    life.pass(20 * SECOND).await;
+    assert!(is_saved(&world));
+    assert_eq!(world.stored_refresh("other"), refresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_storage_lock_nothing_is_written() {
+    let (world, life) = in_the_middle_of_a_request().await;
+    let before = world.text();
+    let disk = world.disk.process();
+    let written_without = Rc::new(RefCell::new(None));
+    keychain(&world).on_call({
+        let (written_without, mut taken) = (Rc::clone(&written_without), false);
+        move |arguments| {
+            let is_write = arguments[0] == "-i" || arguments[0] == "add-generic-password";
+            if !disk.exists(STORAGE_LOCK) {
+                if is_write {
+                    written_without.replace(Some(arguments.to_vec()));
+                }
+            } else if !taken {
+                // Somebody takes it for dead in the middle of the comparison.
+                taken = true;
+                disk.remove_folder(Path::new(STORAGE_LOCK)).unwrap();
+            }
+        }
+    });
+    life.pass(3 * SECOND + Duration::from_millis(500)).await;
+    assert_eq!(world.text(), before);
+    life.pass(MINUTE).await;
+    assert!(is_saved(&world));
+    assert_eq!(*written_without.borrow(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn around_the_size_of_a_line_no_write_is_cut() {
+    let (mut lines, mut arguments) = (0, 0);
+    for size in 2_000..2_160 {
+        let world = of_size(size);
+        let life = world.live().await;
+        life.pass(SECOND).await;
+        assert!(is_fresh(&life), "{size}");
+        assert_eq!(world.log.count(|event| matches!(event, Event::Unsaved { .. })), 0, "{size}");
+        let calls = keychain(&world).calls();
+        let in_lines = calls.iter().filter(|call| call[0] == "-i").count();
+        let as_arguments = calls.iter().filter(|call| call[0] == "add-generic-password").count();
+        assert_eq!(in_lines + as_arguments, 1, "{size}: written once");
+        lines += in_lines;
+        arguments += as_arguments;
+    }
+    assert!(lines > 20 && arguments > 20, "{lines} {arguments}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_item_that_was_removed_during_the_refresh_is_not_made_again() {
     let (world, life) = in_the_middle_of_a_request().await;
     keychain(&world).remove();
@@ -253,6 +320,7 @@ async fn the_storage_lock_is_held_for_three_calls_and_never_longer_than_a_client
     for (delay, most) in [
         (Duration::ZERO, Duration::from_millis(60)),
         (Duration::from_millis(900), Duration::from_millis(2_800)),
+        (Duration::from_millis(1_900), Duration::from_millis(7_400)),
         (3 * SECOND, Duration::from_millis(7_400)),
         (30 * SECOND, Duration::from_millis(7_400)),
     ] {

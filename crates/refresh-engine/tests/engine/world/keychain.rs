@@ -12,6 +12,9 @@ const USUAL: Duration = Duration::from_millis(20);
 const SERVICE: &str = "Claude Code-credentials";
 const ACCOUNT: &str = "u";
 
+/// What is called with the arguments of each run, before it begins.
+type OnCall = Box<dyn FnMut(&[String])>;
+
 /// A Keychain in memory, shared by all lives.
 #[derive(Clone, Default)]
 pub(crate) struct VirtualKeychain {
@@ -19,6 +22,7 @@ pub(crate) struct VirtualKeychain {
     calls: Rc<RefCell<Vec<Vec<String>>>>,
     /// The process dies at this call of its tool, before or after the effect.
     kill_at: Rc<Cell<Option<(usize, Moment)>>>,
+    on_call: Rc<RefCell<Option<OnCall>>>,
 }
 
 /// When in a call something happens.
@@ -82,6 +86,10 @@ impl VirtualKeychain {
         self.kill_at.set(Some((call, moment)));
     }
 
+    pub(crate) fn on_call(&self, hook: impl FnMut(&[String]) + 'static) {
+        self.on_call.replace(Some(Box::new(hook)));
+    }
+
     fn dies(&self, moment: Moment) -> bool {
         self.kill_at.get() == Some((self.calls.borrow().len(), moment))
     }
@@ -95,6 +103,9 @@ impl SecurityTool for VirtualSecurity {
             dead().await;
         }
         keychain.calls.borrow_mut().push(call.arguments.to_vec());
+        if let Some(hook) = keychain.on_call.borrow_mut().as_mut() {
+            hook(&call.arguments);
+        }
         if keychain.dies(Moment::Before) {
             process.kill();
             dead().await;
