@@ -248,7 +248,8 @@ fn no_token_is_seen_when_a_pair_cannot_be_saved_and_a_kill_comes() {
         std::thread::sleep(Duration::from_millis(5));
     }
     home.store(&good[..good.len() / 2]);
-    daemon.wait_for("could not be saved");
+    let line = daemon.wait_for("could not be saved");
+    assert!(line.contains("ends in the middle"), "{line}");
     let mut outputs = Vec::new();
     let mut told = |home: &Home, when: &str| {
         // Those that say what is; the others would wait for what cannot come.

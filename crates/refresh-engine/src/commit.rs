@@ -113,7 +113,8 @@ async fn rounds<P: Partners>(
     let not_saved = |why: &dyn std::fmt::Display| NotSaved { why: why.to_string() };
     let store = &shared.store;
     let began = Instant::now();
-    for _ in 0..ROUNDS {
+    let mut round = 0;
+    while round < ROUNDS {
         let snapshot = match store.read().await {
             Ok(snapshot) => snapshot,
             Err(ReadError::Io { .. }) if began.elapsed() < HALF_WRITTEN => {
@@ -130,6 +131,8 @@ async fn rounds<P: Partners>(
             }
             Err(error) => return Err(not_saved(&format_args!("{}: {error}", store.location()))),
         };
+        // Waiting for half a document to become whole is no round: it would be told as somebody writing all the time.
+        round += 1;
         let mut changes = Vec::new();
         answers.clear();
         for waiting in batch {
