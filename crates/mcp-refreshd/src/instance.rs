@@ -142,7 +142,14 @@ impl Instance {
 /// Who wrote the lock file last; `None` where nobody did or it says nothing of use.
 pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
     let mut bytes = Vec::new();
-    File::open(lock_path(state)).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
+    // A FIFO in its place would be waited for without an end.
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let file = File::options().read(true).custom_flags(flags).open(lock_path(state)).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let pid = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
     let mut path =
