@@ -8,7 +8,8 @@ use scripted_server::{Script, Server};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use support::{Daemon, Home, PATIENCE};
 
@@ -70,25 +71,73 @@ fn the_configuration_names_the_file_too_and_the_command_goes_first() {
     assert!(code == 2 && said.contains("`log.file` must name absolute paths"), "{said}");
 }
 
+/// A running `logs -f`, killed at the test's end at the latest.
+struct Following {
+    process: Child,
+    lines: Receiver<String>,
+}
+
+impl Following {
+    fn start(home: &Home) -> Self {
+        let mut process = home.command(&["logs", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let out = BufReader::new(process.stdout.take().unwrap());
+        // Nobody reads any more as soon as nobody listens to this.
+        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { process, lines }
+    }
+
+    fn wait_for(&self, text: &str) {
+        while !self.lines.recv_timeout(PATIENCE).unwrap().contains(text) {}
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 #[test]
-fn following_goes_on_over_a_removal_of_the_file_and_ends_with_its_reader() {
+fn following_goes_on_over_a_removal_of_the_file() {
     let home = Home::new();
     let path = home.path().join("agent.log");
     let daemon = Daemon::start(home.command(&["run", "--log-file", path.to_str().unwrap()]));
     wait_for(&path, "is at work");
     std::fs::write(home.path().join("agent.1.log"), "from before\n").unwrap();
-    let mut following = home.command(&["logs", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert_eq!(lines.next().unwrap(), "from before");
-    assert!(lines.any(|line| line.contains("is at work")));
+    let following = Following::start(&home);
+    assert_eq!(following.lines.recv_timeout(PATIENCE).unwrap(), "from before");
+    following.wait_for("is at work");
     daemon.signal(Signal::HUP);
-    assert!(lines.any(|line| line.contains("was read again")));
+    following.wait_for("was read again");
     std::fs::remove_file(&path).unwrap();
     daemon.signal(Signal::HUP);
-    assert!(lines.any(|line| line.contains("was read again")));
+    following.wait_for("was read again");
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
-    drop(lines);
-    assert!(following.wait().unwrap().success());
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn following_ends_with_its_reader() {
+    let home = Home::new();
+    let path = home.path().join("agent.log");
+    let daemon = Daemon::start(home.command(&["run", "--log-file", path.to_str().unwrap()]));
+    wait_for(&path, "is at work");
+    let mut process = home.command(&["logs", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(process.stdout.take());
+    let end = Instant::now() + PATIENCE;
+    let ended = loop {
+        match process.try_wait().unwrap() {
+            None if Instant::now() < end => std::thread::sleep(Duration::from_millis(10)),
+            status => break status,
+        }
+    };
+    // It may have ended already.
+    let _ = process.kill();
+    let _ = process.wait();
+    assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
     assert!(daemon.terminate().0.success());
 }
 
