@@ -292,3 +292,6 @@ impl ServiceManager for Systemd {
         Ok(matches!(state.trim(), "active" | "activating" | "reloading" | "deactivating"))
     }
 }
+
+#[cfg(test)]
+mod tests;

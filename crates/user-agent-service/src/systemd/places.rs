@@ -71,3 +71,15 @@ impl Places {
             .any(|folder| folder.join("default.target.wants").join(UNIT).symlink_metadata().is_ok())
     }
 }
+
+#[cfg(test)]
+impl Places {
+    /// Places below a folder of a test.
+    pub(super) fn below(root: &std::path::Path) -> Self {
+        Self {
+            home: root.join("home"),
+            folder: root.join("home/.config/systemd/user"),
+            packages: PACKAGES.iter().map(|folder| root.join(folder)).collect(),
+        }
+    }
+}

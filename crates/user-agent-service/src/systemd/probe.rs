@@ -123,6 +123,15 @@ fn version(text: &str) -> u32 {
 }
 
 #[cfg(test)]
+impl Machine {
+    /// The machine of a test, with somebody at a desktop.
+    pub(super) fn at(root: &Path, systemctl: Tool, systemd_run: Tool) -> Self {
+        let root = root.to_owned();
+        Self { systemctl, systemd_run, runtime: None, user: Some("me".to_owned()), headless: false, root }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
