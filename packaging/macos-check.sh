@@ -6,8 +6,8 @@
 # --program   the mcp-refreshd to look with (default: the one on the PATH; without any, that part is left out and said so)
 # --security  the tool (default: /usr/bin/security; another one is a stand-in for tests)
 #
-# The scratch Keychain and a home folder lie in a temporary folder and are removed at the end. The login Keychain and the search list of
-# this user are not touched: every call of the tool has HOME set to the scratch folder, which is where the tool keeps its search list
+# The scratch Keychain and a home folder lie in a temporary folder and are removed at the end. The login Keychain and the lists of
+# this user are not touched: every call of the tool has HOME set to the scratch folder, which is where the tool keeps its lists
 # then, and that this is so is looked at first. All tokens are made up.
 #
 # Exit code: 0 all as expected, 1 something was not, 2 wrong use, 3 it cannot be tried here without touching what is yours.
@@ -44,6 +44,7 @@ failed=0
 # The tool, with its search list in the scratch folder.
 tool() { HOME=$scratch "$security" "$@"; }
 search_list() { "$security" list-keychains -d user; }
+default_keychain() { "$security" default-keychain -d user 2>&1; }
 
 clean_up() {
     trap - EXIT INT TERM HUP
@@ -60,6 +61,10 @@ clean_up() {
             paths+=("${path%\"*}")
         done <<<"$before"
         "$security" list-keychains -d user -s "${paths[@]}"
+    fi
+    if [ "$(default_keychain)" != "$default_before" ]; then
+        echo "FAIL    your default Keychain is not what it was: $default_before" >&2
+        failed=1
     fi
 }
 # shellcheck disable=SC2317 # by the trap
@@ -94,6 +99,7 @@ by_argument() { tool add-generic-password -U -a "$account" -s "$service" -X "$(h
 code_of() { "$@" >/dev/null 2>&1; echo $?; }
 
 before=$(search_list)
+default_before=$(default_keychain)
 trap clean_up EXIT
 trap stopped INT TERM HUP
 
@@ -110,7 +116,10 @@ if ! tool create-keychain -p "$password" "$keychain"; then
 fi
 made=yes
 tool list-keychains -d user -s "$keychain"
+# Step 3 cuts lines, and with them the name of the Keychain at their end: then this one is meant.
+tool default-keychain -d user -s "$keychain"
 expect "your search list is as it was" "$before" "$(search_list)"
+expect "your default Keychain is as it was" "$default_before" "$(default_keychain)"
 expect "the scratch search list has the scratch Keychain alone" "\"$keychain\"" "$(tool list-keychains -d user | sed 's/^ *//')"
 tool set-keychain-settings "$keychain"
 tool unlock-keychain -p "$password" "$keychain"

@@ -63,6 +63,9 @@ pub struct Model {
     /// The search list.
     #[serde(default)]
     pub searched: Vec<String>,
+    /// The default Keychain, where it is not the first of the search list.
+    #[serde(default)]
+    pub default: Option<String>,
 }
 
 /// How a call ends.

@@ -48,6 +48,15 @@ pub(crate) fn run(model: &mut Model, words: &[Vec<u8>]) -> Option<Answer> {
             model.searched = paths.iter().map(|path| (*path).to_owned()).collect();
             Answer::default()
         }
+        ["default-keychain", "-d", "user"] => {
+            let path =
+                model.default.as_deref().or(model.searched.first().map(String::as_str)).unwrap_or(LOGIN);
+            Answer { stdout: format!("    \"{path}\"\n").into_bytes(), ..Answer::default() }
+        }
+        ["default-keychain", "-d", "user", "-s", path] => {
+            model.default = Some((*path).to_owned());
+            Answer::default()
+        }
         ["set-keychain-settings" | "lock-keychain", _] => no_such(),
         [
             "create-keychain"
@@ -55,7 +64,8 @@ pub(crate) fn run(model: &mut Model, words: &[Vec<u8>]) -> Option<Answer> {
             | "set-keychain-settings"
             | "lock-keychain"
             | "unlock-keychain"
-            | "list-keychains",
+            | "list-keychains"
+            | "default-keychain",
             ..,
         ] => Answer::failed(WRONG_USE, "usage"),
         _ => return None,
