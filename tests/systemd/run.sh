@@ -21,7 +21,11 @@ if [ "$(id -u)" != 0 ]; then
     exec sudo env BUILT=1 CARGO_TARGET_DIR="$target" MCP_REFRESHD="$agent" PACKAGE="${PACKAGE:-}" "$0" "$@"
 fi
 
-[ $# -gt 0 ] || set -- $(cd "$here/scenarios" && ls -- *.sh | sed 's/\.sh$//')
+if [ $# = 0 ]; then
+    for file in "$here"/scenarios/*.sh; do
+        set -- "$@" "$(basename "$file" .sh)"
+    done
+fi
 
 failed=0
 for scenario in "$@"; do

@@ -14,6 +14,7 @@ refuses() { # refuses WORDS COMMAND…
 refuses "XDG_RUNTIME_DIR" env -u XDG_RUNTIME_DIR -u DBUS_SESSION_BUS_ADDRESS mcp-refreshd install
 refuses "enable-linger" env XDG_RUNTIME_DIR=/nowhere DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere/bus mcp-refreshd install
 refuses "systemctl" env PATH=/nowhere "$(command -v mcp-refreshd)" install
+refuses "--allow-root" unshare --map-root-user mcp-refreshd install
 refuses "HOME" env HOME=relative mcp-refreshd install
 
 # A configuration that cannot be used.
@@ -31,7 +32,10 @@ chmod u+w ~ ~/.config 2>/dev/null
 mkdir -p ~/.config /small/systemd
 ln -s /small/systemd ~/.config/systemd
 head -c 64K /dev/zero >/small/filler
-for page in none one; do
+rooms=none
+[ ! -e /scene/mcp-refreshd ] || rooms="none one-page" # With a package's unit there is only one file to write.
+for room in $rooms; do
+    echo "room on the disk: $room"
     refuses "space" mcp-refreshd install
     [ -z "$(find /small -name '*mcp-refreshd*')" ] || fail "left on the full disk: $(find /small)"
     truncate -s -4K /small/filler
