@@ -43,6 +43,9 @@ struct State {
     hanging: usize,
     cuts: Option<usize>,
     writes: usize,
+    /// Whether it hangs until nobody waits any more; when that was.
+    slow: bool,
+    untils: Vec<Instant>,
 }
 
 /// A keyring with at most one item.
@@ -99,7 +102,14 @@ impl Keyring for Scripted {
 
     const KIND: &'static str = "scripted";
 
-    fn find(&self, _item: &KeychainItem, _until: Instant) -> Result<Self, KeyringError> {
+    fn find(&self, _item: &KeychainItem, until: Instant) -> Result<Self, KeyringError> {
+        let slow = self.with(|state| {
+            state.untils.push(until);
+            state.slow
+        });
+        if slow {
+            std::thread::sleep(until.saturating_duration_since(Instant::now()));
+        }
         self.pass(At::Find);
         match self.with(|state| state.secret.is_some()) {
             true => Ok(self.clone()),
@@ -296,6 +306,21 @@ fn a_keyring_that_hangs_costs_one_thread_and_stops_nobody() {
             tokio::task::yield_now().await;
         }
         assert_eq!(store.read().await.unwrap().bytes(), OLD.as_bytes());
+    });
+}
+
+#[test]
+fn whoever_waits_behind_another_has_no_more_time_than_alone() {
+    run(|folder| async move {
+        let keyring = Scripted::holding(OLD);
+        keyring.with(|state| state.slow = true);
+        let limit = Duration::from_secs(1);
+        let store = store(&keyring, &folder, limit);
+        // The storage lock may be held by one of them: what both need together must not be twice the limit.
+        let _ = tokio::join!(store.read(), store.read());
+        let untils = keyring.with(|state| state.untils.clone());
+        let more = untils.last().unwrap().saturating_duration_since(untils[0]);
+        assert!(more < limit / 2, "{more:?}");
     });
 }
 

@@ -34,18 +34,22 @@ pub(super) enum NoAnswer {
 }
 
 impl Visits {
-    /// Runs `call` in a thread and waits for it, at most as long as `limit`.
+    /// Runs `call` in a thread and waits for it, at most as long as `limit`. Waiting for others counts: whoever holds the storage lock has
+    /// no more time than that.
     pub(super) async fn visit<T: Send + 'static>(
         &self,
         limit: Duration,
         call: impl FnOnce(&Permit) -> T + Send + 'static,
     ) -> Result<T, NoAnswer> {
-        let mut turn = self.turn.lock().await;
+        let until = tokio::time::Instant::now() + limit;
+        let Ok(mut turn) = tokio::time::timeout_at(until, self.turn.lock()).await else {
+            return Err(NoAnswer::Busy);
+        };
         if turn.as_ref().is_some_and(|visitor| Arc::strong_count(visitor) > 1) {
             return Err(NoAnswer::Busy);
         }
         let visitor = Arc::clone(turn.insert(Arc::new(())));
-        let permit = Permit::new(limit);
+        let permit = Permit::new(until.saturating_duration_since(tokio::time::Instant::now()));
         // Also when the caller itself is dropped, nothing is written behind its back.
         let _abandon = Abandon(permit.clone());
         let (answer, waiting) = oneshot::channel();
@@ -59,7 +63,7 @@ impl Visits {
         if thread.is_err() {
             return Err(NoAnswer::InTime);
         }
-        match tokio::time::timeout(limit + GRACE, waiting).await {
+        match tokio::time::timeout_at(until + GRACE, waiting).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) | Err(_) => Err(NoAnswer::InTime),
         }
