@@ -30,7 +30,7 @@ impl TokenDigest {
 
 impl fmt::Display for TokenDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        with_hex(&self.0, |text| f.write_str(text))
     }
 }
 
@@ -42,7 +42,7 @@ impl fmt::Debug for TokenDigest {
 
 impl Serialize for TokenDigest {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        with_hex(&self.0, |text| serializer.serialize_str(text))
     }
 }
 
@@ -60,7 +60,7 @@ pub struct Fingerprint([u8; 4]);
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        with_hex(&self.0, |text| f.write_str(text))
     }
 }
 
@@ -72,7 +72,7 @@ impl fmt::Debug for Fingerprint {
 
 impl Serialize for Fingerprint {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        with_hex(&self.0, |text| serializer.serialize_str(text))
     }
 }
 
@@ -82,6 +82,16 @@ impl<'de> Deserialize<'de> for Fingerprint {
             .map(Self)
             .ok_or_else(|| serde::de::Error::custom("expected the 8 hex digits of a fingerprint"))
     }
+}
+
+/// Two hex digits for each byte, handed on in one piece: the records hold hundreds of digests and are written after every refresh.
+fn with_hex<R>(bytes: &[u8], take: impl FnOnce(&str) -> R) -> R {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'?');
+    let mut text = [0; 64];
+    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    let len = text.iter_mut().zip(digits).map(|(place, digit)| *place = digit).count();
+    take(text.get(..len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default())
 }
 
 /// The bytes that exactly `2 * N` hex digits stand for.
