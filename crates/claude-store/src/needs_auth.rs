@@ -132,6 +132,8 @@ impl<F: FileSystem> NeedsAuthCache<F> {
 
     fn read(&self, path: &Path) -> Result<Option<Content>, NeedsAuthError> {
         match self.files.read(path, LIMIT) {
+            // What a power cut may leave of a file that was just written. It flags nobody.
+            Ok((bytes, _)) if bytes.is_empty() => Ok(None),
             Ok((bytes, stamp)) => Ok(Some(Content { bytes, mode: stamp.mode })),
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound => Ok(None),

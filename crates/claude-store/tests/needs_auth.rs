@@ -60,8 +60,16 @@ fn without_the_name_nothing_is_written() {
 }
 
 #[test]
+fn an_empty_cache_as_a_power_cut_may_leave_it_flags_nobody() {
+    let (disk, cache) = with_cache("");
+    assert_eq!(cache.flagged().unwrap(), []);
+    assert!(!cache.remove("lab").unwrap());
+    assert_eq!(disk.text(PATH).as_deref(), Some(""));
+}
+
+#[test]
 fn an_odd_cache_is_left_alone_with_an_error_that_names_it() {
-    for odd in ["", "{\"lab\"", "[]", "{\"lab\":1}x"] {
+    for odd in [" ", "{\"lab\"", "[]", "{\"lab\":1}x"] {
         let (disk, cache) = with_cache(odd);
         assert!(cache.flagged().unwrap_err().to_string().contains(PATH));
         assert!(matches!(cache.remove("lab"), Err(NeedsAuthError::Odd { .. })), "{odd}");
