@@ -7,9 +7,12 @@ const LONGEST: Duration = Duration::from_secs(5 * 60);
 /// A failure to connect costs the server nothing and often ends in a moment (Wi-Fi coming up), so its pauses are shorter.
 const FIRST_UNSENT: Duration = Duration::from_secs(2);
 const LONGEST_UNSENT: Duration = Duration::from_secs(60);
-/// After this many failures in a row it is no longer a matter of minutes.
+/// After this many failures in a row it is no longer a matter of minutes. Still, nobody tells us when the server or the network is back, and
+/// a client may want the token then: the pause is what it may have to wait.
 const PERSISTENT: u32 = 60;
-const LONGEST_PERSISTENT: Duration = Duration::from_secs(60 * 60);
+const LONGEST_PERSISTENT: Duration = Duration::from_secs(15 * 60);
+/// Without a connection nothing leaves this machine, or a packet or two: no reason to be away for long.
+const LONGEST_UNSENT_PERSISTENT: Duration = Duration::from_secs(5 * 60);
 /// No pause is shorter, whatever the jitter says.
 const SHORTEST: Duration = Duration::from_secs(1);
 
@@ -31,11 +34,11 @@ pub enum Failure {
 /// `left` is the access token's remaining life, `seed` a number that differs between entries and attempts.
 #[must_use]
 pub fn back_off(failure: Failure, failures: u32, left: Option<Duration>, seed: u64) -> Duration {
-    let (first, longest) = match failure {
-        Failure::Unsent => (FIRST_UNSENT, LONGEST_UNSENT),
-        Failure::Transient { .. } => (FIRST, LONGEST),
+    let (first, longest, persistent) = match failure {
+        Failure::Unsent => (FIRST_UNSENT, LONGEST_UNSENT, LONGEST_UNSENT_PERSISTENT),
+        Failure::Transient { .. } => (FIRST, LONGEST, LONGEST_PERSISTENT),
     };
-    let longest = if failures > PERSISTENT { LONGEST_PERSISTENT } else { longest };
+    let longest = if failures > PERSISTENT { persistent } else { longest };
     let ceiling = first.saturating_mul(1_u32 << failures.saturating_sub(1).min(16)).min(longest);
     let thousandths = u32::try_from(scramble(seed ^ u64::from(failures)) % 1000).unwrap_or(0);
     let mut wait = ceiling / 1000 * (thousandths + 1);
@@ -78,6 +81,15 @@ mod tests {
     fn a_failure_to_connect_is_retried_faster() {
         let mean = |failure| (0..1000).map(|seed| back_off(failure, 4, None, seed)).sum::<Duration>() / 1000;
         assert!(mean(Failure::Unsent) * 2 < mean(BUSY));
+    }
+
+    #[test]
+    fn a_network_that_comes_back_after_a_day_is_noticed_within_minutes() {
+        let most =
+            |failures| (0..1000).map(|seed| back_off(Failure::Unsent, failures, None, seed)).max().unwrap();
+        assert!(most(61) <= 5 * LONGEST_UNSENT && most(100_000) <= 5 * LONGEST_UNSENT);
+        let most = |failures| (0..1000).map(|seed| back_off(BUSY, failures, None, seed)).max().unwrap();
+        assert!(most(100_000) <= Duration::from_secs(15 * 60));
     }
 
     proptest! {

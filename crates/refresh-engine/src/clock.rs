@@ -26,7 +26,17 @@ impl Now {
     pub fn elapsed_since(&self, earlier: Timestamp) -> Duration {
         Duration::try_from(self.wall.duration_since(earlier)).unwrap_or(Duration::ZERO)
     }
+
+    /// How old something of this date is. What is dated well ahead was dated while the clock was wrong: as old as can be, or it would
+    /// stay new until the clock gets there.
+    #[must_use]
+    pub(crate) fn age_of(&self, date: Timestamp) -> Duration {
+        if date.duration_since(self.wall) > CLOCK_SLACK { Duration::MAX } else { self.elapsed_since(date) }
+    }
 }
+
+/// Small corrections of a clock change no plan.
+pub(crate) const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// `wait` after `start`; the end of representable time where that overflows.
 #[must_use]

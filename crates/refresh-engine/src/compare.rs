@@ -88,9 +88,10 @@ pub fn decide_write(
     match (seen.refresh, seen.entry.stub_kind()) {
         (None, Some(StubKind::FailedRefresh)) => WriteDecision::Repair,
         (None, Some(StubKind::LoggedOut)) => WriteDecision::Gone,
-        // Whoever wrote this wrote a refresh token that our answer has spent, or one spent before: a lost update.
+        // Whoever wrote this wrote a refresh token that our answer has spent, or one spent or replaced before: a lost
+        // update, or a write that a power cut took.
         (Some(refresh), _) if obtained.rotated() && refresh == obtained.presented => WriteDecision::Write,
-        (Some(refresh), _) if record.is_spent(refresh) => WriteDecision::Write,
+        (Some(refresh), _) if record.is_spent(refresh) || record.was_replaced(seen) => WriteDecision::Write,
         _ => WriteDecision::Superseded,
     }
 }

@@ -29,7 +29,11 @@ pub fn decide_heal(last: Option<&Seen>, seen: &Seen, record: &Record) -> Heal {
         return Heal::Nothing;
     }
     match (seen.refresh, seen.entry.stub_kind()) {
-        (Some(refresh), _) if refresh != remembered && record.is_spent(refresh) => Heal::PutBack,
+        (Some(refresh), _)
+            if refresh != remembered && (record.is_spent(refresh) || record.was_replaced(seen)) =>
+        {
+            Heal::PutBack
+        }
         (None, Some(StubKind::FailedRefresh)) if record.heal_tried != Some(remembered) => Heal::TryRemembered,
         _ => Heal::Nothing,
     }

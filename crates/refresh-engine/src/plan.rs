@@ -2,7 +2,8 @@
 
 use crate::policy::{
     KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE,
-    SHORT_LIVED_PACE, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
+    SHORT_LIVED_LOOK, SHORT_LIVED_PACE, SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE,
+    with_jitter,
 };
 use crate::{Now, Policy, Record, Seen, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -284,12 +285,17 @@ fn plan_short_lived(
     activity: &dyn Fn() -> Option<Timestamp>,
 ) -> Plan {
     let since_request = since_last_request(now, record);
-    let in_use = activity().is_some_and(|at| now.elapsed_since(at) < SHORT_LIVED_ACTIVE);
-    if in_use {
+    let quiet_for = activity().map_or(Duration::MAX, |at| now.elapsed_since(at));
+    if quiet_for < SHORT_LIVED_ACTIVE {
         let wait = until(left, life / 2).max(SHORT_LIVED_PACE.saturating_sub(since_request));
         return wait_or(wait, Until::Margin, Reason::ShortLived);
     }
-    wait_or(SHORT_LIVED_KEEP_ALIVE.saturating_sub(since_request), Until::KeepAlive, Reason::KeepAlive)
+    let keep_alive = SHORT_LIVED_KEEP_ALIVE.saturating_sub(since_request);
+    if quiet_for < SHORT_LIVED_RESUMED && !keep_alive.is_zero() {
+        // A session that goes on after a break changes nothing that is watched; only a look shows it.
+        return Plan::Sleep { wait: keep_alive.min(SHORT_LIVED_LOOK), until: Until::KeepAlive };
+    }
+    wait_or(keep_alive, Until::KeepAlive, Reason::KeepAlive)
 }
 
 /// When the refresh token itself wants to be used, whatever the access token says.
@@ -311,7 +317,10 @@ fn exercise_due(now: Now, record: &Record, left: Option<SignedDuration>, keep_al
         }
         None => idle,
     };
-    let unused = now.elapsed_since(since);
+    let unused = match record.boot_age(now) {
+        Some(age) if since > now.wall => age,
+        _ => now.age_of(since),
+    };
     Exercise { wait: limit.saturating_sub(unused), overdue: unused.saturating_sub(limit) }
 }
 
@@ -356,7 +365,7 @@ fn until(left: SignedDuration, mark: Duration) -> Duration {
 
 /// Time since this refresh token was last presented, or first seen.
 fn since_last_request(now: Now, record: &Record) -> Duration {
-    record.sent_at.max(record.since).map_or(Duration::MAX, |at| now.elapsed_since(at))
+    record.sent_at.max(record.since).map_or(Duration::MAX, |at| now.age_of(at))
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ use token_endpoint::{Metadata, RequestShape};
 /// How many spent refresh tokens are remembered for one entry.
 const SPENT_KEPT: usize = 32;
 
+/// How many replaced pairs are remembered for one entry.
+const REPLACED_KEPT: usize = 8;
+
 /// What is remembered of one entry between refreshes and across restarts. Never a token: only digests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -21,6 +24,8 @@ pub struct Record {
     /// True where an answer of the server named the lifetime: only then is a short one believed, since an entry first seen
     /// shortly before its end looks short-lived and is not.
     pub lifetime_answered: bool,
+    /// The access token whose own answer named that life: no entry can truly have more than that left.
+    pub lifetime_of: Option<TokenDigest>,
     /// When the present refresh token was obtained, or first seen.
     pub since: Option<Timestamp>,
     /// When the present refresh token lapses by itself, where an answer said so.
@@ -37,6 +42,9 @@ pub struct Record {
     pub verdict: Verdict,
     /// Refresh tokens of this entry that were exchanged for another one; newest last.
     pub spent: Vec<TokenDigest>,
+    /// Pairs (refresh token, access token) that somebody else replaced in the store; newest last. Should one of them come back, something
+    /// old was written over something new.
+    pub replaced: Vec<(TokenDigest, TokenDigest)>,
     /// Where this grant's refresh token may go.
     pub pin: Option<Pin>,
     /// Which optional parameters this server wants.
@@ -203,6 +211,7 @@ impl Record {
             if matches!(self.verdict, Verdict::EndpointMoved { .. }) && seen.refresh.is_some() {
                 self.pin = None;
             }
+            self.replace(seen);
             self.refresh = seen.refresh;
             self.since = Some(now.wall);
             self.refresh_token_expires_at = None;
@@ -228,12 +237,37 @@ impl Record {
         self.spent.contains(&refresh)
     }
 
+    /// True where the store held this very pair before and somebody replaced it. One that came with another access token is no such thing:
+    /// a server may give the same refresh token at a new login.
+    #[must_use]
+    pub fn was_replaced(&self, seen: &Seen) -> bool {
+        seen.refresh.zip(seen.access).is_some_and(|pair| self.replaced.contains(&pair))
+    }
+
+    /// The pair that was known until now gives way to the one that was seen.
+    fn replace(&mut self, by: &Seen) {
+        // A stub replaces nothing: what it wiped may be good. And where something old comes back, what it was written over is the newer.
+        let Some(known) = self.refresh.zip(self.access) else { return };
+        if by.refresh.is_none() || self.was_replaced(by) || self.replaced.contains(&known) {
+            return;
+        }
+        self.replaced.push(known);
+        let surplus = self.replaced.len().saturating_sub(REPLACED_KEPT);
+        self.replaced.drain(..surplus);
+    }
+
     /// Remembers a refresh token that was exchanged for another one.
     pub fn spend(&mut self, refresh: TokenDigest) {
         self.spent.retain(|known| *known != refresh);
         self.spent.push(refresh);
         let surplus = self.spent.len().saturating_sub(SPENT_KEPT);
         self.spent.drain(..surplus);
+    }
+
+    /// How old the present access token is by the boot-time clock, where we got it ourselves since the start.
+    pub(crate) fn boot_age(&self, now: Now) -> Option<Duration> {
+        let (_, ends) = self.boot_expiry.filter(|(access, _)| Some(*access) == self.access)?;
+        Some(self.lifetime()?.saturating_sub(ends.saturating_sub(now.boot)))
     }
 
     /// Whole life of the present access token, where known.

@@ -236,6 +236,7 @@ fn note_fresh(record: &mut Record, obtainment: &Obtainment, after: &Seen, at: ji
         pair.refresh_expires_in.map(|life| later(obtainment.sent_at.wall, life));
     record.lifetime_s = pair.expires_in.map(|life| life.as_secs());
     record.lifetime_answered = pair.expires_in.is_some();
+    record.lifetime_of = after.access.filter(|_| record.lifetime_answered);
     record.boot_expiry = after
         .access
         .zip(pair.expires_in)

@@ -1,3 +1,4 @@
+use crate::clock::CLOCK_SLACK;
 use crate::{Now, Record};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -69,6 +70,13 @@ impl Seen {
                 seconds(ends).saturating_sub(seconds(now.boot))
             });
         let by_wall = match self.expiry {
+            // More than the whole life that its own answer gave it: the clock was ahead when it was written and has been set back, and
+            // nobody can say how much is left.
+            Expiry::At(ends)
+                if by_boot.is_none() && self.outlives_its_answer(ends.duration_since(now.wall), record) =>
+            {
+                Some(SignedDuration::ZERO)
+            }
             Expiry::At(ends) => Some(ends.duration_since(now.wall)),
             // A token that claims to have ended when it was issued comes from a server whose clock is off: that says nothing.
             Expiry::Claimed(ends)
@@ -83,6 +91,14 @@ impl Seen {
             (Some(wall), Some(boot)) => Some(wall.min(boot)),
             (one, other) => one.or(other),
         }
+    }
+}
+
+impl Seen {
+    fn outlives_its_answer(&self, left: SignedDuration, record: &Record) -> bool {
+        let life = record.lifetime().filter(|_| self.access.is_some() && record.lifetime_of == self.access);
+        life.and_then(|life| SignedDuration::try_from(life).ok())
+            .is_some_and(|life| left > life.saturating_add(CLOCK_SLACK))
     }
 }
 

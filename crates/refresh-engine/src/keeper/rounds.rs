@@ -52,6 +52,8 @@ impl<P: Partners> Inner<P> {
             self.after_turn();
             let shared = &self.shared;
             tokio::select! {
+                // In this order always, so that a run in virtual time can be repeated; none can keep the others waiting.
+                biased;
                 () = self.changed.notified() => self.settle_down().await,
                 () = shared.ended.notified() => {}
                 () = sleep(&shared.clock, wake) => {}

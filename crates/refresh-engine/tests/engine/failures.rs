@@ -45,6 +45,17 @@ async fn retry_after_is_obeyed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_day_without_network_the_entry_is_fresh_within_five_minutes() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.always.replace(Some(Answering::Unreachable));
+    let life = world.live().await;
+    life.pass(24 * HOUR).await;
+    world.server.always.replace(None);
+    life.pass(5 * MINUTE + SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_the_network_comes_back_the_entry_is_fresh_within_a_minute() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.always.replace(Some(Answering::Unreachable));

@@ -1,7 +1,8 @@
 //! What only a file does: it is swapped by a rename, and nothing has to ask whether it changed.
 
+use crate::healing::refreshed_by_a_client;
 use crate::world::{HOUR, MINUTE, SECOND, STATE, STORE, World};
-use refresh_engine::{Event, State};
+use refresh_engine::{Event, Mode, State};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -126,4 +127,35 @@ async fn i3_there_is_no_fsync_while_the_storage_lock_is_held() {
         }
     }
     assert!(taken > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_in_the_journal_wins_over_one_that_a_power_cut_brought_back() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let old = world.text();
+    let process = world.disk.process();
+    let life = world.live_as(process.clone(), Mode::Watch).await.unwrap();
+    life.pass(SECOND).await;
+    // The client's write is never synced; ours after it is under way when the power goes.
+    refreshed_by_a_client(&world, HOUR);
+    life.notice().await;
+    life.pass(2 * SECOND).await;
+    let dying = process.clone();
+    process.on_call(move |call| {
+        if call.operation == Operation::SyncFolder && call.path == Path::new("/home/u/.claude") {
+            dying.kill();
+        }
+        None
+    });
+    let asked = life.keeper.clone();
+    let _ = tokio::time::timeout(5 * SECOND, life.run(asked.refresh(&[], true))).await;
+    assert!(!process.is_alive());
+    drop(life);
+    assert_eq!(world.server.requests(), 1);
+    world.put_text(&old);
+    let life = world.live().await;
+    life.pass(5 * SECOND).await;
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (1, 0));
+    drop(life);
 }

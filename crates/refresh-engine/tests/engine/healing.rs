@@ -76,6 +76,45 @@ async fn a_lost_update_is_put_right_without_a_request() {
     assert_eq!(life.entry("lab").state, State::Fresh);
 }
 
+/// A client refreshes `lab` and writes what it got.
+pub(crate) fn refreshed_by_a_client(world: &World, left: Duration) {
+    let (access, refresh) = world.server.refresh_as_client(&world.stored_refresh("lab")).unwrap();
+    world.put_members(&[format!("{:?}:{}", key("lab"), world.entry_with("lab", &access, &refresh, left))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_update_over_a_clients_own_refresh_is_put_right_too() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let old = world.text();
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    refreshed_by_a_client(&world, HOUR);
+    life.notice().await;
+    let good = world.stored_refresh("lab");
+    world.put_text(&old);
+    life.notice().await;
+    life.pass(SECOND).await;
+    assert_eq!(world.stored_refresh("lab"), good);
+    assert!(world.server.is_good(&good));
+    assert_eq!(world.server.requests(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_refresh_token_from_a_new_log_in_is_no_lost_update() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let first = world.stored_refresh("lab");
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    refreshed_by_a_client(&world, HOUR);
+    life.notice().await;
+    let again = world.entry_with("lab", "at_of_a_new_login_made_up", &first, HOUR);
+    world.put_members(&[format!("{:?}:{again}", key("lab"))]);
+    let text = world.text();
+    life.notice().await;
+    life.pass(MINUTE).await;
+    assert_eq!(world.text(), text);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_token_known_to_be_spent_is_never_presented_even_after_a_restart() {
     let world = World::with_entries(&[("lab", 6 * MINUTE)]);

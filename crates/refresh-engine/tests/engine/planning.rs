@@ -60,6 +60,37 @@ async fn short_lived_tokens_never_expire_while_a_session_is_active_and_rest_when
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_goes_on_after_a_break_has_a_fresh_short_lived_token_within_a_minute() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.lifetime.set(5 * MINUTE);
+    let life = world.live().await;
+    world.session.active_at.set(Some(world.now()));
+    life.notice().await;
+    life.pass(22 * MINUTE).await;
+    assert_eq!(world.left("lab"), Duration::ZERO, "nobody used it");
+    // A prompt in the open session: nothing in the storage folder tells.
+    world.session.active_at.set(Some(world.now()));
+    life.pass(MINUTE + SECOND).await;
+    assert!(world.left("lab") > 3 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_a_year_ahead_for_a_moment_does_not_stop_refreshes_for_a_year() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.lifetime.set(5 * MINUTE);
+    let year = 365 * 24 * HOUR;
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    world.clock.suspend(year);
+    life.pass(HOUR).await;
+    world.clock.set_back(year);
+    let before = world.server.requests();
+    life.pass(10 * HOUR).await;
+    let since = world.server.requests() - before;
+    assert!((18..=24).contains(&since), "{since} keep-alives in ten hours");
+}
+
+#[tokio::test(start_paused = true)]
 async fn very_short_lived_tokens_are_refreshed_at_most_every_ten_seconds() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.lifetime.set(5 * SECOND);
