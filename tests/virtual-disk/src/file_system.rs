@@ -187,7 +187,10 @@ impl FileSystem for VirtualDisk {
         let disk = &mut *self.disk.borrow_mut();
         disk.writable()?;
         let (size, reserved) = sizes(disk, file.node);
-        disk.change_file(file.node, size + bytes.len() as u64, reserved, |data| data.extend_from_slice(bytes))
+        let len = bytes.len() as u64;
+        disk.change_file(file.node, size + len, reserved, |data| data.extend_from_slice(bytes))?;
+        self.process.written.set(self.process.written.get() + len);
+        Ok(())
     }
 
     fn truncate(&self, file: &VirtualFile, len: u64) -> io::Result<()> {

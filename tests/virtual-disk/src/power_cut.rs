@@ -23,6 +23,25 @@ impl PowerCut {
 }
 
 impl VirtualDisk {
+    /// Makes everything durable as it is now: what the kernel does by itself some seconds after a write.
+    pub fn write_back(&self) {
+        let disk = &mut *self.disk.borrow_mut();
+        let nodes: Vec<u64> = disk.nodes.keys().copied().collect();
+        for number in nodes {
+            let Some(node) = disk.nodes.get_mut(&number) else { continue };
+            match &mut node.body {
+                Body::File { data, durable, .. } => *durable = Some(Rc::clone(data)),
+                Body::Folder { names, durable } => {
+                    let now = names.clone();
+                    let before = std::mem::replace(durable, now.clone());
+                    now.into_values().for_each(|inner| disk.hold(inner));
+                    before.into_values().for_each(|inner| disk.let_go(inner));
+                }
+                Body::Link { .. } | Body::Fifo => {}
+            }
+        }
+    }
+
     /// The disk as it is after a power cut at this moment, for the first process after it. This disk goes on unharmed, so that one
     /// moment can be tried with every kind of loss; [`kill`](Self::kill) the processes on it before they are dropped.
     #[must_use]

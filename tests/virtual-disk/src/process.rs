@@ -23,6 +23,7 @@ pub(crate) struct Process {
     alive: Cell<bool>,
     hook: RefCell<Option<Hook>>,
     recording: Cell<bool>,
+    pub(crate) written: Cell<u64>,
     calls: RefCell<Vec<Call>>,
 }
 
@@ -145,6 +146,12 @@ impl VirtualDisk {
         self.process.recording.set(recording);
     }
 
+    /// Bytes that this process has appended to files.
+    #[must_use]
+    pub fn bytes_written(&self) -> u64 {
+        self.process.written.get()
+    }
+
     /// Begins a call: a killed process makes none, then the trace has it, then the hook.
     pub(crate) fn begin(&self, operation: Operation, path: &Path, to: Option<&Path>) -> io::Result<()> {
         self.alive()?;
@@ -181,6 +188,7 @@ impl Process {
             alive: Cell::new(true),
             hook: RefCell::default(),
             recording: Cell::new(true),
+            written: Cell::default(),
             calls: RefCell::default(),
         })
     }

@@ -1,0 +1,228 @@
+//! One life of the daemon's engine, as a process on the machine.
+
+use crate::clock::MachineClock;
+use crate::grant::Actor;
+use crate::server::{Reply, exchange};
+use crate::world::{FOLDER, STATE, World};
+use claude_store::{FileStore, NeedsAuthCache, StorageFolder};
+use jiff::Timestamp;
+use refresh_engine::{
+    Client, Endpoint, Event, Journal, Keeper, Mode, Observer, Partners, Policy, Records, Setup, Subject,
+};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use token_endpoint::{
+    DiscoveryError, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints, UnsentKind,
+};
+use tokio::task::{AbortHandle, LocalSet};
+use virtual_disk::VirtualDisk;
+
+/// How long a stop waits for what is under way; the service manager kills it then.
+const STOP: Duration = Duration::from_secs(75);
+
+/// A dead token may be presented so often: early and again late, by a healing, and after a crash that took the note of it.
+const OFTEN_ENOUGH: u32 = 6;
+
+pub(crate) struct Simulated;
+
+impl Partners for Simulated {
+    type Files = VirtualDisk;
+    type Store = FileStore<VirtualDisk>;
+    type Endpoint = Wire;
+    type Clock = MachineClock;
+    type Client = Sessions;
+    type Observer = Books;
+}
+
+pub(crate) struct Daemon {
+    keeper: Keeper<Simulated>,
+    disk: VirtualDisk,
+    task: AbortHandle,
+}
+
+impl Daemon {
+    /// Starts the daemon; `None` where its own files cannot be used now, as the service manager sees it exit.
+    pub(crate) async fn start(world: &Rc<World>) -> Option<Self> {
+        let disk = world.disk.borrow().process();
+        disk.record_calls(false);
+        world.watch.follow(&disk);
+        let folder = StorageFolder::at(FOLDER, Path::new("/"));
+        let store = FileStore::new(disk.clone(), &folder);
+        let _ = store.sweep();
+        let state = Path::new(STATE);
+        let (records, _) = Records::load(disk.clone(), state).ok()?;
+        let (journal, unfinished, _) = Journal::open(disk.clone(), state).await.ok()?;
+        let local = LocalSet::new();
+        let keeper = {
+            let _guard = local.enter();
+            Keeper::start(Setup::<Simulated> {
+                store,
+                endpoint: Rc::new(Wire { world: Rc::clone(world) }),
+                clock: MachineClock { world: Rc::clone(world) },
+                client: Sessions { world: Rc::clone(world) },
+                observer: Rc::new(Books { world: Rc::clone(world) }),
+                policy: Policy::default(),
+                records,
+                journal,
+                unfinished,
+                needs_auth: NeedsAuthCache::new(disk.clone(), folder.needs_auth_path()),
+                mode: Mode::Watch,
+            })
+        };
+        let task = tokio::task::spawn_local(local).abort_handle();
+        Some(Self { keeper, disk, task })
+    }
+
+    pub(crate) fn store_changed(&self) {
+        self.keeper.store_changed();
+    }
+
+    /// A handle to the keeper that outlives a borrow.
+    pub(crate) fn keeper(&self) -> Keeper<Simulated> {
+        self.keeper.clone()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(self) {
+        self.disk.kill();
+        self.task.abort();
+    }
+}
+
+/// Stops the daemon as the service manager does.
+pub(crate) async fn stop(world: &World) {
+    let keeper = world.daemon.borrow().as_ref().map(Daemon::keeper);
+    if let Some(keeper) = keeper {
+        let _ = tokio::time::timeout(STOP, keeper.drain()).await;
+        world.watch.stopped();
+    }
+    kill(world);
+}
+
+/// Ends the daemon where it is.
+pub(crate) fn kill(world: &World) {
+    let daemon = world.daemon.take();
+    if let Some(daemon) = daemon {
+        daemon.kill();
+    }
+    world.watch.forget();
+}
+
+/// The token endpoints as the daemon reaches them.
+pub(crate) struct Wire {
+    world: Rc<World>,
+}
+
+fn number(host: Option<&str>) -> usize {
+    host.and_then(|host| host.strip_prefix('s')?.split('.').next()?.parse().ok()).expect("a server's host")
+}
+
+impl Wire {
+    /// I1: what was called dead is presented once more to be sure, again after a crash, and then no more.
+    fn note(&self, server: usize, presented: &str, reply: &Reply) {
+        let (token, times) = &mut self.world.called_dead.borrow_mut()[server];
+        if !matches!(reply, Reply::Dead) {
+            return;
+        }
+        if token != presented {
+            (*token, *times) = (presented.to_owned(), 0);
+        }
+        *times += 1;
+        if *times > OFTEN_ENOUGH {
+            self.world
+                .failure(format_args!("I1: s{server}: {presented} is dead and was presented {times} times"));
+        }
+    }
+}
+
+impl Endpoint for Wire {
+    async fn discover(&self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
+        let origin = hints.authorization_server_url.clone().unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let metadata = Metadata {
+            issuer: hints.issuer.clone(),
+            token_endpoint: format!("{origin}/token").parse().expect("a URL"),
+            auth_methods: vec!["none".to_owned()],
+            source: origin,
+        };
+        let server = number(metadata.token_endpoint.host_str());
+        let weather = self.world.servers[server].fate.weather(self.world.now());
+        if !self.world.online() || matches!(weather, Some(crate::fate::Weather::Unreachable)) {
+            return Err(DiscoveryError::Transient { why: "no route to host".into(), retry_after: None });
+        }
+        Ok(metadata)
+    }
+
+    async fn send(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
+        let world = &self.world;
+        if world.watch.holds_storage_lock() {
+            world.watch.complain("I3: the storage lock is held over the network");
+        }
+        let server = number(request.token_endpoint.host_str());
+        let presented = request.refresh_token.expose();
+        let reply = exchange(world, server, Actor::Daemon, presented).await;
+        world.say(&format_args!("daemon: s{server} {presented}: {reply:?}"));
+        self.note(server, presented, &reply);
+        let with_pause = |status, pause: Option<u64>| RawAnswer {
+            retry_after: pause.map(|seconds| seconds.to_string()),
+            ..RawAnswer::new(status, r#"{"error":"temporarily_unavailable"}"#)
+        };
+        match reply {
+            Reply::Fresh(pair) => {
+                world.wrong_clock.borrow_mut()[server] = world.clock_error.get() != 0;
+                let mut body = format!(r#"{{"access_token":"{}","token_type":"Bearer""#, pair.access);
+                let mut add = |name: &str, value: String| body.push_str(&format!(r#","{name}":{value}"#));
+                pair.expires_in.into_iter().for_each(|life| add("expires_in", life.to_string()));
+                pair.refresh.iter().for_each(|refresh| add("refresh_token", format!("{refresh:?}")));
+                pair.refresh_expires_in
+                    .into_iter()
+                    .for_each(|life| add("refresh_expires_in", life.to_string()));
+                body.push('}');
+                Ok(RawAnswer::new(200, body))
+            }
+            Reply::Dead => Ok(RawAnswer::new(400, r#"{"error":"invalid_grant"}"#)),
+            Reply::Busy { status, retry_after } => Ok(with_pause(status, retry_after)),
+            Reply::BadGateway => Ok(RawAnswer::new(502, "bad gateway")),
+            Reply::Lost => Err(SendError::Lost { why: "the connection was closed".into() }),
+            Reply::TimedOut => Err(SendError::TimedOut { why: "no answer within 30 s".into() }),
+            Reply::Unsent => {
+                Err(SendError::Unsent { why: "no route to host".into(), kind: UnsentKind::Unreachable })
+            }
+        }
+    }
+}
+
+/// The client's sessions as the daemon sees them.
+pub(crate) struct Sessions {
+    world: Rc<World>,
+}
+
+impl Client for Sessions {
+    fn last_active(&self) -> Option<Timestamp> {
+        let world = &self.world;
+        let ago = if world.busy.get() > 0 { 0 } else { world.now() - world.last_busy.get() };
+        Timestamp::from_millisecond(world.wall() - i64::try_from(ago).unwrap_or(0)).ok()
+    }
+
+    fn metadata_url(&self, _server_name: &str, _server_url: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Counts what the engine tells.
+pub(crate) struct Books {
+    world: Rc<World>,
+}
+
+impl Observer for Books {
+    fn event(&self, subject: Subject<'_>, event: &Event) {
+        match event {
+            Event::Refreshing { .. } => self.world.account.borrow_mut().transactions += 1,
+            Event::Held { .. } => {}
+            event => {
+                self.world.say(&format_args!("daemon: {:?} {event:?}", subject.entry.map(|(_, name)| name)))
+            }
+        }
+    }
+}

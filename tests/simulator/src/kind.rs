@@ -1,0 +1,71 @@
+use crate::dice::Dice;
+use crate::fate::{DAY, HOUR, MINUTE, SECOND, label};
+
+/// What an authorization server is like; the mixture is that of the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// How long an access token lives.
+    pub(crate) lifetime: u64,
+    /// Whether its answers say so.
+    pub(crate) names_lifetime: bool,
+    pub(crate) rotation: Rotation,
+    /// Whether an access token dies when a newer one is given out.
+    pub(crate) kills_access: bool,
+    /// How long an unused refresh token lives.
+    pub(crate) idle: Option<u64>,
+    /// Whether its answers say so.
+    pub(crate) names_idle: bool,
+    /// How long it takes to answer.
+    pub(crate) latency: u64,
+}
+
+/// What happens to a refresh token that was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    /// Nothing.
+    None,
+    /// It is replaced, and good for this much longer; afterwards its use revokes the family, or is only refused.
+    Replaces { grace: u64, revokes: bool },
+}
+
+impl Kind {
+    /// The kind of this seed's server.
+    pub(crate) fn of(seed: u64, server: u64) -> Self {
+        let dice = &mut Dice::of(seed, &[label::KIND, server]);
+        let lifetime = match dice.below(100) {
+            0..=4 => 5 * MINUTE,
+            5 | 6 => 10 * MINUTE,
+            7..=11 => 15 * MINUTE,
+            12..=16 => 30 * MINUTE,
+            17..=46 => HOUR,
+            47..=54 => 2 * HOUR,
+            55..=64 => 8 * HOUR,
+            65..=74 => 12 * HOUR,
+            _ => 24 * HOUR,
+        };
+        let rotation = if dice.chance(0.15) {
+            Rotation::None
+        } else {
+            let grace = *dice.pick(&[0, 0, 0, 0, 10 * SECOND, 30 * MINUTE]);
+            Rotation::Replaces { grace, revokes: dice.chance(0.7) }
+        };
+        let idle = dice.chance(0.5).then(|| {
+            *dice.pick(&[2 * DAY, 14 * DAY, 14 * DAY, 30 * DAY, 30 * DAY, 30 * DAY, 90 * DAY, 90 * DAY])
+        });
+        let names_idle = idle.is_some_and(|idle| idle < 7 * DAY) || dice.chance(0.3);
+        Self {
+            lifetime,
+            names_lifetime: lifetime < 24 * HOUR || dice.chance(0.7),
+            rotation,
+            kills_access: rotation != Rotation::None && dice.chance(0.3),
+            idle,
+            names_idle,
+            latency: dice.between(40, 600),
+        }
+    }
+
+    /// No margin can stay above the client's 300 s.
+    pub(crate) fn short_lived(&self) -> bool {
+        self.lifetime < 10 * MINUTE
+    }
+}

@@ -1,0 +1,39 @@
+//! Whole lives of machines, people and authorization servers in virtual time: the same life with the daemon and without it.
+//!
+//! A life is made of one seed. What happens in it is drawn from the seed before anything runs: when the machine is awake, when a session
+//! starts and is killed, when a server is away, slow or loses answers, when the power goes. None of it depends on what any program
+//! does, so that both lives have the same fate. The engine, the store, the locks and the journal are the real ones.
+//!
+//! [`live`] lives one life and gives its [`Account`].
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::exit,
+    reason = "a test program"
+)]
+
+mod client;
+mod clock;
+mod daemon;
+mod dice;
+mod entry;
+mod fate;
+mod grant;
+mod kind;
+mod life;
+mod machine;
+mod oracle;
+mod plan;
+mod report;
+mod server;
+mod session;
+mod tally;
+mod watch;
+mod world;
+
+pub use life::{Life, live};
+pub use report::table;
+pub use tally::{Account, Tally};

@@ -1,0 +1,37 @@
+use crate::Account;
+use crate::machine::Machine;
+use crate::world::World;
+use std::rc::Rc;
+
+/// Which life to live.
+#[derive(Clone, Copy, Debug)]
+pub struct Life {
+    /// Everything in it follows from this number.
+    pub seed: u64,
+    /// Number of MCP servers.
+    pub servers: usize,
+    /// How many years of 365 days.
+    pub years: u64,
+    /// Whether the daemon runs.
+    pub with_daemon: bool,
+    /// Prints what happens, for one who looks for the reason of a loss.
+    pub verbose: bool,
+    /// Ends the program at the first failure.
+    pub end_at_failure: bool,
+}
+
+/// Lives it, and gives the books.
+#[must_use]
+pub fn live(life: Life) -> Account {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime without I/O can always be made");
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let world = World::new(life.seed, life.servers, life.years, life.with_daemon, life.verbose);
+        world.watch.seed.set(life.seed);
+        world.watch.end_at_failure.set(life.end_at_failure);
+        let machine = Machine::new(Rc::clone(&world));
+        machine.live(life.years * 365).await;
+        world.close()
+    })
+}

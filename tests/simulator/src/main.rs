@@ -1,0 +1,123 @@
+//! Lives simulated lives and prints what became of the log-ins: `cargo run --profile simulation -p simulator -- --help`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+use simulator::{Account, Life, live, table};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+const HELP: &str = "\
+Lives simulated lives, each with the daemon and without it, and compares them.
+
+  --seed N      the first seed (1)
+  --lives N     how many seeds (10)
+  --years N     years of each life (10)
+  --servers N   servers of each life (10)
+  --jobs N      lives at a time (1)
+  --first       ends at the first failure
+  --verbose     prints everything that happens, for one life with the daemon
+";
+
+struct Options {
+    seed: u64,
+    lives: u64,
+    years: u64,
+    servers: u64,
+    jobs: u64,
+    verbose: bool,
+    first: bool,
+}
+
+fn options() -> Result<Options, String> {
+    let mut options =
+        Options { seed: 1, lives: 10, years: 10, servers: 10, jobs: 1, verbose: false, first: false };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let mut number = || {
+            let value = arguments.next().ok_or_else(|| format!("{name} wants a number"))?;
+            value.parse::<u64>().map_err(|error| format!("{name} {value}: {error}"))
+        };
+        match name.as_str() {
+            "--seed" => options.seed = number()?,
+            "--lives" => options.lives = number()?,
+            "--years" => options.years = number()?,
+            "--servers" => options.servers = number()?,
+            "--jobs" => options.jobs = number()?,
+            "--first" => options.first = true,
+            "--verbose" => options.verbose = true,
+            "--help" => return Err(HELP.to_owned()),
+            other => return Err(format!("{other} is not known\n\n{HELP}")),
+        }
+    }
+    Ok(options)
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("{why}");
+            return ExitCode::from(2);
+        }
+    };
+    let began = Instant::now();
+    let next = AtomicU64::new(0);
+    let all = Mutex::new((Account::default(), Account::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= options.lives {
+                        return;
+                    }
+                    let (mut with, without) = both(&options, options.seed + number);
+                    if with.tally.logins > without.tally.logins {
+                        with.failures.push(format!(
+                            "seed {}: {} log-ins with the daemon, {} without",
+                            options.seed + number,
+                            with.tally.logins,
+                            without.tally.logins
+                        ));
+                    }
+                    for failure in &with.failures {
+                        println!("FAILURE {failure}");
+                    }
+                    if options.verbose {
+                        eprintln!("seed {}: {} transactions", options.seed + number, with.transactions);
+                    }
+                    if let Ok(mut all) = all.lock() {
+                        all.0.add(&with);
+                        all.1.add(&without);
+                    }
+                }
+            });
+        }
+    });
+    let Ok((with, without)) = all.into_inner() else { return ExitCode::FAILURE };
+    println!(
+        "seeds {} to {}, {} years of {} servers each, {:.0} s",
+        options.seed,
+        options.seed + options.lives.max(1) - 1,
+        options.years,
+        options.servers,
+        began.elapsed().as_secs_f64()
+    );
+    print!("{}", table(options.lives * options.years, options.servers, &with, &without));
+    println!("failures: {}", with.failures.len());
+    if with.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn both(options: &Options, seed: u64) -> (Account, Account) {
+    let life = Life {
+        seed,
+        servers: usize::try_from(options.servers).unwrap_or(10),
+        years: options.years,
+        with_daemon: true,
+        verbose: options.verbose,
+        end_at_failure: options.first,
+    };
+    let with = live(life);
+    (with, live(Life { with_daemon: false, verbose: false, end_at_failure: false, ..life }))
+}

@@ -1,0 +1,150 @@
+//! Decides for each lost grant whether any program could have kept it.
+
+use crate::entry::{document, entry};
+use crate::fate::HOUR;
+use crate::grant::{Actor, End, Entitled, Grant, Passage};
+use crate::kind::Rotation;
+use crate::server::{PATIENCE, parts};
+use crate::world::World;
+
+/// What a grant was lost by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Loss {
+    cause: &'static str,
+    excused: bool,
+}
+
+const fn excused(cause: &'static str) -> Loss {
+    Loss { cause, excused: true }
+}
+
+const fn avoidable(cause: &'static str) -> Loss {
+    Loss { cause, excused: false }
+}
+
+/// A person has to log in: books the loss of the grant before, and complains of one that the daemon should have prevented.
+pub(crate) fn judge(world: &World, server: usize) {
+    if world.logged_out.borrow()[server] {
+        return;
+    }
+    let loss = {
+        let grants = world.servers[server].grants.borrow();
+        let Some(grant) = grants.last() else { return };
+        loss(world, server, grant)
+    };
+    world.tally(server, |tally| {
+        tally.logins += 1;
+        tally.avoidable += u64::from(!loss.excused);
+        *tally.causes.entry(loss.cause).or_default() += 1;
+    });
+    world.say(&format_args!("LOST s{server}: {}", loss.cause));
+    if !loss.excused && world.with_daemon {
+        let grants = world.servers[server].grants.borrow();
+        let last = grants.last();
+        let end = last.and_then(|grant| grant.end);
+        let rotations: Vec<_> =
+            last.into_iter().flat_map(|grant| grant.rotations.iter().rev().take(3)).collect();
+        world.failure(format_args!(
+            "s{server}: lost: {}: {end:?} {rotations:?} {:?}",
+            loss.cause, world.servers[server].kind
+        ));
+    }
+}
+
+fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
+    if grant.end == Some(End::Revoked) {
+        return excused("revoked by the server");
+    }
+    if grant.cut_away {
+        return excused("a client's unsynced write was lost in a power cut");
+    }
+    // Where nobody got hold of the newest token, what became of the grant afterwards does not matter.
+    if let Some(newest) = grant.newest() {
+        match (newest.passage, newest.by) {
+            (Passage::Lost, _) => return excused("the answer was lost on the wire"),
+            (Passage::OnItsWay, Actor::Daemon) => {
+                return excused("the daemon was killed while the answer was on its way");
+            }
+            (Passage::OnItsWay, Actor::Client { entitled }) => {
+                return by_client(world, entitled, "a client was killed in mid-refresh");
+            }
+            (Passage::Delivered, Actor::Daemon) if newest.cut_short => {
+                return excused("the power went before the answer was durable");
+            }
+            (Passage::Delivered, Actor::Client { entitled }) if !newest.saved => {
+                return by_client(world, entitled, "a client did not save what it got");
+            }
+            (Passage::Delivered, _) => {}
+        }
+    }
+    if let Some(End::Lapsed { from, at }) = grant.end {
+        // Kept alive twice a day at the latest, and whenever its access token ends.
+        let lifetime = world.servers[server].kind.lifetime.max(12 * HOUR);
+        return if world.had_opportunity(server, from + lifetime, at) {
+            avoidable("lapsed though it could have been used")
+        } else {
+            excused("lapsed while the machine was off or the server away")
+        };
+    }
+    if world.servers[server].kind.rotation == Rotation::None {
+        return avoidable("the entry was destroyed");
+    }
+    match (grant.end, grant.newest().map(|newest| newest.by)) {
+        (Some(End::Reused { by: Actor::Daemon, at, .. }), Some(Actor::Client { entitled }))
+            if grant.newest().is_some_and(|newest| at - newest.at < PATIENCE) =>
+        {
+            by_client(world, entitled, "a client refreshed without the lock at the same moment")
+        }
+        (Some(End::Reused { by: Actor::Daemon, .. }), _) => avoidable("the daemon presented a spent token"),
+        (Some(End::Reused { by: Actor::Client { entitled }, .. }), _) => {
+            by_client(world, entitled, "a client presented a spent token")
+        }
+        (_, Some(Actor::Client { entitled })) => by_client(world, entitled, "a client's pair was lost"),
+        (_, Some(Actor::Daemon)) => avoidable("the daemon's pair was lost"),
+        (_, None) => avoidable("the pair of the log-in was lost"),
+    }
+}
+
+/// A client's doing: excused where the daemon could not have been there before it.
+fn by_client(world: &World, entitled: Option<Entitled>, cause: &'static str) -> Loss {
+    match entitled {
+        Some(_) if world.with_daemon => Loss { cause, excused: true },
+        _ => Loss { cause, excused: false },
+    }
+}
+
+/// Before a power cut: which answers are not in the store yet, and what the store holds.
+pub(crate) fn before_power_cut(world: &World) -> Vec<Option<String>> {
+    let document = document(world);
+    let held: Vec<Option<String>> =
+        (0..world.servers.len()).map(|server| entry(document.as_ref()?, server)?.refresh).collect();
+    for (here, held) in world.servers.iter().zip(&held) {
+        let mut grants = here.grants.borrow_mut();
+        let number = grants.len().wrapping_sub(1);
+        let Some(grant) = grants.last_mut() else { continue };
+        let generation = held.as_ref().and_then(|held| parts(held));
+        let newest = u64::from(grant.generation);
+        if generation.is_none_or(|(of, generation, _)| of != number || generation != newest)
+            && let Some(rotation) = grant.rotations.back_mut()
+        {
+            rotation.cut_short = true;
+        }
+    }
+    held
+}
+
+/// After it: what the store no longer holds, where the last to write it was a client that had not synced.
+pub(crate) fn after_power_cut(world: &World, held: &[Option<String>], clients_write: bool) {
+    if !clients_write {
+        return;
+    }
+    let document = document(world);
+    for (server, held) in held.iter().enumerate() {
+        let holds = document.as_ref().and_then(|document| entry(document, server)?.refresh);
+        if holds != *held
+            && let Some(grant) = world.servers[server].grants.borrow_mut().last_mut()
+        {
+            grant.cut_away = true;
+        }
+    }
+}

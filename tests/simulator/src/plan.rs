@@ -1,0 +1,225 @@
+//! What a person and a machine are going to do on one day: drawn from the seed before anything happens.
+
+use crate::client::Version;
+use crate::dice::Dice;
+use crate::fate::{DAY, HOUR, MINUTE, SECOND, label};
+use crate::watch::Blow;
+use virtual_disk::PowerCut;
+
+/// Something that happens at a moment of the day, whatever else does.
+#[derive(Clone, Debug)]
+pub(crate) enum Happening {
+    /// The machine wakes or is switched on.
+    Wake,
+    /// It sleeps until the next `Wake`.
+    Sleep,
+    /// It is switched off until the next `Wake`.
+    Off,
+    Session(Session),
+    Network(bool),
+    KillDaemon,
+    /// An upgrade: stopped in good order, started again.
+    RestartDaemon {
+        at_a_request: bool,
+    },
+    /// Whoever makes this changing call to the disk from now is struck, daemon or session.
+    Strike(u64, Blow),
+    /// The kernel writes back, and a while later the power goes.
+    PowerCut {
+        unsynced: u64,
+        takes: PowerCut,
+    },
+    Disk(DiskTrouble, bool),
+    Clock(i64),
+    Logout {
+        server: usize,
+        wants_back: u64,
+    },
+    Edit,
+}
+
+/// What can be wrong with the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiskTrouble {
+    Full,
+    ReadOnly,
+    /// Every fsync takes this long.
+    Slow(u64),
+}
+
+/// One session of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) number: u64,
+    pub(crate) version: Version,
+    pub(crate) length: u64,
+    /// Killed after this time.
+    pub(crate) killed_after: Option<u64>,
+}
+
+/// How a person and the machine live.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Persona {
+    days_a_year: f64,
+    hours: (u64, u64),
+    sessions: f64,
+    /// The machine is never switched off.
+    always_on: bool,
+    /// Share of sessions with old versions.
+    old: f64,
+}
+
+impl Persona {
+    pub(crate) fn of(seed: u64) -> Self {
+        let dice = &mut Dice::of(seed, &[label::PERSONA]);
+        let old = *dice.pick(&[0.0, 0.0, 0.0, 0.05, 0.3]);
+        let (days_a_year, hours, sessions, always_on) = match dice.below(100) {
+            0..=14 => (230.0, (7, 11), 6.0, false),
+            15..=54 => (150.0, (3, 7), 4.0, false),
+            55..=97 => (40.0, (1, 5), 3.0, false),
+            _ => (200.0, (24, 25), 5.0, true),
+        };
+        Self { days_a_year, hours, sessions, always_on, old }
+    }
+
+    /// What happens on this day, in order, each with its moment (milliseconds from the day's begin).
+    pub(crate) fn day(&self, seed: u64, day: u64, servers: usize) -> Vec<(u64, Happening)> {
+        // Months without the machine: about one in two years.
+        let month = Dice::of(seed, &[label::IDLE, day / 30]).chance(0.05);
+        let dice = &mut Dice::of(seed, &[label::DAY, day]);
+        let works = dice.chance(self.days_a_year / 365.0) && !month;
+        if !works && !self.always_on {
+            return Vec::new();
+        }
+        let length = dice.between(self.hours.0 * HOUR, self.hours.1 * HOUR);
+        let (from, to) = if self.always_on {
+            (0, DAY)
+        } else {
+            let from = dice.between(7 * HOUR, (DAY - length).clamp(7 * HOUR + 1, 12 * HOUR));
+            (from, (from + length).min(DAY - MINUTE))
+        };
+        let number = day << 16;
+        let mut day = Day { dice, from, to, happenings: Vec::new() };
+        if !self.always_on {
+            day.at(from, Happening::Wake);
+        }
+        if works {
+            day.sessions(self, number);
+        }
+        day.machine();
+        day.person(servers);
+        if !self.always_on {
+            let end = if day.dice.chance(0.3) { Happening::Off } else { Happening::Sleep };
+            day.at(to, end);
+        }
+        let mut happenings = day.happenings;
+        happenings.sort_by_key(|(at, _)| *at);
+        happenings
+    }
+}
+
+struct Day<'a> {
+    dice: &'a mut Dice,
+    from: u64,
+    to: u64,
+    happenings: Vec<(u64, Happening)>,
+}
+
+impl Day<'_> {
+    fn at(&mut self, moment: u64, what: Happening) {
+        self.happenings.push((moment, what));
+    }
+
+    /// A moment of the waking day.
+    fn some_time(&mut self) -> u64 {
+        self.dice.between(self.from + SECOND, self.to.max(self.from + 2 * SECOND))
+    }
+
+    /// Something that lasts.
+    fn lasts(&mut self, length: (u64, u64), begins: Happening, ends: Happening) {
+        let from = self.some_time();
+        let to = (from + self.dice.between(length.0, length.1)).min(self.to.saturating_sub(1)).max(from);
+        self.at(from, begins);
+        self.at(to, ends);
+    }
+
+    fn sessions(&mut self, persona: &Persona, number: u64) {
+        for index in 0..self.dice.times(persona.sessions) {
+            let begins = self.some_time();
+            // Now and then several at once: a storm.
+            let together = if self.dice.chance(0.1) { self.dice.between(2, 6) } else { 1 };
+            for twin in 0..together {
+                let version = if self.dice.chance(persona.old) {
+                    *self.dice.pick(&Version::OLD)
+                } else {
+                    Version::NEWEST
+                };
+                let short = self.dice.chance(0.15);
+                let length = if short { 3 * SECOND } else { self.dice.between(2 * MINUTE, 90 * MINUTE) };
+                let killed_after = self.dice.chance(0.04).then(|| self.dice.below(3 * SECOND));
+                let number = number ^ (index << 8) ^ twin;
+                let begins = begins + self.dice.below(500) * twin.min(1);
+                self.at(begins, Happening::Session(Session { number, version, length, killed_after }));
+            }
+        }
+    }
+
+    fn machine(&mut self) {
+        for _ in 0..self.dice.times(0.7) {
+            self.lasts((20 * SECOND, 2 * HOUR), Happening::Sleep, Happening::Wake);
+        }
+        for _ in 0..self.dice.times(1.0) {
+            self.lasts((SECOND, HOUR), Happening::Network(false), Happening::Network(true));
+        }
+        if self.dice.chance(0.15) {
+            let (at, calls) = (self.some_time(), self.dice.below(60));
+            self.at(at, Happening::Strike(calls, Blow::Kill));
+        }
+        if self.dice.chance(0.1) {
+            let (at, calls) = (self.some_time(), self.dice.below(60));
+            self.at(at, Happening::Strike(calls, Blow::PowerCut));
+        }
+        if self.dice.chance(0.05) {
+            let at = self.some_time();
+            self.at(at, Happening::KillDaemon);
+        }
+        if self.dice.chance(0.1) {
+            let at = self.some_time();
+            let at_a_request = self.dice.chance(0.5);
+            self.at(at, Happening::RestartDaemon { at_a_request });
+        }
+        if self.dice.chance(0.03) {
+            let at = self.some_time();
+            let (unsynced, takes) = (self.dice.between(100, 30 * SECOND), *self.dice.pick(&PowerCut::ALL));
+            self.at(at, Happening::PowerCut { unsynced, takes });
+        }
+        if self.dice.chance(0.03) {
+            let seconds = self.dice.between(20, 5000);
+            let trouble =
+                *self.dice.pick(&[DiskTrouble::Full, DiskTrouble::ReadOnly, DiskTrouble::Slow(seconds)]);
+            self.lasts(
+                (5 * SECOND, 3 * HOUR),
+                Happening::Disk(trouble, true),
+                Happening::Disk(trouble, false),
+            );
+        }
+        if self.dice.chance(0.02) {
+            let far = *self.dice.pick(&[MINUTE, HOUR, DAY, 365 * DAY]);
+            let far = i64::try_from(self.dice.between(far / 2, far)).unwrap_or(0);
+            let by = if self.dice.chance(0.5) { far } else { -far };
+            self.lasts((SECOND, 3 * HOUR), Happening::Clock(by), Happening::Clock(-by));
+        }
+    }
+
+    fn person(&mut self, servers: usize) {
+        if self.dice.chance(0.03) {
+            let server = usize::try_from(self.dice.below(servers as u64)).unwrap_or(0);
+            let (at, wants_back) = (self.some_time(), self.dice.between(5 * SECOND, DAY));
+            self.at(at, Happening::Logout { server, wants_back });
+        }
+        if self.dice.chance(0.02) {
+            let at = self.some_time();
+            self.at(at, Happening::Edit);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! An authorization server, and the wire to it.
+
+use crate::fate::{Fate, SECOND, Weather};
+use crate::grant::{Actor, End, Grant, Passage};
+use crate::kind::{Kind, Rotation};
+use crate::world::World;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long a caller waits for an answer (measured; the daemon's limit is the same).
+pub(crate) const PATIENCE: u64 = 30 * SECOND;
+
+pub(crate) struct Server {
+    pub(crate) kind: Kind,
+    pub(crate) fate: Fate,
+    /// The grants, newest last; older ones cannot come back.
+    pub(crate) grants: RefCell<Vec<Grant>>,
+}
+
+/// What comes back from the token endpoint.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    Fresh(Pair),
+    Dead,
+    Busy { status: u16, retry_after: Option<u64> },
+    BadGateway,
+    Lost,
+    TimedOut,
+    Unsent,
+}
+
+/// Tokens as they are given out.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    pub(crate) access: String,
+    pub(crate) refresh: Option<String>,
+    /// Seconds.
+    pub(crate) expires_in: Option<u64>,
+    pub(crate) refresh_expires_in: Option<u64>,
+    grant: usize,
+    generation: u32,
+}
+
+impl Server {
+    pub(crate) fn new(seed: u64, number: u64, years: u64) -> Self {
+        Self { kind: Kind::of(seed, number), fate: Fate::of(seed, number, years), grants: RefCell::default() }
+    }
+
+    /// A person logs in: a new grant.
+    pub(crate) fn login(&self, at: u64) -> Pair {
+        let mut grants = self.grants.borrow_mut();
+        grants.push(Grant::new(at));
+        let number = grants.len() - 1;
+        self.pair(number, &mut grants[number], at)
+    }
+
+    /// Whether the MCP server takes this access token now.
+    pub(crate) fn accepts(&self, access: &str, at: u64) -> bool {
+        let Some((grant, access, issued)) = parts(access) else { return false };
+        let mut grants = self.grants.borrow_mut();
+        let Some(known) = grants.get_mut(grant) else { return false };
+        self.let_time_pass(known, at);
+        let dead = matches!(known.end, Some(End::Revoked | End::Reused { .. }));
+        !dead
+            && at < issued + self.kind.lifetime
+            && (!self.kind.kills_access || u64::from(known.access) == access)
+    }
+
+    /// Whether this refresh token would be exchanged now.
+    pub(crate) fn is_good(&self, refresh: &str, at: u64) -> bool {
+        let Some((grant, generation, _)) = parts(refresh) else { return false };
+        let mut grants = self.grants.borrow_mut();
+        let Some(known) = grants.get_mut(grant) else { return false };
+        self.let_time_pass(known, at);
+        known.end.is_none() && u64::from(known.generation) == generation
+    }
+
+    fn let_time_pass(&self, grant: &mut Grant, at: u64) {
+        if grant.end.is_some() {
+            return;
+        }
+        if self.fate.revoked(grant.given, at) {
+            grant.end = Some(End::Revoked);
+        } else if let Some(idle) = self.kind.idle
+            && at >= grant.used + idle
+        {
+            grant.end = Some(End::Lapsed { from: grant.used, at: grant.used + idle });
+        }
+    }
+
+    /// What the server does with a refresh request.
+    fn process(&self, world: &World, number: usize, by: Actor, presented: &str) -> Reply {
+        let at = world.now();
+        let Some((grant, generation, _)) = parts(presented) else { return Reply::Dead };
+        let mut grants = self.grants.borrow_mut();
+        let Some(known) = grants.get_mut(grant) else { return Reply::Dead };
+        self.let_time_pass(known, at);
+        if known.end.is_some() {
+            return Reply::Dead;
+        }
+        if let Rotation::Replaces { grace, revokes } = self.kind.rotation {
+            let generation = u32::try_from(generation).unwrap_or(u32::MAX);
+            if generation != known.generation && at >= known.spent_at(generation) + grace {
+                if revokes {
+                    known.end = Some(End::Reused { by, generation, at });
+                    world.tally(number, |tally| tally.revocations += 1);
+                }
+                return Reply::Dead;
+            }
+            known.rotate(at, by);
+        }
+        known.used = at;
+        Reply::Fresh(self.pair(grant, known, at))
+    }
+
+    fn pair(&self, number: usize, grant: &mut Grant, at: u64) -> Pair {
+        grant.access += 1;
+        let generation = grant.generation;
+        Pair {
+            access: format!("at.{number}.{}.{at}.made.up", grant.access),
+            refresh: (self.kind.rotation != Rotation::None || generation == 0 && grant.access == 1)
+                .then(|| format!("rt.{number}.{generation}.0.made.up")),
+            expires_in: self.kind.names_lifetime.then_some(self.kind.lifetime / SECOND),
+            refresh_expires_in: self.kind.idle.filter(|_| self.kind.names_idle).map(|idle| idle / SECOND),
+            grant: number,
+            generation,
+        }
+    }
+
+    /// A client has written this pair into the store.
+    pub(crate) fn saved(&self, pair: &Pair) {
+        if let Some(grant) = self.grants.borrow_mut().get_mut(pair.grant)
+            && let Some(rotation) = grant.rotation_mut(pair.generation)
+        {
+            rotation.saved = true;
+        }
+    }
+
+    fn passed(&self, pair: &Pair, passage: Passage) {
+        if let Some(grant) = self.grants.borrow_mut().get_mut(pair.grant)
+            && let Some(rotation) = grant.rotation_mut(pair.generation)
+        {
+            rotation.passage = passage;
+        }
+    }
+}
+
+/// A token's numbers: its grant, its generation or number, and when it was issued.
+pub(crate) fn parts(token: &str) -> Option<(usize, u64, u64)> {
+    let mut parts = token.split('.').skip(1);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// A request on the wire: it arrives even if the process that sent it is killed.
+struct Flight<'a> {
+    world: &'a World,
+    server: usize,
+    by: Actor,
+    presented: &'a str,
+    arrived: Cell<bool>,
+}
+
+impl Flight<'_> {
+    fn arrive(&self) -> Reply {
+        self.arrived.set(true);
+        self.world.servers[self.server].process(self.world, self.server, self.by, self.presented)
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if !self.arrived.get() {
+            let _ = self.arrive();
+        }
+    }
+}
+
+/// One refresh request, sent once: what the wire, the weather and the server make of it.
+pub(crate) async fn exchange(world: &Rc<World>, server: usize, by: Actor, presented: &str) -> Reply {
+    let pause = |milliseconds| tokio::time::sleep(Duration::from_millis(milliseconds));
+    if !world.online() {
+        pause(20).await;
+        return Reply::Unsent;
+    }
+    let here = &world.servers[server];
+    let weather = here.fate.weather(world.now());
+    if weather == Some(Weather::Unreachable) {
+        pause(here.kind.latency).await;
+        world.tally(server, |tally| tally.faults += 1);
+        return Reply::Unsent;
+    }
+    world.tally(server, |tally| {
+        match by {
+            Actor::Daemon => tally.daemon_requests += 1,
+            Actor::Client { .. } => tally.client_requests += 1,
+        }
+        tally.faults += u64::from(weather.is_some());
+    });
+    match weather {
+        Some(Weather::Busy { status, retry_after }) => {
+            pause(here.kind.latency).await;
+            return Reply::Busy { status, retry_after };
+        }
+        Some(Weather::Hangs) => {
+            pause(PATIENCE).await;
+            return Reply::TimedOut;
+        }
+        Some(Weather::LosesRequests) => {
+            pause(here.kind.latency).await;
+            return Reply::Lost;
+        }
+        _ => {}
+    }
+    let link = world.link();
+    let _wire = world.watch.request(by == Actor::Daemon);
+    world.requested[server].notify_waiters();
+    if by == Actor::Daemon {
+        world.daemon_requested.notify_waiters();
+    }
+    let flight = Flight { world, server, by, presented, arrived: Cell::new(false) };
+    pause(here.kind.latency / 2).await;
+    if world.link() != link {
+        flight.arrived.set(true);
+        world.tally(server, |tally| tally.faults += 1);
+        return Reply::Lost;
+    }
+    let reply = flight.arrive();
+    let rest = match weather {
+        Some(Weather::Slow(time)) => time,
+        _ => here.kind.latency - here.kind.latency / 2,
+    };
+    pause(rest.min(PATIENCE)).await;
+    let Reply::Fresh(pair) = &reply else {
+        return if world.link() == link && rest < PATIENCE { reply } else { Reply::Lost };
+    };
+    let end = match weather {
+        _ if rest >= PATIENCE => Some(Reply::TimedOut),
+        Some(Weather::LosesAnswers) => Some(Reply::Lost),
+        Some(Weather::BadGateway) => Some(Reply::BadGateway),
+        _ if world.link() != link => {
+            world.tally(server, |tally| tally.faults += 1);
+            Some(Reply::Lost)
+        }
+        _ => None,
+    };
+    here.passed(pair, if end.is_some() { Passage::Lost } else { Passage::Delivered });
+    end.unwrap_or(reply)
+}

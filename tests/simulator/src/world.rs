@@ -1,0 +1,306 @@
+//! What everybody in one life shares: time, disk, network, servers, and the books.
+
+use crate::daemon::Daemon;
+use crate::fate::{HOUR, MINUTE, SECOND};
+use crate::grant::Entitled;
+use crate::server::Server;
+use crate::tally::{Account, Tally};
+use crate::watch::{Watch, end};
+use claude_store::Stamp;
+use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use virtual_disk::VirtualDisk;
+
+/// The storage folder; short, since every call walks it.
+pub(crate) const FOLDER: &str = "/c";
+pub(crate) const STORE: &str = "/c/.credentials.json";
+pub(crate) const NEEDS_AUTH: &str = "/c/mcp-needs-auth-cache.json";
+pub(crate) const STATE: &str = "/s";
+
+/// After everything is in order again the daemon gets this long before a client's own refresh counts against it: its longest pause
+/// after an outage is 5 min.
+const SETTLE: u64 = 6 * MINUTE;
+/// The same after an outage of hours.
+const SETTLE_AFTER_LONG: u64 = 16 * MINUTE;
+
+/// What nobody syncs is on the medium after this time: the kernel writes it back.
+pub(crate) const WRITE_BACK: u64 = 30 * SECOND;
+
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) with_daemon: bool,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) disk: RefCell<VirtualDisk>,
+    started: Instant,
+    /// Time that passed while nothing ran, milliseconds.
+    slept: Cell<u64>,
+    /// How far the wall clock is off, milliseconds.
+    pub(crate) clock_error: Cell<i64>,
+    pub(crate) clock_jumped: Rc<Notify>,
+    network: Cell<bool>,
+    link: Cell<u64>,
+    /// Number of reasons why the disk cannot be trusted now.
+    pub(crate) disk_trouble: Cell<u32>,
+    pub(crate) asleep: Cell<bool>,
+    /// Whether everything has been in order since then.
+    in_order: Cell<bool>,
+    /// When machine, network, disk, clock and daemon were last out of order.
+    disturbed: Cell<u64>,
+    pub(crate) booted: Cell<u64>,
+    pub(crate) daemon: RefCell<Option<Daemon>>,
+    pub(crate) watch: Rc<Watch>,
+    /// A request of this server has just begun.
+    pub(crate) requested: Vec<Notify>,
+    /// A request of the daemon has just begun.
+    pub(crate) daemon_requested: Notify,
+    /// Refresh tokens that were called dead, and how often the daemon has presented them since.
+    pub(crate) called_dead: RefCell<Vec<(String, u32)>>,
+    /// Turns of sessions that are under way, and when the last one ended.
+    pub(crate) busy: Cell<u32>,
+    pub(crate) last_busy: Cell<u64>,
+    /// Since when sessions have been active with pauses under a quarter of an hour.
+    pub(crate) active_since: Cell<u64>,
+    /// Entries written while the clock was off.
+    pub(crate) wrong_clock: RefCell<Vec<bool>>,
+    /// Servers whose entry a person removed.
+    pub(crate) logged_out: RefCell<Vec<bool>>,
+    /// A person is about to log in.
+    pub(crate) logging_in: RefCell<Vec<bool>>,
+    pub(crate) last_client_write: Cell<u64>,
+    write_back_due: Cell<bool>,
+    /// Times that machine and network were in order, for the question whether an idle grant could have been used.
+    pub(crate) calm: RefCell<Vec<(u64, u64)>>,
+    tallies: RefCell<Vec<Tally>>,
+    pub(crate) account: RefCell<Account>,
+    pub(crate) cache: RefCell<Option<(Stamp, Rc<Value>)>>,
+    /// Prints what happens.
+    pub(crate) verbose: bool,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, servers: usize, years: u64, with_daemon: bool, verbose: bool) -> Rc<Self> {
+        let disk = VirtualDisk::new();
+        disk.record_calls(false);
+        disk.put_folder(FOLDER);
+        disk.put_folder(STATE);
+        disk.set_sync_time(Duration::from_millis(1));
+        let number = |server: usize| server as u64;
+        Rc::new(Self {
+            seed,
+            with_daemon,
+            servers: (0..servers).map(|server| Server::new(seed, number(server), years)).collect(),
+            disk: RefCell::new(disk),
+            started: Instant::now(),
+            slept: Cell::default(),
+            clock_error: Cell::default(),
+            clock_jumped: Rc::default(),
+            network: Cell::new(true),
+            link: Cell::default(),
+            disk_trouble: Cell::default(),
+            asleep: Cell::default(),
+            in_order: Cell::default(),
+            disturbed: Cell::default(),
+            booted: Cell::default(),
+            daemon: RefCell::default(),
+            watch: Rc::default(),
+            requested: (0..servers).map(|_| Notify::new()).collect(),
+            daemon_requested: Notify::new(),
+            called_dead: RefCell::new(vec![(String::new(), 0); servers]),
+            busy: Cell::default(),
+            last_busy: Cell::default(),
+            active_since: Cell::default(),
+            wrong_clock: RefCell::new(vec![false; servers]),
+            logged_out: RefCell::new(vec![false; servers]),
+            logging_in: RefCell::new(vec![false; servers]),
+            last_client_write: Cell::default(),
+            write_back_due: Cell::default(),
+            calm: RefCell::default(),
+            tallies: RefCell::new(vec![Tally::default(); servers]),
+            account: RefCell::default(),
+            cache: RefCell::default(),
+            verbose,
+        })
+    }
+
+    /// True time since the life began, milliseconds; nobody in it can see this clock.
+    pub(crate) fn now(&self) -> u64 {
+        millis(self.started.elapsed()) + self.slept.get()
+    }
+
+    /// The machine's wall clock, milliseconds since 1970.
+    pub(crate) fn wall(&self) -> i64 {
+        let since = claude_store::FileSystem::now(&*self.disk.borrow()).duration_since(UNIX_EPOCH);
+        i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Nothing runs for this long: the machine sleeps or is off.
+    pub(crate) fn leap(&self, time: u64) {
+        self.disk.borrow().step_clock_forward(Duration::from_millis(time));
+        self.slept.set(self.slept.get() + time);
+        self.cut_link();
+        self.clock_jumped.notify_waiters();
+    }
+
+    /// The wall clock is set.
+    pub(crate) fn step_clock(&self, by: i64) {
+        let step = Duration::from_millis(by.unsigned_abs());
+        let disk = self.disk.borrow();
+        if by >= 0 {
+            disk.step_clock_forward(step)
+        } else {
+            disk.step_clock_backward(step)
+        }
+        self.clock_error.set(self.clock_error.get() + by);
+        self.clock_jumped.notify_waiters();
+    }
+
+    pub(crate) fn online(&self) -> bool {
+        self.network.get()
+    }
+
+    pub(crate) fn set_network(&self, up: bool) {
+        self.network.set(up);
+        self.cut_link();
+        self.disturb();
+    }
+
+    /// Every connection is lost.
+    fn cut_link(&self) {
+        self.link.set(self.link.get() + 1);
+    }
+
+    /// Changes whenever connections were lost.
+    pub(crate) fn link(&self) -> u64 {
+        self.link.get()
+    }
+
+    /// Something of the machine went out of order, or came back, just now.
+    pub(crate) fn disturb(&self) {
+        let now = self.now();
+        let calm_from = self.disturbed.replace(now) + 10 * MINUTE;
+        if self.in_order.replace(!self.impeded()) && calm_from < now {
+            let mut calm = self.calm.borrow_mut();
+            calm.push((calm_from, now));
+            if calm.len() > 20_000 {
+                calm.drain(..10_000);
+            }
+        }
+    }
+
+    fn impeded(&self) -> bool {
+        !self.online()
+            || self.asleep.get()
+            || self.disk_trouble.get() > 0
+            || self.clock_error.get() != 0
+            || self.with_daemon && self.daemon.borrow().is_none()
+    }
+
+    /// Whether everything that a refresh of this server's entry needs has been in order for long enough.
+    pub(crate) fn settled(&self, server: usize) -> bool {
+        let now = self.now();
+        let fate = &self.servers[server].fate;
+        let Some(fine_since) = fate.fine_since(now) else { return false };
+        let settle = if fate.last_length(now) > 2 * HOUR { SETTLE_AFTER_LONG } else { SETTLE };
+        !self.impeded() && now >= self.disturbed.get() + SETTLE && now >= fine_since + settle
+    }
+
+    /// Why a client that refreshes this entry now could not be spared it; `None` where it could.
+    pub(crate) fn entitled(&self, server: usize) -> Option<Entitled> {
+        let here = &self.servers[server];
+        if here.kind.short_lived() {
+            Some(Entitled::ShortLife)
+        } else if !self.settled(server) {
+            Some(Entitled::JustBack)
+        } else if self.wrong_clock.borrow()[server] {
+            Some(Entitled::WrongClock)
+        } else {
+            None
+        }
+    }
+
+    /// Whether there was a time between these two at which machine, network and server were in order.
+    pub(crate) fn had_opportunity(&self, server: usize, from: u64, to: u64) -> bool {
+        let fate = &self.servers[server].fate;
+        let last = (self.disturbed.get() + 10 * MINUTE, if self.impeded() { 0 } else { self.now() });
+        let calm = self.calm.borrow();
+        calm.iter().copied().chain([last]).any(|(begin, end)| {
+            let (begin, end) = (begin.max(from), end.min(to));
+            (begin..end).step_by(5 * MINUTE as usize).any(|at| {
+                fate.fine_since(at).is_some_and(|since| at >= since + SETTLE_AFTER_LONG) && at + MINUTE < end
+            })
+        })
+    }
+
+    pub(crate) fn tally<R>(&self, server: usize, change: impl FnOnce(&mut Tally) -> R) -> R {
+        change(&mut self.tallies.borrow_mut()[server])
+    }
+
+    /// Something happened that must not.
+    pub(crate) fn failure(&self, what: impl std::fmt::Display) {
+        let now = self.now();
+        let line = format!("seed {}: day {} {}: {what}", self.seed, now / (24 * HOUR), clock_of(now));
+        self.say(&line);
+        if self.watch.end_at_failure.get() {
+            end(&line);
+        }
+        let mut account = self.account.borrow_mut();
+        if account.failures.len() < 50 {
+            account.failures.push(line);
+        }
+    }
+
+    pub(crate) fn say(&self, what: &dyn std::fmt::Display) {
+        if self.verbose {
+            let now = self.now();
+            eprintln!("{:>5} {} {what}", now / (24 * HOUR), clock_of(now));
+        }
+    }
+
+    /// Somebody else than the daemon changed the storage folder.
+    pub(crate) fn store_changed(self: &Rc<Self>) {
+        self.last_client_write.set(self.now());
+        self.watch.others_wrote();
+        self.folder_changed();
+        if !self.write_back_due.replace(true) {
+            let world = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(Duration::from_millis(WRITE_BACK)).await;
+                world.disk.borrow().write_back();
+                world.write_back_due.set(false);
+            });
+        }
+    }
+
+    /// Something in the storage folder changed.
+    pub(crate) fn folder_changed(&self) {
+        if let Some(daemon) = &*self.daemon.borrow() {
+            daemon.store_changed();
+        }
+    }
+
+    /// The books, closed.
+    pub(crate) fn close(&self) -> Account {
+        let mut account = self.account.borrow().clone();
+        for tally in &*self.tallies.borrow() {
+            account.tally.add(tally);
+        }
+        account.daemon_bytes = self.watch.bytes();
+        account
+            .failures
+            .extend(self.watch.complaints().into_iter().map(|what| format!("seed {}: {what}", self.seed)));
+        account
+    }
+}
+
+fn clock_of(at: u64) -> String {
+    let seconds = at / 1000;
+    format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60, at % 1000)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
