@@ -36,25 +36,29 @@ impl Network {
 /// What requests are made with under this configuration.
 ///
 /// # Errors
-/// A certificate file or the proxy cannot be used.
+/// A certificate file of the configuration or the proxy cannot be used.
 pub(crate) fn http(config: &config::Network) -> Result<Http, HttpError> {
-    Http::new(&HttpOptions {
-        proxy: config.proxy.as_ref().map(|proxy| proxy.as_str().to_owned()),
-        extra_ca: config.extra_ca.iter().cloned().chain(claude_codes_ca()).collect(),
-        ..HttpOptions::default()
-    })
+    let with = |claude_codes: Option<&PathBuf>| {
+        Http::new(&HttpOptions {
+            proxy: config.proxy.as_ref().map(|proxy| proxy.as_str().to_owned()),
+            extra_ca: config.extra_ca.iter().chain(claude_codes).cloned().collect(),
+            ..HttpOptions::default()
+        })
+    };
+    let Some(claude_codes) = claude_codes_ca() else { return with(None) };
+    match with(Some(&claude_codes)) {
+        // Like Claude Code, we go on without a file that is not there or holds something else.
+        Err(HttpError::ExtraCa { path, why }) if path == claude_codes => {
+            tracing::warn!("$NODE_EXTRA_CA_CERTS is ignored: {}: {why}", path.display());
+            with(None)
+        }
+        built => built,
+    }
 }
 
-/// The authorities that Claude Code itself trusts besides its own. Like it, we go on without a file that is not there.
+/// The file with the authorities that Claude Code itself trusts besides its own.
 fn claude_codes_ca() -> Option<PathBuf> {
-    let path = PathBuf::from(std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|value| !value.is_empty())?);
-    match std::fs::File::open(&path) {
-        Ok(_) => Some(path),
-        Err(error) => {
-            tracing::warn!("$NODE_EXTRA_CA_CERTS is ignored: {}: {error}", path.display());
-            None
-        }
-    }
+    std::env::var_os("NODE_EXTRA_CA_CERTS").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 impl Endpoint for Network {

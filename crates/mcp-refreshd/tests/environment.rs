@@ -8,10 +8,12 @@
 
 mod support;
 
+use scripted_server::{Script, Server};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 use support::Home;
 
 /// What `status` says with this environment, standard error included.
@@ -70,4 +72,31 @@ fn a_proxys_password_that_others_may_read_is_refused_and_never_shown() {
     fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).unwrap();
     let shown = status(&home, &[]);
     assert!(!shown.contains("chmod") && !shown.contains("secret-word"), "{shown}");
+}
+
+#[test]
+fn an_authority_that_claude_code_trusts_is_trusted_and_a_file_without_one_is_passed_over() {
+    let server = Server::start_tls(Script::default()).unwrap();
+    let grant = server.add("lab", Script::default()).grant(Duration::ZERO);
+    let home = Home::with([("lab", &grant)]);
+    let file = home.path().join("authorities.pem");
+    home.configure(&format!("[environment]\nNODE_EXTRA_CA_CERTS = \"{}\"\n", file.display()));
+    // Also without the configuration's own files the agent starts, and says what it passes over.
+    for (content, why) in [(None, "No such file"), (Some("no certificate"), "there is no certificate in it")]
+    {
+        if let Some(content) = content {
+            fs::write(&file, content).unwrap();
+        }
+        let (code, _, told) = home.told(&["refresh", "lab"]);
+        assert_eq!(code, 1, "{told}");
+        let stored = home.stored();
+        assert!(stored.contains(&grant.refresh_token), "{stored}");
+        let (status, said) = home.daemon().terminate();
+        assert!(status.success(), "{said}");
+        assert!(said.contains("$NODE_EXTRA_CA_CERTS is ignored") && said.contains(why), "{said}");
+    }
+    fs::write(&file, server.ca_pem().unwrap()).unwrap();
+    let (code, out, told) = home.told(&["refresh", "lab", "--force"]);
+    assert_eq!(code, 0, "{out}{told}");
+    assert!(!home.stored().contains(&grant.refresh_token));
 }
