@@ -151,6 +151,7 @@ pub(crate) fn stop(paths: &Paths) -> Result<Exit, Failure> {
 /// As [`start`].
 pub(crate) fn restart(paths: &Paths) -> Result<Exit, Failure> {
     let manager = manager(paths)?;
+    installed(paths)?;
     if !manager.runs()? {
         nobody_else_runs(paths)?;
     }
