@@ -13,9 +13,10 @@ use token_endpoint::Answer;
 /// First pause after a refusal and after a lost answer; doubles with each one.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
-/// The same once it is no longer a matter of minutes.
-const MANY_TRIES: u32 = 20;
-const LONGEST_PAUSE_AFTER_MANY: Duration = Duration::from_secs(60 * 60);
+/// After this many in a row, at least two hours, it is no longer a matter of minutes. Still, a client may want the token as soon as the server
+/// answers again, and nobody tells us: the pause is what it may have to wait.
+const MANY_TRIES: u32 = 25;
+const LONGEST_PAUSE_AFTER_MANY: Duration = Duration::from_secs(15 * 60);
 
 /// Notes in the record what this answer to a presented refresh token means, and returns it in the words of `status`.
 /// `left` is the access token's remaining life.

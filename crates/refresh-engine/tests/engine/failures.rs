@@ -67,6 +67,23 @@ async fn when_the_network_comes_back_the_entry_is_fresh_within_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_answered_nothing_for_hours_is_asked_within_a_quarter_of_an_hour_once_it_does() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.always.replace(Some(Answering::LostBefore));
+    let life = world.live().await;
+    life.pass(100 * MINUTE).await;
+    world.server.always.replace(None);
+    life.pass(5 * MINUTE + 2 * SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh, "after less than two hours");
+    world.server.always.replace(Some(Answering::LostBefore));
+    life.pass(24 * HOUR).await;
+    assert_eq!(life.entry("lab").last.unwrap().outcome, Outcome::Ambiguous);
+    world.server.always.replace(None);
+    life.pass(15 * MINUTE + 2 * SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_of_an_early_refresh_is_not_believed_before_six_minutes_are_left() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.next([Answering::Status(400, r#"{"error":"invalid_grant"}"#)]);
