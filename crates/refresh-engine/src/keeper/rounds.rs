@@ -7,7 +7,7 @@ use crate::replay::replay;
 use crate::report::{Circumstances, StoreReport, report_entry};
 use crate::shared::Shared;
 use crate::{Clock, Event, Now, Partners, Seen};
-use claude_store::{EntryKey, Store, Version};
+use claude_store::{EntryKey, ReadError, Snapshot, Store, Version};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -62,9 +62,14 @@ impl<P: Partners> Inner<P> {
         }
     }
 
-    /// Waits until a burst of changes is over.
+    /// Waits until a burst of changes is over. What comes and goes meanwhile is noted all the same.
     async fn settle_down(&self) {
-        let burst = async { while tokio::time::timeout(SETTLED, self.changed.notified()).await.is_ok() {} };
+        self.glance().await;
+        let burst = async {
+            while tokio::time::timeout(SETTLED, self.changed.notified()).await.is_ok() {
+                self.glance().await;
+            }
+        };
         // A burst without end is looked at all the same.
         let _ = tokio::time::timeout(SETTLED_AT_LAST, burst).await;
     }
@@ -90,15 +95,39 @@ impl<P: Partners> Inner<P> {
         }
     }
 
+    /// Takes note of the store in the middle of a burst: an old client may write an older document over a new pair before the burst is over,
+    /// and only a pair that was seen can be put back. What cannot be read now is the next look's affair; a store that tells of no change
+    /// takes long to read; and what a transaction is about to note as its own would look like another program's.
+    async fn glance(&self) {
+        let store = &self.shared.store;
+        if store.look_again_in().is_some() || self.unreadable.borrow().is_some() || self.running() > 0 {
+            return;
+        }
+        let version = store.version().await.ok();
+        if version.is_none() || version == self.version.get() {
+            return;
+        }
+        if let Ok(snapshot) = store.read().await
+            && snapshot.document().is_ok()
+            && self.running() == 0
+        {
+            self.note(Ok(snapshot));
+        }
+    }
+
     /// Looks at the store if it may have changed.
-    pub(super) async fn look(self: &Rc<Self>) {
-        let shared = &self.shared;
-        let version = shared.store.version().await.ok();
+    pub(super) async fn look(&self) {
+        let store = &self.shared.store;
+        let version = store.version().await.ok();
         if version.is_some() && version == self.version.get() && self.unreadable.borrow().is_none() {
             return;
         }
-        let read = shared.store.read().await;
-        self.version.set(read.as_ref().ok().map(claude_store::Snapshot::version));
+        self.note(store.read().await);
+    }
+
+    fn note(&self, read: Result<Snapshot, ReadError>) {
+        let shared = &self.shared;
+        self.version.set(read.as_ref().ok().map(Snapshot::version));
         let findings = look_at(shared, read);
         self.tell_readability(&findings);
         if findings.unreadable.is_none() {

@@ -159,3 +159,23 @@ async fn a_pair_in_the_journal_wins_over_one_that_a_power_cut_brought_back() {
     assert_eq!((world.server.requests(), world.server.reuses.get()), (1, 0));
     drop(life);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_update_in_the_burst_of_the_write_that_it_takes_back_is_put_right_too() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let old = world.text();
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    // A connect of an old client refreshes two servers at once; the second write does not know of the first.
+    life.keeper.store_changed();
+    life.pass(Duration::from_millis(20)).await;
+    refreshed_by_a_client(&world, HOUR);
+    life.keeper.store_changed();
+    life.pass(Duration::from_millis(20)).await;
+    let good = world.stored_refresh("lab");
+    world.put_text(&old);
+    life.notice().await;
+    life.pass(SECOND).await;
+    assert_eq!(world.stored_refresh("lab"), good);
+    assert_eq!(world.server.requests(), 0);
+}
