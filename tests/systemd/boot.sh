@@ -6,6 +6,7 @@
 #   FOLDER is bound to /scene inside, and SCRIPT is a path in it. Its output goes to FOLDER/output; its exit code is this one's.
 #   PACKAGE=FILE.deb     is installed into the overlay first
 #   FORBID_USER_NAMESPACES=1   makes a user manager that may not have any
+#   SYSTEM=FOLDER        boots the system in this folder instead, one of another age for example (made by mmdebstrap)
 #   LIMIT=SECONDS        for everything (120)
 # Needs root, and Debian's systemd-sysv, libpam-systemd, dbus-user-session, iproute2. Nothing outside of FOLDER changes: mounts, processes
 # and network (loopback only) go with the namespaces.
@@ -14,6 +15,7 @@ set -eu
 scene=$(realpath "$1")
 script=$2
 limit=${LIMIT:-120}
+system=${SYSTEM:-/}
 user=somebody
 uid=4321
 
@@ -26,7 +28,7 @@ mount --make-rprivate /
 mount -t tmpfs -o size=2g tmpfs "$work/overlay"
 mkdir "$work/overlay/upper" "$work/overlay/work" "$work/overlay/root"
 root=$work/overlay/root
-mount -t overlay overlay -o "lowerdir=/,upperdir=$work/overlay/upper,workdir=$work/overlay/work" "\$root"
+mount -t overlay overlay -o "lowerdir=$system,upperdir=$work/overlay/upper,workdir=$work/overlay/work" "\$root"
 mount -t proc proc "\$root/proc"
 mount -t sysfs sysfs "\$root/sys"
 mount --rbind /dev "\$root/dev"

@@ -4,6 +4,7 @@
 # Usage: run.sh [SCENARIO…]       (names of files in scenarios/, without .sh; all of them by default)
 #   MCP_REFRESHD=FILE   the agent's binary (default: <target folder>/debug/mcp-refreshd, built here)
 #   PACKAGE=FILE.deb    installs this package instead, and the scenarios use its binary and its unit
+#   SYSTEM=FOLDER       boots the system in this folder, see boot.sh
 # Needs root, and what boot.sh needs.
 set -eu
 
@@ -18,7 +19,7 @@ agent=${MCP_REFRESHD:-$target/debug/mcp-refreshd}
 
 # As root from here: everything it needs is built.
 if [ "$(id -u)" != 0 ]; then
-    exec sudo env BUILT=1 CARGO_TARGET_DIR="$target" MCP_REFRESHD="$agent" PACKAGE="${PACKAGE:-}" "$0" "$@"
+    exec sudo env BUILT=1 CARGO_TARGET_DIR="$target" MCP_REFRESHD="$agent" PACKAGE="${PACKAGE:-}" SYSTEM="${SYSTEM:-}" "$0" "$@"
 fi
 
 if [ $# = 0 ]; then
