@@ -12,6 +12,7 @@ use crate::{
 };
 use places::Places;
 use probe::Machine;
+use sandbox::Sandbox;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -62,8 +63,17 @@ impl Systemd {
     fn set_up(&self, plan: &Plan, changes: &mut Changes) -> Result<Installed, ServiceError> {
         let mut installed = Installed::default();
         let version = self.machine.version()?;
-        let sandbox = match self.machine.can_sandbox(&self.places.home) {
-            Ok(()) => Some(sandbox::drop_in(plan)?),
+        let sandbox = match self.machine.sandbox(&self.places.home) {
+            Ok(sandbox) => {
+                let missing = sandbox.missing();
+                if !missing.is_empty() {
+                    installed.remarks.push(format!(
+                        "this user manager (systemd {version}) allows a sandbox without {}",
+                        missing.join(", ")
+                    ));
+                }
+                Some(sandbox::drop_in(&sandbox, plan)?)
+            }
             Err(why) => {
                 installed.remarks.push(format!(
                     "this user manager allows no sandbox ({why}); the agent runs with the protection that needs none"
@@ -268,8 +278,8 @@ impl ServiceManager for Systemd {
             file: Some(main),
             ..Standing::default()
         };
-        let sandbox =
-            self.places.drop_in("sandbox.conf").exists().then(|| sandbox::drop_in(plan).ok()).flatten();
+        let sandbox = std::fs::read_to_string(self.places.drop_in("sandbox.conf")).ok();
+        let sandbox = sandbox.and_then(|there| sandbox::drop_in(&Sandbox::of(&there), plan).ok());
         let restart = if self.places.drop_in("restart.conf").exists() { WITH_RESTART_STEPS } else { 0 };
         for (path, wanted) in
             self.files(plan, origin == Origin::Package, sandbox, restart).unwrap_or_default()

@@ -1,4 +1,5 @@
 use super::UNIT;
+use super::sandbox::Sandbox;
 use crate::{ServiceError, Surroundings, Tool};
 use std::path::{Path, PathBuf};
 
@@ -73,21 +74,18 @@ impl Machine {
         Ok(version(&said.out))
     }
 
-    /// Tries whether a sandbox holds here: whether a service can be had to which the home folder is not writable.
+    /// The best sandbox that holds here: with which a service starts, and cannot write to the home folder.
     ///
     /// # Errors
-    /// Why not, in a few words.
-    pub(super) fn can_sandbox(&self, home: &Path) -> Result<(), String> {
+    /// Why there is none, in a few words.
+    pub(super) fn sandbox(&self, home: &Path) -> Result<Sandbox, String> {
+        Sandbox::best(|sandbox| self.holds(sandbox, home))
+    }
+
+    fn holds(&self, sandbox: &Sandbox, home: &Path) -> Result<(), String> {
         let mut arguments: Vec<&str> = vec!["--user", "--wait", "--collect", "--quiet"];
-        let properties = [
-            "PrivateUsers=yes",
-            "ProtectSystem=strict",
-            "ProtectHome=read-only",
-            "PrivateTmp=yes",
-            "PrivateDevices=yes",
-            "CapabilityBoundingSet=",
-        ];
-        arguments.extend(properties.iter().flat_map(|property| ["-p", property]));
+        // What is added to these is a matter of paths, and cannot fail where these hold.
+        arguments.extend(sandbox.settings().chain(["PrivateTmp=yes"]).flat_map(|setting| ["-p", setting]));
         let home = home.to_string_lossy();
         // The folder is an argument, and never part of the script; the manager would expand a single dollar sign.
         let home = home.replace('$', "$$");

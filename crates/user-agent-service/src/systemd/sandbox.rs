@@ -2,37 +2,83 @@ use super::unit::{quoted, utf8};
 use crate::{Plan, ServiceError};
 use std::path::Path;
 
-/// What needs user namespaces. Everything is readable, as the agent follows links and looks into projects; nothing is writable
-/// but what is named below.
-const FIXED: &str = "\
-[Service]
-PrivateUsers=yes
-CapabilityBoundingSet=
-AmbientCapabilities=
-ProtectSystem=strict
-ProtectHome=read-only
-PrivateDevices=yes
-DevicePolicy=closed
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-ProcSubset=pid
-RemoveIPC=yes
-";
+/// What makes it a sandbox; all of it needs user namespaces. Everything is readable, as the agent follows links and looks into
+/// projects; nothing is writable but what is named below.
+const NEEDED: [&str; 7] = [
+    "PrivateUsers=yes",
+    "CapabilityBoundingSet=",
+    "AmbientCapabilities=",
+    "ProtectSystem=strict",
+    "ProtectHome=read-only",
+    "PrivateDevices=yes",
+    "DevicePolicy=closed",
+];
+
+/// What makes it a better one, where the manager can do it: systemd 245 does not know the last two, and the user managers of 247 fail at
+/// four of them (measured).
+const WISHED: [&str; 9] = [
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "RemoveIPC=yes",
+    "ProtectProc=invisible",
+    "ProcSubset=pid",
+];
+
+/// How much of a sandbox a manager allows: all that is needed, and what is wished for as far as it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sandbox(Vec<&'static str>);
+
+impl Sandbox {
+    /// The best one for which `holds` says yes.
+    ///
+    /// # Errors
+    /// What `holds` has against the least one.
+    pub(super) fn best<E>(holds: impl Fn(&Self) -> Result<(), E>) -> Result<Self, E> {
+        let whole = Self(WISHED.to_vec());
+        if holds(&whole).is_ok() {
+            return Ok(whole);
+        }
+        let least = Self(Vec::new());
+        holds(&least)?;
+        let alone = |wish: &&'static str| holds(&Self(vec![*wish])).is_ok();
+        let more = Self(WISHED.iter().copied().filter(alone).collect());
+        Ok(if holds(&more).is_ok() { more } else { least })
+    }
+
+    /// The one that a drop-in describes.
+    pub(super) fn of(text: &str) -> Self {
+        Self(WISHED.into_iter().filter(|wish| text.lines().any(|line| line == *wish)).collect())
+    }
+
+    /// What it consists of, as a unit's settings.
+    pub(super) fn settings(&self) -> impl Iterator<Item = &'static str> {
+        NEEDED.iter().chain(&self.0).copied()
+    }
+
+    /// What is wished for and not to be had.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        let names = WISHED.iter().filter(|wish| !self.0.contains(wish));
+        names.filter_map(|wish| wish.split('=').next()).collect()
+    }
+}
 
 /// Folders that a private one would hide.
 const SHARED: [&str; 2] = ["/tmp", "/var/tmp"];
 
-/// The sandbox around the agent.
+/// The sandbox around the agent, as a drop-in.
 ///
 /// # Errors
 /// A path that no unit can hold.
-pub(super) fn drop_in(plan: &Plan) -> Result<String, ServiceError> {
-    let mut text = FIXED.to_owned();
+pub(super) fn drop_in(sandbox: &Sandbox, plan: &Plan) -> Result<String, ServiceError> {
+    let mut text = "[Service]\n".to_owned();
+    for setting in sandbox.settings() {
+        text.push_str(setting);
+        text.push('\n');
+    }
     let mut needed = plan.writable.iter().chain([&plan.program]);
     if !needed.any(|path| SHARED.iter().any(|shared| path.starts_with(shared))) {
         text.push_str("PrivateTmp=yes\n");
@@ -70,10 +116,43 @@ mod tests {
         }
     }
 
+    /// What a manager allows that fails at these.
+    fn allowed(fails_at: &[&str]) -> Result<Sandbox, &'static str> {
+        Sandbox::best(|sandbox| match sandbox.settings().any(|setting| fails_at.contains(&setting)) {
+            true => Err("forbidden"),
+            false => Ok(()),
+        })
+    }
+
+    fn whole(plan: &Plan) -> String {
+        drop_in(&allowed(&[]).unwrap(), plan).unwrap()
+    }
+
+    #[test]
+    fn what_a_manager_fails_at_is_left_out_and_the_rest_stays() {
+        assert!(allowed(&[]).unwrap().missing().is_empty());
+        let some = allowed(&["ProtectControlGroups=yes", "ProcSubset=pid"]).unwrap();
+        assert_eq!(some.missing(), ["ProtectControlGroups", "ProcSubset"]);
+        assert_eq!(allowed(&["PrivateUsers=yes"]), Err("forbidden"));
+    }
+
+    #[test]
+    fn what_holds_alone_and_not_together_is_left_out() {
+        let least = Sandbox::best(|sandbox| if sandbox.0.len() > 1 { Err(()) } else { Ok(()) }).unwrap();
+        assert_eq!(least.missing().len(), WISHED.len());
+    }
+
+    #[test]
+    fn which_sandbox_a_drop_in_describes_is_read_from_it() {
+        for fails_at in [&[][..], &["RemoveIPC=yes"], &WISHED] {
+            let sandbox = allowed(fails_at).unwrap();
+            assert_eq!(Sandbox::of(&drop_in(&sandbox, &plan("/usr/bin/x", &["/home/u"])).unwrap()), sandbox);
+        }
+    }
+
     #[test]
     fn only_what_is_named_is_writable_and_each_is_named_once() {
-        let text = drop_in(&plan("/usr/bin/x", &["/home/u/.claude", "/home/u/.claude/deep", "/srv/a \"b%"]))
-            .unwrap();
+        let text = whole(&plan("/usr/bin/x", &["/home/u/.claude", "/home/u/.claude/deep", "/srv/a \"b%"]));
         let paths: Vec<_> = text.lines().filter(|line| line.starts_with("ReadWritePaths=")).collect();
         assert_eq!(paths, ["ReadWritePaths=\"-/home/u/.claude\"", "ReadWritePaths=\"-/srv/a \\\"b%%\""]);
         assert!(text.contains("PrivateTmp=yes\n"));
@@ -81,8 +160,8 @@ mod tests {
 
     #[test]
     fn a_private_tmp_would_hide_a_store_or_a_program_that_lies_there() {
-        assert!(!drop_in(&plan("/usr/bin/x", &["/tmp/claude"])).unwrap().contains("PrivateTmp"));
-        assert!(!drop_in(&plan("/var/tmp/x", &["/home/u"])).unwrap().contains("PrivateTmp"));
-        assert!(drop_in(&plan("/usr/bin/x", &["/tmpfoo/claude"])).unwrap().contains("PrivateTmp"));
+        assert!(!whole(&plan("/usr/bin/x", &["/tmp/claude"])).contains("PrivateTmp"));
+        assert!(!whole(&plan("/var/tmp/x", &["/home/u"])).contains("PrivateTmp"));
+        assert!(whole(&plan("/usr/bin/x", &["/tmpfoo/claude"])).contains("PrivateTmp"));
     }
 }
