@@ -8,9 +8,9 @@ cd "$(dirname "$0")/../.."
 patches=$PWD/tests/simulator/mutations
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-# The libraries from the registry are built once for both.
-export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
-tar c --exclude=./target --exclude=./.git . | tar x -C "$copy"
+# A build folder of their own: to cargo the copy is the same package, and a mutated library would be taken for a fresh one.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}/mutations"
+tar c --exclude=./target --exclude=./.git . | tar x -m -C "$copy"
 cd "$copy"
 
 missed=0

@@ -88,8 +88,12 @@ impl Machine {
             return self.happens_to_a_sleeper(&what);
         }
         match &what {
-            Happening::Session(_) | Happening::Wake | Happening::Sleep | Happening::Off | Happening::Edit => {
-            }
+            Happening::Session(_)
+            | Happening::Wake
+            | Happening::Sleep
+            | Happening::Off
+            | Happening::Edit
+            | Happening::EditInBetween => {}
             what => {
                 world.say(&format_args!("{what:?}"));
                 world.account.borrow_mut().machine_faults += 1;
@@ -121,6 +125,7 @@ impl Machine {
             }
             Happening::Network(up) => world.set_network(up),
             Happening::KillDaemon => {
+                world.daemon_killed.borrow_mut().push(world.now());
                 daemon::kill(world);
                 world.disturb();
                 self.restart_soon();
@@ -150,7 +155,11 @@ impl Machine {
             Happening::Logout { server, wants_back } => {
                 tokio::task::spawn_local(session::log_out(Rc::clone(world), server, wants_back));
             }
-            Happening::Edit => {
+            Happening::EditInBetween if world.daemon.borrow().is_some() => {
+                self.edits.set(self.edits.get() + 1);
+                world.watch.intrude(self.edits.get());
+            }
+            Happening::Edit | Happening::EditInBetween => {
                 self.edits.set(self.edits.get() + 1);
                 let dice = Dice::of(world.seed, &[label::SESSION, 8, self.edits.get()]);
                 let editor = Process::start(world, Version { storage_lock: false, ..Version::NEWEST }, dice);
@@ -241,6 +250,10 @@ impl Machine {
     async fn supervise(self: Rc<Self>) {
         loop {
             self.world.watch.strike.notified().await;
+            if self.world.watch.intruded() {
+                self.world.say(&format_args!("person: edited the document while the daemon wrote it"));
+                self.world.store_changed();
+            }
             let Some(blow) = self.world.watch.struck() else { continue };
             let session = self.world.watch.struck_session();
             self.world.say(&format_args!("struck: {blow:?}"));

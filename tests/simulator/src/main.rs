@@ -73,7 +73,7 @@ fn main() -> ExitCode {
                         return;
                     }
                     let (mut with, without) = both(&options, options.seed + number);
-                    if with.tally.logins > without.tally.logins {
+                    if with.tally.logins - with.tally.by_kills_of_the_daemon > without.tally.logins {
                         with.failures.push(format!(
                             "seed {}: {} log-ins with the daemon, {} without",
                             options.seed + number,

@@ -7,6 +7,9 @@ use crate::kind::Rotation;
 use crate::server::{PATIENCE, parts};
 use crate::world::World;
 
+/// The one cause that has no counterpart in a life without the daemon: there is nobody to kill.
+const DAEMON_KILLED: &str = "the daemon was killed while the answer was on its way";
+
 /// What a grant was lost by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Loss {
@@ -35,6 +38,7 @@ pub(crate) fn judge(world: &World, server: usize) {
     world.tally(server, |tally| {
         tally.logins += 1;
         tally.avoidable += u64::from(!loss.excused);
+        tally.by_kills_of_the_daemon += u64::from(loss.cause == DAEMON_KILLED);
         *tally.causes.entry(loss.cause).or_default() += 1;
     });
     world.say(&format_args!("LOST s{server}: {}", loss.cause));
@@ -63,7 +67,13 @@ fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
         match (newest.passage, newest.by) {
             (Passage::Lost, _) => return excused("the answer was lost on the wire"),
             (Passage::OnItsWay, Actor::Daemon) => {
-                return excused("the daemon was killed while the answer was on its way");
+                let near = |killed: &u64| killed.abs_diff(newest.at) <= PATIENCE;
+                let alone = world.daemon_killed.borrow().iter().any(near);
+                return excused(if alone {
+                    DAEMON_KILLED
+                } else {
+                    "the power went while the answer was on its way"
+                });
             }
             (Passage::OnItsWay, Actor::Client { entitled }) => {
                 return by_client(world, entitled, "a client was killed in mid-refresh");

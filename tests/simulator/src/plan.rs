@@ -36,6 +36,8 @@ pub(crate) enum Happening {
         wants_back: u64,
     },
     Edit,
+    /// The same, in the moment between the daemon's read of the document and its swap.
+    EditInBetween,
 }
 
 /// What can be wrong with the disk.
@@ -108,6 +110,11 @@ impl Persona {
         }
         day.machine();
         day.person(servers);
+        // Dice of their own: what was drawn before this was thought of stays as it is.
+        let other = &mut Dice::of(seed, &[label::DAY, number >> 16, 1]);
+        if other.chance(0.05) {
+            day.at(other.between(from + SECOND, to.max(from + 2 * SECOND)), Happening::EditInBetween);
+        }
         if !self.always_on {
             let end = if day.dice.chance(0.3) { Happening::Off } else { Happening::Sleep };
             day.at(to, end);

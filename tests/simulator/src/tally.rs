@@ -7,6 +7,8 @@ pub struct Tally {
     pub logins: u64,
     /// Those of them that a program could have spared the person.
     pub avoidable: u64,
+    /// Those of them that a kill of the daemon alone caused, which a life without it cannot suffer.
+    pub by_kills_of_the_daemon: u64,
     /// Why grants were lost.
     pub causes: BTreeMap<&'static str, u64>,
     /// Times a client found its entry expired.
@@ -30,6 +32,7 @@ impl Tally {
     pub fn add(&mut self, other: &Self) {
         self.logins += other.logins;
         self.avoidable += other.avoidable;
+        self.by_kills_of_the_daemon += other.by_kills_of_the_daemon;
         for (cause, count) in &other.causes {
             *self.causes.entry(cause).or_default() += count;
         }

@@ -1,5 +1,6 @@
 //! Looks at every call to the disk: ends a process at a chosen one, and sees that the daemon keeps its invariants.
 
+use crate::entry::{Change, changed};
 use crate::server::parts;
 use crate::world::STORE;
 use claude_store::FileSystem;
@@ -38,6 +39,9 @@ pub(crate) struct Watch {
     daemons_requests: Cell<u32>,
     /// Somebody else wrote the document since the last comparison.
     others_wrote: Cell<bool>,
+    /// The number of the edit that falls into the daemon's next write of the document, and whether it just did.
+    intrusion: Cell<Option<u64>>,
+    intruded: Cell<bool>,
     /// The daemon holds the storage lock.
     locked: Cell<bool>,
     writes: Cell<u64>,
@@ -96,6 +100,15 @@ impl Watch {
         self.countdown.set(Some((calls, blow)));
     }
 
+    /// A person edits the document when the daemon takes the storage lock for its next write: it has read, and has not swapped yet.
+    pub(crate) fn intrude(&self, edit: u64) {
+        self.intrusion.set(Some(edit));
+    }
+
+    pub(crate) fn intruded(&self) -> bool {
+        self.intruded.take()
+    }
+
     /// A request that is on the wire for as long as this is held.
     pub(crate) fn request(self: &Rc<Self>, of_daemon: bool) -> OnTheWire {
         self.on_the_wire.set(self.on_the_wire.get() + 1);
@@ -148,6 +161,7 @@ impl Watch {
         match call.operation {
             Operation::CreateFolder if is(&call.path, STORAGE_LOCK) && !others.exists(STORAGE_LOCK) => {
                 self.locked.set(true);
+                self.edit(others);
             }
             Operation::RemoveFolder if is(&call.path, STORAGE_LOCK) => self.locked.set(false),
             Operation::Sync | Operation::SyncFolder => {
@@ -166,6 +180,27 @@ impl Watch {
             _ => {}
         }
         None
+    }
+
+    fn edit(&self, others: &VirtualDisk) {
+        let Some(number) = self.intrusion.take() else { return };
+        let read = others.read(Path::new(STORE), u64::MAX).ok();
+        let Some(document) = read.and_then(|(bytes, _)| serde_json::from_slice::<Value>(&bytes).ok()) else {
+            return;
+        };
+        let edited = changed(&document, 0, &Change::Edit(number)).to_string();
+        let beside = Path::new("/c/.credentials.json.edited");
+        let written = others
+            .create_file(beside, 0o600)
+            .and_then(|file| others.append(&file, edited.as_bytes()))
+            .and_then(|()| others.rename(beside, Path::new(STORE)));
+        if written.is_err() {
+            let _ = others.remove_file(beside);
+            return;
+        }
+        self.others_wrote.set(true);
+        self.intruded.set(true);
+        self.strike.notify_one();
     }
 
     /// Counts down to the chosen call. An answer that has just arrived gets to the journal first: no kill falls into no time.

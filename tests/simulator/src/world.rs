@@ -51,6 +51,8 @@ pub(crate) struct World {
     /// When machine, network, disk, clock and daemon were last out of order.
     disturbed: Cell<u64>,
     pub(crate) booted: Cell<u64>,
+    /// When the daemon alone was killed.
+    pub(crate) daemon_killed: RefCell<Vec<u64>>,
     pub(crate) daemon: RefCell<Option<Daemon>>,
     pub(crate) watch: Rc<Watch>,
     /// A request of this server has just begun.
@@ -105,6 +107,7 @@ impl World {
             in_order: Cell::default(),
             disturbed: Cell::default(),
             booted: Cell::default(),
+            daemon_killed: RefCell::default(),
             daemon: RefCell::default(),
             watch: Rc::default(),
             requested: (0..servers).map(|_| Notify::new()).collect(),
