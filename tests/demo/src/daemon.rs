@@ -43,6 +43,13 @@ fn build(cargo: &OsStr, folder: &Path) -> Result<(), Box<dyn Error>> {
     if let Some(target) = folder.parent() {
         command.arg("--target-dir").arg(target);
     }
+    // What `cargo run` tells this program about itself would have crates built anew that look at such variables.
+    for (name, _) in std::env::vars_os() {
+        let about_us = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if name.to_str().is_some_and(|name| about_us.iter().any(|start| name.starts_with(start))) {
+            command.env_remove(name);
+        }
+    }
     match command.status()? {
         status if status.success() => Ok(()),
         status => Err(format!("the daemon cannot be built: {status}").into()),
