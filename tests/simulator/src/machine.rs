@@ -250,6 +250,9 @@ impl Machine {
     async fn supervise(self: Rc<Self>) {
         loop {
             self.world.watch.strike.notified().await;
+            if self.world.watch.wrote() {
+                self.world.folder_changed();
+            }
             if self.world.watch.intruded() {
                 self.world.say(&format_args!("person: edited the document while the daemon wrote it"));
                 self.world.store_changed();

@@ -42,6 +42,8 @@ pub(crate) struct Watch {
     /// The number of the edit that falls into the daemon's next write of the document, and whether it just did.
     intrusion: Cell<Option<u64>>,
     intruded: Cell<bool>,
+    /// The daemon has just written the document, and its own watcher says so.
+    wrote: Cell<bool>,
     /// The daemon holds the storage lock.
     locked: Cell<bool>,
     writes: Cell<u64>,
@@ -109,6 +111,11 @@ impl Watch {
         self.intruded.take()
     }
 
+    /// Whether the daemon wrote the document since this was asked last.
+    pub(crate) fn wrote(&self) -> bool {
+        self.wrote.take()
+    }
+
     /// A request that is on the wire for as long as this is held.
     pub(crate) fn request(self: &Rc<Self>, of_daemon: bool) -> OnTheWire {
         self.on_the_wire.set(self.on_the_wire.get() + 1);
@@ -172,6 +179,8 @@ impl Watch {
             }
             Operation::Rename if call.to.as_ref().is_some_and(|to| is(to, STORE)) => {
                 self.renamed.set(true);
+                self.wrote.set(true);
+                self.strike.notify_one();
                 self.writes.set(self.writes.get() + 1);
                 if self.others_wrote.take() || self.writes.get().is_multiple_of(COMPARED) {
                     self.compare(others, &call.path);
