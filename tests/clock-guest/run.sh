@@ -14,8 +14,13 @@ trap 'rm -rf "$work"' EXIT
 kernel=$cache/vmlinuz
 if [ ! -f "$kernel" ]; then
     mkdir -p "$cache" "$work/package"
-    package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image/ { print $2; exit }')
-    (cd "$work/package" && apt-get download -qq "$package" 2>/dev/null && dpkg -x ./*.deb .)
+    package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image/ { print $2; exit }') || true
+    # The folder is this user's own: as root, apt's helper user could not write into it.
+    fetch() { [ -n "$package" ] && apt-get download -qq -o APT::Sandbox::User="$(id -un)" "$package" && dpkg -x ./*.deb .; }
+    (cd "$work/package" && fetch) || {
+        echo "FAILED: Debian's kernel (linux-image-amd64) could not be fetched; type: sudo apt-get update" >&2
+        exit 1
+    }
     cp "$work"/package/boot/vmlinuz-* "$kernel.new"
     mv "$kernel.new" "$kernel"
 fi

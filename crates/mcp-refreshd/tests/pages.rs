@@ -55,6 +55,19 @@ fn quoted(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
+/// Everything between backquotes in the prose of every page, and where it stands.
+fn quoted_in_pages() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for (number, line) in prose(&text) {
+            let place = format!("{}:{number}", page.display());
+            all.extend(quoted(line).map(|code| (place.clone(), code.to_owned())));
+        }
+    }
+    all
+}
+
 /// A line without what stands between backquotes.
 fn unquoted(line: &str) -> String {
     line.split('`').step_by(2).collect()
@@ -165,17 +178,11 @@ fn wrong_command(words: &[&str]) -> Option<String> {
 #[test]
 fn every_command_that_is_named_exists_with_its_options() {
     let (mut wrong, mut seen) = (Vec::new(), 0);
-    for page in pages() {
-        let text = std::fs::read_to_string(&page).unwrap();
-        for (number, line) in prose(&text) {
-            for code in quoted(line) {
-                let words: Vec<_> = code.split_whitespace().collect();
-                if let Some(at) = words.iter().position(|word| *word == "mcp-refreshd") {
-                    seen += 1;
-                    let found = wrong_command(&words[at + 1..]);
-                    wrong.extend(found.map(|why| format!("{}:{number}: `{code}`: {why}", page.display())));
-                }
-            }
+    for (place, code) in quoted_in_pages() {
+        let words: Vec<_> = code.split_whitespace().collect();
+        if let Some(at) = words.iter().position(|word| *word == "mcp-refreshd") {
+            seen += 1;
+            wrong.extend(wrong_command(&words[at + 1..]).map(|why| format!("{place}: `{code}`: {why}")));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -206,23 +213,18 @@ fn wrong_cargo(words: &[&str]) -> Option<String> {
 #[test]
 fn every_program_that_makes_a_figure_is_there() {
     let (mut wrong, mut seen) = (Vec::new(), 0);
-    for page in pages() {
-        let text = std::fs::read_to_string(&page).unwrap();
-        for (number, line) in prose(&text) {
-            for code in quoted(line) {
-                let words: Vec<_> = code.split_whitespace().collect();
-                let found = match words.iter().position(|word| *word == "cargo") {
-                    Some(at) => wrong_cargo(&words[at..]),
-                    None if code.starts_with("tests/") => {
-                        let path = root().join(words[0]);
-                        (!path.exists()).then(|| format!("{} does not exist", path.display()))
-                    }
-                    None => continue,
-                };
-                seen += 1;
-                wrong.extend(found.map(|why| format!("{}:{number}: `{code}`: {why}", page.display())));
+    for (place, code) in quoted_in_pages() {
+        let words: Vec<_> = code.split_whitespace().collect();
+        let found = match words.iter().position(|word| *word == "cargo") {
+            Some(at) => wrong_cargo(&words[at..]),
+            None if code.starts_with("tests/") => {
+                let path = root().join(words[0]);
+                (!path.exists()).then(|| format!("{} does not exist", path.display()))
             }
-        }
+            None => continue,
+        };
+        seen += 1;
+        wrong.extend(found.map(|why| format!("{place}: `{code}`: {why}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(seen > 5, "only {seen} programs were found");
@@ -252,15 +254,10 @@ fn every_test_that_a_promise_names_is_there() {
             && code.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     };
     let (mut wrong, mut seen) = (Vec::new(), 0);
-    for page in pages() {
-        let text = std::fs::read_to_string(&page).unwrap();
-        for (number, line) in prose(&text) {
-            for name in quoted(line).filter(|code| is_sentence(code)) {
-                seen += 1;
-                if !known.contains(name) {
-                    wrong.push(format!("{}:{number}: no test is called {name}", page.display()));
-                }
-            }
+    for (place, name) in quoted_in_pages().into_iter().filter(|(_, code)| is_sentence(code)) {
+        seen += 1;
+        if !known.contains(&name) {
+            wrong.push(format!("{place}: no test is called {name}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
