@@ -95,7 +95,7 @@ fn what_another_user_left_in_the_state_folder_is_not_believed() {
     if without_root("giving files away") {
         return;
     }
-    for name in ["state.json", "journal", "lock", "history.jsonl", "notices.json"] {
+    for name in ["records.jsonl", "state.json", "journal", "lock", "history.jsonl", "notices.json"] {
         let (server, home) = home();
         fs::set_permissions(home.state(), Permissions::from_mode(0o777)).unwrap();
         let planted = home.state().join(name);

@@ -144,7 +144,8 @@ fn no_token_is_seen(format: &str) {
         outputs.push((format!("{command} without a daemon"), [output.stdout, output.stderr].concat()));
     }
     everything_written(&home, &mut outputs);
-    for name in ["history.jsonl", "picture.svg", "notices.json", "hooked", "state.json", "status --watch"] {
+    for name in ["history.jsonl", "picture.svg", "notices.json", "hooked", "records.jsonl", "status --watch"]
+    {
         let of_it = |(place, bytes): &(String, Vec<u8>)| place.ends_with(name) && bytes.len() > 100;
         assert!(outputs.iter().any(of_it), "no {name}");
     }

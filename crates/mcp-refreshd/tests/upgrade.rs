@@ -95,6 +95,7 @@ fn what_a_newer_version_wrote_is_refused_with_what_to_do_and_left_alone() {
     for (file, content) in [
         ("journal", "{\"journal\":{\"version\":99}}\n"),
         ("state.json", "{\"format_version\":99,\"stores\":{},\"more\":1}"),
+        ("records.jsonl", "{\"format_version\":99,\"more\":1}\n{\"what\":\"nobody knows yet\"}\n"),
     ] {
         let home = Home::new();
         let path = home.state().join(file);
@@ -160,9 +161,9 @@ fn fixture(version: u32) -> PathBuf {
 #[test]
 fn the_state_of_every_older_version_is_read_and_its_journal_brought_to_its_end() {
     if std::env::var_os(WRITE).is_some() {
-        write_fixture(&fixture(1));
+        write_fixture(&fixture(2));
     }
-    for version in 1..=1 {
+    for (version, records) in [(1, "state.json"), (2, "records.jsonl")] {
         let home = Home::new();
         let read = |name: &str| {
             let text = fs::read_to_string(fixture(version).join(name)).unwrap();
@@ -170,7 +171,7 @@ fn the_state_of_every_older_version_is_read_and_its_journal_brought_to_its_end()
         };
         home.store(&read("credentials.json"));
         fs::create_dir_all(home.state()).unwrap();
-        for name in ["journal", "state.json"] {
+        for name in ["journal", records] {
             fs::write(home.state().join(name), read(name)).unwrap();
             fs::set_permissions(home.state().join(name), fs::Permissions::from_mode(0o600)).unwrap();
         }
@@ -186,6 +187,8 @@ fn the_state_of_every_older_version_is_read_and_its_journal_brought_to_its_end()
         assert_eq!(named("gone")["last_refresh"]["outcome"], "dead", "{status}");
         assert!(daemon.terminate().0.success());
         assert_eq!(home.stored(), read("credentials.after.json"));
+        assert!(!home.state().join("state.json").exists(), "an older version's file would mislead it");
+        assert!(home.state().join("records.jsonl").exists());
         let journal = fs::read_to_string(home.state().join("journal")).unwrap();
         assert_eq!(journal.lines().count(), 1, "nothing is open any more: {journal}");
     }
@@ -228,7 +231,7 @@ fn write_fixture(folder: &Path) {
         fs::write(folder.join(name), text).unwrap();
     };
     keep("credentials.json", &before);
-    for name in ["journal", "state.json"] {
+    for name in ["journal", "records.jsonl"] {
         keep(name, &fs::read_to_string(home.state().join(name)).unwrap());
     }
     let mut daemon = Daemon::start(home.command(&["run"]));

@@ -1,16 +1,19 @@
-use crate::Record;
-use claude_store::{EntryKey, FileKind, FileSystem};
-use serde::{Deserialize, Serialize};
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+//! What is remembered of every entry: kept in memory, and in one file of the state folder.
 
-const FILE_NAME: &str = "state.json";
-const VERSION: u32 = 1;
-const READ_LIMIT: u64 = 64 * 1024 * 1024;
-const MODE: u32 = 0o600;
+mod error;
+mod file;
+mod format;
+
+pub use error::RecordsError;
+
+use crate::Record;
+use claude_store::{EntryKey, FileSystem};
+use file::{Found, Name, RecordsFile};
+use format::Stores;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::rc::Rc;
 
 /// What is remembered of every entry, kept in one file of the state folder. It holds no token. Clones share it.
 pub struct Records<F: FileSystem> {
@@ -23,10 +26,11 @@ impl<F: FileSystem> Clone for Records<F> {
     }
 }
 
-struct Inner<F> {
-    files: F,
-    folder: PathBuf,
+struct Inner<F: FileSystem> {
+    file: RecordsFile<F>,
     stores: RefCell<Stores>,
+    /// The entries whose record is other than it stands in the file.
+    changed: RefCell<BTreeSet<Name>>,
     /// Counts changes, so that a save knows whether it caught the last one.
     changes: Cell<u64>,
     saved: Cell<u64>,
@@ -34,38 +38,11 @@ struct Inner<F> {
     idle: tokio::sync::Notify,
 }
 
-type Stores = BTreeMap<String, BTreeMap<String, Record>>;
-
-#[derive(Serialize, Deserialize)]
-struct Format<S> {
-    format_version: u32,
-    stores: S,
-}
-
-/// The records cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordsError {
-    /// The file system refused.
-    #[error("cannot {action} {path}: {source}; make sure that the folder is yours and has room", path = path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// Written by a newer version.
-    #[error(
-        "{path} was written by a newer mcp-refreshd (format {found}, this one knows {VERSION}); run the newer version",
-        path = path.display()
-    )]
-    Newer {
-        /// Which file.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-    },
+impl<F: FileSystem> Inner<F> {
+    fn note_change(&self, store: &str, key: &EntryKey) {
+        self.changed.borrow_mut().insert((store.to_owned(), key.as_str().to_owned()));
+        self.changes.set(self.changes.get() + 1);
+    }
 }
 
 impl<F: FileSystem> Records<F> {
@@ -75,40 +52,26 @@ impl<F: FileSystem> Records<F> {
     /// # Errors
     /// When the file cannot be read or a newer version wrote it.
     pub fn load(files: F, folder: &Path) -> Result<(Self, Option<String>), RecordsError> {
-        let path = folder.join(FILE_NAME);
-        let (stores, trouble) = match read(&files, &path)? {
-            Read::Stores(stores) => (stores, None),
-            Read::Damaged(why) => {
-                let aside = path.with_extension("json.damaged");
-                files.rename(&path, &aside).map_err(|error| io_error("set aside", &path, error))?;
-                let told = format!(
-                    "{} could not be understood ({why}); it was kept as {} and the records start anew",
-                    path.display(),
-                    aside.display()
-                );
-                (Stores::new(), Some(told))
-            }
-        };
-        Ok((Self::with(files, folder, stores), trouble))
+        let file = RecordsFile::new(files, folder);
+        let Found { stores, trouble } = file.load(true)?;
+        Ok((Self::with(file, stores), trouble))
     }
 
     /// Reads the records without changing anything, for a look from outside the daemon. What cannot be read is taken as
     /// nothing remembered.
     #[must_use]
     pub fn peek(files: F, folder: &Path) -> Self {
-        let stores = match read(&files, &folder.join(FILE_NAME)) {
-            Ok(Read::Stores(stores)) => stores,
-            Ok(Read::Damaged(_)) | Err(_) => Stores::new(),
-        };
-        Self::with(files, folder, stores)
+        let file = RecordsFile::new(files, folder);
+        let stores = file.load(false).map_or_else(|_| Stores::new(), |found| found.stores);
+        Self::with(file, stores)
     }
 
-    fn with(files: F, folder: &Path, stores: Stores) -> Self {
+    fn with(file: RecordsFile<F>, stores: Stores) -> Self {
         Self {
             inner: Rc::new(Inner {
-                files,
-                folder: folder.to_owned(),
+                file,
                 stores: RefCell::new(stores),
+                changed: RefCell::default(),
                 changes: Cell::new(0),
                 saved: Cell::new(0),
                 saving: Cell::new(false),
@@ -138,7 +101,7 @@ impl<F: FileSystem> Records<F> {
         let before = record.clone();
         let result = change(record);
         if *record != before {
-            self.inner.changes.set(self.inner.changes.get() + 1);
+            self.inner.note_change(store, key);
         }
         result
     }
@@ -147,7 +110,7 @@ impl<F: FileSystem> Records<F> {
     pub fn forget(&self, store: &str, key: &EntryKey) {
         let mut stores = self.inner.stores.borrow_mut();
         if stores.get_mut(store).is_some_and(|entries| entries.remove(key.as_str()).is_some()) {
-            self.inner.changes.set(self.inner.changes.get() + 1);
+            self.inner.note_change(store, key);
         }
     }
 
@@ -169,8 +132,11 @@ impl<F: FileSystem> Records<F> {
                 continue;
             }
             inner.saving.set(true);
-            let covers = inner.changes.get();
-            let result = self.write().await;
+            let (covers, changed) = (inner.changes.get(), inner.changed.take());
+            let result = inner.file.save(&inner.stores, &changed).await;
+            if result.is_err() {
+                inner.changed.borrow_mut().extend(changed);
+            }
             inner.saving.set(false);
             inner.idle.notify_waiters();
             result?;
@@ -178,58 +144,4 @@ impl<F: FileSystem> Records<F> {
         }
         Ok(())
     }
-
-    async fn write(&self) -> Result<(), RecordsError> {
-        let Inner { files, folder, stores, .. } = &*self.inner;
-        let path = folder.join(FILE_NAME);
-        let beside = folder.join(format!("{FILE_NAME}.new"));
-        let bytes = serde_json::to_vec(&Format { format_version: VERSION, stores: &*stores.borrow() })
-            .map_err(|error| io_error("write", &path, error.into()))?;
-        match files.remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(io_error("replace", &beside, error));
-            }
-            _ => {}
-        }
-        let file = files.create_file(&beside, MODE).map_err(|error| io_error("create", &beside, error))?;
-        files.append(&file, &bytes).map_err(|error| io_error("write", &beside, error))?;
-        files.sync(&file).await.map_err(|error| io_error("save", &beside, error))?;
-        files.rename(&beside, &path).map_err(|error| io_error("replace", &path, error))?;
-        files.sync_folder(folder).await.map_err(|error| io_error("save", &path, error))
-    }
-}
-
-enum Read {
-    Stores(Stores),
-    Damaged(String),
-}
-
-fn read<F: FileSystem>(files: &F, path: &Path) -> Result<Read, RecordsError> {
-    match files.link_stamp(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Read::Stores(Stores::new())),
-        // A link here is not ours: whoever made it could make us read, and later replace, something else.
-        Ok(stamp) if stamp.kind != FileKind::File => {
-            return Ok(Read::Damaged("it is not a regular file".into()));
-        }
-        _ => {}
-    }
-    let (bytes, _) = files.read(path, READ_LIMIT).map_err(|error| io_error("read", path, error))?;
-    #[derive(Deserialize)]
-    struct Head {
-        format_version: u32,
-    }
-    match serde_json::from_slice::<Head>(&bytes) {
-        Ok(Head { format_version }) if format_version > VERSION => {
-            return Err(RecordsError::Newer { path: path.to_owned(), found: format_version });
-        }
-        _ => {}
-    }
-    Ok(match serde_json::from_slice::<Format<Stores>>(&bytes) {
-        Ok(format) => Read::Stores(format.stores),
-        Err(error) => Read::Damaged(format!("line {}, column {}", error.line(), error.column())),
-    })
-}
-
-fn io_error(action: &'static str, path: &Path, source: io::Error) -> RecordsError {
-    RecordsError::Io { action, path: path.to_owned(), source }
 }

@@ -63,7 +63,7 @@ pub(crate) fn judge(program: &Path, server: &Server, points: &[Point], tally: &m
                 tally.note(&format!("{what} | {}{kept} | {}", found.at_death, found.end), &found.unmet);
             }
             // Records are saved half a second after a change: two changes close together are saved at once.
-            Ok(None) if point.death.label().contains("state.json") => {
+            Ok(None) if point.death.label().contains("records.jsonl") => {
                 println!("- {what}: the records were saved together with others");
             }
             Ok(None) => tally.note(&what, &["the daemon never came by there".to_owned()]),

@@ -12,5 +12,6 @@ mod file;
 mod healing;
 mod invariants;
 mod planning;
+mod records;
 mod storm;
 mod world;
