@@ -17,6 +17,7 @@ Lives simulated lives, each with the daemon and without it, and compares them.
   --jobs N      lives at a time (1)
   --first       ends at the first failure
   --verbose     prints everything that happens, for one life with the daemon
+  --without     with --verbose: of the life without the daemon
 ";
 
 struct Options {
@@ -26,12 +27,21 @@ struct Options {
     servers: u64,
     jobs: u64,
     verbose: bool,
+    without: bool,
     first: bool,
 }
 
 fn options() -> Result<Options, String> {
-    let mut options =
-        Options { seed: 1, lives: 10, years: 10, servers: 10, jobs: 1, verbose: false, first: false };
+    let mut options = Options {
+        seed: 1,
+        lives: 10,
+        years: 10,
+        servers: 10,
+        jobs: 1,
+        verbose: false,
+        without: false,
+        first: false,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let mut number = || {
@@ -46,6 +56,7 @@ fn options() -> Result<Options, String> {
             "--jobs" => options.jobs = number()?,
             "--first" => options.first = true,
             "--verbose" => options.verbose = true,
+            "--without" => options.without = true,
             "--help" => return Err(HELP.to_owned()),
             other => return Err(format!("{other} is not known\n\n{HELP}")),
         }
@@ -115,9 +126,10 @@ fn both(options: &Options, seed: u64) -> (Account, Account) {
         servers: usize::try_from(options.servers).unwrap_or(10),
         years: options.years,
         with_daemon: true,
-        verbose: options.verbose,
+        verbose: options.verbose && !options.without,
         end_at_failure: options.first,
     };
     let with = live(life);
-    (with, live(Life { with_daemon: false, verbose: false, end_at_failure: false, ..life }))
+    let verbose = options.verbose && options.without;
+    (with, live(Life { with_daemon: false, verbose, end_at_failure: false, ..life }))
 }

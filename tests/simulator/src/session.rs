@@ -117,6 +117,8 @@ async fn log_in(world: &Rc<World>, server: usize) {
                 || here.accepts(&found.access, now))
     };
     if usable(world) {
+        // Where it had been removed, another client's older document brought it back: no log-out is left of that.
+        world.logged_out.borrow_mut()[server] = false;
         return;
     }
     oracle::judge(world, server);
