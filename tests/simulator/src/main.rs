@@ -75,6 +75,7 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let next = AtomicU64::new(0);
     let all = Mutex::new((Account::default(), Account::default()));
+    let worse_by_kills = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.max(1) {
             scope.spawn(|| {
@@ -91,6 +92,8 @@ fn main() -> ExitCode {
                             with.tally.logins,
                             without.tally.logins
                         ));
+                    } else if with.tally.logins > without.tally.logins {
+                        worse_by_kills.fetch_add(1, Ordering::Relaxed);
                     }
                     for failure in &with.failures {
                         println!("FAILURE {failure}");
@@ -116,6 +119,10 @@ fn main() -> ExitCode {
         began.elapsed().as_secs_f64()
     );
     print!("{}", table(options.lives * options.years, options.servers, &with, &without));
+    println!(
+        "lives with more log-ins with the daemon only because it was killed in the middle of a request: {}",
+        worse_by_kills.into_inner()
+    );
     println!("failures: {}", with.failures.len());
     if with.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
