@@ -1,5 +1,5 @@
+use diffy::DiffOptions;
 use sha2::{Digest, Sha256};
-use similar::TextDiff;
 use std::fmt::Write as _;
 
 /// How a stamp is recognised.
@@ -45,7 +45,9 @@ fn checksum(text: &str) -> String {
 
 /// How two texts differ, line by line, as `diff -u` shows it, without the names of files.
 pub fn difference(there: &str, wanted: &str) -> String {
-    TextDiff::from_lines(there, wanted).unified_diff().context_radius(1).to_string()
+    let patch = DiffOptions::new().set_context_len(1).create_patch(there, wanted).to_string();
+    // The first two lines are for names of files.
+    patch.split_inclusive('\n').skip(2).collect()
 }
 
 #[cfg(test)]
