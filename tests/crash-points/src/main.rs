@@ -5,7 +5,7 @@
 //! end), or the case is ambiguous and reported. Further it measures how long the storage lock is held, proves that no fsync
 //! happens meanwhile, and lets disks be full and read-only. As root it then cuts the power of the disk at each step, too.
 //!
-//! `crash-points [holds|disks|points|power]… [TIMES]`: only these parts; the power is cut so many times at each step (once by default).
+//! `crash-points [holds|disks|points|power]… [TIMES]`: only these parts; the daemon dies so many times at each step (once by default).
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 
 mod crash;
@@ -57,7 +57,7 @@ fn run() -> Fallible<usize> {
         disks::run(&program, &mut tally)?;
     }
     if want("points") {
-        points::run(&program, &mut tally)?;
+        points::run(&program, times, &mut tally)?;
     }
     if want("power") {
         power::run(&program, times, &mut tally)?;

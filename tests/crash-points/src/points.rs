@@ -7,9 +7,9 @@ use scripted_server::{Script, Server};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 const AT_ONCE: usize = 4;
+const WAITING_AT_ONCE: usize = 6;
 /// Threads come in another order now and then, and then a death happens elsewhere or not at all.
 const TRIES: usize = 4;
 /// The steps at which the locks of the dead are not taken away but waited for.
@@ -24,7 +24,8 @@ pub(crate) struct Point {
     pub(crate) disk: Option<Kind>,
 }
 
-pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
+/// Dies `times` times at each step of each story.
+pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<()> {
     let server = Server::start(Script::default())?;
     let mut points = Vec::new();
     for story in Story::ALL {
@@ -38,13 +39,16 @@ pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
             story == Story::Plain && WAITED_FOR.iter().any(|prefix| step.label.starts_with(prefix))
         });
         let waiting: Vec<_> = waits.map(|step| Death::Before(step.clone())).collect();
-        points.extend(waiting.into_iter().map(|death| Point { story, death, keep_locks: true, disk: None }));
         let fsyncs = trace.calls.iter().filter(|call| call.name.contains("sync")).count();
         let during = (1..=fsyncs).map(Death::DuringFsync).filter(|_| story == Story::Plain);
         let deaths = steps.into_iter().map(Death::Before).chain(during);
-        points.extend(deaths.map(|death| Point { story, death, keep_locks: false, disk: None }));
+        let waited_for = waiting.into_iter().map(|death| (death, true));
+        let all: Vec<_> = waited_for.chain(deaths.map(|death| (death, false))).collect();
+        for (death, keep_locks) in all.iter().cycle().take(all.len() * times) {
+            points.push(Point { story, death: death.clone(), keep_locks: *keep_locks, disk: None });
+        }
     }
-    println!("{} steps at which the daemon dies", points.len());
+    println!("{} deaths", points.len());
     judge(program, &server, &points, tally);
     Ok(())
 }
@@ -75,34 +79,31 @@ pub(crate) fn judge(program: &Path, server: &Server, points: &[Point], tally: &m
 }
 
 fn die_everywhere(program: &Path, server: &Server, points: &[Point]) -> Vec<Fallible<Option<Found>>> {
-    let next = AtomicUsize::new(0);
     let found: Vec<_> = points.iter().map(|_| Mutex::new(Ok(None))).collect();
-    let patient: Vec<_> = points.iter().enumerate().filter(|(_, point)| point.keep_locks).collect();
-    let put = |number: usize, result| {
-        if let Some(place) = found.get(number)
-            && let Ok(mut place) = place.lock()
-        {
-            *place = result;
+    let of = |keep_locks| points.iter().enumerate().filter(move |(_, point)| point.keep_locks == keep_locks);
+    let (patient, others) = (Mutex::new(of(true)), Mutex::new(of(false)));
+    let work_through = |queue: &Mutex<_>| {
+        while let Some((number, point)) = next_of(queue) {
+            let result = tries(program, server, number, point);
+            if let Some(Ok(mut place)) = found.get(number).map(Mutex::lock) {
+                *place = result;
+            }
         }
     };
     std::thread::scope(|scope| {
         // Those that mostly wait get threads of their own.
-        for (number, point) in patient {
-            scope.spawn(move || put(number, tries(program, server, number, point)));
+        for _ in 0..WAITING_AT_ONCE {
+            scope.spawn(|| work_through(&patient));
         }
         for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(point) = points.get(number) else { break };
-                    if !point.keep_locks {
-                        put(number, tries(program, server, number, point));
-                    }
-                }
-            });
+            scope.spawn(|| work_through(&others));
         }
     });
     found.into_iter().map(|place| place.into_inner().unwrap_or_else(|_| Err("a panic".into()))).collect()
+}
+
+fn next_of<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    queue.lock().ok()?.next()
 }
 
 /// Until the daemon died where it should.
