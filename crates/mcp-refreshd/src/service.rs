@@ -1,6 +1,7 @@
 //! `mcp-refreshd install`, `uninstall`, `start`, `stop`, `restart`: the agent as a service of this user.
 
 mod keep;
+mod owed;
 mod plan;
 mod purge;
 mod settle;
@@ -17,7 +18,7 @@ use crate::status;
 use crate::words::visible;
 use jiff::Timestamp;
 use std::fmt::Write as _;
-use user_agent_service::{Changes, ServiceError, Step};
+use user_agent_service::{Changes, ServiceError, Step, sweep};
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
@@ -37,9 +38,11 @@ pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> 
     if !ours {
         nobody_else_runs(paths)?;
     }
+    let restart = owed::Restart::noted(paths, ours);
     let mut changes = Changes::new();
-    let kept = keep::keep(&config, paths, &mut changes)?;
-    let installed = manager.install(&plan(&config, paths)?)?;
+    let done = keep::keep(&config, paths, &mut changes)
+        .and_then(|kept| Ok((kept, manager.install(&plan(&config, paths)?)?)));
+    let (kept, installed) = done.inspect_err(|_| restart.taken_back())?;
     changes.keep();
     output::result(&format!("{}{kept}", told(&installed.steps)))?;
     for remark in &installed.remarks {
@@ -47,7 +50,7 @@ pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> 
     }
     // A sandbox can let the agent write only to what is there when it starts.
     private_folder(&paths.state)?;
-    match (ours, installed.needs_restart || !kept.is_empty()) {
+    match (ours, installed.needs_restart || !kept.is_empty() || restart.was_owed()) {
         (true, false) => {}
         (true, true) => {
             manager.restart()?;
@@ -58,6 +61,7 @@ pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> 
             output::result("started\n")?;
         }
     }
+    restart.done();
     block_on(show(paths))?
 }
 
@@ -102,10 +106,17 @@ pub(crate) fn uninstall(paths: &Paths, removal: &Removal) -> Result<Exit, Failur
             if removal.purge {
                 settle::save_what_is_left(paths)?;
             }
+            // A kill may have come between the last file and the word to the manager.
+            let left = match manager.uninstall() {
+                Err(ServiceError::NoManager(_) | ServiceError::Unreachable(_)) => Vec::new(),
+                other => other?,
+            };
+            text.push_str(&told(&left));
             text.push_str("the agent was not installed\n");
         }
     }
     output::result(&text)?;
+    paths.config.parent().map(sweep);
     let rest = match removal.purge {
         true => purge::purge(paths)?,
         false => purge::left(paths),
@@ -125,7 +136,9 @@ pub(crate) fn start(paths: &Paths) -> Result<Exit, Failure> {
         return Ok(Exit::Well);
     }
     nobody_else_runs(paths)?;
+    let restart = owed::Restart::noted(paths, false);
     manager.start()?;
+    restart.done();
     output::result("started\n")?;
     Ok(Exit::Well)
 }
@@ -155,7 +168,9 @@ pub(crate) fn restart(paths: &Paths) -> Result<Exit, Failure> {
     if !manager.runs()? {
         nobody_else_runs(paths)?;
     }
+    let restart = owed::Restart::noted(paths, false);
     manager.restart()?;
+    restart.done();
     output::result("restarted\n")?;
     Ok(Exit::Well)
 }

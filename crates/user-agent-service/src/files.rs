@@ -1,8 +1,12 @@
+use crate::stamp::{Authorship, authorship};
 use crate::{ServiceError, Step};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+/// How a new file is called before it is complete.
+const BESIDE: &str = ".mcp-refreshd-";
 
 /// Changes to files that are made together or not at all: dropped without [`keep`](Self::keep), it takes everything back.
 #[derive(Debug, Default)]
@@ -33,6 +37,9 @@ impl Changes {
     /// The file or a folder above it cannot be written.
     pub fn write(&mut self, path: &Path, content: &str, mode: u32) -> Result<Step, ServiceError> {
         let before = read(path)?;
+        if let Some(folder) = path.parent() {
+            sweep(folder);
+        }
         if before.as_deref() == Some(content.as_bytes()) {
             return Ok(Step::Unchanged(path.to_owned()));
         }
@@ -61,8 +68,25 @@ impl Changes {
         let failed = |source| ServiceError::File { path: path.to_owned(), doing: "removed", source };
         let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
         fs::remove_file(path).map_err(failed)?;
+        make_durable(path);
         self.undo.push(Undo::Restore(path.to_owned(), content, mode));
         Ok(Some(Step::Removed(path.to_owned())))
+    }
+
+    /// Takes a file of ours away: removed as [`remove`](Self::remove) does, or moved to `aside` where somebody edited it by hand. `None`
+    /// where there is none.
+    ///
+    /// # Errors
+    /// As for [`remove`](Self::remove).
+    pub(crate) fn take_away(&mut self, path: &Path, aside: &Path) -> Result<Option<Step>, ServiceError> {
+        let Some(there) = read(path)? else { return Ok(None) };
+        if authorship(&String::from_utf8_lossy(&there)) == Authorship::Ours {
+            return self.remove(path);
+        }
+        let failed = |source| ServiceError::File { path: path.to_owned(), doing: "moved", source };
+        fs::rename(path, aside).map_err(failed)?;
+        make_durable(aside);
+        Ok(Some(Step::SetAside(path.to_owned(), aside.to_owned())))
     }
 
     /// Everything stays as it is now.
@@ -74,7 +98,10 @@ impl Changes {
         let missing: Vec<_> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
         for folder in missing.into_iter().rev() {
             match fs::create_dir(folder) {
-                Ok(()) => self.undo.push(Undo::RemoveFolder(folder.to_owned())),
+                Ok(()) => {
+                    make_durable(folder);
+                    self.undo.push(Undo::RemoveFolder(folder.to_owned()));
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => {
                     return Err(ServiceError::File { path: folder.to_owned(), doing: "made", source });
@@ -110,15 +137,39 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, ServiceError> {
     }
 }
 
+/// Removes new files that whoever wrote them was killed over; one that is still being written is locked, and stays.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let is_left = || File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if entry.file_name().as_encoded_bytes().starts_with(BESIDE.as_bytes())
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && is_left()
+        {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Written beside, made durable, and moved into place.
 fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let mut beside = tempfile::Builder::new().prefix(".mcp-refreshd-").tempfile_in(folder)?;
+    let mut beside = tempfile::Builder::new().prefix(BESIDE).tempfile_in(folder)?;
+    // Where the file system has no locks, a file that somebody writes in this very moment may be swept away, and writing fails.
+    let _ = beside.as_file().try_lock();
     beside.write_all(content)?;
     beside.as_file().set_permissions(fs::Permissions::from_mode(mode & 0o7777))?;
     beside.as_file().sync_all()?;
     beside.persist(path).map_err(|error| error.error)?;
+    make_durable(path);
     Ok(())
+}
+
+/// That something is there now, or no longer, and what it is called. Not every file system can promise it; what a power cut takes then is
+/// written again by the next installation.
+fn make_durable(path: &Path) {
+    let _ = path.parent().map(|folder| File::open(folder).and_then(|folder| folder.sync_all()));
 }
 
 #[cfg(test)]
@@ -162,6 +213,26 @@ mod tests {
         let mut changes = Changes::new();
         assert_eq!(changes.write(&file, "text", 0o644).unwrap(), Step::Unchanged(file.clone()));
         assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before);
+        changes.keep();
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_away_and_what_is_being_written_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        for name in [".mcp-refreshd-left", ".mcp-refreshd-live", ".somebody-else"] {
+            fs::write(at(name), "half").unwrap();
+        }
+        let live = File::open(at(".mcp-refreshd-live")).unwrap();
+        live.lock().unwrap();
+        let mut changes = Changes::new();
+        let _ = changes.write(&at("file"), "text", 0o644).unwrap();
+        assert!(!at(".mcp-refreshd-left").exists());
+        assert!(at(".mcp-refreshd-live").exists() && at(".somebody-else").exists());
+        drop(live);
+        // Also where the file is right already.
+        let _ = changes.write(&at("file"), "text", 0o644).unwrap();
+        assert!(!at(".mcp-refreshd-live").exists());
         changes.keep();
     }
 

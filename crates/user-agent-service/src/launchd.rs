@@ -3,7 +3,7 @@
 mod answer;
 mod plist;
 
-use crate::files::{Changes, read};
+use crate::files::{Changes, read, sweep};
 use crate::{
     Authorship, Installed, Origin, Plan, Said, ServiceError, ServiceManager, Standing, Step, Tool, ToolError,
     authorship, difference,
@@ -239,24 +239,16 @@ impl ServiceManager for Launchd {
     }
 
     fn uninstall(&self) -> Result<Vec<Step>, ServiceError> {
-        let Some(there) = self.written()? else { return Ok(Vec::new()) };
-        self.stop()?;
+        sweep(&self.agents());
         let file = self.file();
-        let mut changes = Changes::new();
-        let mut steps = Vec::new();
-        if authorship(&there) == Authorship::Ours {
-            steps.extend(changes.remove(&file)?);
-        } else {
-            let aside = file.with_extension("plist.edited");
-            std::fs::rename(&file, &aside).map_err(|source| ServiceError::File {
-                path: file.clone(),
-                doing: "moved",
-                source,
-            })?;
-            steps.push(Step::SetAside(file, aside));
+        if !file.exists() {
+            return Ok(Vec::new());
         }
+        self.stop()?;
+        let mut changes = Changes::new();
+        let step = changes.take_away(&file, &file.with_extension("plist.edited"))?;
         changes.keep();
-        Ok(steps)
+        Ok(step.into_iter().collect())
     }
 
     fn start(&self) -> Result<(), ServiceError> {

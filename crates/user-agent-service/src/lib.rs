@@ -18,7 +18,7 @@ mod systemd;
 
 pub use command::{Said, Tool, ToolError};
 pub use error::ServiceError;
-pub use files::Changes;
+pub use files::{Changes, sweep};
 pub use launchd::{Launchd, Patience};
 pub use manager::{Installed, Origin, Plan, ServiceManager, Standing, Step};
 pub use platform::{Surroundings, service_manager};

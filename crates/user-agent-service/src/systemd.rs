@@ -5,7 +5,7 @@ mod probe;
 mod sandbox;
 mod unit;
 
-use crate::files::read;
+use crate::files::{read, sweep};
 use crate::stamp::{Authorship, authorship, difference};
 use crate::{
     Changes, Installed, Origin, Plan, ServiceError, ServiceManager, Standing, Step, Surroundings, Tool,
@@ -217,23 +217,17 @@ impl ServiceManager for Systemd {
             steps.push(Step::Told("no longer starts with a login".to_owned()));
         }
         let mut changes = Changes::new();
-        for path in self.places.all() {
-            let Some(there) = read(&path)? else { continue };
-            if authorship(&String::from_utf8_lossy(&there)) == Authorship::Ours {
-                steps.extend(changes.remove(&path)?);
-            } else {
-                let aside = path.with_extension("edited");
-                std::fs::rename(&path, &aside).map_err(|source| ServiceError::File {
-                    path: path.clone(),
-                    doing: "moved",
-                    source,
-                })?;
-                steps.push(Step::SetAside(path, aside));
-            }
+        // The unit last: as long as it is there, whoever types it again after a kill finds the rest.
+        for path in self.places.all_drop_ins() {
+            steps.extend(changes.take_away(&path, &path.with_extension("edited"))?);
         }
-        changes.keep();
+        sweep(&self.places.drop_ins());
         // Where the user has drop-ins of their own, the folder stays.
         let _ = std::fs::remove_dir(self.places.drop_ins());
+        let unit = self.places.unit();
+        unit.parent().map(sweep);
+        steps.extend(changes.take_away(&unit, &unit.with_extension("edited"))?);
+        changes.keep();
         self.ctl(&["daemon-reload"])?;
         // A unit that never failed has nothing to forget.
         let _ = self.ctl(&["reset-failed", UNIT]);

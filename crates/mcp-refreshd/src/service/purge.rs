@@ -56,6 +56,8 @@ pub(super) fn purge(paths: &Paths) -> Result<String, Failure> {
             _ => fs::remove_file(path),
         };
         removed.map_err(|error| failed(path, &error))?;
+        // It does not come back with a power cut; a file system that cannot promise this is no reason to stop.
+        let _ = path.parent().map(|folder| fs::File::open(folder).and_then(|folder| folder.sync_all()));
         // Writing to a string does not fail.
         let _ = writeln!(told, "removed {}", path.display());
     }

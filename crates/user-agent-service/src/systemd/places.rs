@@ -56,10 +56,9 @@ impl Places {
         self.drop_ins().join(name)
     }
 
-    /// Everything that may be ours.
-    pub(super) fn all(&self) -> Vec<PathBuf> {
-        let drop_ins = DROP_INS.iter().map(|name| self.drop_in(name));
-        [self.unit()].into_iter().chain(drop_ins).collect()
+    /// The drop-ins that may be ours.
+    pub(super) fn all_drop_ins(&self) -> impl Iterator<Item = PathBuf> {
+        DROP_INS.iter().map(|name| self.drop_in(name))
     }
 
     /// Whether some target wants it: a link in the user's own folder or in the administrator's.
