@@ -193,8 +193,8 @@ impl<'a> Scene<'a> {
 }
 
 /// One whole life under strace, undisturbed.
-pub(crate) fn reference(program: &Path, server: &Server, story: Story) -> Fallible<Trace> {
-    let scene = Scene::new(program, server, &format!("reference-{story:?}"), story, None)?;
+pub(crate) fn reference(program: &Path, server: &Server, name: &str, story: Story) -> Fallible<Trace> {
+    let scene = Scene::new(program, server, &format!("{name}-{story:?}"), story, None)?;
     let mut daemon = scene.home.traced(&[])?;
     let home = &scene.home;
     let done = daemon.wait(PATIENCE, || match story {

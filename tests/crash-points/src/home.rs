@@ -76,7 +76,13 @@ impl<'a> Home<'a> {
         Ok(names)
     }
 
-    fn in_here(&self, mut command: Command) -> Command {
+    /// The program.
+    pub(crate) fn program(&self) -> &'a Path {
+        self.program
+    }
+
+    /// The command in this home, with nothing else in its environment.
+    pub(crate) fn in_here(&self, mut command: Command) -> Command {
         command.env_clear().env("HOME", self.path()).stdin(Stdio::null());
         command
     }

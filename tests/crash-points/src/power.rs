@@ -10,19 +10,14 @@ use std::process::{Command, Stdio};
 
 /// Dies `times` times at each step of the stories in which the server rotates, on each file system.
 pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<()> {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: a disk whose power is cut needs the right to mount (root)");
-        return Ok(());
-    }
-    let missing = ["mkfs.ext4", "mkfs.xfs", "xfs_io"].into_iter().find(|tool| !exists(tool));
-    if let Some(tool) = missing {
-        println!("SKIPPED: a disk whose power is cut needs {tool}");
+    if let Some(why) = impossible() {
+        println!("SKIPPED: {why}");
         return Ok(());
     }
     let server = Server::start(Script::default())?;
     let mut points = Vec::new();
     for story in [Story::Plain, Story::AnswerLost] {
-        let trace = reference(program, &server, story)?;
+        let trace = reference(program, &server, "reference", story)?;
         let fsyncs = trace.calls.iter().filter(|call| call.name.contains("sync")).count();
         let deaths: Vec<_> = trace
             .steps()
@@ -39,6 +34,15 @@ pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<(
     println!("{} power cuts", points.len());
     judge(program, &server, &points, tally);
     Ok(())
+}
+
+/// Why no power can be cut here.
+pub(crate) fn impossible() -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("a disk whose power is cut needs the right to mount (root)".to_owned());
+    }
+    let missing = ["mkfs.ext4", "mkfs.xfs", "xfs_io"].into_iter().find(|tool| !exists(tool))?;
+    Some(format!("a disk whose power is cut needs {missing}"))
 }
 
 fn exists(tool: &str) -> bool {

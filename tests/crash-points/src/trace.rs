@@ -31,10 +31,11 @@ impl Trace {
     fn parse(text: &str) -> Self {
         let mut calls: Vec<Call> = Vec::new();
         for line in text.lines() {
-            // Process ids are padded to five places.
-            let Some((thread, rest)) = line.split_once(' ') else { continue };
+            // Process ids are padded to five places; where one thread alone is traced there is none.
+            let Some((first, after)) = line.split_once(' ') else { continue };
+            let (thread, rest) = first.parse::<u32>().map_or((0, line), |thread| (thread, after));
             let Some((at, rest)) = rest.trim_start().split_once(' ') else { continue };
-            let (Ok(thread), Ok(at)) = (thread.parse::<u32>(), at.parse::<f64>()) else { continue };
+            let Ok(at) = at.parse::<f64>() else { continue };
             let rest = rest.trim_start();
             // The next thing a thread does tells that its call before has ended, at the latest.
             if let Some(open) = calls.iter_mut().rev().find(|call| call.thread == thread)
@@ -107,7 +108,7 @@ pub(crate) struct Step {
 
 /// The calls that change a file or talk to the network, which strace is told to show.
 pub(crate) const SHOWN: &str = "execve,mkdir,mkdirat,rmdir,open,openat,creat,fallocate,write,pwrite64,writev,ftruncate,fchmod,\
-     chmod,utimensat,rename,renameat,renameat2,unlink,unlinkat,connect,sendto,recvfrom,read,clone,clone3,fsync,fdatasync,\
+     chmod,utimensat,rename,renameat,renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat,connect,sendto,recvfrom,read,clone,clone3,fsync,fdatasync,\
      sync_file_range,syncfs,msync,prctl,shutdown";
 
 impl Call {
@@ -121,6 +122,7 @@ impl Call {
         match self.name.as_str() {
             "open" | "openat" if arguments.contains("O_CREAT") => Some(format!("create {}", paths())),
             "open" | "openat" | "read" | "prctl" | "execve" => None,
+            "clone" | "clone3" if arguments.contains("CLONE_VFORK") => Some("start a tool".to_owned()),
             "clone" | "clone3" => Some("start a thread".to_owned()),
             "write" | "writev" => {
                 let (file, rest) = arguments.split_once(',')?;
@@ -139,7 +141,7 @@ impl Call {
             "recvfrom" => Some("receive from the network".to_owned()),
             "connect" => Some("connect".to_owned()),
             "shutdown" => None,
-            "ftruncate" | "fallocate" | "fchmod" => {
+            "ftruncate" | "fallocate" | "fchmod" | "fsync" | "fdatasync" => {
                 let file = arguments.split_once('<').map_or("", |(_, rest)| rest);
                 let file = file.split_once('>').map_or(file, |(path, _)| path);
                 let empties = if self.name == "ftruncate"
@@ -151,7 +153,6 @@ impl Call {
                 };
                 Some(format!("{} {}{empties}", self.name, short(file)))
             }
-            "fsync" | "fdatasync" => None,
             name => Some(format!("{name} {}", paths())),
         }
     }
@@ -162,6 +163,8 @@ fn short(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     match name.split_once(".tmp.mcp-refreshd-") {
         Some((before, _)) => format!("{}.tmp", before.trim_start_matches('.')),
+        None if name.starts_with(".tmp") => "the home".to_owned(),
+        None if name.starts_with(".mcp-refreshd-") => "a new file".to_owned(),
         None if name.starts_with("mcp-refresh-") => "the refresh lock".to_owned(),
         None if name == ".storage-write.lock" => "the storage lock".to_owned(),
         None => name.to_owned(),

@@ -1,0 +1,201 @@
+//! Kills `install` and `uninstall` at each of their steps, types them again, and looks whether everything is as if nothing had
+//! happened. As root the power is cut there, too.
+
+mod machine;
+mod story;
+
+use crate::disk::Kind;
+use crate::points::next_of;
+use crate::power;
+use crate::trace::Step;
+use crate::{Fallible, Tally};
+use machine::{Machine, Picture, difference};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use story::Story;
+
+/// The name of this part in the process that does it.
+pub(crate) const HERE: &str = "install-here";
+const AT_ONCE: usize = 4;
+/// What changes nothing: words for the user, and threads that listen to a tool.
+const OF_NO_MATTER: [&str; 3] = ["to pipe", "to a pipe", "start a thread"];
+
+/// As on a machine with systemd.
+const WITH_SYSTEMD: &str = r#"mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec "$@""#;
+
+/// Where the command ends.
+#[derive(Clone, Debug)]
+enum End {
+    /// Right before this step.
+    Before(Step),
+    /// By itself; then the power is cut.
+    Whole,
+}
+
+struct Point<'a> {
+    undisturbed: &'a Undisturbed,
+    end: End,
+    disk: Option<Kind>,
+}
+
+/// A story that nothing comes between.
+struct Undisturbed {
+    story: Story,
+    before: Picture,
+    after: Picture,
+    runs: bool,
+    steps: Vec<Step>,
+}
+
+/// Begins it in another process of this program, where it looks as on a machine with systemd.
+pub(crate) fn begin(times: usize) -> Fallible<Child> {
+    let this = std::env::current_exe()?;
+    let mut command = if Path::new("/run/systemd/system").is_dir() {
+        Command::new(this)
+    } else {
+        let mut command = Command::new("unshare");
+        // Only root may mount; anybody may be root in a namespace of their own.
+        if !rustix::process::geteuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.args(["--mount", "sh", "-c", WITH_SYSTEMD, "sh"]).arg(this);
+        command
+    };
+    Ok(command.args([HERE, &times.to_string()]).stdout(Stdio::piped()).spawn()?)
+}
+
+/// Waits for its end, and says what it said.
+pub(crate) fn end(begun: Child, tally: &mut Tally) -> Fallible<()> {
+    let output = begun.wait_with_output()?;
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    let unmet = (!output.status.success()).then(|| "not everything held, see above".to_owned());
+    tally.note("install and uninstall, each ended at each step", unmet.as_slice());
+    Ok(())
+}
+
+/// Ends each command `times` times at each of its steps.
+pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<()> {
+    let impossible = power::impossible();
+    if let Some(why) = &impossible {
+        println!("SKIPPED: {why}");
+    }
+    let stories: Vec<_> =
+        Story::ALL.into_iter().map(|story| undisturbed(program, story)).collect::<Fallible<_>>()?;
+    let disks =
+        [None].into_iter().chain(Kind::ALL.map(Some)).filter(|disk| disk.is_none() || impossible.is_none());
+    let mut points = Vec::new();
+    for disk in disks {
+        for undisturbed in &stories {
+            let whole = disk.map(|_| End::Whole);
+            let ends: Vec<_> = undisturbed.steps.iter().cloned().map(End::Before).chain(whole).collect();
+            for end in ends.iter().cycle().take(ends.len() * times) {
+                points.push(Point { undisturbed, end: end.clone(), disk });
+            }
+        }
+    }
+    println!("{} ends of install and uninstall", points.len());
+    for (point, unmet) in points.iter().zip(end_everywhere(program, &points)) {
+        let how = point.disk.map_or("killed".to_owned(), |disk| format!("power of {} cut", disk.name()));
+        let place = match &point.end {
+            End::Before(step) => format!("before: {}", step.label),
+            End::Whole => "after its end".to_owned(),
+        };
+        let unmet = unmet.unwrap_or_else(|error| vec![error.to_string()]);
+        tally.note(&format!("[{}] {how} {place}", point.undisturbed.story.words()), &unmet);
+    }
+    Ok(())
+}
+
+fn undisturbed(program: &Path, story: Story) -> Fallible<Undisturbed> {
+    let machine = Machine::new(program, story, None)?;
+    let before = machine.picture()?;
+    let output = machine.command(story.arguments(), None, "")?;
+    let mut steps = machine.trace().steps();
+    steps.retain(|step| !OF_NO_MATTER.iter().any(|what| step.label.contains(what)));
+    if story == Story::InstallRefused {
+        story.mend(&machine)?;
+        machine.command(story.arguments(), None, "")?;
+    }
+    let (after, runs) = (machine.picture()?, machine.runs());
+    let mut unmet = machine.manager_is_behind()?;
+    if machine.home().stored()? != Story::saved() {
+        unmet.push("the store is not as it should be".to_owned());
+    }
+    if runs == story.arguments().contains(&"uninstall") || steps.is_empty() {
+        unmet.push("it did not do its work".to_owned());
+    }
+    machine.command(story.arguments(), None, "")?;
+    if machine.picture()? != after {
+        unmet.push(format!("typed twice it does more: {}", difference(&after, &machine.picture()?)));
+    }
+    if unmet.is_empty() {
+        return Ok(Undisturbed { story, before, after, runs, steps });
+    }
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Err(format!("[{}] undisturbed: {}\n{out}{err}", story.words(), unmet.join("; ")).into())
+}
+
+fn end_everywhere(program: &Path, points: &[Point<'_>]) -> Vec<Fallible<Vec<String>>> {
+    let found: Vec<_> = points.iter().map(|_| Mutex::new(Ok(Vec::new()))).collect();
+    let queue = Mutex::new(points.iter().zip(&found));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((point, place)) = next_of(&queue) {
+                    let result = end_at(program, point);
+                    if let Ok(mut place) = place.lock() {
+                        *place = result;
+                    }
+                }
+            });
+        }
+    });
+    found.into_iter().map(|place| place.into_inner().unwrap_or_else(|_| Err("a panic".into()))).collect()
+}
+
+/// Ends the command once, types it again, and says what must not be.
+fn end_at(program: &Path, point: &Point<'_>) -> Fallible<Vec<String>> {
+    let Undisturbed { story, before, after, runs, .. } = point.undisturbed;
+    let machine = Machine::new(program, *story, point.disk)?;
+    let step = match &point.end {
+        End::Before(step) => Some(step),
+        End::Whole => None,
+    };
+    let output = machine.command(story.arguments(), step, "")?;
+    let mut unmet = Vec::new();
+    let died = machine.trace().last_step();
+    if let Some(step) = step
+        && (output.status.success() || died.as_ref() != Some(&step.plain))
+    {
+        unmet.push(format!("it ended elsewhere, before: {died:?}"));
+    }
+    machine.cut_power()?;
+    // Whatever it was about to do: a file is as it was before, or as it is in the end; and that for certain when it has ended.
+    let found = machine.picture()?;
+    for name in before.keys().chain(after.keys()).filter(|name| is_ours(name)) {
+        let (was, is, will) = (before.get(name), found.get(name), after.get(name));
+        if is != will && (step.is_none() || is != was && is.is_some()) {
+            let is = is.map(|is| String::from_utf8_lossy(&is.1).into_owned());
+            unmet.push(format!("{name} is neither old nor new: {is:?}"));
+        }
+    }
+    story.mend(&machine)?;
+    let again = machine.command(story.arguments(), None, "")?;
+    let mut demand = |what: String, holds: bool| {
+        if !holds {
+            unmet.push(what);
+        }
+    };
+    let is = machine.picture()?;
+    let said = String::from_utf8_lossy(&again.stderr);
+    demand(format!("in the end there is {}; it said: {said}", difference(after, &is)), is == *after);
+    demand("the store is not as it should be".to_owned(), machine.home().stored()? == Story::saved());
+    demand(format!("in the end it runs: {}", machine.runs()), machine.runs() == *runs);
+    unmet.extend(machine.manager_is_behind()?);
+    Ok(unmet)
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with(".config/systemd/user/mcp-refreshd.service") || name.ends_with("config.toml")
+}
