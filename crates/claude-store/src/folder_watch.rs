@@ -22,7 +22,8 @@ pub struct FolderWatch {
     /// Replaced as a whole when folders come and go: a fresh one has no past.
     watcher: Option<RecommendedWatcher>,
     signal: Arc<Signal>,
-    complete: bool,
+    /// What the watcher watches.
+    plan: Plan,
 }
 
 /// What the watcher's thread tells.
@@ -64,7 +65,7 @@ impl FolderWatch {
             file: folder.credentials_path(),
             watcher: None,
             signal: Arc::default(),
-            complete: false,
+            plan: Plan::default(),
         };
         watch.arm()?;
         Ok(watch)
@@ -78,9 +79,9 @@ impl FolderWatch {
     pub async fn changed(&mut self) -> Result<(), WatchError> {
         loop {
             if self.watcher.is_none() || self.signal.outdated.swap(false, Ordering::AcqRel) {
-                let was_complete = self.complete;
+                let was_complete = self.plan.complete;
                 self.arm()?;
-                if was_complete || self.complete {
+                if was_complete || self.plan.complete {
                     self.signal.changed.store(false, Ordering::Release);
                     return Ok(());
                 }
@@ -89,6 +90,15 @@ impl FolderWatch {
                 return Ok(());
             }
             self.signal.wake.notified().await;
+        }
+    }
+
+    /// Looks whether what it watches is still what is there. To be called when something was mounted or unmounted: neither the folder
+    /// below nor the one above says so.
+    pub fn recheck(&mut self) {
+        if Plan::make(&self.folder, &self.file) != self.plan {
+            self.signal.outdated.store(true, Ordering::Release);
+            self.signal.wake.notify_one();
         }
     }
 
@@ -103,7 +113,7 @@ impl FolderWatch {
             // What came or went between the look and the watch was not reported.
             let now = Plan::make(&self.folder, &self.file);
             if now == plan {
-                self.complete = plan.complete;
+                self.plan = plan;
                 self.watcher = watcher;
                 return Ok(());
             }

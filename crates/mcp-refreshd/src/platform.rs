@@ -8,7 +8,7 @@ mod this;
 mod this;
 
 pub(crate) use this::{
-    KEYCHAIN, SOCKET_PATH_LIMIT, desktop_notice, forbid_tracing, log_reader, since_boot, sleep_until,
+    KEYCHAIN, Mounts, SOCKET_PATH_LIMIT, desktop_notice, forbid_tracing, log_reader, since_boot, sleep_until,
     withdrawn_notice,
 };
 

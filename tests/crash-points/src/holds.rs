@@ -67,16 +67,16 @@ fn all_at_once(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<(
 }
 
 /// One hold of the storage lock: from before the mkdir to after the rmdir.
-struct Hold {
-    from: f64,
-    to: f64,
+pub(crate) struct Hold {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
     /// The fsyncs that began meanwhile.
     begun: usize,
     /// The fsyncs of other transactions that were still under way.
     under_way: usize,
 }
 
-fn holds(trace: &Trace) -> Vec<Hold> {
+pub(crate) fn holds(trace: &Trace) -> Vec<Hold> {
     let is_lock = |call: &&Call| call.arguments.contains(".storage-write.lock\"");
     let made = trace.calls.iter().filter(|call| call.name.starts_with("mkdir")).filter(is_lock);
     let removed = |after: f64| {

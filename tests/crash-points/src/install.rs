@@ -4,6 +4,7 @@
 mod machine;
 mod story;
 
+use crate::apart::Apart;
 use crate::disk::Kind;
 use crate::points::next_of;
 use crate::power;
@@ -11,7 +12,6 @@ use crate::trace::Step;
 use crate::{Fallible, Tally};
 use machine::{Machine, Picture, difference};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use story::Story;
 
@@ -20,9 +20,6 @@ pub(crate) const HERE: &str = "install-here";
 const AT_ONCE: usize = 4;
 /// What changes nothing: words for the user, and threads that listen to a tool.
 const OF_NO_MATTER: [&str; 3] = ["to pipe", "to a pipe", "start a thread"];
-
-/// As on a machine with systemd.
-const WITH_SYSTEMD: &str = r#"mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec "$@""#;
 
 /// Where the command ends.
 #[derive(Clone, Debug)]
@@ -48,30 +45,15 @@ struct Undisturbed {
     steps: Vec<Step>,
 }
 
-/// Begins it in another process of this program, where it looks as on a machine with systemd.
-pub(crate) fn begin(times: usize) -> Fallible<Child> {
-    let this = std::env::current_exe()?;
-    let mut command = if Path::new("/run/systemd/system").is_dir() {
-        Command::new(this)
-    } else {
-        let mut command = Command::new("unshare");
-        // Only root may mount; anybody may be root in a namespace of their own.
-        if !rustix::process::geteuid().is_root() {
-            command.args(["--user", "--map-root-user"]);
-        }
-        command.args(["--mount", "sh", "-c", WITH_SYSTEMD, "sh"]).arg(this);
-        command
-    };
-    Ok(command.args([HERE, &times.to_string()]).stdout(Stdio::piped()).spawn()?)
-}
-
-/// Waits for its end, and says what it said.
-pub(crate) fn end(begun: Child, tally: &mut Tally) -> Fallible<()> {
-    let output = begun.wait_with_output()?;
-    print!("{}", String::from_utf8_lossy(&output.stdout));
-    let unmet = (!output.status.success()).then(|| "not everything held, see above".to_owned());
-    tally.note("install and uninstall, each ended at each step", unmet.as_slice());
-    Ok(())
+/// Begins it in another process, which takes its machine for one with systemd.
+pub(crate) fn begin(times: usize) -> Fallible<Apart> {
+    Apart::begin(
+        "install and uninstall, each ended at each step",
+        HERE,
+        times,
+        &["--mount"],
+        "mount -t tmpfs none /run && mkdir -p /run/systemd/system",
+    )
 }
 
 /// Ends each command `times` times at each of its steps.

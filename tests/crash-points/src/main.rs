@@ -3,12 +3,14 @@
 //! strace shows the steps of one undisturbed refresh and then lets the daemon die just before each of them. Nothing but three ends is
 //! allowed: the new pair is in the store, or the request had never been sent and is sent by the next daemon (which is the same in the
 //! end), or the case is ambiguous and reported. Further it measures how long the storage lock is held, proves that no fsync
-//! happens meanwhile, and lets disks be full and read-only. `install` and `uninstall` die at each of their steps, too, and are typed again. As
-//! root it then cuts the power of the disk at each step.
+//! happens meanwhile, and lets disks be full and read-only. `install` and `uninstall` die at each of their steps, too, and are typed again; and
+//! the daemon meets what machines do to it: a slow disk, file systems that come and go, no file watches, names that nobody resolves. As root
+//! it cuts the power of the disk at each step.
 //!
-//! `crash-points [holds|disks|install|points|power]… [TIMES]`: only these parts; the daemon dies so many times at each step (once by default).
+//! `crash-points [holds|disks|install|points|power|surroundings]… [TIMES]`: only these parts; the daemon dies so many times at each step (once by default).
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 
+mod apart;
 mod crash;
 mod disk;
 mod disks;
@@ -17,6 +19,7 @@ mod home;
 mod install;
 mod points;
 mod power;
+mod surroundings;
 mod trace;
 
 use std::path::PathBuf;
@@ -52,8 +55,10 @@ fn run() -> Fallible<usize> {
     let times = wanted.iter().find_map(|word| word.parse().ok()).unwrap_or(1);
     wanted.retain(|word| word.parse::<usize>().is_err());
     let want = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
-    if wanted == [install::HERE] {
-        install::run(&program, times, &mut tally)?;
+    match wanted.first().map(String::as_str) {
+        Some(install::HERE) => install::run(&program, times, &mut tally)?,
+        Some(surroundings::HERE) => surroundings::run(&program, &mut tally)?,
+        _ => {}
     }
     if want("holds") {
         holds::run(&program, &mut tally)?;
@@ -62,15 +67,21 @@ fn run() -> Fallible<usize> {
         disks::run(&program, &mut tally)?;
     }
     // Those that die in a refresh mostly wait.
-    let installing = if want("install") { Some(install::begin(times)?) } else { None };
+    let mut meanwhile = Vec::new();
+    if want("surroundings") {
+        meanwhile.push(surroundings::begin()?);
+    }
+    if want("install") {
+        meanwhile.push(install::begin(times)?);
+    }
     if want("points") {
         points::run(&program, times, &mut tally)?;
     }
     if want("power") {
         power::run(&program, times, &mut tally)?;
     }
-    if let Some(installing) = installing {
-        install::end(installing, &mut tally)?;
+    for part in meanwhile {
+        part.end(&mut tally)?;
     }
     println!("{} passed, {} failed, in {} s", tally.passed, tally.failed, began.elapsed().as_secs());
     Ok(tally.failed)

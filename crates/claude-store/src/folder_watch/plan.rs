@@ -1,5 +1,6 @@
 use crate::storage_folder::{CREDENTIALS, NEEDS_AUTH};
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// More links in a chain than any kernel follows.
@@ -18,6 +19,8 @@ pub(super) struct Plan {
 pub(super) struct Interest {
     /// The folder, links resolved.
     pub(super) folder: PathBuf,
+    /// Device and inode: another file system may be mounted in the folder's place. `None` where it is gone already.
+    identity: Option<(u64, u64)>,
     names: Vec<OsString>,
     meaning: Meaning,
 }
@@ -86,7 +89,8 @@ impl Plan {
     }
 
     fn add(&mut self, folder: &Path, names: impl Into<Vec<OsString>>, meaning: Meaning) {
-        let interest = Interest { folder: folder.to_owned(), names: names.into(), meaning };
+        let identity = folder.metadata().ok().map(|about| (about.dev(), about.ino()));
+        let interest = Interest { folder: folder.to_owned(), identity, names: names.into(), meaning };
         if !self.interests.contains(&interest) {
             self.interests.push(interest);
         }

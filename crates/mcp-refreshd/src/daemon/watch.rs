@@ -1,5 +1,6 @@
 use crate::agent::Machine;
 use crate::confined;
+use crate::platform::Mounts;
 use claude_store::{FolderWatch, StorageFolder};
 use refresh_engine::Keeper;
 use std::rc::Rc;
@@ -20,6 +21,7 @@ pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>, anew: 
         }
         keeper.store_changed();
     };
+    let mounts = Mounts::new();
     let mut told = None;
     loop {
         let failure = match FolderWatch::new(&folder) {
@@ -29,7 +31,7 @@ pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>, anew: 
                 }
                 // What happened before the watcher stood.
                 notice();
-                until_it_fails(&mut watch, &notice).await
+                until_it_fails(&mut watch, &mounts, &notice).await
             }
             Err(error) => error.to_string(),
         };
@@ -45,11 +47,14 @@ pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>, anew: 
     }
 }
 
-async fn until_it_fails(watch: &mut FolderWatch, notice: &impl Fn()) -> String {
+async fn until_it_fails(watch: &mut FolderWatch, mounts: &Mounts, notice: &impl Fn()) -> String {
     loop {
-        match watch.changed().await {
-            Ok(()) => notice(),
-            Err(error) => return error.to_string(),
+        tokio::select! {
+            change = watch.changed() => match change {
+                Ok(()) => notice(),
+                Err(error) => return error.to_string(),
+            },
+            () = mounts.changed() => watch.recheck(),
         }
     }
 }

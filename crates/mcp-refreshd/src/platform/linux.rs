@@ -7,6 +7,7 @@ use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
 };
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -138,6 +139,33 @@ impl Timer {
         if self.0.readable().await.is_err() {
             // The runtime is being taken down.
             std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What is mounted.
+pub(crate) struct Mounts(Option<AsyncFd<File>>);
+
+impl Mounts {
+    /// Changes from now on count. Where the kernel does not tell there are none.
+    pub(crate) fn new() -> Self {
+        #[expect(
+            deprecated,
+            reason = "its successor is `unsafe`, for types that lie about their descriptor; a `File` cannot"
+        )]
+        let watched = |file| AsyncFd::with_interest(file, Interest::PRIORITY);
+        Self(File::open("/proc/self/mountinfo").and_then(watched).ok())
+    }
+
+    /// Returns when something was mounted or unmounted: the kernel marks the table as urgent then, see proc(5).
+    pub(crate) async fn changed(&self) {
+        match &self.0 {
+            Some(table) => match table.ready(Interest::PRIORITY).await {
+                Ok(mut ready) => ready.clear_ready(),
+                // The runtime is being taken down.
+                Err(_) => std::future::pending().await,
+            },
+            None => std::future::pending().await,
         }
     }
 }

@@ -53,3 +53,17 @@ pub(crate) async fn sleep_until(clock: &SystemClock, moment: Now) {
         tokio::time::sleep(super::until(clock, moment).min(TICK)).await;
     }
 }
+
+/// What is mounted. Nothing here tells of changes.
+pub(crate) struct Mounts;
+
+impl Mounts {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    /// Never returns.
+    pub(crate) async fn changed(&self) {
+        std::future::pending().await
+    }
+}
