@@ -7,7 +7,6 @@ mod story;
 use crate::apart::Apart;
 use crate::disk::Kind;
 use crate::points::next_of;
-use crate::power;
 use crate::trace::Step;
 use crate::{Fallible, Tally};
 use machine::{Machine, Picture, difference};
@@ -15,8 +14,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use story::Story;
 
-/// The name of this part in the process that does it.
-pub(crate) const HERE: &str = "install-here";
+/// The names of these parts in the processes that do them.
+pub(crate) const KILLS_HERE: &str = "install-here";
+pub(crate) const CUTS_HERE: &str = "install-power-here";
 const AT_ONCE: usize = 4;
 /// What changes nothing: words for the user, and threads that listen to a tool.
 const OF_NO_MATTER: [&str; 3] = ["to pipe", "to a pipe", "start a thread"];
@@ -45,27 +45,20 @@ struct Undisturbed {
     steps: Vec<Step>,
 }
 
-/// Begins it in another process, which takes its machine for one with systemd.
-pub(crate) fn begin(times: usize) -> Fallible<Apart> {
-    Apart::begin(
-        "install and uninstall, each ended at each step",
-        HERE,
-        times,
-        &["--mount"],
-        "mount -t tmpfs none /run && mkdir -p /run/systemd/system",
-    )
+/// Begins it in another process, which takes its machine for one with systemd: kills, or power cuts.
+pub(crate) fn begin(power: bool, times: usize) -> Fallible<Apart> {
+    let (what, part) = match power {
+        false => ("install and uninstall killed at each step", KILLS_HERE),
+        true => ("the power cut at each step of install and uninstall", CUTS_HERE),
+    };
+    Apart::begin(what, part, times, &["--mount"], "mount -t tmpfs none /run && mkdir -p /run/systemd/system")
 }
 
 /// Ends each command `times` times at each of its steps.
-pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<()> {
-    let impossible = power::impossible();
-    if let Some(why) = &impossible {
-        println!("SKIPPED: {why}");
-    }
+pub(crate) fn run(program: &Path, power: bool, times: usize, tally: &mut Tally) -> Fallible<()> {
     let stories: Vec<_> =
         Story::ALL.into_iter().map(|story| undisturbed(program, story)).collect::<Fallible<_>>()?;
-    let disks =
-        [None].into_iter().chain(Kind::ALL.map(Some)).filter(|disk| disk.is_none() || impossible.is_none());
+    let disks = if power { Kind::ALL.map(Some).to_vec() } else { vec![None] };
     let mut points = Vec::new();
     for disk in disks {
         for undisturbed in &stories {
@@ -92,12 +85,12 @@ pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<(
 fn undisturbed(program: &Path, story: Story) -> Fallible<Undisturbed> {
     let machine = Machine::new(program, story, None)?;
     let before = machine.picture()?;
-    let output = machine.command(story.arguments(), None, "")?;
+    let output = machine.traced(story.arguments(), None)?;
     let mut steps = machine.trace().steps();
     steps.retain(|step| !OF_NO_MATTER.iter().any(|what| step.label.contains(what)));
     if story == Story::InstallRefused {
         story.mend(&machine)?;
-        machine.command(story.arguments(), None, "")?;
+        machine.command(story.arguments(), "")?;
     }
     let (after, runs) = (machine.picture()?, machine.runs());
     let mut unmet = machine.manager_is_behind()?;
@@ -107,7 +100,7 @@ fn undisturbed(program: &Path, story: Story) -> Fallible<Undisturbed> {
     if runs == story.arguments().contains(&"uninstall") || steps.is_empty() {
         unmet.push("it did not do its work".to_owned());
     }
-    machine.command(story.arguments(), None, "")?;
+    machine.command(story.arguments(), "")?;
     if machine.picture()? != after {
         unmet.push(format!("typed twice it does more: {}", difference(&after, &machine.picture()?)));
     }
@@ -144,7 +137,7 @@ fn end_at(program: &Path, point: &Point<'_>) -> Fallible<Vec<String>> {
         End::Before(step) => Some(step),
         End::Whole => None,
     };
-    let output = machine.command(story.arguments(), step, "")?;
+    let output = machine.traced(story.arguments(), step)?;
     let mut unmet = Vec::new();
     let died = machine.trace().last_step();
     if let Some(step) = step
@@ -163,7 +156,7 @@ fn end_at(program: &Path, point: &Point<'_>) -> Fallible<Vec<String>> {
         }
     }
     story.mend(&machine)?;
-    let again = machine.command(story.arguments(), None, "")?;
+    let again = machine.command(story.arguments(), "")?;
     let mut demand = |what: String, holds: bool| {
         if !holds {
             unmet.push(what);

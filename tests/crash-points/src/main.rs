@@ -56,7 +56,8 @@ fn run() -> Fallible<usize> {
     wanted.retain(|word| word.parse::<usize>().is_err());
     let want = |part: &str| wanted.is_empty() || wanted.iter().any(|name| name == part);
     match wanted.first().map(String::as_str) {
-        Some(install::HERE) => install::run(&program, times, &mut tally)?,
+        Some(install::KILLS_HERE) => install::run(&program, false, times, &mut tally)?,
+        Some(install::CUTS_HERE) => install::run(&program, true, times, &mut tally)?,
         Some(surroundings::HERE) => surroundings::run(&program, &mut tally)?,
         _ => {}
     }
@@ -72,7 +73,10 @@ fn run() -> Fallible<usize> {
         meanwhile.push(surroundings::begin()?);
     }
     if want("install") {
-        meanwhile.push(install::begin(times)?);
+        meanwhile.push(install::begin(false, times)?);
+    }
+    if want("power") && power::impossible().is_none() {
+        meanwhile.push(install::begin(true, times)?);
     }
     if want("points") {
         points::run(&program, times, &mut tally)?;

@@ -177,7 +177,7 @@ fn unwatched(program: &Path, server: &Server, limit: &str) -> Unmet {
     command.args(["--user", "--map-root-user", "sh", "-c", &script, "sh"]).arg(program);
     let mut daemon = home.daemon_by(command)?;
     let mut demands = Demands::default();
-    demands.demand("it is refreshed", daemon.wait(PATIENCE, || first.refreshes() == 1));
+    demands.demand("it is refreshed", daemon.wait(PATIENCE, || home.log().contains("refreshed, good for")));
     let log = home.log();
     for words in ["limit for file watches is reached", "sysctl fs.inotify", "looked at every 30 s"] {
         demands.demand(&format!("the log says \"{words}\""), log.contains(words));

@@ -78,16 +78,26 @@ impl<'a> Machine<'a> {
         self.home.path().join(".local/state/mcp-refreshd")
     }
 
-    /// Carries out a command to its end, or to its death right before `death`.
-    pub(super) fn command(&self, arguments: &[&str], death: Option<&Step>, path: &str) -> Fallible<Output> {
+    /// Carries out a command to its end.
+    pub(super) fn command(&self, arguments: &[&str], path: &str) -> Fallible<Output> {
+        self.to_its_end(Command::new(self.home.program()), arguments, path)
+    }
+
+    /// The same under strace, to its end or to its death right before `death`.
+    pub(super) fn traced(&self, arguments: &[&str], death: Option<&Step>) -> Fallible<Output> {
         let mut command = Command::new("strace");
         // The main thread alone: the tools that it starts are none of its steps.
         command.args(["-ttt", "-y", "-q", "-s", "24", "-e", "signal=none", "-e"]);
-        command.arg(format!("trace={SHOWN}")).arg("-o").arg(self.manager.path().join("trace"));
+        command.arg(format!("trace={SHOWN}")).arg("-o").arg(self.in_manager("trace"));
         if let Some(step) = death {
             command.arg("-e").arg(format!("inject={}:signal=KILL:when={}", step.call, step.nth));
         }
-        command.arg(self.home.program()).args(arguments);
+        command.arg(self.home.program());
+        self.to_its_end(command, arguments, "")
+    }
+
+    fn to_its_end(&self, mut command: Command, arguments: &[&str], path: &str) -> Fallible<Output> {
+        command.args(arguments);
         if arguments.first() == Some(&"install") {
             command.arg("--allow-root");
         }

@@ -98,7 +98,7 @@ impl Story {
         let older = machine.home().path().join(OLDER);
         fs::create_dir(&older)?;
         symlink(machine.home().program(), older.join("mcp-refreshd"))?;
-        machine.command(&["install"], None, &format!("{}:", older.display()))?;
+        machine.command(&["install"], &format!("{}:", older.display()))?;
         if !machine.runs() {
             return Err("the first installation failed".into());
         }
