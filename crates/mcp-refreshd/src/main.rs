@@ -1,57 +1,9 @@
-//! `mcp-refreshd`: keeps the OAuth tokens of Claude Code's MCP servers fresh.
-//!
-//! The engine decides and refreshes (`refresh-engine`); this program gives it a machine to do so on: clocks, network, stores, a log,
-//! a control socket, and a command line.
+//! `mcp-refreshd`, the program; everything of it is in the library beside.
 
 #![forbid(unsafe_code)]
 
-mod action;
-mod agent;
-mod check;
-mod cli;
-mod client;
-mod clock;
-mod columns;
-mod command;
-mod completions;
-mod config;
-mod confined;
-mod daemon;
-mod doctor;
-mod environment;
-mod exit;
-mod history;
-mod instance;
-mod log;
-mod logs;
-mod look;
-mod nearest;
-mod network;
-mod notices;
-mod notify;
-mod observers;
-mod output;
-mod paths;
-mod platform;
-mod protocol;
-mod refresh;
-mod report;
-mod service;
-mod socket;
-mod status;
-mod stores;
-mod words;
-
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::Cli::try_parse() {
-        Ok(cli) => command::execute(cli).into(),
-        Err(message) => {
-            // Help and version end here too. Nobody is left to tell where it cannot be printed.
-            let _ = message.print();
-            ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2))
-        }
-    }
+    mcp_refreshd::main()
 }
