@@ -52,16 +52,27 @@ pub enum DiscoveryError {
 /// [`DiscoveryError`], sorted by whether trying again can help.
 pub async fn discover(http: &Http, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
     let limit = http.whole_limit().saturating_mul(2);
-    let search = async { Search::new(http, hints)?.run(hints).await };
+    let search = discover_by(async |url: &Url| http.get(url).await, hints);
     tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
         let why = format!("no metadata found for {} in {} s", shown_text(&hints.server_url), limit.as_secs());
         Err(DiscoveryError::Transient { why, retry_after: None })
     })
 }
 
+/// [`discover`] by any way to get what a URL answers, and without a limit of time. No redirect may be followed by `get`.
+///
+/// # Errors
+/// As [`discover`].
+pub async fn discover_by<G: AsyncFn(&Url) -> Result<RawAnswer, SendError>>(
+    get: G,
+    hints: &ServerHints,
+) -> Result<Metadata, DiscoveryError> {
+    Search::new(get, hints)?.run(hints).await
+}
+
 /// One search, and what went wrong in it so far.
-struct Search<'a> {
-    http: &'a Http,
+struct Search<'a, G> {
+    get: G,
     server: Url,
     server_is_loopback: bool,
     entry_issuer: Option<&'a str>,
@@ -73,14 +84,14 @@ struct Search<'a> {
     unusable: Option<String>,
 }
 
-impl<'a> Search<'a> {
-    fn new(http: &'a Http, hints: &'a ServerHints) -> Result<Self, DiscoveryError> {
+impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
+    fn new(get: G, hints: &'a ServerHints) -> Result<Self, DiscoveryError> {
         let server = Url::parse(&hints.server_url)
             .map_err(|error| needs_person(format!("the server's URL is not one: {error}")))?;
         let server_is_loopback = origin::is_loopback(&server);
         origin::allowed(&server, server_is_loopback).map_err(needs_person)?;
         Ok(Self {
-            http,
+            get,
             server,
             server_is_loopback,
             entry_issuer: hints.issuer.as_deref().filter(|issuer| !issuer.is_empty()),
@@ -246,7 +257,7 @@ impl<'a> Search<'a> {
         let mut url = url.clone();
         for _ in 0..=MOST_REDIRECTS {
             origin::allowed(&url, self.server_is_loopback).map_err(Unreachable::NotAllowed)?;
-            let answer = self.http.get(&url).await.map_err(|error| match error {
+            let answer = (self.get)(&url).await.map_err(|error| match error {
                 SendError::Unsent { why, kind: UnsentKind::NotAllowed } => Unreachable::NotAllowed(why),
                 other => Unreachable::Failed(other.to_string()),
             })?;

@@ -46,6 +46,9 @@ mod well_known;
 pub use answer::{Answer, TokenPair};
 pub use date::date_header;
 pub use discovery::{DiscoveryError, discover};
+// The same search without a network, for `tests/fuzz-targets`.
+#[doc(hidden)]
+pub use discovery::discover_by;
 pub use failure::{SendError, UnsentKind};
 pub use glance::{Glance, RefreshOffer};
 pub use hints::ServerHints;
