@@ -1,7 +1,10 @@
 use crate::RawAnswer;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::fmt;
 use std::io::Read;
 use zeroize::Zeroizing;
 
@@ -44,12 +47,38 @@ fn bounded(reader: impl Read) -> Zeroizing<Vec<u8>> {
 
 /// The members of a JSON object, each as it is written. Values that are not asked for are not decoded: a number too
 /// big for any type or a hundred levels of nesting must not cost the token that stands beside them.
-pub(crate) struct Members<'a>(HashMap<String, &'a RawValue>);
+pub(crate) struct Members<'a>(HashMap<Key, &'a RawValue>);
+
+/// A member's name. Half a surrogate pair, which JavaScript writes and no `String` holds, becomes U+FFFD: such a name is none that is
+/// asked for, and must not cost the token beside it.
+#[derive(PartialEq, Eq, Hash)]
+struct Key(String);
+
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Lossy;
+        impl Visitor<'_> for Lossy {
+            type Value = Key;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+            fn visit_bytes<E>(self, name: &[u8]) -> Result<Key, E> {
+                Ok(Key(String::from_utf8_lossy(name).into_owned()))
+            }
+        }
+        deserializer.deserialize_bytes(Lossy)
+    }
+}
 
 impl<'a> Members<'a> {
     /// The object at the start of the text; what follows it is not looked at.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        use serde::Deserialize as _;
         HashMap::deserialize(&mut serde_json::Deserializer::from_str(text)).ok().map(Self)
     }
 
@@ -80,6 +109,10 @@ impl<'a> Members<'a> {
 
 /// A form-encoded body (GitHub's default, and that of some older servers) as the JSON it stands for.
 pub(crate) fn form_as_json(text: &str) -> Option<Zeroizing<String>> {
+    // A URL in a JSON answer may look like a form; a form has no bare brace.
+    if text.starts_with('{') {
+        return None;
+    }
     let is_form = ["access_token=", "error="].iter().any(|start| {
         text.starts_with(start)
             || text.find(start).is_some_and(|at| text.as_bytes().get(at.wrapping_sub(1)) == Some(&b'&'))

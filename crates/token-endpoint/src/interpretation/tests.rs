@@ -65,6 +65,10 @@ fn a_plain_pair_is_fresh() {
 fn every_success_with_a_token_keeps_the_rotated_token() {
     let wrapped =
         |before: &str, after: &str| [before.as_bytes(), PLAIN.as_bytes(), after.as_bytes()].concat();
+    let without_space = |url: &str| {
+        let with_url = PLAIN.replacen('{', &format!("{{\"id\":\"{url}\","), 1);
+        with_url.replace("a b", "a\\u0020b").into_bytes()
+    };
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     for (what, status, body) in [
         ("201", 201, PLAIN.into()),
@@ -88,6 +92,13 @@ fn every_success_with_a_token_keeps_the_rotated_token() {
         ("scope as an array", 200, PLAIN.replace("\"a b\"", "[\"a\",\"b\"]").into()),
         ("escapes", 200, PLAIN.replace("rt_new", "rt\\u005fnew").into()),
         ("a wrapper", 200, wrapped("{\"data\":", "}")),
+        ("a name that is half a character", 200, PLAIN.replacen('{', "{\"\\ud800\":1,", 1).into()),
+        ("a URL that looks like a form", 200, without_space("https://id.example/?a&access_token=at_old")),
+        (
+            "a URL that looks like a form's error",
+            200,
+            without_space("https://id.example/?a&error=access_denied"),
+        ),
         ("Slack's authed_user", 200, wrapped("{\"ok\":true,\"team\":{\"id\":\"T\"},\"authed_user\":", "}")),
         (
             "a form",
