@@ -15,6 +15,9 @@ use zeroize::Zeroizing;
 /// The format this version writes. Older ones are read, newer ones refused.
 pub(super) const VERSION: u32 = 1;
 
+/// No journal counts this far. A number beyond it is damage, and nothing could be counted on from it.
+const LAST_ID: u64 = u64::MAX / 2;
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Line {
@@ -23,6 +26,19 @@ pub(super) enum Line {
     Answer { id: TransactionId, sent_at: Timestamp, answer: Zeroizing<String> },
     Superseded { id: TransactionId, by: TokenDigest },
     Done { id: TransactionId },
+}
+
+impl Line {
+    /// The transaction it belongs to.
+    fn id(&self) -> Option<TransactionId> {
+        match self {
+            Self::Journal { .. } => None,
+            Self::Intent { id, .. }
+            | Self::Answer { id, .. }
+            | Self::Superseded { id, .. }
+            | Self::Done { id } => Some(*id),
+        }
+    }
 }
 
 /// What a journal's bytes say.
@@ -40,7 +56,8 @@ impl Content {
         let (mut damaged, mut next, mut is_journal) = (0, 1, false);
         for raw in bytes.split_inclusive(|byte| *byte == b'\n').filter(|raw| raw.iter().any(|b| *b != b'\n'))
         {
-            let Ok(line) = serde_json::from_slice::<Line>(raw) else {
+            let line = serde_json::from_slice::<Line>(raw).ok();
+            let Some(line) = line.filter(|line| line.id().is_none_or(|id| id.0 <= LAST_ID)) else {
                 damaged += 1;
                 continue;
             };
@@ -81,7 +98,7 @@ impl Content {
                     continue;
                 }
             };
-            next = next.max(id.0.saturating_add(1));
+            next = next.max(id.0 + 1);
             let mut kept = raw.to_vec();
             if !kept.ends_with(b"\n") {
                 kept.push(b'\n');
@@ -100,4 +117,20 @@ pub(super) fn encode(line: &Line, path: &Path) -> Result<Zeroizing<Vec<u8>>, Jou
     serde_json::to_writer(&mut *bytes, line).map_err(|error| io_error("write to", path, error.into()))?;
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_no_journal_reaches_is_damage_and_nothing_is_counted_on_from_it() {
+        let journal = |id: u64| format!("{{\"journal\":{{\"version\":1}}}}\n{{\"done\":{{\"id\":{id}}}}}\n");
+        for (id, damaged, next) in
+            [(7, 0, 8), (LAST_ID, 0, LAST_ID + 1), (LAST_ID + 1, 1, 1), (u64::MAX, 1, 1)]
+        {
+            let read = Content::parse(journal(id).as_bytes(), Path::new("journal")).unwrap();
+            assert_eq!((read.damaged, read.next), (damaged, next), "{id}");
+        }
+    }
 }
