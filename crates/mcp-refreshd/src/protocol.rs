@@ -1,6 +1,7 @@
 //! What the daemon and its clients say to each other: one line of JSON each way.
 
 use crate::report::Status;
+use crate::words::visible;
 use serde::{Deserialize, Serialize};
 
 /// Moves when the meaning of a message changes, so that two versions never misunderstand each other.
@@ -105,7 +106,7 @@ impl<T: Serialize> Envelope<T> {
 /// Why a message cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Misunderstood {
-    #[error("not a message of mcp-refreshd ({0})")]
+    #[error("not a message of mcp-refreshd ({})", visible(&.0.to_string()))]
     Malformed(#[from] serde_json::Error),
     #[error("it speaks another version of the protocol (mcp-refreshd {theirs}, this is {VERSION})")]
     OtherVersion { theirs: String },
@@ -142,6 +143,13 @@ mod tests {
         let line = br#"{"protocol":99,"version":"7.1.0","request":"dance"}"#;
         let told = read::<Ask>(line).unwrap_err().to_string();
         assert!(told.contains("7.1.0") && told.contains(VERSION), "{told}");
+    }
+
+    #[test]
+    fn what_is_no_message_is_told_without_what_could_move_a_cursor() {
+        let line = br#"{"protocol":1,"version":"0.1.0","request":"\u001b[2J\nall is well"}"#;
+        let told = read::<Ask>(line).unwrap_err().to_string();
+        assert!(told.contains("\\u{1b}[2J\\nall is well") && !told.contains(char::is_control), "{told:?}");
     }
 
     proptest! {

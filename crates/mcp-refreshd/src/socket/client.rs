@@ -1,5 +1,6 @@
 use crate::instance::holder_of;
 use crate::protocol::{self, Answer, Ask, Envelope, LARGEST_REPLY, Misunderstood, VERSION};
+use crate::words::visible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(crate) enum AskError {
     Silent { pid: u32 },
     #[error("the running agent is mcp-refreshd {theirs}, this is {VERSION}; restart the agent")]
     OtherVersion { theirs: String },
-    #[error("the agent's answer cannot be understood: {0}; restart the agent")]
+    #[error("the agent's answer cannot be understood: {}; restart the agent", visible(&.0.to_string()))]
     Misunderstood(serde_json::Error),
     #[error("{0}")]
     Refused(String),
