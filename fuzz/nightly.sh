@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Runs every target (or those named) under the fuzzer, one after the other, and fails on any crash.
+#   fuzz/nightly.sh [SECONDS [TARGET...]]     SECONDS for each target: 600
+# What it finds new goes into fuzz/corpus; fuzz/README.md says how to make that small again.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+seconds=${1:-600}
+shift $(($# > 0))
+# The fuzzer's flags belong to a nightly compiler; this makes the stable one take them.
+export RUSTC_BOOTSTRAP=1
+# Nothing here is `unsafe`, and what would be found is a panic: without a sanitizer there are several times as many executions.
+cargo_fuzz() { cargo fuzz "$@" --sanitizer none; }
+
+command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+targets=("$@")
+[ $# -gt 0 ] || mapfile -t targets < <(cargo fuzz list)
+
+cargo_fuzz build
+logs=$(mktemp -d)
+trap 'rm -r "$logs"' EXIT
+crashed=()
+row() { printf '%-14s %12s %9s %9s %8s %8s\n' "$@"; }
+row target executions per_second coverage corpus crashes | tee "$logs/table"
+for target in "${targets[@]}"; do
+    log=$logs/$target
+    crashes=0
+    cargo_fuzz run "$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+        -dict="dictionaries/$target.dict" -print_final_stats=1 >"$log" 2>&1 || crashes=1
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    coverage=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
+    row "$target" "${executions:-?}" "$((${executions:-0} / (seconds > 0 ? seconds : 1)))" "${coverage:-?}" \
+        "$(find "corpus/$target" -type f | wc -l)" "$crashes" | tee -a "$logs/table"
+    if [ "$crashes" = 1 ]; then
+        crashed+=("$target")
+        # The panic, the file, and the command.
+        grep -m 1 -A 1 'panicked at' "$log" >&2 || tail -n 20 "$log" >&2
+        input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
+        echo "  input:   ${input:-none was written}" >&2
+        [ -z "$input" ] || echo "  command: RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz --sanitizer none $target $input" >&2
+    fi
+done
+if [ ${#crashed[@]} -gt 0 ]; then
+    echo "crashed: ${crashed[*]}" >&2
+    exit 1
+fi
