@@ -2,7 +2,9 @@
 # Runs the scenarios with the real client, in a namespace with nothing but the loopback interface.
 #
 # Usage: run.sh [--nobody | --careless] [--both-act SECONDS] [--at-once N] [scenario…]     (run.sh --list names them)
+#        run.sh --soak SECONDS [--seed NUMBER] [--nobody | --careless]
 #   MCP_REFRESHD           the agent's binary (default: <target folder>/release/mcp-refreshd, built here)
+#   SOAK_CLIENTS           the versions of the client that take part in a soak (default: five from 2.0.30 to 2.1.330)
 #   REQUIRE_REAL_CLIENT=1  what cannot be run is a failure instead of a line `SKIPPED: …`
 #   and the variables of fetch.sh
 set -eu
@@ -33,6 +35,15 @@ esac
 
 client=$("$here/fetch.sh")
 [ -n "$client" ] || exit 0
+case " $* " in
+*" --soak "*)
+    for version in ${SOAK_CLIENTS:-2.0.30 2.1.77 2.1.119 2.1.200 2.1.330}; do
+        # Says itself why there is none.
+        program=$(CLAUDE_CLIENT_VERSION=$version "$here/fetch.sh")
+        [ -z "$program" ] || set -- "$@" --soak-client "$version=$program"
+    done
+    ;;
+esac
 command -v script >/dev/null || skip "script (util-linux) is not installed"
 
 # Namespaces for the network, and for the processes: whatever a scenario leaves behind dies with the run.

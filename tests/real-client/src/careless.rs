@@ -3,7 +3,7 @@
 use crate::person::Person;
 use crate::refresher::USER_AGENT;
 use crate::{Fallible, plain_http};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
@@ -21,9 +21,9 @@ impl Careless {
     pub(crate) fn start(person: Rc<Person>) -> Self {
         Self(tokio::task::spawn_local(async move {
             loop {
-                if is_due(&person) {
+                for key in due(&person) {
                     // What goes wrong shows in the scenario's figures.
-                    drop(refresh(&person).await);
+                    drop(refresh(&person, &key).await);
                 }
                 tokio::time::sleep(EVERY).await;
             }
@@ -31,7 +31,12 @@ impl Careless {
     }
 
     pub(crate) async fn refresh(&self, person: &Person) -> Fallible<()> {
-        refresh(person).await
+        let keys: Vec<String> =
+            entries(person).map(|entries| entries.keys().cloned().collect()).unwrap_or_default();
+        for key in keys {
+            refresh(person, &key).await?;
+        }
+        Ok(())
     }
 }
 
@@ -41,16 +46,28 @@ impl Drop for Careless {
     }
 }
 
-fn is_due(person: &Person) -> bool {
-    let expires_at = person.pair().and_then(|pair| pair.expires_at);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    expires_at.is_some_and(|expires_at| expires_at < (now + MARGIN).as_secs_f64() * 1000.0)
+fn entries(person: &Person) -> Option<Map<String, Value>> {
+    person.document()?.get("mcpOAuth")?.as_object().cloned()
 }
 
-async fn refresh(person: &Person) -> Fallible<()> {
+/// The keys of the entries that have tokens, but not for long.
+fn due(person: &Person) -> Vec<String> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let is_due = |entry: &Value| {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        let expires_at = entry.get("expiresAt").and_then(Value::as_f64);
+        text("accessToken")
+            && text("refreshToken")
+            && expires_at.is_some_and(|expires_at| expires_at < (now + MARGIN).as_secs_f64() * 1000.0)
+    };
+    let entries = entries(person).unwrap_or_default();
+    entries.into_iter().filter(|(_, entry)| is_due(entry)).map(|(key, _)| key).collect()
+}
+
+async fn refresh(person: &Person, key: &str) -> Fallible<()> {
     let mut document = person.document().ok_or("no document")?;
     let entries = document.get_mut("mcpOAuth").and_then(Value::as_object_mut).ok_or("no entries")?;
-    let entry = entries.values_mut().next().and_then(Value::as_object_mut).ok_or("no entry")?;
+    let entry = entries.get_mut(key).and_then(Value::as_object_mut).ok_or("no entry")?;
     let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let form = format!(
         "grant_type=refresh_token&refresh_token={}&client_id={}",

@@ -14,13 +14,15 @@ mod report;
 mod resources;
 mod scenarios;
 mod session;
+mod soak;
 mod traffic;
 
 use clap::Parser;
 use person::Machine;
 use refresher::Choice;
 use report::Report;
-use scenarios::{Bench, SCENARIOS, Scenario};
+use scenarios::{Bench, SCENARIOS};
+use soak::Soak;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -51,6 +53,15 @@ struct Arguments {
     /// How long `both_act` goes on
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     both_act: u64,
+    /// Instead of the scenarios: clients that start and are killed at random for so long
+    #[arg(long, value_name = "SECONDS", conflicts_with = "scenarios")]
+    soak: Option<u64>,
+    /// What the soak is drawn from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// A client of the soak, several times; without any: the one of --client
+    #[arg(long, value_name = "VERSION=PATH", value_parser = version_at)]
+    soak_client: Vec<soak::Client>,
     /// How many scenarios run side by side
     #[arg(long, value_name = "N", default_value_t = 3)]
     at_once: usize,
@@ -95,8 +106,11 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
             return Err("who keeps the tokens fresh? --agent PATH, --nobody or --careless".into());
         }
     };
-    let client = arguments.client.ok_or("where is the client? --client PATH")?;
+    let client = arguments.client.clone().ok_or("where is the client? --client PATH")?;
     let machine = Machine { client, messages: messages::serve().await? };
+    if let Some(seconds) = arguments.soak {
+        return run_soak(seconds, arguments, &machine, &refresher).await;
+    }
     let bench = Rc::new(Bench { machine, refresher, both_act: Duration::from_secs(arguments.both_act) });
 
     let mut chosen = Vec::new();
@@ -118,7 +132,7 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
             let _permit = permits.acquire().await;
             let began = Instant::now();
             let found = (scenario.run)(Rc::clone(&bench)).await;
-            print(scenario, &bench.refresher, found, began.elapsed())
+            print(scenario.name, &bench.refresher, found, began.elapsed())
         });
     }
     let (mut passed, mut failed) = (0, 0);
@@ -133,15 +147,35 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
     Ok(failed == 0)
 }
 
+fn version_at(text: &str) -> Result<soak::Client, String> {
+    let (version, path) = text.split_once('=').ok_or("VERSION=PATH is wanted")?;
+    Ok((version.to_owned(), PathBuf::from(path)))
+}
+
+async fn run_soak(
+    seconds: u64,
+    arguments: Arguments,
+    machine: &Machine,
+    refresher: &Choice,
+) -> Fallible<bool> {
+    let began = Instant::now();
+    let memory = resources::watch();
+    let mut clients = arguments.soak_client;
+    if clients.is_empty() {
+        clients.push(("the client".to_owned(), machine.client.clone()));
+    }
+    let soak = Soak { length: Duration::from_secs(seconds), seed: arguments.seed, clients };
+    let found = soak.run(machine, refresher).await;
+    let passed = print("soak", refresher, found, began.elapsed());
+    println!("most memory at once {} MB", memory.peak_mb());
+    Ok(passed)
+}
+
 /// One line for a scenario, and more only if it failed. Says whether it passed.
-fn print(scenario: &Scenario, refresher: &Choice, found: Fallible<Report>, took: Duration) -> bool {
-    let name = scenario.name;
+fn print(name: &str, refresher: &Choice, found: Fallible<Report>, took: Duration) -> bool {
     let took = took.as_secs_f64();
-    let who = match refresher {
-        Choice::Agent(_) => None,
-        Choice::Careless => Some("with a careless agent"),
-        Choice::Nobody => Some("without an agent"),
-    };
+    let is_agent = matches!(refresher, Choice::Agent(_));
+    let who = (!is_agent).then(|| refresher.describe());
     match (found, who) {
         (Ok(report), None) if report.unmet().is_empty() => println!("ok {name}: {report} ({took:.0} s)"),
         (Ok(report), Some(who)) if !report.unmet().is_empty() => {

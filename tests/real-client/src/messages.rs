@@ -97,8 +97,10 @@ fn next(request: &Value) -> (Duration, Says) {
         }
     }
     let tools = request.get("tools").and_then(Value::as_array).unwrap_or(&none);
-    let mut names = tools.iter().filter_map(|tool| tool.get("name")?.as_str());
-    match (plan, names.find(|name| name.starts_with("mcp__"))) {
+    let names = tools.iter().filter_map(|tool| tool.get("name")?.as_str());
+    let names: Vec<&str> = names.filter(|name| name.starts_with("mcp__")).collect();
+    // The servers have one tool each: where there are several, they take turns.
+    match (plan, names.get(calls % names.len().max(1)).copied()) {
         (Some(plan), Some(tool)) if calls < plan.calls => {
             let thought = if calls == 0 { Duration::ZERO } else { plan.every };
             (
@@ -218,6 +220,29 @@ mod tests {
         assert_eq!(says(&[&prompt, &result]), (2, true));
         assert_eq!(says(&[&prompt, &result, &result]), (0, false));
         assert_eq!(says(&[&prompt, &result, &result, &prompt]), (0, true));
+    }
+
+    #[test]
+    fn the_tools_of_several_servers_take_turns() {
+        let prompt = Plan { calls: 5, every: Duration::ZERO }.prompt();
+        let result = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "x"}]});
+        let calls = |made: usize| {
+            let mut messages = vec![json!({"role": "user", "content": prompt})];
+            messages.extend(vec![result.clone(); made]);
+            let tools = [
+                json!({"name": "Bash"}),
+                json!({"name": "mcp__north__echo"}),
+                json!({"name": "mcp__east__echo"}),
+            ];
+            match next(&json!({"messages": messages, "tools": tools})).1 {
+                Says::Call { tool, .. } => tool,
+                Says::Done => String::new(),
+            }
+        };
+        assert_eq!(
+            [calls(0), calls(1), calls(2)],
+            ["mcp__north__echo", "mcp__east__echo", "mcp__north__echo"]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One user of the machine: a home of their own, one MCP server called `lab` in it, and the real client.
+//! One user of the machine: a home of their own, one MCP server called `lab` in it (several in a soak), and the real client.
 
 use crate::Fallible;
 use scripted_server::{Grant, Site};
@@ -35,6 +35,11 @@ pub(crate) struct Person {
 impl Person {
     /// A fresh home in which `lab` has been added by the client itself.
     pub(crate) async fn with_server(machine: &Machine, site: &Site) -> Fallible<Self> {
+        Self::with_servers(machine, &[(SERVER, site)]).await
+    }
+
+    /// A fresh home in which these servers have been added by the client itself.
+    pub(crate) async fn with_servers(machine: &Machine, servers: &[(&str, &Site)]) -> Fallible<Self> {
         let person = Self { machine: machine.clone(), folder: TempDir::with_prefix("real-client-")? };
         for folder in ["home/.claude", "project", "tmp", "run"] {
             fs::DirBuilder::new().mode(0o700).recursive(true).create(person.folder.path().join(folder))?;
@@ -42,9 +47,10 @@ impl Person {
         let browser = format!("#!/bin/sh\nexec '{}' --browse \"$1\"\n", std::env::current_exe()?.display());
         fs::write(person.browser(), browser)?;
         fs::set_permissions(person.browser(), fs::Permissions::from_mode(0o700))?;
-        person
-            .claude(&["mcp", "add", "--transport", "http", "--scope", "user", SERVER, &site.mcp_url()])
-            .await?;
+        for (name, site) in servers {
+            let add = ["mcp", "add", "--transport", "http", "--scope", "user", name, &site.mcp_url()];
+            person.claude(&add).await?;
+        }
         Ok(person)
     }
 

@@ -25,6 +25,16 @@ pub(crate) enum Choice {
     Nobody,
 }
 
+impl Choice {
+    pub(crate) fn describe(&self) -> &'static str {
+        match self {
+            Self::Agent(_) => "with the agent",
+            Self::Careless => "with a careless agent",
+            Self::Nobody => "without an agent",
+        }
+    }
+}
+
 /// The one who was started. Dropping it ends it at once.
 pub(crate) enum Refresher {
     Agent(Agent),
@@ -44,6 +54,14 @@ impl Refresher {
     /// Whether there is anybody to wait for.
     pub(crate) fn is_somebody(&self) -> bool {
         !matches!(self, Self::Nobody)
+    }
+
+    /// Whether it has ended, though nobody ended it.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        match self {
+            Self::Agent(agent) => !matches!(agent.child.try_wait(), Ok(None)),
+            Self::Careless(_) | Self::Nobody => false,
+        }
     }
 
     /// Refreshes now, due or not.
@@ -84,7 +102,7 @@ pub(crate) struct Agent {
 impl Agent {
     fn start(program: PathBuf, person: Rc<Person>) -> Fallible<Self> {
         let mut command = person.command(&program);
-        let log = File::create(person.log("agent.log"))?;
+        let log = File::options().append(true).create(true).open(person.log("agent.log"))?;
         let child = command.arg("run").stdout(log.try_clone()?).stderr(log).spawn()?;
         Ok(Self { program, person, child })
     }

@@ -1,0 +1,200 @@
+//! What will happen in a soak: drawn before it begins, from one seed, so that the run with the agent and the run without it live through
+//! the same.
+
+use super::dice::Dice;
+use scripted_server::Answer;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+/// The servers, by name.
+pub(super) const SERVERS: [&str; 4] = ["north", "east", "south", "west"];
+/// How many clients can be open at a time.
+pub(super) const TERMINALS: usize = 6;
+/// Claude Code refreshes what has less than that left.
+pub(super) const CLIENT_WINDOW: Duration = Duration::from_secs(300);
+/// A client that is killed is killed within that time of its start, in seconds: its own refresh would be over by then.
+const KILLED_WITHIN: f64 = 4.0;
+
+/// All that is drawn.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// For each server when its entry is replaced by one with little left, in order.
+    pub(super) seeds: Vec<Vec<Seed>>,
+    /// For each terminal what is started in it, in order.
+    pub(super) terminals: Vec<Vec<Start>>,
+    /// When the daemon is killed.
+    pub(super) daemon_kills: Vec<Duration>,
+    /// For each server how its refreshes are answered, one after the other.
+    pub(super) answers: Vec<Vec<Answer>>,
+}
+
+/// An entry that has a short while left: a login long ago, a machine that slept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seed {
+    /// Since the beginning of the run.
+    pub(super) at: Duration,
+    /// What its access token has left then.
+    pub(super) left: Duration,
+}
+
+/// Somebody starts a client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// Since the beginning of the run; later if the terminal is still busy.
+    pub(super) at: Duration,
+    /// Which of the versions.
+    pub(super) version: usize,
+    pub(super) action: Action,
+    /// The client is killed so long after its start, if it still runs.
+    pub(super) killed_after: Option<Duration>,
+}
+
+/// What people do with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Action {
+    /// `claude mcp list`: all servers at once.
+    List,
+    /// `claude mcp get`: one server.
+    Get(usize),
+    /// `claude -p`: all servers at once, then calls to the tools of one after the other.
+    Session { calls: usize, every: Duration },
+}
+
+impl Plan {
+    pub(super) fn draw(seed: u64, length: Duration, versions: usize) -> Self {
+        let storms = storms(&mut Dice::of(seed, "storms"), length);
+        let server = |what: &str, name: &str| Dice::of(seed, &format!("{what} of {name}"));
+        Self {
+            seeds: SERVERS.iter().map(|name| seeds(&mut server("seeds", name), length)).collect(),
+            terminals: (0..TERMINALS)
+                .map(|number| {
+                    starts(&mut Dice::of(seed, &format!("terminal {number}")), length, &storms, versions)
+                })
+                .collect(),
+            daemon_kills: moments(&mut Dice::of(seed, "daemon"), length, 30.0, 150.0),
+            answers: SERVERS.iter().map(|name| answers(&mut server("answers", name), length)).collect(),
+        }
+    }
+
+    /// Tells plans apart: two runs of one build that show the same number had the same plan.
+    pub(super) fn fingerprint(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        format!("{self:?}").hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+}
+
+/// Moments up to `length`, with pauses between these, in seconds.
+fn moments(dice: &mut Dice, length: Duration, from: f64, to: f64) -> Vec<Duration> {
+    let mut moments = Vec::new();
+    let mut at = dice.seconds(from, to);
+    while at < length {
+        moments.push(at);
+        at += dice.seconds(from, to);
+    }
+    moments
+}
+
+/// From 310 s to 420 s, more often near 310: the sooner the client's window opens, the more often it does in an hour. A while after it
+/// has opened the next one is due.
+fn seeds(dice: &mut Dice, length: Duration) -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    let mut at = Duration::ZERO;
+    while at < length {
+        let left = Duration::from_secs_f64(310.0 + 110.0 * dice.fraction().powi(2));
+        seeds.push(Seed { at, left });
+        at += left - CLIENT_WINDOW + dice.seconds(10.0, 40.0);
+    }
+    seeds
+}
+
+/// When a window manager restores all terminals at once.
+fn storms(dice: &mut Dice, length: Duration) -> Vec<Duration> {
+    moments(dice, length, 20.0, 40.0)
+}
+
+fn starts(dice: &mut Dice, length: Duration, storms: &[Duration], versions: usize) -> Vec<Start> {
+    let alone = moments(dice, length, 3.0, 11.0);
+    let mut times: Vec<Duration> = storms.iter().map(|storm| *storm + dice.seconds(0.0, 0.8)).collect();
+    times.extend(alone);
+    times.sort();
+    times
+        .into_iter()
+        .map(|at| Start {
+            at,
+            version: dice.below(versions),
+            action: action(dice),
+            killed_after: dice.chance(0.2).then(|| dice.seconds(0.1, KILLED_WITHIN)),
+        })
+        .collect()
+}
+
+fn action(dice: &mut Dice) -> Action {
+    match dice.fraction() {
+        share if share < 0.4 => Action::List,
+        share if share < 0.65 => Action::Get(dice.below(SERVERS.len())),
+        _ => Action::Session { calls: 2 + dice.below(5), every: dice.seconds(0.5, 4.0) },
+    }
+}
+
+/// Mostly some tenths of a second, sometimes seconds; the rotation is somewhere in the middle. No clients can ask for more than one a second.
+fn answers(dice: &mut Dice, length: Duration) -> Vec<Answer> {
+    (0..=length.as_secs())
+        .map(|_| {
+            let takes = if dice.chance(0.2) { dice.seconds(1.0, 5.0) } else { dice.seconds(0.05, 0.4) };
+            let before = takes.mul_f64(dice.fraction());
+            Answer::default().before(before).after(takes - before)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn one_seed_draws_one_plan_and_another_another() {
+        let print = |seed| Plan::draw(seed, HOUR, 5).fingerprint();
+        assert_eq!(print(7), print(7));
+        assert_ne!(print(7), print(8));
+    }
+
+    #[test]
+    fn every_entry_has_310_to_420_s_left_and_is_replaced_after_the_clients_window_has_opened() {
+        for seed in 0..50 {
+            for seeds in Plan::draw(seed, HOUR, 5).seeds {
+                for pair in seeds.windows(2) {
+                    let [this, next] = pair else { unreachable!() };
+                    assert!((310..=420).contains(&this.left.as_secs()), "{this:?}");
+                    assert!(next.at >= this.at + (this.left - CLIENT_WINDOW) + Duration::from_secs(10));
+                }
+                assert!(seeds.len() > 30, "an hour has {} dangerous moments", seeds.len());
+            }
+        }
+    }
+
+    #[test]
+    fn terminals_start_every_version_and_every_action_in_order_of_time() {
+        let mut sessions = 0;
+        for starts in Plan::draw(1, HOUR, 5).terminals {
+            assert!(starts.is_sorted_by_key(|start| start.at));
+            assert!((0..5).all(|version| starts.iter().any(|start| start.version == version)));
+            assert!((0..4).all(|server| {
+                starts.iter().any(|start| matches!(start.action, Action::Get(which) if which == server))
+            }));
+            sessions += starts.iter().filter(|start| matches!(start.action, Action::Session { .. })).count();
+            let killed = starts.iter().filter(|start| start.killed_after.is_some()).count();
+            assert!((starts.len() / 8..starts.len() / 3).contains(&killed), "{killed} of {}", starts.len());
+        }
+        assert!(sessions > 300);
+    }
+
+    #[test]
+    fn no_answer_takes_so_long_that_an_agent_that_acts_at_once_could_not_be_in_time() {
+        for answer in Plan::draw(3, HOUR, 5).answers.concat() {
+            assert!(answer.spends && answer.before + answer.after <= Duration::from_secs(5), "{answer:?}");
+        }
+    }
+}
