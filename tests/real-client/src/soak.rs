@@ -19,7 +19,7 @@ use crate::refresher::Choice;
 use crate::report::Report;
 use crate::{Fallible, resources};
 use plan::{Plan, SERVERS, TERMINALS};
-use scripted_server::{Script, Server, Site};
+use scripted_server::{Entry, Script, Server, Site};
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -40,7 +40,8 @@ pub(crate) struct Soak {
 /// What everybody in it shares.
 struct World {
     person: Rc<Person>,
-    sites: Vec<Site>,
+    /// Each has an origin of its own: old clients look for the authorization server there and nowhere else.
+    servers: Vec<Server>,
     clients: Vec<Client>,
     plan: Plan,
     began: Instant,
@@ -54,6 +55,16 @@ struct World {
 impl World {
     fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// All requests to all servers in the order of arrival, each under its server's name.
+    fn log(&self) -> Vec<Entry> {
+        let mut log = Vec::new();
+        for (name, server) in SERVERS.iter().zip(&self.servers) {
+            log.extend(server.log().into_iter().map(|entry| Entry { site: (*name).to_owned(), ..entry }));
+        }
+        log.sort_by_key(|entry| entry.received_us);
+        log
     }
 
     /// Whether nothing more is begun.
@@ -70,8 +81,7 @@ fn now_us() -> u64 {
 impl Soak {
     /// Runs to the end and prints the table. The report says what did not hold.
     pub(crate) async fn run(self, machine: &Machine, choice: &Choice) -> Fallible<Report> {
-        let server = Server::start(Script::default())?;
-        let (world, person) = self.prepare(machine, &server).await?;
+        let (world, person) = self.prepare(machine).await?;
         println!(
             "{} servers without grace, {TERMINALS} terminals, {} s, seed {}, plan {}, {}",
             SERVERS.len(),
@@ -110,8 +120,8 @@ impl Soak {
             visits: &visits,
             logins: &logins,
             service: &service,
-            log: &server.log(),
-            revoked: server.families_revoked(),
+            log: &world.log(),
+            revoked: world.servers.iter().map(|server| server.families_revoked()).sum(),
             took: world.elapsed(),
             cpu: resources::cpu_of_children().saturating_sub(before),
         };
@@ -128,16 +138,20 @@ impl Soak {
     }
 
     /// The person has added the servers and logged in everywhere; nothing runs yet.
-    async fn prepare(&self, machine: &Machine, server: &Server) -> Fallible<(Rc<World>, logins::Person)> {
+    async fn prepare(&self, machine: &Machine) -> Fallible<(Rc<World>, logins::Person)> {
         let plan = Plan::draw(self.seed, self.length, self.clients.len());
-        let sites: Vec<Site> = SERVERS.iter().map(|name| server.add(name, Script::default())).collect();
-        for (site, answers) in sites.iter().zip(&plan.answers) {
-            site.set(|script| script.next = answers.iter().cloned().collect());
+        let mut servers = Vec::new();
+        for answers in &plan.answers {
+            servers.push(Server::start(Script {
+                next: answers.iter().cloned().collect(),
+                ..Script::default()
+            })?);
         }
-        let named: Vec<(&str, &Site)> = SERVERS.iter().copied().zip(&sites).collect();
+        let sites = servers.iter().map(|server| &**server);
+        let named: Vec<(&str, &Site)> = SERVERS.iter().copied().zip(sites).collect();
         let world = World {
             person: Rc::new(Person::with_servers(machine, &named).await?),
-            sites,
+            servers,
             clients: self.clients.clone(),
             plan,
             began: Instant::now(),

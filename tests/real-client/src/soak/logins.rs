@@ -20,6 +20,8 @@ const LOGIN_LIFETIME: Duration = Duration::from_secs(3600);
 pub(super) struct Logins {
     /// Entries that were replaced by one with little left.
     pub(super) seeded: usize,
+    /// Every login: the grant, when, and what its first access token had left.
+    pub(super) made: Vec<(String, u64, Duration)>,
     pub(super) losses: Vec<Loss>,
 }
 
@@ -88,12 +90,13 @@ impl Person {
     }
 
     fn look(&mut self, world: &World, server: usize, held: Option<&Held>) {
-        let (Some(view), Some(site)) = (self.views.get_mut(server), world.sites.get(server)) else { return };
+        let (Some(view), Some(site)) = (self.views.get_mut(server), world.servers.get(server)) else {
+            return;
+        };
         let state = held.map(|held| site.state_of(&held.refresh_token));
-        if let Some(held) = held.filter(|held| !held.client_id.is_empty()) {
+        if let (Some(TokenState::Current), Some(held)) = (state, held) {
+            // Of what comes later this may not be the client any more: some clients register anew after a refusal.
             view.client_id.clone_from(&held.client_id);
-        }
-        if state == Some(TokenState::Current) {
             view.bad_since = None;
         } else if view.bad_since.is_none() {
             view.bad_since = Some(world.elapsed());
@@ -136,12 +139,13 @@ impl Person {
 
     async fn log_in(&mut self, world: &World, server: usize, left: Duration) -> Fallible<()> {
         let (Some(view), Some(site), Some(name)) =
-            (self.views.get_mut(server), world.sites.get(server), SERVERS.get(server))
+            (self.views.get_mut(server), world.servers.get(server), SERVERS.get(server))
         else {
             return Ok(());
         };
         let grant = site.grant(left);
         store::log_in(&world.person, name, &grant).await?;
+        self.logins.made.push((grant.client_id.clone(), now_us(), left));
         view.client_id = grant.client_id;
         view.bad_since = None;
         Ok(())

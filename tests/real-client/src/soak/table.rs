@@ -114,6 +114,14 @@ impl Table<'_> {
         grants.dedup();
         let mut story = String::new();
         for grant in grants {
+            let logins = self.logins.made.iter().filter(|(client_id, ..)| client_id == grant);
+            for (_, at_us, left) in logins {
+                story.push_str(&format!(
+                    "{grant} stored at {} with {} s left\n",
+                    seconds(*at_us),
+                    left.as_secs()
+                ));
+            }
             for entry in verdict::refreshes_of(self.log, grant) {
                 story.push_str(&format!("{grant} {}\n", line(entry)));
             }
@@ -122,8 +130,11 @@ impl Table<'_> {
     }
 }
 
+fn seconds(us: u64) -> String {
+    format!("{:.3}", Duration::from_micros(us).as_secs_f64())
+}
+
 fn line(entry: &Entry) -> String {
-    let seconds = |us: u64| format!("{:.3}", std::time::Duration::from_micros(us).as_secs_f64());
     format!(
         "{} {} {} {:?} received {} decided {} finished {}",
         entry.site,

@@ -100,6 +100,14 @@ pub(super) fn cause(log: &[Entry], deaths: &Deaths, loss: &Loss) -> Cause {
     // A slow server may take the request of somebody who is dead after that of their successor.
     let killed = [spender, again].into_iter().flatten().find(|entry| is_cut(entry, deaths));
     match (killed, spender, again) {
+        // Both were on their way at the same time: whoever was killed then, this was enough.
+        (Some(_), Some(first), Some(again))
+            if Who::of(first) == Who::Client
+                && Who::of(again) == Who::Client
+                && first.finished_us.is_none_or(|finished| again.received_us < finished) =>
+        {
+            Cause::Twice(Who::Client, Who::Client)
+        }
         (Some(killed), _, _) => Cause::Killed(Who::of(killed)),
         (None, Some(first), Some(again)) => Cause::Twice(Who::of(first), Who::of(again)),
         (None, Some(first), None) => Cause::NotSaved(Who::of(first)),
@@ -245,6 +253,16 @@ mod tests {
             cause(&by_client, &deaths(&[], &[10_500_000]), &loss(11, 26)),
             Cause::NotSaved(Who::Client)
         );
+    }
+
+    #[test]
+    fn two_clients_at_the_same_time_need_no_death_to_lose_a_grant() {
+        let mut log =
+            [refresh(CLIENT, "rt_0", 10, Outcome::Fresh), refresh(CLIENT, "rt_0", 12, Outcome::Reuse)];
+        let deaths = deaths(&[10_300_000], &[]);
+        assert_eq!(cause(&log, &deaths, &loss(12, 27)), Cause::Killed(Who::Client));
+        log[1].received_us = 10_500_000;
+        assert_eq!(cause(&log, &deaths, &loss(12, 27)), Cause::Twice(Who::Client, Who::Client));
     }
 
     #[test]
