@@ -14,13 +14,14 @@ mod table;
 mod terminal;
 mod verdict;
 
-use crate::person::{Machine, Person, tail};
+use crate::person::{Machine, Person};
 use crate::refresher::Choice;
 use crate::report::Report;
 use crate::{Fallible, resources};
 use plan::{Plan, SERVERS, TERMINALS};
 use scripted_server::{Entry, Script, Server, Site};
 use std::cell::Cell;
+use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -120,6 +121,7 @@ impl Soak {
             visits: &visits,
             logins: &logins,
             service: &service,
+            kills_drawn: world.plan.daemon_kills.len(),
             log: &world.log(),
             revoked: world.servers.iter().map(|server| server.families_revoked()).sum(),
             took: world.elapsed(),
@@ -127,12 +129,12 @@ impl Soak {
         };
         print!("{table}");
         let report = table.report(matches!(choice, Choice::Agent(_)));
+        if matches!(choice, Choice::Agent(_)) {
+            // What nobody could prevent is worth a look, too.
+            print!("{}", table.story());
+        }
         if matches!(choice, Choice::Agent(_)) && !report.unmet().is_empty() {
-            println!(
-                "{}\nthe agent's log ends with\n{}",
-                table.story(),
-                tail(&world.person.log("agent.log"))
-            );
+            print!("{}", fs::read_to_string(world.person.log("agent.log"))?);
         }
         Ok(report)
     }

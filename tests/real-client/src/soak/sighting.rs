@@ -39,10 +39,19 @@ impl Sighting {
             about = name.or(about);
             let is_verdict = name.is_some() || line.trim_start().starts_with("Status:");
             if let (Some(name), true, Some(status)) = (about, is_verdict, status_in(line)) {
-                sighting.servers.push(((*name).to_owned(), status));
+                sighting.note(name, status);
             }
         }
         sighting
+    }
+
+    /// A session says it anew with each prompt: only what it did not know yet is replaced.
+    fn note(&mut self, name: &str, status: Status) {
+        match self.servers.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) if *known == Status::Pending => *known = status,
+            Some(_) => {}
+            None => self.servers.push((name.to_owned(), status)),
+        }
     }
 
     fn read_event(&mut self, event: &Value, servers: &[&str]) {
@@ -52,7 +61,7 @@ impl Sighting {
                 for server in known.into_iter().flatten() {
                     let text = |member: &str| server.get(member).and_then(Value::as_str).unwrap_or_default();
                     if servers.contains(&text("name")) {
-                        self.servers.push((text("name").to_owned(), session_status(text("status"))));
+                        self.note(text("name"), session_status(text("status")));
                     }
                 }
             }
@@ -109,6 +118,7 @@ fn session_status(status: &str) -> Status {
 mod tests {
     use super::*;
     use Status::{Connected, Failed, NeedsAuthentication, Pending};
+    use serde_json::json;
 
     const SERVERS: &[&str] = &["north", "east"];
 
@@ -141,6 +151,16 @@ mod tests {
         let sighting = Sighting::read(said, SERVERS);
         assert_eq!(sighting.servers, [("north".into(), NeedsAuthentication), ("east".into(), Pending)]);
         assert_eq!((sighting.answered, sighting.errors), (1, vec!["\"no\"".to_owned()]));
+    }
+
+    #[test]
+    fn what_a_session_knows_later_replaces_what_it_did_not_know_and_nothing_else() {
+        let said = |status: &str| {
+            json!({"type": "system", "mcp_servers": [{"name": "north", "status": status}]}).to_string()
+        };
+        let read = |first: &str, second: &str| servers(&format!("{}\n{}", said(first), said(second)));
+        assert_eq!(read("pending", "connected"), [("north".into(), Connected)]);
+        assert_eq!(read("needs-auth", "connected"), [("north".into(), NeedsAuthentication)]);
     }
 
     #[test]
