@@ -5,11 +5,13 @@
 //! loses the grant. Then the person logs in again, and it is counted.
 
 mod dice;
+mod findings;
 mod logins;
 mod plan;
 mod service;
 mod sighting;
 mod store;
+mod story;
 mod table;
 mod terminal;
 mod verdict;
@@ -18,6 +20,7 @@ use crate::person::{Machine, Person};
 use crate::refresher::Choice;
 use crate::report::Report;
 use crate::{Fallible, resources};
+use findings::Findings;
 use plan::{Plan, SERVERS, TERMINALS};
 use scripted_server::{Entry, Script, Server, Site};
 use std::cell::Cell;
@@ -25,7 +28,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
-use table::Table;
 use tokio::task::JoinSet;
 
 /// A client that may be started: its version, and where it is.
@@ -80,7 +82,7 @@ fn now_us() -> u64 {
 }
 
 impl Soak {
-    /// Runs to the end and prints the table. The report says what did not hold.
+    /// Runs to the end and prints the findings. The report says what did not hold.
     pub(crate) async fn run(self, machine: &Machine, choice: &Choice) -> Fallible<Report> {
         let (world, person) = self.prepare(machine).await?;
         println!(
@@ -116,7 +118,7 @@ impl Soak {
         let service = service::run(&world, choice, || !world.settled.get());
         let (visits, logins, service) = tokio::try_join!(clients, logins, service)?;
 
-        let table = Table {
+        let findings = Findings {
             clients: &self.clients,
             visits: &visits,
             logins: &logins,
@@ -127,11 +129,14 @@ impl Soak {
             took: world.elapsed(),
             cpu: resources::cpu_of_children().saturating_sub(before),
         };
-        print!("{table}");
-        let report = table.report(matches!(choice, Choice::Agent(_)));
+        print!("{findings}");
+        if let Some(why) = findings.proves_nothing() {
+            return Err(format!("the soak proves nothing: {why}").into());
+        }
+        let report = findings.report(matches!(choice, Choice::Agent(_)));
         if matches!(choice, Choice::Agent(_)) {
             // What nobody could prevent is worth a look, too.
-            print!("{}", table.story());
+            print!("{}", findings.story());
         }
         if matches!(choice, Choice::Agent(_)) && !report.unmet().is_empty() {
             print!("{}", fs::read_to_string(world.person.log("agent.log"))?);

@@ -22,6 +22,8 @@ pub(super) struct Logins {
     pub(super) seeded: usize,
     /// Every login: the grant, when, and what its first access token had left.
     pub(super) made: Vec<(String, u64, Duration)>,
+    /// Logins after which the store held an older grant again: somebody wrote what they had read before.
+    pub(super) undone: usize,
     pub(super) losses: Vec<Loss>,
 }
 
@@ -50,6 +52,11 @@ fn decide(bad_for: Option<Duration>, is_seed_due: bool) -> Step {
 #[derive(Clone, Debug, Default)]
 struct View {
     seeded: usize,
+    /// The grant of the last login.
+    login: String,
+    /// Whether the store has held an older one since.
+    undone: bool,
+    /// The grant that was last seen to work.
     client_id: String,
     bad_since: Option<Duration>,
     bad_since_us: u64,
@@ -98,6 +105,10 @@ impl Person {
             // Of what comes later this may not be the client any more: some clients register anew after a refusal.
             view.client_id.clone_from(&held.client_id);
             view.bad_since = None;
+            if held.client_id != view.login && !view.undone {
+                view.undone = true;
+                self.logins.undone += 1;
+            }
         } else if view.bad_since.is_none() {
             view.bad_since = Some(world.elapsed());
             view.bad_since_us = now_us();
@@ -146,6 +157,8 @@ impl Person {
         let grant = site.grant(left);
         store::log_in(&world.person, name, &grant).await?;
         self.logins.made.push((grant.client_id.clone(), now_us(), left));
+        view.login.clone_from(&grant.client_id);
+        view.undone = false;
         view.client_id = grant.client_id;
         view.bad_since = None;
         Ok(())

@@ -64,15 +64,16 @@ impl Plan {
     pub(super) fn draw(seed: u64, length: Duration, versions: usize) -> Self {
         let storms = storms(&mut Dice::of(seed, "storms"), length);
         let server = |what: &str, name: &str| Dice::of(seed, &format!("{what} of {name}"));
+        let seeds: Vec<_> = SERVERS.iter().map(|name| seeds(&mut server("seeds", name), length)).collect();
         Self {
-            seeds: SERVERS.iter().map(|name| seeds(&mut server("seeds", name), length)).collect(),
             terminals: (0..TERMINALS)
                 .map(|number| {
                     starts(&mut Dice::of(seed, &format!("terminal {number}")), length, &storms, versions)
                 })
                 .collect(),
-            daemon_kills: moments(&mut Dice::of(seed, "daemon"), length, 30.0, 150.0),
+            daemon_kills: daemon_kills(&mut Dice::of(seed, "daemon"), length, &seeds),
             answers: SERVERS.iter().map(|name| answers(&mut server("answers", name), length)).collect(),
+            seeds,
         }
     }
 
@@ -106,6 +107,21 @@ fn seeds(dice: &mut Dice, length: Duration) -> Vec<Seed> {
         at += left - CLIENT_WINDOW + dice.seconds(10.0, 40.0);
     }
     seeds
+}
+
+/// One in three right after an entry was replaced, when a daemon is in the middle of its work; the others at any time.
+fn daemon_kills(dice: &mut Dice, length: Duration, seeds: &[Vec<Seed>]) -> Vec<Duration> {
+    let moment = |at: Duration, dice: &mut Dice| {
+        let next = seeds.iter().flatten().map(|seed| seed.at).filter(|seed| *seed >= at).min();
+        match (dice.chance(1.0 / 3.0), next) {
+            (true, Some(next)) => next + dice.seconds(0.2, 3.0),
+            _ => at,
+        }
+    };
+    let mut kills: Vec<Duration> =
+        moments(dice, length, 30.0, 150.0).into_iter().map(|at| moment(at, dice)).collect();
+    kills.sort();
+    kills
 }
 
 /// When a window manager restores all terminals at once.
@@ -189,6 +205,18 @@ mod tests {
             assert!((starts.len() / 8..starts.len() / 3).contains(&killed), "{killed} of {}", starts.len());
         }
         assert!(sessions > 300);
+    }
+
+    #[test]
+    fn the_daemon_is_killed_at_any_time_and_again_and_again_while_it_works() {
+        let plan = Plan::draw(1, HOUR, 5);
+        let is_after_a_seed = |kill: &&Duration| {
+            let mut since = plan.seeds.iter().flatten().filter_map(|seed| kill.checked_sub(seed.at));
+            since.any(|since| since <= Duration::from_secs(3))
+        };
+        let busy = plan.daemon_kills.iter().filter(is_after_a_seed).count();
+        assert!(plan.daemon_kills.is_sorted() && plan.daemon_kills.len() > 30);
+        assert!((8..25).contains(&busy), "{busy} of {}", plan.daemon_kills.len());
     }
 
     #[test]
