@@ -1,0 +1,62 @@
+//! Documents of a wanted size, with logins that have expired.
+
+use crate::Fallible;
+use scripted_server::{Answer, Grant, Script, Server, credentials_json};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Servers, each on a port of its own, and the logins to them.
+pub(crate) struct Logins {
+    pub(crate) servers: Vec<Server>,
+    grants: Vec<(String, Grant)>,
+}
+
+impl Logins {
+    /// So many logins whose access tokens are good for `left`, dealt out over so many servers that take `wait` for an answer.
+    pub(crate) fn expired(entries: usize, servers: usize, wait: Duration) -> std::io::Result<Self> {
+        let script = || Script { answer: Answer::default().after(wait), ..Script::default() };
+        let servers: Vec<_> = (0..servers.max(1)).map(|_| Server::start(script())).collect::<Result<_, _>>()?;
+        let grants = (0..entries)
+            .zip(servers.iter().cycle())
+            .map(|(number, server)| (format!("lab-{number:04}"), server.grant(Duration::ZERO)))
+            .collect();
+        Ok(Self { servers, grants })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.grants.len()
+    }
+
+    /// The document with all of them, filled up to `size` bytes where it has fewer by members that the daemon does not know.
+    pub(crate) fn document(&self, size: usize) -> Fallible<String> {
+        let plain = credentials_json(self.grants.iter().map(|(name, grant)| (name.as_str(), grant)));
+        padded(&plain, size)
+    }
+
+    pub(crate) fn fresh(&self) -> usize {
+        self.servers.iter().map(|server| server.refreshes()).sum()
+    }
+}
+
+
+/// Fills a document up: as many small objects as it takes, since those cost a reader most.
+pub(crate) fn padded(document: &str, size: usize) -> Fallible<String> {
+    let mut value: Value = serde_json::from_str(document)?;
+    let filler = |number: usize| json!({"number": number, "words": ["made", "up"], "long": "x".repeat(180)});
+    let each = filler(1_000_000).to_string().len() + 1;
+    let missing = size.saturating_sub(document.len());
+    let padding: Vec<_> = (0..missing / each).map(|number| filler(1_000_000 + number)).collect();
+    if let (Some(members), false) = (value.as_object_mut(), padding.is_empty()) {
+        members.insert("padding".to_owned(), Value::Array(padding));
+    }
+    Ok(value.to_string())
+}
+
+/// How many entries of a document are good for longer than a minute from now.
+pub(crate) fn fresh_in(document: &[u8]) -> usize {
+    let Ok(value) = serde_json::from_slice::<Value>(document) else { return 0 };
+    let soon = crate::now_us() / 1000 + 60_000;
+    let entries = value.get("mcpOAuth").and_then(Value::as_object);
+    let ends = |entry: &Value| entry.get("expiresAt").and_then(Value::as_u64).unwrap_or(0);
+    entries.map_or(0, |entries| entries.values().filter(|entry| ends(entry) > soon).count())
+}

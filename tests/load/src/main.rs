@@ -1,0 +1,95 @@
+//! Measures the real daemon under load, against scripted servers on loopback. Linux only: it reads `/proc` and inotify.
+//!
+//! - `load storm [quick|entries|size|draw]`: many expired entries at once. Without a word a short run; `draw` runs everything and draws
+//!   `docs/performance-entries.svg` and `docs/performance-document.svg`.
+//! - `load transaction [TIMES]`: one refresh after the other, in parts, beside the bare writes that it cannot do without.
+//! - `load change [SECONDS]`: how soon an outside write is planned for, and what a store costs that changes ten times a second.
+//!
+//! The daemon is `$MCP_REFRESHD`, else the one that was built beside this program. Times are reported and never judged: machines differ.
+#![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
+
+
+
+mod document;
+mod growth;
+mod home;
+mod picture;
+mod process;
+mod storm;
+
+
+mod watch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+/// Errors here are told to people and to nobody else.
+type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let word = |number: usize| words.get(number).map(String::as_str);
+    let measured = match word(0) {
+        Some("storm") => program().and_then(|program| storm::run(&program, word(1).unwrap_or("quick"))),
+        _ => Err("usage: load storm [quick|entries|size|draw] | transaction [TIMES] | change [SECONDS]".into()),
+    };
+    match measured {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn number(word: Option<&str>, usual: usize) -> usize {
+    word.and_then(|word| word.parse().ok()).unwrap_or(usual)
+}
+
+/// The daemon: `$MCP_REFRESHD`, else the one that was built beside this program.
+fn program() -> Fallible<PathBuf> {
+    let program = match std::env::var_os("MCP_REFRESHD") {
+        Some(program) => PathBuf::from(program),
+        None => std::env::current_exe()?.with_file_name("mcp-refreshd"),
+    };
+    program.canonicalize().map_err(|error| {
+        format!("{}: {error}; build it: cargo build --release -p mcp-refreshd", program.display()).into()
+    })
+}
+
+/// Wall clock in microseconds since the epoch, as the scripted servers note it.
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// From one moment to a later one.
+fn between(from_us: u64, to_us: u64) -> Duration {
+    Duration::from_micros(to_us.saturating_sub(from_us))
+}
+
+/// In milliseconds, to be printed.
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+/// Some durations in order.
+struct Sorted(Vec<Duration>);
+
+impl Sorted {
+    fn new(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
+    /// The value that so many thousandths are not above.
+    fn at(&self, thousandths: usize) -> Duration {
+        let number = (self.0.len() * thousandths / 1000).min(self.0.len().saturating_sub(1));
+        self.0.get(number).copied().unwrap_or_default()
+    }
+
+    fn median(&self) -> Duration {
+        self.at(500)
+    }
+}
