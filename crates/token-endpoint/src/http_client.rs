@@ -1,3 +1,4 @@
+use crate::lookups::Lookups;
 use crate::{RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, tls};
 use http::header;
 use reqwest::{NoProxy, Proxy, redirect, retry};
@@ -61,6 +62,7 @@ pub struct Http {
     direct: reqwest::Client,
     limits: Limits,
     has_roots: bool,
+    lookups: Lookups,
 }
 
 impl fmt::Debug for Http {
@@ -106,7 +108,13 @@ impl Http {
                 built(client().proxy(proxy.no_proxy(NoProxy::from_env())))?
             }
         };
-        Ok(Self { proxied, direct, limits: options.limits, has_roots: tls.has_roots })
+        Ok(Self {
+            proxied,
+            direct,
+            limits: options.limits,
+            has_roots: tls.has_roots,
+            lookups: Lookups::default(),
+        })
     }
 
     /// Sends the request once and hands the whole answer back as it came, whatever its status.
@@ -121,11 +129,11 @@ impl Http {
         self.execute(request).await
     }
 
-    /// One GET for metadata.
+    /// One GET for metadata, shared with others that ask for the same at the same time.
     pub(crate) async fn get(&self, url: &Url) -> Result<RawAnswer, SendError> {
         let mut request = reqwest::Request::new(http::Method::GET, url.clone());
         request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("application/json"));
-        self.execute(request).await
+        self.lookups.answer(url, self.execute(request)).await
     }
 
     /// The time one request may take.
