@@ -1,6 +1,7 @@
-use crate::document::{Member, Object, describe, range_with_comma};
+use crate::document::{Member, Object, describe, span_in};
 use crate::storage_folder::NEEDS_AUTH;
 use crate::{FileSystem, OsFileSystem};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -78,16 +79,29 @@ impl<F: FileSystem> NeedsAuthCache<F> {
     /// # Errors
     /// The file could not be read or replaced, or is not what the client writes; then it is as it was.
     pub fn remove(&self, server_name: &str) -> Result<bool, NeedsAuthError> {
+        self.remove_all(&BTreeSet::from([server_name])).map(|removed| !removed.is_empty())
+    }
+
+    /// The same for several names, in one write; gives those that were in.
+    ///
+    /// # Errors
+    /// As [`remove`](Self::remove).
+    pub fn remove_all(&self, server_names: &BTreeSet<&str>) -> Result<BTreeSet<String>, NeedsAuthError> {
+        if server_names.is_empty() {
+            return Ok(BTreeSet::new());
+        }
         let path = match self.files.resolve(&self.path) {
             Ok(path) => path,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
             Err(error) => return Err(self.io(error)),
         };
         for _ in 0..TRIES {
-            let Some(Content { bytes, mode }) = self.read(&path)? else { return Ok(false) };
-            let Some(rest) = self.without(&bytes, server_name)? else { return Ok(false) };
-            if self.replace(&path, &bytes, rest.as_bytes(), mode).map_err(|error| self.io(error))? {
-                return Ok(true);
+            let Some(Content { bytes, mode }) = self.read(&path)? else { return Ok(BTreeSet::new()) };
+            let (rest, removed) = self.without(&bytes, server_names)?;
+            if removed.is_empty()
+                || self.replace(&path, &bytes, rest.as_bytes(), mode).map_err(|error| self.io(error))?
+            {
+                return Ok(removed);
             }
         }
         Err(NeedsAuthError::Busy { path: self.path.clone() })
@@ -112,22 +126,33 @@ impl<F: FileSystem> NeedsAuthCache<F> {
         swapped
     }
 
-    /// The text without this member; `None` when it has none.
-    fn without(&self, bytes: &[u8], server_name: &str) -> Result<Option<String>, NeedsAuthError> {
-        let mut rest: Option<String> = None;
-        loop {
-            let text = rest.as_deref().map_or(bytes, str::as_bytes);
-            let object = self.object(text)?;
-            let Some(number) = object.members.iter().position(|member| member.key == server_name) else {
-                return Ok(rest);
-            };
-            let whole = std::str::from_utf8(text).map_err(|_| self.odd("not UTF-8"))?;
-            let mut shorter = whole.to_owned();
-            if let Some(range) = range_with_comma(whole, &object, number) {
-                shorter.replace_range(range, "");
-            }
-            rest = Some(shorter);
+    /// The text without these members, and which of them were in it.
+    fn without(
+        &self,
+        bytes: &[u8],
+        names: &BTreeSet<&str>,
+    ) -> Result<(String, BTreeSet<String>), NeedsAuthError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| self.odd("not UTF-8"))?;
+        let members = self.object(bytes)?.members;
+        let goes = |member: &Member<'_>| names.contains(&*member.key);
+        let removed =
+            members.iter().filter(|member| goes(member)).map(|member| member.key.clone().into_owned());
+        let removed: BTreeSet<String> = removed.collect();
+        let begins = |number: usize| members.get(number).map(|member| span_in(text, member.raw_key).start);
+        let ends = |number: usize| members.get(number).map(|member| span_in(text, member.value).end);
+        // Each goes up to the next one, its comma included; those at the end from the last that stays, its comma included.
+        let last_kept = members.iter().rposition(|member| !goes(member));
+        let in_front =
+            members.iter().take(last_kept.unwrap_or(0)).enumerate().filter(|(_, member)| goes(member));
+        let mut cuts: Vec<_> = in_front.map(|(number, _)| (begins(number), begins(number + 1))).collect();
+        cuts.push((last_kept.map_or(begins(0), ends), ends(members.len().saturating_sub(1))));
+        let (mut rest, mut from) = (String::with_capacity(text.len()), 0);
+        for (start, end) in cuts.into_iter().filter_map(|(start, end)| Some((start?, end?))) {
+            rest.push_str(text.get(from..start).unwrap_or_default());
+            from = end;
         }
+        rest.push_str(text.get(from..).unwrap_or_default());
+        Ok((rest, removed))
     }
 
     fn read(&self, path: &Path) -> Result<Option<Content>, NeedsAuthError> {
