@@ -1,8 +1,8 @@
 //! Group commit: entries that are ready together go into one write of the document.
 //!
 //! Each round reads the document once, lets every waiting entry decide against what it reads, splices all changes in one pass,
-//! and publishes the result under the storage lock. What arrives during a round goes into the next one, so that a storm of
-//! N refreshes costs a few writes.
+//! and publishes the result under the storage lock. What arrives during a round goes into the next one, and the pairs of expired
+//! entries wait a moment for answers that are on their way, so that a storm of N refreshes costs a few writes.
 
 use crate::compare::WriteDecision;
 use crate::shared::Shared;
@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// How long the storage lock is waited for; whoever holds it holds it for one write.
@@ -22,6 +22,10 @@ const HALF_WRITTEN: Duration = Duration::from_secs(1);
 const HALF_WRITTEN_PAUSE: Duration = Duration::from_millis(50);
 /// Every lost comparison means that somebody else wrote; nobody writes this often.
 const ROUNDS: u32 = 20;
+
+/// How long a pair waits for others. Only where the entry it belongs to has expired: nobody can use what the store holds for it, and
+/// whoever wants to refresh it finds its lock taken.
+const GATHERING: Duration = Duration::from_millis(50);
 
 /// What an entry decides against the document as it is.
 pub(crate) type Decide = Box<dyn Fn(Option<&Seen>) -> Decided>;
@@ -40,42 +44,98 @@ pub(crate) struct NotSaved {
     pub(crate) why: String,
 }
 
+/// What is to be saved.
+pub(crate) struct Wish {
+    pub(crate) key: EntryKey,
+    pub(crate) decide: Decide,
+    /// The entry has expired: it may wait for others.
+    pub(crate) expired: bool,
+    /// The server that is good again, and is to be taken out of the client's list of servers to skip.
+    pub(crate) repaired: Option<String>,
+}
+
+impl Wish {
+    /// Saved at once, and nothing else.
+    pub(crate) fn now(key: EntryKey, decide: Decide) -> Self {
+        Self { key, decide, expired: false, repaired: None }
+    }
+}
+
+/// What became of a wish.
+pub(crate) struct Saved {
+    pub(crate) decision: WriteDecision,
+    /// Whether the repaired server was on the client's list, or why it may be still.
+    pub(crate) unflagged: Result<bool, String>,
+}
+
 struct Waiting {
-    key: EntryKey,
-    decide: Decide,
-    reply: oneshot::Sender<Result<WriteDecision, NotSaved>>,
+    wish: Wish,
+    reply: oneshot::Sender<Result<Saved, NotSaved>>,
 }
 
 #[derive(Default)]
 pub(crate) struct Committer {
     waiting: RefCell<Vec<Waiting>>,
     running: Cell<bool>,
+    /// Requests on the wire, whose answers will want to be saved.
+    awaited: Cell<usize>,
+    /// Rings when somebody begins to wait here, and when an answer came.
+    news: Notify,
+}
+
+/// A request on the wire, until it is dropped.
+pub(crate) struct Awaited<'a>(&'a Committer);
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.0.awaited.set(self.0.awaited.get().saturating_sub(1));
+        self.0.news.notify_one();
+    }
 }
 
 impl Committer {
+    /// To be held while an answer is waited for.
+    pub(crate) fn await_answer(&self) -> Awaited<'_> {
+        self.awaited.set(self.awaited.get() + 1);
+        Awaited(self)
+    }
+
+    /// Waits for answers that are on their way, where everything that waits here can wait.
+    async fn gather(&self) {
+        let can_wait = || {
+            let waiting = self.waiting.borrow();
+            !waiting.is_empty() && waiting.iter().all(|waiting| waiting.wish.expired)
+        };
+        let others = async {
+            while self.awaited.get() > 0 && can_wait() {
+                self.news.notified().await;
+            }
+        };
+        // Whoever is slower than that is not waited for.
+        let _ = tokio::time::timeout(GATHERING, others).await;
+    }
+
     /// Everything that waits, but one change per entry.
     fn next_batch(&self) -> Vec<Waiting> {
         let mut keys = BTreeSet::new();
         let (batch, rest) =
-            self.waiting.take().into_iter().partition(|waiting| keys.insert(waiting.key.clone()));
+            self.waiting.take().into_iter().partition(|waiting| keys.insert(waiting.wish.key.clone()));
         self.waiting.replace(rest);
         batch
     }
 }
 
 /// Saves one entry, together with whatever else is waiting. When it returns, the change is visible and durable.
-pub(crate) async fn commit<P: Partners>(
-    shared: &Rc<Shared<P>>,
-    key: EntryKey,
-    decide: Decide,
-) -> Result<WriteDecision, NotSaved> {
+pub(crate) async fn commit<P: Partners>(shared: &Rc<Shared<P>>, wish: Wish) -> Result<Saved, NotSaved> {
     let (reply, answer) = oneshot::channel();
     let committer = &shared.committer;
-    committer.waiting.borrow_mut().push(Waiting { key, decide, reply });
+    committer.waiting.borrow_mut().push(Waiting { wish, reply });
+    committer.news.notify_one();
     if !committer.running.replace(true) {
         let shared = Rc::clone(shared);
         tokio::task::spawn_local(async move {
             loop {
+                shared.committer.gather().await;
                 let batch = shared.committer.next_batch();
                 if batch.is_empty() {
                     break;
@@ -92,9 +152,15 @@ async fn write<P: Partners>(shared: &Shared<P>, batch: Vec<Waiting>) {
     let mut answers = Vec::new();
     match rounds(shared, &batch, &mut answers).await {
         Ok(()) => {
-            for (waiting, answer) in batch.into_iter().zip(answers) {
+            let unflagged = unflag(shared, &batch, &answers);
+            for (Waiting { wish, reply }, answer) in batch.into_iter().zip(answers) {
+                let unflagged = match (&wish.repaired, &unflagged) {
+                    (Some(name), Ok(removed)) => Ok(removed.contains(name)),
+                    (Some(_), Err(why)) => Err(why.clone()),
+                    (None, _) => Ok(false),
+                };
                 // A transaction that is gone needs no answer; its pair is saved.
-                let _ = waiting.reply.send(answer);
+                let _ = reply.send(answer.map(|decision| Saved { decision, unflagged }));
             }
         }
         Err(error) => {
@@ -136,7 +202,7 @@ async fn rounds<P: Partners>(
         let mut changes = Vec::new();
         answers.clear();
         for waiting in batch {
-            answers.push(decide(&document, waiting, &mut changes));
+            answers.push(decide(&document, &waiting.wish, &mut changes));
         }
         if changes.is_empty() {
             return Ok(());
@@ -172,21 +238,39 @@ async fn rounds<P: Partners>(
     )))
 }
 
+/// Step 8: new sessions skip a flagged server for 15 minutes, however good its token is (measured). All of a write at once.
+fn unflag<P: Partners>(
+    shared: &Shared<P>,
+    batch: &[Waiting],
+    answers: &[Result<WriteDecision, NotSaved>],
+) -> Result<BTreeSet<String>, String> {
+    let good = |answer: &Result<WriteDecision, NotSaved>| {
+        matches!(answer, Ok(WriteDecision::Write | WriteDecision::Repair | WriteDecision::AlreadyThere))
+    };
+    let repaired: BTreeSet<&str> = batch
+        .iter()
+        .zip(answers)
+        .filter(|(_, answer)| good(answer))
+        .filter_map(|(waiting, _)| waiting.wish.repaired.as_deref())
+        .collect();
+    shared.needs_auth.remove_all(&repaired).map_err(|error| error.to_string())
+}
+
 /// One entry's decision against the document as it is.
 fn decide(
     document: &Document<'_>,
-    waiting: &Waiting,
+    wish: &Wish,
     changes: &mut Vec<(EntryKey, Change)>,
 ) -> Result<WriteDecision, NotSaved> {
-    let seen = document.entry(&waiting.key).cloned().map(Seen::new);
-    if seen.is_none() && document.raw_entry(&waiting.key).is_some() {
+    let seen = document.entry(&wish.key).cloned().map(Seen::new);
+    if seen.is_none() && document.raw_entry(&wish.key).is_some() {
         let why = format!(
             "entry `{}` now has a form that is not understood and is left alone; mend it or log in again",
-            waiting.key
+            wish.key
         );
         return Err(NotSaved { why });
     }
-    let decided = (waiting.decide)(seen.as_ref());
-    changes.extend(decided.change.map(|change| (waiting.key.clone(), change)));
+    let decided = (wish.decide)(seen.as_ref());
+    changes.extend(decided.change.map(|change| (wish.key.clone(), change)));
     Ok(decided.decision)
 }

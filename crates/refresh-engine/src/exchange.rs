@@ -4,6 +4,7 @@ use crate::compare::Expected;
 use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::journal::{HealMembers, Intent, TransactionId};
 use crate::judge::judge;
+use crate::reading::{Reading, read_entry};
 use crate::record::{Outcome, Retry};
 use crate::shared::Shared;
 use crate::{Endpoint, Event, Now, Partners, Seen};
@@ -31,7 +32,7 @@ pub(crate) struct Exchange<'a, P: Partners> {
     /// What is presented: the same, or the remembered entry where a wipe is healed.
     pub(crate) presented: &'a Seen,
     pub(crate) expected: Expected,
-    pub(crate) snapshot_size: usize,
+    pub(crate) document_size: usize,
     pub(crate) heal: Option<Box<HealMembers>>,
     pub(crate) metadata: &'a Metadata,
     pub(crate) lock: &'a RefreshLock<P::Files>,
@@ -58,7 +59,7 @@ impl<P: Partners> Exchange<'_, P> {
 
     /// Step 4: room for the new document and for the answer, and a durable intent. Nothing was sent when this fails.
     pub(crate) async fn prepare(&mut self) -> Result<(), Ended> {
-        let size = self.snapshot_size + ROOM_PER_TRANSACTION * self.shared.in_flight.get();
+        let size = self.document_size + ROOM_PER_TRANSACTION * self.shared.in_flight.get();
         let prepared = match self.shared.store.reserve(size).await {
             Ok(()) => match self.shared.journal.intend(self.intent()) {
                 Ok(id) => {
@@ -121,7 +122,10 @@ impl<P: Partners> Exchange<'_, P> {
         let sent_at = self.shared.now();
         self.shared.change_record(&self.seen.entry.key, |record| record.sent_at = Some(sent_at.wall));
         let request = request(self.presented, self.metadata, shape);
-        match self.shared.endpoint.send(&request).await {
+        let awaited = self.shared.committer.await_answer();
+        let answer = self.shared.endpoint.send(&request).await;
+        drop(awaited);
+        match answer {
             Ok(raw) => {
                 if let Some(id) = self.id
                     && let Err(error) = self.shared.journal.answer(id, sent_at.wall, &raw)
@@ -151,9 +155,9 @@ impl<P: Partners> Exchange<'_, P> {
 
     /// True where the store no longer holds what was presented: somebody else refreshed, logged in or removed the entry.
     async fn replaced(&self) -> bool {
-        match self.shared.read_entry(&self.seen.entry.key).await {
-            Ok((_, Some(found))) => Expected::of(&found) != self.expected,
-            Ok((_, None)) => true,
+        match read_entry(self.shared, &self.seen.entry.key).await {
+            Ok(Reading { seen: Some(found), .. }) => Expected::of(&found) != self.expected,
+            Ok(Reading { seen: None, .. }) => true,
             Err(_) => false,
         }
     }

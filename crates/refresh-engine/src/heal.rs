@@ -1,6 +1,6 @@
 //! Puts right what other programs broke, without a request.
 
-use crate::commit::{Decided, commit};
+use crate::commit::{Decided, Wish, commit};
 use crate::compare::{Expected, WriteDecision};
 use crate::record::Retry;
 use crate::shared::Shared;
@@ -71,8 +71,8 @@ async fn overwrite<P: Partners>(
         }
         Some(_) => Decided { decision: WriteDecision::Superseded, change: None },
     });
-    match commit(shared, key.clone(), decide).await {
-        Ok(decision) => decision == WriteDecision::Write,
+    match commit(shared, Wish::now(key.clone(), decide)).await {
+        Ok(saved) => saved.decision == WriteDecision::Write,
         Err(error) => {
             shared.state_trouble(&error);
             false

@@ -1,5 +1,6 @@
 //! The keeper of one store: looks, plans, starts transactions, sleeps.
 
+mod allowance;
 mod rounds;
 mod starts;
 
@@ -7,9 +8,11 @@ use crate::commit::Committer;
 use crate::ended::Ended;
 use crate::journal::{Journal, Unfinished};
 use crate::plan::Need;
+use crate::reading::Reader;
 use crate::report::StoreReport;
 use crate::shared::Shared;
 use crate::{Partners, Policy, Records};
+use allowance::Allowance;
 use claude_store::NeedsAuthCache;
 use rounds::{FIRST_REREAD, Inner};
 use std::cell::{Cell, RefCell};
@@ -90,6 +93,7 @@ impl<P: Partners> Keeper<P> {
             journal,
             needs_auth,
             committer: Committer::default(),
+            reader: Reader::default(),
             tracked: RefCell::default(),
             superseded: RefCell::default(),
             vanished: RefCell::default(),
@@ -101,6 +105,7 @@ impl<P: Partners> Keeper<P> {
             shared,
             mode,
             changed: Notify::new(),
+            allowance: Allowance::new(),
             version: Cell::new(None),
             unreadable: RefCell::new(None),
             reread: Cell::new(FIRST_REREAD),

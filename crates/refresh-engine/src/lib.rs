@@ -35,6 +35,7 @@ mod metadata;
 mod partners;
 mod plan;
 mod policy;
+mod reading;
 mod record;
 mod records;
 mod replay;

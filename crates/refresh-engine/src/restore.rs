@@ -1,6 +1,6 @@
 //! Puts entries back that vanished together, at a person's word.
 
-use crate::commit::{Decided, commit};
+use crate::commit::{Decided, Saved, Wish, commit};
 use crate::compare::WriteDecision;
 use crate::heal::tokens_of;
 use crate::memory::Vanished;
@@ -30,8 +30,8 @@ pub(crate) async fn restore<P: Partners>(shared: &Rc<Shared<P>>) -> Vec<String> 
             },
             Some(_) => Decided { decision: WriteDecision::Superseded, change: None },
         });
-        match commit(shared, key.clone(), decide).await {
-            Ok(WriteDecision::Write) => {
+        match commit(shared, Wish::now(key.clone(), decide)).await {
+            Ok(Saved { decision: WriteDecision::Write, .. }) => {
                 shared.vanished.borrow_mut().remove(key);
                 let now = seen.refresh.map(|refresh| refresh.fingerprint());
                 shared.tell(

@@ -1,6 +1,6 @@
 //! Steps 7 to 9 of a transaction: a pair was obtained, and now it must not be lost.
 
-use crate::commit::{Decide, Decided, commit};
+use crate::commit::{Decide, Decided, Saved, Wish, commit};
 use crate::compare::{Expected, Obtained, WriteDecision, decide_write};
 use crate::ended::Ended;
 use crate::journal::{HealMembers, TransactionId};
@@ -8,6 +8,7 @@ use crate::record::{Outcome, Record};
 use crate::shared::{Shared, Superseded};
 use crate::{Event, Now, Partners, Seen, Verdict, later};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
+use jiff::SignedDuration;
 use oauth_secret::{RefreshToken, TokenDigest};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -71,6 +72,12 @@ impl Obtainment {
         }
     }
 
+    /// Whether the access token had ended when the request was sent: what the store holds is of use to nobody.
+    fn had_expired(&self, record: &Record) -> bool {
+        self.heal.is_none()
+            && self.before.left(self.sent_at, record).is_some_and(|left| left <= SignedDuration::ZERO)
+    }
+
     /// The refresh token that counts from now on: the answer's, else the one that was presented.
     fn standing_refresh_token(&self) -> Option<RefreshToken> {
         self.pair.refresh_token.clone().or_else(|| match self.heal.as_deref() {
@@ -98,9 +105,15 @@ pub(crate) async fn save<P: Partners>(shared: &Rc<Shared<P>>, obtainment: Obtain
     let obtainment = Rc::new(obtainment);
     let key = obtainment.key().clone();
     let mut pause = FIRST_PAUSE;
-    let decision = loop {
-        match commit(shared, key.clone(), decide(shared, &obtainment)).await {
-            Ok(decision) => break decision,
+    let saved = loop {
+        let wish = Wish {
+            key: key.clone(),
+            decide: decide(shared, &obtainment),
+            expired: shared.read_record(&key, |record| obtainment.had_expired(record)),
+            repaired: Some(obtainment.before.entry.server_name.clone()),
+        };
+        match commit(shared, wish).await {
+            Ok(saved) => break saved,
             Err(error) => {
                 let why = error.why;
                 let news =
@@ -114,7 +127,7 @@ pub(crate) async fn save<P: Partners>(shared: &Rc<Shared<P>>, obtainment: Obtain
         }
     };
     shared.track(&key, |tracked| tracked.unsaved = None);
-    settle(shared, &obtainment, decision).await
+    settle(shared, &obtainment, saved).await
 }
 
 fn decide<P: Partners>(shared: &Rc<Shared<P>>, obtainment: &Rc<Obtainment>) -> Decide {
@@ -141,11 +154,11 @@ fn decide<P: Partners>(shared: &Rc<Shared<P>>, obtainment: &Rc<Obtainment>) -> D
     })
 }
 
-/// The write is decided: records, the needs-auth cache, the journal, the news.
+/// The write is decided: records, the journal, the news.
 async fn settle<P: Partners>(
     shared: &Rc<Shared<P>>,
     obtainment: &Obtainment,
-    decision: WriteDecision,
+    Saved { decision, unflagged }: Saved,
 ) -> Ended {
     let key = obtainment.key();
     let before = Some(obtainment.presented.fingerprint());
@@ -161,7 +174,11 @@ async fn settle<P: Partners>(
                 tracked.last_live = Some(after.clone());
             });
             close_superseded(shared, key, None);
-            unflag(shared, &after).await;
+            match unflagged {
+                Ok(true) => shared.tell(&after, Event::Unflagged),
+                Ok(false) => {}
+                Err(why) => shared.tell(&after, Event::UnflagFailed { why }),
+            }
             // I1: which token is spent must be known for good before the journal forgets it. Refreshes that end together share
             // this save.
             shared.save_records().await;
@@ -256,15 +273,6 @@ fn in_words(life: Duration) -> String {
         seconds @ 0..=119 => format!("{seconds} s"),
         seconds @ 120..=7199 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3600),
-    }
-}
-
-/// Step 8: new sessions skip a flagged server for 15 minutes, however good its token is (measured).
-async fn unflag<P: Partners>(shared: &Shared<P>, seen: &Seen) {
-    match shared.needs_auth.remove(&seen.entry.server_name) {
-        Ok(true) => shared.tell(seen, Event::Unflagged),
-        Ok(false) => {}
-        Err(error) => shared.tell(seen, Event::UnflagFailed { why: error.to_string() }),
     }
 }
 

@@ -1,8 +1,9 @@
 use crate::commit::Committer;
 use crate::journal::{Journal, TransactionId};
 use crate::memory::Vanished;
+use crate::reading::Reader;
 use crate::{Client, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject};
-use claude_store::{Entry, EntryKey, NeedsAuthCache, RawEntry, ReadError, Snapshot, Store, TokenChange};
+use claude_store::{Entry, EntryKey, NeedsAuthCache, RawEntry, Store, TokenChange};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
@@ -22,6 +23,7 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) journal: Journal<P::Files>,
     pub(crate) needs_auth: NeedsAuthCache<P::Files>,
     pub(crate) committer: Committer,
+    pub(crate) reader: Reader,
     pub(crate) tracked: RefCell<BTreeMap<EntryKey, Tracked>>,
     /// Pairs that another pair in the store made superfluous; kept until that one has refreshed once.
     pub(crate) superseded: RefCell<BTreeMap<EntryKey, Vec<Superseded>>>,
@@ -45,6 +47,8 @@ pub(crate) struct Tracked {
     text: Option<RawEntry>,
     /// A transaction for this entry is running.
     pub(crate) running: bool,
+    /// One was begun since the store was looked at last: what is known of it may be what it was before.
+    pub(crate) begun_since_look: bool,
     /// Set when the entry is seen absent, for the transaction that is running (I5).
     pub(crate) forgotten: Rc<Cell<bool>>,
     /// Why an obtained pair is not in the store yet.
@@ -138,27 +142,5 @@ impl<P: Partners> Shared<P> {
     pub(crate) fn activity(&self) -> impl Fn() -> Option<Timestamp> {
         let cached = std::cell::OnceCell::new();
         move || *cached.get_or_init(|| self.client.last_active())
-    }
-
-    /// Reads one entry as the store holds it now. Seeing it absent, even once, is remembered for the transaction that runs (I5).
-    pub(crate) async fn read_entry(&self, key: &EntryKey) -> Result<(Snapshot, Option<Seen>), String> {
-        let snapshot = self.store.read().await.map_err(|error: ReadError| error.to_string())?;
-        let seen = match snapshot.document() {
-            Ok(document) => match document.entry(key) {
-                Some(entry) => Some(Seen::new(entry.clone())),
-                None if document.raw_entry(key).is_some() => {
-                    return Err(format!(
-                        "entry `{key}` has a form that is not understood; mend it or log in again"
-                    ));
-                }
-                None => None,
-            },
-            Err(error) => return Err(format!("{}: {error}", self.location())),
-        };
-        if seen.is_none() {
-            // I5: whoever looks first takes note.
-            self.track(key, |tracked| tracked.forgotten.set(true));
-        }
-        Ok((snapshot, seen))
     }
 }

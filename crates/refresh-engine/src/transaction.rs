@@ -13,6 +13,7 @@ use crate::exchange::{Exchange, InFlight, heal_members};
 use crate::memory::{Heal, decide_heal};
 use crate::metadata::{self, NoMetadata};
 use crate::plan::{Plan, Reason, plan, plan_forced};
+use crate::reading::{Reading, read_entry};
 use crate::record::{Outcome, Retry};
 use crate::save::{Obtainment, save};
 use crate::shared::Shared;
@@ -68,9 +69,9 @@ async fn under_lock<P: Partners>(
     let key = &planned.entry.key;
     // 3: read the store again, decide again
     let forgotten = shared.track(key, |tracked| Rc::clone(&tracked.forgotten));
-    let (snapshot, seen) = match shared.read_entry(key).await {
-        Ok((snapshot, Some(seen))) => (snapshot, seen),
-        Ok((_, None)) => return Ended::Removed,
+    let (size, seen) = match read_entry(shared, key).await {
+        Ok(Reading { size, seen: Some(seen) }) => (size, seen),
+        Ok(Reading { seen: None, .. }) => return Ended::Removed,
         Err(why) => {
             let now = shared.now();
             shared.change_record(key, |record| record.retry = Some(Retry::after(now, UNREADABLE_PAUSE)));
@@ -87,7 +88,7 @@ async fn under_lock<P: Partners>(
     let mut exchange = Exchange {
         shared,
         expected: Expected::of(&seen),
-        snapshot_size: snapshot.bytes().len(),
+        document_size: size,
         heal: (reason == Reason::Heal).then(|| Box::new(heal_members(&presented))),
         presented: &presented,
         seen: &seen,
@@ -95,7 +96,6 @@ async fn under_lock<P: Partners>(
         lock,
         id: None,
     };
-    drop(snapshot);
     if let Err(ended) = exchange.prepare().await {
         return ended;
     }

@@ -1,6 +1,7 @@
 //! The keeper's rounds: look, plan, sleep until something happens.
 
 use super::Mode;
+use super::allowance::Allowance;
 use crate::journal::Unfinished;
 use crate::look::{Findings, Unreadable, look_at};
 use crate::replay::replay;
@@ -9,9 +10,11 @@ use crate::shared::Shared;
 use crate::{Clock, Event, Now, Partners, Seen};
 use claude_store::{EntryKey, ReadError, Snapshot, Store, Version};
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 /// A change is looked at when nothing more happened for this long, since programs write in bursts…
 const SETTLED: Duration = Duration::from_millis(250);
@@ -27,6 +30,7 @@ pub(super) struct Inner<P: Partners> {
     pub(super) shared: Rc<Shared<P>>,
     pub(super) mode: Mode,
     pub(super) changed: Notify,
+    pub(super) allowance: Allowance,
     pub(super) version: Cell<Option<Version>>,
     pub(super) unreadable: RefCell<Option<Unreadable>>,
     pub(super) reread: Cell<Duration>,
@@ -62,16 +66,34 @@ impl<P: Partners> Inner<P> {
         }
     }
 
-    /// Waits until a burst of changes is over. What comes and goes meanwhile is noted all the same.
-    async fn settle_down(&self) {
+    /// Waits until a burst of changes is over. What comes and goes meanwhile is noted all the same, and what waits for its turn to be
+    /// refreshed goes on: in a storm the changes are our own.
+    async fn settle_down(self: &Rc<Self>) {
         self.glance().await;
-        let burst = async {
-            while tokio::time::timeout(SETTLED, self.changed.notified()).await.is_ok() {
-                self.glance().await;
-            }
-        };
+        let mut quiet = pin!(tokio::time::sleep(SETTLED));
         // A burst without end is looked at all the same.
-        let _ = tokio::time::timeout(SETTLED_AT_LAST, burst).await;
+        let mut at_last = pin!(tokio::time::sleep(SETTLED_AT_LAST));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut at_last => {
+                    // Noted already costs nothing to look at.
+                    let version = self.shared.store.version().await.ok();
+                    let wait = self.allowance.wait_for(size_of(version));
+                    if version == self.version.get() || wait.is_zero() {
+                        let _ = self.allowance.take(size_of(version));
+                        return;
+                    }
+                    at_last.as_mut().reset(Instant::now() + wait);
+                }
+                () = self.changed.notified() => {
+                    self.glance().await;
+                    quiet.as_mut().reset(Instant::now() + SETTLED);
+                }
+                () = self.shared.ended.notified() => self.start_waiting(),
+                () = &mut quiet => return,
+            }
+        }
     }
 
     fn after_turn(self: &Rc<Self>) {
@@ -97,14 +119,15 @@ impl<P: Partners> Inner<P> {
 
     /// Takes note of the store in the middle of a burst: an old client may write an older document over a new pair before the burst is over,
     /// and only a pair that was seen can be put back. What cannot be read now is the next look's affair; a store that tells of no change
-    /// takes long to read; and what a transaction is about to note as its own would look like another program's.
+    /// takes long to read; what a transaction is about to note as its own would look like another program's; and what is large and changes without end is
+    /// read now and then.
     async fn glance(&self) {
         let store = &self.shared.store;
         if store.look_again_in().is_some() || self.unreadable.borrow().is_some() || self.running() > 0 {
             return;
         }
         let version = store.version().await.ok();
-        if version.is_none() || version == self.version.get() {
+        if version.is_none() || version == self.version.get() || !self.allowance.take(size_of(version)) {
             return;
         }
         if let Ok(snapshot) = store.read().await
@@ -128,6 +151,7 @@ impl<P: Partners> Inner<P> {
     fn note(&self, read: Result<Snapshot, ReadError>) {
         let shared = &self.shared;
         self.version.set(read.as_ref().ok().map(Snapshot::version));
+        shared.tracked.borrow_mut().values_mut().for_each(|known| known.begun_since_look = false);
         let findings = look_at(shared, read);
         self.tell_readability(&findings);
         if findings.unreadable.is_none() {
@@ -224,6 +248,14 @@ impl<P: Partners> Inner<P> {
 
     pub(super) fn running(&self) -> usize {
         self.shared.tracked.borrow().values().filter(|known| known.running).count()
+    }
+}
+
+/// What reading it costs.
+fn size_of(version: Option<Version>) -> u64 {
+    match version {
+        Some(Version::File(stamp)) => stamp.size,
+        _ => 0,
     }
 }
 

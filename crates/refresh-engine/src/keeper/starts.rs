@@ -5,16 +5,19 @@ use super::{Mode, RefreshedHow};
 use crate::heal;
 use crate::memory::{Heal, decide_heal};
 use crate::plan::{Ignored, Plan, Until, plan};
+use crate::shared::Tracked;
 use crate::transaction::{Demand, refresh};
 use crate::{Event, Now, Partners, Seen};
 use claude_store::{EntryKey, Store};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// At most this many transactions at a time, and this many towards one host.
-const RUNNING_AT_MOST: usize = 32;
-const RUNNING_PER_HOST: usize = 10;
+/// At most this many transactions at a time: each has a socket, and launchd allows a process 256 open files.
+const RUNNING_AT_MOST: usize = 100;
+/// And this many towards one server: more at once is what servers take for an attack.
+const RUNNING_PER_SERVER: usize = 10;
 
 /// An entry that others broke, and how it is mended.
 struct Healing {
@@ -46,7 +49,7 @@ impl<P: Partners> Inner<P> {
     pub(super) fn plan_all(self: &Rc<Self>) -> Option<Now> {
         let shared = &self.shared;
         let now = shared.now();
-        let mut due: Vec<Seen> = Vec::new();
+        let mut due: Vec<Due> = Vec::new();
         let mut broken: Vec<Healing> = Vec::new();
         let mut wait: Option<Duration> = None;
         {
@@ -73,7 +76,7 @@ impl<P: Partners> Inner<P> {
                         None
                     }
                     Plan::Refresh(_) => {
-                        due.push(seen.clone());
+                        due.push(Due::of(key, seen));
                         None
                     }
                     Plan::Sleep { wait, .. } => Some(wait),
@@ -100,21 +103,54 @@ impl<P: Partners> Inner<P> {
         wait.map(|wait| now.after(wait))
     }
 
+    /// In the middle of a burst: starts what was due at the last look and found no place then. Nothing is begun twice before the next
+    /// look, and nothing mended.
+    pub(super) fn start_waiting(self: &Rc<Self>) {
+        if self.mode != Mode::Watch || self.draining.get() || self.unreadable.borrow().is_some() {
+            return;
+        }
+        let shared = &self.shared;
+        let now = shared.now();
+        let due = {
+            let tracked = shared.tracked.borrow();
+            let policy = shared.policy.borrow();
+            let activity = shared.activity();
+            let waits = |key: &EntryKey, known: &Tracked, seen: &Seen| {
+                !known.running
+                    && !known.begun_since_look
+                    && shared.read_record(key, |record| {
+                        decide_heal(known.last_live.as_ref(), seen, record) == Heal::Nothing
+                            && matches!(plan(now, seen, record, &activity, &policy), Plan::Refresh(_))
+                    })
+            };
+            let known = tracked.iter().filter_map(|(key, known)| Some((key, known, known.current.as_ref()?)));
+            known
+                .filter(|(key, known, seen)| waits(key, known, seen))
+                .map(|(key, _, seen)| Due::of(key, seen))
+                .collect()
+        };
+        self.start_due(due);
+    }
+
     /// Starts what is due: what expired last, and so was used last, first; not more at once than the limits say. The rest is
     /// started when others end.
-    fn start_due(self: &Rc<Self>, mut due: Vec<Seen>) {
-        due.sort_by_key(|seen| std::cmp::Reverse(seen.expiry.moment()));
-        let mut towards = self.running_by_host();
+    fn start_due(self: &Rc<Self>, mut due: Vec<Due>) {
+        if due.is_empty() {
+            return;
+        }
+        due.sort_by_key(|due| std::cmp::Reverse(due.expired));
+        let mut towards = self.running_by_server();
         let mut running: usize = towards.values().sum();
-        for seen in due {
+        for Due { key, server, .. } in due {
             if running >= RUNNING_AT_MOST {
                 break;
             }
-            let here = towards.entry(host(&seen)).or_default();
-            if *here < RUNNING_PER_HOST {
+            let here = towards.entry(server).or_default();
+            if *here < RUNNING_PER_SERVER {
                 *here += 1;
                 running += 1;
-                self.start(seen);
+                let seen = self.shared.track(&key, |known| known.current.clone());
+                seen.into_iter().for_each(|seen| self.start(seen));
             }
         }
     }
@@ -168,6 +204,7 @@ impl<P: Partners> Inner<P> {
                 return false;
             }
             tracked.running = true;
+            tracked.begun_since_look = true;
             tracked.forgotten = Rc::default();
             true
         })
@@ -216,17 +253,33 @@ impl<P: Partners> Inner<P> {
         }
     }
 
-    fn running_by_host(&self) -> BTreeMap<Option<String>, usize> {
+    fn running_by_server(&self) -> BTreeMap<Option<String>, usize> {
         let tracked = self.shared.tracked.borrow();
         let mut counts = BTreeMap::new();
         for known in tracked.values().filter(|known| known.running) {
-            *counts.entry(known.current.as_ref().and_then(host)).or_default() += 1;
+            *counts.entry(known.current.as_ref().and_then(server)).or_default() += 1;
         }
         counts
     }
 }
 
-/// The host of an entry's server.
-fn host(seen: &Seen) -> Option<String> {
-    Some(url::Url::parse(seen.entry.server_url.as_deref()?).ok()?.host_str()?.to_owned())
+/// An entry that wants to be refreshed now.
+struct Due {
+    key: EntryKey,
+    server: Option<String>,
+    expired: Option<Timestamp>,
+}
+
+impl Due {
+    fn of(key: &EntryKey, seen: &Seen) -> Self {
+        Self { key: key.clone(), server: server(seen), expired: seen.expiry.moment() }
+    }
+}
+
+/// The server of an entry: scheme, host and port, as its URL writes them.
+fn server(seen: &Seen) -> Option<String> {
+    let url = seen.entry.server_url.as_deref()?;
+    let (scheme, rest) = url.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    Some(format!("{scheme}://{host}").to_ascii_lowercase())
 }

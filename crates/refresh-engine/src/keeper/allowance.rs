@@ -1,0 +1,83 @@
+use std::cell::Cell;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How much may be read at once in the middle of bursts. Reading and parsing a byte takes 1 to 2 ns, so this is a twentieth of a second.
+const BURST: u64 = 32 << 20;
+/// How much comes back in a second: two thousandths of a processor.
+const PER_SECOND: u64 = 1 << 20;
+
+/// What a store that changes all the time may cost: bytes that may be read before it has come to rest, which come back with time.
+///
+/// Documents are a few kilobytes, and bursts are over within a second: both never feel it. It bounds the cost of megabytes that
+/// change without end.
+pub(super) struct Allowance {
+    left: Cell<u64>,
+    at: Cell<Instant>,
+}
+
+impl Allowance {
+    pub(super) fn new() -> Self {
+        Self { left: Cell::new(BURST), at: Cell::new(Instant::now()) }
+    }
+
+    /// Takes so much, if it is there.
+    pub(super) fn take(&self, bytes: u64) -> bool {
+        let enough = self.wait_for(bytes).is_zero();
+        if enough {
+            self.left.set(self.left.get().saturating_sub(bytes));
+        }
+        enough
+    }
+
+    /// How long it takes until so much is there; nothing is ever waited for that is more than there can be.
+    pub(super) fn wait_for(&self, bytes: u64) -> Duration {
+        let now = Instant::now();
+        let since = now.saturating_duration_since(self.at.get());
+        let back =
+            u64::try_from(since.as_micros()).unwrap_or(u64::MAX).saturating_mul(PER_SECOND) / 1_000_000;
+        if back > 0 {
+            self.left.set(self.left.get().saturating_add(back).min(BURST));
+            self.at.set(now);
+        }
+        let missing = bytes.min(BURST).saturating_sub(self.left.get());
+        Duration::from_micros(missing.saturating_mul(1_000_000) / PER_SECOND)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEGABYTE: u64 = 1 << 20;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_free_and_what_goes_on_without_end_is_paced() {
+        let allowance = Allowance::new();
+        assert!((0..32).all(|_| allowance.take(MEGABYTE)));
+        assert!(!allowance.take(MEGABYTE));
+        assert_eq!(allowance.wait_for(5 * MEGABYTE), Duration::from_secs(5));
+        let mut taken = 0;
+        for _ in 0..600 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            taken += u32::from(allowance.take(5 * MEGABYTE));
+        }
+        assert!((11..=12).contains(&taken), "a megabyte a second, not {taken} documents in a minute");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_documents_are_read_at_each_change() {
+        let allowance = Allowance::new();
+        for _ in 0..600 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(allowance.take(50_000));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_than_there_can_be_is_not_waited_for_without_end() {
+        let allowance = Allowance::new();
+        assert!(allowance.take(100 * MEGABYTE));
+        assert_eq!(allowance.wait_for(u64::MAX), Duration::from_secs(32));
+    }
+}
