@@ -15,7 +15,8 @@ impl Logins {
     /// So many logins whose access tokens are good for `left`, dealt out over so many servers that take `wait` for an answer.
     pub(crate) fn expired(entries: usize, servers: usize, wait: Duration) -> std::io::Result<Self> {
         let script = || Script { answer: Answer::default().after(wait), ..Script::default() };
-        let servers: Vec<_> = (0..servers.max(1)).map(|_| Server::start(script())).collect::<Result<_, _>>()?;
+        let servers: Vec<_> =
+            (0..servers.max(1)).map(|_| Server::start(script())).collect::<Result<_, _>>()?;
         let grants = (0..entries)
             .zip(servers.iter().cycle())
             .map(|(number, server)| (format!("lab-{number:04}"), server.grant(Duration::ZERO)))
@@ -37,7 +38,6 @@ impl Logins {
         self.servers.iter().map(|server| server.refreshes()).sum()
     }
 }
-
 
 /// Fills a document up: as many small objects as it takes, since those cost a reader most.
 pub(crate) fn padded(document: &str, size: usize) -> Fallible<String> {

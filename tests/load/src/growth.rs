@@ -1,6 +1,7 @@
 /// The slope of the line through the points on a log-log scale, by least squares: 1 is growth in proportion, 2 with the square.
 pub(crate) fn exponent(points: &[(f64, f64)]) -> f64 {
-    let logs: Vec<_> = points.iter().filter(|(x, y)| *x > 0.0 && *y > 0.0).map(|(x, y)| (x.ln(), y.ln())).collect();
+    let logs: Vec<_> =
+        points.iter().filter(|(x, y)| *x > 0.0 && *y > 0.0).map(|(x, y)| (x.ln(), y.ln())).collect();
     let count = logs.len() as f64;
     let mean = |of: &dyn Fn(&(f64, f64)) -> f64| logs.iter().map(of).sum::<f64>() / count;
     let (x, y) = (mean(&|point| point.0), mean(&|point| point.1));

@@ -8,15 +8,12 @@
 //! The daemon is `$MCP_REFRESHD`, else the one that was built beside this program. Times are reported and never judged: machines differ.
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 
-
-
 mod document;
 mod growth;
 mod home;
 mod picture;
 mod process;
 mod storm;
-
 
 mod watch;
 
@@ -32,7 +29,9 @@ fn main() -> ExitCode {
     let word = |number: usize| words.get(number).map(String::as_str);
     let measured = match word(0) {
         Some("storm") => program().and_then(|program| storm::run(&program, word(1).unwrap_or("quick"))),
-        _ => Err("usage: load storm [quick|entries|size|draw] | transaction [TIMES] | change [SECONDS]".into()),
+        _ => {
+            Err("usage: load storm [quick|entries|size|draw] | transaction [TIMES] | change [SECONDS]".into())
+        }
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

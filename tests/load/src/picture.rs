@@ -51,7 +51,8 @@ fn whole(power: f64) -> i32 {
 /// stands out from both where it is not.
 pub(crate) fn draw(axis: &str, curves: &[Curve]) -> String {
     let points = || curves.iter().flat_map(|curve| curve.points.iter());
-    let (across, up) = (Axis::around(points().map(|point| point.0)), Axis::around(points().map(|point| point.1)));
+    let (across, up) =
+        (Axis::around(points().map(|point| point.0)), Axis::around(points().map(|point| point.1)));
     let x = |value: f64| LEFT + across.part(value) * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| HEIGHT - BOTTOM - up.part(value) * (HEIGHT - TOP - BOTTOM);
     let mut svg = String::new();
@@ -66,12 +67,19 @@ pub(crate) fn draw(axis: &str, curves: &[Curve]) -> String {
     for tick in across.ticks() {
         let (at, low, high) = (x(tick), HEIGHT - BOTTOM, TOP);
         put(format_args!(r#"<path class="g" d="M{at:.1} {low}V{high}"/>"#));
-        put(format_args!(r#"<text class="t" x="{at:.1}" y="{:.1}" text-anchor="middle">{tick}</text>"#, low + 18.0));
+        put(format_args!(
+            r#"<text class="t" x="{at:.1}" y="{:.1}" text-anchor="middle">{tick}</text>"#,
+            low + 18.0
+        ));
     }
     for tick in up.ticks() {
         let (at, end) = (y(tick), WIDTH - RIGHT);
         put(format_args!(r#"<path class="g" d="M{LEFT} {at:.1}H{end}"/>"#));
-        put(format_args!(r#"<text class="t" x="{:.1}" y="{:.1}" text-anchor="end">{tick}</text>"#, LEFT - 8.0, at + 4.0));
+        put(format_args!(
+            r#"<text class="t" x="{:.1}" y="{:.1}" text-anchor="end">{tick}</text>"#,
+            LEFT - 8.0,
+            at + 4.0
+        ));
     }
     put(format_args!(r#"<path class="l" d="M{LEFT} {TOP}V{:.1}H{:.1}"/>"#, HEIGHT - BOTTOM, WIDTH - RIGHT));
     put(format_args!(
@@ -80,10 +88,15 @@ pub(crate) fn draw(axis: &str, curves: &[Curve]) -> String {
         HEIGHT - 16.0
     ));
     for (number, (curve, colour)) in curves.iter().zip(COLOURS).enumerate() {
-        let line: Vec<String> = curve.points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
+        let line: Vec<String> =
+            curve.points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
         put(format_args!(r#"<polyline points="{}" stroke="{colour}" stroke-width="2.5"/>"#, line.join(" ")));
         for point in &curve.points {
-            put(format_args!(r#"<circle cx="{:.1}" cy="{:.1}" r="3.5" fill="{colour}"/>"#, x(point.0), y(point.1)));
+            put(format_args!(
+                r#"<circle cx="{:.1}" cy="{:.1}" r="3.5" fill="{colour}"/>"#,
+                x(point.0),
+                y(point.1)
+            ));
         }
         let at = LEFT + 210.0 * number as f64;
         put(format_args!(r#"<path d="M{at} 30h22" stroke="{colour}" stroke-width="2.5"/>"#));

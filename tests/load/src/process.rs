@@ -31,7 +31,8 @@ impl Usage {
         }
         // Fields 14 and 15, counted behind the name in parentheses; in hundredths of a second.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        let ticks: u64 =
+            fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
         Ok(Self {
             cpu,
             cpu_of_all: Duration::from_millis(ticks * 10),

@@ -55,9 +55,16 @@ impl Row {
 pub(crate) fn run(program: &Path, which: &str) -> Fallible<()> {
     println!("{}", program.display());
     let start = start_up(program)?;
-    println!("start with no entry: {:.1} ms of CPU, {} kB at most (taken off the CPU below)", ms(start.cpu), start.peak_kb);
+    println!(
+        "start with no entry: {:.1} ms of CPU, {} kB at most (taken off the CPU below)",
+        ms(start.cpu),
+        start.peak_kb
+    );
     let of_entries = |counts: &[usize]| -> Vec<Storm> {
-        counts.iter().map(|entries| Storm { entries: *entries, servers: (*entries).min(10), size: 0 }).collect()
+        counts
+            .iter()
+            .map(|entries| Storm { entries: *entries, servers: (*entries).min(10), size: 0 })
+            .collect()
     };
     let of_sizes = |sizes: &[usize]| -> Vec<Storm> {
         sizes.iter().map(|size| Storm { entries: 100, servers: 10, size: *size }).collect()
@@ -94,7 +101,10 @@ pub(crate) fn run(program: &Path, which: &str) -> Fallible<()> {
         let entries = curves(&by_entries, &|row| row.entries as f64);
         fs::write("docs/performance-entries.svg", draw("expired entries, on up to 10 servers", &entries))?;
         let sizes = curves(&by_size, &|row| row.document as f64 / 1000.0);
-        fs::write("docs/performance-document.svg", draw("size of the document in kB, with 100 expired entries", &sizes))?;
+        fs::write(
+            "docs/performance-document.svg",
+            draw("size of the document in kB, with 100 expired entries", &sizes),
+        )?;
     }
     Ok(())
 }
@@ -106,8 +116,21 @@ fn table(title: &str, program: &Path, storms: &[Storm], start: Usage) -> Fallibl
     println!("{title}; each token endpoint answers after {} ms", ANSWER.as_millis());
     println!(
         "{:>7} {:>7} {:>8} {:>9} {:>7} {:>8} {:>7} {:>8} {:>8} {:>8} {:>8} {:>5} {:>6} {:>8} {:>9}",
-        "entries", "servers", "doc kB", "fresh ms", "writes", "doc kB", "state", "state kB", "rest kB", "disk kB", "peak kB", "meta",
-        "token", "CPU ms", "CPU/entry"
+        "entries",
+        "servers",
+        "doc kB",
+        "fresh ms",
+        "writes",
+        "doc kB",
+        "state",
+        "state kB",
+        "rest kB",
+        "disk kB",
+        "peak kB",
+        "meta",
+        "token",
+        "CPU ms",
+        "CPU/entry"
     );
     let mut rows = Vec::new();
     for storm in storms {

@@ -49,7 +49,9 @@ impl Watch {
             let mut reader = inotify::Reader::new(kernel, &mut room);
             while let Ok(event) = reader.next() {
                 let at_us = now_us();
-                let (Some(folder), Some(name)) = (places.get(&event.wd()), event.file_name()) else { continue };
+                let (Some(folder), Some(name)) = (places.get(&event.wd()), event.file_name()) else {
+                    continue;
+                };
                 let path = folder.join(name.to_string_lossy().as_ref());
                 let what = match event.events() {
                     flags if flags.contains(ReadFlags::CREATE) => What::Made,
@@ -82,7 +84,10 @@ impl Watch {
     /// When something was last renamed to this path.
     pub(crate) fn last_rename(&self, path: &Path) -> Option<u64> {
         let events = self.0.events();
-        events.iter().rfind(|event| event.what == What::Renamed && event.path == path).map(|event| event.at_us)
+        events
+            .iter()
+            .rfind(|event| event.what == What::Renamed && event.path == path)
+            .map(|event| event.at_us)
     }
 }
 
