@@ -36,6 +36,9 @@ elif [ ! -x "$target/release/mcp-refreshd" ]; then
     exit 1
 fi
 
+# What is built in goes with the texts of its licences. Beside the binary, where the tools look for what is made.
+packaging/licences.sh >"$target/release/THIRD-PARTY-LICENCES"
+
 if [ "$(uname -s)" != Linux ]; then
     not_made+=("deb, rpm: they hold a program for Linux, and this is $(uname -s)")
 else

@@ -51,6 +51,13 @@ made=$target/packages
 deb=$(echo "$made"/mcp-refreshd_"$version"-1_*.deb)
 rpm=$(echo "$made"/mcp-refreshd-"$version"-1.*.rpm)
 (cd "$made" && sha256sum --quiet --check SHA256SUMS)
+licences=$target/release/THIRD-PARTY-LICENCES
+for text in "ring v" "Permission is hereby granted" "Apache License" "UNICODE LICENSE V3" "OpenSSL"; do
+    grep -q "$text" "$licences" || fail "nothing of \"$text\" in $licences"
+done
+# A crate whose text is not there is named.
+said="$(REGISTRY=$scratch packaging/licences.sh 2>&1 >/dev/null)" && fail "licences.sh is content without texts"
+grep -q "no text of its licence" <<<"$said" || fail "licences.sh did not say what is missing: $said"
 [ "$(wc -l <"$made/SHA256SUMS")" = 5 ] || fail "SHA256SUMS does not name five files"
 
 # What every package has to bring, below usr/. The folder of completions for zsh differs, and each system has its way with licences.
@@ -62,12 +69,13 @@ expected() { # expected ZSH_FOLDER
     echo "share/zsh/$1/_mcp-refreshd"
     echo share/fish/vendor_completions.d/mcp-refreshd.fish
     (cd packaging/man && printf 'share/man/man1/%s\n' *.1)
+    echo THIRD-PARTY-LICENCES
     echo share/doc/mcp-refreshd/README.md
     (cd docs && printf 'share/doc/mcp-refreshd/docs/%s\n' *.md *.json)
 }
 # What is below a root's usr/, compressed pages by their own names; without what is special to one system.
 found() { # found ROOT
-    (cd "$1/usr" && find . -type f | sed -e 's|^\./||' -e '/\/man1\//s|\.gz$||' |
+    (cd "$1/usr" && find . -type f | sed -e 's|^\./||' -e '/\/man1\//s|\.gz$||' -e 's|^share/.*/mcp-refreshd/THIRD-PARTY|THIRD-PARTY|' |
         grep -v -e '^share/lintian/' -e '^share/licenses/mcp-refreshd/LICENSE-' -e '^share/doc/mcp-refreshd/\(copyright\|changelog.*\)$')
 }
 same() { # same WHAT EXPECTED FOUND
@@ -132,7 +140,7 @@ empty "$root"
 echo "--- PKGBUILD: package()"
 mkdir -p "$scratch/arch"
 tar -xf "$made/mcp-refreshd-$version.tar.gz" -C "$scratch/arch"
-install -Dm755 "$target/release/mcp-refreshd" -t "$scratch/arch/mcp-refreshd-$version/target/release"
+install -Dm755 "$target/release/mcp-refreshd" "$licences" -t "$scratch/arch/mcp-refreshd-$version/target/release"
 (
     # What it assigns is its own business.
     # shellcheck disable=SC1091,SC2154

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Prints the licences of everything that is built into the program on this system: each crate with its licence, then each text once. A crate that
+# comes without a text ends it: packages must not be made without. REGISTRY names another folder in which cargo keeps the sources.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+registry="${REGISTRY:-${CARGO_HOME:-$HOME/.cargo}/registry/src}"
+texts="$(mktemp -d)"
+trap 'rm -rf "$texts"' EXIT
+
+# The texts that go with a crate. Of alternatives one is enough, and MIT is the one for which the copyright is named.
+chosen() { # chosen FOLDER LICENCE
+    local all
+    all="$(find "$1" -maxdepth 1 -type f | grep -iE '/(licen[cs]e|copying|copyright|notice|unlicense)[^/]*$' | sort)"
+    case "$2" in
+    *" AND "*) printf '%s\n' "$all" ;;
+    *MIT*) grep -iE '/(licen[cs]e[^/]*mit|notice)[^/]*$' <<<"$all" || printf '%s\n' "$all" ;;
+    *) printf '%s\n' "$all" ;;
+    esac
+}
+
+digest() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1; }
+
+echo "mcp-refreshd is under the MIT licence or the Apache License, Version 2.0, at your choice. Built into the program are these libraries:"
+echo
+while IFS='|' read -r crate licence from; do
+    folder="$(find "$registry" -maxdepth 2 -type d -name "${crate/ v/-}" | head -n 1)"
+    files="$([ -z "$folder" ] || chosen "$folder" "$licence")"
+    if [ -z "$files" ]; then
+        echo "$crate ($licence): no text of its licence is below $registry; type: cargo fetch --locked" >&2
+        exit 1
+    fi
+    echo "$crate: $licence${from:+, $from}"
+    while read -r file; do
+        sum="$(digest <"$file")"
+        cp "$file" "$texts/$sum.text"
+        echo "$crate" >>"$texts/$sum.crates"
+    done <<<"$files"
+done < <(cargo tree --locked -p mcp-refreshd -e normal --prefix none --format '{p}|{l}|{r}' |
+    sed -e 's/ (\*)$//' -e 's/ (proc-macro)|/|/' | grep -v '^[^|]* (/' | sort -u)
+for text in "$texts"/*.text; do
+    printf '\n%s\n' "-------------------------------------------------------------------------------"
+    paste -sd ',' <"${text%.text}.crates" | sed 's/,/, /g' | fold -s -w 100
+    echo
+    tr -d '\r' <"$text"
+done
