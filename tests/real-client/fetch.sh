@@ -9,7 +9,7 @@
 set -eu
 
 version=${CLAUDE_CLIENT_VERSION:-2.1.330}
-# Since 2.1.113 or so there is a package with one binary for each platform; before, one package with a program for node.
+# The newer versions are one binary for each platform, the older ones a program for node.
 native=@anthropic-ai/claude-code-linux-x64
 script=@anthropic-ai/claude-code
 # What npm reported for each version when it was pinned; a registry that answers something else is not believed.

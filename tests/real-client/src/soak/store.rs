@@ -86,3 +86,21 @@ fn unflag(person: &Person, name: &str) -> Fallible<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_leaves_everything_else_in_the_store_as_it_is() {
+        let server = scripted_server::Server::start(scripted_server::Script::default()).unwrap();
+        let grant = server.grant(Duration::from_secs(360));
+        let document =
+            json!({"claudeAiOauth": {"expiresAt": 1}, "mcpOAuth": {"east|00": {"refreshToken": "rt_1"}}});
+        let written = with_entry(document.clone(), "north", &grant).unwrap();
+        assert_eq!(written["mcpOAuth"][&grant.key("north")]["refreshToken"], json!(grant.refresh_token));
+        assert_eq!(written["mcpOAuth"]["east|00"], document["mcpOAuth"]["east|00"]);
+        assert_eq!(written["claudeAiOauth"], document["claudeAiOauth"]);
+        assert_eq!(with_entry(json!([]), "north", &grant), None);
+    }
+}
