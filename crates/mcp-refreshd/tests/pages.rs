@@ -217,11 +217,13 @@ fn every_program_that_makes_a_figure_is_there() {
         let words: Vec<_> = code.split_whitespace().collect();
         let found = match words.iter().position(|word| *word == "cargo") {
             Some(at) => wrong_cargo(&words[at..]),
-            None if code.starts_with("tests/") => {
-                let path = root().join(words[0]);
+            None => {
+                let is_script =
+                    |word: &&&str| ["tests/", "benches/"].iter().any(|start| word.starts_with(start));
+                let Some(script) = words.iter().find(is_script) else { continue };
+                let path = root().join(script);
                 (!path.exists()).then(|| format!("{} does not exist", path.display()))
             }
-            None => continue,
         };
         seen += 1;
         wrong.extend(found.map(|why| format!("{place}: `{code}`: {why}")));
