@@ -96,7 +96,8 @@ impl<F: FileSystem> Journal<F> {
                 file: RefCell::new(Rc::new(file)),
                 open: RefCell::new(read.lines),
                 next: Cell::new(read.next),
-                appended: Cell::new(0),
+                // Whatever a killed process left in the file: nobody knows whether it is on the medium.
+                appended: Cell::new(1),
                 durable: Cell::new(0),
                 syncing: Cell::new(false),
                 synced: Notify::new(),

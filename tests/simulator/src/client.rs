@@ -1,7 +1,7 @@
 //! A process of Claude Code, as it was measured to behave.
 
 mod locks;
-mod refresh;
+pub(crate) mod refresh;
 mod write;
 
 use crate::dice::Dice;

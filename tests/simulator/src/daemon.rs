@@ -83,6 +83,11 @@ impl Daemon {
         self.keeper.clone()
     }
 
+    /// Whether its process was not killed.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.disk.is_alive()
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(self) {
         self.disk.kill();
@@ -186,6 +191,7 @@ impl Endpoint for Wire {
             Reply::BadGateway => Ok(RawAnswer::new(502, "bad gateway")),
             Reply::Lost => Err(SendError::Lost { why: "the connection was closed".into() }),
             Reply::TimedOut => Err(SendError::TimedOut { why: "no answer within 30 s".into() }),
+            Reply::Odd { status, body } => Ok(RawAnswer::new(status, body)),
             Reply::Unsent => {
                 Err(SendError::Unsent { why: "no route to host".into(), kind: UnsentKind::Unreachable })
             }

@@ -17,6 +17,7 @@ pub(crate) mod label {
     pub(crate) const DAY: u64 = 4;
     pub(crate) const SESSION: u64 = 5;
     pub(crate) const IDLE: u64 = 6;
+    pub(crate) const TRIAL: u64 = 7;
 }
 
 /// How a server's answers go astray during one stretch of time.
@@ -36,6 +37,35 @@ pub(crate) enum Weather {
     LosesRequests,
     /// It does what is asked, and the proxy before it says 502.
     BadGateway,
+    /// Something else than the answer comes back.
+    Odd(Odd),
+}
+
+/// An answer that is none, or not all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Odd {
+    /// This status, after the server did what was asked, or before.
+    Status { status: u16, acts: bool },
+    /// A 200 with the first half of the answer.
+    Half,
+    /// A 200 with something that is no JSON, after the server did what was asked, or before.
+    Garbage { acts: bool },
+    /// A 200 with a web page: the network's login page, or what a proxy makes of an answer.
+    Page { acts: bool },
+    /// The pair without its refresh token.
+    NoRefreshToken,
+    /// The pair without its lifetime.
+    NoLifetime,
+}
+
+impl Odd {
+    /// Whether the server does what was asked.
+    pub(crate) fn acts(self) -> bool {
+        match self {
+            Self::Status { acts, .. } | Self::Garbage { acts } | Self::Page { acts } => acts,
+            Self::Half | Self::NoRefreshToken | Self::NoLifetime => true,
+        }
+    }
 }
 
 /// One stretch of bad weather.
@@ -54,6 +84,11 @@ pub(crate) struct Fate {
 }
 
 impl Fate {
+    /// Nothing happens.
+    pub(crate) fn calm() -> Self {
+        Self { stretches: Vec::new(), revocations: Vec::new() }
+    }
+
     pub(crate) fn of(seed: u64, server: u64, years: u64) -> Self {
         let mut stretches = Vec::new();
         let mut revocations = Vec::new();

@@ -11,6 +11,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::exit,
     reason = "a test program"
 )]
@@ -24,6 +25,7 @@ mod fate;
 mod grant;
 mod kind;
 mod life;
+mod log;
 mod machine;
 mod oracle;
 mod plan;
@@ -31,9 +33,11 @@ mod report;
 mod server;
 mod session;
 mod tally;
+mod transactions;
 mod watch;
 mod world;
 
 pub use life::{Life, live};
 pub use report::table;
 pub use tally::{Account, Tally};
+pub use transactions::{Outcomes, examine, run as run_transactions};

@@ -1,14 +1,15 @@
 //! Lives simulated lives and prints what became of the log-ins: `cargo run --profile simulation -p simulator -- --help`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
-use simulator::{Account, Life, live, table};
+use simulator::{Account, Life, live, run_transactions, table};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 const HELP: &str = "\
-Lives simulated lives, each with the daemon and without it, and compares them.
+Lives simulated lives, each with the daemon and without it, and compares them; `transactions --help` for single refreshes with a fault
+in each.
 
   --seed N      the first seed (1)
   --lives N     how many seeds (10)
@@ -65,6 +66,9 @@ fn options() -> Result<Options, String> {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("transactions") {
+        return run_transactions(std::env::args().skip(2));
+    }
     let options = match options() {
         Ok(options) => options,
         Err(why) => {

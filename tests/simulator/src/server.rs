@@ -1,6 +1,7 @@
 //! An authorization server, and the wire to it.
 
-use crate::fate::{Fate, SECOND, Weather};
+use crate::daemon::Daemon;
+use crate::fate::{Fate, Odd, SECOND, Weather};
 use crate::grant::{Actor, End, Grant, Passage};
 use crate::kind::{Kind, Rotation};
 use crate::world::World;
@@ -16,6 +17,8 @@ pub(crate) struct Server {
     pub(crate) fate: Fate,
     /// The grants, newest last; older ones cannot come back.
     pub(crate) grants: RefCell<Vec<Grant>>,
+    /// What the next request meets, whatever the weather.
+    pub(crate) next: Cell<Option<Weather>>,
 }
 
 /// What comes back from the token endpoint.
@@ -28,6 +31,7 @@ pub(crate) enum Reply {
     Lost,
     TimedOut,
     Unsent,
+    Odd { status: u16, body: String },
 }
 
 /// Tokens as they are given out.
@@ -44,7 +48,11 @@ pub(crate) struct Pair {
 
 impl Server {
     pub(crate) fn new(seed: u64, number: u64, years: u64) -> Self {
-        Self { kind: Kind::of(seed, number), fate: Fate::of(seed, number, years), grants: RefCell::default() }
+        Self::of(Kind::of(seed, number), Fate::of(seed, number, years))
+    }
+
+    pub(crate) fn of(kind: Kind, fate: Fate) -> Self {
+        Self { kind, fate, grants: RefCell::default(), next: Cell::default() }
     }
 
     /// A person logs in: a new grant.
@@ -178,13 +186,24 @@ impl Drop for Flight<'_> {
 
 /// One refresh request, sent once: what the wire, the weather and the server make of it.
 pub(crate) async fn exchange(world: &Rc<World>, server: usize, by: Actor, presented: &str) -> Reply {
+    let number = world.log.begin(by, presented, world.now());
+    let reply = carry(world, server, by, presented).await;
+    // An answer that comes to a process that was just killed is heard by nobody.
+    let heard = by != Actor::Daemon || world.daemon.borrow().as_ref().is_some_and(Daemon::is_alive);
+    if heard {
+        world.log.end(number, &reply, world.servers[server].kind.rotation != Rotation::None, world.now());
+    }
+    reply
+}
+
+async fn carry(world: &Rc<World>, server: usize, by: Actor, presented: &str) -> Reply {
     let pause = |milliseconds| tokio::time::sleep(Duration::from_millis(milliseconds));
     if !world.online() {
         pause(20).await;
         return Reply::Unsent;
     }
     let here = &world.servers[server];
-    let weather = here.fate.weather(world.now());
+    let weather = here.next.take().or_else(|| here.fate.weather(world.now()));
     if weather == Some(Weather::Unreachable) {
         pause(here.kind.latency).await;
         world.tally(server, |tally| tally.faults += 1);
@@ -209,6 +228,14 @@ pub(crate) async fn exchange(world: &Rc<World>, server: usize, by: Actor, presen
         Some(Weather::LosesRequests) => {
             pause(here.kind.latency).await;
             return Reply::Lost;
+        }
+        Some(Weather::Odd(odd)) if !odd.acts() => {
+            let _wire = world.watch.request(by == Actor::Daemon);
+            if by == Actor::Daemon {
+                world.daemon_requested.notify_waiters();
+            }
+            pause(here.kind.latency).await;
+            return odd_answer(odd, None);
         }
         _ => {}
     }
@@ -238,12 +265,36 @@ pub(crate) async fn exchange(world: &Rc<World>, server: usize, by: Actor, presen
         _ if rest >= PATIENCE => Some(Reply::TimedOut),
         Some(Weather::LosesAnswers) => Some(Reply::Lost),
         Some(Weather::BadGateway) => Some(Reply::BadGateway),
+        Some(Weather::Odd(odd)) => Some(odd_answer(odd, Some(pair))),
         _ if world.link() != link => {
             world.tally(server, |tally| tally.faults += 1);
             Some(Reply::Lost)
         }
         _ => None,
     };
-    here.passed(pair, if end.is_some() { Passage::Lost } else { Passage::Delivered });
+    let whole = match &end {
+        None => true,
+        Some(Reply::Fresh(told)) => told.refresh == pair.refresh,
+        Some(_) => false,
+    };
+    here.passed(pair, if whole { Passage::Delivered } else { Passage::Lost });
     end.unwrap_or(reply)
+}
+
+/// What comes back instead of the answer.
+fn odd_answer(odd: Odd, pair: Option<&Pair>) -> Reply {
+    let page = "<!DOCTYPE html><html><body>Log in to this network</body></html>";
+    let access = pair.map_or("", |pair| pair.access.as_str());
+    match (odd, pair) {
+        (Odd::NoRefreshToken, Some(pair)) => Reply::Fresh(Pair { refresh: None, ..pair.clone() }),
+        (Odd::NoLifetime, Some(pair)) => Reply::Fresh(Pair { expires_in: None, ..pair.clone() }),
+        (Odd::Status { status, .. }, _) => {
+            Reply::Odd { status, body: r#"{"error":"temporarily_unavailable"}"#.to_owned() }
+        }
+        (Odd::Page { .. }, _) => Reply::Odd { status: 200, body: page.to_owned() },
+        (Odd::Half, _) => Reply::Odd { status: 200, body: format!(r#"{{"access_token":"{access}","tok"#) },
+        (Odd::Garbage { .. } | Odd::NoRefreshToken | Odd::NoLifetime, _) => {
+            Reply::Odd { status: 200, body: "all is well".to_owned() }
+        }
+    }
 }

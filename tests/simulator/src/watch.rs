@@ -11,8 +11,8 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 use virtual_disk::{Call, Operation, VirtualDisk};
 
-const STORAGE_LOCK: &str = "/c/.storage-write.lock";
-const JOURNAL: &str = "/s/journal";
+pub(crate) const STORAGE_LOCK: &str = "/c/.storage-write.lock";
+pub(crate) const JOURNAL: &str = "/s/journal";
 /// One write of this many is compared byte by byte with what was there before.
 const COMPARED: u64 = 4;
 
@@ -22,6 +22,9 @@ pub(crate) enum Blow {
     Kill,
     PowerCut,
 }
+
+/// Sees a call of the daemon's process; what it returns is the call's result.
+pub(crate) type Saboteur = Rc<dyn Fn(&Call, &VirtualDisk) -> Option<std::io::Error>>;
 
 #[derive(Default)]
 pub(crate) struct Watch {
@@ -46,9 +49,13 @@ pub(crate) struct Watch {
     wrote: Cell<bool>,
     /// The daemon holds the storage lock.
     locked: Cell<bool>,
+    /// How often the disk refused to show that lock or to let it go.
+    refused: Cell<u32>,
     writes: Cell<u64>,
     earlier_bytes: Cell<u64>,
     disk: RefCell<Option<VirtualDisk>>,
+    /// Sees every call of the daemon before anybody else, and may make it fail or kill the process.
+    saboteur: RefCell<Option<Saboteur>>,
     complaints: RefCell<Vec<String>>,
     /// The first failure ends the program.
     pub(crate) end_at_failure: Cell<bool>,
@@ -157,23 +164,46 @@ impl Watch {
         }
     }
 
+    /// Lets somebody see every call of the daemon first, or nobody any more.
+    pub(crate) fn sabotage(&self, saboteur: Option<Saboteur>) {
+        *self.saboteur.borrow_mut() = saboteur;
+    }
+
     fn look(&self, call: &Call, own: &VirtualDisk, others: &VirtualDisk) -> Option<std::io::Error> {
+        let saboteur = self.saboteur.borrow().clone();
+        let failed = saboteur.and_then(|saboteur| saboteur(call, own));
+        if !own.is_alive() {
+            return failed;
+        }
+        if failed.is_none() {
+            self.observe(call, own, others);
+        } else if is(&call.path, STORAGE_LOCK) {
+            // Where a disk twice refuses to show a lock, or to let it go, nobody can.
+            self.refused.set(self.refused.get() + 1);
+            self.locked.set(self.locked.get() && self.refused.get() < 2);
+        }
+        failed
+    }
+
+    fn observe(&self, call: &Call, own: &VirtualDisk, others: &VirtualDisk) {
         if !call.operation.changes() {
-            return None;
+            return;
         }
         if self.is_over(call) {
             own.kill();
-            return None;
+            return;
         }
         match call.operation {
             Operation::CreateFolder if is(&call.path, STORAGE_LOCK) && !others.exists(STORAGE_LOCK) => {
                 self.locked.set(true);
+                self.refused.set(0);
                 self.edit(others);
             }
             Operation::RemoveFolder if is(&call.path, STORAGE_LOCK) => self.locked.set(false),
             Operation::Sync | Operation::SyncFolder => {
                 self.renamed.set(false);
-                if self.locked.get() {
+                // The disk itself may have refused to make it.
+                if self.locked.get() && others.exists(STORAGE_LOCK) {
                     self.complain("I3: the storage lock is held over an fsync");
                 }
             }
@@ -188,7 +218,6 @@ impl Watch {
             }
             _ => {}
         }
-        None
     }
 
     fn edit(&self, others: &VirtualDisk) {
@@ -280,12 +309,12 @@ impl Drop for OnTheWire {
     }
 }
 
-fn is(path: &Path, name: &str) -> bool {
+pub(crate) fn is(path: &Path, name: &str) -> bool {
     path.as_os_str() == name
 }
 
 /// Takes out what a refresh may change, and what a failed refresh of a client takes and a heal brings back.
-fn mask(document: &mut Value) {
+pub(crate) fn mask(document: &mut Value) {
     let entries = document.get_mut("mcpOAuth").and_then(Value::as_object_mut);
     for entry in entries.into_iter().flat_map(|entries| entries.values_mut()).filter_map(Value::as_object_mut)
     {

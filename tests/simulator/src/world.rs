@@ -3,6 +3,7 @@
 use crate::daemon::Daemon;
 use crate::fate::{HOUR, MINUTE, SECOND};
 use crate::grant::Entitled;
+use crate::log::Log;
 use crate::server::Server;
 use crate::tally::{Account, Tally};
 use crate::watch::{Watch, end};
@@ -55,6 +56,8 @@ pub(crate) struct World {
     pub(crate) daemon_killed: RefCell<Vec<u64>>,
     pub(crate) daemon: RefCell<Option<Daemon>>,
     pub(crate) watch: Rc<Watch>,
+    /// Every exchange with a token endpoint, where somebody wants to know.
+    pub(crate) log: Log,
     /// A request of this server has just begun.
     pub(crate) requested: Vec<Notify>,
     /// A request of the daemon has just begun.
@@ -85,16 +88,22 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64, servers: usize, years: u64, with_daemon: bool, verbose: bool) -> Rc<Self> {
+        let servers = (0..servers).map(|server| Server::new(seed, server as u64, years)).collect();
+        Self::with(seed, servers, with_daemon, verbose)
+    }
+
+    /// A world with these servers.
+    pub(crate) fn with(seed: u64, servers: Vec<Server>, with_daemon: bool, verbose: bool) -> Rc<Self> {
+        let count = servers.len();
         let disk = VirtualDisk::new();
         disk.record_calls(false);
         disk.put_folder(FOLDER);
         disk.put_folder(STATE);
         disk.set_sync_time(Duration::from_millis(1));
-        let number = |server: usize| server as u64;
         Rc::new(Self {
             seed,
             with_daemon,
-            servers: (0..servers).map(|server| Server::new(seed, number(server), years)).collect(),
+            servers,
             disk: RefCell::new(disk),
             started: Instant::now(),
             slept: Cell::default(),
@@ -110,19 +119,20 @@ impl World {
             daemon_killed: RefCell::default(),
             daemon: RefCell::default(),
             watch: Rc::default(),
-            requested: (0..servers).map(|_| Notify::new()).collect(),
+            log: Log::default(),
+            requested: (0..count).map(|_| Notify::new()).collect(),
             daemon_requested: Notify::new(),
-            called_dead: RefCell::new(vec![(String::new(), 0); servers]),
+            called_dead: RefCell::new(vec![(String::new(), 0); count]),
             busy: Cell::default(),
             last_busy: Cell::default(),
             active_since: Cell::default(),
-            wrong_clock: RefCell::new(vec![false; servers]),
-            logged_out: RefCell::new(vec![false; servers]),
-            logging_in: RefCell::new(vec![false; servers]),
+            wrong_clock: RefCell::new(vec![false; count]),
+            logged_out: RefCell::new(vec![false; count]),
+            logging_in: RefCell::new(vec![false; count]),
             last_client_write: Cell::default(),
             write_back_due: Cell::default(),
             calm: RefCell::default(),
-            tallies: RefCell::new(vec![Tally::default(); servers]),
+            tallies: RefCell::new(vec![Tally::default(); count]),
             account: RefCell::default(),
             cache: RefCell::default(),
             verbose,

@@ -6,7 +6,7 @@ use refresh_engine::{Event, Mode, State};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-use virtual_disk::PowerCut;
+use virtual_disk::{Operation, PowerCut};
 
 /// How the life before ended.
 #[derive(Clone, Copy, Debug)]
@@ -201,4 +201,59 @@ async fn i1_what_was_spent_is_still_known_when_the_life_that_spent_it_was_killed
     assert_eq!(world.server.requests(), 1);
     assert_eq!(world.server.reuses.get(), 0);
     drop(life);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i2_an_answer_that_a_kill_left_in_the_journal_is_durable_before_the_next_life_changes_the_store() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let is = |call: &virtual_disk::Call, operation, path: &str| {
+        call.operation == operation && call.path.to_string_lossy().ends_with(path)
+    };
+    // Killed when the answer is in the journal, and before anything made it durable.
+    let process = world.disk.process();
+    process.on_call({
+        let (handle, appended) = (process.clone(), Cell::new(0));
+        move |call| {
+            appended.set(appended.get() + u32::from(is(call, Operation::Append, "journal")));
+            // The header, the intent, the answer.
+            if appended.get() == 3 && !is(call, Operation::Append, "journal") {
+                handle.kill();
+            }
+            None
+        }
+    });
+    let life = world.live_as(process.clone(), Mode::Watch).await;
+    if let Some(life) = &life {
+        life.pass(20 * SECOND).await;
+    }
+    drop(life);
+    assert!(!process.is_alive() && world.server.requests() == 1);
+
+    // The power goes when the next life swaps the new document in.
+    let process = world.disk.process();
+    let cut = Rc::new(Cell::new(None));
+    process.on_call({
+        let (cut, handle, whole) = (Rc::clone(&cut), process.clone(), world.disk.clone());
+        move |call| {
+            let swaps = call.to.as_ref().is_some_and(|to| to.ends_with(".credentials.json"));
+            if swaps && handle.is_alive() {
+                cut.set(Some(whole.power_cut(PowerCut::LoseAll)));
+                handle.kill();
+            }
+            None
+        }
+    });
+    let life = world.live_as(process, Mode::Watch).await;
+    if let Some(life) = &life {
+        life.pass(20 * SECOND).await;
+    }
+    drop(life);
+
+    let World { disk, .. } = world;
+    drop(disk);
+    let world = World { disk: cut.take().unwrap(), ..world };
+    let life = world.live().await;
+    life.pass(30 * MINUTE).await;
+    assert!(world.server.is_good(&world.stored_refresh("lab")), "the answer survived");
+    assert_eq!(world.server.requests(), 1, "and nothing was presented again");
 }

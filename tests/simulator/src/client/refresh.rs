@@ -24,7 +24,7 @@ pub(crate) enum Refreshed {
 
 impl Process {
     /// Refreshes one entry as the client does.
-    pub(super) async fn refresh(&self, server: usize, path: Path) -> Refreshed {
+    pub(crate) async fn refresh(&self, server: usize, path: Path) -> Refreshed {
         let lock = if path == Path::Expiring && self.version.refresh_lock {
             self.refresh_lock(server).await
         } else {
@@ -79,7 +79,12 @@ impl Process {
                 }
                 // Replays the token (measured).
                 Reply::Lost if !replayed => replayed = true,
-                Reply::Busy { .. } | Reply::Lost | Reply::BadGateway | Reply::TimedOut | Reply::Unsent => {
+                Reply::Busy { .. }
+                | Reply::Lost
+                | Reply::BadGateway
+                | Reply::TimedOut
+                | Reply::Unsent
+                | Reply::Odd { .. } => {
                     return Refreshed::Failed;
                 }
             }

@@ -1,0 +1,225 @@
+//! Decides over one transaction, from the server's books, the store, the journal and what was said.
+
+use super::fault::{Another, Blow};
+use super::striker::Striker;
+use super::trial::Settled;
+use crate::entry::{document, entry};
+use crate::fate::{MINUTE, SECOND};
+use crate::grant::{Actor, Grant, Rotation};
+use crate::log::{Exchanged, Told};
+use crate::watch::STORAGE_LOCK;
+use crate::world::{FOLDER, STATE, World};
+use refresh_engine::Journal;
+use std::path::Path;
+
+/// How one transaction ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Fresh by the one request of the transaction itself.
+    AtOnce,
+    /// Fresh once the fault was over.
+    After,
+    /// Fresh, though for a while nobody knew whether the refresh token was spent.
+    AfterAmbiguous,
+    /// A person removed the entry, and it is removed.
+    Removed,
+    /// Nobody could have kept the grant.
+    Lost(&'static str),
+    Failed(Vec<String>),
+}
+
+pub(crate) fn judge(striker: &Striker, settled: Settled) -> Ended {
+    let world = &striker.world;
+    let mut complaints = world.watch.complaints();
+    complaints.extend(world.account.borrow().failures.iter().cloned());
+    complaints.extend(presented_again(striker));
+    complaints.extend(left_behind(striker));
+    complaints.dedup();
+    let ended = match settled {
+        Settled::Fresh => how_fresh(striker),
+        Settled::Removed if is_removed(striker) => Ended::Removed,
+        Settled::Removed => Ended::Failed(vec!["I5: the entry was removed and is there".to_owned()]),
+        Settled::Lost | Settled::Never => {
+            let grants = world.servers[0].grants.borrow();
+            let lost = !holds_a_good_token(world);
+            match grants.last().and_then(|grant| excuse(striker, grant)) {
+                Some(cause) if lost => Ended::Lost(cause),
+                _ => {
+                    let what = if settled == Settled::Lost { "the grant is lost" } else { "not fresh again" };
+                    let grant = grants.last();
+                    Ended::Failed(vec![format!(
+                        "{what}: {:?} {:?}, deaths {:?}, the store holds {:?}",
+                        grant.and_then(|grant| grant.end),
+                        grant.and_then(Grant::newest),
+                        striker.deaths.borrow(),
+                        document(world).and_then(|document| entry(&document, 0)),
+                    )])
+                }
+            }
+        }
+    };
+    match ended {
+        Ended::Failed(more) => Ended::Failed([complaints, more].concat()),
+        _ if !complaints.is_empty() => Ended::Failed(complaints),
+        ended => ended,
+    }
+}
+
+fn how_fresh(striker: &Striker) -> Ended {
+    let log = striker.world.log.exchanges();
+    let ours = || log.iter().filter(|exchanged| exchanged.by == Actor::Daemon);
+    let ambiguous =
+        |exchanged: &Exchanged| matches!(exchanged.told, None | Some((_, Told::Lost | Told::Unknown)));
+    if ours().any(ambiguous) {
+        Ended::AfterAmbiguous
+    } else if ours().count() == 1 && striker.deaths.borrow().is_empty() && !striker.is_late() {
+        Ended::AtOnce
+    } else {
+        Ended::After
+    }
+}
+
+fn is_removed(striker: &Striker) -> bool {
+    let by_another = |blow: &Blow| matches!(blow, Blow::Another(another) if !matches!(another, Another::LogsOut { .. }));
+    // A second program that writes the entry again is not the daemon; its own writes were looked at one by one.
+    holds_no_token(&striker.world) || striker.case.faults.iter().any(|fault| by_another(&fault.blow))
+}
+
+/// Whether the store's refresh token would be exchanged.
+fn holds_a_good_token(world: &World) -> bool {
+    let entry = document(world).and_then(|document| entry(&document, 0));
+    let refresh = entry.and_then(|entry| entry.refresh);
+    refresh.is_some_and(|refresh| world.servers[0].is_good(&refresh, world.now()))
+}
+
+fn holds_no_token(world: &World) -> bool {
+    let entry = document(world).and_then(|document| entry(&document, 0));
+    entry.is_none_or(|entry| entry.refresh.is_none() && entry.access.is_empty())
+}
+
+/// I1: once a successor was received, or a token was called dead twice, it is not presented again.
+fn presented_again(striker: &Striker) -> Vec<String> {
+    let log = striker.world.log.exchanges();
+    let deaths = striker.deaths.borrow();
+    let rotates = striker.case.grace().is_some();
+    let logged_out = striker.world.logged_out.borrow()[0] && !striker.case.alone();
+    let mut complaints = Vec::new();
+    let mut spent: Vec<&str> = Vec::new();
+    let mut dead: Vec<(&str, usize)> = Vec::new();
+    for exchanged in log.iter().filter(|exchanged| exchanged.by == Actor::Daemon) {
+        let presented = exchanged.presented.as_str();
+        if spent.contains(&presented) {
+            complaints.push(format!("I1: {presented} was presented again after its successor was received"));
+        }
+        match exchanged.told {
+            Some((at, Told::Fresh)) if rotates => {
+                let taken = deaths.iter().any(|death| death.took_answer && death.at >= at)
+                    || striker.journal_refused.get() && deaths.iter().any(|death| death.at >= at);
+                // Whoever logs out is forgotten with everything that was known of the entry.
+                if !taken && !logged_out {
+                    spent.push(presented);
+                }
+            }
+            Some((_, Told::Dead)) => match dead.iter_mut().find(|(token, _)| *token == presented) {
+                Some((_, times)) => *times += 1,
+                None => dead.push((presented, 1)),
+            },
+            _ => {}
+        }
+    }
+    // Early and late; by a heal of a wiped entry; and after a death that took the note of it.
+    let allowed = 3 + deaths.len();
+    for (token, times) in dead.iter().filter(|(_, times)| *times > allowed) {
+        complaints.push(format!("I1: {token} is dead and was presented {times} times"));
+    }
+    complaints
+}
+
+/// Temporary files, locks and open transactions.
+pub(crate) fn left_behind(striker: &Striker) -> Vec<String> {
+    let world = &striker.world;
+    let disk = world.disk.borrow();
+    let mut left = Vec::new();
+    for name in disk.names_in(FOLDER) {
+        let path = format!("{FOLDER}/{name}");
+        let expected = name == ".credentials.json" || name == "mcp-needs-auth-cache.json";
+        // A lock whose holder was killed, or that the disk does not let go, is stale to everybody within a minute.
+        let stale = name.contains(".lock")
+            && (!striker.deaths.borrow().is_empty() || striker.case.is_of_the_disk())
+            || path == STORAGE_LOCK && striker.case.locks_the_storage();
+        if !expected && !stale {
+            left.push(format!("left behind: {path}"));
+        }
+    }
+    for name in disk.names_in(STATE) {
+        // The next save of the records takes the place of one that was cut.
+        let cut = name == "records.jsonl.new" && !striker.deaths.borrow().is_empty();
+        if !matches!(name.as_str(), "journal" | "records.jsonl") && !cut {
+            left.push(format!("left behind: {STATE}/{name}"));
+        }
+    }
+    let open = Journal::peek(&*disk, Path::new(STATE)).unwrap_or_default();
+    // Where a power cut left no document, the pair stays in the journal until there is one again.
+    if document(world).is_none() {
+        return left;
+    }
+    // One that another pair made superfluous stays until that pair has refreshed once.
+    let open = open.iter().filter(|open| open.superseded_by.is_none()).count();
+    if open > 0 {
+        left.push(format!("left behind: {open} open transactions in the journal"));
+    }
+    left
+}
+
+/// Why nobody could have kept the grant; `None` where the daemon could.
+fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
+    let (world, case) = (&striker.world, &striker.case);
+    let log = world.log.exchanges();
+    let deaths = striker.deaths.borrow();
+    if case.another_writes() && (!deaths.is_empty() || case.stops()) {
+        return Some("another program destroyed the entry while no daemon remembered it");
+    }
+    let grace = case.grace()?;
+    let newest = grant.newest()?;
+    let lockless = log.iter().any(|exchanged| exchanged.by != Actor::Daemon) && case.has_lockless_client();
+    let Some(culprit) = log.iter().rev().find(|exchanged| made(exchanged, newest)) else {
+        return None;
+    };
+    if lockless && (newest.by != Actor::Daemon || matches!(culprit.told, Some((_, Told::Fresh)))) {
+        return Some("a client refreshed without the lock at the same moment");
+    }
+    if newest.by != Actor::Daemon {
+        // It goes on without the lock where ours is held for long, which takes a second fault.
+        return (!case.alone()).then_some("a client refreshed at the same moment, and a second fault");
+    }
+    let retried_in_time = |slowest: u64| case.alone() && grace > slowest + case.asleep();
+    let after = |at: u64| deaths.iter().find(move |death| death.at >= at);
+    match culprit.told {
+        Some((at, Told::Fresh)) => match deaths.iter().find(|death| death.at >= at && death.took_answer).or(after(at)) {
+            Some(death) if death.took_answer && death.power => Some("the power went before the answer was durable"),
+            Some(death) if death.took_answer => Some("the daemon was killed before it could note the answer"),
+            Some(_) if !case.alone() && striker.journal_refused.get() => {
+                Some("the disk did not take the answer, and the daemon died before another try")
+            }
+            _ => None,
+        },
+        Some((_, Told::Withheld)) => Some("the server kept the new refresh token to itself"),
+        Some((_, Told::NotNow)) if !retried_in_time(9 * SECOND) => Some("the server denied what it had done"),
+        Some((_, Told::Lost)) if !retried_in_time(9 * SECOND) => Some("the answer was lost on the wire"),
+        Some((_, Told::Unknown)) if !retried_in_time(MINUTE) => Some("the answer was lost on the wire"),
+        None if !retried_in_time(MINUTE) => match after(culprit.began) {
+            Some(death) if death.power => Some("the power went while the answer was on its way"),
+            Some(_) => Some("the daemon was killed while the answer was on its way"),
+            None => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether this exchange made that rotation.
+pub(crate) fn made(exchanged: &Exchanged, rotation: &Rotation) -> bool {
+    let ended = exchanged.told.map_or(u64::MAX, |(at, _)| at);
+    (exchanged.by == Actor::Daemon) == (rotation.by == Actor::Daemon)
+        && exchanged.began <= rotation.at
+        && rotation.at <= ended
+}
