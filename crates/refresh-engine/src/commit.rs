@@ -5,6 +5,7 @@
 //! entries wait a moment for answers that are on their way, so that a storm of N refreshes costs a few writes.
 
 use crate::compare::WriteDecision;
+use crate::journal::JournalError;
 use crate::shared::Shared;
 use crate::{Partners, Seen};
 use claude_store::{Change, Document, EntryKey, Published, ReadError, Store};
@@ -100,19 +101,23 @@ impl Committer {
         Awaited(self)
     }
 
-    /// Waits for answers that are on their way, where everything that waits here can wait.
-    async fn gather(&self) {
+    /// Waits for answers that are on their way, where everything that waits here can wait. Those that are here already are made
+    /// durable meanwhile: no power cut may take a pair because it waited.
+    async fn gather(&self, durable: impl Future<Output = Result<(), JournalError>>) {
         let can_wait = || {
             let waiting = self.waiting.borrow();
             !waiting.is_empty() && waiting.iter().all(|waiting| waiting.wish.expired)
         };
+        if self.awaited.get() == 0 || !can_wait() {
+            return;
+        }
         let others = async {
             while self.awaited.get() > 0 && can_wait() {
                 self.news.notified().await;
             }
         };
-        // Whoever is slower than that is not waited for.
-        let _ = tokio::time::timeout(GATHERING, others).await;
+        // Whoever is slower than that is not waited for. What the medium refuses here is tried again, and told, with the write.
+        let _ = tokio::join!(durable, tokio::time::timeout(GATHERING, others));
     }
 
     /// Everything that waits, but one change per entry.
@@ -135,7 +140,7 @@ pub(crate) async fn commit<P: Partners>(shared: &Rc<Shared<P>>, wish: Wish) -> R
         let shared = Rc::clone(shared);
         tokio::task::spawn_local(async move {
             loop {
-                shared.committer.gather().await;
+                shared.committer.gather(shared.journal.sync()).await;
                 let batch = shared.committer.next_batch();
                 if batch.is_empty() {
                     break;

@@ -18,9 +18,12 @@ pub(crate) struct Reading {
     pub(crate) seen: Option<Seen>,
 }
 
+/// Where the answer to one question goes.
+type Reply = oneshot::Sender<Result<Reading, String>>;
+
 #[derive(Default)]
 pub(crate) struct Reader {
-    waiting: RefCell<Vec<(EntryKey, oneshot::Sender<Result<Reading, String>>)>>,
+    waiting: RefCell<Vec<(EntryKey, Reply)>>,
     running: Cell<bool>,
 }
 

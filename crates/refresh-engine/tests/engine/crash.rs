@@ -1,7 +1,7 @@
 //! Killed, or cut from power, at every call to the disk: afterwards the pair is in the store, or the request was never sent, or
 //! the case is ambiguous and said to be.
 
-use crate::world::{HOUR, MINUTE, SECOND, World};
+use crate::world::{Answering, HOUR, MINUTE, SECOND, World};
 use refresh_engine::{Event, Mode, State};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -256,4 +256,29 @@ async fn i2_an_answer_that_a_kill_left_in_the_journal_is_durable_before_the_next
     life.pass(30 * MINUTE).await;
     assert!(world.server.is_good(&world.stored_refresh("lab")), "the answer survived");
     assert_eq!(world.server.requests(), 1, "and nothing was presented again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn i2_a_pair_that_waits_for_others_to_be_written_with_survives_a_power_cut() {
+    let world = World::with_entries(&[("lab", Duration::ZERO), ("other", Duration::ZERO)]);
+    let names = ["lab", "other"];
+    let before = names.map(|name| world.stored_refresh(name));
+    world.disk.set_sync_time(Duration::from_millis(1));
+    world.server.next([Answering::Properly, Answering::Slowly(Duration::from_millis(40))]);
+    let life = world.live().await;
+    while before.iter().all(|token| world.server.is_good(token)) {
+        life.pass(Duration::from_millis(1)).await;
+    }
+    life.pass(Duration::from_millis(10)).await;
+    assert_eq!(names.map(|name| world.stored_refresh(name)), before, "one waits, and one is on the wire");
+    let disk = world.disk.power_cut(PowerCut::LoseAll);
+    life.kill();
+    let world = World { disk, ..world };
+    let life = world.live().await;
+    life.pass(30 * MINUTE).await;
+    assert!(
+        names.iter().all(|name| world.server.is_good(&world.stored_refresh(name))),
+        "{:#?}",
+        world.log.events()
+    );
 }

@@ -29,7 +29,8 @@ pub(crate) fn complaint(old: &[u8], new: &[u8]) -> Option<String> {
         return None;
     }
     // A member that came or went is what a repaired stub, or an answer without a lifetime, makes.
-    let (Ok(mut was), Ok(mut is)) = (serde_json::from_slice::<Value>(old), serde_json::from_slice::<Value>(new))
+    let (Ok(mut was), Ok(mut is)) =
+        (serde_json::from_slice::<Value>(old), serde_json::from_slice::<Value>(new))
     else {
         return Some("I4: one of the documents is none".to_owned());
     };
@@ -44,7 +45,8 @@ pub(crate) fn complaint(old: &[u8], new: &[u8]) -> Option<String> {
 }
 
 fn marked(text: &[u8]) -> Marked {
-    let mut marked = Marked { outside: Vec::with_capacity(text.len()), refresh: None, expires: false, found: false };
+    let mut marked =
+        Marked { outside: Vec::with_capacity(text.len()), refresh: None, expires: false, found: false };
     let name = format!("\"{}\"", key(0));
     let Some(at) = text.windows(name.len()).position(|window| window == name.as_bytes()) else {
         marked.outside.extend_from_slice(text);

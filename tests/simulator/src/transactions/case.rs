@@ -45,12 +45,15 @@ impl Case {
             faults.push(Fault::draw(dice, kind.latency));
         }
         // One request meets one weather.
-        if faults.len() == 2 && faults.iter().all(|fault| matches!(fault.point, super::fault::Point::NextRequest)) {
+        if faults.len() == 2
+            && faults.iter().all(|fault| matches!(fault.point, super::fault::Point::NextRequest))
+        {
             faults.pop();
         }
         // A client of today refreshes what is inside its window, and nothing else.
         let locked = Blow::Another(Another::Refreshes { locked: true });
-        let left = if faults.iter().any(|fault| fault.blow == locked) { left.min(lefts_in_window) } else { left };
+        let left =
+            if faults.iter().any(|fault| fault.blow == locked) { left.min(lefts_in_window) } else { left };
         Self { seed, number, kind, left, faults }
     }
 

@@ -94,7 +94,11 @@ pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
                         }
                     }
                     if first > options.from && (first - options.from).is_multiple_of(TOLD) {
-                        eprintln!("{} transactions, {:.0} s", first - options.from, began.elapsed().as_secs_f64());
+                        eprintln!(
+                            "{} transactions, {:.0} s",
+                            first - options.from,
+                            began.elapsed().as_secs_f64()
+                        );
                     }
                     if let Ok(mut all) = all.lock() {
                         all.add(&outcomes);

@@ -28,7 +28,10 @@ pub(crate) enum Point {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blow {
     /// The call fails with this number; where it lasts, every call of its kind for a minute.
-    Fails { error: i32, lasts: bool },
+    Fails {
+        error: i32,
+        lasts: bool,
+    },
     /// So many bytes are left on the disk, for a minute.
     Full(u64),
     ReadOnly,
@@ -39,7 +42,10 @@ pub(crate) enum Blow {
     /// An orderly stop, and a start.
     Stop,
     /// The wall clock is set, and set right again some minutes later.
-    Clock { by: i64, for_: u64 },
+    Clock {
+        by: i64,
+        for_: u64,
+    },
     Suspend(u64),
     Wire(Weather),
     Another(Another),
@@ -171,9 +177,7 @@ fn wire(dice: &mut Dice) -> Fault {
         1 | 2 => ("answer lost after the server acted", Blow::Wire(Weather::LosesAnswers)),
         3 => ("request lost before the server acted", Blow::Wire(Weather::LosesRequests)),
         4 => ("no answer at all", Blow::Wire(Weather::Hangs)),
-        5 | 6 => {
-            ("slow answer, up to 40 s", Blow::Wire(Weather::Slow(dice.between(SECOND, 40 * SECOND))))
-        }
+        5 | 6 => ("slow answer, up to 40 s", Blow::Wire(Weather::Slow(dice.between(SECOND, 40 * SECOND)))),
         7 => ("answer cut in the middle", odd(Odd::Half)),
         8 => ("500, 502 or 504 before it acted", status(*dice.pick(&[500, 502, 504]), false)),
         9 => ("500, 502 or 504 after it acted", status(*dice.pick(&[500, 502, 504]), true)),
@@ -204,9 +208,7 @@ fn another(dice: &mut Dice, latency: u64) -> Fault {
             Point::Written(dice.below(5 * SECOND)),
             Another::WritesOld { in_place: dice.chance(0.5) },
         ),
-        5 => {
-            ("half a document can be read", point, Another::WritesHalf(dice.between(1, 5 * SECOND)))
-        }
+        5 => ("half a document can be read", point, Another::WritesHalf(dice.between(1, 5 * SECOND))),
         6 => ("a failed refresh wipes the entry", point, Another::Wipes),
         7 => ("a logout", point, Another::LogsOut { stub: None }),
         8 => {

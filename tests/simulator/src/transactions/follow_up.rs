@@ -20,18 +20,34 @@ const RESTART: u64 = 2 * SECOND;
 
 pub(crate) enum FollowUp {
     /// A fault of the case, so long from now.
-    Later { number: usize, after: u64 },
+    Later {
+        number: usize,
+        after: u64,
+    },
     Wait(u64),
     MendDisk,
     Restart,
     PowerCut(PowerCut),
     Stop,
-    SetClock { by: i64, after: u64 },
-    Client { locked: bool },
+    SetClock {
+        by: i64,
+        after: u64,
+    },
+    Client {
+        locked: bool,
+    },
     /// The other half of a document that is written in place.
-    Rest { disk: VirtualDisk, file: VirtualFile, bytes: Vec<u8>, after: u64 },
+    Rest {
+        disk: VirtualDisk,
+        file: VirtualFile,
+        bytes: Vec<u8>,
+        after: u64,
+    },
     Stub(u64),
-    KeepLock { path: PathBuf, for_: u64 },
+    KeepLock {
+        path: PathBuf,
+        for_: u64,
+    },
     RemoveFile(PathBuf),
     Told,
 }
@@ -87,10 +103,12 @@ impl FollowUp {
                 world.step_clock(by);
             }
             Self::Client { locked } => {
-                let dice = Dice::of(striker.case.seed, &[crate::fate::label::TRIAL, striker.case.number, 1 << 32]);
+                let dice =
+                    Dice::of(striker.case.seed, &[crate::fate::label::TRIAL, striker.case.number, 1 << 32]);
                 let version = if locked { Version::NEWEST } else { Version::OLD[2] };
                 let process = Process::start(world, version, dice);
-                let why = if locked || striker.case.left < 300_000 { Why::Expiring } else { Why::Unauthorized };
+                let why =
+                    if locked || striker.case.left < 300_000 { Why::Expiring } else { Why::Unauthorized };
                 let refreshed = process.refresh(0, why).await;
                 world.say(&format_args!("client: {refreshed:?}"));
             }

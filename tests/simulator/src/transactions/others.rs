@@ -46,7 +46,9 @@ impl Striker {
 
     fn change(&self, change: &Change) {
         let read = self.world.disk.borrow().bytes(STORE);
-        let Some(document) = read.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else { return };
+        let Some(document) = read.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else {
+            return;
+        };
         self.replace(changed(&document, 0, change).to_string().as_bytes());
         self.wrote();
     }

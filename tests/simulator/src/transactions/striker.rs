@@ -107,7 +107,8 @@ impl Striker {
 
     /// Whether every fault of the case was injected.
     pub(crate) fn all_struck(&self) -> bool {
-        let wire = |fault: &Fault| fault.point == Point::NextRequest && self.world.servers[0].next.get().is_none();
+        let wire =
+            |fault: &Fault| fault.point == Point::NextRequest && self.world.servers[0].next.get().is_none();
         self.case.faults.iter().zip(&self.struck).all(|(fault, struck)| struck.get() || wire(fault))
     }
 
@@ -137,9 +138,7 @@ impl Striker {
     /// Whether the transaction took longer than it would have without its fault.
     pub(crate) fn is_late(&self) -> bool {
         let log = self.world.log.exchanges();
-        let Some((answered, began)) =
-            log.first().and_then(|first| Some((first.told?.0, first.began)))
-        else {
+        let Some((answered, began)) = log.first().and_then(|first| Some((first.told?.0, first.began))) else {
             return true;
         };
         let usual = SECOND;
@@ -181,7 +180,12 @@ impl Striker {
             }
         }
         let now = self.world.now();
-        let failing = self.failing.borrow().iter().find(|(what, _, until)| *what == call.operation && now < *until).copied();
+        let failing = self
+            .failing
+            .borrow()
+            .iter()
+            .find(|(what, _, until)| *what == call.operation && now < *until)
+            .copied();
         failed = failed.or_else(|| failing.map(|(_, error, _)| io::Error::from_raw_os_error(error)));
         if own.is_alive() {
             self.note(call, failed.is_some(), answered);

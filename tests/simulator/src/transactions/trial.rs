@@ -58,7 +58,8 @@ fn first_document(world: &World, case: &Case) -> String {
     let lifetime = i64::try_from(case.kind.lifetime).unwrap_or(0);
     let mut ours = fresh(0, &world.servers[0].login(0), wall);
     if let Some(ours) = ours.as_object_mut() {
-        let expires_at = if case.kind.names_lifetime { wall + case.left } else { wall + case.left.min(lifetime) };
+        let expires_at =
+            if case.kind.names_lifetime { wall + case.left } else { wall + case.left.min(lifetime) };
         ours.insert("expiresAt".into(), expires_at.into());
     }
     format!(
@@ -183,7 +184,8 @@ pub(crate) fn is_lost(striker: &Striker) -> bool {
     if grant.end.is_some() {
         return true;
     }
-    let (Some(newest), crate::kind::Rotation::Replaces { grace, .. }) = (grant.newest(), here.kind.rotation) else {
+    let (Some(newest), crate::kind::Rotation::Replaces { grace, .. }) = (grant.newest(), here.kind.rotation)
+    else {
         return false;
     };
     let log = world.log.exchanges();
@@ -191,7 +193,8 @@ pub(crate) fn is_lost(striker: &Striker) -> bool {
         // A client's own answer, which it lost or could not save.
         return !striker.case.alone();
     }
-    let Some((at, told)) = log.iter().rev().find(|exchanged| made(exchanged, newest)).and_then(|made| made.told)
+    let Some((at, told)) =
+        log.iter().rev().find(|exchanged| made(exchanged, newest)).and_then(|made| made.told)
     else {
         return world.now() > newest.at + grace;
     };
@@ -210,4 +213,3 @@ fn is_superseded(world: &World) -> bool {
     let open = Journal::peek(&*world.disk.borrow(), Path::new(STATE)).unwrap_or_default();
     open.iter().any(|open| open.superseded_by.is_some())
 }
-

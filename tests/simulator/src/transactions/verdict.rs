@@ -80,7 +80,8 @@ fn how_fresh(striker: &Striker) -> Ended {
 }
 
 fn is_removed(striker: &Striker) -> bool {
-    let by_another = |blow: &Blow| matches!(blow, Blow::Another(another) if !matches!(another, Another::LogsOut { .. }));
+    let by_another =
+        |blow: &Blow| matches!(blow, Blow::Another(another) if !matches!(another, Another::LogsOut { .. }));
     // A second program that writes the entry again is not the daemon; its own writes were looked at one by one.
     holds_no_token(&striker.world) || striker.case.faults.iter().any(|fault| by_another(&fault.blow))
 }
@@ -195,14 +196,20 @@ fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
     let retried_in_time = |slowest: u64| case.alone() && grace > slowest + case.asleep();
     let after = |at: u64| deaths.iter().find(move |death| death.at >= at);
     match culprit.told {
-        Some((at, Told::Fresh)) => match deaths.iter().find(|death| death.at >= at && death.took_answer).or(after(at)) {
-            Some(death) if death.took_answer && death.power => Some("the power went before the answer was durable"),
-            Some(death) if death.took_answer => Some("the daemon was killed before it could note the answer"),
-            Some(_) if !case.alone() && striker.journal_refused.get() => {
-                Some("the disk did not take the answer, and the daemon died before another try")
+        Some((at, Told::Fresh)) => {
+            match deaths.iter().find(|death| death.at >= at && death.took_answer).or(after(at)) {
+                Some(death) if death.took_answer && death.power => {
+                    Some("the power went before the answer was durable")
+                }
+                Some(death) if death.took_answer => {
+                    Some("the daemon was killed before it could note the answer")
+                }
+                Some(_) if !case.alone() && striker.journal_refused.get() => {
+                    Some("the disk did not take the answer, and the daemon died before another try")
+                }
+                _ => None,
             }
-            _ => None,
-        },
+        }
         Some((_, Told::Withheld)) => Some("the server kept the new refresh token to itself"),
         Some((_, Told::NotNow)) if !retried_in_time(9 * SECOND) => Some("the server denied what it had done"),
         Some((_, Told::Lost)) if !retried_in_time(9 * SECOND) => Some("the answer was lost on the wire"),
