@@ -61,6 +61,12 @@ impl Content {
                 damaged += 1;
                 continue;
             };
+            // What belongs to no transaction is of no use to anybody, and must not keep the journal from being emptied.
+            let orphan = matches!(&line, Line::Answer { id, .. } | Line::Superseded { id, .. } if !unfinished.contains_key(id));
+            if orphan {
+                damaged += 1;
+                continue;
+            }
             let id = match line {
                 Line::Journal { version } if version > VERSION => {
                     return Err(JournalError::Newer { path: path.to_owned(), found: version });
@@ -122,6 +128,22 @@ pub(super) fn encode(line: &Line, path: &Path) -> Result<Zeroizing<Vec<u8>>, Jou
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_belongs_to_no_transaction_keeps_none_open() {
+        let digest = TokenDigest::of("rt_new");
+        for orphan in [
+            "{\"answer\":{\"id\":1,\"sent_at\":\"2026-11-24T00:00:00Z\",\"answer\":\"e30=\"}}".to_owned(),
+            format!("{{\"superseded\":{{\"id\":1,\"by\":\"{digest}\"}}}}"),
+        ] {
+            for header in ["", "{\"journal\":{\"version\":1}}\n"] {
+                let read =
+                    Content::parse(format!("{header}{orphan}\n").as_bytes(), Path::new("journal")).unwrap();
+                assert!(read.lines.is_empty() && read.unfinished.is_empty(), "{orphan}");
+                assert_eq!(read.damaged, 1);
+            }
+        }
+    }
 
     #[test]
     fn a_number_that_no_journal_reaches_is_damage_and_nothing_is_counted_on_from_it() {
