@@ -125,7 +125,32 @@ fn jwt_expiry(token: &AccessToken) -> Option<Timestamp> {
     let mut parts = token.expose().split('.');
     let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
     let claims = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
-    let Claims { exp } = serde_json::from_slice(&claims).ok()?;
+    // A list would be read as if its items were the claims in their order.
+    let claims = claims.trim_ascii_start();
+    let Claims { exp } = claims.starts_with(b"{").then(|| serde_json::from_slice(claims).ok())??;
     // NumericDate may carry a fraction; whole seconds are enough, and rounding down is the safe side.
     (exp > 0.0 && exp < 253_402_300_799.0).then(|| Timestamp::from_second(exp as i64).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claude_store::EntryKey;
+
+    fn expiry(claims: &str) -> Expiry {
+        let mut entry = Entry::named(EntryKey::new("lab|00"));
+        let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        entry.access_token = Some(AccessToken::new(token));
+        Seen::new(entry).expiry
+    }
+
+    #[test]
+    fn only_an_object_claims_anything() {
+        let ends = Expiry::Claimed(Timestamp::from_second(1_795_381_774).unwrap());
+        assert_eq!(expiry(r#"{"exp":1795381774}"#), ends);
+        assert_eq!(expiry(r#" {"exp":1795381774.5}"#), ends);
+        for odd in ["[1795381774]", "1795381774", "", "{}"] {
+            assert_eq!(expiry(odd), Expiry::Unknown, "{odd}");
+        }
+    }
 }
