@@ -52,7 +52,8 @@ fn scripted(text: &str) -> Result<RawAnswer, SendError> {
     }
     let (status, location) = line.split_once(' ').unwrap_or((line, ""));
     let location = (!location.is_empty()).then(|| location.to_owned());
-    Ok(RawAnswer { location, ..RawAnswer::new(status.parse().unwrap_or(200), body) })
+    let status = status.parse().ok().filter(|status| matches!(status, 200..=599)).unwrap_or(200);
+    Ok(RawAnswer { location, ..RawAnswer::new(status, body) })
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -1,5 +1,5 @@
 use crate::head::head;
-use crate::plain::{self, Member};
+use crate::plain::{self, Member, is_blurred};
 use claude_store::{Change, Document, EntryKey, RawEntry, SpliceError, TokenChange};
 use oauth_secret::{AccessToken, RefreshToken};
 use std::ops::Range;
@@ -43,6 +43,7 @@ pub fn document(input: &[u8]) {
             .filter_map(|member| member.key.clone())
             .map(EntryKey::new),
     );
+    keys.retain(|key| !is_blurred(key.as_str()));
     keys.truncate(4);
     for key in &keys {
         one(&document, text, key, &change);
@@ -103,9 +104,8 @@ fn one(document: &Document<'_>, text: &str, key: &EntryKey, change: &Change) {
         Ok(spliced) => spliced,
         Err(error) => {
             match &error {
-                // A key with a broken escape has no name in a plain reading.
                 SpliceError::Absent(_) => assert!(place.is_none(), "{error}"),
-                SpliceError::Present(_) => {}
+                SpliceError::Present(_) => assert!(place.is_some(), "{error}"),
                 SpliceError::Problem(_) => assert!(twice || document.entry(key).is_none(), "{error}"),
                 SpliceError::NotAnObject(_) => {
                     let (Change::Restore { members: raw } | Change::Reinsert { raw }) = change else {

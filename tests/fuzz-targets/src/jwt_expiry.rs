@@ -2,11 +2,9 @@ use crate::plain;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use claude_store::{Entry, EntryKey};
+use jiff::Timestamp;
 use oauth_secret::AccessToken;
 use refresh_engine::{Expiry, Seen};
-
-/// The last second of the year 9999.
-const LAST: f64 = 253_402_300_799.0;
 
 /// The `exp` claim of an access token, for an entry without `expiresAt`.
 ///
@@ -21,7 +19,10 @@ pub fn jwt_expiry(input: &[u8]) {
     let claimed = claims.zip(members.as_deref()).and_then(|(claims, members)| {
         let mut named = members.iter().filter(|member| member.is("exp"));
         let (Some(only), None) = (named.next(), named.next()) else { return None };
-        claims[only.value.clone()].parse::<f64>().ok().filter(|exp| *exp > 0.0 && *exp < LAST)
+        claims[only.value.clone()]
+            .parse::<f64>()
+            .ok()
+            .filter(|exp| *exp > 0.0 && *exp < Timestamp::MAX.as_second() as f64)
     });
     let whole_keys = members.is_some_and(|members| members.iter().all(|member| member.key.is_some()));
     match expiry(&format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(input))) {

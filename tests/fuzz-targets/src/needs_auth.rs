@@ -1,5 +1,5 @@
 use crate::head::head;
-use crate::plain::{self, Member};
+use crate::plain::{self, Member, is_blurred};
 use claude_store::NeedsAuthCache;
 use virtual_disk::VirtualDisk;
 
@@ -13,6 +13,9 @@ const PATH: &str = "/home/u/.claude/mcp-needs-auth-cache.json";
 /// Input: the name; then the file.
 pub fn needs_auth(input: &[u8]) {
     let ([name], bytes) = head(input);
+    if is_blurred(&name) {
+        return;
+    }
     let disk = VirtualDisk::new();
     disk.put(PATH, bytes);
     let cache = NeedsAuthCache::new(disk.process(), PATH);

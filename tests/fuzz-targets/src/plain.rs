@@ -19,6 +19,11 @@ impl Member {
     }
 }
 
+/// Whether a name could be read from more than one key: half a surrogate pair is read as U+FFFD.
+pub(crate) fn is_blurred(name: &str) -> bool {
+    name.contains('\u{fffd}')
+}
+
 /// Whether the text is JSON.
 pub(crate) fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
