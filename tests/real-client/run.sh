@@ -56,4 +56,8 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
 # shellcheck disable=SC2086,SC2016
 env -i PATH="/usr/sbin:/sbin:/usr/bin:/bin" TMPDIR="$scratch" unshare $namespace \
-    sh -c 'ip link set lo up && exec "$@"' sh "$target/debug/real-client" --client "$client" "$@"
+    sh -c 'ip link set lo up && exec "$@"' sh "$target/debug/real-client" --client "$client" "$@" &
+running=$!
+# A shell that waits for a command in the foreground hears no signal until that ends.
+trap 'kill -KILL "$running"; exit 1' HUP INT TERM
+wait "$running"
