@@ -13,7 +13,7 @@ use crate::protocol::{Answer, Ask};
 use crate::refresh::{Wish, refresh};
 use crate::report::Status;
 use crate::socket::{self, AskError};
-use crate::{check, completions, daemon, doctor, environment, output, service, status};
+use crate::{check, completions, daemon, doctor, environment, memory, output, service, status};
 use jiff::Timestamp;
 use std::io;
 use std::path::Path;
@@ -81,6 +81,8 @@ pub(crate) fn execute(cli: Cli) -> Exit {
 }
 
 fn dispatch(command: Command) -> Result<Exit, Failure> {
+    // What cannot be had is for the daemon to tell, which lives for years.
+    let _ = memory::keep_private();
     let paths = Paths::of_this_process();
     let alone = matches!(command, Command::Config { defaults: true } | Command::Completions { .. });
     if let (Ok(paths), false) = (&paths, alone) {

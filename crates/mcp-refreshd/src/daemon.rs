@@ -13,10 +13,9 @@ use crate::protocol::{Answer, Ask, VERSION};
 use crate::report::Daemon;
 use crate::socket::Listener;
 use crate::words::counted;
-use crate::{doctor, log, notices, notify, platform};
+use crate::{doctor, log, memory, notices, notify};
 use jiff::Timestamp;
 use refresh_engine::Mode;
-use rustix::process::{Resource, Rlimit, setrlimit};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -53,22 +52,11 @@ fn started_up(paths: &Paths) -> Result<Exit, Failure> {
         log::into_file(file.clone());
     }
     log::init(config.log);
-    keep_memory_private();
+    memory::keep_private().iter().for_each(|failure| tracing::warn!("{failure}"));
     private_folder(&paths.state)?;
     let instance = Instance::claim_after(&paths.state, DRAIN + MARGIN)?;
     instance.tell(None, log::goes_to().as_deref())?;
     block_on(keep(&config, paths, &instance))?
-}
-
-/// No core dump and no other process of this user may hold the tokens that are in our memory.
-fn keep_memory_private() {
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if let Err(error) = setrlimit(Resource::Core, none) {
-        tracing::warn!("core dumps cannot be forbidden: {error}");
-    }
-    if let Err(error) = platform::forbid_tracing() {
-        tracing::warn!("other processes of this user cannot be kept from reading this one's memory: {error}");
-    }
 }
 
 async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exit, Failure> {

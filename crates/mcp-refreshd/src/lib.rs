@@ -29,6 +29,7 @@ mod instance;
 mod log;
 mod logs;
 mod look;
+mod memory;
 mod nearest;
 mod network;
 mod notices;

@@ -16,19 +16,19 @@ mod support;
 
 use memory::{Masked, copies};
 use oauth_secret::{AccessToken, ClientSecret, RefreshToken};
-use scripted_server::{Script, Server};
+use scripted_server::{Answer, Script, Server};
 use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{Daemon, Home};
+use support::{Daemon, Home, PATIENCE};
 
 /// Somebody who is not root.
 const SOMEBODY: u32 = 12345;
 /// As many refreshes, and then as many again.
 const REFRESHES: usize = 25;
 /// Buffers of libraries, freed and not yet used again, may hold as many of the tokens that are spent.
-const IN_BUFFERS: usize = 12;
+const IN_BUFFERS: usize = 8;
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -114,38 +114,58 @@ fn no_spent_token_is_kept_in_the_daemons_memory() {
     assert!(daemon.terminate().0.success());
 }
 
+/// A home that belongs to somebody who is not root: root may look everywhere.
+fn home_of_somebody(server: &Server, left: Duration) -> Home {
+    let home = Home::with([("lab", &server.add("lab", Script::default()).grant(left))]);
+    if is_root() {
+        let mut chown = Command::new("chown");
+        assert!(chown.args(["-R", &SOMEBODY.to_string()]).arg(home.path()).status().unwrap().success());
+    }
+    home
+}
+
+fn as_somebody(mut command: Command) -> Command {
+    if is_root() {
+        command.uid(SOMEBODY).current_dir("/");
+    }
+    command
+}
+
+/// Whether another process of its user may look into a process, and how large a core dump of it may be.
+fn about(pid: u32) -> (Vec<bool>, String) {
+    let shows = |file: &&str| {
+        let mut cat = as_somebody(Command::new("cat"));
+        cat.arg(format!("/proc/{pid}/{file}")).output().unwrap().status.success()
+    };
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    let core: Vec<_> = core.split_whitespace().take(2).collect();
+    (["environ", "maps"].iter().map(shows).collect(), core.join(" "))
+}
+
 #[test]
 fn another_process_of_the_same_user_cannot_look_into_the_daemon() {
     let server = Server::start(Script::default()).unwrap();
-    let home = Home::with([("lab", &server.add("lab", Script::default()).grant(Duration::from_secs(3600)))]);
-    // Root may look everywhere.
-    let as_somebody = |mut command: Command| {
-        if is_root() {
-            command.uid(SOMEBODY).current_dir("/");
-        }
-        command
-    };
-    if is_root() {
-        let given =
-            Command::new("chown").args(["-R", &SOMEBODY.to_string()]).arg(home.path()).status().unwrap();
-        assert!(given.success());
-    }
+    let home = home_of_somebody(&server, Duration::from_secs(3600));
     let mut daemon = Daemon::start(as_somebody(home.command(&["run"])));
     daemon.wait_for("is at work");
-    let mut other = as_somebody(Command::new("sleep"));
-    let mut other = other.arg("60").stdout(Stdio::null()).spawn().unwrap();
-    let mut shown = Vec::new();
-    for (whose, pid) in [("the daemon's", daemon.pid()), ("another process's", other.id())] {
-        for file in ["environ", "maps"] {
-            let mut cat = as_somebody(Command::new("cat"));
-            let output = cat.arg(format!("/proc/{pid}/{file}")).output().unwrap();
-            shown.push((whose, file, output.status.success()));
-        }
-    }
+    assert_eq!(about(daemon.pid()), (vec![false, false], "0 0".to_owned()));
+    let mut sleep = as_somebody(Command::new("sleep"));
+    let mut other = sleep.arg("60").stdout(Stdio::null()).spawn().unwrap();
+    assert_eq!(about(other.id()).0, [true, true], "nothing can be seen here");
     other.kill().unwrap();
     other.wait().unwrap();
-    let expected = [("the daemon's", false), ("another process's", true)];
-    let expected = expected.map(|(whose, shows)| ["environ", "maps"].map(|file| (whose, file, shows)));
-    assert_eq!(shown, expected.concat());
     assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn nor_into_a_command_that_refreshes_by_itself() {
+    let server = Server::start(Script::default()).unwrap();
+    let home = home_of_somebody(&server, Duration::ZERO);
+    server.add("lab", Script::default()).answer_always(Answer::default().after(Duration::from_secs(2)));
+    let mut command = as_somebody(home.command(&["refresh"]));
+    let mut process = command.stdout(Stdio::null()).spawn().unwrap();
+    assert!(server.wait_for(PATIENCE, |log| log.iter().any(|entry| entry.field("refresh_token").is_some())));
+    assert_eq!(about(process.id()), (vec![false, false], "0 0".to_owned()));
+    assert!(process.wait().unwrap().success());
 }

@@ -123,7 +123,15 @@ fn no_token_is_seen(format: &str) {
     grants.iter().for_each(|(name, _)| told(&["status", name]));
     let picture = home.state().join("picture.svg");
     told(&["history", "--json", "--svg", picture.to_str().unwrap()]);
-    outputs.push(("the socket".into(), asked(&home, r#"{"protocol":1,"version":"0","request":"status"}"#)));
+    for request in [
+        r#""request":"status""#,
+        r#""request":"refresh","with":{"names":["good","odd"],"force":true}"#,
+        r#""request":"proxy_variables""#,
+    ] {
+        let answer = asked(&home, &format!(r#"{{"protocol":1,"version":"0",{request}}}"#));
+        assert!(!String::from_utf8_lossy(&answer).contains(r#""reply":"refused""#), "{request}");
+        outputs.push((format!("the socket, asked {request}"), answer));
+    }
     outputs.push(("the socket, asked nonsense".into(), asked(&home, "{")));
     for file in ["cmdline", "environ"] {
         let bytes = std::fs::read(format!("/proc/{}/{file}", daemon.pid())).unwrap_or_default();
