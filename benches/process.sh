@@ -13,7 +13,13 @@ of_each() { # of_each FILE PID…: that file of each process
     for pid in "$@"; do echo "/proc/$pid/$file"; done
 }
 
-of_threads() { # of_threads FILE PID…: that file of each thread
+of_# What the next one and the last one look at, a process may hide from all but root.
+is_open() {
+    local pid
+    for pid in "$@"; do head -n 1 "/proc/$pid/smaps_rollup" >/dev/null 2>&1 || return 1; done
+}
+
+threads() { # of_threads FILE PID…: that file of each thread
     local file=$1 pid
     shift
     for pid in "$@"; do
@@ -28,6 +34,12 @@ resident() { member VmRSS $(of_each status "$@"); }
 anonymous() { member RssAnon $(of_each status "$@"); }
 # shellcheck disable=SC2046
 proportional() { member Pss $(of_each smaps_rollup "$@"); }
+
+# Whether the processes let us look: the daemon hides its memory and its open files from all but root.
+is_open() {
+    local pid
+    for pid in "$@"; do head -n 1 "/proc/$pid/smaps_rollup" >/dev/null 2>&1 || return 1; done
+}
 
 threads() { of_threads "" "$@" | wc -l; }
 open_files() {

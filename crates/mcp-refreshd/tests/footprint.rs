@@ -42,6 +42,11 @@ fn is_release() -> bool {
     !cfg!(debug_assertions) || std::env::var_os("MCP_REFRESHD").is_some()
 }
 
+/// What only root may see.
+fn shown(number: Option<impl ToString>) -> String {
+    number.map_or("?".to_owned(), |number| number.to_string())
+}
+
 /// Servers behind TLS under a host name, each with an entry that is good for so long.
 fn lab(servers: usize, left: Duration) -> (Server, Home) {
     let server = Server::start_tls(Script::default()).unwrap();
@@ -74,7 +79,13 @@ fn watch(daemon: &Daemon, what: &str) -> Cost {
     let idle = Cost { wake_ups: after.wake_ups - before.wake_ups, busy: after.busy - before.busy, ..after };
     eprintln!(
         "{what}: {} kB resident, {} proportional, {} anonymous; {} threads, {} files; in {watched:?} {} wake-ups, {:?} busy",
-        idle.resident, idle.proportional, idle.anonymous, idle.threads, idle.files, idle.wake_ups, idle.busy
+        idle.resident,
+        shown(idle.proportional),
+        idle.anonymous,
+        idle.threads,
+        shown(idle.files),
+        idle.wake_ups,
+        idle.busy
     );
     idle
 }
@@ -126,6 +137,7 @@ fn memory_stays_as_it_is_over_many_refreshes() {
         }
         let now = Cost::of(daemon.pid());
         let (done, Cost { resident, anonymous, files, .. }) = (count(), now);
+        let files = shown(files);
         eprintln!("after {done:>5} refreshes: {resident} kB resident, {anonymous} anonymous, {files} files");
         seen.push(now);
     }
