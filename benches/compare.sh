@@ -11,7 +11,7 @@
 # ROUNDS=10               how many times all entries are refreshed
 #
 # Needs curl, jq, file, strip, and, to count writes, inotifywait (Debian: inotify-tools). All servers are on loopback, and answer a
-# refresh after 50 ms.
+# refresh after 50 ms. Run it as root: the daemon hides the maps of its memory and its open files from everybody else.
 # shellcheck disable=SC2154 # what a contestant's file sets
 set -euo pipefail
 benches=$(cd "$(dirname "$0")" && pwd)
@@ -143,10 +143,12 @@ idling() {
     tell idle_us_per_hour $((($(busy_us $pids) - busy) * 3600 / watched))
     tell wake_ups_per_hour $((($(wake_ups $pids) - woken) * 3600 / watched))
     tell resident "$(resident $pids)"
-    tell proportional "$(proportional $pids)"
     tell anonymous "$(anonymous $pids)"
     tell threads "$(threads $pids)"
-    tell open_files "$(open_files $pids)"
+    if is_open $pids; then
+        tell proportional "$(proportional $pids)"
+        tell open_files "$(open_files $pids)"
+    fi
 }
 
 measure() { # measure COLUMN CONTESTANT SCHEME

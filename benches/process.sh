@@ -13,21 +13,15 @@ of_each() { # of_each FILE PID…: that file of each process
     for pid in "$@"; do echo "/proc/$pid/$file"; done
 }
 
-of_# What the next one and the last one look at, a process may hide from all but root.
-is_open() {
-    local pid
-    for pid in "$@"; do head -n 1 "/proc/$pid/smaps_rollup" >/dev/null 2>&1 || return 1; done
-}
-
-threads() { # of_threads FILE PID…: that file of each thread
-    local file=$1 pid
+of_threads() { # of_threads FILE PID…: that file of each thread
+    local file=$1 pid thread
     shift
     for pid in "$@"; do
         for thread in "/proc/$pid/task"/*; do echo "$thread/$file"; done
     done
 }
 
-# kB; the last one counts a page that n processes share as a n-th.
+# kB; the last of the three counts a page that n processes share as a n-th.
 # shellcheck disable=SC2046 # a list of files without blanks in their names
 resident() { member VmRSS $(of_each status "$@"); }
 # shellcheck disable=SC2046
