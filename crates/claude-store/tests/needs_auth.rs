@@ -60,6 +60,31 @@ fn without_the_name_nothing_is_written() {
 }
 
 #[test]
+fn several_names_go_in_one_write_and_what_stays_keeps_every_byte() {
+    let text = r#"{ "a" :1, "b":{"timestamp":2} ,"c":3,  "d":4 }"#;
+    for (names, left) in [
+        (&["a"][..], r#"{ "b":{"timestamp":2} ,"c":3,  "d":4 }"#),
+        (&["b", "c"], r#"{ "a" :1, "d":4 }"#),
+        (&["c", "d"], r#"{ "a" :1, "b":{"timestamp":2} }"#),
+        (&["a", "d"], r#"{ "b":{"timestamp":2} ,"c":3 }"#),
+        (&["a", "b", "c", "d"], "{  }"),
+        (&["e"], text),
+    ] {
+        let (disk, _) = with_cache(text);
+        let process = disk.process();
+        let cache = NeedsAuthCache::new(process.clone(), PATH);
+        let removed = cache.remove_all(&names.iter().copied().collect()).unwrap();
+        assert_eq!(
+            removed.iter().map(String::as_str).collect::<Vec<_>>(),
+            names.iter().copied().filter(|name| *name != "e").collect::<Vec<_>>()
+        );
+        assert_eq!(disk.text(PATH).unwrap(), left, "{names:?}");
+        let writes = process.calls().iter().filter(|call| call.operation == Operation::Rename).count();
+        assert_eq!(writes, usize::from(left != text));
+    }
+}
+
+#[test]
 fn an_empty_cache_as_a_power_cut_may_leave_it_flags_nobody() {
     let (disk, cache) = with_cache("");
     assert_eq!(cache.flagged().unwrap(), []);

@@ -1,6 +1,7 @@
 //! A home folder with a store, and the real daemon in it.
 
 use crate::{Fallible, process};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -54,12 +55,6 @@ impl Home {
         Ok(fs::rename(beside, self.document())?)
     }
 
-    pub(crate) fn configure(&self, text: &str) -> Fallible<()> {
-        let folder = self.folder.path().join(".config/mcp-refreshd");
-        fs::create_dir_all(&folder)?;
-        Ok(fs::write(folder.join("config.toml"), text)?)
-    }
-
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -88,8 +83,14 @@ impl Home {
         fs::read_to_string(self.log()).is_ok_and(|log| log.contains(words))
     }
 
-    pub(crate) fn status(&self) -> Fallible<serde_json::Value> {
-        Ok(serde_json::from_slice(&self.command(&["status", "--json"]).output()?.stdout)?)
+    /// Ends a daemon that is not a child of this program.
+    pub(crate) fn stop(&self) -> Fallible<()> {
+        let status: serde_json::Value =
+            serde_json::from_slice(&self.command(&["status", "--json"]).output()?.stdout)?;
+        let pid =
+            status.get("daemon").and_then(|daemon| daemon.get("pid")).and_then(serde_json::Value::as_i64);
+        let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        Ok(kill_process(pid.ok_or("no daemon answers")?, Signal::TERM)?)
     }
 }
 

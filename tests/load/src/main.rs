@@ -8,13 +8,16 @@
 //! The daemon is `$MCP_REFRESHD`, else the one that was built beside this program. Times are reported and never judged: machines differ.
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 
+mod bare;
+mod change;
 mod document;
 mod growth;
 mod home;
 mod picture;
 mod process;
 mod storm;
-
+mod trace;
+mod transaction;
 mod watch;
 
 use std::path::PathBuf;
@@ -29,6 +32,8 @@ fn main() -> ExitCode {
     let word = |number: usize| words.get(number).map(String::as_str);
     let measured = match word(0) {
         Some("storm") => program().and_then(|program| storm::run(&program, word(1).unwrap_or("quick"))),
+        Some("transaction") => program().and_then(|program| transaction::run(&program, number(word(1), 100))),
+        Some("change") => program().and_then(|program| change::run(&program, number(word(1), 10))),
         _ => {
             Err("usage: load storm [quick|entries|size|draw] | transaction [TIMES] | change [SECONDS]".into())
         }

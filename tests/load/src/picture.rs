@@ -56,8 +56,10 @@ pub(crate) fn draw(axis: &str, curves: &[Curve]) -> String {
     let x = |value: f64| LEFT + across.part(value) * (WIDTH - LEFT - RIGHT);
     let y = |value: f64| HEIGHT - BOTTOM - up.part(value) * (HEIGHT - TOP - BOTTOM);
     let mut svg = String::new();
-    // Writing to a string cannot fail.
-    let mut put = |text: std::fmt::Arguments<'_>| drop(writeln!(svg, "{text}"));
+    let mut put = |text: std::fmt::Arguments<'_>| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(svg, "{text}");
+    };
     put(format_args!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13" fill="none">"#
     ));

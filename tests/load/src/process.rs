@@ -8,8 +8,10 @@ use std::time::Duration;
 pub(crate) struct Usage {
     /// Processor time of the threads that live now, to the nanosecond. Those that wait for the disk come and go and are not in it.
     pub(crate) cpu: Duration,
-    /// Processor time of all threads there ever were, to the hundredth of a second.
-    pub(crate) cpu_of_all: Duration,
+    /// Processor time of all threads there ever were in the program itself, to the hundredth of a second.
+    pub(crate) user_of_all: Duration,
+    /// The same in the kernel, on their behalf: sockets, files, threads, and waiting for the disk.
+    pub(crate) system_of_all: Duration,
     /// Bytes handed to `write` and its like, sockets included.
     pub(crate) written: u64,
     /// Bytes that were sent to the disk.
@@ -31,11 +33,12 @@ impl Usage {
         }
         // Fields 14 and 15, counted behind the name in parentheses; in hundredths of a second.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks: u64 =
-            fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        let mut ticks = fields.split_whitespace().skip(11).filter_map(|field| field.parse::<u64>().ok());
+        let (user, system) = (ticks.next().unwrap_or(0), ticks.next().unwrap_or(0));
         Ok(Self {
             cpu,
-            cpu_of_all: Duration::from_millis(ticks * 10),
+            user_of_all: Duration::from_millis(user * 10),
+            system_of_all: Duration::from_millis(system * 10),
             written: number_after(&io, "wchar:"),
             to_disk: number_after(&io, "write_bytes:"),
             peak_kb: number_after(&status, "VmHWM:"),
