@@ -18,12 +18,12 @@ pub(crate) struct Reading {
     pub(crate) seen: Option<Seen>,
 }
 
-/// Where the answer to one question goes.
-type Reply = oneshot::Sender<Result<Reading, String>>;
+/// What one transaction wants to see, and where it waits for it.
+type Question = (EntryKey, oneshot::Sender<Result<Reading, String>>);
 
 #[derive(Default)]
 pub(crate) struct Reader {
-    waiting: RefCell<Vec<(EntryKey, Reply)>>,
+    waiting: RefCell<Vec<Question>>,
     running: Cell<bool>,
 }
 

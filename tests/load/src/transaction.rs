@@ -48,8 +48,8 @@ impl Refreshes {
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
         }
-        let log = self.logins.servers.iter().flat_map(|server| server.log());
-        log.filter(|entry| entry.outcome == Outcome::Fresh).last().ok_or_else(|| "no refresh was made".into())
+        let mut log = self.logins.servers.iter().flat_map(|server| server.log());
+        log.rfind(|entry| entry.outcome == Outcome::Fresh).ok_or_else(|| "no refresh was made".into())
     }
 }
 
