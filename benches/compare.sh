@@ -120,7 +120,7 @@ refreshing() {
     [ -z "$pids" ] || before=$(spent_us $pids)
     for _ in $(seq "$rounds"); do round; done
     sleep 1 # what is written a little later, and the processor's time for it
-    tell agent_us "$([ -z "$pids" ] && echo 0 || echo $((($(spent_us $pids) - before) / rounds)))"
+    [ -z "$pids" ] || tell agent_us $((($(spent_us $pids) - before) / rounds))
     tell commands_us "$(commands_us "$scratch/commands" | per_round)"
     tell time_us "$(median <"$scratch/times")"
     tell requests "$(requests "$since" | wc -l | per_round)"

@@ -11,6 +11,7 @@ BEGIN {
     file = FILENAME
     sub(/.*\//, "", file)
     value[file, $1] = $2
+    if ($1 ~ /^(agent|commands)_us$/) value[file, "spent_us"] += $2
     there[file] = 1
 }
 
@@ -50,8 +51,8 @@ END {
     row("idle_us_per_hour", "processor, ms an hour, idle", 1000)
     row("binary", "program, stripped, kB", 1)
     row("time_us", "until all are fresh, ms", 1000)
-    row("agent_us", "processor for it: agent, ms", 1000)
-    row("commands_us", "processor for it: commands, ms", 1000)
+    row("spent_us", "processor for it, ms", 1000)
+    row("agent_us", "of that in the agent, ms", 1000)
     row("writes", "writes of a document", 1)
     row("requests", "requests", 1)
 }
