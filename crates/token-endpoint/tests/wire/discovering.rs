@@ -341,3 +341,24 @@ async fn no_secret_goes_out_with_a_search() {
         assert!(!seen.head.to_lowercase().contains("authorization:"), "{}", seen.head);
     }
 }
+
+#[tokio::test]
+async fn servers_of_one_issuer_that_look_at_the_same_time_ask_it_once() {
+    let site = Site::start().await;
+    site.metadata("/.well-known/oauth-authorization-server", &site.url(""), &site.url("/token"));
+    let http = http();
+    let hints = |number: usize| ServerHints {
+        server_url: site.url(&format!("/{number}/mcp")),
+        issuer: Some(site.url("")),
+        ..ServerHints::default()
+    };
+    let hints: Vec<_> = (0..3).map(hints).collect();
+    let (one, other, third) =
+        tokio::join!(discover(&http, &hints[0]), discover(&http, &hints[1]), discover(&http, &hints[2]));
+    assert!(
+        [one, other, third]
+            .iter()
+            .all(|found| found.as_ref().is_ok_and(|found| found.token_endpoint.path() == "/token"))
+    );
+    assert_eq!(site.server.paths(), ["/.well-known/oauth-authorization-server"]);
+}
