@@ -99,9 +99,8 @@ impl Striker {
                 if disk.create_file(&path, 0o600).is_ok() {
                     self.follow(FollowUp::RemoveFile(path));
                 }
-                return;
             }
-            _ if disk.create_folder(&path, 0o755).is_err() => return,
+            _ if disk.create_folder(&path, 0o755).is_err() => {}
             ForeignLock::Held(for_) => self.follow(FollowUp::KeepLock { path, for_ }),
             ForeignLock::Stale => disk.date(&path, now - Duration::from_millis(2 * MINUTE)),
             ForeignLock::Ahead => disk.date(&path, now + Duration::from_millis(HOUR)),

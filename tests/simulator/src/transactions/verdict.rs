@@ -183,9 +183,7 @@ fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
     let grace = case.grace()?;
     let newest = grant.newest()?;
     let lockless = log.iter().any(|exchanged| exchanged.by != Actor::Daemon) && case.has_lockless_client();
-    let Some(culprit) = log.iter().rev().find(|exchanged| made(exchanged, newest)) else {
-        return None;
-    };
+    let culprit = log.iter().rev().find(|exchanged| made(exchanged, newest))?;
     if lockless && (newest.by != Actor::Daemon || matches!(culprit.told, Some((_, Told::Fresh)))) {
         return Some("a client refreshed without the lock at the same moment");
     }
