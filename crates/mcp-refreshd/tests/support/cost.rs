@@ -1,7 +1,7 @@
 //! What a process costs, as the kernel counts it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Read at one moment; memory in kB. The daemon lets nobody look at its memory and its files but root: others see none.
@@ -35,24 +35,24 @@ impl Cost {
             threads: tasks.len(),
             files: entries(&process.join("fd")).map(|files| files.len()),
             wake_ups: tasks.iter().filter_map(switches).sum(),
-            busy: Duration::from_nanos(tasks.iter().filter_map(on_processor).sum()),
+            busy: Duration::from_nanos(tasks.iter().filter_map(|task| on_processor(task)).sum()),
         }
     }
 }
 
-fn entries(folder: &PathBuf) -> Option<Vec<PathBuf>> {
+fn entries(folder: &Path) -> Option<Vec<PathBuf>> {
     Some(fs::read_dir(folder).ok()?.map(|entry| entry.unwrap().path()).collect())
 }
 
 /// The number behind a name at a line's start; none of a file that cannot be read, or of a thread that has just ended.
-fn member(file: &PathBuf, name: &str) -> Option<u64> {
+fn member(file: &Path, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     let rest = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     Some(rest.split_whitespace().next().unwrap().parse().unwrap())
 }
 
 /// Nanoseconds; none of a thread that has just ended.
-fn on_processor(task: &PathBuf) -> Option<u64> {
+fn on_processor(task: &Path) -> Option<u64> {
     let text = fs::read_to_string(task.join("schedstat")).ok()?;
     Some(text.split_whitespace().next().unwrap().parse().unwrap())
 }
