@@ -1,18 +1,13 @@
 use crate::{RawAnswer, SendError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-/// How long an answer serves others: for the length of a storm, and not so long that anybody waits for news.
-const KEPT: Duration = Duration::from_secs(10);
-/// The most bytes of answers that are kept; those of an issuer are one or two thousand.
-const KEPT_BYTES: usize = 64 << 10;
-
-/// Answers to look-ups of metadata, shared: when many entries of one issuer are refreshed together, it is asked once.
+/// Answers to look-ups of metadata, shared by all that ask for the same URL at the same time: when many entries of one issuer are
+/// refreshed together, it is asked once.
 ///
-/// Whoever asks while the same URL is being asked takes that answer, whatever it is; whoever asks within 10 s, a good one.
+/// Nothing is kept for those who come later: whoever looks again does so because he was told that something has changed.
 #[derive(Clone, Default)]
 pub(crate) struct Lookups {
     slots: Arc<Mutex<BTreeMap<Url, Slot>>>,
@@ -21,38 +16,21 @@ pub(crate) struct Lookups {
 /// Held by whoever asks; the others wait for it.
 type Slot = Arc<tokio::sync::Mutex<Option<Known>>>;
 
+/// What was answered, and when.
 struct Known {
     at: Instant,
     answer: Result<RawAnswer, SendError>,
 }
 
-impl Known {
-    fn is_good(&self) -> bool {
-        self.answer.as_ref().is_ok_and(|answer| (200..=299).contains(&answer.status))
-    }
-
-    /// Whether it may be taken by somebody who began to wait then.
-    fn serves(&self, asked_at: Instant) -> bool {
-        self.at >= asked_at || (self.is_good() && self.at.elapsed() < KEPT)
-    }
-}
-
 impl Lookups {
-    /// The answer of a URL, asked by `ask` where no answer serves.
+    /// The answer of a URL, asked by `ask` where nobody is asking.
     pub(crate) async fn answer(
         &self,
         url: &Url,
         ask: impl Future<Output = Result<RawAnswer, SendError>>,
     ) -> Result<RawAnswer, SendError> {
-        let asked_at = Instant::now();
         let slot = self.slot(url);
-        let mut known = slot.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| known.serves(asked_at)) {
-            return known.answer.clone();
-        }
-        let answer = ask.await;
-        *known = Some(Known { at: Instant::now(), answer: answer.clone() });
-        drop(known);
+        let answer = shared(&slot, ask).await;
         drop(slot);
         self.tidy();
         answer
@@ -63,30 +41,33 @@ impl Lookups {
         Arc::clone(slots.entry(url.clone()).or_default())
     }
 
-    /// Forgets what serves nobody any more: nothing may stay in memory for ever.
+    /// Forgets what nobody asks or waits for.
     fn tidy(&self) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut bytes = 0;
-        slots.retain(|_, slot| {
-            // Somebody holds it, who asks or waits.
-            if Arc::strong_count(slot) > 1 {
-                return true;
-            }
-            let Ok(known) = slot.try_lock() else { return true };
-            let Some(known) = known.as_ref().filter(|known| known.is_good() && known.at.elapsed() < KEPT)
-            else {
-                return false;
-            };
-            bytes += known.answer.as_ref().map_or(0, |answer| answer.body.len());
-            bytes <= KEPT_BYTES
-        });
+        slots.retain(|_, slot| Arc::strong_count(slot) > 1);
     }
+}
+
+/// The answer that came while we waited, or our own.
+async fn shared(
+    slot: &Slot,
+    ask: impl Future<Output = Result<RawAnswer, SendError>>,
+) -> Result<RawAnswer, SendError> {
+    let asked_at = Instant::now();
+    let mut known = slot.lock().await;
+    if let Some(known) = known.as_ref().filter(|known| known.at >= asked_at) {
+        return known.answer.clone();
+    }
+    let answer = ask.await;
+    *known = Some(Known { at: Instant::now(), answer: answer.clone() });
+    answer
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::cell::Cell;
+    use std::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -123,16 +104,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_good_answer_serves_for_a_storm_and_a_failure_nobody_who_comes_later() {
-        for (status, asked) in [(200, 2), (404, 3), (0, 3)] {
-            let (lookups, server, here) = (Lookups::default(), Server::default(), url("a"));
-            let _ = lookups.answer(&here, server.answer(status, 10)).await;
-            tokio::time::sleep(5 * SECOND).await;
-            let _ = lookups.answer(&here, server.answer(status, 10)).await;
-            tokio::time::sleep(11 * SECOND).await;
-            let _ = lookups.answer(&here, server.answer(status, 10)).await;
-            assert_eq!(server.0.get(), asked, "{status}");
+    async fn who_comes_later_asks_anew_and_nothing_stays_in_memory() {
+        let (lookups, server, here) = (Lookups::default(), Server::default(), url("a"));
+        for asked in 1..4 {
+            let _ = lookups.answer(&here, server.answer(200, 10)).await;
+            assert_eq!(server.0.get(), asked);
+            tokio::time::sleep(SECOND / 1000).await;
         }
+        let _ = tokio::join!(
+            lookups.answer(&here, server.answer(200, 10)),
+            lookups.answer(&here, server.answer(200, 10))
+        );
+        assert!(lookups.slots.lock().unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -157,18 +140,5 @@ mod tests {
         };
         let (given_up, second) = tokio::join!(tokio::time::timeout(SECOND, hangs), second);
         assert!(given_up.is_err() && second.is_ok());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_kept_is_bounded_in_time_and_size() {
-        let (lookups, server) = (Lookups::default(), Server::default());
-        let kept = || lookups.slots.lock().unwrap().len();
-        for number in 0..8 {
-            let _ = lookups.answer(&url(&number.to_string()), server.answer(200, 20_000)).await;
-        }
-        assert!(kept() <= 3, "{}", kept());
-        tokio::time::sleep(KEPT).await;
-        let _ = lookups.answer(&url("last"), server.answer(404, 10)).await;
-        assert_eq!(kept(), 0);
     }
 }
