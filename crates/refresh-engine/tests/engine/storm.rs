@@ -163,6 +163,10 @@ async fn reads_and_writes_of_the_document_grow_with_the_waves_and_not_with_the_e
 
 #[tokio::test(start_paused = true)]
 async fn a_pair_that_somebody_may_be_waiting_for_waits_for_no_other() {
+    // The Keychain's tool takes its own time.
+    if crate::IN_KEYCHAIN {
+        return;
+    }
     // What is due is good for some minutes still; what expired last is begun first, and its server is slow.
     let world = World::with_entries(&[("due", 6 * MINUTE), ("other", 5 * MINUTE)]);
     world.server.next([Answering::Slowly(20 * SECOND), Answering::Properly]);
@@ -174,6 +178,10 @@ async fn a_pair_that_somebody_may_be_waiting_for_waits_for_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_server_holds_the_others_up_for_a_twentieth_of_a_second() {
+    // The Keychain's tool takes its own time.
+    if crate::IN_KEYCHAIN {
+        return;
+    }
     let world = World::with_entries(&[("one", Duration::ZERO), ("other", Duration::ZERO)]);
     world.server.next([Answering::Slowly(20 * SECOND), Answering::Properly]);
     let life = world.live().await;
