@@ -2,6 +2,7 @@ use super::{Config, LARGE_ITEMS, LogFormat, LogLevel, duration, without_password
 use std::path::Path;
 use std::time::Duration;
 use toml::Value;
+use toml_edit::Key;
 
 /// The configuration in effect, in the form of the file, a proxy's password left out. `source` is the file it came from, where
 /// there is one; `stores` are the folders in effect.
@@ -25,7 +26,7 @@ pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]
     for (name, server) in &policy.servers {
         lines.extend([
             String::new(),
-            format!("[servers.{}]", written(name)),
+            format!("[servers.{}]", Key::new(name)),
             format!("ignore = {}", server.ignore),
         ]);
         lines.extend(server.margin.map(|margin| format!("margin = {}", time(margin))));

@@ -90,7 +90,9 @@ fn every_setting_is_read() {
 #[test]
 fn the_effective_configuration_reads_back_as_itself() {
     let text = "keep_alive = \"36h\"\n[servers.\"a b\\\"c\"]\nmargin = \"9m\"\n[network]\nextra_ca = [\"/ca.pem\"]\n[log]\nlevel = \"warn\"\n";
-    for config in [Config::default(), parsed(text).unwrap()] {
+    // A name of two lines cannot stand in a table's name as it could in a value.
+    let odd = "[servers.\"a\\nb\\u007f\"]\nignore = true\n";
+    for config in [Config::default(), parsed(text).unwrap(), parsed(odd).unwrap()] {
         let store = Path::new("/home/me/.claude");
         let again = parsed(&effective(&config, None, &[store])).unwrap();
         assert_eq!(again, Config { stores: Some(vec![store.to_owned()]), ..config });
