@@ -1,9 +1,10 @@
 //! A part of this program in a process of its own, in namespaces that are like another machine.
 
 use crate::{Fallible, Tally};
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
-/// A part that runs.
+/// A part that runs; killed when it is dropped.
 pub(crate) struct Apart {
     process: Child,
     what: &'static str,
@@ -29,11 +30,22 @@ impl Apart {
     }
 
     /// Waits for its end, and says what it said.
-    pub(crate) fn end(self, tally: &mut Tally) -> Fallible<()> {
-        let output = self.process.wait_with_output()?;
-        print!("{}", String::from_utf8_lossy(&output.stdout));
-        let unmet = (!output.status.success()).then(|| "not everything held, see above".to_owned());
+    pub(crate) fn end(mut self, tally: &mut Tally) -> Fallible<()> {
+        let mut said = String::new();
+        if let Some(mut output) = self.process.stdout.take() {
+            output.read_to_string(&mut said)?;
+        }
+        print!("{said}");
+        let unmet = (!self.process.wait()?.success()).then(|| "not everything held, see above".to_owned());
         tally.note(self.what, unmet.as_slice());
         Ok(())
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
