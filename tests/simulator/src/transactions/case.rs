@@ -96,6 +96,10 @@ impl Case {
         self.any(|blow| matches!(blow, Blow::Another(Another::Refreshes { locked: false })))
     }
 
+    pub(crate) fn two_others_write(&self) -> bool {
+        !self.alone() && self.faults.iter().all(Fault::is_a_write)
+    }
+
     pub(crate) fn stops(&self) -> bool {
         self.any(|blow| *blow == Blow::Stop)
     }

@@ -22,8 +22,8 @@ Refreshes entries in small worlds of their own and injects a fault into each tra
 const BATCH: u64 = 500;
 /// Failures that are printed.
 const PRINTED: u64 = 50;
-/// Progress is told this often, on standard error.
-const TOLD: u64 = 100_000;
+/// The table so far is told this often, on standard error.
+const TOLD: u64 = 250_000;
 
 struct Options {
     seed: u64,
@@ -93,15 +93,16 @@ pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
                             break;
                         }
                     }
-                    if first > options.from && (first - options.from).is_multiple_of(TOLD) {
-                        eprintln!(
-                            "{} transactions, {:.0} s",
-                            first - options.from,
-                            began.elapsed().as_secs_f64()
-                        );
-                    }
                     if let Ok(mut all) = all.lock() {
                         all.add(&outcomes);
+                        if all.transactions().is_multiple_of(TOLD) {
+                            let (count, time) = (all.transactions(), began.elapsed().as_secs_f64());
+                            eprint!(
+                                "{}{count} so far, {time:.0} s, failures: {}\n\n",
+                                all.table(),
+                                all.failures()
+                            );
+                        }
                     }
                 }
             });

@@ -132,6 +132,7 @@ impl Striker {
     }
 
     pub(crate) fn disarm(&self) {
+        self.world.say(&format_args!("{} calls to the disk", self.calls.get()));
         self.armed.set(false);
     }
 

@@ -5,7 +5,7 @@ use super::striker::Striker;
 use super::trial::Settled;
 use crate::entry::{document, entry};
 use crate::fate::{MINUTE, SECOND};
-use crate::grant::{Actor, Grant, Rotation};
+use crate::grant::{Actor, End, Grant, Rotation};
 use crate::log::{Exchanged, Told};
 use crate::watch::STORAGE_LOCK;
 use crate::world::{FOLDER, STATE, World};
@@ -40,8 +40,8 @@ pub(crate) fn judge(striker: &Striker, settled: Settled) -> Ended {
         Settled::Removed if is_removed(striker) => Ended::Removed,
         Settled::Removed => Ended::Failed(vec!["I5: the entry was removed and is there".to_owned()]),
         Settled::Lost | Settled::Never => {
-            let grants = world.servers[0].grants.borrow();
             let lost = !holds_a_good_token(world);
+            let grants = world.servers[0].grants.borrow();
             match grants.last().and_then(|grant| excuse(striker, grant)) {
                 Some(cause) if lost => Ended::Lost(cause),
                 _ => {
@@ -154,7 +154,8 @@ pub(crate) fn left_behind(striker: &Striker) -> Vec<String> {
     }
     for name in disk.names_in(STATE) {
         // The next save of the records takes the place of one that was cut.
-        let cut = name == "records.jsonl.new" && !striker.deaths.borrow().is_empty();
+        let cut = name == "records.jsonl.new"
+            && (!striker.deaths.borrow().is_empty() || striker.case.is_of_the_disk());
         if !matches!(name.as_str(), "journal" | "records.jsonl") && !cut {
             left.push(format!("left behind: {STATE}/{name}"));
         }
@@ -180,6 +181,9 @@ fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
     if case.another_writes() && (!deaths.is_empty() || case.stops()) {
         return Some("another program destroyed the entry while no daemon remembered it");
     }
+    if document(world).is_none() && case.two_others_write() {
+        return Some("two other programs wrote over each other");
+    }
     let grace = case.grace()?;
     let newest = grant.newest()?;
     let lockless = log.iter().any(|exchanged| exchanged.by != Actor::Daemon) && case.has_lockless_client();
@@ -187,7 +191,9 @@ fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
     if lockless && (newest.by != Actor::Daemon || matches!(culprit.told, Some((_, Told::Fresh)))) {
         return Some("a client refreshed without the lock at the same moment");
     }
-    if newest.by != Actor::Daemon {
+    let reused_by_client =
+        matches!(grant.end, Some(End::Reused { by: Actor::Client { .. }, .. })) && !case.alone();
+    if newest.by != Actor::Daemon || reused_by_client {
         // It goes on without the lock where ours is held for long, which takes a second fault.
         return (!case.alone()).then_some("a client refreshed at the same moment, and a second fault");
     }
