@@ -14,6 +14,9 @@ use refresh_engine::{Expiry, Seen};
 pub fn jwt_expiry(input: &[u8]) {
     let _ = expiry(&String::from_utf8_lossy(input));
 
+    if std::str::from_utf8(input).is_err() {
+        return;
+    }
     let claims = std::str::from_utf8(input).ok();
     let members = claims.and_then(plain::members);
     let claimed = claims.zip(members.as_deref()).and_then(|(claims, members)| {
