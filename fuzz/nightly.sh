@@ -10,7 +10,9 @@ shift $(($# > 0))
 # The fuzzer's flags belong to a nightly compiler; this makes the stable one take them.
 export RUSTC_BOOTSTRAP=1
 # Nothing here is `unsafe`, and what would be found is a panic: without a sanitizer there are several times as many executions.
-cargo_fuzz() { cargo fuzz "$@" --sanitizer none; }
+cargo_fuzz() { # cargo_fuzz COMMAND ARGUMENT...
+    cargo fuzz "$1" --sanitizer none "${@:2}"
+}
 
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 targets=("$@")
