@@ -228,8 +228,13 @@ async fn rounds<P: Partners>(
         let _ = lock.release();
         match published.map_err(|error| not_saved(&error))? {
             Published::Swapped => {
-                if let Err(error) = store.settle().await {
-                    // Visible, and in the journal; only the name may be lost in a power cut, and then the replay mends it.
+                // The journal forgets the pair soon, so a passing refusal is not taken for an answer.
+                let settled = match store.settle().await {
+                    Err(_) => store.settle().await,
+                    settled => settled,
+                };
+                if let Err(error) = settled {
+                    // Visible; only the name may be lost in a power cut before the kernel writes it back.
                     shared.state_trouble(&error);
                 }
                 return Ok(());

@@ -7,31 +7,40 @@ use std::path::Path;
 use virtual_disk::VirtualDisk;
 
 const FOLDER: &str = "/state";
-const FILE: &str = "/state/state.json";
+/// The file, and what version 1 had in its place.
+const FILES: [&str; 2] = ["/state/records.jsonl", "/state/state.json"];
 
-/// What is remembered of entries, `state.json`.
+/// What is remembered of entries, in the format of today and in that of version 1.
 ///
-/// What cannot be understood is kept under another name, byte for byte, and told; a newer version's file is refused and stays as it
-/// is. What is understood is the same after one record was changed and all were saved.
+/// What cannot be understood at all is kept under another name, byte for byte, and told, lines that cannot be are told; a newer version's
+/// file is refused and stays as it is. What is understood is the same after one record was changed and all were saved.
 ///
 /// Input: the file.
 pub fn records(input: &[u8]) {
+    FILES.iter().for_each(|file| records_in(file, input));
+}
+
+fn records_in(file: &str, input: &[u8]) {
     let disk = VirtualDisk::new();
-    disk.put(FILE, input);
+    disk.put(file, input);
     let folder = Path::new(FOLDER);
     let (records, trouble) = match Records::load(disk.process(), folder) {
         Ok(loaded) => loaded,
         Err(error) => {
-            assert!(error.to_string().contains(FILE), "{error}");
-            assert!(disk.bytes(FILE).is_some_and(|after| after == input), "a refused file was changed");
+            assert!(error.to_string().contains(file), "{error}");
+            assert!(disk.bytes(file).is_some_and(|after| after == input), "a refused file was changed");
             return;
         }
     };
     if let Some(told) = trouble {
-        let aside = format!("{FILE}.damaged");
-        assert!(told.contains(&aside), "{told}");
-        assert!(disk.bytes(&aside).is_some_and(|kept| kept == input), "the damaged file is gone");
-        assert!(!disk.exists(FILE));
+        assert!(told.contains(file), "{told}");
+        let aside = format!("{file}.damaged");
+        if told.contains(&aside) {
+            assert!(disk.bytes(&aside).is_some_and(|kept| kept == input), "the damaged file is gone");
+            assert!(!disk.exists(file));
+        } else {
+            assert!(disk.bytes(file).is_some_and(|after| after == input), "it was only read");
+        }
     }
     let names = names(&String::from_utf8_lossy(input));
     let known = |records: &Records<VirtualDisk>| -> Vec<Record> {
@@ -47,8 +56,13 @@ pub fn records(input: &[u8]) {
     assert!(again.read(store, &key, |record| record.is_spent(TokenDigest::of("rt_spent"))));
 }
 
-/// Every store and key that stands in the file.
+/// Every store and key that stands in the file, in whichever format.
 fn names(text: &str) -> Vec<(String, EntryKey)> {
+    let line = |text: &str| -> Option<(String, EntryKey)> {
+        let root = plain::members(text)?;
+        let string = |name: &str| serde_json::from_str::<String>(plain::last(text, &root, name)?).ok();
+        Some((string("store")?, EntryKey::new(string("key")?)))
+    };
     let stores = |text: &str| -> Option<Vec<(String, EntryKey)>> {
         let root = plain::members(text)?;
         let stores = plain::last(text, &root, "stores")?;
@@ -62,6 +76,7 @@ fn names(text: &str) -> Vec<(String, EntryKey)> {
         Some(names)
     };
     let mut names = stores(text).unwrap_or_default();
+    names.extend(text.lines().filter_map(line));
     names.retain(|(store, _)| store != "/another/store");
     names
 }

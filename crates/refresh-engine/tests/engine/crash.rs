@@ -282,3 +282,44 @@ async fn i2_a_pair_that_waits_for_others_to_be_written_with_survives_a_power_cut
         world.log.events()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn i2_a_folder_that_refuses_to_be_synced_once_is_synced_before_the_journal_forgets_the_pair() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let process = world.disk.process();
+    let cut = Rc::new(Cell::new(None));
+    process.on_call({
+        let (cut, handle, whole) = (Rc::clone(&cut), process.clone(), world.disk.clone());
+        let (swapped, refused, forgets) = (Cell::new(false), Cell::new(false), Cell::new(0));
+        move |call| {
+            let swaps = call.to.as_ref().is_some_and(|to| to.ends_with(".credentials.json"));
+            swapped.set(swapped.get() || swaps);
+            let settles =
+                call.operation == Operation::SyncFolder && call.path.to_string_lossy().ends_with(".claude");
+            if swapped.get() && settles && !refused.replace(true) {
+                return Some(std::io::Error::from_raw_os_error(24)); // EMFILE
+            }
+            let cuts_back = call.operation == Operation::Truncate && call.path.ends_with("journal");
+            forgets.set(forgets.get() + u32::from(swapped.get() && cuts_back));
+            // The call after the one that takes the answer out of the journal.
+            if forgets.get() > 0 && !cuts_back && handle.is_alive() {
+                cut.set(Some(whole.power_cut(PowerCut::LoseNames)));
+                handle.kill();
+            }
+            None
+        }
+    });
+    let life = world.live_as(process.clone(), Mode::Watch).await;
+    if let Some(life) = &life {
+        life.pass(20 * SECOND).await;
+    }
+    drop(life);
+    assert!(!process.is_alive(), "the power went");
+    let World { disk, .. } = world;
+    drop(disk);
+    let world = World { disk: cut.take().unwrap(), ..world };
+    let life = world.live().await;
+    life.pass(30 * MINUTE).await;
+    assert!(world.server.is_good(&world.stored_refresh("lab")), "the swap survived");
+    assert_eq!(world.server.requests(), 1, "and nothing was presented again");
+}

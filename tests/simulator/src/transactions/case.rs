@@ -100,6 +100,10 @@ impl Case {
         !self.alone() && self.faults.iter().all(Fault::is_a_write)
     }
 
+    pub(crate) fn logs_out(&self) -> bool {
+        self.any(|blow| matches!(blow, Blow::Another(Another::LogsOut { .. })))
+    }
+
     pub(crate) fn stops(&self) -> bool {
         self.any(|blow| *blow == Blow::Stop)
     }

@@ -21,36 +21,41 @@ impl Striker {
                 if in_place {
                     self.world.disk.borrow().put(STORE, old);
                 } else {
-                    self.replace(old.as_bytes());
+                    let _ = self.replace(old.as_bytes());
                 }
                 self.wrote();
             }
             Another::WritesHalf(after) => self.write_half(after),
-            Another::Wipes => self.change(&Change::Wipe),
+            Another::Wipes => drop(self.change(&Change::Wipe)),
             Another::LogsOut { stub } => {
-                self.change(&Change::Remove);
+                // On a disk that takes nothing the client cannot log out either.
+                if !self.change(&Change::Remove) {
+                    return;
+                }
                 self.world.logged_out.borrow_mut()[0] = true;
                 if let Some(after) = stub {
                     self.follow(FollowUp::Stub(after));
                 }
             }
-            Another::Edits => self.change(&Change::Edit(1)),
+            Another::Edits => drop(self.change(&Change::Edit(1))),
             Another::Locks { storage, lock } => self.lock(storage, lock),
         }
     }
 
     /// What `mcp list` writes after a logout.
     pub(crate) fn leave_stub(&self) {
-        self.change(&Change::LoggedOutStub { wall: self.world.wall() });
+        let _ = self.change(&Change::LoggedOutStub { wall: self.world.wall() });
     }
 
-    fn change(&self, change: &Change) {
+    /// Whether it could be written.
+    fn change(&self, change: &Change) -> bool {
         let read = self.world.disk.borrow().bytes(STORE);
         let Some(document) = read.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()) else {
-            return;
+            return false;
         };
-        self.replace(changed(&document, 0, change).to_string().as_bytes());
+        let written = self.replace(changed(&document, 0, change).to_string().as_bytes());
         self.wrote();
+        written
     }
 
     fn wrote(&self) {
@@ -58,17 +63,19 @@ impl Striker {
     }
 
     /// As a client writes: beside, and then into its place.
-    fn replace(&self, bytes: &[u8]) {
+    fn replace(&self, bytes: &[u8]) -> bool {
         let disk = self.world.disk.borrow();
         let beside = Path::new("/c/.credentials.json.tmp.another");
         let written = disk
             .create_file(beside, 0o600)
             .and_then(|file| disk.append(&file, bytes))
-            .and_then(|()| disk.rename(beside, Path::new(STORE)));
-        if written.is_err() {
+            .and_then(|()| disk.rename(beside, Path::new(STORE)))
+            .is_ok();
+        if !written {
             // A full disk: the other program gives it up.
             let _ = disk.remove_file(beside);
         }
+        written
     }
 
     fn write_half(&self, after: u64) {
@@ -100,6 +107,7 @@ impl Striker {
                     self.follow(FollowUp::RemoveFile(path));
                 }
             }
+            // Another lock is there already.
             _ if disk.create_folder(&path, 0o755).is_err() => {}
             ForeignLock::Held(for_) => self.follow(FollowUp::KeepLock { path, for_ }),
             ForeignLock::Stale => disk.date(&path, now - Duration::from_millis(2 * MINUTE)),

@@ -103,7 +103,7 @@ fn presented_again(striker: &Striker) -> Vec<String> {
     let log = striker.world.log.exchanges();
     let deaths = striker.deaths.borrow();
     let rotates = striker.case.grace().is_some();
-    let logged_out = striker.world.logged_out.borrow()[0] && !striker.case.alone();
+    let logged_out = striker.case.logs_out() && !striker.case.alone();
     let mut complaints = Vec::new();
     let mut spent: Vec<&str> = Vec::new();
     let mut dead: Vec<(&str, usize)> = Vec::new();
@@ -116,7 +116,7 @@ fn presented_again(striker: &Striker) -> Vec<String> {
             Some((at, Told::Fresh)) if rotates => {
                 let taken = deaths.iter().any(|death| death.took_answer && death.at >= at)
                     || striker.journal_refused.get() && deaths.iter().any(|death| death.at >= at);
-                // Whoever logs out is forgotten with everything that was known of the entry.
+                // With a logout everything that was known of the entry is forgotten; the second fault brought the entry back.
                 if !taken && !logged_out {
                     spent.push(presented);
                 }
@@ -184,12 +184,21 @@ fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
     if document(world).is_none() && case.two_others_write() {
         return Some("two other programs wrote over each other");
     }
+    if holds_no_token(world) && !case.alone() && log.iter().any(heal_was_lost) {
+        return Some("a wiped entry is healed by one request, and its answer was lost");
+    }
     let grace = case.grace()?;
     let newest = grant.newest()?;
-    let lockless = log.iter().any(|exchanged| exchanged.by != Actor::Daemon) && case.has_lockless_client();
+    // A slow disk draws the moment between the look and the request out.
+    let moment = if case.alone() { SECOND } else { MINUTE };
+    let lockless = case.has_lockless_client() && at_the_same_moment(&log, moment);
     let culprit = log.iter().rev().find(|exchanged| made(exchanged, newest))?;
     if lockless && (newest.by != Actor::Daemon || matches!(culprit.told, Some((_, Told::Fresh)))) {
-        return Some("a client refreshed without the lock at the same moment");
+        return Some(if case.alone() {
+            "a client refreshed without the lock at the same moment"
+        } else {
+            "a client refreshed without the lock, and a second fault"
+        });
     }
     let reused_by_client =
         matches!(grant.end, Some(End::Reused { by: Actor::Client { .. }, .. })) && !case.alone();
@@ -201,17 +210,19 @@ fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
     let after = |at: u64| deaths.iter().find(move |death| death.at >= at);
     match culprit.told {
         Some((at, Told::Fresh)) => {
-            match deaths.iter().find(|death| death.at >= at && death.took_answer).or(after(at)) {
-                Some(death) if death.took_answer && death.power => {
-                    Some("the power went before the answer was durable")
-                }
-                Some(death) if death.took_answer => {
-                    Some("the daemon was killed before it could note the answer")
-                }
-                Some(_) if !case.alone() && striker.journal_refused.get() => {
+            let took = deaths.iter().find(|death| death.at >= at && death.took_answer);
+            match took {
+                Some(_) if retried_in_time(3 * MINUTE) => None,
+                Some(death) if death.power => Some("the power went before the answer was durable"),
+                Some(_) => Some("the daemon was killed before it could note the answer"),
+                None if !case.alone() && striker.journal_refused.get() && after(at).is_some() => {
                     Some("the disk did not take the answer, and the daemon died before another try")
                 }
-                _ => None,
+                // A name that the disk twice refused to make durable; the pair was in the store by then.
+                None if case.is_of_the_disk() && after(at).is_some_and(|death| death.power) => {
+                    Some("the disk did not make the swap durable, and the power went")
+                }
+                None => None,
             }
         }
         Some((_, Told::Withheld)) => Some("the server kept the new refresh token to itself"),
@@ -225,6 +236,21 @@ fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
         },
         _ => None,
     }
+}
+
+/// A request of the daemon after which nobody knew.
+fn heal_was_lost(exchanged: &Exchanged) -> bool {
+    exchanged.by == Actor::Daemon && matches!(exchanged.told, None | Some((_, Told::Lost | Told::Unknown)))
+}
+
+/// Whether a client and the daemon presented the same token at the same moment.
+fn at_the_same_moment(log: &[Exchanged], moment: u64) -> bool {
+    let ended = |exchanged: &Exchanged| exchanged.told.map_or(u64::MAX, |(at, _)| at.saturating_add(moment));
+    let meets = |ours: &Exchanged, theirs: &Exchanged| {
+        ours.presented == theirs.presented && ours.began <= ended(theirs) && theirs.began <= ended(ours)
+    };
+    let (ours, theirs): (Vec<_>, Vec<_>) = log.iter().partition(|exchanged| exchanged.by == Actor::Daemon);
+    theirs.iter().any(|theirs| ours.iter().any(|ours| meets(ours, theirs)))
 }
 
 /// Whether this exchange made that rotation.
