@@ -14,4 +14,5 @@ mod invariants;
 mod planning;
 mod records;
 mod storm;
+mod swap;
 mod world;

@@ -131,10 +131,15 @@ async fn what_waits_for_its_turn_goes_on_while_our_own_writes_are_told_as_change
 
 #[tokio::test(start_paused = true)]
 async fn no_server_gets_more_than_ten_requests_at_a_time_and_all_servers_a_hundred() {
+    // A document of so many entries is more than the Keychain's tool can be handed.
+    if crate::IN_KEYCHAIN {
+        return;
+    }
     let world = expired(300, 20);
     let life = world.live().await;
-    let mut most = 0;
+    let (began, mut most) = (tokio::time::Instant::now(), 0);
     while !is_fresh(&life) {
+        assert!(began.elapsed() < 60 * SECOND, "still not fresh");
         life.pass(Duration::from_millis(5)).await;
         most = most.max(life.keeper.running());
     }
