@@ -158,7 +158,9 @@ ruby -c "$made/mcp-refreshd.rb" >/dev/null
 ! grep -n '@[A-Z0-9_]*@' "$made/mcp-refreshd.rb" "$made/PKGBUILD" || fail "a placeholder is left"
 
 echo "--- without the tools, build.sh says what it could not make"
-said="$(PATH=/usr/bin:/bin packaging/build.sh --no-build "$scratch/less")"
+mkdir "$scratch/cargo-alone"
+ln -s "$(command -v cargo)" "$scratch/cargo-alone/cargo"
+said="$(PATH="$scratch/cargo-alone:/usr/bin:/bin" packaging/build.sh --no-build "$scratch/less")"
 for missing in "deb: cargo-deb is not here" "rpm: cargo-generate-rpm is not here" "Homebrew formula, PKGBUILD: nobody said"; do
     grep -q "$missing" <<<"$said" || fail "build.sh did not say: $missing"
 done
