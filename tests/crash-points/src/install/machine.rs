@@ -154,7 +154,7 @@ impl<'a> Machine<'a> {
         let home = self.home.path().to_string_lossy();
         for (name, (_, content)) in &mut picture {
             match name.strip_prefix(".local/state/mcp-refreshd/") {
-                Some("lock" | "state.json" | "history.jsonl") => content.clear(),
+                Some("lock" | "records.jsonl" | "history.jsonl") => content.clear(),
                 // It has nothing open either.
                 Some("journal") if content.is_empty() => {
                     *content = b"{\"journal\":{\"version\":1}}\n".to_vec()
