@@ -126,8 +126,8 @@ fn jwt_expiry(token: &AccessToken) -> Option<Timestamp> {
     let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
     let claims = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
     // A list would be read as if its items were the claims in their order.
-    let claims = claims.trim_ascii_start();
-    let Claims { exp } = claims.starts_with(b"{").then(|| serde_json::from_slice(claims).ok())??;
+    let first = claims.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    let Claims { exp } = (first == Some(&b'{')).then(|| serde_json::from_slice(&claims).ok())??;
     // NumericDate may carry a fraction; whole seconds are enough, and rounding down is the safe side.
     (exp > 0.0 && exp < 253_402_300_799.0).then(|| Timestamp::from_second(exp as i64).ok())?
 }
@@ -149,7 +149,8 @@ mod tests {
         let ends = Expiry::Claimed(Timestamp::from_second(1_795_381_774).unwrap());
         assert_eq!(expiry(r#"{"exp":1795381774}"#), ends);
         assert_eq!(expiry(r#" {"exp":1795381774.5}"#), ends);
-        for odd in ["[1795381774]", "1795381774", "", "{}"] {
+        // A form feed is no white space to JSON.
+        for odd in ["[1795381774]", "1795381774", "", "{}", "\u{c}{\"exp\":1795381774}"] {
             assert_eq!(expiry(odd), Expiry::Unknown, "{odd}");
         }
     }
