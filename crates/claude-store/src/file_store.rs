@@ -204,7 +204,11 @@ impl<F: FileSystem> Store for FileStore<F> {
     }
 
     async fn settle(&self) -> Result<(), WriteError> {
-        let target = self.files.resolve(&self.path).map_err(|error| self.read_error(error))?;
+        let target = match self.files.resolve(&self.path) {
+            // Somebody took it away; that shall last, too.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.path.clone(),
+            resolved => resolved.map_err(|error| self.read_error(error))?,
+        };
         let folder = folder_of(&target);
         self.files.sync_folder(folder).await.map_err(WriteError::at("sync of the folder", folder))?;
         // For the other transactions that count on room; one that finds none makes its own or says so.

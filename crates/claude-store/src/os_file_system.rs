@@ -154,7 +154,11 @@ impl FileSystem for OsFileSystem {
         aside(move || {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let folder = File::from(rustix::fs::open(&folder, flags, Mode::empty())?);
-            platform::sync(&folder)
+            match platform::sync(&folder) {
+                // Some file systems know no sync of a folder (fsync(2)): there is nothing to wait for.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+                synced => synced,
+            }
         })
     }
 }

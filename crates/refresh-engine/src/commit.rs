@@ -65,6 +65,8 @@ impl Wish {
 /// What became of a wish.
 pub(crate) struct Saved {
     pub(crate) decision: WriteDecision,
+    /// Whether the store as it was decided on survives a power cut.
+    pub(crate) durable: bool,
     /// Whether the repaired server was on the client's list, or why it may be still.
     pub(crate) unflagged: Result<bool, String>,
 }
@@ -156,7 +158,7 @@ pub(crate) async fn commit<P: Partners>(shared: &Rc<Shared<P>>, wish: Wish) -> R
 async fn write<P: Partners>(shared: &Shared<P>, batch: Vec<Waiting>) {
     let mut answers = Vec::new();
     match rounds(shared, &batch, &mut answers).await {
-        Ok(()) => {
+        Ok(durable) => {
             let unflagged = unflag(shared, &batch, &answers);
             for (Waiting { wish, reply }, answer) in batch.into_iter().zip(answers) {
                 let unflagged = match (&wish.repaired, &unflagged) {
@@ -165,7 +167,7 @@ async fn write<P: Partners>(shared: &Shared<P>, batch: Vec<Waiting>) {
                     (None, _) => Ok(false),
                 };
                 // A transaction that is gone needs no answer; its pair is saved.
-                let _ = reply.send(answer.map(|decision| Saved { decision, unflagged }));
+                let _ = reply.send(answer.map(|decision| Saved { decision, durable, unflagged }));
             }
         }
         Err(error) => {
@@ -176,11 +178,12 @@ async fn write<P: Partners>(shared: &Shared<P>, batch: Vec<Waiting>) {
     }
 }
 
+/// Decides and writes. `Ok` says whether what the store holds then is durable.
 async fn rounds<P: Partners>(
     shared: &Shared<P>,
     batch: &[Waiting],
     answers: &mut Vec<Result<WriteDecision, NotSaved>>,
-) -> Result<(), NotSaved> {
+) -> Result<bool, NotSaved> {
     let not_saved = |why: &dyn std::fmt::Display| NotSaved { why: why.to_string() };
     let store = &shared.store;
     let began = Instant::now();
@@ -210,7 +213,9 @@ async fn rounds<P: Partners>(
             answers.push(decide(&document, &waiting.wish, &mut changes));
         }
         if changes.is_empty() {
-            return Ok(());
+            // A pair that is there already may be so only until the power goes: a life before this one was killed in the middle.
+            let there = answers.iter().any(|answer| matches!(answer, Ok(WriteDecision::AlreadyThere)));
+            return Ok(!there || settle(shared).await);
         }
         let bytes = document.splice(&changes).map_err(|error| not_saved(&error))?;
         drop(changes);
@@ -228,16 +233,7 @@ async fn rounds<P: Partners>(
         let _ = lock.release();
         match published.map_err(|error| not_saved(&error))? {
             Published::Swapped => {
-                // The journal forgets the pair soon, so a passing refusal is not taken for an answer.
-                let settled = match store.settle().await {
-                    Err(_) => store.settle().await,
-                    settled => settled,
-                };
-                if let Err(error) = settled {
-                    // Visible; only the name may be lost in a power cut before the kernel writes it back.
-                    shared.state_trouble(&error);
-                }
-                return Ok(());
+                return Ok(settle(shared).await);
             }
             Published::Changed => {}
         }
@@ -246,6 +242,17 @@ async fn rounds<P: Partners>(
         "{} is rewritten by others all the time; see which programs use this folder",
         store.location()
     )))
+}
+
+/// True where the store survives a power cut as it is. Else it is visible all the same, and the journal keeps the pair.
+async fn settle<P: Partners>(shared: &Shared<P>) -> bool {
+    match shared.store.settle().await {
+        Ok(()) => true,
+        Err(error) => {
+            shared.state_trouble(&error);
+            false
+        }
+    }
 }
 
 /// Step 8: new sessions skip a flagged server for 15 minutes, however good its token is (measured). All of a write at once.

@@ -1,5 +1,6 @@
 //! Steps 4 to 6 of a transaction: the intent, the one request, its raw answer, and what an answer that is no pair means.
 
+use crate::closing::close;
 use crate::compare::Expected;
 use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::journal::{HealMembers, Intent, TransactionId};
@@ -8,7 +9,7 @@ use crate::reading::{Reading, read_entry};
 use crate::record::{Outcome, Retry};
 use crate::shared::Shared;
 use crate::{Endpoint, Event, Now, Partners, Seen};
-use claude_store::{RefreshLock, Store};
+use claude_store::{RefreshLock, Store, Version};
 use oauth_secret::{RefreshToken, TokenDigest};
 use std::rc::Rc;
 use std::time::Duration;
@@ -75,6 +76,24 @@ impl<P: Partners> Exchange<'_, P> {
             not_savable(self.shared, self.seen, why)
         })?;
         self.still_locked()
+    }
+
+    /// The medium may have taken its time with the intent, and a client that refreshes without the lock has not waited for it: the token
+    /// would be spent by now. Where nobody but a [`FolderWatch`](claude_store::FolderWatch) tells of changes, looking costs a `stat`;
+    /// elsewhere it takes long itself.
+    pub(crate) async fn still_as_read(&self, version: Version) -> Result<(), Ended> {
+        let store = &self.shared.store;
+        let unchanged =
+            store.look_again_in().is_some() || store.version().await.is_ok_and(|now| now == version);
+        if unchanged || !self.replaced().await {
+            return Ok(());
+        }
+        self.close();
+        let now = self.shared.now();
+        self.shared.change_record(&self.seen.entry.key, |record| {
+            record.note(now.wall, Outcome::Adopted, "another process changed it first");
+        });
+        Err(Ended::NotNeeded)
     }
 
     fn still_locked(&self) -> Result<(), Ended> {
@@ -200,12 +219,13 @@ impl<P: Partners> Exchange<'_, P> {
             }
             (outcome, detail, record.retry.map(|retry| retry.left(now)))
         });
-        if !matches!(outcome, Outcome::Transient | Outcome::Unsent) {
+        if matches!(outcome, Outcome::Transient | Outcome::Unsent) {
+            self.close();
+        } else {
             // I1: what was answered may leave the journal only when the record that says the same is durable, or the next daemon
             // would present the token again.
-            shared.save_records().await;
+            close(shared, self.id, true).await;
         }
-        self.close();
         let fingerprint = self.presented.refresh.map(|refresh| refresh.fingerprint());
         let (before, now) = (fingerprint, fingerprint);
         let (lifetime, expires_at) = (None, None);

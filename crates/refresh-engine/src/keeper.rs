@@ -4,6 +4,7 @@ mod allowance;
 mod rounds;
 mod starts;
 
+use crate::closing::close_unsettled;
 use crate::commit::Committer;
 use crate::ended::Ended;
 use crate::journal::{Journal, Unfinished};
@@ -96,6 +97,7 @@ impl<P: Partners> Keeper<P> {
             reader: Reader::default(),
             tracked: RefCell::default(),
             superseded: RefCell::default(),
+            unsettled: RefCell::default(),
             vanished: RefCell::default(),
             in_flight: Cell::new(0),
             ended: Notify::new(),
@@ -197,7 +199,8 @@ impl<P: Partners> Keeper<P> {
         while self.inner.running() > 0 {
             self.inner.shared.ended.notified().await;
         }
-        self.inner.shared.save_records().await;
+        // What cannot be saved now was told, and is in the journal.
+        close_unsettled(&self.inner.shared).await;
     }
 
     /// Number of transactions under way.

@@ -20,6 +20,7 @@
 
 mod backoff;
 mod clock;
+mod closing;
 mod commit;
 mod compare;
 mod ended;

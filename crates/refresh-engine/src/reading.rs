@@ -5,7 +5,7 @@
 
 use crate::shared::Shared;
 use crate::{Partners, Seen};
-use claude_store::{EntryKey, ReadError, Snapshot, Store};
+use claude_store::{EntryKey, ReadError, Snapshot, Store, Version};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tokio::sync::oneshot;
@@ -14,6 +14,8 @@ use tokio::sync::oneshot;
 pub(crate) struct Reading {
     /// The document's size in bytes.
     pub(crate) size: usize,
+    /// The document's version.
+    pub(crate) version: Version,
     /// The entry; `None` where it is absent.
     pub(crate) seen: Option<Seen>,
 }
@@ -62,10 +64,12 @@ fn readings<'k, P: Partners>(
     keys: impl Iterator<Item = &'k EntryKey>,
 ) -> Vec<Result<Reading, String>> {
     let document = match read {
-        Ok(snapshot) => snapshot.document().map(|document| (snapshot.bytes().len(), document)),
+        Ok(snapshot) => {
+            snapshot.document().map(|document| (snapshot.bytes().len(), snapshot.version(), document))
+        }
         Err(error) => return keys.map(|_| Err(error.to_string())).collect(),
     };
-    let (size, document) = match document {
+    let (size, version, document) = match document {
         Ok(read) => read,
         Err(error) => return keys.map(|_| Err(format!("{}: {error}", shared.location()))).collect(),
     };
@@ -78,7 +82,7 @@ fn readings<'k, P: Partners>(
             // I5: whoever looks first takes note.
             shared.track(key, |tracked| tracked.forgotten.set(true));
         }
-        Ok(Reading { size, seen })
+        Ok(Reading { size, version, seen })
     };
     keys.map(reading).collect()
 }

@@ -1,5 +1,6 @@
 //! Finishes what the journal holds from the daemon's last life.
 
+use crate::closing::close;
 use crate::compare::Expected;
 use crate::journal::{Intent, Unfinished};
 use crate::judge::judge;
@@ -33,8 +34,7 @@ pub(crate) async fn replay<P: Partners>(
     let what = match (unfinished.answer, unfinished.superseded_by) {
         (None, _) => {
             without_answer(shared, &unfinished.intent, current.as_ref());
-            shared.save_records().await;
-            shared.journal.done(unfinished.id);
+            close(shared, Some(unfinished.id), true).await;
             "a request was sent and its answer was not received: the refresh token may be spent"
         }
         (Some((raw, sent_at)), superseded_by) => {
@@ -77,8 +77,7 @@ pub(crate) async fn replay<P: Partners>(
                 }
                 (answer, _) => {
                     judged(shared, &unfinished.intent, current.as_ref(), &answer);
-                    shared.save_records().await;
-                    shared.journal.done(unfinished.id);
+                    close(shared, Some(unfinished.id), true).await;
                     "the server had refused; nothing was lost"
                 }
             }

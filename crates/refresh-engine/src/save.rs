@@ -1,11 +1,12 @@
 //! Steps 7 to 9 of a transaction: a pair was obtained, and now it must not be lost.
 
+use crate::closing::{close, close_superseded, keep_superseded};
 use crate::commit::{Decide, Decided, Saved, Wish, commit};
 use crate::compare::{Expected, Obtained, WriteDecision, decide_write};
 use crate::ended::Ended;
 use crate::journal::{HealMembers, TransactionId};
 use crate::record::{Outcome, Record};
-use crate::shared::{Shared, Superseded};
+use crate::shared::Shared;
 use crate::{Event, Now, Partners, Seen, Verdict, later};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
 use jiff::SignedDuration;
@@ -36,7 +37,7 @@ pub(crate) struct Obtainment {
 }
 
 impl Obtainment {
-    fn key(&self) -> &EntryKey {
+    pub(crate) fn key(&self) -> &EntryKey {
         &self.before.entry.key
     }
 
@@ -48,7 +49,7 @@ impl Obtainment {
         }
     }
 
-    fn tokens(&self) -> TokenChange {
+    pub(crate) fn tokens(&self) -> TokenChange {
         TokenChange {
             access_token: self.pair.access_token.clone(),
             refresh_token: self.pair.refresh_token.clone(),
@@ -158,7 +159,7 @@ fn decide<P: Partners>(shared: &Rc<Shared<P>>, obtainment: &Rc<Obtainment>) -> D
 async fn settle<P: Partners>(
     shared: &Rc<Shared<P>>,
     obtainment: &Obtainment,
-    Saved { decision, unflagged }: Saved,
+    Saved { decision, durable, unflagged }: Saved,
 ) -> Ended {
     let key = obtainment.key();
     let before = Some(obtainment.presented.fingerprint());
@@ -179,10 +180,8 @@ async fn settle<P: Partners>(
                 Ok(false) => {}
                 Err(why) => shared.tell(&after, Event::UnflagFailed { why }),
             }
-            // I1: which token is spent must be known for good before the journal forgets it. Refreshes that end together share
-            // this save.
-            shared.save_records().await;
-            close(shared, obtainment);
+            // I1: which token is spent must be known for good before the journal forgets it.
+            close(shared, obtainment.id, durable).await;
             if obtainment.heal.is_some() || decision == WriteDecision::Repair {
                 shared.tell(
                     &after,
@@ -231,7 +230,9 @@ async fn settle<P: Partners>(
                     tracked.last_live = Some(after);
                 }
             });
-            close(shared, obtainment);
+            if let Some(id) = obtainment.id {
+                shared.journal.done(id);
+            }
             Ended::Removed
         }
     }
@@ -273,42 +274,6 @@ fn in_words(life: Duration) -> String {
         seconds @ 0..=119 => format!("{seconds} s"),
         seconds @ 120..=7199 => format!("{} min", seconds / 60),
         seconds => format!("{} h", seconds / 3600),
-    }
-}
-
-fn close<P: Partners>(shared: &Shared<P>, obtainment: &Obtainment) {
-    if let Some(id) = obtainment.id {
-        shared.journal.done(id);
-    }
-}
-
-/// Our pair stays in the journal until the pair in the store has refreshed once: should that one prove dead, ours is left.
-fn keep_superseded<P: Partners>(shared: &Shared<P>, obtainment: &Obtainment, by: Option<TokenDigest>) {
-    let (Some(id), Some(by)) = (obtainment.id, by) else { return close(shared, obtainment) };
-    if let Err(error) = shared.journal.supersede(id, by) {
-        shared.state_trouble(&error);
-    }
-    let superseded = Superseded { id, by, tokens: obtainment.tokens() };
-    shared.superseded.borrow_mut().entry(obtainment.key().clone()).or_default().push(superseded);
-}
-
-/// Drops superseded pairs: all of this entry, or those whose successor is no longer `current`.
-pub(crate) fn close_superseded<P: Partners>(
-    shared: &Shared<P>,
-    key: &EntryKey,
-    current: Option<TokenDigest>,
-) {
-    let mut all = shared.superseded.borrow_mut();
-    let Some(pairs) = all.get_mut(key) else { return };
-    pairs.retain(|pair| {
-        let keep = current.is_some_and(|current| current == pair.by);
-        if !keep {
-            shared.journal.done(pair.id);
-        }
-        keep
-    });
-    if pairs.is_empty() {
-        all.remove(key);
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) tracked: RefCell<BTreeMap<EntryKey, Tracked>>,
     /// Pairs that another pair in the store made superfluous; kept until that one has refreshed once.
     pub(crate) superseded: RefCell<BTreeMap<EntryKey, Vec<Superseded>>>,
+    /// Transactions that ended and whose pair or record is not known to be durable.
+    pub(crate) unsettled: RefCell<Vec<TransactionId>>,
     pub(crate) vanished: RefCell<BTreeMap<EntryKey, Vanished>>,
     /// Transactions between their reservation and their end.
     pub(crate) in_flight: Cell<usize>,
@@ -130,11 +132,17 @@ impl<P: Partners> Shared<P> {
         }
     }
 
-    /// Saves the records; trouble is told, not returned, since nothing in the store depends on them.
-    pub(crate) async fn save_records(&self) {
+    /// Saves the records; trouble is told. True where they are durable.
+    pub(crate) async fn save_records(&self) -> bool {
         match self.records.save().await {
-            Ok(()) => drop(self.trouble.take()),
-            Err(error) => self.state_trouble(&error),
+            Ok(()) => {
+                self.trouble.take();
+                true
+            }
+            Err(error) => {
+                self.state_trouble(&error);
+                false
+            }
         }
     }
 

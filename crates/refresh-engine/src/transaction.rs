@@ -69,8 +69,8 @@ async fn under_lock<P: Partners>(
     let key = &planned.entry.key;
     // 3: read the store again, decide again
     let forgotten = shared.track(key, |tracked| Rc::clone(&tracked.forgotten));
-    let (size, seen) = match read_entry(shared, key).await {
-        Ok(Reading { size, seen: Some(seen) }) => (size, seen),
+    let (size, version, seen) = match read_entry(shared, key).await {
+        Ok(Reading { size, version, seen: Some(seen) }) => (size, version, seen),
         Ok(Reading { seen: None, .. }) => return Ended::Removed,
         Err(why) => {
             let now = shared.now();
@@ -97,6 +97,9 @@ async fn under_lock<P: Partners>(
         id: None,
     };
     if let Err(ended) = exchange.prepare().await {
+        return ended;
+    }
+    if let Err(ended) = exchange.still_as_read(version).await {
         return ended;
     }
     // 5 to 9

@@ -58,8 +58,8 @@ pub(crate) fn entry(document: &Value, server: usize) -> Option<Entry> {
 /// A change that a client makes to one entry.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    /// What an answer brought.
-    Tokens { pair: Pair, wall: i64 },
+    /// What an answer brought; the refresh token that was presented stays where the answer has none.
+    Tokens { pair: Pair, presented: String, wall: i64 },
     /// What a failed refresh leaves.
     Wipe,
     /// What `claude mcp login` writes.
@@ -92,8 +92,9 @@ pub(crate) fn changed(document: &Value, server: usize, change: &Change) -> Value
                 "discoveryState": {"authorizationServerUrl": origin(server), "tokenlessRejectedAt": wall}});
             entries.insert(key(server), stub);
         }
-        Change::Tokens { pair, wall } => {
+        Change::Tokens { pair, presented, wall } => {
             if let Some(entry) = entries.get_mut(&key(server)).and_then(Value::as_object_mut) {
+                entry.insert("refreshToken".into(), json!(presented));
                 put(entry, pair, *wall);
             }
         }

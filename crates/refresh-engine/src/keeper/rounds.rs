@@ -2,6 +2,7 @@
 
 use super::Mode;
 use super::allowance::Allowance;
+use crate::closing::close_unsettled;
 use crate::journal::Unfinished;
 use crate::look::{Findings, Unreadable, look_at};
 use crate::replay::replay;
@@ -10,6 +11,7 @@ use crate::shared::Shared;
 use crate::{Clock, Event, Now, Partners, Seen};
 use claude_store::{EntryKey, ReadError, Snapshot, Store, Version};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,6 +27,9 @@ pub(super) const FIRST_REREAD: Duration = Duration::from_secs(1);
 const LONGEST_REREAD: Duration = Duration::from_secs(5 * 60);
 /// Records are saved this long after a change, so that a storm costs a few writes.
 const SAVE_AFTER: Duration = Duration::from_millis(500);
+/// Where that failed it is tried again after this, doubling up to the longest.
+const FIRST_RESAVE: Duration = Duration::from_secs(5);
+const LONGEST_RESAVE: Duration = Duration::from_secs(5 * 60);
 
 pub(super) struct Inner<P: Partners> {
     pub(super) shared: Rc<Shared<P>>,
@@ -104,17 +109,27 @@ impl<P: Partners> Inner<P> {
             // Whoever pinged may have given up.
             let _ = ping.send(());
         }
-        if self.shared.records.unsaved() && !self.saving.replace(true) {
-            let inner = Rc::clone(self);
-            tokio::task::spawn_local(async move {
-                tokio::time::sleep(SAVE_AFTER).await;
-                inner.shared.save_records().await;
-                if let Err(error) = inner.shared.journal.tidy().await {
-                    inner.shared.state_trouble(&error);
-                }
-                inner.saving.set(false);
-            });
+        let unsaved = self.shared.records.unsaved() || !self.shared.unsettled.borrow().is_empty();
+        if unsaved && !self.saving.replace(true) {
+            tokio::task::spawn_local(Rc::clone(self).save());
         }
+    }
+
+    /// Saves the records, and what a medium that refused left to do, until it no longer refuses.
+    async fn save(self: Rc<Self>) {
+        let mut pause = SAVE_AFTER;
+        loop {
+            tokio::time::sleep(pause).await;
+            let saved = close_unsettled(&self.shared).await;
+            if let Err(error) = self.shared.journal.tidy().await {
+                self.shared.state_trouble(&error);
+            }
+            if saved {
+                break;
+            }
+            pause = (pause * 2).clamp(FIRST_RESAVE, LONGEST_RESAVE);
+        }
+        self.saving.set(false);
     }
 
     /// Takes note of the store in the middle of a burst: an old client may write an older document over a new pair before the burst is over,
@@ -189,15 +204,19 @@ impl<P: Partners> Inner<P> {
     }
 
     fn replay(self: &Rc<Self>, unfinished: Vec<Unfinished>) {
+        // Those of one entry in the order in which they were begun: each speaks of the pair that the one before it left.
+        let mut by_entry = BTreeMap::<EntryKey, Vec<Unfinished>>::new();
         for open in unfinished {
-            let key = open.intent.entry_key();
-            let current = self.shared.track(&key, |tracked| {
-                tracked.running = true;
-                tracked.current.clone()
-            });
+            by_entry.entry(open.intent.entry_key()).or_default().push(open);
+        }
+        for (key, opens) in by_entry {
+            self.shared.track(&key, |tracked| tracked.running = true);
             let inner = Rc::clone(self);
             tokio::task::spawn_local(async move {
-                replay(&inner.shared, open, current).await;
+                for open in opens {
+                    let current = inner.shared.track(&key, |tracked| tracked.current.clone());
+                    replay(&inner.shared, open, current).await;
+                }
                 inner.finished(&key);
             });
         }

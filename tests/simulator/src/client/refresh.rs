@@ -58,7 +58,7 @@ impl Process {
             world.say(&format_args!("client {path:?} s{server} {refresh} {by:?}: {reply:?}"));
             match reply {
                 Reply::Fresh(pair) => {
-                    let change = Change::Tokens { pair, wall: world.wall() };
+                    let change = Change::Tokens { pair, presented: refresh, wall: world.wall() };
                     let saved = self.write(server, &change, basis.as_deref()).await;
                     return if saved { Refreshed::Fresh } else { Refreshed::Failed };
                 }

@@ -181,7 +181,9 @@ fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
     if case.another_writes() && (!deaths.is_empty() || case.stops()) {
         return Some("another program destroyed the entry while no daemon remembered it");
     }
-    if document(world).is_none() && case.two_others_write() {
+    let gone = document(world).is_none_or(|document| entry(&document, 0).is_none());
+    if gone && case.two_others_write() {
+        // Each found half of what the other was writing in place.
         return Some("two other programs wrote over each other");
     }
     if holds_no_token(world) && !case.alone() && log.iter().any(heal_was_lost) {

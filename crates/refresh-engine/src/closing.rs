@@ -1,0 +1,86 @@
+//! When a transaction may leave the journal: once the pair is durable in the store, and what was learned of its token in the records.
+//!
+//! Where the medium refuses either, the transaction stays open and is closed later. Until then a power cut may bring the old document
+//! or the old record back, and what the journal holds is what keeps a spent token from being presented again.
+
+use crate::journal::TransactionId;
+use crate::save::Obtainment;
+use crate::shared::{Shared, Superseded};
+use crate::Partners;
+use claude_store::{EntryKey, Store};
+use oauth_secret::TokenDigest;
+
+/// A medium that refuses for good must not let the journal grow for ever; beyond this the oldest is closed all the same.
+const MOST_UNSETTLED: usize = 256;
+
+/// Closes a transaction that has ended. `stored` says whether the store is durable as far as this one changed it.
+pub(crate) async fn close<P: Partners>(shared: &Shared<P>, id: Option<TransactionId>, stored: bool) {
+    // Refreshes that end together share this save.
+    let recorded = shared.save_records().await;
+    let Some(id) = id else { return };
+    if recorded && stored {
+        shared.journal.done(id);
+        return;
+    }
+    let mut unsettled = shared.unsettled.borrow_mut();
+    unsettled.push(id);
+    if unsettled.len() > MOST_UNSETTLED {
+        shared.journal.done(unsettled.remove(0));
+    }
+}
+
+/// Makes durable what the medium refused before, and closes the transactions that waited for it. True where nothing is left to do.
+pub(crate) async fn close_unsettled<P: Partners>(shared: &Shared<P>) -> bool {
+    let waiting = shared.unsettled.borrow().clone();
+    if waiting.is_empty() {
+        return shared.save_records().await;
+    }
+    if let Err(error) = shared.store.settle().await {
+        shared.state_trouble(&error);
+        return false;
+    }
+    if !shared.save_records().await {
+        return false;
+    }
+    // Those that came meanwhile wait for the next time: what they changed may have come after the sync.
+    shared.unsettled.borrow_mut().retain(|id| !waiting.contains(id));
+    for id in waiting {
+        shared.journal.done(id);
+    }
+    shared.unsettled.borrow().is_empty()
+}
+
+/// Our pair stays in the journal until the pair in the store has refreshed once: should that one prove dead, ours is left.
+pub(crate) fn keep_superseded<P: Partners>(
+    shared: &Shared<P>,
+    obtainment: &Obtainment,
+    by: Option<TokenDigest>,
+) {
+    let Some(id) = obtainment.id else { return };
+    let Some(by) = by else { return shared.journal.done(id) };
+    if let Err(error) = shared.journal.supersede(id, by) {
+        shared.state_trouble(&error);
+    }
+    let superseded = Superseded { id, by, tokens: obtainment.tokens() };
+    shared.superseded.borrow_mut().entry(obtainment.key().clone()).or_default().push(superseded);
+}
+
+/// Drops superseded pairs: all of this entry, or those whose successor is no longer `current`.
+pub(crate) fn close_superseded<P: Partners>(
+    shared: &Shared<P>,
+    key: &EntryKey,
+    current: Option<TokenDigest>,
+) {
+    let mut all = shared.superseded.borrow_mut();
+    let Some(pairs) = all.get_mut(key) else { return };
+    pairs.retain(|pair| {
+        let keep = current.is_some_and(|current| current == pair.by);
+        if !keep {
+            shared.journal.done(pair.id);
+        }
+        keep
+    });
+    if pairs.is_empty() {
+        all.remove(key);
+    }
+}
