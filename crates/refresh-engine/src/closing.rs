@@ -3,10 +3,10 @@
 //! Where the medium refuses either, the transaction stays open and is closed later. Until then a power cut may bring the old document
 //! or the old record back, and what the journal holds is what keeps a spent token from being presented again.
 
+use crate::Partners;
 use crate::journal::TransactionId;
 use crate::save::Obtainment;
 use crate::shared::{Shared, Superseded};
-use crate::Partners;
 use claude_store::{EntryKey, Store};
 use oauth_secret::TokenDigest;
 

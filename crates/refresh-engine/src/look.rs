@@ -1,7 +1,7 @@
 //! One look at the store: what is there, what is new, what is gone, what is broken.
 
-use crate::memory::{Disappearance, Heal, Vanished, decide_heal, disappearance};
 use crate::closing::close_superseded;
+use crate::memory::{Disappearance, Heal, Vanished, decide_heal, disappearance};
 use crate::shared::{Shared, Tracked};
 use crate::{Event, Partners, Seen};
 use claude_store::{EntryKey, ReadError, Snapshot, StubKind};

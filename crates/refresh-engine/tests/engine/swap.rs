@@ -1,11 +1,11 @@
 //! Two troubles in a row around the swap of the file: a kill or a refused call, and then a power cut.
 
-use crate::world::{Answering, MINUTE, SECOND, World};
+use crate::world::{Answering, HOUR, MINUTE, SECOND, World};
 use refresh_engine::Mode;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-use virtual_disk::{Operation, PowerCut};
+use virtual_disk::{Operation, PowerCut, VirtualDisk};
 
 #[tokio::test(start_paused = true)]
 async fn i2_an_answer_that_a_kill_left_in_the_journal_is_durable_before_the_next_life_changes_the_store() {
@@ -126,4 +126,87 @@ async fn i2_a_pair_that_waits_for_others_to_be_written_with_survives_a_power_cut
         "{:#?}",
         world.log.events()
     );
+}
+
+/// Once the new document is in place, its name does not become durable for so long; and the record neither, where it says so.
+fn refuse_what_follows_the_swap(process: &VirtualDisk, records_too: bool, until: Duration) {
+    let (swapped, began) = (Cell::new(false), tokio::time::Instant::now());
+    process.on_call(move |call| {
+        let swaps = call.to.as_ref().is_some_and(|to| to.ends_with(".credentials.json"));
+        swapped.set(swapped.get() || swaps);
+        let syncs_the_store =
+            call.operation == Operation::SyncFolder && call.path.to_string_lossy().ends_with(".claude");
+        let records = records_too && call.path.to_string_lossy().contains("records.jsonl");
+        let refused = swapped.get() && (syncs_the_store || records) && began.elapsed() < until;
+        refused.then(|| std::io::Error::from_raw_os_error(5)) // EIO
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn i1_what_is_not_durable_outside_of_the_journal_stays_in_it() {
+    if crate::IN_KEYCHAIN {
+        return;
+    }
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let before = world.stored_refresh("lab");
+    let process = world.disk.process();
+    refuse_what_follows_the_swap(&process, true, MINUTE);
+    let life = world.live_as(process, Mode::Watch).await.unwrap();
+    life.pass(30 * SECOND).await;
+    assert_ne!(world.stored_refresh("lab"), before, "the new pair is there for everybody");
+    assert_eq!(life.report().journal_open, 1, "and in the journal");
+    let disk = world.disk.power_cut(PowerCut::LoseNames);
+    life.kill();
+    let world = World { disk, ..world };
+    assert_eq!(world.stored_refresh("lab"), before, "the power cut brings the spent token back");
+    let life = world.live().await;
+    life.pass(30 * MINUTE).await;
+    assert!(world.server.is_good(&world.stored_refresh("lab")), "{:#?}", world.log.events());
+    assert_eq!(world.server.requests(), 1, "which is not presented again");
+    assert_eq!(life.report().journal_open, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_is_closed_once_the_disk_no_longer_refuses() {
+    if crate::IN_KEYCHAIN {
+        return;
+    }
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let process = world.disk.process();
+    refuse_what_follows_the_swap(&process, false, MINUTE);
+    let life = world.live_as(process, Mode::Watch).await.unwrap();
+    life.pass(2 * MINUTE).await;
+    assert_eq!((world.server.requests(), life.report().journal_open), (1, 0));
+    let disk = world.disk.power_cut(PowerCut::LoseNames);
+    let world = World { disk, ..world };
+    assert!(world.server.is_good(&world.stored_refresh("lab")), "the swap is durable by now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn i1_a_token_that_was_spent_while_the_intent_was_saved_is_not_presented() {
+    if crate::IN_KEYCHAIN {
+        return;
+    }
+    let world = Rc::new(World::with_entries(&[("lab", Duration::ZERO)]));
+    let process = world.disk.process();
+    process.on_call({
+        let (world, refreshed, intended) = (Rc::clone(&world), Cell::new(false), Cell::new(0));
+        move |call| {
+            let journal = call.path.ends_with("journal");
+            intended.set(intended.get() + u32::from(journal && call.operation == Operation::Append));
+            // The header, and the intent that is about to become durable.
+            if intended.get() == 2 && journal && call.operation == Operation::Sync && !refreshed.replace(true)
+            {
+                let (access, refresh) = world.server.refresh_as_client(&world.stored_refresh("lab")).unwrap();
+                let entry = world.entry_with("lab", &access, &refresh, HOUR);
+                world.put_members(&[format!("{:?}:{entry}", crate::world::key("lab"))]);
+            }
+            None
+        }
+    });
+    let life = world.live_as(process, Mode::Watch).await.unwrap();
+    life.pass(MINUTE).await;
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (0, 0), "{:#?}", world.log.events());
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert_eq!(life.report().journal_open, 0);
 }
