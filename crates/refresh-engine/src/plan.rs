@@ -70,6 +70,8 @@ pub enum Reason {
     Forced,
     /// A failed refresh of somebody else wiped the entry.
     Heal,
+    /// Somebody else and the daemon exchanged the same refresh token.
+    Contested,
 }
 
 impl Reason {
@@ -85,6 +87,7 @@ impl Reason {
             Self::AfterAmbiguous => "last try after a lost answer",
             Self::Forced => "asked for",
             Self::Heal => "healing a wiped entry",
+            Self::Contested => "two programs refreshed it at once",
         }
     }
 }
@@ -178,6 +181,8 @@ pub fn plan(
             wait_or(hold.max(pause), Until::AmbiguousHold, Reason::AfterAmbiguous)
         }
         Verdict::Ambiguous { .. } => wait_or(pause, Until::Retry, Reason::AfterAmbiguous),
+        // No grace is waited out, and no quiet moment: it ends in seconds.
+        _ if seen.refresh == record.contested => wait_or(pause, Until::Retry, Reason::Contested),
         _ => match plan_healthy(now, seen, record, left, activity, policy) {
             Plan::Refresh(_) if !pause.is_zero() => Plan::Sleep { wait: pause, until: Until::Retry },
             planned => planned,

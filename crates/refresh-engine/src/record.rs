@@ -53,6 +53,9 @@ pub struct Record {
     pub metadata: Option<CachedMetadata>,
     /// The refresh token that a wiped entry was already healed with: once is enough.
     pub heal_tried: Option<TokenDigest>,
+    /// A refresh token in the store that somebody else got from the same one as a pair of ours, at the same moment. To a server that grants
+    /// both, one of them is the newest and the other soon means nothing; which, is settled by using this one at once.
+    pub contested: Option<TokenDigest>,
     /// When the access token that we wrote ends by the boot-time clock; means nothing after a restart.
     #[serde(skip)]
     pub boot_expiry: Option<(TokenDigest, Duration)>,

@@ -70,7 +70,7 @@ pub(crate) async fn replay<P: Partners>(
                         sent_at,
                         forgotten: shared.track(&key, |tracked| Rc::clone(&tracked.forgotten)),
                         before,
-                        found: Cell::new(None),
+                        found: Cell::default(),
                     };
                     save(shared, obtainment).await;
                     "a new pair was received and is now in the store"

@@ -32,8 +32,21 @@ pub(crate) struct Obtainment {
     pub(crate) forgotten: Rc<Cell<bool>>,
     /// The entry that was presented.
     pub(crate) before: Seen,
-    /// The refresh token that the store held when the write was decided.
-    pub(crate) found: Cell<Option<TokenDigest>>,
+    /// What the store held when the write was decided.
+    pub(crate) found: Cell<Found>,
+}
+
+/// What the store held for an entry, as far as a pair that loses against it has to know.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Found {
+    refresh: Option<TokenDigest>,
+    same_grant: bool,
+}
+
+/// A log-in registers the client anew, or at least waits for its callback at another port; a refresh leaves both as they are.
+fn is_same_grant(before: &Seen, found: &Seen) -> bool {
+    let (before, found) = (&before.entry, &found.entry);
+    before.client_id == found.client_id && before.redirect_uri == found.redirect_uri
 }
 
 impl Obtainment {
@@ -134,7 +147,10 @@ pub(crate) async fn save<P: Partners>(shared: &Rc<Shared<P>>, obtainment: Obtain
 fn decide<P: Partners>(shared: &Rc<Shared<P>>, obtainment: &Rc<Obtainment>) -> Decide {
     let (shared, obtainment) = (Rc::clone(shared), Rc::clone(obtainment));
     Box::new(move |found| {
-        obtainment.found.set(found.and_then(|seen| seen.refresh));
+        obtainment.found.set(Found {
+            refresh: found.and_then(|seen| seen.refresh),
+            same_grant: found.is_some_and(|seen| is_same_grant(&obtainment.before, seen)),
+        });
         let decision = shared.read_record(obtainment.key(), |record| {
             decide_write(
                 obtainment.expected,
@@ -209,9 +225,11 @@ async fn settle<P: Partners>(
             Ended::Fresh
         }
         WriteDecision::Superseded => {
+            let found = obtainment.found.get();
             shared.change_record(key, |record| {
                 if obtainment.obtained().rotated() {
                     record.spend(obtainment.presented);
+                    record.contested = found.refresh.filter(|_| found.same_grant);
                 }
                 record.note(
                     shared.now().wall,
@@ -219,7 +237,7 @@ async fn settle<P: Partners>(
                     "another pair was written meanwhile and is kept",
                 );
             });
-            keep_superseded(shared, obtainment, obtainment.found.get());
+            keep_superseded(shared, obtainment, found.refresh);
             Ended::NotNeeded
         }
         WriteDecision::Gone => {
@@ -250,6 +268,7 @@ fn note_fresh(record: &mut Record, obtainment: &Obtainment, after: &Seen, at: ji
     record.failures = 0;
     record.retry = None;
     record.heal_tried = None;
+    record.contested = None;
     record.refresh_token_expires_at =
         pair.refresh_expires_in.map(|life| later(obtainment.sent_at.wall, life));
     record.lifetime_s = pair.expires_in.map(|life| life.as_secs());

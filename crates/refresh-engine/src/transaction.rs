@@ -121,7 +121,7 @@ async fn under_lock<P: Partners>(
                 sent_at,
                 forgotten,
                 before: presented.clone(),
-                found: Cell::new(None),
+                found: Cell::default(),
             };
             save(shared, obtainment).await
         }

@@ -12,14 +12,24 @@ pub(crate) struct Logins {
 }
 
 impl Logins {
-    /// So many logins whose access tokens are good for `left`, dealt out over so many servers that take `wait` for an answer.
+    /// So many logins whose access tokens have expired, dealt out over so many servers that take `wait` for an answer.
     pub(crate) fn expired(entries: usize, servers: usize, wait: Duration) -> std::io::Result<Self> {
+        Self::new(entries, servers, Duration::ZERO, wait)
+    }
+
+    /// The same, with access tokens that are good for `left`.
+    pub(crate) fn new(
+        entries: usize,
+        servers: usize,
+        left: Duration,
+        wait: Duration,
+    ) -> std::io::Result<Self> {
         let script = || Script { answer: Answer::default().after(wait), ..Script::default() };
         let servers: Vec<_> =
             (0..servers.max(1)).map(|_| Server::start(script())).collect::<Result<_, _>>()?;
         let grants = (0..entries)
             .zip(servers.iter().cycle())
-            .map(|(number, server)| (format!("lab-{number:04}"), server.grant(Duration::ZERO)))
+            .map(|(number, server)| (format!("lab-{number:04}"), server.grant(left)))
             .collect();
         Ok(Self { servers, grants })
     }

@@ -3,6 +3,7 @@
 //! - `load storm [quick|entries|size|draw]`: many expired entries at once. Without a word a short run; `draw` runs everything and draws
 //!   `docs/performance-entries.svg` and `docs/performance-document.svg`.
 //! - `load transaction [TIMES]`: one refresh after the other, in parts, beside the bare writes that it cannot do without.
+//! - `load instructions`: what a refresh and `status` cost in instructions and allocations, counted by valgrind and judged.
 //! - `load change [SECONDS]`: how soon an outside write is planned for, and what a store costs that changes ten times a second.
 //!
 //! The daemon is `$MCP_REFRESHD`, else the one that was built beside this program. Times are reported and never judged: machines differ.
@@ -13,6 +14,7 @@ mod change;
 mod document;
 mod growth;
 mod home;
+mod instructions;
 mod picture;
 mod process;
 mod storm;
@@ -34,9 +36,9 @@ fn main() -> ExitCode {
         Some("storm") => program().and_then(|program| storm::run(&program, word(1).unwrap_or("quick"))),
         Some("transaction") => program().and_then(|program| transaction::run(&program, number(word(1), 100))),
         Some("change") => program().and_then(|program| change::run(&program, number(word(1), 10))),
-        _ => {
-            Err("usage: load storm [quick|entries|size|draw] | transaction [TIMES] | change [SECONDS]".into())
-        }
+        Some("instructions") => program().and_then(|program| instructions::run(&program)),
+        _ => Err("usage: load storm [quick|entries|size|draw] | transaction [TIMES] | change [SECONDS] | instructions"
+            .into()),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

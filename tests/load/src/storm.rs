@@ -35,9 +35,9 @@ struct Row {
     fresh: Duration,
     document_writes: usize,
     document_bytes: u64,
-    state_writes: usize,
-    state_bytes: u64,
-    /// Journal, history, log, and what the sockets took by `write`.
+    /// What stands in the records' file afterwards; it is appended to.
+    records_bytes: u64,
+    /// Journal, records written anew, history, log, and what the sockets took by `write`.
     other_bytes: u64,
     to_disk: u64,
     peak_kb: u64,
@@ -48,7 +48,7 @@ struct Row {
 
 impl Row {
     fn bytes(&self) -> u64 {
-        self.document_bytes + self.state_bytes + self.other_bytes
+        self.document_bytes + self.records_bytes + self.other_bytes
     }
 }
 
@@ -115,15 +115,14 @@ fn table(title: &str, program: &Path, storms: &[Storm], start: Usage) -> Fallibl
     }
     println!("{title}; each token endpoint answers after {} ms", ANSWER.as_millis());
     println!(
-        "{:>7} {:>7} {:>8} {:>9} {:>7} {:>8} {:>7} {:>8} {:>8} {:>8} {:>8} {:>5} {:>6} {:>8} {:>9}",
+        "{:>7} {:>7} {:>8} {:>9} {:>7} {:>8} {:>10} {:>8} {:>8} {:>8} {:>5} {:>6} {:>8} {:>9}",
         "entries",
         "servers",
         "doc kB",
         "fresh ms",
         "writes",
         "doc kB",
-        "state",
-        "state kB",
+        "records kB",
         "rest kB",
         "disk kB",
         "peak kB",
@@ -136,15 +135,14 @@ fn table(title: &str, program: &Path, storms: &[Storm], start: Usage) -> Fallibl
     for storm in storms {
         let row = measure(program, *storm, start)?;
         println!(
-            "{:>7} {:>7} {:>8} {:>9.1} {:>7} {:>8} {:>7} {:>8} {:>8} {:>8} {:>8} {:>5} {:>6} {:>8.1} {:>9.2}",
+            "{:>7} {:>7} {:>8} {:>9.1} {:>7} {:>8} {:>10} {:>8} {:>8} {:>8} {:>5} {:>6} {:>8.1} {:>9.2}",
             row.entries,
             row.servers,
             row.document / 1000,
             ms(row.fresh),
             row.document_writes,
             row.document_bytes / 1000,
-            row.state_writes,
-            row.state_bytes / 1000,
+            row.records_bytes / 1000,
             row.other_bytes / 1000,
             row.to_disk / 1000,
             row.peak_kb,
@@ -202,7 +200,7 @@ fn measure(program: &Path, storm: Storm, start: Usage) -> Fallible<Row> {
     let of = |kind: Kind| requests.iter().filter(|request| request.kind == kind).count();
     let first_us = requests.iter().map(|request| request.received_us).min().unwrap_or(0);
     let (document_writes, document_bytes) = watch.renames(&home.document());
-    let (state_writes, state_bytes) = watch.renames(&home.state().join("state.json"));
+    let records_bytes = fs::metadata(home.state().join("records.jsonl"))?.len();
     Ok(Row {
         entries: storm.entries,
         servers: storm.servers,
@@ -210,9 +208,8 @@ fn measure(program: &Path, storm: Storm, start: Usage) -> Fallible<Row> {
         fresh: between(first_us, visible_us),
         document_writes,
         document_bytes,
-        state_writes,
-        state_bytes,
-        other_bytes: used.written.saturating_sub(document_bytes + state_bytes),
+        records_bytes,
+        other_bytes: used.written.saturating_sub(document_bytes + records_bytes),
         to_disk: used.to_disk,
         peak_kb: used.peak_kb,
         metadata: of(Kind::Metadata),

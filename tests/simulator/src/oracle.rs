@@ -105,6 +105,12 @@ fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
         {
             by_client(world, entitled, "a client refreshed without the lock at the same moment")
         }
+        // The client's document was overwritten by another client's before the daemon saw the pair in it.
+        (Some(End::Reused { by: Actor::Daemon, at, .. }), Some(Actor::Client { entitled }))
+            if grant.newest().is_some_and(|newest| (newest.at..at).contains(&world.put_back_at.get())) =>
+        {
+            by_client(world, entitled, "a client's pair was lost")
+        }
         (Some(End::Reused { by: Actor::Daemon, .. }), _) => avoidable("the daemon presented a spent token"),
         (Some(End::Reused { by: Actor::Client { entitled }, .. }), _) => {
             by_client(world, entitled, "a client presented a spent token")

@@ -13,6 +13,7 @@ pub fn table(years: u64, servers: u64, with: &Account, without: &Account) -> Str
     };
     row("log-ins needed", with.tally.logins, without.tally.logins);
     row("  of those avoidable", with.tally.avoidable, without.tally.avoidable);
+    row("entries put back at a person's word", with.restored, without.restored);
     row("reads of an expired entry", with.tally.expired_reads, without.tally.expired_reads);
     row(
         "  while awake, online and in order",

@@ -121,6 +121,9 @@ async fn log_in(world: &Rc<World>, server: usize) {
         world.logged_out.borrow_mut()[server] = false;
         return;
     }
+    if restore(world).await && usable(world) {
+        return;
+    }
     oracle::judge(world, server);
     let process = Process::start(world, Version::NEWEST, dice);
     let pair = here.login(world.now());
@@ -133,6 +136,19 @@ async fn log_in(world: &Rc<World>, server: usize) {
     }
     world.logged_out.borrow_mut()[server] = false;
     world.say(&format_args!("person: logged in to s{server}"));
+}
+
+/// A person does what the daemon's notice says where entries vanished together, and no log-in is needed. True where it put any back.
+async fn restore(world: &World) -> bool {
+    let keeper = world.daemon.borrow().as_ref().map(crate::daemon::Daemon::keeper);
+    let Some(keeper) = keeper.filter(|keeper| !keeper.report().vanished.is_empty()) else { return false };
+    world.watch.asked_for.set(true);
+    let back = keeper.restore_vanished().await;
+    world.watch.asked_for.set(false);
+    world.say(&format_args!("person: had {back:?} put back"));
+    world.put_back_at.set(world.now());
+    world.account.borrow_mut().restored += back.len() as u64;
+    !back.is_empty()
 }
 
 /// A person logs out, and wants to be back after a while. The stub is what the next `mcp list` leaves.

@@ -51,6 +51,8 @@ impl Tally {
 pub struct Account {
     /// All servers together.
     pub tally: Tally,
+    /// Entries that vanished together and were put back at a person's word.
+    pub restored: u64,
     /// Transactions that the engine began.
     pub transactions: u64,
     /// Faults of the machine: kills, power cuts, disks, clocks, networks.
@@ -69,6 +71,7 @@ impl Account {
     /// Adds another one's numbers.
     pub fn add(&mut self, other: &Self) {
         self.tally.add(&other.tally);
+        self.restored += other.restored;
         self.transactions += other.transactions;
         self.machine_faults += other.machine_faults;
         self.daemon_bytes += other.daemon_bytes;

@@ -42,6 +42,8 @@ pub(crate) struct Watch {
     daemons_requests: Cell<u32>,
     /// Somebody else wrote the document since the last comparison.
     others_wrote: Cell<bool>,
+    /// A person asked for entries that had vanished together.
+    pub(crate) asked_for: Cell<bool>,
     /// The number of the edit that falls into the daemon's next write of the document, and whether it just did.
     intrusion: Cell<Option<u64>>,
     intruded: Cell<bool>,
@@ -267,6 +269,14 @@ impl Watch {
             serde_json::from_slice::<Value>(&bytes).ok()
         };
         let (Some(mut old), Some(mut new)) = (read(Path::new(STORE)), read(staged)) else { return };
+        if self.asked_for.get() {
+            // What is absent may come back at a person's word; nothing else may change for that.
+            let known = old.get("mcpOAuth").and_then(Value::as_object);
+            let known: Vec<String> = known.into_iter().flat_map(|known| known.keys().cloned()).collect();
+            if let Some(new) = new.get_mut("mcpOAuth").and_then(Value::as_object_mut) {
+                new.retain(|key, _| known.contains(key));
+            }
+        }
         if let (Some(old), Some(new)) = (old.get("mcpOAuth"), new.get("mcpOAuth")) {
             let holds =
                 |entry: Option<&Value>, member: &str| entry.is_some_and(|entry| entry.get(member).is_some());

@@ -56,6 +56,8 @@ pub(crate) struct World {
     pub(crate) daemon_killed: RefCell<Vec<u64>>,
     pub(crate) daemon: RefCell<Option<Daemon>>,
     pub(crate) watch: Rc<Watch>,
+    /// When entries that had vanished together were put back last.
+    pub(crate) put_back_at: Cell<u64>,
     /// Every exchange with a token endpoint, where somebody wants to know.
     pub(crate) log: Log,
     /// A request of this server has just begun.
@@ -119,6 +121,7 @@ impl World {
             daemon_killed: RefCell::default(),
             daemon: RefCell::default(),
             watch: Rc::default(),
+            put_back_at: Cell::default(),
             log: Log::default(),
             requested: (0..count).map(|_| Notify::new()).collect(),
             daemon_requested: Notify::new(),

@@ -1,0 +1,138 @@
+//! What a refresh and a command cost in instructions and allocations, as valgrind counts them: the same on a busy machine as on a
+//! quiet one, so these are judged.
+
+use crate::Fallible;
+use crate::document::Logins;
+use crate::home::{Home, wait};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// Refreshes of a short life and of a long one: what both have in common is the start.
+const FEW: u64 = 5;
+const MANY: u64 = 25;
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What is counted at most, a quarter above what was; in the order of the rows below.
+const MOST: [Cost; 4] = [
+    Cost { instructions: u64::MAX, allocations: u64::MAX },
+    Cost { instructions: u64::MAX, allocations: u64::MAX },
+    Cost { instructions: u64::MAX, allocations: u64::MAX },
+    Cost { instructions: u64::MAX, allocations: u64::MAX },
+];
+const MOST_OF_STATUS: Cost = Cost { instructions: u64::MAX, allocations: u64::MAX };
+const MOST_OF_START: Cost = Cost { instructions: u64::MAX, allocations: u64::MAX };
+
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    instructions: u64,
+    allocations: u64,
+}
+
+impl Cost {
+    /// Counts by one tool after the other what `work` does with a home folder and a way to start the program.
+    fn of(work: impl Fn(Tool) -> Fallible<u64>) -> Fallible<Self> {
+        Ok(Self { instructions: work(Tool::Callgrind)?, allocations: work(Tool::Memcheck)? })
+    }
+
+    /// What one of the refreshes costs by which a long life differs from a short one.
+    fn of_one(few: Self, many: Self) -> Self {
+        let one = |few: u64, many: u64| many.saturating_sub(few) / (MANY - FEW);
+        Self {
+            instructions: one(few.instructions, many.instructions),
+            allocations: one(few.allocations, many.allocations),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Tool {
+    Callgrind,
+    Memcheck,
+}
+
+impl Tool {
+    /// The program below it.
+    fn command(self, program: &Path, home: &Home) -> Command {
+        let mut command = Command::new("valgrind");
+        match self {
+            Self::Callgrind => {
+                command.arg("--tool=callgrind");
+                command.arg(format!("--callgrind-out-file={}", home.path().join("instructions").display()))
+            }
+            Self::Memcheck => command.args(["--tool=memcheck", "--undef-value-errors=no", "--leak-check=no"]),
+        };
+        command.arg(format!("--log-file={}", home.path().join("valgrind").display())).arg(program);
+        command.env("HOME", home.path()).env_remove("CLAUDE_CONFIG_DIR").stdin(Stdio::null());
+        command
+    }
+
+    fn counted(self, home: &Home) -> Fallible<u64> {
+        let log = fs::read_to_string(home.path().join("valgrind"))?;
+        let found = match self {
+            // "Collected : 21066567"
+            Self::Callgrind => log.lines().find_map(|line| line.split_once("Collected : ")),
+            // "total heap usage: 1,234 allocs, 1,200 frees, 567,890 bytes allocated"
+            Self::Memcheck => log.lines().find_map(|line| line.split_once("total heap usage: ")),
+        };
+        let number = found.and_then(|(_, rest)| rest.split_whitespace().next()).map(|n| n.replace(',', ""));
+        number.and_then(|n| n.parse().ok()).ok_or_else(|| format!("valgrind did not count: {log}").into())
+    }
+}
+
+pub(crate) fn run(program: &Path) -> Fallible<()> {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        return Err("valgrind is needed".into());
+    }
+    println!("{}", program.display());
+    println!("{:<48} {:>12} {:>12}", "", "instructions", "allocations");
+    let mut over = Vec::new();
+    let mut row = |what: &str, cost: Cost, most: Cost| {
+        println!("{what:<48} {:>12} {:>12}", cost.instructions, cost.allocations);
+        if cost.instructions > most.instructions || cost.allocations > most.allocations {
+            over.push(format!("{what} ({} and {} allowed)", most.instructions, most.allocations));
+        }
+    };
+    row(
+        "start and end of the daemon, no entry",
+        Cost::of(|tool| live(program, tool, 0, 0, 0))?,
+        MOST_OF_START,
+    );
+    for ((entries, size), most) in [(1, 0), (20, 0), (100, 0), (20, 1_000_000)].into_iter().zip(MOST) {
+        let times = |times: u64| Cost::of(|tool| live(program, tool, entries, size, times));
+        let one = Cost::of_one(times(FEW)?, times(MANY)?);
+        let document = if size == 0 { String::new() } else { format!(" in {} kB", size / 1000) };
+        row(&format!("one refresh, entries: {entries}{document}"), one, most);
+    }
+    row("status, 20 entries, no daemon", Cost::of(|tool| status(program, tool))?, MOST_OF_STATUS);
+    if over.is_empty() { Ok(()) } else { Err(format!("more than it was: {}", over.join("; ")).into()) }
+}
+
+/// A whole life of a daemon, with so many refreshes of its first entry.
+fn live(program: &Path, tool: Tool, entries: usize, size: usize, times: u64) -> Fallible<u64> {
+    let (home, logins) = (Home::new(program)?, Logins::new(entries, 1, HOUR, Duration::ZERO)?);
+    home.store(&logins.document(size)?)?;
+    let log = File::create(home.log())?;
+    let mut daemon = tool.command(program, &home).arg("run").stdout(Stdio::null()).stderr(log).spawn()?;
+    wait("the daemon is at work", || Ok(home.said("is at work")))?;
+    for _ in 0..times {
+        let output = home.command(&["refresh", "lab-0000", "--force"]).output()?;
+        if !output.status.success() {
+            daemon.kill()?;
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+        }
+    }
+    let pid = i32::try_from(daemon.id()).ok().and_then(Pid::from_raw).ok_or("no process has this number")?;
+    kill_process(pid, Signal::TERM)?;
+    daemon.wait()?;
+    tool.counted(&home)
+}
+
+fn status(program: &Path, tool: Tool) -> Fallible<u64> {
+    let (home, logins) = (Home::new(program)?, Logins::new(20, 1, HOUR, Duration::ZERO)?);
+    home.store(&logins.document(0)?)?;
+    tool.command(program, &home).arg("status").output()?;
+    tool.counted(&home)
+}
