@@ -7,6 +7,16 @@ use std::rc::Rc;
 use std::time::Duration;
 use virtual_disk::{Operation, PowerCut, VirtualDisk};
 
+/// The next life, on what the power cut left: the pair survived, and its token was presented once.
+async fn goes_on(world: World, disk: VirtualDisk) {
+    let world = World { disk, ..world };
+    let life = world.live().await;
+    life.pass(30 * MINUTE).await;
+    assert!(world.server.is_good(&world.stored_refresh("lab")), "{:#?}", world.log.events());
+    assert_eq!(world.server.requests(), 1, "nothing was presented again");
+    assert_eq!(life.report().journal_open, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn i2_an_answer_that_a_kill_left_in_the_journal_is_durable_before_the_next_life_changes_the_store() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
@@ -53,13 +63,7 @@ async fn i2_an_answer_that_a_kill_left_in_the_journal_is_durable_before_the_next
     }
     drop(life);
 
-    let World { disk, .. } = world;
-    drop(disk);
-    let world = World { disk: cut.take().unwrap(), ..world };
-    let life = world.live().await;
-    life.pass(30 * MINUTE).await;
-    assert!(world.server.is_good(&world.stored_refresh("lab")), "the answer survived");
-    assert_eq!(world.server.requests(), 1, "and nothing was presented again");
+    goes_on(world, cut.take().unwrap()).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,13 +98,7 @@ async fn i2_a_folder_that_refuses_to_be_synced_once_is_synced_before_the_journal
     }
     drop(life);
     assert!(!process.is_alive(), "the power went");
-    let World { disk, .. } = world;
-    drop(disk);
-    let world = World { disk: cut.take().unwrap(), ..world };
-    let life = world.live().await;
-    life.pass(30 * MINUTE).await;
-    assert!(world.server.is_good(&world.stored_refresh("lab")), "the swap survived");
-    assert_eq!(world.server.requests(), 1, "and nothing was presented again");
+    goes_on(world, cut.take().unwrap()).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,13 +155,9 @@ async fn i1_what_is_not_durable_outside_of_the_journal_stays_in_it() {
     assert_eq!(life.report().journal_open, 1, "and in the journal");
     let disk = world.disk.power_cut(PowerCut::LoseNames);
     life.kill();
-    let world = World { disk, ..world };
+    let world = World { disk: disk.clone(), ..world };
     assert_eq!(world.stored_refresh("lab"), before, "the power cut brings the spent token back");
-    let life = world.live().await;
-    life.pass(30 * MINUTE).await;
-    assert!(world.server.is_good(&world.stored_refresh("lab")), "{:#?}", world.log.events());
-    assert_eq!(world.server.requests(), 1, "which is not presented again");
-    assert_eq!(life.report().journal_open, 0);
+    goes_on(world, disk).await;
 }
 
 #[tokio::test(start_paused = true)]
