@@ -7,6 +7,8 @@ const LONGEST: Duration = Duration::from_secs(5 * 60);
 /// A failure to connect costs the server nothing and often ends in a moment (Wi-Fi coming up), so its pauses are shorter.
 const FIRST_UNSENT: Duration = Duration::from_secs(2);
 const LONGEST_UNSENT: Duration = Duration::from_secs(60);
+/// After this many failures in a row the pauses are as long as they get while it is a matter of minutes.
+pub(crate) const LONGEST_REACHED: u32 = 7;
 /// After this many failures in a row it is no longer a matter of minutes. Still, nobody tells us when the server or the network is back, and
 /// a client may want the token then: the pause is what it may have to wait.
 const PERSISTENT: u32 = 60;
@@ -75,6 +77,12 @@ mod tests {
         assert!(most(3) <= Duration::from_secs(20) && most(3) > Duration::from_secs(18));
         assert!(most(40) <= LONGEST && most(40) > Duration::from_secs(280));
         assert!(most(61) > LONGEST);
+    }
+
+    #[test]
+    fn the_longest_pause_of_minutes_is_reached_when_it_is_said_to_be() {
+        let ceiling = |failures: u32| FIRST * (1 << (failures - 1));
+        assert!(ceiling(LONGEST_REACHED) >= LONGEST && ceiling(LONGEST_REACHED - 1) < LONGEST);
     }
 
     #[test]

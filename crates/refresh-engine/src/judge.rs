@@ -1,7 +1,7 @@
 //! What an answer other than a fresh pair means for the record of its entry: a pure function, used for live answers and for
 //! those the journal held.
 
-use crate::backoff::{Failure, back_off};
+use crate::backoff::{Failure, LONGEST_REACHED, back_off};
 use crate::policy::SUSPECT_RECHECK;
 use crate::record::{Outcome, Retry};
 use crate::{Now, Record, Verdict};
@@ -106,6 +106,11 @@ pub(crate) fn back_off_record(
     left: Duration,
     failure: Failure,
 ) {
+    let unsent = record.last.as_ref().is_some_and(|last| last.outcome == Outcome::Unsent);
+    if unsent && matches!(failure, Failure::Transient { .. }) {
+        // Without a network tries are many and count for little: that the server itself fails for long is not known yet.
+        record.failures = record.failures.min(LONGEST_REACHED);
+    }
     record.failures = record.failures.saturating_add(1);
     let left = Some(left).filter(|left| !left.is_zero());
     record.retry = Some(Retry::after(now, back_off(failure, record.failures, left, seed.seed())));

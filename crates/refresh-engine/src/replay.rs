@@ -40,7 +40,9 @@ pub(crate) async fn replay<P: Partners>(
         (Some((raw, sent_at)), superseded_by) => {
             // What counts is when it was sent; by the boot-time clock nobody can say that any more.
             let sent_at = Now { wall: sent_at, boot: shared.now().boot };
-            match (interpret(&raw, sent_at.wall), superseded_by) {
+            let answer = interpret(&raw, sent_at.wall);
+            note_spent(shared, &unfinished.intent, &answer);
+            match (answer, superseded_by) {
                 (Answer::Fresh(pair), Some(by))
                     if current.as_ref().is_some_and(|seen| seen.refresh == Some(by)) =>
                 {
@@ -84,6 +86,14 @@ pub(crate) async fn replay<P: Partners>(
         }
     };
     shared.tell_key(&key, Event::Replayed { what });
+}
+
+/// I1: what was exchanged for another one is spent, whatever became of that one and of the record.
+fn note_spent<P: Partners>(shared: &Shared<P>, intent: &Intent, answer: &Answer) {
+    let Answer::Fresh(pair) = answer else { return };
+    if pair.refresh_token.as_ref().is_some_and(|refresh| refresh.digest() != intent.presented) {
+        shared.change_record(&intent.entry_key(), |record| record.spend(intent.presented));
+    }
 }
 
 fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&Seen>) {

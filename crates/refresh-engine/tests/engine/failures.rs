@@ -67,6 +67,23 @@ async fn when_the_network_comes_back_the_entry_is_fresh_within_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hours_without_network_are_not_held_against_a_server_that_is_busy_for_minutes() {
+    let names: Vec<String> = (0..10).map(|number| format!("lab{number}")).collect();
+    let entries: Vec<_> = names.iter().map(|name| (name.as_str(), Duration::ZERO)).collect();
+    let world = World::with_entries(&entries);
+    world.server.always.replace(Some(Answering::Unreachable));
+    let life = world.live().await;
+    life.pass(5 * HOUR).await;
+    world.server.always.replace(Some(Answering::Status(503, "busy")));
+    life.pass(20 * MINUTE).await;
+    world.server.always.replace(None);
+    life.pass(5 * MINUTE + SECOND).await;
+    for name in &names {
+        assert_eq!(life.entry(name).state, State::Fresh, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_answered_nothing_for_hours_is_asked_within_a_quarter_of_an_hour_once_it_does() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.always.replace(Some(Answering::LostBefore));

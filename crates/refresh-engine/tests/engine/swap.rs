@@ -126,6 +126,48 @@ async fn i2_a_pair_that_waits_for_others_to_be_written_with_survives_a_power_cut
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn i1_after_a_power_cut_a_token_that_the_journal_knows_to_be_spent_is_not_presented() {
+    if crate::IN_KEYCHAIN {
+        return;
+    }
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.grace.set(10 * SECOND);
+    // All of it within the half second after which records are saved.
+    world.server.next([Answering::Slowly(Duration::from_millis(1200))]);
+    let (before, document) = (world.stored_refresh("lab"), world.text());
+    let process = world.disk.process();
+    let cut = Rc::new(Cell::new(None));
+    process.on_call({
+        let (cut, handle, whole, swapped) =
+            (Rc::clone(&cut), process.clone(), world.disk.clone(), Cell::new(false));
+        move |call| {
+            if swapped.get() && handle.is_alive() {
+                cut.set(Some(whole.power_cut(PowerCut::LoseAll)));
+                handle.kill();
+            }
+            swapped.set(call.to.as_ref().is_some_and(|to| to.ends_with(".credentials.json")));
+            None
+        }
+    });
+    let life = world.live_as(process, Mode::Watch).await.unwrap();
+    life.pass(SECOND).await;
+    // Two pairs for one token: the client's is in the store, ours in the journal, and the daemon settles which one counts.
+    let (access, refresh) = world.server.refresh_as_client(&before).unwrap();
+    let entry = world.entry_with("lab", &access, &refresh, HOUR);
+    world.put_members(&[format!("{:?}:{entry}", crate::world::key("lab"))]);
+    life.notice().await;
+    life.pass(20 * SECOND).await;
+    drop(life);
+    // The power goes right after the swap, and takes what the client wrote and nobody synced, too.
+    let world = World { disk: cut.take().unwrap(), ..world };
+    world.put_text(document);
+    let life = world.live().await;
+    life.pass(30 * MINUTE).await;
+    assert!(world.server.is_good(&world.stored_refresh("lab")), "{:#?}", world.log.events());
+    assert_eq!((world.server.reuses.get(), life.report().journal_open), (0, 0));
+}
+
 /// Once the new document is in place, its name does not become durable for so long; and the record neither, where it says so.
 fn refuse_what_follows_the_swap(process: &VirtualDisk, records_too: bool, until: Duration) {
     let (swapped, began) = (Cell::new(false), tokio::time::Instant::now());
