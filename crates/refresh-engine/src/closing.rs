@@ -15,15 +15,21 @@ const MOST_UNSETTLED: usize = 256;
 
 /// Closes a transaction that has ended. `stored` says whether the store is durable as far as this one changed it.
 pub(crate) async fn close<P: Partners>(shared: &Shared<P>, id: Option<TransactionId>, stored: bool) {
+    if !stored {
+        leave_open(shared, id);
+    }
     // Refreshes that end together share this save.
     let recorded = shared.save_records().await;
-    let Some(id) = id else { return };
-    if recorded && stored {
-        shared.journal.done(id);
-        return;
+    match id {
+        Some(id) if stored && recorded => shared.journal.done(id),
+        _ if stored => leave_open(shared, id),
+        _ => {}
     }
+}
+
+fn leave_open<P: Partners>(shared: &Shared<P>, id: Option<TransactionId>) {
     let mut unsettled = shared.unsettled.borrow_mut();
-    unsettled.push(id);
+    unsettled.extend(id);
     if unsettled.len() > MOST_UNSETTLED {
         shared.journal.done(unsettled.remove(0));
     }
@@ -32,14 +38,12 @@ pub(crate) async fn close<P: Partners>(shared: &Shared<P>, id: Option<Transactio
 /// Makes durable what the medium refused before, and closes the transactions that waited for it. True where nothing is left to do.
 pub(crate) async fn close_unsettled<P: Partners>(shared: &Shared<P>) -> bool {
     let waiting = shared.unsettled.borrow().clone();
-    if waiting.is_empty() {
-        return shared.save_records().await;
+    let recorded = shared.save_records().await;
+    if waiting.is_empty() || !recorded {
+        return recorded;
     }
     if let Err(error) = shared.store.settle().await {
         shared.state_trouble(&error);
-        return false;
-    }
-    if !shared.save_records().await {
         return false;
     }
     // Those that came meanwhile wait for the next time: what they changed may have come after the sync.

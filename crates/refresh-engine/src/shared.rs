@@ -136,7 +136,10 @@ impl<P: Partners> Shared<P> {
     pub(crate) async fn save_records(&self) -> bool {
         match self.records.save().await {
             Ok(()) => {
-                self.trouble.take();
+                // What is not settled is trouble still.
+                if self.unsettled.borrow().is_empty() {
+                    self.trouble.take();
+                }
                 true
             }
             Err(error) => {

@@ -1,7 +1,7 @@
 //! Two troubles in a row around the swap of the file: a kill or a refused call, and then a power cut.
 
 use crate::world::{Answering, HOUR, MINUTE, SECOND, World};
-use refresh_engine::Mode;
+use refresh_engine::{Event, Mode};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -211,7 +211,11 @@ async fn a_transaction_is_closed_once_the_disk_no_longer_refuses() {
     let process = world.disk.process();
     refuse_what_follows_the_swap(&process, false, MINUTE);
     let life = world.live_as(process, Mode::Watch).await.unwrap();
-    life.pass(2 * MINUTE).await;
+    life.pass(50 * SECOND).await;
+    assert_eq!((world.server.requests(), life.report().journal_open), (1, 1));
+    let told = world.log.count(|event| matches!(event, Event::StateTrouble { .. }));
+    assert_eq!(told, 1, "however often it is tried");
+    life.pass(MINUTE).await;
     assert_eq!((world.server.requests(), life.report().journal_open), (1, 0));
     let disk = world.disk.power_cut(PowerCut::LoseNames);
     let world = World { disk, ..world };
