@@ -84,15 +84,6 @@ fn an_ordinary_file_has_no_obstacle() {
     assert_eq!(OsFileSystem.obstacle(folder.path()).unwrap(), None);
 }
 
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_file_system_without_sync_of_folders_is_no_trouble() {
-    let proc = Path::new("/proc");
-    let refused = std::fs::File::open(proc).unwrap().sync_all().unwrap_err();
-    assert_eq!(refused.kind(), io::ErrorKind::InvalidInput, "it is such a file system");
-    OsFileSystem.sync_folder(proc).await.unwrap();
-}
-
 #[test]
 fn a_moment_before_1970_is_no_trouble() {
     assert_eq!(moment(-1, 500_000_000), SystemTime::UNIX_EPOCH - Duration::from_millis(500));

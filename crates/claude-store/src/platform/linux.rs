@@ -87,3 +87,17 @@ pub(crate) fn is_running<F: FileSystem>(files: &F, pid: i32, started: Option<&st
     let is_dead = fields.next().is_none_or(|state| matches!(state, "Z" | "X"));
     !is_dead && started.is_none_or(|started| fields.nth(18) == Some(started))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OsFileSystem;
+
+    #[tokio::test]
+    async fn a_file_system_without_sync_of_folders_is_no_trouble() {
+        let proc = Path::new("/proc");
+        let refused = File::open(proc).unwrap().sync_all().unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidInput, "it is such a file system");
+        OsFileSystem.sync_folder(proc).await.unwrap();
+    }
+}
