@@ -5,7 +5,6 @@
 
 use crate::Partners;
 use crate::journal::TransactionId;
-use crate::save::Obtainment;
 use crate::shared::{Shared, Superseded};
 use claude_store::{EntryKey, Store};
 use oauth_secret::TokenDigest;
@@ -51,22 +50,20 @@ pub(crate) async fn close_unsettled<P: Partners>(shared: &Shared<P>) -> bool {
     for id in waiting {
         shared.journal.done(id);
     }
-    shared.unsettled.borrow().is_empty()
+    let settled = shared.unsettled.borrow().is_empty();
+    if settled {
+        // Should it come again, it is news.
+        shared.trouble.take();
+    }
+    settled
 }
 
 /// Our pair stays in the journal until the pair in the store has refreshed once: should that one prove dead, ours is left.
-pub(crate) fn keep_superseded<P: Partners>(
-    shared: &Shared<P>,
-    obtainment: &Obtainment,
-    by: Option<TokenDigest>,
-) {
-    let Some(id) = obtainment.id else { return };
-    let Some(by) = by else { return shared.journal.done(id) };
-    if let Err(error) = shared.journal.supersede(id, by) {
+pub(crate) fn keep_superseded<P: Partners>(shared: &Shared<P>, key: &EntryKey, ours: Superseded) {
+    if let Err(error) = shared.journal.supersede(ours.id, ours.by) {
         shared.state_trouble(&error);
     }
-    let superseded = Superseded { id, by, tokens: obtainment.tokens() };
-    shared.superseded.borrow_mut().entry(obtainment.key().clone()).or_default().push(superseded);
+    shared.superseded.borrow_mut().entry(key.clone()).or_default().push(ours);
 }
 
 /// Drops superseded pairs: all of this entry, or those whose successor is no longer `current`.

@@ -57,7 +57,7 @@ pub(crate) async fn replay<P: Partners>(
                     return;
                 }
                 (Answer::Fresh(_), Some(_)) => {
-                    shared.journal.done(unfinished.id);
+                    close(shared, Some(unfinished.id), true).await;
                     return;
                 }
                 (Answer::Fresh(pair), None) => {

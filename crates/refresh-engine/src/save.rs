@@ -6,7 +6,7 @@ use crate::compare::{Expected, Obtained, WriteDecision, decide_write};
 use crate::ended::Ended;
 use crate::journal::{HealMembers, TransactionId};
 use crate::record::{Outcome, Record};
-use crate::shared::Shared;
+use crate::shared::{Shared, Superseded};
 use crate::{Event, Now, Partners, Seen, Verdict, later};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
 use jiff::SignedDuration;
@@ -50,7 +50,7 @@ fn is_same_grant(before: &Seen, found: &Seen) -> bool {
 }
 
 impl Obtainment {
-    pub(crate) fn key(&self) -> &EntryKey {
+    fn key(&self) -> &EntryKey {
         &self.before.entry.key
     }
 
@@ -62,7 +62,7 @@ impl Obtainment {
         }
     }
 
-    pub(crate) fn tokens(&self) -> TokenChange {
+    fn tokens(&self) -> TokenChange {
         TokenChange {
             access_token: self.pair.access_token.clone(),
             refresh_token: self.pair.refresh_token.clone(),
@@ -190,7 +190,6 @@ async fn settle<P: Partners>(
                 tracked.current = Some(after.clone());
                 tracked.last_live = Some(after.clone());
             });
-            close_superseded(shared, key, None);
             match unflagged {
                 Ok(true) => shared.tell(&after, Event::Unflagged),
                 Ok(false) => {}
@@ -198,6 +197,8 @@ async fn settle<P: Partners>(
             }
             // I1: which token is spent must be known for good before the journal forgets it.
             close(shared, obtainment.id, durable).await;
+            // After it: that the token of a superseded pair is spent stands in the same record.
+            close_superseded(shared, key, None);
             if obtainment.heal.is_some() || decision == WriteDecision::Repair {
                 shared.tell(
                     &after,
@@ -237,7 +238,12 @@ async fn settle<P: Partners>(
                     "another pair was written meanwhile and is kept",
                 );
             });
-            keep_superseded(shared, obtainment, found.refresh);
+            match (obtainment.id, found.refresh) {
+                (Some(id), Some(by)) => {
+                    keep_superseded(shared, key, Superseded { id, by, tokens: obtainment.tokens() });
+                }
+                (id, _) => id.into_iter().for_each(|id| shared.journal.done(id)),
+            }
             Ended::NotNeeded
         }
         WriteDecision::Gone => {

@@ -67,8 +67,13 @@ impl Home {
 
     /// Starts the daemon.
     pub(crate) fn daemon(&self) -> Fallible<Daemon> {
+        self.start(self.command(&["run"]))
+    }
+
+    /// Starts the daemon by this command.
+    pub(crate) fn start(&self, mut command: Command) -> Fallible<Daemon> {
         let log = File::options().append(true).create(true).open(self.log())?;
-        let child = self.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn()?;
+        let child = command.stdout(Stdio::null()).stderr(log).spawn()?;
         Ok(Daemon { pid: child.id(), child })
     }
 
@@ -103,6 +108,14 @@ pub(crate) struct Daemon {
 impl Daemon {
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(mut self) -> Fallible<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).ok_or("no process has this number")?;
+        kill_process(pid, Signal::TERM)?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Waits until it has rested for `quiet`: what it still had to save is saved then.

@@ -7,6 +7,13 @@ use std::rc::Rc;
 use std::time::Duration;
 use virtual_disk::{Operation, PowerCut, VirtualDisk};
 
+/// A life that ends at a call to the disk, perhaps before it has begun.
+async fn lives_until_it_dies(world: &World, process: VirtualDisk) {
+    if let Some(life) = world.live_as(process, Mode::Watch).await {
+        life.pass(20 * SECOND).await;
+    }
+}
+
 /// The next life, on what the power cut left: the pair survived, and its token was presented once.
 async fn goes_on(world: World, disk: VirtualDisk) {
     let world = World { disk, ..world };
@@ -36,11 +43,7 @@ async fn i2_an_answer_that_a_kill_left_in_the_journal_is_durable_before_the_next
             None
         }
     });
-    let life = world.live_as(process.clone(), Mode::Watch).await;
-    if let Some(life) = &life {
-        life.pass(20 * SECOND).await;
-    }
-    drop(life);
+    lives_until_it_dies(&world, process.clone()).await;
     assert!(!process.is_alive() && world.server.requests() == 1);
 
     // The power goes when the next life swaps the new document in.
@@ -57,11 +60,7 @@ async fn i2_an_answer_that_a_kill_left_in_the_journal_is_durable_before_the_next
             None
         }
     });
-    let life = world.live_as(process, Mode::Watch).await;
-    if let Some(life) = &life {
-        life.pass(20 * SECOND).await;
-    }
-    drop(life);
+    lives_until_it_dies(&world, process).await;
 
     goes_on(world, cut.take().unwrap()).await;
 }
@@ -92,11 +91,7 @@ async fn i2_a_folder_that_refuses_to_be_synced_once_is_synced_before_the_journal
             None
         }
     });
-    let life = world.live_as(process.clone(), Mode::Watch).await;
-    if let Some(life) = &life {
-        life.pass(20 * SECOND).await;
-    }
-    drop(life);
+    lives_until_it_dies(&world, process.clone()).await;
     assert!(!process.is_alive(), "the power went");
     goes_on(world, cut.take().unwrap()).await;
 }
@@ -128,9 +123,6 @@ async fn i2_a_pair_that_waits_for_others_to_be_written_with_survives_a_power_cut
 
 #[tokio::test(start_paused = true)]
 async fn i1_after_a_power_cut_a_token_that_the_journal_knows_to_be_spent_is_not_presented() {
-    if crate::IN_KEYCHAIN {
-        return;
-    }
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.grace.set(10 * SECOND);
     // All of it within the half second after which records are saved.
@@ -184,9 +176,6 @@ fn refuse_what_follows_the_swap(process: &VirtualDisk, records_too: bool, until:
 
 #[tokio::test(start_paused = true)]
 async fn i1_what_is_not_durable_outside_of_the_journal_stays_in_it() {
-    if crate::IN_KEYCHAIN {
-        return;
-    }
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let before = world.stored_refresh("lab");
     let process = world.disk.process();
@@ -204,9 +193,6 @@ async fn i1_what_is_not_durable_outside_of_the_journal_stays_in_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_transaction_is_closed_once_the_disk_no_longer_refuses() {
-    if crate::IN_KEYCHAIN {
-        return;
-    }
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let process = world.disk.process();
     refuse_what_follows_the_swap(&process, false, MINUTE);
@@ -224,9 +210,6 @@ async fn a_transaction_is_closed_once_the_disk_no_longer_refuses() {
 
 #[tokio::test(start_paused = true)]
 async fn i1_a_token_that_was_spent_while_the_intent_was_saved_is_not_presented() {
-    if crate::IN_KEYCHAIN {
-        return;
-    }
     let world = Rc::new(World::with_entries(&[("lab", Duration::ZERO)]));
     let process = world.disk.process();
     process.on_call({
