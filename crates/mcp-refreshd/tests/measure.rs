@@ -17,10 +17,13 @@ use peer::{Peer, Reply, entry, home_with, text};
 use scripted_server::{Script, Server};
 use serde_json::json;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{Daemon, PATIENCE};
 
 const EXPIRED: Duration = Duration::ZERO;
+/// Each with a login of every kind: together more than the hundred that are asked at a time, and each with more than its ten.
+const PEERS: usize = 10;
 
 /// Bytes that inflate to a thousand times as many.
 fn bomb() -> Vec<u8> {
@@ -35,11 +38,11 @@ fn bomb() -> Vec<u8> {
 fn answers_without_measure_cost_little_memory_and_hold_up_nobody() {
     let server = Server::start(Script::default()).unwrap();
     let honest = server.add("honest", Script::default());
-    let bomb = bomb();
+    let bomb = Arc::new(bomb());
     assert!(bomb.len() < 1 << 20);
     let members: String = (0..10_000).map(|number| format!("\"m{number}\":[{number}],")).collect();
-    let members = format!(r#"{{{members}"error":"invalid_request"}}"#);
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let members: Arc<str> = format!(r#"{{{members}"error":"invalid_request"}}"#).into();
+    let deep: Arc<str> = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)).into();
     let answer = move |base: &str, path: &str| {
         let (kind, rest) = path.trim_start_matches('/').split_once('/').unwrap_or(("", ""));
         match (kind, rest) {
@@ -60,14 +63,16 @@ fn answers_without_measure_cost_little_memory_and_hold_up_nobody() {
             _ => text(404, ""),
         }
     };
-    let peer = Peer::start(answer);
+    let peers: Vec<_> = (0..PEERS).map(|_| Peer::start(answer.clone())).collect();
     let kinds = ["bomb", "members", "deep", "endless", "headers", "drip"];
-    let names = kinds.iter().flat_map(|kind| [(*kind).to_owned(), format!("meta-{kind}")]);
-    let others: Vec<_> = names
-        .map(|name| {
-            let base = peer.url(&format!("/{name}"));
-            let hints = json!({"discoveryState": {"authorizationServerUrl": base}, "issuer": base});
-            entry(&name, &format!("{base}/mcp"), hints)
+    let sites = kinds.iter().flat_map(|kind| [(*kind).to_owned(), format!("meta-{kind}")]);
+    let others: Vec<_> = sites
+        .flat_map(|site| {
+            peers.iter().enumerate().map(move |(number, peer)| {
+                let base = peer.url(&format!("/{site}"));
+                let hints = json!({"discoveryState": {"authorizationServerUrl": base}, "issuer": base});
+                entry(&format!("{site}-{number}"), &format!("{base}/mcp"), hints)
+            })
         })
         .collect();
     let grant = honest.grant(EXPIRED);
@@ -92,7 +97,10 @@ fn answers_without_measure_cost_little_memory_and_hold_up_nobody() {
     }
     for kind in kinds {
         assert!(
-            peer.requests().iter().any(|request| request.starts_with(&format!("POST /{kind}/token "))),
+            peers.iter().all(|peer| peer
+                .requests()
+                .iter()
+                .any(|request| request.starts_with(&format!("POST /{kind}/token ")))),
             "{kind}"
         );
     }
@@ -100,8 +108,9 @@ fn answers_without_measure_cost_little_memory_and_hold_up_nobody() {
         let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
         let most = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         let kilobytes: u64 = most.split_whitespace().nth(1).unwrap().parse().unwrap();
-        eprintln!("{} peers without measure: at most {kilobytes} kB resident", others.len());
-        assert!(kilobytes < 64 * 1024, "{most}");
+        eprintln!("{} logins at peers without measure: at most {kilobytes} kB resident", others.len());
+        // A hundred answers of 1 MiB at a time, and the agent itself.
+        assert!(kilobytes < 128 * 1024, "{most}");
     }
     for (_, entry) in &others {
         assert!(home.stored().contains(entry["refreshToken"].as_str().unwrap()), "a token was lost: {entry}");
