@@ -42,6 +42,12 @@ pub struct Obtained {
 }
 
 impl Obtained {
+    /// The refresh token that counts from now on: the new one, else the one that was presented.
+    #[must_use]
+    pub fn standing(&self) -> TokenDigest {
+        self.refresh.unwrap_or(self.presented)
+    }
+
     /// True where the presented refresh token was exchanged for another one.
     #[must_use]
     pub fn rotated(&self) -> bool {
@@ -65,7 +71,8 @@ pub enum WriteDecision {
 }
 
 /// Decides what to do with an obtained pair, given what the store holds now. `forgotten` is true where the entry was seen absent
-/// at any time since the request was decided on: a person removed it, and whatever stands there now is another grant or a stub.
+/// at any time since the request was decided on: a person removed it, and whatever stands there now is another grant or a stub, unless
+/// it is the very token that was presented, come back from an older copy.
 #[must_use]
 pub fn decide_write(
     expected: Expected,
@@ -75,22 +82,26 @@ pub fn decide_write(
     record: &Record,
 ) -> WriteDecision {
     let Some(seen) = now else { return WriteDecision::Gone };
-    if seen.access == Some(obtained.access) {
+    // A server may repeat an access token that is still good, with another end or another refresh token: only an entry that is no longer as it
+    // was can hold the answer already.
+    let as_it_was = Expected::of(seen) == expected;
+    if !as_it_was && seen.access == Some(obtained.access) && seen.refresh == Some(obtained.standing()) {
         return WriteDecision::AlreadyThere;
+    }
+    // Whoever wrote this wrote a refresh token that our answer has spent: a lost update, or a write that a power cut took.
+    if obtained.rotated() && seen.refresh == Some(obtained.presented) {
+        return WriteDecision::Write;
     }
     if forgotten {
         return WriteDecision::Gone;
     }
-    let found = Expected::of(seen);
-    if found == expected {
+    if as_it_was {
         return WriteDecision::Write;
     }
     match (seen.refresh, seen.entry.stub_kind()) {
         (None, Some(StubKind::FailedRefresh)) => WriteDecision::Repair,
         (None, Some(StubKind::LoggedOut)) => WriteDecision::Gone,
-        // Whoever wrote this wrote a refresh token that our answer has spent, or one spent or replaced before: a lost
-        // update, or a write that a power cut took.
-        (Some(refresh), _) if obtained.rotated() && refresh == obtained.presented => WriteDecision::Write,
+        // One that was spent or replaced before: the same.
         (Some(refresh), _) if record.is_spent(refresh) || record.was_replaced(seen) => WriteDecision::Write,
         _ => WriteDecision::Superseded,
     }

@@ -40,6 +40,12 @@ pub(crate) struct Exchange<'a, P: Partners> {
     pub(crate) id: Option<TransactionId>,
 }
 
+/// Why a token may not be presented, now or once more.
+enum NotPresented {
+    LockLost(String),
+    NotSavable(String),
+}
+
 impl<P: Partners> Exchange<'_, P> {
     pub(crate) fn presented_digest(&self) -> TokenDigest {
         // Whoever gets here was planned with a refresh token; the digest of nothing matches no token.
@@ -71,11 +77,10 @@ impl<P: Partners> Exchange<'_, P> {
             },
             Err(error) => Err(error.to_string()),
         };
-        prepared.map_err(|why| {
-            self.close();
-            not_savable(self.shared, self.seen, why)
-        })?;
-        self.still_locked()
+        prepared
+            .map_err(NotPresented::NotSavable)
+            .and_then(|()| self.still_locked())
+            .map_err(|why| self.give_up(why))
     }
 
     /// The medium may have taken its time with the intent, and a client that refreshes without the lock has not waited for it: the token
@@ -96,15 +101,23 @@ impl<P: Partners> Exchange<'_, P> {
         Err(Ended::NotNeeded)
     }
 
-    fn still_locked(&self) -> Result<(), Ended> {
-        self.lock.still_ours().map_err(|lost| {
-            self.close();
-            let now = self.shared.now();
-            self.shared.change_record(&self.seen.entry.key, |record| {
-                record.retry = Some(Retry::after(now, LOCKED_PAUSE));
-            });
-            Ended::Locked(lost.to_string())
-        })
+    fn still_locked(&self) -> Result<(), NotPresented> {
+        self.lock.still_ours().map_err(|lost| NotPresented::LockLost(lost.to_string()))
+    }
+
+    /// The end of a transaction that may not present its token, and of which nothing is unknown.
+    fn give_up(&self, why: NotPresented) -> Ended {
+        self.close();
+        match why {
+            NotPresented::LockLost(why) => {
+                let now = self.shared.now();
+                self.shared.change_record(&self.seen.entry.key, |record| {
+                    record.retry = Some(Retry::after(now, LOCKED_PAUSE));
+                });
+                Ended::Locked(why)
+            }
+            NotPresented::NotSavable(why) => not_savable(self.shared, self.seen, why),
+        }
     }
 
     fn close(&self) {
@@ -118,22 +131,32 @@ impl<P: Partners> Exchange<'_, P> {
     pub(crate) async fn run(&mut self) -> Result<(Answer, Now), Ended> {
         let mut shape = self.shared.read_record(&self.seen.entry.key, |record| record.shape);
         let has_scope = self.presented.entry.scope.as_ref().is_some_and(|scope| !scope.trim().is_empty());
-        let mut retried = false;
+        let mut lost = None;
         loop {
             let (answer, sent_at) = self.send(shape).await;
             if let Some(other) = next_shape(shape, &answer, has_scope) {
                 shape = other;
-                self.shared.change_record(&self.seen.entry.key, |record| record.shape = other);
-            } else if matches!(answer, Answer::Ambiguous { lost: true, .. }) && !retried {
-                retried = true;
+            } else if matches!(answer, Answer::Ambiguous { lost: true, .. }) && lost.is_none() {
+                lost = Some((answer.clone(), sent_at));
                 tokio::time::sleep(EARLY_RETRY_PAUSE).await;
                 if self.replaced().await {
                     return Ok((answer, sent_at));
                 }
             } else {
-                return Ok((answer, sent_at));
+                if matches!(answer, Answer::Fresh(_)) {
+                    self.shared.change_record(&self.seen.entry.key, |record| record.shape = shape);
+                }
+                // What the second request was told says nothing of the first, unless it settles what became of the token.
+                let settled =
+                    matches!(answer, Answer::Fresh(_) | Answer::Dead { .. } | Answer::ClientDead { .. });
+                return Ok(lost.filter(|_| !settled).unwrap_or((answer, sent_at)));
             }
-            self.present_again().await?;
+            match (self.present_again().await, lost.take()) {
+                (Ok(()), before) => lost = before,
+                // The first request stays what it was.
+                (Err(_), Some(before)) => return Ok(before),
+                (Err(why), None) => return Err(self.give_up(why)),
+            }
         }
     }
 
@@ -159,17 +182,14 @@ impl<P: Partners> Exchange<'_, P> {
     }
 
     /// A new durable intent: should the daemon die now, the answer so far must not count for the next request.
-    async fn present_again(&self) -> Result<(), Ended> {
+    async fn present_again(&self) -> Result<(), NotPresented> {
         self.still_locked()?;
         let Some(id) = self.id else { return Ok(()) };
         let again = match self.shared.journal.intend_again(id, self.intent()) {
             Ok(()) => self.shared.journal.sync().await,
             Err(error) => Err(error),
         };
-        again.map_err(|error| {
-            self.close();
-            not_savable(self.shared, self.seen, error.to_string())
-        })
+        again.map_err(|error| NotPresented::NotSavable(error.to_string()))
     }
 
     /// True where the store no longer holds what was presented: somebody else refreshed, logged in or removed the entry.

@@ -1,8 +1,9 @@
 //! Puts right what other programs broke, without a request.
 
-use crate::commit::{Decided, Wish, commit};
+use crate::closing::close;
+use crate::commit::{Decided, Saved, Wish, commit};
 use crate::compare::{Expected, WriteDecision};
-use crate::record::Retry;
+use crate::record::{Record, Retry};
 use crate::shared::Shared;
 use crate::{Event, Partners, Seen, Verdict};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
@@ -14,10 +15,16 @@ const PUT_BACK_PAUSE: Duration = Duration::from_secs(60);
 
 /// Writes the remembered pair back over one that is known to be spent: an old client's lost update.
 pub(crate) async fn put_back<P: Partners>(shared: &Rc<Shared<P>>, found: &Seen, remembered: &Seen) {
-    let Some(tokens) = tokens_of(remembered) else { return };
     let now = remembered.refresh.map(|refresh| refresh.fingerprint());
     let expected = Expected::of(found);
-    if overwrite(shared, &found.entry.key, tokens, move |seen| Expected::of(seen) == expected).await {
+    let written = match tokens_of(remembered) {
+        Some(tokens) => {
+            overwrite(shared, &found.entry.key, tokens, move |seen| Expected::of(seen) == expected).await
+        }
+        // It never had an access token.
+        None => Overwritten::Failed,
+    };
+    if matches!(written, Overwritten::Written { .. }) {
         shared.track(&found.entry.key, |tracked| tracked.current = Some(remembered.clone()));
         let at = shared.now();
         shared.change_record(&found.entry.key, |record| record.observe(at, remembered));
@@ -36,26 +43,48 @@ pub(crate) async fn put_back<P: Partners>(shared: &Rc<Shared<P>>, found: &Seen, 
     }
 }
 
-/// The store's pair proved dead: the pair that it had made superfluous is the only one left.
+/// True where the store's pair proved dead and the pair that it had made superfluous is still here: the only one left.
+pub(crate) fn can_revive<P: Partners>(shared: &Shared<P>, seen: &Seen, record: &Record) -> bool {
+    let superseded = shared.superseded.borrow();
+    let by = superseded.get(&seen.entry.key).and_then(|pairs| pairs.last()).map(|pair| pair.by);
+    by.is_some()
+        && by == seen.refresh
+        && record.refresh == seen.refresh
+        && matches!(record.verdict, Verdict::Dead { .. })
+}
+
+/// Writes the superseded pair over the one that proved dead.
 pub(crate) async fn revive_superseded<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen) {
     let key = &seen.entry.key;
-    let Some(dead) = seen.refresh else { return };
-    if !shared.read_record(key, |record| matches!(record.verdict, Verdict::Dead { .. })) {
-        return;
-    }
-    let ours = shared.superseded.borrow_mut().get_mut(key).and_then(Vec::pop);
-    let Some(ours) = ours else { return };
-    let now = ours.tokens.refresh_token.as_ref().map(oauth_secret::RefreshToken::fingerprint);
+    let Some(ours) = shared.superseded.borrow_mut().get_mut(key).and_then(Vec::pop) else { return };
+    let Some(refresh) = &ours.tokens.refresh_token else { return shared.journal.done(ours.id) };
+    let now = Some(refresh.fingerprint());
     let expires_at = ours.tokens.expires_at.and_then(|moment| jiff::Timestamp::from_millisecond(moment).ok());
-    let written =
-        now.is_some() && overwrite(shared, key, ours.tokens, move |found| found.refresh == Some(dead)).await;
-    shared.journal.done(ours.id);
-    if written {
-        shared.tell(
-            seen,
-            Event::Healed { why: "the pair that had replaced ours proved dead", now, expires_at },
-        );
+    let dead = seen.refresh;
+    match overwrite(shared, key, ours.tokens.clone(), move |found| found.refresh == dead).await {
+        Overwritten::Written { durable } => {
+            close(shared, Some(ours.id), durable).await;
+            let why = "the pair that had replaced ours proved dead";
+            shared.tell(seen, Event::Healed { why, now, expires_at });
+        }
+        Overwritten::Changed => shared.journal.done(ours.id),
+        Overwritten::Failed => {
+            // It is the last one there is: the journal keeps it, and so do we.
+            shared.superseded.borrow_mut().entry(key.clone()).or_default().push(ours);
+            let at = shared.now();
+            shared.change_record(key, |record| record.retry = Some(Retry::after(at, PUT_BACK_PAUSE)));
+        }
     }
+}
+
+enum Overwritten {
+    Written {
+        durable: bool,
+    },
+    /// The store holds something else by now.
+    Changed,
+    /// The store could not be written; the trouble is told.
+    Failed,
 }
 
 async fn overwrite<P: Partners>(
@@ -63,7 +92,7 @@ async fn overwrite<P: Partners>(
     key: &EntryKey,
     tokens: TokenChange,
     still: impl Fn(&Seen) -> bool + 'static,
-) -> bool {
+) -> Overwritten {
     let decide = Box::new(move |found: Option<&Seen>| match found {
         None => Decided { decision: WriteDecision::Gone, change: None },
         Some(seen) if still(seen) => {
@@ -72,10 +101,11 @@ async fn overwrite<P: Partners>(
         Some(_) => Decided { decision: WriteDecision::Superseded, change: None },
     });
     match commit(shared, Wish::now(key.clone(), decide)).await {
-        Ok(saved) => saved.decision == WriteDecision::Write,
+        Ok(Saved { decision: WriteDecision::Write, durable, .. }) => Overwritten::Written { durable },
+        Ok(_) => Overwritten::Changed,
         Err(error) => {
             shared.state_trouble(&error);
-            false
+            Overwritten::Failed
         }
     }
 }

@@ -135,9 +135,8 @@ impl<F: FileSystem> Journal<F> {
         let id = TransactionId(inner.next.get());
         inner.next.set(id.0 + 1);
         self.intend_again(id, intent)?;
-        let open = inner.open.borrow().len() as u64;
         let file = Rc::clone(&inner.file.borrow());
-        match inner.files.reserve(&file, inner.size.get() + open * ROOM_PER_TRANSACTION) {
+        match inner.files.reserve(&file, inner.size.get() + self.room()) {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => {
                 self.done(id);
                 Err(io_error("set aside room in", &inner.path, error))
@@ -221,9 +220,23 @@ impl<F: FileSystem> Journal<F> {
             return inner.files.remove_file(&beside).map_err(|e| io_error("remove", &beside, e));
         }
         inner.files.rename(&beside, &inner.path).map_err(|e| io_error("replace", &inner.path, e))?;
-        *inner.file.borrow_mut() = Rc::new(file);
+        let file = Rc::new(file);
+        *inner.file.borrow_mut() = Rc::clone(&file);
         inner.size.set(content.len() as u64);
-        Ok(())
+        // What the old file had set aside; where that is refused now, answers are written all the same.
+        let _ = inner.files.reserve(&file, inner.size.get() + self.room());
+        // Nothing is durable in a file whose name is not.
+        inner.syncing.set(true);
+        let folder = inner.path.parent().unwrap_or(Path::new("."));
+        let named = inner.files.sync_folder(folder).await;
+        inner.syncing.set(false);
+        inner.synced.notify_waiters();
+        named.map_err(|e| io_error("replace", &inner.path, e))
+    }
+
+    /// Room for the answers of all open transactions.
+    fn room(&self) -> u64 {
+        self.inner.open.borrow().len() as u64 * ROOM_PER_TRANSACTION
     }
 
     /// Number of transactions the journal holds open.

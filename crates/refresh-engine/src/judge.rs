@@ -90,6 +90,10 @@ pub(crate) fn judge(
             (Outcome::Ambiguous, why.clone())
         }
     };
+    if matches!(record.verdict, Verdict::Dead { .. } | Verdict::ClientDead { .. }) {
+        // Should a client wipe the entry now, there is nothing to heal it with.
+        record.heal_tried = Some(presented);
+    }
     record.note(now.wall, outcome, detail.clone());
     (outcome, detail)
 }
@@ -114,7 +118,7 @@ pub(crate) fn back_off_record(
     record.failures = record.failures.saturating_add(1);
     let left = Some(left).filter(|left| !left.is_zero());
     record.retry = Some(Retry::after(now, back_off(failure, record.failures, left, seed.seed())));
-    // Nothing was consumed: an ambiguity that this answer ended is over, a suspicion is not.
+    // Nothing was consumed by this request. What an earlier one did is as unknown as before; only a refusal is over.
     if matches!(record.verdict, Verdict::Refused { .. }) {
         record.verdict = Verdict::Good;
     }

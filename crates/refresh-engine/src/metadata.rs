@@ -2,12 +2,12 @@
 
 use crate::backoff::Failure;
 use crate::judge::back_off_record;
-use crate::record::{CachedMetadata, Outcome, Pin, Retry};
+use crate::record::{CachedMetadata, Outcome, Pin, Record, Retry};
 use crate::shared::Shared;
 use crate::{Client, Endpoint, Event, Partners, Seen, Verdict};
 use oauth_secret::TokenDigest;
 use std::time::Duration;
-use token_endpoint::{DiscoveryError, Metadata, ServerHints, origin_of};
+use token_endpoint::{DiscoveryError, Metadata, ServerHints, origin_of, same_issuer};
 
 /// Metadata is looked up again after this.
 const CACHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -20,10 +20,11 @@ pub(crate) struct NoMetadata {
     pub(crate) why: String,
 }
 
-/// The entry's metadata: cached, or looked up. The origin of its token endpoint is pinned to the grant at first use.
+/// The metadata for what is presented: cached, or looked up. The origin of its token endpoint is pinned to the grant at first use.
 pub(crate) async fn of<P: Partners>(shared: &Shared<P>, seen: &Seen) -> Result<Metadata, NoMetadata> {
     let (key, now) = (&seen.entry.key, shared.now());
-    let cached = shared.read_record(key, |record| record.metadata.clone());
+    let cached =
+        shared.read_record(key, |record| record.metadata.clone().filter(|_| is_of_grant(record, seen)));
     let metadata = match cached {
         Some(cached)
             if cached.fetched_at <= now.wall && now.elapsed_since(cached.fetched_at) < CACHED_FOR =>
@@ -64,6 +65,14 @@ pub(crate) async fn of<P: Partners>(shared: &Shared<P>, seen: &Seen) -> Result<M
             Ok(metadata)
         }
     }
+}
+
+/// Whether the metadata that is remembered was looked up for this login. A later one may be with another authorization server.
+fn is_of_grant(record: &Record, seen: &Seen) -> bool {
+    let known = record.metadata.as_ref().and_then(|cached| cached.metadata.issuer.as_deref());
+    let issuers = known.zip(seen.entry.issuer.as_deref());
+    issuers.is_none_or(|(known, named)| same_issuer(known, named))
+        && record.pin.as_ref().is_none_or(|pin| pin.client_id == seen.entry.client_id)
 }
 
 fn hints<P: Partners>(shared: &Shared<P>, seen: &Seen) -> ServerHints {

@@ -1,10 +1,10 @@
 //! What to do with one entry now: a pure function of the clocks, the entry, what is remembered of it, and the policy.
 
 use crate::policy::{
-    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE,
-    SHORT_LIVED_LOOK, SHORT_LIVED_PACE, SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE,
-    with_jitter,
+    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, PACE, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE,
+    SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
 };
+use crate::record::Outcome;
 use crate::{Now, Policy, Record, Seen, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -184,7 +184,14 @@ pub fn plan(
         // No grace is waited out, and no quiet moment: it ends in seconds.
         _ if seen.refresh == record.contested => wait_or(pause, Until::Retry, Reason::Contested),
         _ => match plan_healthy(now, seen, record, left, activity, policy) {
-            Plan::Refresh(_) if !pause.is_zero() => Plan::Sleep { wait: pause, until: Until::Retry },
+            Plan::Refresh(reason) => {
+                let pause = pause.max(pace(now, record));
+                if pause.is_zero() {
+                    Plan::Refresh(reason)
+                } else {
+                    Plan::Sleep { wait: pause, until: Until::Retry }
+                }
+            }
             planned => planned,
         },
     }
@@ -292,7 +299,7 @@ fn plan_short_lived(
     let since_request = since_last_request(now, record);
     let quiet_for = activity().map_or(Duration::MAX, |at| now.elapsed_since(at));
     if quiet_for < SHORT_LIVED_ACTIVE {
-        let wait = until(left, life / 2).max(SHORT_LIVED_PACE.saturating_sub(since_request));
+        let wait = until(left, life / 2).max(PACE.saturating_sub(since_request));
         return wait_or(wait, Until::Margin, Reason::ShortLived);
     }
     let keep_alive = SHORT_LIVED_KEEP_ALIVE.saturating_sub(since_request);
@@ -307,34 +314,33 @@ fn plan_short_lived(
 struct Exercise {
     /// How long until then.
     wait: Duration,
-    /// How long past it.
-    overdue: Duration,
+    /// How much longer it may wait for a quiet moment then.
+    patience: Duration,
 }
 
 /// Unused for the keep-alive time, or at 75 % of the life that the server gave the refresh token.
 fn exercise_due(now: Now, record: &Record, left: Option<SignedDuration>, keep_alive: Duration) -> Exercise {
     let since = record.since.unwrap_or(now.wall);
     let idle = if left.is_none() { keep_alive.min(UNKNOWN_EXPIRY_KEEP_ALIVE) } else { keep_alive };
-    let limit = match record.refresh_token_expires_at {
-        Some(lapses) => {
-            let life = Duration::try_from(lapses.duration_since(since)).unwrap_or(Duration::ZERO);
-            idle.min(life / 4 * 3)
-        }
-        None => idle,
-    };
+    let life = record
+        .refresh_token_expires_at
+        .map(|lapses| Duration::try_from(lapses.duration_since(since)).unwrap_or(Duration::ZERO));
+    let limit = life.map_or(idle, |life| idle.min(life / 4 * 3));
+    // Not for longer than half of what is left of the refresh token then.
+    let at_last =
+        limit.saturating_add(KEEP_ALIVE_PATIENCE).min(life.map_or(Duration::MAX, |life| life / 8 * 7));
     let unused = match record.boot_age(now) {
         Some(age) if since > now.wall => age,
         _ => now.age_of(since),
     };
-    Exercise { wait: limit.saturating_sub(unused), overdue: unused.saturating_sub(limit) }
+    Exercise { wait: limit.saturating_sub(unused), patience: at_last.saturating_sub(unused) }
 }
 
 /// The access token's plan, unless the refresh token wants to be used before.
 fn earlier(plan: Plan, exercise: Exercise, now: Now, activity: &dyn Fn() -> Option<Timestamp>) -> Plan {
     match plan {
         Plan::Sleep { .. } if exercise.wait.is_zero() => {
-            let patience = KEEP_ALIVE_PATIENCE.saturating_sub(exercise.overdue);
-            at_a_quiet_moment(now, patience, Reason::KeepAlive, activity)
+            at_a_quiet_moment(now, exercise.patience, Reason::KeepAlive, activity)
         }
         Plan::Sleep { wait, .. } if exercise.wait < wait => {
             Plan::Sleep { wait: exercise.wait, until: Until::KeepAlive }
@@ -366,6 +372,13 @@ fn wait_or(wait: Duration, until: Until, reason: Reason) -> Plan {
 fn until(left: SignedDuration, mark: Duration) -> Duration {
     let mark = SignedDuration::try_from(mark).unwrap_or(SignedDuration::MAX);
     Duration::try_from(left.saturating_sub(mark)).unwrap_or(Duration::ZERO)
+}
+
+/// However short a server says that its tokens live: after a refresh that went well the next one waits.
+fn pace(now: Now, record: &Record) -> Duration {
+    let went_well = record.last.as_ref().is_some_and(|last| last.outcome == Outcome::Fresh);
+    let sent_at = record.sent_at.filter(|_| went_well);
+    sent_at.map_or(Duration::ZERO, |at| PACE.saturating_sub(now.age_of(at)))
 }
 
 /// Time since this refresh token was last presented, or first seen.

@@ -7,7 +7,7 @@ use crate::ended::Ended;
 use crate::journal::{HealMembers, TransactionId};
 use crate::record::{Outcome, Record};
 use crate::shared::{Shared, Superseded};
-use crate::{Event, Now, Partners, Seen, Verdict, later};
+use crate::{Event, Expiry, Now, Partners, Seen, Verdict, later};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
 use jiff::SignedDuration;
 use oauth_secret::{RefreshToken, TokenDigest};
@@ -249,6 +249,9 @@ async fn settle<P: Partners>(
         WriteDecision::Gone => {
             // Should it turn out that the whole document was lost, this pair is the one to bring back.
             let after = obtainment.after();
+            if let Some(vanished) = shared.vanished.borrow_mut().get_mut(key) {
+                vanished.seen = after.clone();
+            }
             shared.track(key, |tracked| {
                 if tracked.last_live.is_some() {
                     tracked.last_live = Some(after);
@@ -277,14 +280,22 @@ fn note_fresh(record: &mut Record, obtainment: &Obtainment, after: &Seen, at: ji
     record.contested = None;
     record.refresh_token_expires_at =
         pair.refresh_expires_in.map(|life| later(obtainment.sent_at.wall, life));
-    record.lifetime_s = pair.expires_in.map(|life| life.as_secs());
-    record.lifetime_answered = pair.expires_in.is_some();
-    record.lifetime_of = after.access.filter(|_| record.lifetime_answered);
+    let lifetime = pair.expires_in.or_else(|| claimed_lifetime(after, obtainment.sent_at.wall));
+    record.lifetime_s = lifetime.map(|life| life.as_secs());
+    record.lifetime_answered = lifetime.is_some();
+    record.lifetime_of = after.access.filter(|_| pair.expires_in.is_some());
     record.boot_expiry = after
         .access
         .zip(pair.expires_in)
         .map(|(access, life)| (access, obtainment.sent_at.boot.saturating_add(life)));
     record.note(at, Outcome::Fresh, describe(obtainment));
+}
+
+/// What a new token that names its own end lives for: as much the server's word as `expires_in`, and without it a token of minutes would
+/// always look as if it were about to end.
+fn claimed_lifetime(after: &Seen, sent_at: jiff::Timestamp) -> Option<Duration> {
+    let Expiry::Claimed(ends) = after.expiry else { return None };
+    Duration::try_from(ends.duration_since(sent_at)).ok().filter(|life| !life.is_zero())
 }
 
 fn describe(obtainment: &Obtainment) -> String {

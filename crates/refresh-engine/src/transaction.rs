@@ -42,8 +42,9 @@ pub(crate) enum Demand {
 
 /// Refreshes one entry.
 pub(crate) async fn refresh<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen, demand: Demand) -> Ended {
-    // 1: metadata, before any lock is taken
-    let metadata = match metadata::of(shared, seen).await {
+    // 1: metadata, before any lock is taken. A stub no longer says where its login was.
+    let presented = if let Demand::Heal(remembered) = &demand { remembered } else { seen };
+    let metadata = match metadata::of(shared, presented).await {
         Ok(metadata) => metadata,
         Err(NoMetadata { outcome, why }) => return Ended::Failed(outcome, why),
     };

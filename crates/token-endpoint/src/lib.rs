@@ -60,3 +60,4 @@ pub use origin::origin_of;
 pub use raw_answer::{RawAnswer, RawAnswerError};
 pub use request::{ClientAuth, RefreshRequest};
 pub use shape::{RequestShape, next_shape};
+pub use well_known::same_issuer;

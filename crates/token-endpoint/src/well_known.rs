@@ -48,7 +48,8 @@ pub(crate) fn at(url: &Url, path: &str) -> Url {
 
 /// Whether two issuers are the same: compared as they are written but for a slash at the end, which
 /// servers and clients add and drop.
-pub(crate) fn same_issuer(one: &str, other: &str) -> bool {
+#[must_use]
+pub fn same_issuer(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 

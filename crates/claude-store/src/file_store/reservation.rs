@@ -60,7 +60,11 @@ impl<F: FileSystem> Reservation<F> {
         let file = match file {
             Some(mut file) => match file.move_within() {
                 Ok(()) => {
-                    file.make_room(wanted)?;
+                    if let Err(error) = file.make_room(wanted) {
+                        // What room there is belongs to the transactions that are under way.
+                        state.file = Some(file);
+                        return Err(error);
+                    }
                     file
                 }
                 // Somebody swept it away.

@@ -53,9 +53,15 @@ pub(super) struct Inner<P: Partners> {
 
 impl<P: Partners> Inner<P> {
     pub(super) async fn run(self: Rc<Self>, unfinished: Vec<Unfinished>) {
+        let mut unfinished = Some(unfinished);
         self.look().await;
-        self.replay(unfinished);
         loop {
+            // What became of them, only the store can tell: a home that is not mounted yet must not cost what the journal knows.
+            if self.unreadable.borrow().is_none()
+                && let Some(unfinished) = unfinished.take()
+            {
+                self.replay(unfinished);
+            }
             let wake = self.plan_all();
             self.next_wake.set(wake);
             self.after_turn();

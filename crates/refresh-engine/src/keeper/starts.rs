@@ -27,6 +27,17 @@ struct Healing {
 }
 
 impl<P: Partners> Inner<P> {
+    fn start_revival(self: &Rc<Self>, seen: Seen) {
+        if !self.begin(&seen.entry.key) {
+            return;
+        }
+        let inner = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            heal::revive_superseded(&inner.shared, &seen).await;
+            inner.finished(&seen.entry.key);
+        });
+    }
+
     fn start_heal(self: &Rc<Self>, healing: Healing) {
         let Healing { seen, remembered, heal } = healing;
         if !self.begin(&seen.entry.key) {
@@ -51,6 +62,7 @@ impl<P: Partners> Inner<P> {
         let now = shared.now();
         let mut due: Vec<Due> = Vec::new();
         let mut broken: Vec<Healing> = Vec::new();
+        let mut bereft: Vec<Seen> = Vec::new();
         let mut wait: Option<Duration> = None;
         {
             let tracked = shared.tracked.borrow();
@@ -58,14 +70,19 @@ impl<P: Partners> Inner<P> {
             let activity = shared.activity();
             for (key, known) in tracked.iter().filter(|(_, known)| !known.running) {
                 let Some(seen) = &known.current else { continue };
-                let (heal, planned, pause) = shared.read_record(key, |record| {
+                let (heal, revives, planned, pause) = shared.read_record(key, |record| {
                     let heal = decide_heal(known.last_live.as_ref(), seen, record);
+                    let revives = heal::can_revive(shared, seen, record);
                     let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
-                    (heal, plan(now, seen, record, &activity, &policy), pause)
+                    (heal, revives, plan(now, seen, record, &activity, &policy), pause)
                 });
                 let next = match planned {
                     Plan::Ignore(Ignored::Configured) => None,
-                    _ if heal != Heal::Nothing && !pause.is_zero() => Some(pause),
+                    _ if (revives || heal != Heal::Nothing) && !pause.is_zero() => Some(pause),
+                    _ if revives => {
+                        bereft.push(seen.clone());
+                        None
+                    }
                     _ if heal != Heal::Nothing => {
                         let remembered = known.last_live.clone();
                         broken.extend(remembered.map(|remembered| Healing {
@@ -88,6 +105,7 @@ impl<P: Partners> Inner<P> {
         self.tell_needs(now);
         // A store that cannot be read now cannot be refreshed into either.
         if self.mode == Mode::Watch && !self.draining.get() && self.unreadable.borrow().is_none() {
+            bereft.into_iter().for_each(|seen| self.start_revival(seen));
             broken.into_iter().for_each(|healing| self.start_heal(healing));
             self.start_due(due);
         }
@@ -163,7 +181,6 @@ impl<P: Partners> Inner<P> {
         // I6: a task of its own; nothing that happens to the keeper's loop cuts it.
         tokio::task::spawn_local(async move {
             refresh(&inner.shared, &seen, Demand::Planned).await;
-            heal::revive_superseded(&inner.shared, &seen).await;
             inner.finished(&seen.entry.key);
         });
     }
@@ -236,7 +253,8 @@ impl<P: Partners> Inner<P> {
             for (key, known) in tracked.iter_mut().filter(|(_, known)| !known.running) {
                 let Some(seen) = &known.current else { continue };
                 let need = shared.read_record(key, |record| {
-                    let mendable = decide_heal(known.last_live.as_ref(), seen, record) != Heal::Nothing;
+                    let mendable = heal::can_revive(shared, seen, record)
+                        || decide_heal(known.last_live.as_ref(), seen, record) != Heal::Nothing;
                     match plan(now, seen, record, &|| None, &policy) {
                         Plan::NeedsPerson(need) if !mendable => Some(need),
                         _ => None,
