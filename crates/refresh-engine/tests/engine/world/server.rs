@@ -1,3 +1,5 @@
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use claude_store::FileSystem;
 use refresh_engine::Endpoint;
 use std::cell::{Cell, RefCell};
@@ -25,6 +27,8 @@ pub(crate) enum Answering {
     Unreachable,
     /// This answer, nothing consumed.
     Status(u16, &'static str),
+    /// Rotates and answers with an access token that names its own end, and without `expires_in`.
+    Claims(Duration),
     /// Takes this long, then this status, nothing consumed.
     HangsThen(Duration, u16),
     /// This answer with a `Retry-After`.
@@ -190,6 +194,17 @@ impl Endpoint for Server {
             Answering::Slowly(time) => {
                 tokio::time::sleep(time).await;
                 Ok(self.proper_answer(&presented))
+            }
+            Answering::Claims(life) => {
+                let ends = self.clock.now() + life;
+                let ends = ends.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+                let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{ends}}}"#));
+                let Some((_, refresh)) = self.exchange(&presented) else {
+                    return Ok(RawAnswer::new(400, r#"{"error":"invalid_grant"}"#));
+                };
+                let body =
+                    format!(r#"{{"access_token":"e30.{claims}.{refresh}","refresh_token":"{refresh}"}}"#);
+                Ok(RawAnswer::new(200, body))
             }
             Answering::LostAfterRotation => {
                 self.exchange(&presented);
