@@ -12,10 +12,17 @@ use claude_store::{Entry, Store, TokenChange};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-use token_endpoint::{Answer, interpret};
+use token_endpoint::{Answer, RawAnswer, interpret};
 
 /// After a crash in the middle of a request the server may still be working on it.
 const AFTER_CRASH_PAUSE: Duration = Duration::from_secs(60);
+
+/// True where a pair was obtained and is to be saved.
+pub(crate) fn is_pair(unfinished: &Unfinished) -> bool {
+    let fresh =
+        |(raw, sent_at): &(RawAnswer, jiff::Timestamp)| matches!(interpret(raw, *sent_at), Answer::Fresh(_));
+    unfinished.superseded_by.is_none() && unfinished.answer.as_ref().is_some_and(fresh)
+}
 
 /// Finishes one transaction: an answer that is not in the store is written by the same rule as ever; an intent without an
 /// answer is ambiguous. `current` is the entry as the store holds it now.

@@ -5,7 +5,7 @@ use super::allowance::Allowance;
 use crate::closing::close_unsettled;
 use crate::journal::Unfinished;
 use crate::look::{Findings, Unreadable, look_at};
-use crate::replay::replay;
+use crate::replay::{is_pair, replay};
 use crate::report::{Circumstances, StoreReport, report_entry};
 use crate::shared::Shared;
 use crate::{Clock, Event, Now, Partners, Seen};
@@ -52,16 +52,10 @@ pub(super) struct Inner<P: Partners> {
 }
 
 impl<P: Partners> Inner<P> {
-    pub(super) async fn run(self: Rc<Self>, unfinished: Vec<Unfinished>) {
-        let mut unfinished = Some(unfinished);
+    pub(super) async fn run(self: Rc<Self>, mut unfinished: Vec<Unfinished>) {
         self.look().await;
         loop {
-            // What became of them, only the store can tell: a home that is not mounted yet must not cost what the journal knows.
-            if self.unreadable.borrow().is_none()
-                && let Some(unfinished) = unfinished.take()
-            {
-                self.replay(unfinished);
-            }
+            unfinished = self.replay(unfinished);
             let wake = self.plan_all();
             self.next_wake.set(wake);
             self.after_turn();
@@ -209,13 +203,21 @@ impl<P: Partners> Inner<P> {
         }
     }
 
-    fn replay(self: &Rc<Self>, unfinished: Vec<Unfinished>) {
+    /// Finishes what the journal holds. Gives back what has to wait for a store that can be read: what became of a request, only the store
+    /// can tell, and a home that is not mounted yet must not cost what the journal knows. A pair waits by itself.
+    fn replay(self: &Rc<Self>, unfinished: Vec<Unfinished>) -> Vec<Unfinished> {
+        let readable = self.unreadable.borrow().is_none();
+        let mut waiting = Vec::new();
         // Those of one entry in the order in which they were begun: each speaks of the pair that the one before it left.
         let mut by_entry = BTreeMap::<EntryKey, Vec<Unfinished>>::new();
         for open in unfinished {
             by_entry.entry(open.intent.entry_key()).or_default().push(open);
         }
         for (key, opens) in by_entry {
+            if !readable && !opens.iter().all(is_pair) {
+                waiting.extend(opens);
+                continue;
+            }
             self.shared.track(&key, |tracked| tracked.running = true);
             let inner = Rc::clone(self);
             tokio::task::spawn_local(async move {
@@ -226,6 +228,7 @@ impl<P: Partners> Inner<P> {
                 inner.finished(&key);
             });
         }
+        waiting
     }
 
     pub(super) fn find(&self, names: &[String]) -> Vec<Seen> {

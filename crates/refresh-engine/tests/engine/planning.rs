@@ -144,6 +144,15 @@ async fn the_refresh_tokens_own_life_bounds_everything() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_quiet_moment_is_waited_for_until_the_refresh_token_has_lapsed() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.refresh_expires_in.set(Some(30 * 60));
+    let life = world.live().await;
+    pass_while_active(&world, &life, 27 * MINUTE).await;
+    assert_eq!(world.server.requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_ignored_server_is_left_alone_until_the_configuration_says_otherwise() {
     let mut world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.policy.servers.insert("lab".into(), ServerPolicy { ignore: true, ..ServerPolicy::default() });
