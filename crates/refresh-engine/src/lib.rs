@@ -33,6 +33,7 @@ mod keeper;
 mod look;
 mod memory;
 mod metadata;
+mod obtainment;
 mod partners;
 mod plan;
 mod policy;
