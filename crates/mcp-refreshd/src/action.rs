@@ -44,6 +44,15 @@ pub(crate) fn why(need: &Need) -> String {
     }
 }
 
+/// How a refresh is asked for that does not wait for its time.
+pub(crate) fn refresh_by_force(name: &str) -> String {
+    if name.starts_with('-') {
+        format!("mcp-refreshd refresh --force {}", argument(name))
+    } else {
+        format!("mcp-refreshd refresh {} --force", argument(name))
+    }
+}
+
 /// What to do about an entry that is not understood.
 pub(crate) fn how_to_mend(name: &str) -> String {
     format!("mend it, or type: claude mcp login {}", argument(name))

@@ -46,7 +46,7 @@ pub(crate) enum StartError {
     Records(#[from] RecordsError),
     #[error(transparent)]
     Journal(#[from] JournalError),
-    #[error("the network settings cannot be used: {0}")]
+    #[error("the configuration's `[network]` cannot be used: {0}")]
     Network(#[from] HttpError),
 }
 

@@ -1,16 +1,18 @@
 //! `mcp-refreshd check`: whether tokens are good, as an exit code.
 
+use crate::action::{how_to_mend, refresh_by_force, what_to_type};
 use crate::agent::{status_from_disk, storage_folders};
 use crate::command::Failure;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::paths::Paths;
+use crate::report::Status;
 use crate::stores;
-use crate::words::{length, quoted, visible};
+use crate::words::{length, visible};
 use crate::{network, output, status};
 use claude_store::{AnyStore, ErrorKind, Store};
 use jiff::Timestamp;
-use refresh_engine::Seen;
+use refresh_engine::{Need, Seen, State};
 use std::time::Duration;
 use token_endpoint::{Glance, Http, SendError};
 use tokio::task::spawn_local;
@@ -34,28 +36,31 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
     let mut exit = Exit::Well;
     let mut entries = Vec::new();
+    let mut told = Vec::new();
+    let say = |why: &str| {
+        if !wish.quiet {
+            output::message(&visible(why));
+        }
+    };
     for folder in storage_folders(&config, paths) {
         let store = stores::open(&config, paths, &folder, &|_| false).await.store;
         match read(&store).await {
-            Ok(mut found) => entries.append(&mut found),
-            Err(None) => {}
-            Err(Some(why)) => {
-                if !wish.quiet {
-                    output::message(&visible(&why));
-                }
-                exit = Exit::Unreadable;
+            Ok((mut found, odd)) => {
+                entries.append(&mut found);
+                odd.iter().for_each(|why| say(why));
+                exit = exit.max(if odd.is_empty() { Exit::Well } else { Exit::Person });
+            }
+            Err(Unread::Absent) => say(&format!("there is no {} yet", store.location())),
+            Err(Unread::Broken(why)) => {
+                say(&why);
+                exit = exit.max(Exit::Unreadable);
             }
         }
     }
     let fits = |name: &str, seen: &Seen| seen.entry.server_name == name || seen.entry.key.as_str() == name;
-    let missing = wish.names.iter().find(|name| !entries.iter().any(|seen| fits(name, seen)));
-    if let Some(name) = missing {
-        if exit == Exit::Unreadable {
-            // It may well be in there.
-            return Ok(exit);
-        }
-        let status = status_from_disk(&config, paths).await;
-        return Err(Failure::new(Exit::Usage, status::unknown(&status, name)));
+    let status = status_from_disk(&config, paths).await;
+    if let Some(name) = wish.names.iter().find(|name| !entries.iter().any(|seen| fits(name, seen))) {
+        return Err(status::unknown(&status, name));
     }
     entries.retain(|seen| match wish.names.as_slice() {
         [] => !config.policy.servers.get(&seen.entry.server_name).is_some_and(|server| server.ignore),
@@ -63,13 +68,12 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
     });
     entries.sort_by(|a, b| (&a.entry.server_name, &a.entry.key).cmp(&(&b.entry.server_name, &b.entry.key)));
     let now = Timestamp::now();
-    let mut told = Vec::new();
     for seen in &entries {
-        told.push(judge(seen, now, wish.min_valid));
+        told.push(judge(seen, now, wish.min_valid, needed(&status, seen)));
     }
     if wish.live {
         let http = network::http(&config.network).map_err(|error| {
-            Failure::new(Exit::Usage, format!("the network settings cannot be used: {error}"))
+            Failure::new(Exit::Usage, format!("the configuration's `[network]` cannot be used: {error}"))
         })?;
         for (told, asked) in told.iter_mut().zip(ask_all(&http, &entries).await) {
             if let Some(asked) = asked {
@@ -96,14 +100,33 @@ fn text(entries: &[Seen], told: &[Told], exit: Exit) -> String {
     if text.is_empty() && exit == Exit::Well { "no servers with a login\n".to_owned() } else { text }
 }
 
-/// The entries of a store; `Err(None)` where there is no store yet.
-async fn read(store: &AnyStore) -> Result<Vec<Seen>, Option<String>> {
+/// Why a store tells nothing.
+enum Unread {
+    Absent,
+    /// Path, cause and cure.
+    Broken(String),
+}
+
+/// The entries of a store, and what is to be said of those that are not understood.
+async fn read(store: &AnyStore) -> Result<(Vec<Seen>, Vec<String>), Unread> {
     let snapshot = store.read().await.map_err(|error| match error.kind() {
-        ErrorKind::Absent => None,
-        ErrorKind::Retry | ErrorKind::NeedsPerson => Some(error.to_string()),
+        ErrorKind::Absent => Unread::Absent,
+        ErrorKind::Retry | ErrorKind::NeedsPerson => Unread::Broken(error.to_string()),
     })?;
-    let document = snapshot.document().map_err(|error| Some(format!("{}: {error}", store.location())))?;
-    Ok(document.entries().cloned().map(Seen::new).collect())
+    let document =
+        snapshot.document().map_err(|error| Unread::Broken(format!("{}: {error}", store.location())))?;
+    let odd = document.problems().iter().map(|problem| {
+        let name = problem.key.server_name();
+        format!("{name}: not understood: {}; {}", problem.why, how_to_mend(name))
+    });
+    Ok((document.entries().cloned().map(Seen::new).collect(), odd.collect()))
+}
+
+/// What to type where no refresh helps any more, as far as the agent's records know.
+fn needed<'a>(status: &'a Status, seen: &Seen) -> Option<&'a str> {
+    let key = seen.entry.key.as_str();
+    let mut entries = status.stores.iter().flat_map(|store| &store.entries);
+    entries.find(|entry| entry.key == key && entry.state == State::NeedsPerson)?.action.as_deref()
 }
 
 /// What is to be said of one server.
@@ -124,17 +147,20 @@ impl Told {
 }
 
 /// Whether an entry's token is good for `min_valid`, by what the store says.
-fn judge(seen: &Seen, now: Timestamp, min_valid: Duration) -> Told {
-    let name = quoted(&seen.entry.server_name);
+/// `needed` is what only a person can do.
+fn judge(seen: &Seen, now: Timestamp, min_valid: Duration, needed: Option<&str>) -> Told {
+    let name = &seen.entry.server_name;
+    let login = || what_to_type(&Need::Stub, name);
     if seen.entry.access_token.is_none() {
-        return Told::bad(format!("not logged in; type: claude mcp login {name}"));
+        return Told::bad(format!("not logged in; type: {}", login()));
     }
     let Some(end) = seen.expiry.moment() else {
         return Told::good("valid, and nobody says until when");
     };
-    let cure = match seen.refresh {
-        Some(_) => format!("mcp-refreshd refresh {name} --force"),
-        None => format!("claude mcp login {name}"),
+    let cure = match (needed, seen.refresh) {
+        (Some(needed), _) => needed.to_owned(),
+        (None, Some(_)) => refresh_by_force(name),
+        (None, None) => login(),
     };
     match Duration::try_from(end.duration_since(now)) {
         Ok(left) if left >= min_valid && !left.is_zero() => Told::good(format!("valid for {}", length(left))),
@@ -176,10 +202,9 @@ fn judge_answer(answer: &Result<Glance, SendError>, name: &str) -> Told {
         Ok(Glance { status: status @ 200..=299, .. }) => {
             Told::good(format!("the server accepts it (HTTP {status})"))
         }
-        Ok(Glance { status: 401, .. }) => Told::bad(format!(
-            "the server refuses it (HTTP 401); type: mcp-refreshd refresh {} --force",
-            quoted(name)
-        )),
+        Ok(Glance { status: 401, .. }) => {
+            Told::bad(format!("the server refuses it (HTTP 401); type: {}", refresh_by_force(name)))
+        }
         Ok(Glance { status: 403, .. }) => {
             Told::bad("the server accepts it for less than a session needs (HTTP 403)")
         }

@@ -59,8 +59,17 @@ failure_from! {
     NoHome => Usage,
     FolderError => Person,
     InstanceError => Person,
-    StartError => Person,
     AskError => Person,
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let exit = match error {
+            StartError::Network(_) => Exit::Usage,
+            StartError::Records(_) | StartError::Journal(_) => Exit::Person,
+        };
+        Self::new(exit, error.to_string())
+    }
 }
 
 impl From<io::Error> for Failure {
@@ -164,7 +173,7 @@ pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
 async fn status(paths: &Paths, name: Option<&str>, json: bool) -> Result<Exit, Failure> {
     let mut status = gather(paths).await?;
     if let Some(name) = name {
-        status = status::only(status, name).map_err(|message| Failure::new(Exit::Usage, message))?;
+        status = status::only(status, name)?;
     }
     let (now, look) = (Timestamp::now(), Look::of_stdout());
     let text = if json {

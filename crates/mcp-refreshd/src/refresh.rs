@@ -10,9 +10,9 @@ use crate::protocol::{Answer, Ask, Done, How};
 use crate::report::{EntryStatus, Status};
 use crate::status::unknown;
 use crate::words::{length, visible};
-use crate::{log, output, socket};
+use crate::{action, log, output, socket};
 use jiff::Timestamp;
-use refresh_engine::{Mode, State};
+use refresh_engine::{Mode, Need, State};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -39,17 +39,20 @@ pub(crate) async fn refresh(paths: &Paths, wish: Wish) -> Result<Exit, Failure> 
         None => status_from_disk(&config, paths).await,
     };
     if let Some(name) = wish.names.iter().find(|name| !knows(&status, name)) {
-        return Err(Failure::new(Exit::Usage, unknown(&status, name)));
+        return Err(unknown(&status, name));
     }
     let unreadable = unreadable(&status);
     if wish.dry_run {
-        output::result(&would(&status, &wish, Timestamp::now()))?;
+        let text = would(&status, &wish, Timestamp::now());
+        if !(text.is_empty() && unreadable == Exit::Unreadable) {
+            output::result(or_none(&text))?;
+        }
         return Ok(unreadable);
     }
     let done =
         if runs { by_the_daemon(paths, &wish).await? } else { by_itself(&config, paths, &wish).await? };
     if !(done.is_empty() && unreadable == Exit::Unreadable) {
-        output::result(&told(&done))?;
+        output::result(or_none(&told(&done)))?;
     }
     Ok(exit(&done).max(unreadable))
 }
@@ -106,13 +109,17 @@ fn exit(done: &[Done]) -> Exit {
     ends.max().unwrap_or(Exit::Well)
 }
 
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "no servers with a login\n" } else { text }
+}
+
 fn told(done: &[Done]) -> String {
     let mut text = String::new();
     for Done { name, how: _, detail } in done {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{}: {}", visible(name), visible(detail));
     }
-    if text.is_empty() { "no servers with a login\n".to_owned() } else { text }
+    text
 }
 
 /// What a refresh would do, from what is known without asking any server.
@@ -124,7 +131,7 @@ fn would(status: &Status, wish: &Wish, now: Timestamp) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{}: {}", visible(&entry.name), would_one(entry, wish.force, now));
     }
-    if text.is_empty() { "no servers with a login\n".to_owned() } else { text }
+    text
 }
 
 fn would_one(entry: &EntryStatus, force: bool, now: Timestamp) -> String {
@@ -137,6 +144,10 @@ fn would_one(entry: &EntryStatus, force: bool, now: Timestamp) -> String {
         }
         State::Ignored => "would be left alone, as the configuration says".to_owned(),
         State::Refreshing => "is being refreshed already".to_owned(),
+        _ if entry.refresh.is_none() && force => format!(
+            "needs you: it has no refresh token; type: {}",
+            action::what_to_type(&Need::NoRefreshToken, &entry.name)
+        ),
         _ if entry.refresh.is_none() => "would be left alone: it has no refresh token".to_owned(),
         _ if due || force => "would be refreshed".to_owned(),
         _ => match left {

@@ -13,10 +13,11 @@ pub(crate) use table::overview;
 pub(crate) use text::{detailed, outcome_words};
 pub(crate) use watch::watch;
 
-use crate::action;
+use crate::action::{self, how_to_mend};
+use crate::command::Failure;
 use crate::exit::Exit;
 use crate::nearest::nearest;
-use crate::report::{EntryStatus, Status};
+use crate::report::{EntryStatus, Status, StoreStatus};
 use crate::words::{counted, visible};
 use refresh_engine::State;
 
@@ -73,9 +74,14 @@ pub(crate) fn remarks(status: &Status) -> Vec<String> {
 ///
 /// # Errors
 /// There is none; what comes nearest is named.
-pub(crate) fn only(mut status: Status, name: &str) -> Result<Status, String> {
+pub(crate) fn only(mut status: Status, name: &str) -> Result<Status, Failure> {
     let fits = |entry: &EntryStatus| entry.name == name || entry.key == name;
-    if !status.stores.iter().flat_map(|store| &store.entries).any(fits) {
+    let known = |store: &StoreStatus| {
+        store.entries.iter().any(fits)
+            || store.odd.iter().any(|(odd, _)| odd == name)
+            || store.vanished.iter().any(|vanished| vanished == name)
+    };
+    if !status.stores.iter().any(known) {
         return Err(unknown(&status, name));
     }
     for store in &mut status.stores {
@@ -86,8 +92,32 @@ pub(crate) fn only(mut status: Status, name: &str) -> Result<Status, String> {
     Ok(status)
 }
 
-/// The message about a name that no entry has.
-pub(crate) fn unknown(status: &Status, name: &str) -> String {
+/// Why a command can do nothing with a name that no entry has.
+pub(crate) fn unknown(status: &Status, name: &str) -> Failure {
+    let shown = visible(name);
+    for store in &status.stores {
+        if store.vanished.iter().any(|vanished| vanished == name) {
+            let why = format!(
+                "{shown} vanished from {} together with others; `mcp-refreshd doctor --fix` puts it back",
+                visible(&store.location)
+            );
+            return Failure::new(Exit::Person, why);
+        }
+        if let Some((_, why)) = store.odd.iter().find(|(odd, _)| odd == name) {
+            let cure = how_to_mend(name);
+            return Failure::new(Exit::Person, format!("{shown} is left alone: {}; {cure}", visible(why)));
+        }
+    }
+    let unreadable =
+        status.stores.iter().filter(|store| !store.absent).find_map(|store| store.unreadable.as_ref());
+    match unreadable {
+        // It may well be in there.
+        Some(why) => Failure::new(Exit::Unreadable, visible(why)),
+        None => Failure::new(Exit::Usage, not_called(status, name)),
+    }
+}
+
+fn not_called(status: &Status, name: &str) -> String {
     let known = status.stores.iter().flat_map(|store| &store.entries).map(|entry| entry.name.as_str());
     let mut names: Vec<_> = known.collect();
     names.sort_unstable();

@@ -81,7 +81,7 @@ fn text_is_left_alone(text: &[u8], said: &[&str]) {
     told_and_left_alone(&what, |home| fs::write(home.credentials(), text).unwrap(), said);
 }
 
-const CURES: [&str; 2] = ["restore it from a backup", "claude mcp login"];
+const CURES: [&str; 2] = ["restore its newest backup", "claude mcp login"];
 
 #[test]
 fn a_document_that_is_half_written_is_left_alone() {

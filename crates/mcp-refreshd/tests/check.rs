@@ -63,7 +63,9 @@ fn what_has_ended_or_never_began_is_not_good_and_what_does_not_end_is() {
 #[test]
 fn wrong_use_and_a_store_that_cannot_be_read_have_codes_of_their_own() {
     let home = Home::new();
-    assert_eq!(home.told(&["check"]), (0, "no servers with a login\n".into(), String::new()));
+    let (code, told, said) = home.told(&["check"]);
+    assert_eq!((code, told.as_str()), (0, "no servers with a login\n"));
+    assert!(said.contains(".credentials.json yet"), "{said}");
     let (code, _, said) = home.told(&["check", "lab"]);
     assert_eq!(code, 2);
     assert!(said.contains("no server is called lab"), "{said}");

@@ -146,6 +146,9 @@ fn note_missing<P: Partners>(shared: &Shared<P>, present: &BTreeSet<EntryKey>) {
         if let (Some(seen), Some(text)) = shared.track(key, Tracked::take_memory) {
             servers.push(seen.entry.server_name.clone());
             shared.vanished.borrow_mut().insert(key.clone(), Vanished { seen, text, at: now });
+        } else {
+            // Nothing that could be put back.
+            shared.tell_key(key, Event::Removed);
         }
         drop_tracked(shared, key);
     }

@@ -48,6 +48,8 @@ pub struct EntryReport {
     pub margin: Option<Duration>,
     /// Whole life of its access token, where known.
     pub lifetime: Option<Duration>,
+    /// True where an answer of the server named that life; else it is what was left when the token was first seen.
+    pub lifetime_answered: bool,
     /// Which access token it holds.
     pub access: Option<Fingerprint>,
     /// Which refresh token it holds.
@@ -181,6 +183,7 @@ pub(crate) fn report_entry(seen: &Seen, record: &Record, circumstances: &Circums
             .filter(|at| *at != Timestamp::MAX),
         margin: record.lifetime().map(|life| policy.margin_of(name, life)),
         lifetime: record.lifetime(),
+        lifetime_answered: record.lifetime_answered,
         access: seen.access.map(|access| access.fingerprint()),
         refresh: seen.refresh.map(|refresh| refresh.fingerprint()),
         last: record.last.clone(),

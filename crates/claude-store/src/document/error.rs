@@ -3,7 +3,7 @@ use crate::EntryKey;
 use serde_json::error::Category;
 
 /// What to do about a document that cannot be read, in every message.
-const CURE: &str = "; restore it from a backup, or move it away and log in again with `claude mcp login`";
+const CURE: &str = "; restore its newest backup, or move it away and log in again, to Claude Code itself and with `claude mcp login`";
 
 /// Why bytes are not a document of the client. Never shows any of them: they hold secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -76,6 +76,11 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
 
 fn stores(root: &Table<'_, '_>, home: &Path, findings: &mut Findings<'_>) -> Option<Vec<PathBuf>> {
     let texts = root.texts("stores", findings)?;
+    if let Some(value) =
+        root.value("stores").filter(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
+    {
+        findings.note(value.span(), "`stores` is empty: no login would be kept; leave it out".to_owned());
+    }
     let mut folders: Vec<PathBuf> = Vec::new();
     for (text, span) in texts {
         match folder(text, home) {

@@ -73,7 +73,7 @@ impl<'a, 't> Table<'a, 't> {
         self.value(key).map(Spanned::span)
     }
 
-    fn value(&self, key: &str) -> Option<&'a Value<'t>> {
+    pub(super) fn value(&self, key: &str) -> Option<&'a Value<'t>> {
         self.table.get(key)
     }
 

@@ -53,7 +53,8 @@ fn lifetime(seen: &Seen, report: Option<&EntryReport>) -> Option<Finding> {
             "nothing; `keep_alive` in the configuration sets how often the agent refreshes such a login",
         ));
     }
-    let life = report?.lifetime.filter(|life| *life < SHORT_LIFE)?;
+    let report = report.filter(|report| report.lifetime_answered)?;
+    let life = report.lifetime.filter(|life| *life < SHORT_LIFE)?;
     Some(Finding::note(
         "short-lived-token",
         Certain,

@@ -4,7 +4,7 @@ use super::Finding;
 use super::facts::{Facts, StoreFacts};
 use super::finding::Sure::{Certain, Likely};
 use super::finding::Weight;
-use crate::action;
+use crate::action::{self, refresh_by_force};
 use crate::words::{length, quoted};
 use claude_store::StubKind;
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ const FORETOLD: Duration = Duration::from_secs(24 * 60 * 60);
 const OFFLINE_ACCESS: &str = "offline_access";
 
 fn login(seen: &Seen) -> String {
-    format!("claude mcp login {}", quoted(&seen.entry.server_name))
+    action::what_to_type(&Need::Stub, &seen.entry.server_name)
 }
 
 /// A login that is gone, told apart by what it left behind.
@@ -170,8 +170,8 @@ pub(super) fn expired(seen: &Seen, facts: &Facts, name: &str) -> Finding {
 /// The look-alike: `/mcp` and Reconnect says success then, and refreshes nothing.
 pub(super) fn refused(seen: &Seen, name: &str) -> Finding {
     let cure = match seen.refresh {
-        Some(_) => format!("mcp-refreshd refresh {} --force", quoted(name)),
-        None => format!("claude mcp login {}", quoted(name)),
+        Some(_) => refresh_by_force(name),
+        None => action::what_to_type(&Need::Stub, name),
     };
     Finding::trouble(
         "refused-though-good",

@@ -3,7 +3,7 @@ use super::finding::Sure::{Certain, Possible};
 use super::keychain::KeychainFacts;
 use super::{Finding, Fix};
 use crate::words::quoted;
-use claude_store::Obstacle;
+use claude_store::{FileKind, Obstacle};
 use std::path::Path;
 
 /// The documents themselves: whether they can be read and replaced, by whom, and whether they are the right ones.
@@ -36,7 +36,7 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
                 means,
                 format!("sudo chown {us} {file}"),
             )));
-        } else if stamp.mode & 0o077 != 0 {
+        } else if stamp.kind == FileKind::File && stamp.mode & 0o077 != 0 {
             let means = format!("other users can read the tokens in it (mode {:04o})", stamp.mode & 0o7777);
             let finding = Finding::trouble("store-mode", Certain, means, format!("chmod 600 {file}"));
             findings.push(at(finding).mended_by(Fix::MakePrivate { path: store.path.clone() }));

@@ -76,7 +76,7 @@ pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Fai
 fn narrowed(status: Status, name: Option<&str>) -> Result<Status, Failure> {
     match name {
         None => Ok(status),
-        Some(name) => only(status, name).map_err(|message| Failure::new(Exit::Usage, message)),
+        Some(name) => only(status, name),
     }
 }
 

@@ -4,7 +4,7 @@ use super::rounds::Inner;
 use super::{Mode, RefreshedHow};
 use crate::heal;
 use crate::memory::{Heal, decide_heal};
-use crate::plan::{Ignored, Plan, Until, plan};
+use crate::plan::{Ignored, Plan, Until, plan, plan_forced};
 use crate::shared::Tracked;
 use crate::transaction::{Demand, refresh};
 use crate::{Event, Now, Partners, Seen};
@@ -193,7 +193,12 @@ impl<P: Partners> Inner<P> {
         }
         let now = shared.now();
         let demand = if force {
-            Demand::Forced
+            let policy = shared.policy.borrow();
+            match shared.read_record(&seen.entry.key, |record| plan_forced(&seen, record, &policy)) {
+                Plan::NeedsPerson(need) => return RefreshedHow::NeedsPerson(need),
+                Plan::Ignore(_) => return RefreshedHow::Ignored,
+                Plan::Refresh(_) | Plan::Sleep { .. } => Demand::Forced,
+            }
         } else {
             let policy = shared.policy.borrow();
             let planned = shared
