@@ -25,18 +25,19 @@ pub(crate) async fn of<P: Partners>(shared: &Shared<P>, seen: &Seen) -> Result<M
     let (key, now) = (&seen.entry.key, shared.now());
     let cached =
         shared.read_record(key, |record| record.metadata.clone().filter(|_| is_of_grant(record, seen)));
-    let metadata = match cached {
+    let (metadata, looked_up) = match cached {
         Some(cached)
             if cached.fetched_at <= now.wall && now.elapsed_since(cached.fetched_at) < CACHED_FOR =>
         {
-            cached.metadata
+            (cached.metadata, false)
         }
         stale => match shared.endpoint.discover(&hints(shared, seen)).await {
-            Ok(metadata) => metadata,
+            Ok(metadata) => (metadata, true),
             // An outage of the metadata must not keep a token from being refreshed where it always was.
-            Err(error @ DiscoveryError::Transient { .. }) if stale.is_some() => {
-                stale.map(|cached| cached.metadata).ok_or_else(|| failed(shared, seen, &error))?
-            }
+            Err(error @ DiscoveryError::Transient { .. }) => match stale {
+                Some(stale) => (stale.metadata, false),
+                None => return Err(failed(shared, seen, &error)),
+            },
             Err(error) => return Err(failed(shared, seen, &error)),
         },
     };
@@ -50,13 +51,9 @@ pub(crate) async fn of<P: Partners>(shared: &Shared<P>, seen: &Seen) -> Result<M
             let pin = Pin { client_id: seen.entry.client_id.clone(), origin };
             shared.change_record(key, |record| {
                 record.pin = Some(pin);
-                if record.metadata.as_ref().map(|cached| &cached.metadata) != Some(&metadata) {
+                if looked_up {
                     record.metadata =
                         Some(CachedMetadata { metadata: metadata.clone(), fetched_at: now.wall });
-                } else if let Some(cached) = &mut record.metadata
-                    && now.elapsed_since(cached.fetched_at) >= CACHED_FOR
-                {
-                    cached.fetched_at = now.wall;
                 }
                 if matches!(record.verdict, Verdict::NoEndpoint { .. } | Verdict::EndpointMoved { .. }) {
                     record.verdict = Verdict::Good;

@@ -197,7 +197,7 @@ impl<P: Partners> Inner<P> {
                 }
             }
         }
-        let entries = self.shared.tracked.borrow().len();
+        let entries = self.shared.tracked.borrow().values().filter(|known| known.current.is_some()).count();
         if findings.unreadable.is_none() && self.entries_told.replace(Some(entries)) != Some(entries) {
             shared.tell_store(Event::StoreSeen { entries });
         }

@@ -204,6 +204,21 @@ async fn a_login_with_another_authorization_server_sends_nothing_to_the_one_befo
 }
 
 #[tokio::test(start_paused = true)]
+async fn metadata_looked_up_while_the_clock_was_ahead_is_looked_up_once_more_and_not_each_time() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    world.clock.suspend(365 * 24 * HOUR);
+    asked_by_force(&life).await;
+    world.clock.set_back(365 * 24 * HOUR);
+    for _ in 0..5 {
+        asked_by_force(&life).await;
+        life.pass(MINUTE).await;
+    }
+    assert_eq!(world.server.discoveries.get(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wiped_entry_is_healed_at_the_place_of_its_login_or_nowhere() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let life = world.live().await;
