@@ -25,7 +25,9 @@ pub(crate) fn what_to_type(need: &Need, name: &str) -> String {
 pub(crate) fn why(need: &Need) -> String {
     match need {
         Need::Stub => "not logged in".to_owned(),
-        Need::NoRefreshToken => "the server gave no refresh token, and the access token ends".to_owned(),
+        Need::NoRefreshToken => {
+            "the server gave no refresh token, and the access token ends or has ended".to_owned()
+        }
         Need::Dead { code } => format!("the login has ended ({code})"),
         Need::ClientDead { code } => {
             format!("the server no longer knows Claude Code's registration ({code})")

@@ -12,6 +12,7 @@ use crate::observers::Observers;
 use crate::paths::Paths;
 use crate::protocol::{Done, How};
 use crate::report::{Daemon, Status, StoreStatus};
+use crate::status::outcome_words;
 use crate::stores;
 use crate::words::length;
 use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
@@ -258,6 +259,9 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
             let detail =
                 format!("needs you: {}; type: {}", action::why(&need), action::what_to_type(&need, &name));
             (How::NeedsPerson, detail)
+        }
+        RefreshedHow::Ended { outcome, detail } => {
+            (How::Failed, format!("{}: {detail}", outcome_words(outcome)))
         }
         RefreshedHow::Failed(why) => (How::Failed, why),
     };

@@ -12,7 +12,7 @@ use crate::plan::Need;
 use crate::reading::Reader;
 use crate::report::StoreReport;
 use crate::shared::Shared;
-use crate::{Partners, Policy, Records};
+use crate::{Outcome, Partners, Policy, Records};
 use allowance::Allowance;
 use claude_store::NeedsAuthCache;
 use rounds::{FIRST_REREAD, Inner};
@@ -234,7 +234,14 @@ pub enum RefreshedHow {
     Ignored,
     /// Only a person can help.
     NeedsPerson(Need),
-    /// It failed: what, why, what next.
+    /// A request was made or was to be made, and brought no new pair.
+    Ended {
+        /// How it ended.
+        outcome: Outcome,
+        /// Why, and what to do.
+        detail: String,
+    },
+    /// It came to nothing before that: what, why, what next.
     Failed(String),
 }
 
@@ -246,7 +253,7 @@ impl From<Ended> for RefreshedHow {
             Ended::NeedsPerson(need) => Self::NeedsPerson(need),
             Ended::Removed => Self::Failed("the entry was removed meanwhile; nothing was written".into()),
             Ended::Locked(why) | Ended::NotSavable(why) | Ended::Unreadable(why) => Self::Failed(why),
-            Ended::Failed(outcome, detail) => Self::Failed(format!("{}: {detail}", outcome.word())),
+            Ended::Failed(outcome, detail) => Self::Ended { outcome, detail },
         }
     }
 }
