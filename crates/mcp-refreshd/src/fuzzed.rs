@@ -41,6 +41,9 @@ pub struct Configuration {
 /// Everything that is wrong with it, a line each.
 pub fn configuration(text: &str, path: &Path, home: &Path) -> Result<Configuration, String> {
     let config = Config::parse(text, path, home).map_err(|error| error.to_string())?;
-    let stores: Vec<&Path> = config.stores.iter().flatten().map(PathBuf::as_path).collect();
+    // What is not set is shown as what is used then, as the command does.
+    let usual = [home.join(".claude")];
+    let stores: Vec<&Path> =
+        config.stores.as_deref().unwrap_or(&usual).iter().map(PathBuf::as_path).collect();
     Ok(Configuration { effective: effective(&config, None, &stores), debug: format!("{config:?}") })
 }

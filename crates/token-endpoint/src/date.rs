@@ -17,9 +17,8 @@ pub fn date_header(answer: &RawAnswer) -> Option<Timestamp> {
 pub(crate) fn retry_after(answer: &RawAnswer, now: Timestamp) -> Option<Duration> {
     let text = answer.retry_after.as_deref()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {
-        // Not a number and below zero are no pause; more than a `Duration` holds is the longest one.
-        let asked = seconds
-            .is_finite()
+        // Not a number and below zero are no pause; more than a `Duration` or a number holds is the longest one.
+        let asked = (seconds.is_finite() || text.bytes().all(|byte| byte.is_ascii_digit()))
             .then(|| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(LONGEST_PAUSE));
         return asked.map(|pause| pause.min(LONGEST_PAUSE));
     }
@@ -69,12 +68,13 @@ mod tests {
 
     #[test]
     fn a_pause_is_seconds_or_a_date_and_never_more_than_an_hour() {
-        let seconds = |text| retry_after(&answer(text, None), now()).map(|pause| pause.as_secs());
+        let seconds = |text: &str| retry_after(&answer(text, None), now()).map(|pause| pause.as_secs());
         assert_eq!(seconds("7"), Some(7));
         assert_eq!(seconds(" 7.9 "), Some(7));
         assert_eq!(seconds("-5"), Some(0));
         assert_eq!(seconds("1e300"), Some(3600));
         assert_eq!(seconds("86400"), Some(3600));
+        assert_eq!(seconds(&"9".repeat(400)), Some(3600));
         assert_eq!(seconds("inf"), None);
         assert_eq!(seconds("NaN"), None);
         assert_eq!(seconds("soon"), None);
