@@ -70,6 +70,10 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
 fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
     let key = &seen.entry.key.clone();
     shared.vanished.borrow_mut().remove(key);
+    if shared.track(key, |tracked| seen.access.is_some() && tracked.writing == seen.access) {
+        // Its transaction notes it as its own, once it is durable.
+        return;
+    }
     let (before, unchanged) = shared.track(key, |tracked| {
         let current = tracked.current.as_ref();
         (current.map(|current| current.refresh), current.is_some_and(|current| current.holds_same(&seen)))

@@ -30,7 +30,10 @@ pub(crate) async fn save<P: Partners>(shared: &Rc<Shared<P>>, obtainment: Obtain
             repaired: Some(obtainment.before.entry.server_name.clone()),
         };
         match commit(shared, wish).await {
-            Ok(saved) => break saved,
+            Ok(saved) => {
+                shared.track(&key, |tracked| tracked.unsaved = None);
+                break saved;
+            }
             Err(error) => {
                 let why = error.why;
                 let news =
@@ -43,8 +46,9 @@ pub(crate) async fn save<P: Partners>(shared: &Rc<Shared<P>>, obtainment: Obtain
             }
         }
     };
-    shared.track(&key, |tracked| tracked.unsaved = None);
-    settle(shared, &obtainment, saved).await
+    let ended = settle(shared, &obtainment, saved).await;
+    shared.track(&key, |tracked| tracked.writing = None);
+    ended
 }
 
 fn decide<P: Partners>(shared: &Rc<Shared<P>>, obtainment: &Rc<Obtainment>) -> Decide {
@@ -70,6 +74,9 @@ fn decide<P: Partners>(shared: &Rc<Shared<P>>, obtainment: &Rc<Obtainment>) -> D
             WriteDecision::Repair => Some(obtainment.repair()),
             WriteDecision::AlreadyThere | WriteDecision::Superseded | WriteDecision::Gone => None,
         };
+        shared.track(obtainment.key(), |tracked| {
+            tracked.writing = change.is_some().then(|| obtainment.obtained().access);
+        });
         Decided { decision, change }
     })
 }

@@ -53,6 +53,8 @@ pub(crate) struct Tracked {
     pub(crate) begun_since_look: bool,
     /// Set when the entry is seen absent, for the transaction that is running (I5).
     pub(crate) forgotten: Rc<Cell<bool>>,
+    /// The access token of a pair that a transaction is writing: a look may see it before the transaction has noted it as its own.
+    pub(crate) writing: Option<TokenDigest>,
     /// Why an obtained pair is not in the store yet.
     pub(crate) unsaved: Option<String>,
     /// The need that was told, so that it is told once.

@@ -233,3 +233,16 @@ async fn i1_a_token_that_was_spent_while_the_intent_was_saved_is_not_presented()
     assert!(world.server.is_good(&world.stored_refresh("lab")));
     assert_eq!(life.report().journal_open, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_of_ours_that_is_seen_before_it_is_durable_is_not_told_as_another_programs() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.disk.set_sync_time(5 * SECOND);
+    let life = world.live().await;
+    for _ in 0..60 {
+        life.notice().await;
+    }
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    let of_others = world.log.count(|event| matches!(event, Event::Adopted { .. }));
+    assert_eq!(of_others, 1, "the first look, and no other: {:#?}", world.log.events());
+}
