@@ -374,10 +374,10 @@ fn until(left: SignedDuration, mark: Duration) -> Duration {
     Duration::try_from(left.saturating_sub(mark)).unwrap_or(Duration::ZERO)
 }
 
-/// However short a server says that its tokens live: after a refresh that went well the next one waits.
+/// However short a server says that its tokens live: after a refresh that went well the next one waits. Not that of a login that came since.
 fn pace(now: Now, record: &Record) -> Duration {
     let went_well = record.last.as_ref().is_some_and(|last| last.outcome == Outcome::Fresh);
-    let sent_at = record.sent_at.filter(|_| went_well);
+    let sent_at = record.sent_at.filter(|_| went_well && record.since == record.sent_at);
     sent_at.map_or(Duration::ZERO, |at| PACE.saturating_sub(now.age_of(at)))
 }
 

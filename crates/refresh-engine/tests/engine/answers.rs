@@ -62,6 +62,18 @@ async fn refresh_tokens_of_seconds_do_not_make_it_refresh_at_round_trip_speed() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_login_right_after_a_refresh_does_not_wait_for_the_next_one() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    world.put_members(&[format!("{:?}:{}", key("lab"), world.entry("lab", 6 * MINUTE))]);
+    life.notice().await;
+    life.pass(SECOND).await;
+    assert_eq!(world.server.requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn i1_a_lost_answer_is_not_forgotten_where_the_retry_finds_no_network() {
     for then in [Answering::Unreachable, Answering::Busy("1"), Answering::Status(403, "no")] {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
