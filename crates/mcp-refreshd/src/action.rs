@@ -61,7 +61,7 @@ pub(crate) fn how_to_mend(name: &str) -> String {
 }
 
 /// A name as an argument: quoted where the shell needs it, and never taken for an option.
-fn argument(name: &str) -> String {
+pub(crate) fn argument(name: &str) -> String {
     if name.starts_with('-') { format!("-- {}", quoted(name)) } else { quoted(name) }
 }
 

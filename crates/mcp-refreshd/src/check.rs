@@ -36,7 +36,6 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
     let mut exit = Exit::Well;
     let mut entries = Vec::new();
-    let mut told = Vec::new();
     let say = |why: &str| {
         if !wish.quiet {
             output::message(&visible(why));
@@ -58,9 +57,8 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
         }
     }
     let fits = |name: &str, seen: &Seen| seen.entry.server_name == name || seen.entry.key.as_str() == name;
-    let status = status_from_disk(&config, paths).await;
     if let Some(name) = wish.names.iter().find(|name| !entries.iter().any(|seen| fits(name, seen))) {
-        return Err(status::unknown(&status, name));
+        return Err(status::unknown(&status_from_disk(&config, paths).await, name));
     }
     entries.retain(|seen| match wish.names.as_slice() {
         [] => !config.policy.servers.get(&seen.entry.server_name).is_some_and(|server| server.ignore),
@@ -68,8 +66,11 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
     });
     entries.sort_by(|a, b| (&a.entry.server_name, &a.entry.key).cmp(&(&b.entry.server_name, &b.entry.key)));
     let now = Timestamp::now();
-    for seen in &entries {
-        told.push(judge(seen, now, wish.min_valid, needed(&status, seen)));
+    let mut told: Vec<_> = entries.iter().map(|seen| judge(seen, now, wish.min_valid, None)).collect();
+    if told.iter().any(|told| !told.good) {
+        // Only now the records matter: whether a refresh would help.
+        let status = status_from_disk(&config, paths).await;
+        told = entries.iter().map(|seen| judge(seen, now, wish.min_valid, needed(&status, seen))).collect();
     }
     if wish.live {
         let http = network::http(&config.network).map_err(|error| {

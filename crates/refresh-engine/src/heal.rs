@@ -83,7 +83,7 @@ enum Overwritten {
     },
     /// The store holds something else by now.
     Changed,
-    /// The store could not be written; the trouble is told.
+    /// The store could not be written, and the trouble is told; or there is nothing whole to write.
     Failed,
 }
 

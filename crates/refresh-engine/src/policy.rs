@@ -19,7 +19,8 @@ pub(crate) const SHORT_LIVED_ACTIVE: Duration = Duration::from_secs(15 * 60);
 pub(crate) const SHORT_LIVED_RESUMED: Duration = Duration::from_secs(4 * 60 * 60);
 /// Until then this is how often it is looked at.
 pub(crate) const SHORT_LIVED_LOOK: Duration = Duration::from_secs(60);
-/// No entry is refreshed more often than this, whatever its server says.
+/// After a refresh that went well the next one of the same login waits for this long, whatever the server says of its tokens. Not where a person
+/// insists, nor where two pairs of one grant are to be settled.
 pub(crate) const PACE: Duration = Duration::from_secs(10);
 /// Short-lived tokens nobody uses: every rotation is a risk, so only this often.
 pub(crate) const SHORT_LIVED_KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);

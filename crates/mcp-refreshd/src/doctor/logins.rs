@@ -5,7 +5,7 @@ use super::facts::{Facts, StoreFacts};
 use super::finding::Sure::{Certain, Likely};
 use super::finding::Weight;
 use crate::action::{self, refresh_by_force};
-use crate::words::{length, quoted};
+use crate::words::length;
 use claude_store::StubKind;
 use jiff::Timestamp;
 use refresh_engine::{Need, Seen};
@@ -163,7 +163,7 @@ pub(super) fn expired(seen: &Seen, facts: &Facts, name: &str) -> Finding {
             "the access token has ended, and a refresh token is stored (fingerprint {refresh}), whatever Claude Code says \
              (\"Token expired without refresh token\", \"Needs authentication\"): {why}"
         ),
-        format!("mcp-refreshd refresh {}", quoted(name)),
+        format!("mcp-refreshd refresh {}", action::argument(name)),
     )
 }
 
