@@ -8,12 +8,11 @@ pub(crate) use object::{Member, Object, describe, range_with_comma, span_in};
 
 use crate::splice::{self, Change, SpliceError};
 use crate::{Entry, EntryKey};
-use oauth_secret::ClientSecret;
+use oauth_secret::{ClientSecret, SecretBytes};
 use root::Root;
 use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use zeroize::Zeroizing;
 
 /// The client's document, read without being copied: what is not ours to know stays raw text.
 ///
@@ -142,7 +141,7 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// [`SpliceError`] names the entry and the reason; then nothing is changed at all.
-    pub fn splice(&self, changes: &[(EntryKey, Change)]) -> Result<Zeroizing<Vec<u8>>, SpliceError> {
+    pub fn splice(&self, changes: &[(EntryKey, Change)]) -> Result<SecretBytes, SpliceError> {
         splice::splice(self, changes)
     }
 

@@ -1,9 +1,9 @@
+use oauth_secret::SecretBytes;
 use std::ffi::OsString;
 use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use zeroize::Zeroizing;
 
 /// What the store, the locks and the journal need from a file system.
 ///
@@ -21,7 +21,7 @@ pub trait FileSystem: Clone + 'static {
     /// The whole content of a regular file (links are followed). Anything but a regular file is refused with
     /// [`io::ErrorKind::InvalidInput`] without blocking (a FIFO, a folder, a device); more than `limit` bytes with
     /// [`io::ErrorKind::FileTooLarge`].
-    fn read(&self, path: &Path, limit: u64) -> io::Result<(Zeroizing<Vec<u8>>, Stamp)>;
+    fn read(&self, path: &Path, limit: u64) -> io::Result<(SecretBytes, Stamp)>;
 
     /// `stat`: follows links.
     fn stamp(&self, path: &Path) -> io::Result<Stamp>;

@@ -13,6 +13,7 @@ use crate::{
     StorageLock, Store, Version, WriteError,
 };
 use line::Form;
+use oauth_secret::SecretBytes;
 use sha2::{Digest, Sha256};
 use standing::Standing;
 use std::cell::RefCell;
@@ -20,7 +21,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 /// How long the tool may take where nobody waits for us. Usually it takes some 20 ms (reported); longer is a question on the screen.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -71,7 +71,7 @@ pub struct KeychainStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecur
 
 /// A document on its way into a Keychain item.
 pub struct StagedItem {
-    document: Zeroizing<Vec<u8>>,
+    document: SecretBytes,
     form: Form,
 }
 
@@ -80,7 +80,7 @@ struct Damaged {
     /// What the item holds now.
     digest: [u8; 32],
     /// What it held before.
-    before: Zeroizing<Vec<u8>>,
+    before: SecretBytes,
 }
 
 impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
@@ -139,7 +139,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
     }
 
     /// The item's content, unless the Keychain is to be left alone for a while.
-    async fn password(&self, limit: Duration) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
+    async fn password(&self, limit: Duration) -> Result<Option<SecretBytes>, KeychainError> {
         if let Some(error) = self.standing.borrow().refusal() {
             return Err(error);
         }
@@ -149,7 +149,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
     }
 
     /// Runs the tool and gives what it printed; `None` where it knows no such item.
-    async fn ask(&self, call: SecurityCall) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
+    async fn ask(&self, call: SecurityCall) -> Result<Option<SecretBytes>, KeychainError> {
         let limit = call.limit;
         let output = self.tool.run(call).await.map_err(|error| self.no_answer(&error, limit))?;
         match output.code {
@@ -195,7 +195,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
             },
             Form::Argument => SecurityCall {
                 arguments: line::arguments(&self.item, &staged.document),
-                input: Zeroizing::default(),
+                input: SecretBytes::default(),
                 limit: WRITE_LIMIT,
             },
         };
@@ -236,7 +236,7 @@ enum Written {
     /// Another document stands there.
     ByOthers,
     /// This stands there, and is none.
-    Damaged(Zeroizing<Vec<u8>>),
+    Damaged(SecretBytes),
 }
 
 impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
@@ -294,7 +294,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
 
     async fn stage(&self, document: &[u8]) -> Result<StagedItem, WriteError> {
         let form = line::form(&self.item, document.len(), self.large)?;
-        Ok(StagedItem { document: Zeroizing::new(document.to_vec()), form })
+        Ok(StagedItem { document: SecretBytes::from(document.to_vec()), form })
     }
 
     async fn publish(
@@ -320,7 +320,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
             }
             Written::ByOthers => Ok(Published::Changed),
             Written::Damaged(left) => {
-                let before = Zeroizing::new(read.bytes().to_vec());
+                let before = SecretBytes::from(read.bytes().to_vec());
                 self.damaged.replace(Some(Damaged { digest: digest(&left), before }));
                 Err(KeychainError::Damaged { item: self.location.clone() }.into())
             }

@@ -10,12 +10,12 @@ use crate::{
     FileSystem, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
     StorageLock, Store, Version, WriteError,
 };
+use oauth_secret::SecretBytes;
 use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 use visit::{NoAnswer, Permit, Visits};
-use zeroize::Zeroizing;
 
 /// How long a keyring may take for an answer. One that compares, writes and reads back does so under the storage lock; a client that
 /// waits for that lock gives up after 7.5 s and loses a token (measured).
@@ -39,7 +39,7 @@ pub struct KeyringStore<K: Keyring, F: FileSystem = OsFileSystem> {
 
 /// A new document that waits in memory: a keyring has no place beside an item where it could lie.
 #[derive(Debug)]
-pub struct StagedSecret(Zeroizing<Vec<u8>>);
+pub struct StagedSecret(SecretBytes);
 
 impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
     /// The store in this item; locks and needs-auth cache lie in the storage folder. Looks at nothing yet.
@@ -152,7 +152,7 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
     fn release_reservation(&self) {}
 
     async fn stage(&self, document: &[u8]) -> Result<StagedSecret, WriteError> {
-        Ok(StagedSecret(Zeroizing::new(document.to_vec())))
+        Ok(StagedSecret(SecretBytes::from(document.to_vec())))
     }
 
     async fn publish(
@@ -162,7 +162,7 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
         staged: StagedSecret,
     ) -> Result<Published, WriteError> {
         guard.still_ours()?;
-        let (expected, location) = (Zeroizing::new(read.bytes().to_vec()), self.location.clone());
+        let (expected, location) = (SecretBytes::from(read.bytes().to_vec()), self.location.clone());
         let swapped =
             self.visit(move |found, permit| swap(found, permit, &expected, &staged.0, location)).await;
         swapped.map_err(|error| self.write_error(error))

@@ -1,10 +1,10 @@
 use crate::document::{Member, Object, describe, span_in};
 use crate::storage_folder::NEEDS_AUTH;
 use crate::{FileSystem, OsFileSystem};
+use oauth_secret::SecretBytes;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
 
 /// More than any such cache has.
 const LIMIT: u64 = 4 << 20;
@@ -52,7 +52,7 @@ pub enum NeedsAuthError {
 
 /// The file as it was read once.
 struct Content {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: SecretBytes,
     mode: u32,
 }
 

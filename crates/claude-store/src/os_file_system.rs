@@ -1,4 +1,5 @@
 use crate::{FileKind, FileSystem, Obstacle, Stamp, platform};
+use oauth_secret::SecretBytes;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, Timespec, Timestamps};
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -11,7 +12,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
-use zeroize::Zeroizing;
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,7 +24,7 @@ impl FileSystem for OsFileSystem {
         SystemTime::now()
     }
 
-    fn read(&self, path: &Path, limit: u64) -> io::Result<(Zeroizing<Vec<u8>>, Stamp)> {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<(SecretBytes, Stamp)> {
         // Looked at before it is opened: opening a device may do something.
         regular(&std::fs::metadata(path)?)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -36,7 +36,7 @@ impl FileSystem for OsFileSystem {
         }
         let size = usize::try_from(metadata.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
         // Room for everything at once: growing would leave copies of tokens behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(size + 64));
+        let mut bytes = SecretBytes::with_capacity(size + 64);
         (&mut file).take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(io::ErrorKind::FileTooLarge.into());

@@ -3,7 +3,7 @@ mod edit;
 use crate::EntryKey;
 use crate::document::{Document, Found, Object};
 use edit::{Edits, EntryEdit};
-use oauth_secret::{AccessToken, RefreshToken};
+use oauth_secret::{AccessToken, RefreshToken, SecretBytes};
 use zeroize::Zeroizing;
 
 /// What to do to one entry.
@@ -104,7 +104,7 @@ impl std::fmt::Debug for RawEntry {
 pub(crate) fn splice(
     document: &Document<'_>,
     changes: &[(EntryKey, Change)],
-) -> Result<Zeroizing<Vec<u8>>, SpliceError> {
+) -> Result<SecretBytes, SpliceError> {
     let mut keys: Vec<&EntryKey> = changes.iter().map(|(key, _)| key).collect();
     keys.sort();
     if let Some(key) = keys.iter().zip(keys.iter().skip(1)).find_map(|(a, b)| (a == b).then_some(*a)) {
@@ -133,7 +133,7 @@ pub(crate) fn splice(
                     return Err(unfound(document, key));
                 };
                 let text = checked(key, members)?;
-                edits.replace(raw, Zeroizing::new(text.as_bytes().to_vec()));
+                edits.replace(raw, SecretBytes::from(text.as_bytes().to_vec()));
             }
             Change::Reinsert { raw } => {
                 if !matches!(document.find(key), Found::Absent) {

@@ -4,10 +4,10 @@ use crate::{
     error::{ReadError, WriteError},
     lock::{Locks, StorageLock},
 };
+use oauth_secret::SecretBytes;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// One place that holds Claude Code's document, and the only way to change it there.
 ///
@@ -95,14 +95,14 @@ pub struct ItemVersion {
 /// The document's bytes as they were read once.
 #[derive(Clone)]
 pub struct Snapshot {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: SecretBytes,
     version: Version,
 }
 
 impl Snapshot {
     /// Bytes read at one moment, and the version they belong to.
     #[must_use]
-    pub fn new(bytes: Zeroizing<Vec<u8>>, version: Version) -> Self {
+    pub fn new(bytes: SecretBytes, version: Version) -> Self {
         Self { bytes, version }
     }
 

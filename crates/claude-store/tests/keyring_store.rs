@@ -12,11 +12,11 @@ use claude_store::{
     ErrorKind, FoundItem, KeychainItem, Keyring, KeyringError, KeyringStore, OsFileSystem, Published,
     ReadError, StorageFolder, StorageLock, Store, Version, WriteError,
 };
+use oauth_secret::SecretBytes;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
-use zeroize::Zeroizing;
 
 const OLD: &str = r#"{"claudeAiOauth":{"x":1},"mcpOAuth":{}}"#;
 const NEW: &str = r#"{"claudeAiOauth":{"x":1},"mcpOAuth":{"lab|00":{}}}"#;
@@ -130,9 +130,9 @@ impl FoundItem for Scripted {
         }
     }
 
-    fn read(&self) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+    fn read(&self) -> Result<SecretBytes, KeyringError> {
         self.pass(At::Read);
-        self.with(|state| state.secret.clone().map(Zeroizing::new))
+        self.with(|state| state.secret.clone().map(SecretBytes::from))
             .ok_or(KeyringError::Missing { location: "it".into() })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A secret is wiped when it is dropped, its `Debug` and `Display` show the [`Fingerprint`] only, and the
 //! text comes out of it in one way, [`expose`](AccessToken::expose), so that every place where a token leaves its type can
-//! be found by that one word. No secret can be serialized.
+//! be found by that one word. No secret can be serialized. What was read and has secrets in it is [`SecretBytes`].
 //!
 //! ```
 //! use oauth_secret::RefreshToken;
@@ -11,8 +11,10 @@
 //! assert_eq!(token.expose(), "rt_made_up");
 //! ```
 
+mod bytes;
 mod fingerprint;
 mod secret;
 
+pub use bytes::SecretBytes;
 pub use fingerprint::{Fingerprint, TokenDigest};
 pub use secret::{AccessToken, ClientSecret, RefreshToken};

@@ -17,7 +17,7 @@ use claude_store::FileSystem;
 use error::io_error;
 use format::{Content, Line, VERSION, encode};
 use jiff::Timestamp;
-use oauth_secret::TokenDigest;
+use oauth_secret::{SecretBytes, TokenDigest};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
@@ -52,7 +52,7 @@ struct Inner<F: FileSystem> {
     path: PathBuf,
     file: RefCell<Rc<F::File>>,
     /// The lines of every open transaction, as they stand in the file.
-    open: RefCell<BTreeMap<TransactionId, Vec<Zeroizing<Vec<u8>>>>>,
+    open: RefCell<BTreeMap<TransactionId, Vec<SecretBytes>>>,
     next: Cell<u64>,
     size: Cell<u64>,
     /// Lines appended, and how many of them are known to be durable.
@@ -75,7 +75,7 @@ impl<F: FileSystem> Journal<F> {
                 let file = files.create_file(&path, MODE).map_err(|e| io_error("create", &path, e))?;
                 // Its name must survive a power cut too, or the first answer would be durable in a file nobody finds.
                 files.sync_folder(folder).await.map_err(|e| io_error("create", &path, e))?;
-                (Zeroizing::new(Vec::new()), file)
+                (SecretBytes::default(), file)
             }
             Err(error) => return Err(io_error("look at", &path, error)),
             Ok(stamp) if stamp.kind != claude_store::FileKind::File => {
@@ -277,7 +277,7 @@ impl<F: FileSystem> Inner<F> {
         Ok(())
     }
 
-    fn append_line(&self, line: &Line) -> Result<Zeroizing<Vec<u8>>, JournalError> {
+    fn append_line(&self, line: &Line) -> Result<SecretBytes, JournalError> {
         let bytes = encode(line, &self.path)?;
         self.append_bytes(&bytes)?;
         Ok(bytes)

@@ -1,5 +1,6 @@
 use crate::RawAnswer;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use oauth_secret::SecretBytes;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Borrow;
@@ -21,7 +22,7 @@ pub(crate) fn text(answer: &RawAnswer) -> Zeroizing<String> {
 }
 
 /// The inflated body, as far as it can be inflated; `None` if it is not compressed.
-fn inflate(answer: &RawAnswer) -> Option<Zeroizing<Vec<u8>>> {
+fn inflate(answer: &RawAnswer) -> Option<SecretBytes> {
     let body = answer.body.as_slice();
     // The magic number is believed, not the header: servers send either without the other.
     if body.starts_with(&[0x1f, 0x8b]) {
@@ -38,8 +39,8 @@ fn inflate(answer: &RawAnswer) -> Option<Zeroizing<Vec<u8>>> {
         .find(|out| !out.is_empty())
 }
 
-fn bounded(reader: impl Read) -> Zeroizing<Vec<u8>> {
-    let mut out = Zeroizing::new(Vec::with_capacity(16 * 1024));
+fn bounded(reader: impl Read) -> SecretBytes {
+    let mut out = SecretBytes::with_capacity(16 * 1024);
     // A stream that breaks off leaves what came before in the buffer, and that may be all there was to say.
     drop(reader.take(LIMIT as u64).read_to_end(&mut out));
     out

@@ -1,12 +1,12 @@
 use crate::lookups::Lookups;
 use crate::{RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, tls};
 use http::header;
+use oauth_secret::SecretBytes;
 use reqwest::{NoProxy, Proxy, redirect, retry};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
-use zeroize::Zeroizing;
 
 /// How requests are made.
 #[derive(Clone, Default)]
@@ -167,7 +167,7 @@ impl Http {
             retry_after: header(header::RETRY_AFTER),
             date: header(header::DATE),
             location: header(header::LOCATION),
-            body: Zeroizing::new(Vec::with_capacity(expected.min(self.limits.body))),
+            body: SecretBytes::with_capacity(expected.min(self.limits.body)),
         };
         let cut = loop {
             match response.chunk().await {

@@ -1,4 +1,5 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use oauth_secret::SecretBytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -28,7 +29,7 @@ pub struct RawAnswer {
     pub location: Option<String>,
     /// The body, byte for byte.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
-    pub body: Zeroizing<Vec<u8>>,
+    pub body: SecretBytes,
 }
 
 impl RawAnswer {
@@ -41,7 +42,7 @@ impl RawAnswer {
             retry_after: None,
             date: None,
             location: None,
-            body: Zeroizing::new(body.into()),
+            body: SecretBytes::from(body.into()),
         }
     }
 
@@ -49,8 +50,10 @@ impl RawAnswer {
     ///
     /// # Errors
     /// None in practice: every field can be written.
-    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, RawAnswerError> {
-        serde_json::to_vec(self).map(Zeroizing::new).map_err(|_| RawAnswerError)
+    pub fn to_bytes(&self) -> Result<SecretBytes, RawAnswerError> {
+        // Base64 takes four bytes for three; the rest is short.
+        let mut bytes = SecretBytes::with_capacity(self.body.len() / 3 * 4 + 2048);
+        serde_json::to_writer(&mut *bytes, self).map(|()| bytes).map_err(|_| RawAnswerError)
     }
 
     /// The answer that [`to_bytes`](Self::to_bytes) wrote.
@@ -77,14 +80,14 @@ impl fmt::Debug for RawAnswer {
 #[error("the record of a token endpoint's answer is damaged")]
 pub struct RawAnswerError;
 
-fn to_base64<S: Serializer>(body: &Zeroizing<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+fn to_base64<S: Serializer>(body: &SecretBytes, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&Zeroizing::new(STANDARD.encode(body.as_slice())))
 }
 
-fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<Vec<u8>>, D::Error> {
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretBytes, D::Error> {
     let text = Zeroizing::new(String::deserialize(deserializer)?);
     STANDARD
         .decode(text.as_bytes())
-        .map(Zeroizing::new)
+        .map(SecretBytes::from)
         .map_err(|_| de::Error::custom("the body is not base64"))
 }

@@ -3,6 +3,7 @@ use crate::nodes::{Body, Disk};
 use crate::process::{Operation, VirtualDisk};
 use crate::set_up::set_durable;
 use claude_store::{FileKind, FileSystem, Obstacle, Stamp};
+use oauth_secret::SecretBytes;
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::future::Future;
@@ -10,7 +11,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
-use zeroize::Zeroizing;
 
 /// An open file of a [`VirtualDisk`].
 pub struct VirtualFile {
@@ -49,7 +49,7 @@ impl FileSystem for VirtualDisk {
         self.process.user.get()
     }
 
-    fn read(&self, path: &Path, limit: u64) -> io::Result<(Zeroizing<Vec<u8>>, Stamp)> {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<(SecretBytes, Stamp)> {
         self.begin(Operation::Read, path, None)?;
         let disk = self.disk.borrow();
         let node = disk.find(path, true)?;
@@ -60,7 +60,7 @@ impl FileSystem for VirtualDisk {
         if data.len() as u64 > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        Ok((Zeroizing::new(data.to_vec()), disk.stamp(node)))
+        Ok((SecretBytes::from(data.to_vec()), disk.stamp(node)))
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {

@@ -1,4 +1,4 @@
-use zeroize::Zeroizing;
+use oauth_secret::SecretBytes;
 
 /// What the tool says of an item without showing its secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,15 +54,15 @@ fn moment(value: &str) -> Option<u64> {
 
 /// The password in what `-w` prints: as it is and a line break, or in hex digits where it holds a byte that is not printable
 /// ASCII. A document begins with a brace, so that the two cannot be confused.
-pub(super) fn password(printed: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(super) fn password(printed: &[u8]) -> SecretBytes {
     let printed = printed.strip_suffix(b"\n").unwrap_or(printed);
     if printed.first() != Some(&b'{')
-        && let Some(decoded) = unhex(printed).map(Zeroizing::new)
+        && let Some(decoded) = unhex(printed).map(SecretBytes::from)
         && decoded.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
     {
         return decoded;
     }
-    Zeroizing::new(printed.to_vec())
+    SecretBytes::from(printed.to_vec())
 }
 
 fn unhex(digits: &[u8]) -> Option<Vec<u8>> {

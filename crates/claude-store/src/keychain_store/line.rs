@@ -1,5 +1,6 @@
 use super::{KeychainError, LargeItems};
 use crate::{KeychainItem, platform};
+use oauth_secret::SecretBytes;
 use zeroize::Zeroizing;
 
 /// Bytes of a line, its line break included, that the tool's `-i` takes: it reads into 4096 bytes, one of which ends the text.
@@ -40,9 +41,9 @@ pub(super) fn will_fit(item: &KeychainItem, size: usize, large: LargeItems) -> R
 }
 
 /// The whole line for the tool's `-i`.
-pub(super) fn line(item: &KeychainItem, document: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeychainError> {
+pub(super) fn line(item: &KeychainItem, document: &[u8]) -> Result<SecretBytes, KeychainError> {
     let start = start_of_line(item)?;
-    let mut line = Zeroizing::new(Vec::with_capacity(start.len() + 2 * document.len() + 1));
+    let mut line = SecretBytes::with_capacity(start.len() + 2 * document.len() + 1);
     line.extend(start.as_bytes());
     line.extend(hex(document).as_bytes());
     line.push(b'\n');

@@ -1,3 +1,4 @@
+use oauth_secret::SecretBytes;
 use std::ffi::OsString;
 use std::fmt;
 use std::future::Future;
@@ -33,7 +34,7 @@ pub struct SecurityCall {
     /// The arguments.
     pub arguments: Zeroizing<Vec<String>>,
     /// What it reads from its standard input; nothing where empty.
-    pub input: Zeroizing<Vec<u8>>,
+    pub input: SecretBytes,
     /// How long it may take.
     pub limit: Duration,
 }
@@ -43,7 +44,7 @@ pub struct SecurityOutput {
     /// The exit code; `None` where a signal ended it.
     pub code: Option<i32>,
     /// What it printed.
-    pub stdout: Zeroizing<Vec<u8>>,
+    pub stdout: SecretBytes,
 }
 
 /// The tool gave no answer.
@@ -128,7 +129,7 @@ async fn talk(child: &mut Child, input: &[u8]) -> io::Result<SecurityOutput> {
     };
     let listen = async move {
         // Large enough for most documents from the start: a buffer that grows leaves copies behind.
-        let mut printed = Zeroizing::new(Vec::with_capacity(128 << 10));
+        let mut printed = SecretBytes::with_capacity(128 << 10);
         match stdout {
             Some(stdout) => stdout.take(MOST_OUTPUT).read_to_end(&mut printed).await.map(|_| printed),
             None => Ok(printed),
@@ -144,7 +145,7 @@ impl SecurityCall {
     #[must_use]
     pub fn plain(arguments: &[&str], limit: Duration) -> Self {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Self { arguments: Zeroizing::new(arguments), input: Zeroizing::default(), limit }
+        Self { arguments: Zeroizing::new(arguments), input: SecretBytes::default(), limit }
     }
 }
 

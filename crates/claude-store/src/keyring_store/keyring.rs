@@ -1,7 +1,7 @@
 use super::KeyringError;
 use crate::KeychainItem;
+use oauth_secret::SecretBytes;
 use std::time::Instant;
-use zeroize::Zeroizing;
 
 /// A keyring of the system, as its own library shows it. Everything here may block for as long as the keyring likes, so it is
 /// called in a thread of its own only.
@@ -42,7 +42,7 @@ pub trait FoundItem {
     ///
     /// # Errors
     /// The keyring is locked or does not answer, or the item is gone.
-    fn read(&self) -> Result<Zeroizing<Vec<u8>>, KeyringError>;
+    fn read(&self) -> Result<SecretBytes, KeyringError>;
 
     /// Replaces its secret and nothing else of it.
     ///

@@ -9,13 +9,13 @@
 
 use crate::keyring_store::location;
 use crate::{FoundItem, KeychainItem, Keyring, KeyringError, NoKeyring};
+use oauth_secret::SecretBytes;
 use security_framework::base::Error;
 use security_framework::os::macos::keychain::SecKeychain;
 use security_framework::os::macos::keychain_item::SecKeychainItem;
 use security_framework::os::macos::passwords::{SecKeychainItemPassword, find_generic_password};
 use sha2::{Digest, Sha256};
 use std::time::Instant;
-use zeroize::Zeroizing;
 
 /// `errSecItemNotFound`.
 const NOT_FOUND: i32 = -25300;
@@ -96,8 +96,8 @@ impl FoundItem for NativeItem {
         self.with(|_, _| Ok(()))
     }
 
-    fn read(&self) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
-        self.with(|secret, _| Ok(Zeroizing::new(secret.to_vec())))
+    fn read(&self) -> Result<SecretBytes, KeyringError> {
+        self.with(|secret, _| Ok(SecretBytes::from(secret.to_vec())))
     }
 
     fn write(&self, secret: &[u8]) -> Result<(), KeyringError> {

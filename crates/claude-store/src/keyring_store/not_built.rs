@@ -1,8 +1,8 @@
 //! What stands in the keyring's place where this program was built without it.
 
 use crate::{FoundItem, KeychainItem, Keyring, KeyringError, NoKeyring};
+use oauth_secret::SecretBytes;
 use std::time::Instant;
-use zeroize::Zeroizing;
 
 /// No keyring: there is no value of this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl FoundItem for SystemKeyring {
         match *self {}
     }
 
-    fn read(&self) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
+    fn read(&self) -> Result<SecretBytes, KeyringError> {
         match *self {}
     }
 

@@ -5,12 +5,12 @@
 
 use crate::keyring_store::location;
 use crate::{FoundItem, KeychainItem, Keyring, KeyringError, NoKeyring};
+use oauth_secret::SecretBytes;
 use secret_service::{EncryptionType, Error, Item, SecretService};
 use std::collections::HashMap;
 use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout_at;
-use zeroize::Zeroizing;
 
 /// What names the account: the attribute that keytar and this program's documentation use, and the one of the crate `keyring`.
 const ACCOUNT_ATTRIBUTES: [&str; 2] = ["account", "username"];
@@ -148,8 +148,8 @@ impl FoundItem for ServiceItem {
         self.with(async |item| item.ensure_unlocked().await)
     }
 
-    fn read(&self) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
-        self.with(async |item| item.get_secret().await.map(Zeroizing::new))
+    fn read(&self) -> Result<SecretBytes, KeyringError> {
+        self.with(async |item| item.get_secret().await.map(SecretBytes::from))
     }
 
     fn write(&self, secret: &[u8]) -> Result<(), KeyringError> {

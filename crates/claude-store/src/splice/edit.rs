@@ -1,14 +1,14 @@
 use crate::EntryKey;
 use crate::document::{Object, range_with_comma, span_in};
 use crate::splice::TokenChange;
+use oauth_secret::SecretBytes;
 use std::io::Write;
 use std::ops::Range;
-use zeroize::Zeroizing;
 
 /// Replacements in a text, applied in one pass.
 pub(super) struct Edits<'a> {
     text: &'a str,
-    edits: Vec<(Range<usize>, Zeroizing<Vec<u8>>)>,
+    edits: Vec<(Range<usize>, SecretBytes)>,
 }
 
 impl<'a> Edits<'a> {
@@ -17,16 +17,16 @@ impl<'a> Edits<'a> {
     }
 
     /// Replaces a part of the text, which must be borrowed from it.
-    pub(super) fn replace(&mut self, part: &str, by: Zeroizing<Vec<u8>>) {
+    pub(super) fn replace(&mut self, part: &str, by: SecretBytes) {
         self.edits.push((span_in(self.text, part), by));
     }
 
-    fn insert(&mut self, at: usize, new: Zeroizing<Vec<u8>>) {
+    fn insert(&mut self, at: usize, new: SecretBytes) {
         self.edits.push((at..at, new));
     }
 
     fn remove(&mut self, range: Range<usize>) {
-        self.edits.push((range, Zeroizing::default()));
+        self.edits.push((range, SecretBytes::default()));
     }
 
     /// Puts entries last into `mcpOAuth`, which is made where it is missing.
@@ -59,12 +59,12 @@ impl<'a> Edits<'a> {
     }
 
     /// The text with every replacement made.
-    pub(super) fn apply(mut self) -> Zeroizing<Vec<u8>> {
+    pub(super) fn apply(mut self) -> SecretBytes {
         // Stable: a removal that ends where an insertion stands comes before it.
         self.edits.sort_by_key(|(range, _)| (range.start, range.end));
         let added: usize = self.edits.iter().map(|(_, new)| new.len()).sum();
         // Room for everything at once: growing would leave copies of tokens behind.
-        let mut spliced = Zeroizing::new(Vec::with_capacity(self.text.len() + added));
+        let mut spliced = SecretBytes::with_capacity(self.text.len() + added);
         let mut done = 0;
         for (range, new) in &self.edits {
             spliced.extend_from_slice(self.text.as_bytes().get(done..range.start).unwrap_or_default());
@@ -80,10 +80,10 @@ impl<'a> Edits<'a> {
 pub(super) struct EntryEdit<'a> {
     entry: Object<'a>,
     /// New values of members that are there, by their number.
-    replaced: Vec<(usize, Zeroizing<Vec<u8>>)>,
+    replaced: Vec<(usize, SecretBytes)>,
     removed: Option<usize>,
     /// Names and values of members that are new.
-    added: Vec<(&'static str, Zeroizing<Vec<u8>>)>,
+    added: Vec<(&'static str, SecretBytes)>,
 }
 
 impl<'a> EntryEdit<'a> {
@@ -98,7 +98,7 @@ impl<'a> EntryEdit<'a> {
             self.set("refreshToken", json_string(token.expose()));
         }
         match tokens.expires_at {
-            Some(millis) => self.set("expiresAt", Zeroizing::new(millis.to_string().into_bytes())),
+            Some(millis) => self.set("expiresAt", millis.to_string().into_bytes().into()),
             None => self.removed = self.position("expiresAt"),
         }
         if let Some(scope) = &tokens.scope {
@@ -120,7 +120,7 @@ impl<'a> EntryEdit<'a> {
         }
     }
 
-    fn set(&mut self, name: &'static str, value: Zeroizing<Vec<u8>>) {
+    fn set(&mut self, name: &'static str, value: SecretBytes) {
         match self.position(name) {
             Some(number) => self.replaced.push((number, value)),
             None => self.added.push((name, value)),
@@ -158,19 +158,19 @@ impl<'a> EntryEdit<'a> {
 }
 
 /// A JSON string.
-pub(super) fn json_string(text: &str) -> Zeroizing<Vec<u8>> {
+pub(super) fn json_string(text: &str) -> SecretBytes {
     let mut json = Text::for_secrets(text.len());
     json.string(text);
     json.0
 }
 
 /// JSON text that holds secrets: it never grows, which would leave copies behind.
-struct Text(Zeroizing<Vec<u8>>);
+struct Text(SecretBytes);
 
 impl Text {
     /// Room for strings of `len` bytes, were every one of them to become an escape, and some commas and quotes.
     fn for_secrets(len: usize) -> Self {
-        Self(Zeroizing::new(Vec::with_capacity(6 * len + 64)))
+        Self(SecretBytes::with_capacity(6 * len + 64))
     }
 
     fn comma(&mut self, comma: &mut bool) {

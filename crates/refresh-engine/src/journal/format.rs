@@ -5,7 +5,7 @@ use super::{Intent, TransactionId, Unfinished};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use oauth_secret::TokenDigest;
+use oauth_secret::{SecretBytes, TokenDigest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,7 +43,7 @@ impl Line {
 
 /// What a journal's bytes say.
 pub(super) struct Content {
-    pub(super) lines: BTreeMap<TransactionId, Vec<Zeroizing<Vec<u8>>>>,
+    pub(super) lines: BTreeMap<TransactionId, Vec<SecretBytes>>,
     pub(super) unfinished: Vec<Unfinished>,
     pub(super) damaged: usize,
     pub(super) next: u64,
@@ -51,7 +51,7 @@ pub(super) struct Content {
 
 impl Content {
     pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
-        let mut lines = BTreeMap::<TransactionId, Vec<Zeroizing<Vec<u8>>>>::new();
+        let mut lines = BTreeMap::<TransactionId, Vec<SecretBytes>>::new();
         let mut unfinished = BTreeMap::<TransactionId, Unfinished>::new();
         let (mut damaged, mut next, mut is_journal) = (0, 1, false);
         for raw in bytes.split_inclusive(|byte| *byte == b'\n').filter(|raw| raw.iter().any(|b| *b != b'\n'))
@@ -109,7 +109,7 @@ impl Content {
             if !kept.ends_with(b"\n") {
                 kept.push(b'\n');
             }
-            lines.entry(id).or_default().push(Zeroizing::new(kept));
+            lines.entry(id).or_default().push(SecretBytes::from(kept));
         }
         if !is_journal && !bytes.is_empty() && (damaged > 1 || !unfinished.is_empty()) {
             return Err(JournalError::Foreign { path: path.to_owned(), why: "its first line is missing" });
@@ -118,8 +118,8 @@ impl Content {
     }
 }
 
-pub(super) fn encode(line: &Line, path: &Path) -> Result<Zeroizing<Vec<u8>>, JournalError> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+pub(super) fn encode(line: &Line, path: &Path) -> Result<SecretBytes, JournalError> {
+    let mut bytes = SecretBytes::with_capacity(4096);
     serde_json::to_writer(&mut *bytes, line).map_err(|error| io_error("write to", path, error.into()))?;
     bytes.push(b'\n');
     Ok(bytes)

@@ -1,10 +1,10 @@
 use claude_store::{FileSystem, KeychainItem, SecurityCall, SecurityOutput, SecurityTool, ToolError};
+use oauth_secret::SecretBytes;
 use scripted_security::{Behaviour, Item, Model};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 use virtual_disk::VirtualDisk;
-use zeroize::Zeroizing;
 
 /// What one run of the tool takes.
 const USUAL: Duration = Duration::from_millis(20);
@@ -127,7 +127,7 @@ impl SecurityTool for VirtualSecurity {
             return Err(ToolError::NoAnswer);
         }
         tokio::time::sleep(afterwards).await;
-        Ok(SecurityOutput { code: Some(answer.code), stdout: Zeroizing::new(answer.stdout) })
+        Ok(SecurityOutput { code: Some(answer.code), stdout: SecretBytes::from(answer.stdout) })
     }
 }
 
