@@ -17,12 +17,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// What is counted at most, a quarter above what was on x86-64; in the order of the rows.
 const START: Cost = Cost::at_most(27_000_000, 3_600);
 const REFRESHES: [(usize, usize, Cost); 4] = [
-    (1, 0, Cost::at_most(2_000_000, 1_050)),
-    (20, 0, Cost::at_most(5_700_000, 2_100)),
-    (100, 0, Cost::at_most(22_000_000, 6_400)),
-    (20, 1_000_000, Cost::at_most(84_000_000, 2_100)),
+    (1, 0, Cost::at_most(1_800_000, 1_000)),
+    (20, 0, Cost::at_most(4_300_000, 1_700)),
+    (100, 0, Cost::at_most(15_300_000, 4_500)),
+    (20, 1_000_000, Cost::at_most(45_500_000, 1_700)),
 ];
-const STATUS: Cost = Cost::at_most(3_900_000, 2_300);
+const STATUS: Cost = Cost::at_most(3_300_000, 2_080);
 
 #[derive(Clone, Copy, Debug)]
 struct Cost {
