@@ -1,17 +1,21 @@
+mod aside;
+
 use crate::{FileKind, FileSystem, Obstacle, Stamp, platform};
+use aside::{aside, nothing_under_way};
 use oauth_secret::SecretBytes;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, Timespec, Timestamps};
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::Notify;
+
+/// Long enough for a sync or two of a healthy disk. Not longer: a pair that waits here is not visible yet, and where the server has killed
+/// the old access token already, a session that meets the gap spends the old refresh token.
+const CALM_PATIENCE: Duration = Duration::from_millis(50);
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -146,7 +150,7 @@ impl FileSystem for OsFileSystem {
 
     async fn calm(&self) {
         // Late is better than never.
-        let _ = tokio::time::timeout(CALM_PATIENCE, no_sync_under_way()).await;
+        let _ = tokio::time::timeout(CALM_PATIENCE, nothing_under_way()).await;
     }
 
     fn sync_folder(&self, folder: &Path) -> impl Future<Output = io::Result<()>> + 'static {
@@ -160,54 +164,6 @@ impl FileSystem for OsFileSystem {
                 synced => synced,
             }
         })
-    }
-}
-
-/// Runs something that waits for the medium on a thread of its own, which ends with it. Not on the runtime's blocking threads:
-/// name look-ups that hang could have taken all of them.
-async fn aside(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
-    let _under_way = UnderWay::begin();
-    let (done, waits) = tokio::sync::oneshot::channel();
-    let thread = std::thread::Builder::new().name("fsync".to_owned()).stack_size(64 << 10);
-    thread.spawn(move || drop(done.send(work())))?;
-    waits.await.unwrap_or_else(|_| Err(io::Error::other("the thread that waits for the disk ended early")))
-}
-
-/// Long enough for a sync or two of a healthy disk. Not longer: a pair that waits here is not visible yet, and where the server has killed
-/// the old access token already, a session that meets the gap spends the old refresh token.
-const CALM_PATIENCE: Duration = Duration::from_millis(50);
-
-thread_local! {
-    /// How many syncs are under way, and a bell for the end of the last one.
-    static SYNCS: (Cell<usize>, Rc<Notify>) = (Cell::new(0), Rc::new(Notify::new()));
-}
-
-/// One sync under way.
-struct UnderWay;
-
-impl UnderWay {
-    fn begin() -> Self {
-        SYNCS.with(|(count, _)| count.set(count.get() + 1));
-        Self
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        // At the very end of a thread there is nobody left to be told.
-        let _ = SYNCS.try_with(|(count, ended)| {
-            count.set(count.get().saturating_sub(1));
-            if count.get() == 0 {
-                ended.notify_waiters();
-            }
-        });
-    }
-}
-
-async fn no_sync_under_way() {
-    let ended = SYNCS.with(|(_, ended)| Rc::clone(ended));
-    while SYNCS.with(|(count, _)| count.get() > 0) {
-        ended.notified().await;
     }
 }
 

@@ -1,3 +1,4 @@
+use super::aside::UnderWay;
 use super::*;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -92,7 +93,7 @@ fn a_moment_before_1970_is_no_trouble() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calm_is_when_the_last_sync_has_ended_or_after_half_a_second() {
+async fn calm_is_when_the_last_sync_has_ended_or_after_its_patience() {
     let (one, other) = (UnderWay::begin(), UnderWay::begin());
     let began = tokio::time::Instant::now();
     OsFileSystem.calm().await;

@@ -1,0 +1,166 @@
+//! Waiting for the medium on threads of their own. Not on the runtime's blocking threads: name look-ups that hang could have taken all of
+//! them.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+
+/// A thread without work waits so long for more: a refresh has several syncs, and starting a thread costs as much as some of them take.
+const LINGER: Duration = Duration::from_secs(1);
+/// Bytes of a thread's stack.
+const STACK: usize = 64 << 10;
+
+type Work = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    /// How many syncs are under way, and a bell for the end of the last one.
+    static SYNCS: (Cell<usize>, Rc<Notify>) = (Cell::new(0), Rc::new(Notify::new()));
+    /// Threads that wait for work, or did so until a moment ago; the one that worked last is the last.
+    static IDLE: RefCell<Vec<Arc<Thread>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs something that waits for the medium.
+pub(super) async fn aside(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    let _under_way = UnderWay::begin();
+    let (done, waits) = oneshot::channel();
+    let thread = Thread::give(Box::new(move || drop(done.send(work()))))?;
+    match waits.await {
+        Ok(result) => {
+            IDLE.with_borrow_mut(|idle| idle.push(thread));
+            result
+        }
+        Err(_) => Err(io::Error::other("the thread that waits for the disk ended early")),
+    }
+}
+
+/// A thread that does one thing after the other.
+struct Thread {
+    next: Mutex<Next>,
+    told: Condvar,
+}
+
+#[derive(Default)]
+enum Next {
+    #[default]
+    Nothing,
+    Work(Work),
+    /// It has waited long enough: what it is given from now on it would never do.
+    Ended,
+}
+
+impl Thread {
+    /// Has an idle one do it, or a new one where there is none.
+    fn give(work: Work) -> io::Result<Arc<Self>> {
+        while let Some(thread) = IDLE.with_borrow_mut(Vec::pop) {
+            let mut next = thread.next.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(*next, Next::Nothing) {
+                *next = Next::Work(work);
+                drop(next);
+                thread.told.notify_one();
+                return Ok(thread);
+            }
+        }
+        let thread = Arc::new(Self { next: Mutex::new(Next::Work(work)), told: Condvar::new() });
+        let started = Arc::clone(&thread);
+        std::thread::Builder::new()
+            .name("fsync".to_owned())
+            .stack_size(STACK)
+            .spawn(move || while started.works() {})?;
+        Ok(thread)
+    }
+
+    /// Waits for work and does it. False if there was none for too long.
+    fn works(&self) -> bool {
+        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.told.wait_timeout_while(next, LINGER, |next| matches!(next, Next::Nothing));
+        let (mut next, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let Next::Work(work) = std::mem::take(&mut *next) else {
+            *next = Next::Ended;
+            return false;
+        };
+        drop(next);
+        work();
+        true
+    }
+}
+
+/// One sync under way.
+pub(super) struct UnderWay;
+
+impl UnderWay {
+    pub(super) fn begin() -> Self {
+        SYNCS.with(|(count, _)| count.set(count.get() + 1));
+        Self
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        // At the very end of a thread there is nobody left to be told.
+        let _ = SYNCS.try_with(|(count, ended)| {
+            count.set(count.get().saturating_sub(1));
+            if count.get() == 0 {
+                ended.notify_waiters();
+            }
+        });
+    }
+}
+
+/// Returns when none is under way.
+pub(super) async fn nothing_under_way() {
+    let ended = SYNCS.with(|(_, ended)| Rc::clone(ended));
+    while SYNCS.with(|(count, _)| count.get() > 0) {
+        ended.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails")]
+    use super::*;
+    use std::sync::Barrier;
+    use std::thread::{ThreadId, current};
+
+    async fn thread_of_one() -> ThreadId {
+        let (tell, told) = std::sync::mpsc::channel();
+        aside(move || tell.send(current().id()).map_err(io::Error::other)).await.unwrap();
+        told.recv().unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_thread_does_what_comes_soon_after_and_two_what_comes_at_once() {
+        let first = thread_of_one().await;
+        assert_eq!(thread_of_one().await, first);
+        assert_ne!(first, current().id());
+        // Each waits for the other.
+        let both = Arc::new(Barrier::new(2));
+        let meet = |both: Arc<Barrier>| {
+            aside(move || {
+                both.wait();
+                Ok(())
+            })
+        };
+        let (one, other) = tokio::join!(meet(Arc::clone(&both)), meet(both));
+        assert!(one.is_ok() && other.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_has_ended_is_given_no_work() {
+        let thread = Arc::new(Thread { next: Mutex::new(Next::Nothing), told: Condvar::new() });
+        assert!(!thread.works(), "it waits for ever");
+        IDLE.with_borrow_mut(|idle| idle.push(thread));
+        assert_ne!(thread_of_one().await, current().id());
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_and_so_is_a_thread_that_broke() {
+        let error = aside(|| Err(io::ErrorKind::StorageFull.into())).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        let broken = aside(|| panic!("on purpose")).await.unwrap_err();
+        assert!(broken.to_string().contains("ended early"), "{broken}");
+        assert_ne!(thread_of_one().await, current().id());
+    }
+}
