@@ -17,21 +17,38 @@ impl Logins {
         Self::new(entries, servers, Duration::ZERO, wait)
     }
 
-    /// The same, with access tokens that are good for `left`.
+    /// The same, over TLS under a host name.
+    pub(crate) fn expired_over_tls(entries: usize, servers: usize, wait: Duration) -> std::io::Result<Self> {
+        Self::at(entries, servers, Duration::ZERO, || Server::start_tls(answering_after(wait)))
+    }
+
+    /// Logins with access tokens that are good for `left`.
     pub(crate) fn new(
         entries: usize,
         servers: usize,
         left: Duration,
         wait: Duration,
     ) -> std::io::Result<Self> {
-        let script = || Script { answer: Answer::default().after(wait), ..Script::default() };
-        let servers: Vec<_> =
-            (0..servers.max(1)).map(|_| Server::start(script())).collect::<Result<_, _>>()?;
+        Self::at(entries, servers, left, || Server::start(answering_after(wait)))
+    }
+
+    fn at(
+        entries: usize,
+        servers: usize,
+        left: Duration,
+        start: impl Fn() -> std::io::Result<Server>,
+    ) -> std::io::Result<Self> {
+        let servers: Vec<_> = (0..servers.max(1)).map(|_| start()).collect::<Result<_, _>>()?;
         let grants = (0..entries)
             .zip(servers.iter().cycle())
             .map(|(number, server)| (format!("lab-{number:04}"), server.grant(left)))
             .collect();
         Ok(Self { servers, grants })
+    }
+
+    /// The certificate authorities to trust, in PEM; empty over plain HTTP.
+    pub(crate) fn authorities(&self) -> String {
+        self.servers.iter().filter_map(Server::ca_pem).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -60,6 +77,10 @@ pub(crate) fn padded(document: &str, size: usize) -> Fallible<String> {
         members.insert("padding".to_owned(), Value::Array(padding));
     }
     Ok(value.to_string())
+}
+
+fn answering_after(wait: Duration) -> Script {
+    Script { answer: Answer::default().after(wait), ..Script::default() }
 }
 
 /// How many entries of a document are good for longer than a minute from now.

@@ -55,6 +55,14 @@ impl Home {
         Ok(fs::rename(beside, self.document())?)
     }
 
+    /// Has the daemon trust these certificate authorities, too.
+    pub(crate) fn trust(&self, authorities: &str) -> Fallible<()> {
+        let configuration = self.folder.path().join(".config/mcp-refreshd");
+        fs::create_dir_all(&configuration)?;
+        fs::write(self.folder.path().join("authorities.pem"), authorities)?;
+        Ok(fs::write(configuration.join("config.toml"), "[network]\nextra_ca = [\"~/authorities.pem\"]\n")?)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -1,7 +1,7 @@
 //! Measures the real daemon under load, against scripted servers on loopback. Linux only: it reads `/proc` and inotify.
 //!
-//! - `load storm [quick|entries|size|draw]`: many expired entries at once. Without a word a short run; `draw` runs everything and draws
-//!   `docs/performance-entries.svg` and `docs/performance-document.svg`.
+//! - `load storm [quick|entries|size|draw|tls]`: many expired entries at once. Without a word a short run; `draw` runs everything and draws
+//!   `docs/performance-entries.svg` and `docs/performance-document.svg`; `tls` is over TLS with a host name, all others over HTTP.
 //! - `load transaction [TIMES]`: one refresh after the other, in parts, beside the bare writes that it cannot do without.
 //! - `load instructions`: what a refresh and `status` cost in instructions and allocations, counted by valgrind and judged.
 //! - `load change [SECONDS]`: how soon an outside write is planned for, and what a store costs that changes ten times a second.
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Some("transaction") => program().and_then(|program| transaction::run(&program, number(word(1), 100))),
         Some("change") => program().and_then(|program| change::run(&program, number(word(1), 10))),
         Some("instructions") => program().and_then(|program| instructions::run(&program)),
-        _ => Err("usage: load storm [quick|entries|size|draw] | transaction [TIMES] | change [SECONDS] | instructions"
+        _ => Err("usage: load storm [quick|entries|size|draw|tls] | transaction [TIMES] | change [SECONDS] | instructions"
             .into()),
     };
     match measured {

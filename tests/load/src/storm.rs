@@ -23,6 +23,7 @@ struct Storm {
     entries: usize,
     servers: usize,
     size: usize,
+    tls: bool,
 }
 
 /// What one storm took.
@@ -63,20 +64,26 @@ pub(crate) fn run(program: &Path, which: &str) -> Fallible<()> {
     let of_entries = |counts: &[usize]| -> Vec<Storm> {
         counts
             .iter()
-            .map(|entries| Storm { entries: *entries, servers: (*entries).min(10), size: 0 })
+            .map(|entries| Storm {
+                entries: *entries,
+                servers: (*entries).min(10),
+                size: 0,
+                tls: which == "tls",
+            })
             .collect()
     };
     let of_sizes = |sizes: &[usize]| -> Vec<Storm> {
-        sizes.iter().map(|size| Storm { entries: 100, servers: 10, size: *size }).collect()
+        sizes.iter().map(|size| Storm { entries: 100, servers: 10, size: *size, tls: false }).collect()
     };
     let entries = match which {
         "quick" => of_entries(&[1, 10, 100]),
+        "tls" => of_entries(&[1, 10, 100, 1000]),
         "size" => Vec::new(),
         _ => of_entries(&[1, 3, 10, 30, 100, 300, 1000]),
     };
     let sizes = match which {
         "quick" => of_sizes(&[1_000_000]),
-        "entries" => Vec::new(),
+        "entries" | "tls" => Vec::new(),
         _ => of_sizes(&[80_000, 300_000, 1_000_000, 5_000_000]),
     };
     let by_entries = table("by the number of entries", program, &entries, start)?;
@@ -179,7 +186,14 @@ fn start_up(program: &Path) -> Fallible<Usage> {
 
 fn measure(program: &Path, storm: Storm, start: Usage) -> Fallible<Row> {
     let home = Home::new(program)?;
-    let logins = Logins::expired(storm.entries, storm.servers, ANSWER)?;
+    let logins = if storm.tls {
+        Logins::expired_over_tls(storm.entries, storm.servers, ANSWER)?
+    } else {
+        Logins::expired(storm.entries, storm.servers, ANSWER)?
+    };
+    if storm.tls {
+        home.trust(&logins.authorities())?;
+    }
     home.store(&logins.document(storm.size)?)?;
     let document = fs::metadata(home.document())?.len();
     let watch = Watch::new(&[&home.claude(), &home.state()])?;
