@@ -294,7 +294,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
 
     async fn stage(&self, document: &[u8]) -> Result<StagedItem, WriteError> {
         let form = line::form(&self.item, document.len(), self.large)?;
-        Ok(StagedItem { document: SecretBytes::from(document.to_vec()), form })
+        Ok(StagedItem { document: SecretBytes::from(document), form })
     }
 
     async fn publish(
@@ -320,7 +320,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
             }
             Written::ByOthers => Ok(Published::Changed),
             Written::Damaged(left) => {
-                let before = SecretBytes::from(read.bytes().to_vec());
+                let before = SecretBytes::from(read.bytes());
                 self.damaged.replace(Some(Damaged { digest: digest(&left), before }));
                 Err(KeychainError::Damaged { item: self.location.clone() }.into())
             }

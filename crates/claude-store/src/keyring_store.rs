@@ -152,7 +152,7 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
     fn release_reservation(&self) {}
 
     async fn stage(&self, document: &[u8]) -> Result<StagedSecret, WriteError> {
-        Ok(StagedSecret(SecretBytes::from(document.to_vec())))
+        Ok(StagedSecret(SecretBytes::from(document)))
     }
 
     async fn publish(
@@ -162,7 +162,7 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
         staged: StagedSecret,
     ) -> Result<Published, WriteError> {
         guard.still_ours()?;
-        let (expected, location) = (SecretBytes::from(read.bytes().to_vec()), self.location.clone());
+        let (expected, location) = (SecretBytes::from(read.bytes()), self.location.clone());
         let swapped =
             self.visit(move |found, permit| swap(found, permit, &expected, &staged.0, location)).await;
         swapped.map_err(|error| self.write_error(error))

@@ -133,7 +133,7 @@ pub(crate) fn splice(
                     return Err(unfound(document, key));
                 };
                 let text = checked(key, members)?;
-                edits.replace(raw, SecretBytes::from(text.as_bytes().to_vec()));
+                edits.replace(raw, SecretBytes::from(text.as_bytes()));
             }
             Change::Reinsert { raw } => {
                 if !matches!(document.find(key), Found::Absent) {

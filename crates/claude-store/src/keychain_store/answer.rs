@@ -62,7 +62,7 @@ pub(super) fn password(printed: &[u8]) -> SecretBytes {
     {
         return decoded;
     }
-    SecretBytes::from(printed.to_vec())
+    SecretBytes::from(printed)
 }
 
 fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
