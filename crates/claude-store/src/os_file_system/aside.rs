@@ -119,14 +119,18 @@ pub(super) async fn nothing_under_way() {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails")]
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails")]
     use super::*;
     use std::sync::Barrier;
     use std::thread::{ThreadId, current};
 
+    /// Work that is given to a thread that is gone is never done.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
     async fn thread_of_one() -> ThreadId {
         let (tell, told) = std::sync::mpsc::channel();
-        aside(move || tell.send(current().id()).map_err(io::Error::other)).await.unwrap();
+        let work = aside(move || tell.send(current().id()).map_err(io::Error::other));
+        tokio::time::timeout(PATIENCE, work).await.expect("it is not done").unwrap();
         told.recv().unwrap()
     }
 

@@ -18,6 +18,9 @@ pub(super) const VERSION: u32 = 1;
 /// No journal counts this far. A number beyond it is damage, and nothing could be counted on from it.
 const LAST_ID: u64 = u64::MAX / 2;
 
+/// Bytes of a line without its tokens.
+const ROOM: usize = 4096;
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Line {
@@ -38,6 +41,18 @@ impl Line {
             | Self::Superseded { id, .. }
             | Self::Done { id } => Some(*id),
         }
+    }
+
+    /// Bytes that all of it has room in: a line that grows leaves copies of its tokens behind.
+    fn room(&self) -> usize {
+        let tokens = match self {
+            Self::Answer { answer, .. } => answer.len(),
+            Self::Intent { intent, .. } => {
+                intent.heal.as_ref().map_or(0, |members| members.refresh_token.len())
+            }
+            Self::Journal { .. } | Self::Superseded { .. } | Self::Done { .. } => 0,
+        };
+        ROOM + tokens
     }
 }
 
@@ -119,7 +134,7 @@ impl Content {
 }
 
 pub(super) fn encode(line: &Line, path: &Path) -> Result<SecretBytes, JournalError> {
-    let mut bytes = SecretBytes::with_capacity(4096);
+    let mut bytes = SecretBytes::with_capacity(line.room());
     serde_json::to_writer(&mut *bytes, line).map_err(|error| io_error("write to", path, error.into()))?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -128,6 +143,16 @@ pub(super) fn encode(line: &Line, path: &Path) -> Result<SecretBytes, JournalErr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_with_a_long_answer_does_not_grow() {
+        let answer = Zeroizing::new("e30".repeat(10_000));
+        let line = Line::Answer { id: TransactionId(1), sent_at: Timestamp::UNIX_EPOCH, answer };
+        let room = line.room();
+        let written = encode(&line, Path::new("journal")).unwrap();
+        assert!(written.len() > 30_000);
+        assert_eq!(written.capacity(), room);
+    }
 
     #[test]
     fn what_belongs_to_no_transaction_keeps_none_open() {
