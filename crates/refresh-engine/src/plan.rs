@@ -1,7 +1,7 @@
 //! What to do with one entry now: a pure function of the clocks, the entry, what is remembered of it, and the policy.
 
 use crate::policy::{
-    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, PACE, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE,
+    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE,
     SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
 };
 use crate::record::Outcome;
@@ -64,6 +64,8 @@ pub enum Reason {
     KeepAlive,
     /// A refusal is looked at once more.
     Recheck,
+    /// The daemon died while it waited for the answer.
+    CutOff,
     /// An answer was lost, and time is running out.
     AfterAmbiguous,
     /// Somebody asked for it.
@@ -84,6 +86,7 @@ impl Reason {
             Self::ShortLived => "short-lived and in use",
             Self::KeepAlive => "keep-alive",
             Self::Recheck => "second look at a refusal",
+            Self::CutOff => "asked again after a crash",
             Self::AfterAmbiguous => "last try after a lost answer",
             Self::Forced => "asked for",
             Self::Heal => "healing a wiped entry",
@@ -175,6 +178,7 @@ pub fn plan(
             };
             wait_or(recheck.max(pause), Until::Recheck, Reason::Recheck)
         }
+        Verdict::CutOff { .. } => wait_or(pause, Until::Retry, Reason::CutOff),
         // One late try; after that only the pauses between tries, which grow.
         Verdict::Ambiguous { tries: 0 | 1, .. } => {
             let hold = left.map_or(Duration::ZERO, |left| until(left, MARGIN_FLOOR));
@@ -272,7 +276,9 @@ fn plan_healthy(
         (Some(left), life) => {
             let seed = seen.refresh.map_or(0, |refresh| refresh.seed());
             let margin = with_jitter(policy.margin_of(name, life.unwrap_or_default()), seed);
-            Some(match until(left, margin) {
+            // The client's own window is what a new login is refreshed for at the latest.
+            let rest = rest_of_a_new_login(now, record).min(until(left, SUSPECT_RECHECK));
+            Some(match until(left, margin).max(rest) {
                 // The floor, not the margin, is where waiting for a quiet moment ends.
                 Duration::ZERO => at_a_quiet_moment(now, until(left, MARGIN_FLOOR), Reason::Due, activity),
                 wait => Plan::Sleep { wait, until: Until::Margin },
@@ -285,6 +291,11 @@ fn plan_healthy(
             earlier(Plan::Sleep { wait: Duration::MAX, until: Until::KeepAlive }, exercise, now, activity)
         }
     }
+}
+
+/// How long a pair that another program wrote is still too young to be refreshed without need.
+fn rest_of_a_new_login(now: Now, record: &Record) -> Duration {
+    record.landed_at.map_or(Duration::ZERO, |at| NEW_LOGIN_REST.saturating_sub(now.age_of(at)))
 }
 
 /// Lives under 10 minutes: no margin stays above the client's window. In use: at half the life, and not more often than every
