@@ -91,10 +91,11 @@ impl Refresher {
         Ok(Some(command.args(arguments).stdout(log.try_clone()?).stderr(log).spawn()?))
     }
 
-    /// What `status --json` says; nothing if it is not the agent.
+    /// What `status --json` says, whatever its exit status; nothing if it is not the agent.
     pub(crate) async fn status(&self) -> Fallible<Value> {
         let Self::Agent(agent) = self else { return Ok(Value::Null) };
-        Ok(serde_json::from_str(&agent.command(&["status", "--json"]).await?)?)
+        let output = agent.person.command(&agent.program).args(["status", "--json"]).output().await?;
+        Ok(serde_json::from_slice(&output.stdout)?)
     }
 
     /// Ends it in order.

@@ -39,8 +39,9 @@ pub(super) async fn reauthenticate_by_menu(bench: Rc<Bench>) -> Fallible<Report>
 
 async fn reauthenticate(bench: Rc<Bench>, number: usize, way: Way) -> Fallible<Report> {
     let dwell = Duration::from_secs(IN_THE_BROWSER.get(number % IN_THE_BROWSER.len()).copied().unwrap_or(1));
-    // As slow as a real one: a login may land while a request is under way.
-    let answer = Answer::default().before(Duration::from_millis(1500));
+    // A login may land while a request is under way; and a rotation is told late, so that a busy terminal meets a dead access token.
+    let answer =
+        Answer { after: Duration::from_millis(1500), ..Answer::default() }.before(Duration::from_millis(700));
     let server = Server::start(Script { old_access_dies: true, answer, ..Script::default() })?;
     let person = bench.person(&server).await?;
     let grant = server.grant(Duration::from_secs(3600));
@@ -183,11 +184,19 @@ pub(super) async fn login_during_refresh(bench: Rc<Bench>) -> Fallible<Report> {
 async fn login_during(bench: Rc<Bench>, number: usize) -> Fallible<Report> {
     // A login waits 5 s for the refresh lock and goes on without it: it lands before the answer, or just after it.
     let endpoint = Duration::from_secs(if number % 2 == 0 { 12 } else { 8 });
-    let answer = Answer::default().before(endpoint);
-    let server = Server::start(Script { old_access_dies: true, next: [answer].into(), ..Script::default() })?;
+    let next = [Answer::default().before(endpoint)].into();
+    // A further one would show: the old access token dies long before the new one is known.
+    let answer = Answer { after: Duration::from_secs(4), ..Answer::default() };
+    let server = Server::start(Script { old_access_dies: true, next, answer, ..Script::default() })?;
     let person = bench.person(&server).await?;
-    let grant = server.grant(Duration::ZERO);
+    // A client does not refresh it by itself, the agent does at once.
+    let grant = server.grant(Duration::from_secs(400));
     person.store_with_own_port(&grant)?;
+    let mut busy = Session::start(&person)?;
+    let first = busy.connect().await?;
+    if !first.is_good(1) {
+        return Err(format!("the busy terminal does not connect: {first:?}").into());
+    }
     let refresher = bench.start(&person)?;
     let asked = || server.count(|entry| is_refresh(entry) && is_by_agent(entry)) > 0;
     let mut report = Report::default();
@@ -196,17 +205,26 @@ async fn login_during(bench: Rc<Bench>, number: usize) -> Fallible<Report> {
     }
     report.demand("the agent's request is under way", asked() || !refresher.is_somebody());
 
-    let (said, landed) = tokio::join!(person.login(), landing(&person, &server, &grant.refresh_token));
+    let under_way = || server.count(|entry| is_refresh(entry) && entry.outcome == Outcome::Pending) > 0;
+    let over = Cell::new(false);
+    let (calls, (said, landed, when)) = tokio::join!(keep_busy(&mut busy, &over), async {
+        let landing = async {
+            let landed = landing(&person, &server, &grant.refresh_token).await;
+            (landed, if under_way() { "before the answer" } else { "after the answer" })
+        };
+        let (said, (landed, when)) = tokio::join!(person.login(), landing);
+        until(endpoint, || !under_way()).await;
+        tokio::time::sleep(AFTERWARDS).await;
+        over.set(true);
+        (said, landed, when)
+    });
     if let Err(error) = said {
         report.demand(&format!("the login ends well: {error}"), false);
     }
-    let under_way = server.count(|entry| is_refresh(entry) && entry.outcome == Outcome::Pending);
-    report.figure("landed", if under_way > 0 { "before the answer" } else { "after the answer" });
-    until(endpoint, || server.count(|entry| is_refresh(entry) && entry.outcome == Outcome::Pending) == 0)
-        .await;
-    tokio::time::sleep(AFTERWARDS).await;
+    report.figure("calls", calls?);
+    report.figure("landed", when);
     judge(&mut report, &server, &person, landed.as_ref());
-    report.figure("by the agent", Traffic::of(&server).by_agent);
+    report.demand_eq("by the agent", Traffic::of(&server).by_agent, usize::from(refresher.is_somebody()));
     stop(refresher, &mut report).await;
     explain(report, &server, &person)
 }

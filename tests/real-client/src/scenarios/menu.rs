@@ -22,9 +22,10 @@ impl<'a> Menu<'a> {
         get_used_to_it(person)?;
         let menu = Self { person, socket: person.log("tmux") };
         let client = person.client(&[]);
-        let client = client.as_std().get_program().to_string_lossy().into_owned();
+        // What it says at its end stays on the screen.
+        let client = format!("'{}'; sleep 600", client.as_std().get_program().to_string_lossy());
         menu.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "50", &client]).await?;
-        menu.wait_for("? for shortcuts").await?;
+        menu.wait_for("❯").await?;
         Ok(menu)
     }
 
@@ -35,7 +36,7 @@ impl<'a> Menu<'a> {
         tokio::time::sleep(TURN * 3).await;
         self.press("Enter").await?;
         self.wait_for(SERVER).await?;
-        self.wait_for("connected").await?;
+        self.wait_for(&format!("✔ {SERVER}")).await?;
         self.press("Enter").await?;
         self.wait_for("Re-authenticate").await?;
         for _ in 0..6 {

@@ -24,7 +24,8 @@ pub(super) async fn auth_logout_during_refresh(bench: Rc<Bench>) -> Fallible<Rep
     person.store_with_own_port(&grant)?;
     let refresher = bench.start(&person)?;
     asked(&server, &person).await?;
-    let mut forced = refresher.spawn(&["refresh", "--force"])?.ok_or("no agent")?;
+    let force = || -> Fallible<_> { Ok(refresher.spawn(&["refresh", "--force"])?.ok_or("no agent")?) };
+    let mut forced = force()?;
     person.claude(&["auth", "logout"]).await?;
     let mut report = Report::default();
     report.demand("claude auth logout deletes the store", !person.credentials().exists());
@@ -35,6 +36,10 @@ pub(super) async fn auth_logout_during_refresh(bench: Rc<Bench>) -> Fallible<Rep
     let ended = until(SOON, || matches!(forced.try_wait(), Ok(Some(_)))).await;
     report.demand("refresh --force ends within 5 s of the answer", ended);
     report.figure("refresh --force ended after", seconds(answered));
+    let (began, mut late) = (Instant::now(), force()?);
+    let ended = until(SOON, || matches!(late.try_wait(), Ok(Some(_)))).await;
+    report.demand("one that is typed afterwards ends within 5 s", ended);
+    report.figure("one that was typed afterwards took", seconds(began));
     report.demand("the refresh lock is released", until(SOON, || locks(&person).is_empty()).await);
     report.demand("no store came back", !person.credentials().exists());
     let (ended, refresher) = (end(refresher, &mut report).await, bench.start(&person)?);
@@ -52,6 +57,8 @@ pub(super) async fn auth_logout_during_refresh(bench: Rc<Bench>) -> Fallible<Rep
     report.demand("the login stands", landed.is_some() && person.pair() == landed);
     let lives = landed.is_some_and(|pair| server.state_of(&pair.refresh_token) == TokenState::Current);
     report.demand("the login lives", lives);
+    let claims = self::said(&person);
+    report.demand("nor does anybody later", !CLAIMS.iter().any(|claim| claims.contains(claim)));
     stop(refresher, &mut report).await;
     Ok(with_words(report, &person))
 }
