@@ -61,7 +61,7 @@ fn moment(number: u32) -> Duration {
 
 fn kill(program: &Path, server: &Server, number: u32) -> Fallible<Found> {
     // Some servers rotate and then take their time, others the other way round.
-    let rotates_first = number % 2 == 0;
+    let rotates_first = number.is_multiple_of(2);
     let slow = if rotates_first {
         Answer { after: SLOW, ..Answer::default() }
     } else {

@@ -62,8 +62,10 @@ fn bring_back(person: &Person, known: &mut Map<String, Value>) {
             known.insert(key.clone(), entry.clone());
         } else if let (Some(before), true) = (known.get(key), entry.get("expiresAt") == Some(&json!(0))) {
             entry.clone_from(before);
-            // Due at once.
-            entry["expiresAt"] = json!(1);
+            if let Some(expires_at) = entry.get_mut("expiresAt") {
+                // Due at once.
+                *expires_at = json!(1);
+            }
             wiped = true;
         }
     }

@@ -155,7 +155,9 @@ impl Person {
     pub(crate) fn store_with_own_port(&self, grant: &Grant) -> Fallible<()> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut entry = grant.entry(SERVER);
-        entry["redirectUri"] = json!(format!("http://localhost:{port}/callback"));
+        if let Some(redirect_uri) = entry.get_mut("redirectUri") {
+            *redirect_uri = json!(format!("http://localhost:{port}/callback"));
+        }
         self.write(&json!({"mcpOAuth": {grant.key(SERVER): entry}, "unknown": {"kept": [1, 2.50, "ü"]}}))
     }
 

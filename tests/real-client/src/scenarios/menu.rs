@@ -2,7 +2,7 @@
 
 use crate::Fallible;
 use crate::person::{Person, SERVER, finish};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -97,12 +97,16 @@ impl<'a> Menu<'a> {
 /// What the client asks a person once and never again.
 fn get_used_to_it(person: &Person) -> Fallible<()> {
     let path = person.home().join(".claude.json");
-    let mut known: Value = serde_json::from_slice(&fs::read(&path)?)?;
-    known["hasCompletedOnboarding"] = json!(true);
-    known["theme"] = json!("dark");
-    known["customApiKeyResponses"] = json!({"approved": ["made-up"], "rejected": []});
+    let mut known: Map<String, Value> = serde_json::from_slice(&fs::read(&path)?)?;
     let project = person.project().canonicalize()?.to_string_lossy().into_owned();
-    known["projects"][project] =
+    let trusted =
         json!({"hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true, "allowedTools": []});
-    Ok(fs::write(path, known.to_string())?)
+    let answers = [
+        ("hasCompletedOnboarding", json!(true)),
+        ("theme", json!("dark")),
+        ("customApiKeyResponses", json!({"approved": ["made-up"], "rejected": []})),
+        ("projects", json!({project: trusted})),
+    ];
+    known.extend(answers.map(|(name, answer)| (name.to_owned(), answer)));
+    Ok(fs::write(path, Value::Object(known).to_string())?)
 }

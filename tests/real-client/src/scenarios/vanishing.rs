@@ -75,7 +75,7 @@ async fn end_after(bench: Rc<Bench>, number: usize) -> Fallible<Report> {
     let refresher = bench.start(&person)?;
     asked(&server, &person).await?;
     // The file, or the whole folder.
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         fs::remove_file(person.credentials())?;
     } else {
         fs::remove_dir_all(person.home().join(".claude"))?;
