@@ -44,6 +44,7 @@ case " $* " in
     done
     ;;
 esac
+command -v tmux >/dev/null || skip "tmux is not installed"
 command -v script >/dev/null || skip "script (util-linux) is not installed"
 
 # Namespaces for the network, and for the processes: whatever a scenario leaves behind dies with the run.

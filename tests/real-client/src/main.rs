@@ -62,6 +62,9 @@ struct Arguments {
     /// A client of the soak, several times; without any: the one of --client
     #[arg(long, value_name = "VERSION=PATH", value_parser = version_at)]
     soak_client: Vec<soak::Client>,
+    /// How often those that count losses are tried, each time with other persons
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    times: usize,
     /// How many scenarios run side by side
     #[arg(long, value_name = "N", default_value_t = 3)]
     at_once: usize,
@@ -111,7 +114,12 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
     if let Some(seconds) = arguments.soak {
         return run_soak(seconds, arguments, &machine, &refresher).await;
     }
-    let bench = Rc::new(Bench { machine, refresher, both_act: Duration::from_secs(arguments.both_act) });
+    let bench = Rc::new(Bench {
+        machine,
+        refresher,
+        both_act: Duration::from_secs(arguments.both_act),
+        times: arguments.times,
+    });
 
     let mut chosen = Vec::new();
     for name in &arguments.scenarios {

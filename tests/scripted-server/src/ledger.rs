@@ -288,6 +288,12 @@ impl Ledger {
         }
     }
 
+    /// Whether both refresh tokens descend from one consent.
+    pub(crate) fn is_same_grant(&self, one: &str, other: &str) -> bool {
+        let family = |token: &str| self.refresh_tokens.get(token).map(|&(number, _)| number);
+        family(one).is_some() && family(one) == family(other)
+    }
+
     /// Kills the grant that a refresh token belongs to, as its owner may do on a web page.
     pub(crate) fn kill(&mut self, refresh_token: &str) -> bool {
         let number = self.refresh_tokens.get(refresh_token).map(|&(number, _)| number);

@@ -124,6 +124,12 @@ impl Site {
         self.with(|state| state.ledger.state_of(refresh_token))
     }
 
+    /// Whether both refresh tokens were issued here and descend from one consent.
+    #[must_use]
+    pub fn is_same_grant(&self, one: &str, other: &str) -> bool {
+        self.with(|state| state.ledger.is_same_grant(one, other))
+    }
+
     /// Whether the MCP endpoint would take this access token now.
     #[must_use]
     pub fn accepts(&self, access_token: &str) -> bool {
