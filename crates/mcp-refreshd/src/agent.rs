@@ -18,8 +18,8 @@ use crate::words::length;
 use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
 use jiff::Timestamp;
 use refresh_engine::{
-    Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow, Setup,
-    StoreReport, inspect,
+    Grants, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow,
+    Setup, StoreReport, inspect,
 };
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -101,14 +101,19 @@ impl Agent {
         if damaged > 0 {
             tracing::warn!("{damaged} lines of the journal were cut by a crash and passed over");
         }
-        let mut kept = Vec::new();
+        let mut opened = Vec::new();
         for folder in storage_folders(config, paths) {
             let owed = |location: &str| {
                 unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some())
             };
-            let opened = stores::open(config, paths, &folder, &owed).await;
-            opened.tell();
-            let store = opened.store;
+            let store = stores::open(config, paths, &folder, &owed).await;
+            store.tell();
+            opened.push((folder, store.store));
+        }
+        // All in one go: no keeper may present a token before the others have said what their part of the journal knows of it.
+        let grants = Grants::default();
+        let mut kept = Vec::new();
+        for (folder, store) in opened {
             if let AnyStore::File(file) = &store
                 && let Err(error) = file.sweep()
             {
@@ -131,6 +136,7 @@ impl Agent {
                 journal: journal.clone(),
                 unfinished: ours,
                 needs_auth: NeedsAuthCache::new(OsFileSystem, folder.needs_auth_path()),
+                grants: grants.clone(),
                 mode,
             });
             kept.push(Kept { folder, keeper });

@@ -7,6 +7,7 @@ mod starts;
 use crate::closing::close_unsettled;
 use crate::commit::Committer;
 use crate::ended::Ended;
+use crate::grants::Grants;
 use crate::journal::{Journal, Unfinished};
 use crate::plan::Need;
 use crate::reading::Reader;
@@ -15,7 +16,7 @@ use crate::shared::Shared;
 use crate::{Outcome, Partners, Policy, Records};
 use allowance::Allowance;
 use claude_store::NeedsAuthCache;
-use rounds::{FIRST_REREAD, Inner};
+use rounds::{FIRST_REREAD, Inner, Replayed};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tokio::sync::{Notify, oneshot};
@@ -42,6 +43,8 @@ pub struct Setup<P: Partners> {
     pub unfinished: Vec<Unfinished>,
     /// The client's list of servers to skip.
     pub needs_auth: NeedsAuthCache<P::Files>,
+    /// What the keepers of one process share.
+    pub grants: Grants<P>,
     /// Whether to act without being asked.
     pub mode: Mode,
 }
@@ -81,6 +84,7 @@ impl<P: Partners> Keeper<P> {
             journal,
             unfinished,
             needs_auth,
+            grants,
             mode,
         } = setup;
         let shared = Rc::new(Shared {
@@ -93,6 +97,7 @@ impl<P: Partners> Keeper<P> {
             records,
             journal,
             needs_auth,
+            grants,
             committer: Committer::default(),
             reader: Reader::default(),
             tracked: RefCell::default(),
@@ -105,6 +110,9 @@ impl<P: Partners> Keeper<P> {
             ended: Notify::new(),
             trouble: RefCell::new(None),
         });
+        shared.grants.join(&shared);
+        // No keeper presents what another one's journal does not know the end of.
+        let unfinished = unfinished.into_iter().map(|open| Replayed::new(&shared, open)).collect();
         let inner = Rc::new(Inner {
             shared,
             mode,

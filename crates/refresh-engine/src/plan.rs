@@ -1,8 +1,9 @@
 //! What to do with one entry now: a pure function of the clocks, the entry, what is remembered of it, and the policy.
 
 use crate::policy::{
-    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE,
-    SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
+    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE,
+    SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK,
+    UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
 };
 use crate::record::Outcome;
 use crate::{Now, Policy, Record, Seen, Verdict};
@@ -274,7 +275,7 @@ fn plan_healthy(
         }
         (Some(left), _) if left <= SignedDuration::ZERO => return Plan::Refresh(Reason::Expired),
         (Some(left), life) => {
-            let seed = seen.refresh.map_or(0, |refresh| refresh.seed());
+            let seed = seen.refresh.map_or(0, |refresh| refresh.seed()) ^ policy.jitter_seed;
             let margin = with_jitter(policy.margin_of(name, life.unwrap_or_default()), seed);
             // The client's own window is what a new login is refreshed for at the latest.
             let rest = rest_of_a_new_login(now, record).min(until(left, SUSPECT_RECHECK));

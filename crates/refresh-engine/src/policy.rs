@@ -51,6 +51,9 @@ pub struct Policy {
     pub margin_ceiling: Duration,
     /// A refresh token unused for this long is refreshed in every case.
     pub keep_alive: Duration,
+    /// What makes the jitter of this machine and user another than that of others: two agents that keep copies of one grant must not be due
+    /// in the same second.
+    pub jitter_seed: u64,
     /// What differs for single servers, by `serverName`.
     pub servers: BTreeMap<String, ServerPolicy>,
 }
@@ -88,6 +91,7 @@ impl Default for Policy {
             margin_floor: MARGIN_FLOOR,
             margin_ceiling: MARGIN_CEILING,
             keep_alive: Duration::from_secs(7 * 24 * 60 * 60),
+            jitter_seed: 0,
             servers: BTreeMap::new(),
         }
     }

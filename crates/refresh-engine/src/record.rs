@@ -277,6 +277,26 @@ impl Record {
         self.spent.drain(..surplus);
     }
 
+    /// Takes over what is known of the present pair from the record of another entry, which got it for the same grant.
+    pub(crate) fn follow(&mut self, other: &Record) {
+        self.refresh = other.refresh;
+        self.access = other.access;
+        self.lifetime_s = other.lifetime_s;
+        self.lifetime_answered = other.lifetime_answered;
+        self.lifetime_of = other.lifetime_of;
+        self.since = other.since;
+        self.landed_at = None;
+        self.refresh_token_expires_at = other.refresh_token_expires_at;
+        self.last.clone_from(&other.last);
+        self.sent_at = other.sent_at;
+        self.failures = 0;
+        self.retry = None;
+        self.verdict = Verdict::Good;
+        self.heal_tried = None;
+        self.contested = None;
+        self.boot_expiry = other.boot_expiry;
+    }
+
     /// How old the present access token is by the boot-time clock, where we got it ourselves since the start.
     pub(crate) fn boot_age(&self, now: Now) -> Option<Duration> {
         let (_, ends) = self.boot_expiry.filter(|(access, _)| Some(*access) == self.access)?;

@@ -78,6 +78,7 @@ pub(crate) async fn replay<P: Partners>(
                 }
                 (Answer::Fresh(pair), None) => {
                     let intent = unfinished.intent;
+                    let presented = intent.presented;
                     let before = current.unwrap_or_else(|| remembered(&intent));
                     let obtainment = Obtainment {
                         id: Some(unfinished.id),
@@ -92,7 +93,10 @@ pub(crate) async fn replay<P: Partners>(
                     };
                     // A home that is not mounted yet must not cost the pair.
                     match save(shared, obtainment, &|| false).await {
-                        Ended::Fresh => "a new pair was received and is now in the store",
+                        Ended::Fresh => {
+                            shared.grants.hand_over(shared, &key, presented).await;
+                            "a new pair was received and is now in the store"
+                        }
                         Ended::Removed => "a new pair was received for an entry that was removed meanwhile",
                         _ => "a new pair was received, and another one in the store is kept",
                     }

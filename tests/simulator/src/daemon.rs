@@ -57,6 +57,7 @@ impl Daemon {
         let keeper = {
             let _guard = local.enter();
             Keeper::start(Setup::<Simulated> {
+                grants: refresh_engine::Grants::default(),
                 store,
                 endpoint: Rc::new(Wire { world: Rc::clone(world) }),
                 clock: MachineClock { world: Rc::clone(world) },

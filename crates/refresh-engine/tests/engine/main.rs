@@ -6,12 +6,14 @@
 pub(crate) const IN_KEYCHAIN: bool = false;
 
 mod answers;
+mod copies;
 mod crash;
 mod failures;
 mod faults;
 mod file;
 mod healing;
 mod invariants;
+mod logins;
 mod planning;
 mod records;
 mod storm;

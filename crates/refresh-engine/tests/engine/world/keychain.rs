@@ -57,6 +57,11 @@ impl VirtualKeychain {
             vec![Item { service, account, password: document.to_vec(), created: seconds, modified: seconds }];
     }
 
+    /// The item is deleted.
+    pub(crate) fn delete(&self) {
+        self.model.borrow_mut().items.clear();
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.model.borrow().items[0].password.clone()).unwrap()
     }
