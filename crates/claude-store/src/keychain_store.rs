@@ -1,26 +1,32 @@
 mod answer;
 mod error;
 mod line;
+mod overflow;
+mod split;
 pub(crate) mod standing;
 mod tool;
 
 pub use answer::ItemAttributes;
 pub use error::KeychainError;
+pub(crate) use split::Split;
 pub use tool::{OsSecurity, SecurityCall, SecurityOutput, SecurityTool, ToolError};
 
 use crate::{
-    Document, FileSystem, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
-    StorageLock, Store, Version, WriteError,
+    Document, FileSystem, Incomplete, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError,
+    Snapshot, StorageFolder, StorageLock, Store, Version, WriteError,
 };
 use line::Form;
 use oauth_secret::SecretBytes;
+use overflow::{Pointer, Slot};
 use sha2::{Digest, Sha256};
+use split::NotSplit;
 use standing::Standing;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// How long the tool may take where nobody waits for us. Usually it takes some 20 ms (reported); longer is a question on the screen.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -37,6 +43,9 @@ const _: () =
 const SECOND_WRITE_WITHIN: Duration = Duration::from_secs(2);
 const _: () =
     assert!(SECOND_WRITE_WITHIN.as_millis() + WRITE_LIMIT.as_millis() + READ_BACK_LIMIT.as_millis() < 7_500);
+
+/// How often both items of a document are read until they fit together.
+const READS_OF_BOTH: usize = 3;
 
 /// As many of the tool at a time, so that a storm of refreshes is no storm of processes.
 const AT_A_TIME: usize = 4;
@@ -72,7 +81,7 @@ pub struct KeychainStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecur
 /// A document on its way into a Keychain item.
 pub struct StagedItem {
     document: SecretBytes,
-    form: Form,
+    form: Result<Form, KeychainError>,
 }
 
 /// What a write left that went wrong.
@@ -105,6 +114,17 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         &self.item
     }
 
+    /// Whether this document can be written again with other tokens in it.
+    ///
+    /// # Errors
+    /// As [`will_fit`](Self::will_fit).
+    pub fn can_be_written(&self, read: &Snapshot) -> Result<(), KeychainError> {
+        match read.split().and_then(Split::extremes) {
+            Some((least, most)) => line::will_fit_split(&self.item, least, most),
+            None => self.will_fit(read.bytes().len()),
+        }
+    }
+
     /// Whether a document of `size` bytes can be written again with other tokens in it.
     ///
     /// # Errors
@@ -134,16 +154,28 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
     }
 
     fn find(&self, more: &[&str], limit: Duration) -> SecurityCall {
-        let names = ["find-generic-password", "-s", self.item.service(), "-a", self.item.account()];
+        Self::find_item(&self.item, more, limit)
+    }
+
+    fn find_item(item: &KeychainItem, more: &[&str], limit: Duration) -> SecurityCall {
+        let names = ["find-generic-password", "-s", item.service(), "-a", item.account()];
         SecurityCall::plain(&[&names, more].concat(), limit)
     }
 
-    /// The item's content, unless the Keychain is to be left alone for a while.
+    /// The main item's content, unless the Keychain is to be left alone for a while.
     async fn password(&self, limit: Duration) -> Result<Option<SecretBytes>, KeychainError> {
+        self.secret(&self.item, limit).await
+    }
+
+    async fn secret(
+        &self,
+        item: &KeychainItem,
+        limit: Duration,
+    ) -> Result<Option<SecretBytes>, KeychainError> {
         if let Some(error) = self.standing.borrow().refusal() {
             return Err(error);
         }
-        let found = self.ask(self.find(&["-w"], limit)).await;
+        let found = self.ask(Self::find_item(item, &["-w"], limit)).await;
         self.standing.borrow_mut().note_answer(found.as_ref().err());
         Ok(found?.map(|printed| answer::password(&printed)))
     }
@@ -188,7 +220,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
 
     /// Hands the document to the tool. What came of it only the item itself can say.
     async fn write(&self, staged: &StagedItem) -> Result<Option<i32>, KeychainError> {
-        let call = match staged.form {
+        let call = match staged.form.clone()? {
             Form::Line => SecurityCall {
                 input: line::line(&self.item, &staged.document)?,
                 ..SecurityCall::plain(&["-i"], WRITE_LIMIT)
@@ -223,11 +255,123 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
 
     /// Whether the item holds what was read, or what a damaged write left of it.
     fn is_as_read(&self, now: &[u8], read: &Snapshot) -> bool {
-        now == read.bytes()
-            || self.damaged.borrow().as_ref().is_some_and(|damaged| {
-                damaged.digest == digest(now) && damaged.before.as_slice() == read.bytes()
-            })
+        let main = main_of(read);
+        now == main
+            || self
+                .damaged
+                .borrow()
+                .as_ref()
+                .is_some_and(|damaged| damaged.digest == digest(now) && damaged.before.as_slice() == main)
     }
+}
+
+impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
+    /// The main item, or what it held before a write of ours went wrong.
+    async fn main(&self) -> Result<SecretBytes, ReadError> {
+        let bytes = {
+            let _one_of_few = self.at_a_time.acquire().await;
+            self.password(CALL_LIMIT).await?
+        };
+        let bytes = bytes.ok_or_else(|| self.absent())?;
+        let before = self
+            .damaged
+            .borrow()
+            .as_ref()
+            .and_then(|damaged| (damaged.digest == digest(&bytes)).then(|| damaged.before.clone()));
+        Ok(before.unwrap_or(bytes))
+    }
+
+    /// What the main item and the one that it names make together, or why that cannot be seen.
+    async fn whole(
+        &self,
+        main: &SecretBytes,
+        pointer: &str,
+    ) -> Result<Result<(SecretBytes, Split), Incomplete>, KeychainError> {
+        let Some(pointer) = Pointer::parse(pointer) else { return Ok(Err(Incomplete::Unknown)) };
+        let item = pointer.slot.beside(&self.item);
+        let sealed = {
+            let _one_of_few = self.at_a_time.acquire().await;
+            self.secret(&item, CALL_LIMIT).await?
+        };
+        let Some(sealed) = sealed else { return Ok(Err(Incomplete::Missing { item: item.to_string() })) };
+        let split = pointer.open(&sealed).map(|sections| Split { main: main.clone(), sections, pointer });
+        let both = split.and_then(|split| Some((split.merged()?, split)));
+        Ok(both.ok_or_else(|| Incomplete::Closed { item: item.to_string() }))
+    }
+
+    /// Writes the overflow item where the new document wants another one, and gives what the main item is to hold. The overflow item
+    /// goes to the slot that nobody reads yet, and is read back before the main one names it.
+    async fn overflow_first(
+        &self,
+        guard: &StorageLock<F>,
+        read: &Snapshot,
+        split: &Split,
+        staged: StagedItem,
+        began: Instant,
+    ) -> Result<StagedItem, WriteError> {
+        let fits = |size| line::fits_split(&self.item, size).unwrap_or(false);
+        let written = split.divide(read.bytes(), &staged.document, fits);
+        let written = written.map_err(|error| self.not_divided(&error))?;
+        if let Some((pointer, sealed)) = written.overflow {
+            guard.still_ours()?;
+            self.write_overflow(pointer.slot, &sealed, began).await?;
+        }
+        let form = line::form(&self.item, written.main.len(), LargeItems::Refuse);
+        Ok(StagedItem { document: written.main, form })
+    }
+
+    fn not_divided(&self, error: &NotSplit) -> KeychainError {
+        let why = match error {
+            NotSplit::Odd => "its two items and the new tokens do not fit together",
+            NotSplit::NotSealed => "the system gives no random numbers to seal a part of it with",
+        };
+        KeychainError::Tool { item: self.location.clone(), why: why.to_owned() }
+    }
+
+    async fn write_overflow(
+        &self,
+        slot: Slot,
+        sealed: &SecretBytes,
+        began: Instant,
+    ) -> Result<(), KeychainError> {
+        let item = slot.beside(&self.item);
+        let left = || {
+            let left = SECOND_WRITE_WITHIN.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Err(KeychainError::NoAnswer { item: item.to_string(), limit: SECOND_WRITE_WITHIN });
+            }
+            Ok(left)
+        };
+        // Where the main item is, should there be several Keychains.
+        let mut printed = self.ask(Self::find_item(&item, &[], left()?)).await?;
+        if printed.is_none() {
+            printed = self.ask(self.find(&[], left()?)).await?;
+        }
+        let printed = printed.map(|printed| String::from_utf8_lossy(&printed).into_owned());
+        let keychain = printed.as_deref().and_then(answer::keychain);
+        let text = String::from_utf8_lossy(sealed);
+        let call = SecurityCall {
+            arguments: Zeroizing::new(line::arguments_sealed(&item, &text, keychain)),
+            input: SecretBytes::default(),
+            limit: left()?,
+        };
+        let limit = call.limit;
+        let output = self.tool.run(call).await.map_err(|error| self.no_answer(&error, limit))?;
+        if self.secret(&item, left()?).await?.as_ref() == Some(sealed) {
+            left()?;
+            return Ok(());
+        }
+        Err(match output.code {
+            None | Some(0) => KeychainError::NotWritten { item: item.to_string(), code: None },
+            code @ Some(36 | 37 | 50 | 51 | 128) => self.refusal(code),
+            code => KeychainError::NotWritten { item: item.to_string(), code },
+        })
+    }
+}
+
+/// What stands in the main item of a document that was read.
+fn main_of(read: &Snapshot) -> &[u8] {
+    read.split().map_or(read.bytes(), |split| &split.main)
 }
 
 /// How a write ended.
@@ -268,32 +412,41 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
     }
 
     async fn read(&self) -> Result<Snapshot, ReadError> {
-        // The version first: what is written meanwhile is then read once more.
-        let version = self.version().await?;
-        let bytes = {
-            let _one_of_few = self.at_a_time.acquire().await;
-            self.password(CALL_LIMIT).await?
-        };
-        let bytes = bytes.ok_or_else(|| self.absent())?;
-        let before = self
-            .damaged
-            .borrow()
-            .as_ref()
-            .and_then(|damaged| (damaged.digest == digest(&bytes)).then(|| damaged.before.clone()));
-        Ok(Snapshot::new(before.unwrap_or(bytes), version))
+        let mut tries = READS_OF_BOTH;
+        loop {
+            // The version first: what is written meanwhile is then read once more.
+            let version = self.version().await?;
+            let main = self.main().await?;
+            let pointer = std::str::from_utf8(&main).ok().and_then(split::member);
+            let Some(pointer) = pointer else { return Ok(Snapshot::new(main, version)) };
+            match self.whole(&main, &pointer).await? {
+                Ok((merged, split)) => return Ok(Snapshot::of_two(merged, version, split)),
+                // Somebody wrote both items between the two reads: what is read next fits together.
+                Err(_) if tries > 1 && self.main().await? != main => tries -= 1,
+                Err(why) => {
+                    // Never taken for settled: the other item may come back without a change of this one.
+                    let version = match version {
+                        Version::Item(item) => Version::Item(ItemVersion { doubt: u64::MAX, ..item }),
+                        other => other,
+                    };
+                    return Ok(Snapshot::new(main, version).with_incomplete(why));
+                }
+            }
+        }
     }
 
     /// Reads the item: what can be read can be written, if its size allows it. The estimate of the caller, made for a disk, is not
     /// used: room for tokens of twice the length would close the better form of writing to every document.
     async fn reserve(&self, _size: usize) -> Result<(), WriteError> {
         let snapshot = self.read().await?;
-        Ok(self.will_fit(snapshot.bytes().len())?)
+        Ok(self.can_be_written(&snapshot)?)
     }
 
     fn release_reservation(&self) {}
 
     async fn stage(&self, document: &[u8]) -> Result<StagedItem, WriteError> {
-        let form = line::form(&self.item, document.len(), self.large)?;
+        // What its form is, if it goes into two items, is seen when they are written.
+        let form = line::form(&self.item, document.len(), self.large);
         Ok(StagedItem { document: SecretBytes::from(document), form })
     }
 
@@ -307,6 +460,10 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
         guard.still_ours()?;
         let now = self.password(COMPARE_LIMIT).await.map_err(ReadError::from)?;
         let Some(now) = now.filter(|now| self.is_as_read(now, read)) else { return Ok(Published::Changed) };
+        let staged = match read.split() {
+            None => staged,
+            Some(split) => self.overflow_first(guard, read, split, staged, began).await?,
+        };
         guard.still_ours()?;
         let mut written = self.write_and_compare(&now, &staged).await?;
         if matches!(written, Written::Damaged(_)) && began.elapsed() < SECOND_WRITE_WITHIN {
@@ -320,7 +477,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
             }
             Written::ByOthers => Ok(Published::Changed),
             Written::Damaged(left) => {
-                let before = SecretBytes::from(read.bytes());
+                let before = SecretBytes::from(main_of(read));
                 self.damaged.replace(Some(Damaged { digest: digest(&left), before }));
                 Err(KeychainError::Damaged { item: self.location.clone() }.into())
             }

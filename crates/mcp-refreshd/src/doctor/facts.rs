@@ -15,7 +15,7 @@ use crate::service;
 use crate::socket;
 use crate::stores;
 use claude_store::{
-    AnyStore, ErrorKind, FileSystem, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
+    AnyStore, ErrorKind, FileSystem, Incomplete, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
     ServerConfigs, Stamp, StorageFolder, Store,
 };
 use jiff::Timestamp;
@@ -92,6 +92,8 @@ pub(super) struct StoreFacts {
     pub(super) refused: Vec<String>,
     /// Keys of entries that are not understood, and why.
     pub(super) odd: Vec<(String, String)>,
+    /// Why a part of the document cannot be seen.
+    pub(super) incomplete: Option<Incomplete>,
     /// Servers that new sessions skip, and since when.
     pub(super) flagged: Vec<(String, Timestamp)>,
     pub(super) flags_trouble: Option<String>,
@@ -233,6 +235,7 @@ impl StoreFacts {
             entries: Vec::new(),
             refused: Vec::new(),
             odd: Vec::new(),
+            incomplete: None,
             flagged: Vec::new(),
             flags_trouble: None,
             locks: Locks::new(OsFileSystem, folder.path()).survey().unwrap_or_default(),
@@ -279,6 +282,7 @@ impl StoreFacts {
         let with_report =
             |entry: &claude_store::Entry| (Seen::new(entry.clone()), reports.remove(entry.key.as_str()));
         self.entries = document.entries().map(with_report).collect();
+        self.incomplete = document.incomplete().cloned();
         self.odd = document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.clone())).collect();
     }
 }

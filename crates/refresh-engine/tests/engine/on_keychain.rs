@@ -10,6 +10,7 @@ mod failures;
 mod healing;
 mod invariants;
 mod item;
+mod overflow;
 mod planning;
 mod storm;
 mod world;
