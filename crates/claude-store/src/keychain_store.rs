@@ -1,4 +1,5 @@
 mod answer;
+mod both;
 mod error;
 mod line;
 mod overflow;
@@ -12,21 +13,18 @@ pub(crate) use split::Split;
 pub use tool::{OsSecurity, SecurityCall, SecurityOutput, SecurityTool, ToolError};
 
 use crate::{
-    Document, FileSystem, Incomplete, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError,
-    Snapshot, StorageFolder, StorageLock, Store, Version, WriteError,
+    Document, FileSystem, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot,
+    StorageFolder, StorageLock, Store, Version, WriteError,
 };
 use line::Form;
 use oauth_secret::SecretBytes;
-use overflow::{Pointer, Slot};
 use sha2::{Digest, Sha256};
-use split::NotSplit;
 use standing::Standing;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 /// How long the tool may take where nobody waits for us. Usually it takes some 20 ms (reported); longer is a question on the screen.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -262,110 +260,6 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
                 .borrow()
                 .as_ref()
                 .is_some_and(|damaged| damaged.digest == digest(now) && damaged.before.as_slice() == main)
-    }
-}
-
-impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
-    /// The main item, or what it held before a write of ours went wrong.
-    async fn main(&self) -> Result<SecretBytes, ReadError> {
-        let bytes = {
-            let _one_of_few = self.at_a_time.acquire().await;
-            self.password(CALL_LIMIT).await?
-        };
-        let bytes = bytes.ok_or_else(|| self.absent())?;
-        let before = self
-            .damaged
-            .borrow()
-            .as_ref()
-            .and_then(|damaged| (damaged.digest == digest(&bytes)).then(|| damaged.before.clone()));
-        Ok(before.unwrap_or(bytes))
-    }
-
-    /// What the main item and the one that it names make together, or why that cannot be seen.
-    async fn whole(
-        &self,
-        main: &SecretBytes,
-        pointer: &str,
-    ) -> Result<Result<(SecretBytes, Split), Incomplete>, KeychainError> {
-        let Some(pointer) = Pointer::parse(pointer) else { return Ok(Err(Incomplete::Unknown)) };
-        let item = pointer.slot.beside(&self.item);
-        let sealed = {
-            let _one_of_few = self.at_a_time.acquire().await;
-            self.secret(&item, CALL_LIMIT).await?
-        };
-        let Some(sealed) = sealed else { return Ok(Err(Incomplete::Missing { item: item.to_string() })) };
-        let split = pointer.open(&sealed).map(|sections| Split { main: main.clone(), sections, pointer });
-        let both = split.and_then(|split| Some((split.merged()?, split)));
-        Ok(both.ok_or_else(|| Incomplete::Closed { item: item.to_string() }))
-    }
-
-    /// Writes the overflow item where the new document wants another one, and gives what the main item is to hold. The overflow item
-    /// goes to the slot that nobody reads yet, and is read back before the main one names it.
-    async fn overflow_first(
-        &self,
-        guard: &StorageLock<F>,
-        read: &Snapshot,
-        split: &Split,
-        staged: StagedItem,
-        began: Instant,
-    ) -> Result<StagedItem, WriteError> {
-        let fits = |size| line::fits_split(&self.item, size).unwrap_or(false);
-        let written = split.divide(read.bytes(), &staged.document, fits);
-        let written = written.map_err(|error| self.not_divided(&error))?;
-        if let Some((pointer, sealed)) = written.overflow {
-            guard.still_ours()?;
-            self.write_overflow(pointer.slot, &sealed, began).await?;
-        }
-        let form = line::form(&self.item, written.main.len(), LargeItems::Refuse);
-        Ok(StagedItem { document: written.main, form })
-    }
-
-    fn not_divided(&self, error: &NotSplit) -> KeychainError {
-        let why = match error {
-            NotSplit::Odd => "its two items and the new tokens do not fit together",
-            NotSplit::NotSealed => "the system gives no random numbers to seal a part of it with",
-        };
-        KeychainError::Tool { item: self.location.clone(), why: why.to_owned() }
-    }
-
-    async fn write_overflow(
-        &self,
-        slot: Slot,
-        sealed: &SecretBytes,
-        began: Instant,
-    ) -> Result<(), KeychainError> {
-        let item = slot.beside(&self.item);
-        let left = || {
-            let left = SECOND_WRITE_WITHIN.saturating_sub(began.elapsed());
-            if left.is_zero() {
-                return Err(KeychainError::NoAnswer { item: item.to_string(), limit: SECOND_WRITE_WITHIN });
-            }
-            Ok(left)
-        };
-        // Where the main item is, should there be several Keychains.
-        let mut printed = self.ask(Self::find_item(&item, &[], left()?)).await?;
-        if printed.is_none() {
-            printed = self.ask(self.find(&[], left()?)).await?;
-        }
-        let printed = printed.map(|printed| String::from_utf8_lossy(&printed).into_owned());
-        let keychain = printed.as_deref().and_then(answer::keychain);
-        let text = String::from_utf8_lossy(sealed);
-        let call = SecurityCall {
-            arguments: Zeroizing::new(line::arguments_sealed(&item, &text, keychain)),
-            input: SecretBytes::default(),
-            limit: left()?,
-        };
-        let limit = call.limit;
-        let output = self.tool.run(call).await.map_err(|error| self.no_answer(&error, limit))?;
-        if self.secret(&item, left()?).await?.as_ref() == Some(sealed) {
-            left()?;
-            return Ok(());
-        }
-        Err(match output.code {
-            None | Some(0) => KeychainError::NotWritten { item: item.to_string(), code: None },
-            code @ Some(36 | 37 | 50 | 51 | 128) => self.refusal(code),
-            code => KeychainError::NotWritten { item: item.to_string(), code },
-        })
     }
 }
 
