@@ -54,11 +54,15 @@ impl ServerConfigs {
     /// Reads the configurations as they are now; those that cannot be read count as empty.
     #[must_use]
     pub fn read<F: FileSystem>(files: &F, folder: &StorageFolder) -> Self {
+        Self::known(files, folder).unwrap_or_default()
+    }
+
+    /// The same; `None` where the user's configuration is not there or cannot be read, so that a server which is not found
+    /// may be configured all the same.
+    #[must_use]
+    pub fn known<F: FileSystem>(files: &F, folder: &StorageFolder) -> Option<Self> {
         let mut configs = Self::default();
-        let Some(user) = read_json::<UserConfig, F>(files, folder.user_config_path(), USER_CONFIG_LIMIT)
-        else {
-            return configs;
-        };
+        let user = read_json::<UserConfig, F>(files, folder.user_config_path(), USER_CONFIG_LIMIT)?;
         configs.add(user.servers.as_deref());
         let projects: BTreeMap<String, Box<RawValue>> = parse(user.projects.as_deref()).unwrap_or_default();
         for (path, project) in projects.into_iter().take(PROJECTS) {
@@ -68,7 +72,7 @@ impl ServerConfigs {
                 configs.add(shared.servers.as_deref());
             }
         }
-        configs
+        Some(configs)
     }
 
     fn add(&mut self, servers: Option<&RawValue>) {

@@ -131,6 +131,25 @@ fn a_living_session_that_is_busy_is_active_now_however_quiet_its_logs_are() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_busy_session_of_each_folders_own_client_counts_without_any_log_of_an_mcp_connection() {
+    // `CLAUDE_CODE_SKIP_MCP_DEBUG_LOG_FILES` removes them.
+    let disk = VirtualDisk::new();
+    disk.put("/home/u/work/sessions/4761.json", session("busy"));
+    disk.date("/home/u/work/sessions/4761.json", disk.now() - Duration::from_secs(3600));
+    disk.put(STAT, stat("S", 90499));
+    let home = Path::new("/home/u");
+    let active = |folder: &StorageFolder| SessionActivity::new(disk.clone(), folder).last_active().unwrap();
+    let work = StorageFolder::listed("/home/u/work", &|_| None, home);
+    assert!(active(&work).is_some_and(|moment| disk.now().duration_since(moment).unwrap().as_secs() < 60));
+    assert_eq!(active(&StorageFolder::listed("/home/u/.claude", &|_| None, home)), None);
+    // One that waits for a person makes no request meanwhile.
+    disk.put("/home/u/work/sessions/4761.json", session("waiting"));
+    disk.date("/home/u/work/sessions/4761.json", disk.now() - Duration::from_secs(3600));
+    assert!(active(&work).is_some_and(|moment| disk.now().duration_since(moment).unwrap().as_secs() >= 3600));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn on_a_real_machine_this_very_process_is_found_alive() {
     let home = tempfile::tempdir().unwrap();
     let folder = StorageFolder::from_env(&|_| None, home.path());

@@ -1,6 +1,7 @@
 //! What a person is told when only they can help.
 
 use crate::words::quoted;
+use claude_store::KEYCHAIN_OVERFLOW;
 use refresh_engine::Need;
 
 /// What to type.
@@ -55,8 +56,13 @@ pub(crate) fn refresh_by_force(name: &str) -> String {
     }
 }
 
-/// What to do about an entry that is not understood.
+/// What to do about an entry that is not understood, or about a part of the document that cannot be seen.
 pub(crate) fn how_to_mend(name: &str) -> String {
+    if name == KEYCHAIN_OVERFLOW {
+        return "the logins in it are neither refreshed nor forgotten; where Claude Code asks for one of them, too, log in \
+                again with `claude mcp login`"
+            .to_owned();
+    }
     format!("mend it, or type: claude mcp login {}", argument(name))
 }
 

@@ -67,9 +67,10 @@ pub(crate) struct Kept {
 /// The storage folders that the configuration names, else the one that Claude Code itself uses. A document that is
 /// reached twice, be it by a link, has one keeper: two would race for the same tokens.
 pub(crate) fn storage_folders(config: &Config, paths: &Paths) -> Vec<StorageFolder> {
+    let env = |name: &str| std::env::var_os(name);
     let mut folders = match &config.stores {
-        Some(stores) => stores.iter().map(|store| StorageFolder::at(store, &paths.home)).collect(),
-        None => vec![StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home)],
+        Some(stores) => stores.iter().map(|store| StorageFolder::listed(store, &env, &paths.home)).collect(),
+        None => vec![StorageFolder::from_env(&env, &paths.home)],
     };
     let mut known = BTreeSet::new();
     folders.retain(|folder| {

@@ -10,7 +10,7 @@ use crate::report::Status;
 use crate::stores;
 use crate::words::{length, visible};
 use crate::{network, output, status};
-use claude_store::{AnyStore, ErrorKind, Store};
+use claude_store::{AnyStore, ErrorKind, KEYCHAIN_OVERFLOW, Store};
 use jiff::Timestamp;
 use refresh_engine::{Need, Seen, State};
 use std::time::Duration;
@@ -120,7 +120,10 @@ async fn read(store: &AnyStore) -> Result<(Vec<Seen>, Vec<String>), Unread> {
         let name = problem.key.server_name();
         format!("{name}: not understood: {}; {}", problem.why, how_to_mend(name))
     });
-    Ok((document.entries().cloned().map(Seen::new).collect(), odd.collect()))
+    let hidden = document.incomplete();
+    let hidden = hidden.map(|why| format!("{}: {why}; {}", store.location(), how_to_mend(KEYCHAIN_OVERFLOW)));
+    let odd = hidden.into_iter().chain(odd).collect();
+    Ok((document.entries().cloned().map(Seen::new).collect(), odd))
 }
 
 /// What to type where no refresh helps any more, as far as the agent's records know.

@@ -4,7 +4,7 @@ use crate::closing::close_superseded;
 use crate::memory::{Disappearance, Heal, Vanished, disappearance};
 use crate::shared::{Shared, Tracked};
 use crate::{Event, Partners, Seen};
-use claude_store::{Document, Entry, EntryKey, ReadError, Snapshot, StubKind};
+use claude_store::{Document, Entry, EntryKey, Incomplete, KEYCHAIN_OVERFLOW, ReadError, Snapshot, StubKind};
 use oauth_secret::TokenDigest;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -70,7 +70,10 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
             take_note(shared, seen);
         }
     }
-    note_missing(shared, &present);
+    match document.incomplete() {
+        None => note_missing(shared, &present),
+        Some(why) => findings.odd.extend(hidden(shared, &present, why)),
+    }
     shared.looked.set(true);
     findings
 }
@@ -146,6 +149,21 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
         }
         tracked.current = Some(seen);
     });
+}
+
+/// Entries that a document which is not whole does not show are not gone: nothing is forgotten, and nothing is done about them.
+fn hidden<P: Partners>(
+    shared: &Shared<P>,
+    present: &BTreeSet<EntryKey>,
+    why: &Incomplete,
+) -> Vec<(String, String)> {
+    let mut hidden = vec![(KEYCHAIN_OVERFLOW.to_owned(), why.to_string())];
+    for (key, tracked) in shared.tracked.borrow_mut().iter_mut() {
+        if !present.contains(key) && (tracked.current.take().is_some() || tracked.last_live.is_some()) {
+            hidden.push((key.to_string(), why.to_string()));
+        }
+    }
+    hidden
 }
 
 fn tell_held<P: Partners>(shared: &Shared<P>, seen: &Seen) {

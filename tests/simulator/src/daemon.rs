@@ -47,7 +47,7 @@ impl Daemon {
         let disk = world.disk.borrow().process();
         disk.record_calls(false);
         world.watch.follow(&disk);
-        let folder = StorageFolder::at(FOLDER, Path::new("/"));
+        let folder = StorageFolder::listed(FOLDER, &|_| None, Path::new("/"));
         let store = FileStore::new(disk.clone(), &folder);
         let _ = store.sweep();
         let state = Path::new(STATE);

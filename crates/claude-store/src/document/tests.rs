@@ -181,3 +181,19 @@ fn nesting_a_hundred_and_a_hundred_thousand_deep_is_skipped_over() {
         assert!(document.entry(&"lab|00".into()).is_some());
     }
 }
+
+#[test]
+fn a_document_that_goes_on_elsewhere_says_so_and_a_stub_in_it_proves_nothing() {
+    let text = r#"{"mcpOAuth":{"lab|00":{"accessToken":"at_lab","refreshToken":"rt_lab"},"stub|00":{"accessToken":""}},"keychainOverflow":{"slot":"a","key":"AAAA"}}"#;
+    let document = Document::parse(text.as_bytes()).unwrap();
+    assert_eq!(document.incomplete(), Some(&Incomplete::OutOfReach));
+    assert_eq!(document.entries().count(), 1);
+    let problems: Vec<_> = document.problems().iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(problems, ["stub|00"]);
+    for whole in
+        [text.replace(r#"{"slot":"a","key":"AAAA"}"#, "null"), text.replace("keychainOverflow", "later")]
+    {
+        let document = Document::parse(whole.as_bytes()).unwrap();
+        assert_eq!((document.incomplete(), document.entries().count()), (None, 2), "{whole}");
+    }
+}

@@ -10,6 +10,8 @@ use url::Url;
 /// Variables that hold a path, and those that name proxies.
 const PATHS: [&str; 4] =
     ["CLAUDE_CONFIG_DIR", "CLAUDE_SECURESTORAGE_CONFIG_DIR", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
+/// The one that says something where it is set and empty: that the store is in `~/.claude`, whatever `CLAUDE_CONFIG_DIR` says.
+const MAY_BE_EMPTY: &str = "CLAUDE_SECURESTORAGE_CONFIG_DIR";
 const PROXIES: [&str; 8] = [
     "ALL_PROXY",
     "HTTPS_PROXY",
@@ -47,14 +49,16 @@ impl Environment {
         Self(all)
     }
 
-    /// What an environment has of them. An empty variable counts as none.
+    /// What an environment has of them. An empty variable counts as none, where emptiness says nothing.
     ///
     /// # Errors
     /// One that no service can be given: names it, and says why.
     pub(crate) fn of(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, String> {
         let mut all = BTreeMap::new();
         for name in names() {
-            let Some(value) = env(name).filter(|value| !value.is_empty()) else { continue };
+            let Some(value) = env(name).filter(|value| !value.is_empty() || name == MAY_BE_EMPTY) else {
+                continue;
+            };
             let value = value.into_string().map_err(|_| format!("${name} is not UTF-8 text"))?;
             judge(name, &value).map_err(|why| format!("${name} {why}"))?;
             all.insert(name, value);
@@ -120,6 +124,9 @@ fn proxy(name: &str, value: &str) -> Option<Url> {
 }
 
 fn judge(name: &str, value: &str) -> Result<(), &'static str> {
+    if name == MAY_BE_EMPTY && value.is_empty() {
+        return Ok(());
+    }
     if value.is_empty() || value.chars().any(char::is_control) {
         return Err("must be a text of one line, and not empty");
     }
@@ -144,6 +151,12 @@ mod tests {
         let taken =
             of(&[("PATH", "/bin"), ("HTTPS_PROXY", "http://p:3128"), ("NO_PROXY", ""), ("LD_PRELOAD", "/x")]);
         assert_eq!(taken.unwrap().iter().collect::<Vec<_>>(), [("HTTPS_PROXY", "http://p:3128")]);
+    }
+
+    #[test]
+    fn an_empty_secure_storage_folder_says_something_and_is_taken_along() {
+        let taken = of(&[("CLAUDE_SECURESTORAGE_CONFIG_DIR", ""), ("CLAUDE_CONFIG_DIR", "")]).unwrap();
+        assert_eq!(taken.iter().collect::<Vec<_>>(), [("CLAUDE_SECURESTORAGE_CONFIG_DIR", "")]);
     }
 
     #[test]

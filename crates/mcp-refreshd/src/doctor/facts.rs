@@ -15,7 +15,7 @@ use crate::service;
 use crate::socket;
 use crate::stores;
 use claude_store::{
-    AnyStore, ErrorKind, FileSystem, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
+    AnyStore, ErrorKind, FileSystem, Incomplete, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
     ServerConfigs, Stamp, StorageFolder, Store,
 };
 use jiff::Timestamp;
@@ -92,6 +92,8 @@ pub(super) struct StoreFacts {
     pub(super) refused: Vec<String>,
     /// Keys of entries that are not understood, and why.
     pub(super) odd: Vec<(String, String)>,
+    /// Why a part of the document cannot be seen.
+    pub(super) incomplete: Option<Incomplete>,
     /// Servers that new sessions skip, and since when.
     pub(super) flagged: Vec<(String, Timestamp)>,
     pub(super) flags_trouble: Option<String>,
@@ -99,7 +101,7 @@ pub(super) struct StoreFacts {
     pub(super) temporaries: Vec<Temporary>,
     /// `None` where no Keychain is looked at.
     pub(super) keychain: Option<KeychainFacts>,
-    /// `None` where Claude Code has no configuration file here.
+    /// `None` where Claude Code has no configuration file here, or none that can be read.
     pub(super) configs: Option<ServerConfigs>,
 }
 
@@ -195,8 +197,10 @@ fn folders(config: &Config, paths: &Paths, agent: &Agent) -> Vec<StorageFolder> 
             folder.credentials_path() == path
                 || stores::location_of_item(config, paths, folder).as_deref() == Some(location)
         });
-        let unknown =
-            || path.parent().filter(|_| path.is_absolute()).map(|at| StorageFolder::at(at, &paths.home));
+        let unknown = || {
+            let at = path.parent().filter(|_| path.is_absolute())?;
+            Some(StorageFolder::listed(at, &|name| std::env::var_os(name), &paths.home))
+        };
         same.cloned().or_else(unknown)
     };
     status.stores.iter().filter_map(|store| folder(&store.location)).collect()
@@ -231,12 +235,13 @@ impl StoreFacts {
             entries: Vec::new(),
             refused: Vec::new(),
             odd: Vec::new(),
+            incomplete: None,
             flagged: Vec::new(),
             flags_trouble: None,
             locks: Locks::new(OsFileSystem, folder.path()).survey().unwrap_or_default(),
             temporaries: temporaries(&folder),
             keychain,
-            configs: folder.user_config_path().is_file().then(|| ServerConfigs::read(&OsFileSystem, &folder)),
+            configs: ServerConfigs::known(&OsFileSystem, &folder),
             folder,
         };
         if let Ok(target) = OsFileSystem.resolve(&path) {
@@ -277,18 +282,21 @@ impl StoreFacts {
         let with_report =
             |entry: &claude_store::Entry| (Seen::new(entry.clone()), reports.remove(entry.key.as_str()));
         self.entries = document.entries().map(with_report).collect();
+        self.incomplete = document.incomplete().cloned();
         self.odd = document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.clone())).collect();
     }
 }
 
 fn temporaries(folder: &StorageFolder) -> Vec<Temporary> {
-    let listed = std::fs::read_dir(folder.path());
-    let found = listed.into_iter().flatten().filter_map(Result::ok).filter_map(|entry| {
+    let in_folder = |folder: &Path, prefix: &'static str| {
+        let listed = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        listed.map(move |entry| (entry, prefix))
+    };
+    let listed = in_folder(folder.path(), ".credentials.json.tmp.")
+        .chain(in_folder(folder.config_folder(), ".mcp-needs-auth-cache.json.tmp."));
+    let found = listed.filter_map(|(entry, prefix)| {
         let name = entry.file_name();
-        let name = name.to_str()?;
-        let rest = [".credentials.json.tmp.", ".mcp-needs-auth-cache.json.tmp."]
-            .iter()
-            .find_map(|prefix| name.strip_prefix(prefix))?;
+        let rest = name.to_str()?.strip_prefix(prefix)?;
         let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
         // One dated ahead is as young as can be.
         let age = metadata.modified().ok()?.elapsed().unwrap_or_default();

@@ -11,6 +11,7 @@ mod healing;
 mod invariants;
 mod item;
 mod logins;
+mod overflow;
 mod planning;
 mod storm;
 mod world;
