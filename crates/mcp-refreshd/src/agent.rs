@@ -54,7 +54,6 @@ pub(crate) enum StartError {
 /// All keepers.
 pub(crate) struct Agent {
     kept: Vec<Kept>,
-    network: Rc<Network>,
     observer: Rc<Observers>,
 }
 
@@ -62,6 +61,8 @@ pub(crate) struct Agent {
 pub(crate) struct Kept {
     pub(crate) folder: StorageFolder,
     pub(crate) keeper: Keeper<Machine>,
+    /// The way to the servers, as the client of this folder has it.
+    pub(crate) network: Rc<Network>,
 }
 
 /// The storage folders that the configuration names, else the one that Claude Code itself uses. A document that is
@@ -87,7 +88,6 @@ impl Agent {
     /// # Errors
     /// Journal, records or network settings cannot be used.
     pub(crate) async fn start(config: &Config, paths: &Paths, mode: Mode) -> Result<Self, StartError> {
-        let network = Rc::new(Network::new(&config.network)?);
         let observer = Rc::new(Observers {
             log: LogObserver::default(),
             history: History::open(&paths.state),
@@ -106,6 +106,7 @@ impl Agent {
             let owed = |location: &str| {
                 unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some())
             };
+            let network = Rc::new(Network::new(&config.network, &folder)?);
             let opened = stores::open(config, paths, &folder, &owed).await;
             opened.tell();
             let store = opened.store;
@@ -133,7 +134,7 @@ impl Agent {
                 needs_auth: NeedsAuthCache::new(OsFileSystem, folder.needs_auth_path()),
                 mode,
             });
-            kept.push(Kept { folder, keeper });
+            kept.push(Kept { folder, keeper, network });
         }
         for open in unfinished {
             let store = &open.intent.store;
@@ -141,15 +142,11 @@ impl Agent {
                 "the journal holds a refresh for {store}, which is no store of the configuration; it is kept"
             );
         }
-        Ok(Self { kept, network, observer })
+        Ok(Self { kept, observer })
     }
 
     pub(crate) fn kept(&self) -> &[Kept] {
         &self.kept
-    }
-
-    pub(crate) fn network(&self) -> &Network {
-        &self.network
     }
 
     pub(crate) fn observer(&self) -> &Observers {

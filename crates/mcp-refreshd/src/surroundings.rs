@@ -84,14 +84,14 @@ impl Surroundings {
         self.variables.get(name).map(|(value, _)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// The names of those that are set, by settings or by the environment.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.variables.iter().filter(|(_, (value, _))| !value.is_empty()).map(|(name, _)| *name)
+    /// Whether a variable for a proxy is set, be it to nothing.
+    pub(crate) fn names_proxies(&self) -> bool {
+        self.variables.keys().any(|name| is_proxy(name))
     }
 
-    /// The settings that set a variable; `None` where the environment does, or nobody.
-    pub(crate) fn set_by(&self, name: &str) -> Option<&Path> {
-        self.variables.get(name)?.1.as_deref()
+    /// Whether settings do so.
+    pub(crate) fn settings_name_a_proxy(&self) -> bool {
+        self.variables.iter().any(|(name, (_, by))| is_proxy(name) && by.is_some())
     }
 
     pub(crate) fn proxy(&self) -> NamedProxy {
@@ -108,9 +108,15 @@ impl Surroundings {
         Some(ClientCertificate {
             certificate: self.get("CLAUDE_CODE_CLIENT_CERT")?.into(),
             key: self.get("CLAUDE_CODE_CLIENT_KEY").map(PathBuf::from),
-            passphrase: self.get("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE").map(|text| Zeroizing::new(text.to_owned())),
+            passphrase: self
+                .get("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE")
+                .map(|text| Zeroizing::new(text.to_owned())),
         })
     }
+}
+
+fn is_proxy(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with("_proxy") && !name.eq_ignore_ascii_case("no_proxy")
 }
 
 /// The client's files with settings that hold for every project, the weakest first.
@@ -124,11 +130,8 @@ pub(crate) fn files(folder: &StorageFolder) -> Vec<PathBuf> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
     beside.sort();
-    let first = [
-        folder.user_config_path().to_owned(),
-        folder.settings_path(),
-        managed.join("managed-settings.json"),
-    ];
+    let first =
+        [folder.user_config_path().to_owned(), folder.settings_path(), managed.join("managed-settings.json")];
     first.into_iter().chain(beside).collect()
 }
 
@@ -159,7 +162,11 @@ fn settings(path: &Path) -> io::Result<BTreeMap<String, String>> {
     skip_mark(&mut reader)?;
     let Settings { env } = serde_json::from_reader(reader).map_err(|error| {
         // Its text may quote what stands there.
-        io::Error::other(format!("line {}, column {}: it is not JSON as it should be", error.line(), error.column()))
+        io::Error::other(format!(
+            "line {}, column {}: it is not JSON as it should be",
+            error.line(),
+            error.column()
+        ))
     })?;
     Ok(env.0)
 }
