@@ -61,8 +61,7 @@ fn odd_or_missing_configurations_count_as_empty() {
 #[test]
 fn a_configuration_full_of_histories_is_read() {
     let home = tempfile::tempdir().unwrap();
-    let history =
-        format!("[{}]", vec![format!("{{\"display\":\"{}\"}}", "x".repeat(65_536)); 270].join(","));
+    let history = format!("[{}]", vec![format!("{{\"display\":\"{}\"}}", "x".repeat(65_536)); 270].join(","));
     let text = format!(
         r#"{{"history":{history},"projects":{{"/p":{{"history":{history},"mcpServers":{{"late":{{"url":"https://l/mcp"}}}}}}}},"mcpServers":{{"lab":{{}}}}}}"#
     );

@@ -197,3 +197,98 @@ impl<'de> Deserialize<'de> for Env {
         Ok(Self(members.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn put(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        }
+    }
+
+    fn with(files: &[PathBuf], environment: &[(&str, &str)]) -> Surroundings {
+        Surroundings::layered(files, &|name| {
+            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn proxy(surroundings: &Surroundings) -> Option<String> {
+        surroundings.proxy().url.map(String::from)
+    }
+
+    const SHELL: [(&str, &str); 1] = [("HTTPS_PROXY", "http://shell:1")];
+
+    #[test]
+    fn what_is_said_later_goes_first_and_the_environment_is_the_first_to_speak() {
+        let place = Place::new();
+        let user =
+            place.put("user.json", r#"{"env":{"HTTPS_PROXY":"http://user:1","NODE_EXTRA_CA_CERTS":"/ca"}}"#);
+        let managed = place.put("managed.json", r#"{"env":{"HTTPS_PROXY":"http://managed:1"}}"#);
+        assert_eq!(proxy(&with(&[], &SHELL)).as_deref(), Some("http://shell:1/"));
+        assert_eq!(proxy(&with(std::slice::from_ref(&user), &SHELL)).as_deref(), Some("http://user:1/"));
+        let all = with(&[user, managed], &SHELL);
+        assert_eq!(proxy(&all).as_deref(), Some("http://managed:1/"));
+        assert_eq!(all.extra_ca().as_deref(), Some(Path::new("/ca")));
+        assert!(all.settings_name_a_proxy() && all.unreadable.is_empty());
+    }
+
+    #[test]
+    fn settings_take_away_what_the_environment_has() {
+        let place = Place::new();
+        let user = place.put("user.json", r#"{"env":{"HTTPS_PROXY":""}}"#);
+        let all = with(&[user], &SHELL);
+        assert_eq!((proxy(&all), all.names_proxies()), (None, true));
+    }
+
+    #[test]
+    fn names_in_small_letters_come_first_whoever_sets_them() {
+        let place = Place::new();
+        let user = place.put("user.json", r#"{"env":{"HTTPS_PROXY":"http://user:1"}}"#);
+        let all = with(&[user], &[("https_proxy", "http://shell:1")]);
+        assert_eq!(proxy(&all).as_deref(), Some("http://shell:1/"));
+    }
+
+    #[test]
+    fn settings_that_cannot_be_read_are_passed_over_and_named_without_their_text() {
+        let place = Place::new();
+        for odd in ["", "{", "// hi\n{}", r#"{"env":{"HTTPS_PROXY":"http://me:secret@p"},}"#, "7"] {
+            let user = place.put("user.json", odd);
+            let all = with(std::slice::from_ref(&user), &SHELL);
+            assert_eq!(proxy(&all).as_deref(), Some("http://shell:1/"), "{odd}");
+            let [(path, why)] = all.unreadable.as_slice() else { panic!("{odd}: {:?}", all.unreadable) };
+            assert!(*path == user && !why.contains("secret"), "{why}");
+        }
+        for odd in ["{}", "[]", r#"{"env":null}"#, r#"{"env":[1]}"#, r#"{"env":{"HTTPS_PROXY":null,"x":[]}}"#]
+        {
+            let all = with(&[place.put("user.json", odd)], &SHELL);
+            assert!(proxy(&all).is_some() && all.unreadable.is_empty(), "{odd}");
+        }
+        let marked = place.put("user.json", "\u{feff}{\"env\":{\"HTTPS_PROXY\":\"http://user:1\"}}");
+        assert_eq!(proxy(&with(&[marked], &SHELL)).as_deref(), Some("http://user:1/"));
+        let missing = place.0.path().join("missing.json");
+        assert!(with(&[missing], &SHELL).unreadable.is_empty());
+        assert_eq!(with(&[place.0.path().to_owned()], &SHELL).unreadable.len(), 1);
+    }
+
+    #[test]
+    fn a_passphrase_is_never_shown() {
+        let place = Place::new();
+        let text =
+            r#"{"env":{"CLAUDE_CODE_CLIENT_CERT":"/c","CLAUDE_CODE_CLIENT_KEY_PASSPHRASE":"open-sesame"}}"#;
+        let all = with(&[place.put("user.json", text)], &[]);
+        let client = all.client_certificate().unwrap();
+        assert_eq!(client.passphrase.as_ref().map(|text| text.as_str()), Some("open-sesame"));
+        assert!(!format!("{all:?} {client:?}").contains("sesame"));
+    }
+}

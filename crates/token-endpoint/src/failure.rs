@@ -1,6 +1,6 @@
 use crate::cleaned::harmless;
 use crate::own_authority::WeakKey;
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 use std::error::Error as _;
 use std::io;
 
@@ -71,6 +71,16 @@ pub(crate) fn of_reqwest(error: &reqwest::Error, host: &str, has_roots: bool) ->
         let why = format!("the request to {host} could not be built; check the URL of the token endpoint");
         return SendError::Unsent { why, kind: UnsentKind::NotAllowed };
     }
+    if let Some(rustls::Error::AlertReceived(alert)) = find_tls(error)
+        && is_about_our_certificate(*alert)
+    {
+        // TLS 1.3 lets the client send before the server has looked at its certificate; one that it refuses has not read what was sent.
+        let why = format!(
+            "{host} wants to be shown a client certificate that it trusts ({alert:?}); Claude Code shows the one that \
+             CLAUDE_CODE_CLIENT_CERT and CLAUDE_CODE_CLIENT_KEY name, and so does mcp-refreshd"
+        );
+        return SendError::Unsent { why, kind: UnsentKind::Tls };
+    }
     if error.is_timeout() {
         return SendError::TimedOut { why: format!("{host} did not answer in time") };
     }
@@ -80,6 +90,22 @@ pub(crate) fn of_reqwest(error: &reqwest::Error, host: &str, has_roots: bool) ->
             innermost(error)
         ),
     }
+}
+
+/// Alerts by which a server ends a handshake because of the client's certificate, or for want of one (RFC 8446, section 6.2).
+fn is_about_our_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
 }
 
 fn connect_failure(error: &reqwest::Error, host: &str, has_roots: bool) -> (UnsentKind, String) {

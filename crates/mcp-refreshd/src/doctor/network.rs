@@ -19,7 +19,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         findings.push(finding.at(&facts.paths.config));
     }
     findings.extend(facts.passed_over.iter().map(|why| {
-        let cure = "mend the file or the setting that the message names; Claude Code passes it over, too";
+        let cure = "mend the file or the setting that the message names";
         Finding::note("settings-passed-over", Certain, why.clone(), cure)
     }));
     findings.extend(skew(facts));

@@ -323,8 +323,10 @@ async fn who_asks_for_a_certificate_is_shown_one() {
         assert_eq!(http.send(&request(&site.endpoint())).await.unwrap().status, 200, "{key}");
     }
     let site = asking_site().await;
-    let error = Http::new(&trusting(made("p256.pem"))).unwrap().send(&request(&site.endpoint())).await;
-    assert!(error.is_err() && site.server.requests().is_empty(), "{error:?}");
+    let error =
+        Http::new(&trusting(made("p256.pem"))).unwrap().send(&request(&site.endpoint())).await.unwrap_err();
+    let SendError::Unsent { why, kind: UnsentKind::Tls } = error else { panic!("{error:?}") };
+    assert!(why.contains("CLAUDE_CODE_CLIENT_CERT") && site.server.requests().is_empty(), "{why}");
 }
 
 #[tokio::test]
