@@ -179,20 +179,19 @@ mod tests {
 
     #[test]
     fn the_proxy_is_the_one_that_claude_code_takes() {
-        let cases: [(&[(&str, &str)], Option<&str>); 10] = [
-            (&[("HTTPS_PROXY", "http://a:1")], Some("http://a:1/")),
-            (&[("HTTPS_PROXY", "http://b:1"), ("https_proxy", "http://a:1")], Some("http://a:1/")),
-            (&[("https_proxy", ""), ("HTTPS_PROXY", "http://a:1")], Some("http://a:1/")),
-            (&[("HTTP_PROXY", "http://a:1")], Some("http://a:1/")),
-            (&[("HTTP_PROXY", "http://a:1"), ("ALL_PROXY", "http://b:1")], Some("http://a:1/")),
-            (&[("ALL_PROXY", "a:1")], Some("http://a:1/")),
-            (&[("ALL_PROXY", "socks5://a:1")], None),
-            (&[("all_proxy", "socks5h://b:1"), ("ALL_PROXY", "http://a:1")], None),
-            (&[("HTTPS_PROXY", "socks5://a:1")], None),
-            (&[("HTTPS_PROXY", "%%%")], None),
-        ];
-        for (variables, url) in cases {
-            assert_eq!(choose(variables).url.as_ref().map(Url::as_str), url, "{variables:?}");
+        for (variables, url) in [
+            (vec![("HTTPS_PROXY", "http://a:1")], Some("http://a:1/")),
+            (vec![("HTTPS_PROXY", "http://b:1"), ("https_proxy", "http://a:1")], Some("http://a:1/")),
+            (vec![("https_proxy", ""), ("HTTPS_PROXY", "http://a:1")], Some("http://a:1/")),
+            (vec![("HTTP_PROXY", "http://a:1")], Some("http://a:1/")),
+            (vec![("HTTP_PROXY", "http://a:1"), ("ALL_PROXY", "http://b:1")], Some("http://a:1/")),
+            (vec![("ALL_PROXY", "a:1")], Some("http://a:1/")),
+            (vec![("ALL_PROXY", "socks5://a:1")], None),
+            (vec![("all_proxy", "socks5h://b:1"), ("ALL_PROXY", "http://a:1")], None),
+            (vec![("HTTPS_PROXY", "socks5://a:1")], None),
+            (vec![("HTTPS_PROXY", "%%%")], None),
+        ] {
+            assert_eq!(choose(&variables).url.as_ref().map(Url::as_str), url, "{variables:?}");
         }
     }
 
