@@ -124,6 +124,12 @@ impl StorageFolder {
         self.storage.join(CREDENTIALS)
     }
 
+    /// The user's settings, in the client's own folder (`CLAUDE_CONFIG_DIR`, else `~/.claude`).
+    #[must_use]
+    pub fn settings_path(&self) -> PathBuf {
+        self.config.join("settings.json")
+    }
+
     /// The service under which the client keeps this document in the macOS Keychain (reported): the name alone, or, where a
     /// variable names the folder, with the first 8 hex digits of the sha256 of that variable's text behind it.
     #[must_use]

@@ -57,6 +57,21 @@ fn odd_or_missing_configurations_count_as_empty() {
     assert!(!ServerConfigs::read(&VirtualDisk::new(), &folder()).knows("lab"));
 }
 
+/// Real ones of 40 to 100 MB were seen; a debug build takes long, so this one is just beyond the old limit; the histories in them are passed over.
+#[test]
+fn a_configuration_full_of_histories_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let history = format!("[{}]", vec![format!("{{\"display\":\"{}\"}}", "x".repeat(65_536)); 270].join(","));
+    let text = format!(
+        r#"{{"history":{history},"projects":{{"/p":{{"history":{history},"mcpServers":{{"late":{{"url":"https://l/mcp"}}}}}}}},"mcpServers":{{"lab":{{}}}}}}"#
+    );
+    assert!(text.len() > 32 << 20);
+    std::fs::write(home.path().join(".claude.json"), text).unwrap();
+    let folder = StorageFolder::from_env(&|_| None, home.path());
+    let configs = ServerConfigs::read(&OsFileSystem, &folder);
+    assert!(configs.knows("lab") && configs.knows("late"));
+}
+
 const SESSION: &str = "/home/u/.claude/sessions/4761.json";
 const STAT: &str = "/proc/4761/stat";
 

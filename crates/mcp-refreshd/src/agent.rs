@@ -54,7 +54,6 @@ pub(crate) enum StartError {
 /// All keepers.
 pub(crate) struct Agent {
     kept: Vec<Kept>,
-    network: Rc<Network>,
     observer: Rc<Observers>,
 }
 
@@ -62,6 +61,8 @@ pub(crate) struct Agent {
 pub(crate) struct Kept {
     pub(crate) folder: StorageFolder,
     pub(crate) keeper: Keeper<Machine>,
+    /// The way to the servers, as the client of this folder has it.
+    pub(crate) network: Rc<Network>,
 }
 
 /// The storage folders that the configuration names, else the one that Claude Code itself uses. A document that is
@@ -88,7 +89,6 @@ impl Agent {
     /// # Errors
     /// Journal, records or network settings cannot be used.
     pub(crate) async fn start(config: &Config, paths: &Paths, mode: Mode) -> Result<Self, StartError> {
-        let network = Rc::new(Network::new(&config.network)?);
         let observer = Rc::new(Observers {
             log: LogObserver::default(),
             history: History::open(&paths.state),
@@ -107,14 +107,15 @@ impl Agent {
             let owed = |location: &str| {
                 unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some())
             };
+            let network = Rc::new(Network::new(&config.network, &folder)?);
             let store = stores::open(config, paths, &folder, &owed).await;
             store.tell();
-            opened.push((folder, store.store));
+            opened.push((folder, store.store, network));
         }
         // All in one go: no keeper may present a token before the others have said what their part of the journal knows of it.
         let grants = Grants::default();
         let mut kept = Vec::new();
-        for (folder, store) in opened {
+        for (folder, store, network) in opened {
             if let AnyStore::File(file) = &store
                 && let Err(error) = file.sweep()
             {
@@ -140,7 +141,7 @@ impl Agent {
                 grants: grants.clone(),
                 mode,
             });
-            kept.push(Kept { folder, keeper });
+            kept.push(Kept { folder, keeper, network });
         }
         for open in unfinished {
             let store = &open.intent.store;
@@ -148,15 +149,11 @@ impl Agent {
                 "the journal holds a refresh for {store}, which is no store of the configuration; it is kept"
             );
         }
-        Ok(Self { kept, network, observer })
+        Ok(Self { kept, observer })
     }
 
     pub(crate) fn kept(&self) -> &[Kept] {
         &self.kept
-    }
-
-    pub(crate) fn network(&self) -> &Network {
-        &self.network
     }
 
     pub(crate) fn observer(&self) -> &Observers {

@@ -1,21 +1,29 @@
 use crate::lookups::Lookups;
-use crate::{RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, tls};
+use crate::proxy::Exceptions;
+use crate::{
+    ClientCertificate, RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, platform, tls,
+};
 use http::header;
 use oauth_secret::SecretBytes;
-use reqwest::{NoProxy, Proxy, redirect, retry};
+use reqwest::{Proxy, redirect, retry};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
 /// How requests are made.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct HttpOptions {
-    /// The proxy's URL. `None`: what the environment (`HTTPS_PROXY`, `NO_PROXY`…) or the system says. Empty: none at all.
+    /// The proxy's URL. `None`: the system's, where its settings name one. Empty: none at all.
     /// Connections to this machine never go through a proxy.
     pub proxy: Option<String>,
-    /// PEM files with CAs to trust besides the system's.
+    /// Hosts that are reached without the proxy, in the form of `NO_PROXY`.
+    pub no_proxy: String,
+    /// PEM or DER files with CAs to trust besides the system's.
     pub extra_ca: Vec<PathBuf>,
+    /// What is shown to servers that ask who this is.
+    pub client_certificate: Option<ClientCertificate>,
     /// Put behind `mcp-refreshd/<version>` in the `User-Agent`, after a space.
     pub user_agent_suffix: Option<String>,
     /// How long and how much.
@@ -28,7 +36,9 @@ impl fmt::Debug for HttpOptions {
         let proxy = self.proxy.as_ref().map(|_| "…");
         f.debug_struct("HttpOptions")
             .field("proxy", &proxy)
+            .field("no_proxy", &self.no_proxy)
             .field("extra_ca", &self.extra_ca)
+            .field("client_certificate", &self.client_certificate)
             .field("user_agent_suffix", &self.user_agent_suffix)
             .field("limits", &self.limits)
             .finish()
@@ -60,8 +70,10 @@ impl Default for Limits {
 pub struct Http {
     proxied: reqwest::Client,
     direct: reqwest::Client,
+    exceptions: Exceptions,
     limits: Limits,
     has_roots: bool,
+    passed_over: Arc<[String]>,
     lookups: Lookups,
 }
 
@@ -77,7 +89,7 @@ impl Http {
     /// # Errors
     /// If a CA file or the proxy cannot be used.
     pub fn new(options: &HttpOptions) -> Result<Self, HttpError> {
-        let tls = tls::config(&options.extra_ca)?;
+        let tls = tls::config(&options.extra_ca, options.client_certificate.as_ref())?;
         let suffix =
             options.user_agent_suffix.as_deref().map(|suffix| format!(" {suffix}")).unwrap_or_default();
         let user_agent = format!("mcp-refreshd/{}{suffix}", env!("CARGO_PKG_VERSION"));
@@ -100,21 +112,33 @@ impl Http {
         };
         let direct = built(client().no_proxy())?;
         let proxied = match options.proxy.as_deref() {
-            None => built(client())?,
-            Some("") => direct.clone(),
+            // By the variables of this process: the caller has read those already.
+            None if platform::HAS_SYSTEM_PROXY => built(client())?,
+            None | Some("") => direct.clone(),
             Some(url) => {
                 // The URL may hold a password, so no message repeats it.
-                let proxy = Proxy::all(url).map_err(|_| HttpError::Proxy)?;
-                built(client().proxy(proxy.no_proxy(NoProxy::from_env())))?
+                built(client().proxy(Proxy::all(url).map_err(|_| HttpError::Proxy)?))?
             }
         };
         Ok(Self {
             proxied,
             direct,
+            exceptions: Exceptions::parse(&options.no_proxy),
             limits: options.limits,
             has_roots: tls.has_roots,
+            passed_over: tls.passed_over.into(),
             lookups: Lookups::default(),
         })
+    }
+
+    /// What of the options' files cannot be used and was passed over, for people.
+    #[must_use]
+    pub fn passed_over(&self) -> &[String] {
+        &self.passed_over
+    }
+
+    fn client_for(&self, url: &Url) -> &reqwest::Client {
+        if origin::is_loopback(url) || self.exceptions.has(url) { &self.direct } else { &self.proxied }
     }
 
     /// Sends the request once and hands the whole answer back as it came, whatever its status.
@@ -144,14 +168,14 @@ impl Http {
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, SendError> {
         let host = origin::host_of(request.url());
-        let client = if origin::is_loopback(request.url()) { &self.direct } else { &self.proxied };
+        let client = self.client_for(request.url());
         let sent = client.execute(request).await;
         sent.map_err(|error| failure::of_reqwest(&error, &host, self.has_roots))
     }
 
     async fn execute(&self, request: reqwest::Request) -> Result<RawAnswer, SendError> {
         let host = origin::host_of(request.url());
-        let client = if origin::is_loopback(request.url()) { &self.direct } else { &self.proxied };
+        let client = self.client_for(request.url());
         let failed = |error: reqwest::Error| failure::of_reqwest(&error, &host, self.has_roots);
         let mut response = client.execute(request).await.map_err(failed)?;
 
@@ -196,6 +220,14 @@ pub enum HttpError {
     /// A file of `extra_ca` cannot be used.
     #[error("the CA file {path} cannot be used: {why}", path = path.display())]
     ExtraCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The certificate that is shown to servers, or its key, cannot be used.
+    #[error("the client certificate's file {path} cannot be used: {why}", path = path.display())]
+    ClientCertificate {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.

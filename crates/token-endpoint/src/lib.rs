@@ -24,7 +24,9 @@
 
 mod answer;
 mod body;
+mod bundle;
 mod cleaned;
+mod client_certificate;
 mod date;
 mod discovery;
 mod document;
@@ -37,14 +39,19 @@ mod interpretation;
 mod lookups;
 mod metadata;
 mod origin;
+mod own_authority;
+mod platform;
+mod proxy;
 mod raw_answer;
 mod refusal;
 mod request;
 mod shape;
+mod signatures;
 mod tls;
 mod well_known;
 
 pub use answer::{Answer, TokenPair};
+pub use client_certificate::ClientCertificate;
 pub use date::date_header;
 pub use discovery::{DiscoveryError, discover};
 // The same search without a network, for `tests/fuzz-targets`.
@@ -57,6 +64,7 @@ pub use http_client::{Http, HttpError, HttpOptions, Limits};
 pub use interpretation::interpret;
 pub use metadata::Metadata;
 pub use origin::origin_of;
+pub use proxy::NamedProxy;
 pub use raw_answer::{RawAnswer, RawAnswerError};
 pub use request::{ClientAuth, RefreshRequest};
 pub use shape::{RequestShape, next_shape};

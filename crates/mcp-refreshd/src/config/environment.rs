@@ -8,8 +8,17 @@ use toml::de::DeTable;
 use url::Url;
 
 /// Variables that hold a path, and those that name proxies.
-const PATHS: [&str; 4] =
-    ["CLAUDE_CONFIG_DIR", "CLAUDE_SECURESTORAGE_CONFIG_DIR", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
+const PATHS: [&str; 7] = [
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_SECURESTORAGE_CONFIG_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CLAUDE_CODE_CLIENT_CERT",
+    "CLAUDE_CODE_CLIENT_KEY",
+];
+/// What the client's key is opened with.
+const PASSPHRASE: &str = "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE";
 /// The one that says something where it is set and empty: that the store is in `~/.claude`, whatever `CLAUDE_CONFIG_DIR` says.
 const MAY_BE_EMPTY: &str = "CLAUDE_SECURESTORAGE_CONFIG_DIR";
 const PROXIES: [&str; 8] = [
@@ -91,6 +100,7 @@ impl Environment {
     pub(crate) fn shown(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.0.iter().map(|(name, value)| {
             let shown = match proxy(name, value) {
+                _ if *name == PASSPHRASE => "(hidden)".to_owned(),
                 Some(url) if url.password().is_some() => without_password(&url),
                 // What is no URL may still be meant as one with a password.
                 None if is_proxy(name) && value.contains('@') => "(hidden)".to_owned(),
@@ -100,9 +110,10 @@ impl Environment {
         })
     }
 
-    /// Whether a proxy's password is among them.
+    /// Whether a password is among them.
     pub(crate) fn has_password(&self) -> bool {
         self.0.iter().any(|(name, value)| match proxy(name, value) {
+            _ if *name == PASSPHRASE => true,
             Some(url) => url.password().is_some(),
             None => is_proxy(name) && value.contains('@'),
         })
@@ -110,7 +121,7 @@ impl Environment {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    PATHS.into_iter().chain(PROXIES)
+    PATHS.into_iter().chain(PROXIES).chain([PASSPHRASE])
 }
 
 fn is_proxy(name: &str) -> bool {
@@ -179,6 +190,12 @@ mod tests {
             assert!(!format!("{taken:?}").contains("secret"), "{taken:?}");
         }
         assert!(!of(&[("https_proxy", "http://p:3128"), ("no_proxy", "a@b")]).unwrap().has_password());
+    }
+
+    #[test]
+    fn a_keys_passphrase_is_a_password() {
+        let taken = of(&[(PASSPHRASE, "open-sesame")]).unwrap();
+        assert!(taken.has_password() && !format!("{taken:?}").contains("sesame"), "{taken:?}");
     }
 
     #[test]

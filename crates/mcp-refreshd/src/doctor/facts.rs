@@ -14,6 +14,7 @@ use crate::report::Status;
 use crate::service;
 use crate::socket;
 use crate::stores;
+use crate::surroundings::Surroundings;
 use claude_store::{
     AnyStore, ErrorKind, FileSystem, Incomplete, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
     ServerConfigs, Stamp, StorageFolder, Store,
@@ -41,7 +42,12 @@ pub(super) struct Facts {
     pub(super) service: Option<Standing>,
     /// Names of proxy variables that are set here.
     pub(super) proxies: Vec<&'static str>,
+    /// Whether the configuration or Claude Code's settings name one.
     pub(super) proxy_configured: bool,
+    /// What of Claude Code's settings and the files they name cannot be used.
+    pub(super) passed_over: Vec<String>,
+    /// Whether a CA file is named already.
+    pub(super) trusts_more: bool,
     pub(super) stores: Vec<StoreFacts>,
     pub(super) origins: Vec<OriginFacts>,
     /// What the authorization servers of logins without refresh token say about such tokens, by the MCP server's URL.
@@ -135,9 +141,13 @@ impl Facts {
             stores.push(StoreFacts::gather(config, paths, folder, &records).await);
         }
         let (mut origins, mut offers, mut network_trouble) = (Vec::new(), BTreeMap::new(), None);
+        let shell_folder = StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home);
+        let surroundings = Surroundings::read(stores.first().map_or(&shell_folder, |store| &store.folder));
+        let mut passed_over = Vec::new();
         if reach_out != Reach::Nobody {
-            match network::http(&config.network) {
-                Ok(http) => {
+            match network::http(&config.network, &surroundings) {
+                Ok((http, told)) => {
+                    passed_over = told;
                     origins = ask_origins(&http, &stores).await;
                     offers = ask_offers(&http, &stores).await;
                     if reach_out == Reach::Tokens {
@@ -156,13 +166,15 @@ impl Facts {
             journal_trouble,
             service: service::standing(paths),
             proxies: proxy_variables().collect(),
-            proxy_configured: config.network.proxy.is_some(),
+            proxy_configured: config.network.proxy.is_some() || surroundings.settings_name_a_proxy(),
+            passed_over,
+            trusts_more: !config.network.extra_ca.is_empty() || surroundings.extra_ca().is_some(),
             stores,
             origins,
             offers,
             pasts: biographies(&paths.state),
             network_trouble,
-            shell_folder: StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home),
+            shell_folder,
             claude: find_claude(),
             lingers: lingers(Path::new("/"), &|name| std::env::var_os(name)),
             paths: paths.clone(),
