@@ -6,6 +6,9 @@ from html.parser import HTMLParser
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.parse import urlencode, urljoin
 
+# Buttons that are not pressed.
+REFUSALS = {"cancel", "deny"}
+
 
 class Answer:
     def __init__(self, url, response):
@@ -33,7 +36,9 @@ class _Form(HTMLParser):
         if tag == "form" and self.action is None:
             self.action = attributes.get("action") or ""
         elif tag in ("input", "button") and self.action is not None and attributes.get("name"):
-            self.fields[attributes["name"]] = attributes.get("value") or ""
+            name, value = attributes["name"], attributes.get("value") or ""
+            if not REFUSALS & {name.lower(), value.lower()}:
+                self.fields[name] = value
 
 
 def request(method, url, headers=None, form=None, json=None, opener=None):

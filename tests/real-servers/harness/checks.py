@@ -113,7 +113,7 @@ class Checks:
         self._fresh_after(lambda: self.home.run("refresh", "lab", "--force"))
 
     def _log_in(self, method=None):
-        done = log_in(self.home.server_url, self.subject.client, self.subject.scope, method or self.subject.methods[0])
+        done = log_in(self.home.server_url, self.subject.scope, method or self.subject.methods[0])
         self.home.write(done.entry)
 
     def _fresh_after(self, act, may_keep=False):

@@ -65,10 +65,9 @@ def register(metadata, method):
     return json.loads(answer.body)
 
 
-def log_in(server_url, client, scope=None, method="none"):
-    """`client` is one that the server has without registration, else None."""
+def log_in(server_url, scope=None, method="none"):
     resource, issuer, metadata = discover(server_url)
-    client = client or register(metadata, method)
+    client = register(metadata, method)
     verifier = secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     wanted = {

@@ -11,8 +11,6 @@ class Subject:
     script: str
     # The client's authentication methods that it registers, the usual one first.
     methods: tuple = ("none",)
-    # A client that is set up by hand where there is no dynamic registration.
-    client: dict | None = None
     scope: str | None = None
     # Whether a refresh gives another refresh token.
     rotates: bool = True
@@ -28,5 +26,22 @@ BOTH = ("none", "client_secret_post")
 
 SUBJECTS = (
     Subject("fastmcp InMemory", "fastmcp", "fastmcp_in_memory.py", BOTH),
+    Subject("fastmcp OAuthProxy", "fastmcp", "fastmcp_oauth_proxy.py", BOTH, keeps=True),
+    Subject("mcp", "mcp", "mcp_server.py", BOTH),
+    Subject(
+        "workers-oauth-provider", "@cloudflare/workers-oauth-provider", "workers-oauth-provider.mjs", BOTH, keeps=True
+    ),
+    Subject("modelcontextprotocol-sdk", "@modelcontextprotocol/sdk", "modelcontextprotocol-sdk.mjs", BOTH),
+    Subject(
+        "modelcontextprotocol-sdk, its proxy", "@modelcontextprotocol/sdk", "modelcontextprotocol-sdk-proxy.mjs",
+        BOTH, unclear=True,
+    ),
     Subject("oidc-provider", "oidc-provider", "oidc-provider.mjs", BOTH, scope="openid offline_access"),
+    Subject(
+        "better-auth", "@better-auth/mcp", "better-auth-mcp.mjs", BOTH, scope="openid offline_access",
+        same_for_lost_client=True,
+    ),
+    Subject("django-oauth-toolkit", "django-oauth-toolkit", "django_oauth_toolkit.py", BOTH, keeps=True),
+    Subject("Authlib", "Authlib", "authlib_server.py", BOTH),
+    Subject("node-oauth2-server", "@node-oauth/oauth2-server", "node-oauth-oauth2-server.mjs", BOTH),
 )
