@@ -70,9 +70,12 @@ class Checks:
         garbled = token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]
         said = self._refused(refreshToken=garbled)
         self._demand(LOG_IN in said, f"does not advise `{LOG_IN}`", said)
-        if not self.subject.unclear:
+        if words := self.subject.refuses_with:
+            self._demand(words in said, f"does not say `{words}`", said)
+            self._demand("answer lost" not in said, "calls an answer lost that arrived", said)
+        else:
             self._demand("login has ended" in said, "does not say that the login has ended", said)
-            self._demand("registration" not in said or self.subject.same_for_lost_client, "blames the registration", said)
+            self._demand("no longer knows" not in said, "blames the registration", said)
         self._works_after_new_login()
 
     def lost_client(self):
@@ -92,8 +95,7 @@ class Checks:
     def _lost_client(self):
         said = self._refused()
         self._demand(LOG_IN in said, f"does not advise `{LOG_IN}`", said)
-        if not self.subject.unclear:
-            self._demand(LOG_OUT in said, f"does not name `{LOG_OUT}`, which forgets the registration", said)
+        self._demand(LOG_OUT in said, f"does not name `{LOG_OUT}`, which forgets the registration", said)
         self._works_after_new_login()
 
     def _refused(self, **changed):

@@ -55,6 +55,8 @@ def discover(server_url):
 def register(metadata, method):
     wanted = {
         "client_name": "Claude Code (lab)",
+        # A redirect to this machine, which some refuse to a client of the web.
+        "application_type": "native",
         "redirect_uris": [REDIRECT_URI],
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],

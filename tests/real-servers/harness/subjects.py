@@ -16,10 +16,8 @@ class Subject:
     rotates: bool = True
     # Whether clients and tokens outlive the process.
     keeps: bool = False
-    # Refuses so that nobody can tell a dead token from an outage.
-    unclear: bool = False
-    # Has the same words for a dead token and a client that is gone.
-    same_for_lost_client: bool = False
+    # What it says of a dead token where that is no OAuth error of a dead token.
+    refuses_with: str | None = None
 
 
 BOTH = ("none", "client_secret_post")
@@ -34,13 +32,10 @@ SUBJECTS = (
     Subject("modelcontextprotocol-sdk", "@modelcontextprotocol/sdk", "modelcontextprotocol-sdk.mjs", BOTH),
     Subject(
         "modelcontextprotocol-sdk, its proxy", "@modelcontextprotocol/sdk", "modelcontextprotocol-sdk-proxy.mjs",
-        BOTH, unclear=True,
+        BOTH, refuses_with="Token refresh failed: 400",
     ),
     Subject("oidc-provider", "oidc-provider", "oidc-provider.mjs", BOTH, scope="openid offline_access"),
-    Subject(
-        "better-auth", "@better-auth/mcp", "better-auth-mcp.mjs", BOTH, scope="openid offline_access",
-        same_for_lost_client=True,
-    ),
+    Subject("better-auth", "@better-auth/mcp", "better-auth-mcp.mjs", BOTH, scope="openid offline_access"),
     Subject("django-oauth-toolkit", "django-oauth-toolkit", "django_oauth_toolkit.py", BOTH, keeps=True),
     Subject("Authlib", "Authlib", "authlib_server.py", BOTH),
     Subject("node-oauth2-server", "@node-oauth/oauth2-server", "node-oauth-oauth2-server.mjs", BOTH),

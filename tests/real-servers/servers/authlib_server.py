@@ -31,32 +31,33 @@ clients, codes, tokens = {}, {}, []
 
 
 class Client(ClientMixin):
-    def __init__(self, info, metadata):
-        self.info, self.metadata = info, metadata
+    def __init__(self, client_info, client_metadata):
+        # The answer to a registration is made of both.
+        self.client_info, self.client_metadata = client_info, client_metadata
 
     def get_client_id(self):
-        return self.info["client_id"]
+        return self.client_info["client_id"]
 
     def get_default_redirect_uri(self):
-        return self.metadata["redirect_uris"][0]
+        return self.client_metadata["redirect_uris"][0]
 
     def get_allowed_scope(self, scope):
         return scope or ""
 
     def check_redirect_uri(self, redirect_uri):
-        return redirect_uri in self.metadata["redirect_uris"]
+        return redirect_uri in self.client_metadata["redirect_uris"]
 
     def check_client_secret(self, client_secret):
-        return self.info["client_secret"] == client_secret
+        return self.client_info["client_secret"] == client_secret
 
     def check_endpoint_auth_method(self, method, endpoint):
-        return self.metadata["token_endpoint_auth_method"] == method
+        return self.client_metadata["token_endpoint_auth_method"] == method
 
     def check_response_type(self, response_type):
-        return response_type in self.metadata["response_types"]
+        return response_type in self.client_metadata["response_types"]
 
     def check_grant_type(self, grant_type):
-        return grant_type in self.metadata["grant_types"]
+        return grant_type in self.client_metadata["grant_types"]
 
 
 class Code(dict, AuthorizationCodeMixin):
@@ -149,10 +150,13 @@ class Registration(ClientRegistrationEndpoint):
     def get_server_metadata(self):
         return METADATA
 
+    def generate_client_secret(self, request):
+        # By default every client gets one, and a public client that presents it is refused.
+        public = request.payload.data.get("token_endpoint_auth_method") == "none"
+        return "" if public else super().generate_client_secret(request)
+
     def save_client(self, client_info, client_metadata, request):
         client = clients[client_info["client_id"]] = Client(client_info, client_metadata)
-        client.client_info = client_info
-        client.client_metadata = client_metadata
         return client
 
 
