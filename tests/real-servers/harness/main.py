@@ -16,6 +16,8 @@ from checks import Checks, Failed
 from subjects import SUBJECTS
 
 WIDTH = 12
+# Most of the time each of them waits.
+AT_ONCE = 6
 
 
 def version(package, packages):
@@ -63,7 +65,7 @@ def main():
     chosen = [subject for subject in SUBJECTS if not arguments.names or subject.name in arguments.names]
     if not chosen:
         parser.error("no such server; there are: " + ", ".join(subject.name for subject in SUBJECTS))
-    with tempfile.TemporaryDirectory(prefix="real-servers-") as scratch, ThreadPoolExecutor(4) as pool:
+    with tempfile.TemporaryDirectory(prefix="real-servers-") as scratch, ThreadPoolExecutor(AT_ONCE) as pool:
         rows = list(pool.map(
             lambda subject: examine(subject, arguments, Path(scratch) / subject.name.replace(" ", "-")), chosen
         ))
