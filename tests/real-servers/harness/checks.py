@@ -87,8 +87,9 @@ class Checks:
         if "client_secret_post" not in self.subject.methods:
             return
         self._log_in(method="client_secret_post")
-        # Some rotate for public clients alone.
-        self._fresh_after(lambda: self.home.run("refresh", "lab", "--force"), may_keep=True)
+        # Nothing in the store names the method: one other may be tried, and what worked is kept. Some rotate for public clients alone.
+        for most in (2, 1):
+            self._fresh_after(lambda: self.home.run("refresh", "lab", "--force"), most, may_keep=True)
 
     # What they consist of.
 
@@ -122,7 +123,7 @@ class Checks:
         done = log_in(self.home.server_url, self.subject.scope, method or self.subject.methods[0])
         self.home.write(done.entry)
 
-    def _fresh_after(self, act, may_keep=False):
+    def _fresh_after(self, act, most=1, may_keep=False):
         before, requests = self.home.entry(), len(self.server.recorder.refreshes)
         said = act()
         after = self.home.entry()
@@ -133,7 +134,7 @@ class Checks:
         self._demand(rotated == self.subject.rotates or may_keep, f"rotated: {rotated}", said)
         self._demand(self.server.accepts(after["accessToken"]), "the server refuses the new access token", said)
         made = len(self.server.recorder.refreshes) - requests
-        self._demand(made == 1, f"{made} requests, not 1", said)
+        self._demand(1 <= made <= most, f"{made} requests, not {most}", said)
 
     def _demand(self, holds, what, said=""):
         if not holds:
