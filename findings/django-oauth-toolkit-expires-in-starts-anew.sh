@@ -1,6 +1,6 @@
 #!/bin/sh
-# django-oauth-toolkit 3.4.1 with REFRESH_TOKEN_GRACE_PERIOD_SECONDS: within the grace a spent refresh token is answered with the very same
-# pair as the first time, and `expires_in` is the whole life again, though the access token is as old as its first answer.
+# django-oauth-toolkit 3.4.1: within REFRESH_TOKEN_GRACE_PERIOD_SECONDS a spent refresh token gets the pair of its first answer again, and
+# `expires_in` names the whole life anew, though the access token is as old as that first answer.
 #
 # Seen on 2026-11-28 (grace 60 s):
 #   the same refresh token again, 3 s later: 200, the same access token true, the same refresh token true, expires_in 36000 and 36000
