@@ -5,20 +5,11 @@ import hashlib
 import json
 import secrets
 import time
-from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from browser import consent, request
 
 REDIRECT_URI = "http://localhost:52363/callback"
-
-
-@dataclass
-class Login:
-    """The client that was registered, and what the server gave it."""
-
-    client_id: str
-    entry: dict
 
 
 def get_json(url):
@@ -67,7 +58,8 @@ def register(metadata, method):
     return json.loads(answer.body)
 
 
-def log_in(server_url, scope=None, method="none"):
+def log_in(server_url, scope, method):
+    """The entry that the login leaves."""
     resource, issuer, metadata = discover(server_url)
     client = register(metadata, method)
     verifier = secrets.token_urlsafe(48)
@@ -100,7 +92,7 @@ def log_in(server_url, scope=None, method="none"):
         form["client_secret"] = client["client_secret"]
     answer = request("POST", metadata["token_endpoint"], form=form)
     assert answer.status == 200, f"code exchange: {answer.status} {answer.body}"
-    return Login(client["client_id"], entry(server_url, issuer, metadata, client, json.loads(answer.body)))
+    return entry(server_url, issuer, metadata, client, json.loads(answer.body))
 
 
 def entry(server_url, issuer, metadata, client, tokens):

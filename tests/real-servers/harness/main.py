@@ -36,8 +36,8 @@ def examine(subject, arguments, folder):
         checks = Checks(subject, arguments.agent, arguments.packages, folder)
         for name in Checks.NAMES:
             try:
-                requests = checks.run(name)
-                cells.append("ok" if requests or name == "login" else "-")
+                checks.run(name)
+                cells.append("ok")
             except (AssertionError, OSError, KeyError, ValueError) as error:
                 cells.append("FAILED")
                 kind = "" if isinstance(error, Failed) else f"{type(error).__name__}: "

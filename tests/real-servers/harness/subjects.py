@@ -9,8 +9,6 @@ class Subject:
     # The package whose version the table shows.
     package: str
     script: str
-    # The client's authentication methods that it registers, the usual one first.
-    methods: tuple = ("none",)
     scope: str | None = None
     # Whether a refresh gives another refresh token.
     rotates: bool = True
@@ -20,23 +18,21 @@ class Subject:
     refuses_with: str | None = None
 
 
-BOTH = ("none", "client_secret_post")
-
 SUBJECTS = (
-    Subject("fastmcp InMemory", "fastmcp", "fastmcp_in_memory.py", BOTH),
-    Subject("fastmcp OAuthProxy", "fastmcp", "fastmcp_oauth_proxy.py", BOTH, keeps=True),
-    Subject("mcp", "mcp", "mcp_server.py", BOTH),
+    Subject("fastmcp InMemory", "fastmcp", "fastmcp_in_memory.py"),
+    Subject("fastmcp OAuthProxy", "fastmcp", "fastmcp_oauth_proxy.py", keeps=True),
+    Subject("mcp", "mcp", "mcp_server.py"),
     Subject(
-        "workers-oauth-provider", "@cloudflare/workers-oauth-provider", "workers-oauth-provider.mjs", BOTH, keeps=True
+        "workers-oauth-provider", "@cloudflare/workers-oauth-provider", "workers-oauth-provider.mjs", keeps=True
     ),
-    Subject("modelcontextprotocol-sdk", "@modelcontextprotocol/sdk", "modelcontextprotocol-sdk.mjs", BOTH),
+    Subject("modelcontextprotocol-sdk", "@modelcontextprotocol/sdk", "modelcontextprotocol-sdk.mjs"),
     Subject(
         "modelcontextprotocol-sdk, its proxy", "@modelcontextprotocol/sdk", "modelcontextprotocol-sdk-proxy.mjs",
-        BOTH, refuses_with="Token refresh failed: 400",
+        refuses_with="Token refresh failed: 400",
     ),
-    Subject("oidc-provider", "oidc-provider", "oidc-provider.mjs", BOTH, scope="openid offline_access"),
-    Subject("better-auth", "@better-auth/mcp", "better-auth-mcp.mjs", BOTH, scope="openid offline_access"),
-    Subject("django-oauth-toolkit", "django-oauth-toolkit", "django_oauth_toolkit.py", BOTH, keeps=True),
-    Subject("Authlib", "Authlib", "authlib_server.py", BOTH),
-    Subject("node-oauth2-server", "@node-oauth/oauth2-server", "node-oauth-oauth2-server.mjs", BOTH),
+    Subject("oidc-provider", "oidc-provider", "oidc-provider.mjs", scope="openid offline_access"),
+    Subject("better-auth", "@better-auth/mcp", "better-auth-mcp.mjs", scope="openid offline_access"),
+    Subject("django-oauth-toolkit", "django-oauth-toolkit", "django_oauth_toolkit.py", keeps=True),
+    Subject("Authlib", "Authlib", "authlib_server.py"),
+    Subject("node-oauth2-server", "@node-oauth/oauth2-server", "node-oauth-oauth2-server.mjs"),
 )
