@@ -10,8 +10,6 @@ class Subject:
     package: str
     script: str
     scope: str | None = None
-    # Whether a refresh gives another refresh token.
-    rotates: bool = True
     # Whether clients and tokens outlive the process.
     keeps: bool = False
     # What it says of a dead token where that is no OAuth error of a dead token.
