@@ -34,6 +34,10 @@ case $version in
     package=$native
     pinned=sha512-9Gn+V7DtJ8M1nztP9CeDVl9g3RtrepI7rOFTyPRRnZe8D6zebIHKmC7OvBauucuAP0X0k85SDN/LPVZyjsGezQ==
     ;;
+2.1.332)
+    package=$native
+    pinned=sha512-f4JWhzwYutJIHScC7/dYOPX6s28tt7ZADhsOi8zwOHq5fFPEuUeChh2NMfinSg0GrUckYxaeebC4h0DqiKzLcw==
+    ;;
 *)
     package=$native
     pinned=

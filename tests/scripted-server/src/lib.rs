@@ -48,7 +48,10 @@ pub use answer::{Answer, Delivery, HttpReply, RetryAfter};
 pub use credentials::{credentials_json, store_key};
 pub use ledger::TokenState;
 pub use log::{Entry, Kind, Outcome};
-pub use script::{ClientAuth, DeadStyle, Discovery, EarlyRefusal, ResourceRule, Reuse, Script};
-pub use server::Server;
+pub use script::{
+    ClientAuth, DeadStyle, Discovery, EarlyRefusal, Redirect, ResourceMetadataAt, ResourceRule, Reuse, Script,
+};
+pub use server::{Listen, Server};
 pub use shape::{ExpiresIn, RefreshTokenForm, ScopeForm, Shape};
 pub use site::{Grant, Site};
+pub use tls::Certificates;
