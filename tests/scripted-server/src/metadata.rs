@@ -22,13 +22,13 @@ pub(crate) fn inserted(site: &Site, document: &str, rest: &str) -> Decision {
             server(site, &script)
         }
         ("openid-configuration", "" | "/") if script.discovery == Discovery::OpenIdInserted => {
-            server(site, &script)
+            openid(site, &script)
         }
         // Without a path the two forms of OpenID discovery are one and the same.
         ("openid-configuration", "")
             if site.name().is_empty() && script.discovery == Discovery::OpenIdAppended =>
         {
-            server(site, &script)
+            openid(site, &script)
         }
         _ => Decision::not_found(404),
     }
@@ -38,13 +38,26 @@ pub(crate) fn inserted(site: &Site, document: &str, rest: &str) -> Decision {
 pub(crate) fn appended(site: &Site, path: &str) -> Decision {
     let script = site.with(|state| state.script.clone());
     match (path, script.discovery) {
-        ("/.well-known/oauth-authorization-server", Discovery::OAuthAppended)
-        | ("/.well-known/openid-configuration", Discovery::OpenIdAppended) => server(site, &script),
+        ("/.well-known/oauth-authorization-server", Discovery::OAuthAppended) => server(site, &script),
+        ("/.well-known/openid-configuration", Discovery::OpenIdAppended) => openid(site, &script),
         _ => Decision::not_found(404),
     }
 }
 
 fn server(site: &Site, script: &Script) -> Decision {
+    Decision::answered(Response::json(200, &document(site, script)))
+}
+
+/// The same with what OpenID Connect Discovery 1.0, section 3, demands besides: Claude Code takes no document without it.
+fn openid(site: &Site, script: &Script) -> Decision {
+    let mut document = document(site, script);
+    document["jwks_uri"] = json!(format!("{}/jwks", site.url()));
+    document["subject_types_supported"] = json!(["public"]);
+    document["id_token_signing_alg_values_supported"] = json!(["RS256"]);
+    Decision::answered(Response::json(200, &document))
+}
+
+fn document(site: &Site, script: &Script) -> Value {
     let url = site.url();
     let mut document: Value = json!({
         "issuer": script.issuer.clone().unwrap_or_else(|| url.clone()),
@@ -64,7 +77,7 @@ fn server(site: &Site, script: &Script) -> Decision {
             members.insert("token_endpoint_auth_methods_supported".to_owned(), json!(methods));
         }
     }
-    Decision::answered(Response::json(200, &document))
+    document
 }
 
 fn resource(site: &Site, script: &Script) -> Decision {
@@ -73,7 +86,7 @@ fn resource(site: &Site, script: &Script) -> Decision {
     }
     let document = json!({
         "resource": script.resource_named.clone().unwrap_or_else(|| site.mcp_url()),
-        "authorization_servers": [site.url()],
+        "authorization_servers": [script.authorization_server.clone().unwrap_or_else(|| site.url())],
         "scopes_supported": crate::site::SCOPE.split(' ').collect::<Vec<_>>(),
         "bearer_methods_supported": ["header"]
     });

@@ -55,6 +55,8 @@ pub struct Script {
     pub resource_metadata_at: ResourceMetadataAt,
     /// Another `resource` in that metadata than the MCP server's URL.
     pub resource_named: Option<String>,
+    /// Another authorization server in that metadata than this one.
+    pub authorization_server: Option<String>,
     /// Whether a 401 of the MCP server says where that metadata is.
     pub challenge_names_metadata: bool,
     /// Another `issuer` in the metadata than the right one.
@@ -94,6 +96,7 @@ impl Default for Script {
             resource_metadata: true,
             resource_metadata_at: ResourceMetadataAt::default(),
             resource_named: None,
+            authorization_server: None,
             challenge_names_metadata: true,
             issuer: None,
             token_endpoint: None,

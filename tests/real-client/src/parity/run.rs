@@ -1,6 +1,6 @@
 //! All cases, some side by side.
 
-use super::case::Case;
+use super::case::{Agent, Case};
 use super::verdict::{Side, judge};
 use super::{agent, client};
 use crate::Fallible;
@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// The agent is waited for so long where the client connected: a pause after a failure fits in several times.
-const PATIENCE: Duration = Duration::from_secs(40);
-/// And so long where it did not.
+/// The agent is waited for so long where it must end fresh: nobody waits for a program in the background as for a command, so that its
+/// first pause may be a minute.
+const PATIENCE: Duration = Duration::from_secs(70);
+/// And so long where it need not.
 const SHORT_PATIENCE: Duration = Duration::from_secs(10);
 /// A cell of the table is cut here, unless one case alone was asked for.
 const CELL: usize = 150;
@@ -72,7 +73,12 @@ pub(crate) async fn run(
 /// The client first: what it does decides how long the agent is waited for.
 async fn both(case: &Case, machine: &Machine, program: &Path) -> Fallible<(Side, Side)> {
     let client = client::run(machine, &(case.prepare)()?).await?;
-    let patience = if client.fresh { PATIENCE } else { SHORT_PATIENCE };
+    let demanded = match case.agent {
+        Agent::AsClient | Agent::Says(_) => client.fresh,
+        Agent::Fresh => true,
+        Agent::Refuses(_) => false,
+    };
+    let patience = if demanded { PATIENCE } else { SHORT_PATIENCE };
     let agent = agent::run(machine, program, &(case.prepare)()?, patience).await?;
     Ok((client, agent))
 }

@@ -4,7 +4,7 @@ use crate::Fallible;
 use crate::parity::case::Case;
 use crate::parity::lab::Lab;
 use scripted_server::{
-    Answer, ExpiresIn, HttpReply, RefreshTokenForm, ScopeForm, Script, Shape,
+    Answer, Delivery, ExpiresIn, HttpReply, RefreshTokenForm, Reuse, ScopeForm, Script, Shape,
 };
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -24,6 +24,16 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::connects("answer: 500, then good", || first(Answer::status(500))),
     Case::connects("answer: 502 page, then good", || first(Answer::html(502))),
+    Case::connects("answer: connection closed, then good", || first(Answer::dropped())),
+    Case::connects("answer: connection reset, then good", || {
+        first(Answer { spends: false, ..Answer::default() }.delivered(Delivery::Reset))
+    }),
+    Case::connects("answer: lost after the rotation, grace of 30 s", || forgiving(Answer::lost())),
+    Case::connects("answer: cut after the rotation, grace of 30 s", || forgiving(Answer::cut(40))),
+    Case::connects("answer: 500 after the rotation, grace of 30 s", || {
+        forgiving(Answer::status(500).spending())
+    }),
+    Case::fails("answer: lost after the rotation, no grace", "grant was revoked", || first(Answer::lost())),
     Case::fails("answer: 503 for ever", "503", || {
         let lab = Lab::plain(Script::default())?;
         lab.server.answer_always(Answer::status(503));
@@ -34,7 +44,7 @@ pub(super) const CASES: &[Case] = &[
         always(Answer::error(500, "server_error", "Token refresh failed: 400"))
     }),
     Case::connects("answer: page with 200, then good", || first(Answer::html(200))),
-    Case::fails("answer: page with 200 (captive portal)", "HTML", || always(Answer::html(200))),
+    Case::fails("answer: page with 200 (captive portal)", "web page", || always(Answer::html(200))),
     Case::fails("answer: page with 403 (firewall)", "403", || always(Answer::html(403))),
     Case::fails("answer: page with 404 (deploy)", "404", || always(Answer::html(404))),
     Case::connects("answer: page with 403, then good", || first(Answer::html(403))),
@@ -46,7 +56,7 @@ pub(super) const CASES: &[Case] = &[
     Case::connects("answer: no content type", || {
         shaped(Shape { content_type: Some(String::new()), ..Shape::default() })
     }),
-    Case::connects("answer: no token_type", || shaped(Shape { token_type: false, ..Shape::default() })),
+    Case::better("answer: no token_type", || shaped(Shape { token_type: false, ..Shape::default() })),
     Case::connects("answer: token_type of another name", || extra("token_type", json!("urn:ietf:params:oauth:token-type:access_token"))),
     Case::connects("answer: expires_in as text", || expires_in(ExpiresIn::Text)),
     Case::connects("answer: expires_in with a fraction", || expires_in(ExpiresIn::Float)),
@@ -55,14 +65,14 @@ pub(super) const CASES: &[Case] = &[
     Case::connects("answer: expires_in 0", || expires_in(ExpiresIn::Exactly(json!(0)))),
     Case::connects("answer: expires_in negative", || expires_in(ExpiresIn::Exactly(json!(-1)))),
     Case::connects("answer: expires_in beyond all measure", || expires_in(ExpiresIn::Exactly(json!(1e15)))),
-    Case::connects("answer: expires_in is a word", || expires_in(ExpiresIn::Exactly(json!("soon")))),
-    Case::connects("answer: scope as an array", || {
+    Case::better("answer: expires_in is a word", || expires_in(ExpiresIn::Exactly(json!("soon")))),
+    Case::better("answer: scope as an array", || {
         shaped(Shape { scope: ScopeForm::Array, ..Shape::default() })
     }),
-    Case::connects("answer: scope null", || extra("scope", Value::Null)),
+    Case::better("answer: scope null", || extra("scope", Value::Null)),
     Case::connects("answer: another scope", || extra("scope", json!("mcp"))),
     Case::connects("answer: no refresh_token", || refresh_token(RefreshTokenForm::Absent)),
-    Case::connects("answer: refresh_token null", || refresh_token(RefreshTokenForm::Null)),
+    Case::better("answer: refresh_token null", || refresh_token(RefreshTokenForm::Null)),
     Case::connects("answer: refresh_token empty", || refresh_token(RefreshTokenForm::Empty)),
     Case::connects("answer: byte-order mark", || shaped(Shape { bom: true, ..Shape::default() })),
     Case::connects("answer: gzip", || shaped(Shape { gzip: true, ..Shape::default() })),
@@ -71,17 +81,25 @@ pub(super) const CASES: &[Case] = &[
     Case::connects("answer: id_token besides", || {
         extra("id_token", json!("eyJhbGciOiJub25lIn0.eyJzdWIiOiJtYWRlLXVwIn0."))
     }),
-    Case::connects("answer: id_token null besides", || extra("id_token", Value::Null)),
+    Case::better("answer: id_token null besides", || extra("id_token", Value::Null)),
     Case::fails("answer: 200 with an error", "invalid_grant", || {
         always(Answer::reply(HttpReply::json(200, r#"{"error":"invalid_grant","error_description":"gone"}"#)))
     }),
-    Case::fails("answer: 200 with success false", "success", || {
+    Case::fails("answer: 200 with success false", "no longer valid", || {
         always(Answer::reply(HttpReply::json(200, r#"{"success":false,"message":"no longer valid"}"#)))
     }),
 ];
 
 fn first(answer: Answer) -> Fallible<Lab> {
     let lab = Lab::plain(Script::default())?;
+    lab.server.answer_next(answer);
+    Ok(lab)
+}
+
+/// The first answer is this; a spent refresh token may come again within 30 s.
+fn forgiving(answer: Answer) -> Fallible<Lab> {
+    let reuse = Reuse::Revoke { grace: Duration::from_secs(30) };
+    let lab = Lab::plain(Script { reuse, ..Script::default() })?;
     lab.server.answer_next(answer);
     Ok(lab)
 }

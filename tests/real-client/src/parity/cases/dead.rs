@@ -13,7 +13,7 @@ pub(super) const CASES: &[Case] = &[
     Case::fails("dead: 403 unauthorized_client (Atlassian)", "unauthorized_client", || {
         dead(DeadStyle::Atlassian)
     }),
-    Case::fails("dead: 400 invalid_request (Zitadel)", "RefreshTokenInvalid", || dead(DeadStyle::Zitadel)),
+    Case::fails("dead: 400 invalid_request (Zitadel)", "invalid_request", || dead(DeadStyle::Zitadel)),
     Case::fails("dead: invalid_token", "invalid_token", || says(400, r#"{"error":"invalid_token"}"#)),
     Case::fails("dead: token_inactive", "token_inactive", || says(400, r#"{"error":"token_inactive"}"#)),
     Case::fails("dead: session not found", "session not found", || {

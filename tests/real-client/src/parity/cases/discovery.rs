@@ -9,34 +9,53 @@ use serde_json::{Value, json};
 
 pub(super) const CASES: &[Case] = &[
     Case::connects("discovery: issuer with a path, metadata with path insertion", || {
-        site(Script::default(), |_| {})
+        site(Script::default())
     }),
     Case::connects("discovery: issuer with a path, metadata at the root only", || {
-        site(Script { discovery: Discovery::Absent, ..Script::default() }, |lab| {
-            let (issuer, endpoint) = (format!("{}/lab", lab.server.url()), format!("{}/lab/token", lab.server.url()));
-            lab.server.set(|script| {
-                script.issuer = Some(issuer);
-                script.token_endpoint = Some(endpoint);
-            });
-        })
+        metadata_at_root(|base| (format!("{base}/auth"), format!("{base}/token")))
     }),
     Case::connects("discovery: issuer with a path, metadata at the root names the root", || {
-        site(Script { discovery: Discovery::Absent, ..Script::default() }, |lab| {
-            let endpoint = format!("{}/lab/token", lab.server.url());
-            lab.server.set(|script| script.token_endpoint = Some(endpoint));
+        metadata_at_root(|base| (base.to_owned(), format!("{base}/token")))
+    }),
+    Case::connects("discovery: issuer with a path, metadata at the root names a token endpoint that is not there", || {
+        metadata_at_root(|base| (format!("{base}/auth"), format!("{base}/auth/token")))
+    }),
+    Case::connects("discovery: authorization server at another origin", || {
+        elsewhere(|script, base| {
+            script.issuer = Some(base.to_owned());
+            script.token_endpoint = Some(format!("{base}/token"));
         })
     }),
+    Case::connects("discovery: old entry, authorization server at another origin", || {
+        let lab = elsewhere(|script, base| {
+            script.issuer = Some(base.to_owned());
+            script.token_endpoint = Some(format!("{base}/token"));
+        })?;
+        Ok(old(lab))
+    }),
+    Case::connects("discovery: token endpoint at another origin than the issuer", || {
+        let lab = Lab::plain(Script::default())?;
+        let endpoint = lab.server.token_url().replace("127.0.0.1", "localhost");
+        lab.server.set(|script| script.token_endpoint = Some(endpoint));
+        Ok(lab)
+    }),
+    Case::connects("discovery: token endpoint with a query", || {
+        let lab = Lab::plain(Script::default())?;
+        let endpoint = format!("{}?tenant=7", lab.server.token_url());
+        lab.server.set(|script| script.token_endpoint = Some(endpoint));
+        Ok(lab)
+    }),
     Case::connects("discovery: OpenID only, path inserted", || {
-        site(Script { discovery: Discovery::OpenIdInserted, ..Script::default() }, |_| {})
+        site(Script { discovery: Discovery::OpenIdInserted, ..Script::default() })
     }),
     Case::connects("discovery: OpenID only, path in front", || {
-        site(Script { discovery: Discovery::OpenIdAppended, ..Script::default() }, |_| {})
+        site(Script { discovery: Discovery::OpenIdAppended, ..Script::default() })
     }),
     Case::connects("discovery: OpenID only, at the root", || {
         Lab::plain(Script { discovery: Discovery::OpenIdAppended, ..Script::default() })
     }),
-    Case::connects("discovery: metadata behind the issuer's path", || {
-        site(Script { discovery: Discovery::OAuthAppended, ..Script::default() }, |_| {})
+    Case::fails("discovery: metadata behind the issuer's path", "client is unknown", || {
+        site(Script { discovery: Discovery::OAuthAppended, ..Script::default() })
     }),
     Case::connects("discovery: issuer ends in a slash", || {
         let lab = Lab::plain(Script::default())?;
@@ -55,7 +74,7 @@ pub(super) const CASES: &[Case] = &[
         let issuer = format!("{}/", lab.server.url());
         Ok(discovered(lab.entry("issuer", json!(issuer)), "authorizationServerUrl", json!(issuer)))
     }),
-    Case::connects("discovery: metadata of another issuer", || {
+    Case::refused("discovery: metadata of another issuer", "issuer", || {
         let issuer = Some("https://login.example.test".to_owned());
         Lab::plain(Script { issuer, ..Script::default() })
     }),
@@ -71,7 +90,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::connects("discovery: old entry", || Ok(old(Lab::plain(Script::default())?))),
     Case::connects("discovery: old entry, issuer with a path", || {
-        Ok(old(site(Script::default(), |_| {})?))
+        Ok(old(site(Script::default())?))
     }),
     Case::connects("discovery: old entry, client with a secret", || {
         Ok(old(Lab::plain(Script { client_auth: ClientAuth::Post, ..Script::default() })?))
@@ -118,22 +137,39 @@ pub(super) const CASES: &[Case] = &[
         lab.stranger = Some(stranger);
         Ok(lab)
     }),
-    Case::refused("redirect: 307 to another origin that would answer", "redirect", || {
+    Case::fails("redirect: 307 to another origin that would answer", "redirect", || {
         redirected(307, |lab| format!("{}/token/", lab.server.url().replace("127.0.0.1", "localhost")))
     }),
 ];
 
-/// A server whose only login is at `/lab`; `arrange` sees the lab before anybody asks.
-fn site(script: Script, arrange: fn(&Lab)) -> Fallible<Lab> {
-    let lab = Lab::plain(Script::default())?.at_site("lab", script);
-    arrange(&lab);
-    // What lies at the root is nobody's unless the case said something of it.
+/// A server whose login is at `/lab`, and nothing at its root.
+fn site(script: Script) -> Fallible<Lab> {
+    Ok(Lab::plain(Script { discovery: Discovery::Absent, ..Script::default() })?.at_site("lab", script))
+}
+
+/// An issuer `…/auth`, whose metadata is at the root alone (the SDK for TypeScript, mcp for Python): these issuer and token endpoint.
+fn metadata_at_root(names: fn(&str) -> (String, String)) -> Fallible<Lab> {
+    let lab = Lab::plain(Script::default())?;
+    let base = lab.server.url();
+    let expected = format!("{base}/auth");
+    let (issuer, token_endpoint) = names(&base);
     lab.server.set(|script| {
-        if script.token_endpoint.is_none() {
-            script.discovery = Discovery::Absent;
-        }
+        script.authorization_server = Some(expected.clone());
+        script.issuer = Some(issuer);
+        script.token_endpoint = Some(token_endpoint);
     });
-    Ok(lab)
+    Ok(discovered(lab.entry("issuer", json!(expected)), "authorizationServerUrl", json!(expected)))
+}
+
+/// An authorization server at `http://localhost`, while the MCP server is at `http://127.0.0.1`.
+fn elsewhere(describe: fn(&mut Script, &str)) -> Fallible<Lab> {
+    let lab = Lab::plain(Script::default())?;
+    let base = lab.server.url().replace("127.0.0.1", "localhost");
+    lab.server.set(|script| {
+        script.authorization_server = Some(base.clone());
+        describe(script, &base);
+    });
+    Ok(discovered(lab.entry("issuer", json!(base)), "authorizationServerUrl", json!(base)))
 }
 
 /// As clients before 2.1.119 stored a login.

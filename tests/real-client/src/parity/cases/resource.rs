@@ -7,31 +7,31 @@ use scripted_server::{HttpReply, ResourceRule, Script};
 use serde_json::json;
 
 pub(super) const CASES: &[Case] = &[
-    Case::fails("resource refused: 400 invalid_target", "resource", || {
+    Case::better("resource refused: 400 invalid_target", || {
         refused(400, json!({"error": "invalid_target", "error_description": "AADSTS9010010: resource"}))
     }),
-    Case::fails("resource refused: 400 invalid_request", "resource", || {
+    Case::better("resource refused: 400 invalid_request", || {
         refused(400, json!({"error": "invalid_request", "error_description": "unknown parameter: resource"}))
     }),
     Case::fails("resource refused: 400 without words", "invalid_request", || {
         refused(400, json!({"error": "invalid_request"}))
     }),
-    Case::fails("resource refused: 400 invalid_scope", "invalid_scope", || {
+    Case::better("resource refused: 400 invalid_scope", || {
         refused(400, json!({"error": "invalid_scope", "error_description": "AADSTS90009: resource"}))
     }),
-    Case::fails("resource refused: array of messages", "resource", || {
+    Case::better("resource refused: array of messages", || {
         let messages = ["property resource should not exist"];
         refused(400, json!({"statusCode": 400, "message": messages, "error": "Bad Request"}))
     }),
-    Case::fails("resource refused: 422 detail", "resource", || {
+    Case::better("resource refused: 422 detail", || {
         let detail =
             json!([{"type": "extra_forbidden", "loc": ["body", "resource"], "msg": "Extra inputs are not permitted"}]);
         refused(422, json!({"detail": detail}))
     }),
-    Case::fails("resource refused: errors", "resource", || {
+    Case::better("resource refused: errors", || {
         refused(400, json!({"errors": [{"message": "resource is not allowed", "path": "resource"}]}))
     }),
-    Case::fails("resource refused: plain text", "resource", || {
+    Case::better("resource refused: plain text", || {
         let content_type = "text/plain".to_owned();
         let body = "Unknown parameter: resource".to_owned();
         answering(HttpReply { status: 400, content_type, body, ..HttpReply::default() })
@@ -44,16 +44,20 @@ pub(super) const CASES: &[Case] = &[
     Case::connects("resource demanded", || {
         Lab::plain(Script { resource: ResourceRule::Required, ..Script::default() })
     }),
+    // A URL without a path goes out with a slash.
     Case::connects("resource demanded, as the metadata names it: origin", || {
-        demanded_and_named(|base| base.to_owned())
+        let lab = demanded_and_named(|base| format!("{base}/"))?;
+        let base = lab.server.url();
+        lab.server.set(|script| script.resource_named = Some(base));
+        Ok(lab)
     }),
     Case::connects("resource demanded, as the metadata names it: origin and slash", || {
         demanded_and_named(|base| format!("{base}/"))
     }),
-    Case::connects("resource demanded, as the metadata names it: slash added", || {
+    Case::fails("resource demanded, as the metadata names it: slash added", "resource", || {
         demanded_and_named(|base| format!("{base}/mcp/"))
     }),
-    Case::connects("resource demanded, as the metadata names it: an identifier", || {
+    Case::fails("resource demanded, as the metadata names it: an identifier", "resource", || {
         demanded_and_named(|_| "https://api.example.test/mcp".to_owned())
     }),
     Case::connects("resource demanded: MCP URL, metadata names the origin", || {
@@ -75,11 +79,12 @@ pub(super) const CASES: &[Case] = &[
         });
         Ok(lab.known_as(&base))
     }),
-    Case::connects("resource ignored, MCP URL with capitals and a port", || {
+    Case::connects("resource demanded, MCP URL with a scheme in capitals", || {
         let lab = Lab::plain(Script { resource: ResourceRule::Required, ..Script::default() })?;
         let url = lab.server.mcp_url().replace("http://", "HTTP://");
         Ok(lab.known_as(&url))
     }),
+    Case::better("scope demanded", || Lab::plain(Script { scope_required: true, ..Script::default() })),
 ];
 
 fn refused(status: u16, body: serde_json::Value) -> Fallible<Lab> {
