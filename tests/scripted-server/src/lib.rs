@@ -25,6 +25,7 @@
 #![allow(clippy::indexing_slicing, reason = "only JSON objects are indexed, to add a member")]
 
 mod answer;
+mod authentication;
 mod authorize;
 mod control;
 mod credentials;

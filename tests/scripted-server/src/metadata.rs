@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 pub(crate) fn inserted(site: &Site, document: &str, rest: &str) -> Decision {
     let script = site.with(|state| state.script.clone());
     match (document, rest) {
-        ("oauth-protected-resource", "" | "/")
-            if script.resource_metadata_at != ResourceMetadataAt::Path =>
-        {
+        ("oauth-protected-resource", "" | "/") if script.resource_metadata_at != ResourceMetadataAt::Path => {
             resource(site, &script)
         }
         ("oauth-protected-resource", "/mcp") if script.resource_metadata_at != ResourceMetadataAt::Root => {

@@ -57,7 +57,9 @@ impl Identity {
     pub(crate) fn brought(certificates: &Certificates) -> io::Result<Self> {
         let provider = Arc::new(ring::default_provider());
         let parse = |pem: &str| -> io::Result<Vec<CertificateDer<'static>>> {
-            CertificateDer::pem_slice_iter(pem.as_bytes()).map(|read| read.map_err(io::Error::other)).collect()
+            CertificateDer::pem_slice_iter(pem.as_bytes())
+                .map(|read| read.map_err(io::Error::other))
+                .collect()
         };
         let key = PrivateKeyDer::from_pem_slice(certificates.key.as_bytes()).map_err(io::Error::other)?;
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))

@@ -42,7 +42,11 @@ impl Case {
     }
 
     /// The client fails, and the agent must say so with these words among its own.
-    pub(super) const fn fails(name: &'static str, says: &'static str, prepare: fn() -> Fallible<Lab>) -> Self {
+    pub(super) const fn fails(
+        name: &'static str,
+        says: &'static str,
+        prepare: fn() -> Fallible<Lab>,
+    ) -> Self {
         Self { name, client: Client::Fails, agent: Agent::Says(says), prepare }
     }
 

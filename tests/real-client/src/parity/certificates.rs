@@ -57,8 +57,11 @@ impl Cabinet<'_> {
     /// A certificate that an authority signs; `digest` is the authority's choice.
     pub(super) fn leaf(&self, name: &str, manner: Manner, names: &str, authority: &str) -> Fallible<()> {
         let alternatives = format!("subjectAltName={names}");
-        let extensions =
-            [alternatives.as_str(), "basicConstraints=critical,CA:FALSE", "extendedKeyUsage=serverAuth,clientAuth"];
+        let extensions = [
+            alternatives.as_str(),
+            "basicConstraints=critical,CA:FALSE",
+            "extendedKeyUsage=serverAuth,clientAuth",
+        ];
         self.make(name, manner, "/CN=localhost", &extensions, Some(authority))
     }
 
@@ -77,7 +80,8 @@ impl Cabinet<'_> {
     ) -> Fallible<()> {
         // The system's own configuration would add extensions of its own.
         let configuration = self.write("openssl.cnf", "[req]\ndistinguished_name=dn\n[dn]\n")?;
-        let mut command = openssl(&["req", "-x509", "-nodes", "-days", "30", manner.digest, "-subj", subject]);
+        let mut command =
+            openssl(&["req", "-x509", "-nodes", "-days", "30", manner.digest, "-subj", subject]);
         command.args(manner.key).args(["-config", &configuration]);
         command.arg("-keyout").arg(self.path(&format!("{name}.key")));
         command.arg("-out").arg(self.path(&format!("{name}.pem")));

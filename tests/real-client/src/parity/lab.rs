@@ -148,14 +148,16 @@ impl Lab {
     /// A home that holds all this.
     pub(super) fn furnish(&self, machine: &Machine) -> Fallible<Person> {
         let person = Person::with_nothing(machine)?;
-        let mut configuration = json!({"mcpServers": {SERVER: self.configuration}});
+        let mut configuration = Map::new();
+        configuration.insert("mcpServers".to_owned(), json!({SERVER: self.configuration}));
         if self.history > 0 {
             // A few long members and many short ones, as old installations have them.
             let entry = json!({"display": "x".repeat(200), "pastedContents": {}});
             let history = vec![entry; self.history / 240];
-            configuration["projects"] = json!({"/home/somebody/project": {"history": history}});
+            let projects = json!({"/home/somebody/project": {"history": history}});
+            configuration.insert("projects".to_owned(), projects);
         }
-        fs::write(person.home().join(".claude.json"), configuration.to_string())?;
+        fs::write(person.home().join(".claude.json"), Value::Object(configuration).to_string())?;
         if !self.settings.is_empty() {
             let settings = json!({"env": self.settings});
             fs::write(person.home().join(".claude/settings.json"), settings.to_string())?;
@@ -163,18 +165,18 @@ impl Lab {
         if self.broken_settings {
             fs::write(person.home().join(".claude/settings.json"), "{\"env\": {")?;
         }
-        let mut document = json!({"mcpOAuth": {self.key(): self.entry}});
+        let mut document = Map::new();
+        document.insert("mcpOAuth".to_owned(), json!({self.key(): self.entry}));
         if let Some(client_config) = &self.client_config {
-            document["mcpOAuthClientConfig"] = json!({self.key(): client_config});
+            document.insert("mcpOAuthClientConfig".to_owned(), json!({self.key(): client_config}));
         }
-        person.write(&document)?;
+        person.write(&Value::Object(document))?;
         Ok(person)
     }
 
     /// How many refreshes were asked for.
     pub(super) fn requests(&self) -> usize {
-        let refresh =
-            |entry: &scripted_server::Entry| entry.kind == Kind::Token && entry.method == "POST";
+        let refresh = |entry: &scripted_server::Entry| entry.kind == Kind::Token && entry.method == "POST";
         self.server.count(refresh)
     }
 
@@ -208,7 +210,8 @@ impl Lab {
                 .iter()
                 .map(|(name, value)| format!("{name}={}", value.get(..60).unwrap_or(value)))
                 .collect();
-            let auth = entry.authorization.as_deref().and_then(|value| value.split(' ').next()).unwrap_or("-");
+            let auth =
+                entry.authorization.as_deref().and_then(|value| value.split(' ').next()).unwrap_or("-");
             format!(
                 "    {} {} {auth} [{}] -> {:?} {:?} {}\n",
                 entry.method,

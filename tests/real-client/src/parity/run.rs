@@ -5,7 +5,7 @@ use super::verdict::{Side, judge};
 use super::{agent, client};
 use crate::Fallible;
 use crate::person::Machine;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -16,10 +16,14 @@ use tokio::task::JoinSet;
 const PATIENCE: Duration = Duration::from_secs(70);
 /// And so long where it need not.
 const SHORT_PATIENCE: Duration = Duration::from_secs(10);
+/// Agents that run side by side: they take next to nothing, and mostly wait.
+const AGENTS: usize = 24;
 /// A cell of the table is cut here, unless one case alone was asked for.
 const CELL: usize = 150;
 
-/// Runs these cases, prints the table, and says whether it is one of parity.
+/// Runs these cases, `at_once` clients side by side, prints the table, and says whether it is one of parity.
+///
+/// `whole`: cells are not cut, and what each side asked the server for is shown.
 pub(crate) async fn run(
     cases: Vec<Case>,
     machine: &Machine,
@@ -28,16 +32,17 @@ pub(crate) async fn run(
     whole: bool,
 ) -> Fallible<bool> {
     let began = Instant::now();
-    let permits = Rc::new(Semaphore::new(at_once.max(1)));
-    let program = Rc::new(program);
+    let bench = Rc::new(Bench {
+        machine: machine.clone(),
+        program,
+        clients: Semaphore::new(at_once.max(1)),
+        agents: Semaphore::new(AGENTS),
+    });
     let mut running = JoinSet::new();
     let number = cases.len();
     for case in cases {
-        let (machine, program, permits) = (machine.clone(), Rc::clone(&program), Rc::clone(&permits));
-        running.spawn_local(async move {
-            let _permit = permits.acquire().await;
-            (case, both(&case, &machine, &program).await)
-        });
+        let bench = Rc::clone(&bench);
+        running.spawn_local(async move { (case, bench.both(&case).await) });
     }
     println!("case | client | agent | requests client/agent");
     let mut failed = Vec::new();
@@ -70,17 +75,31 @@ pub(crate) async fn run(
     Ok(failed.is_empty())
 }
 
-/// The client first: what it does decides how long the agent is waited for.
-async fn both(case: &Case, machine: &Machine, program: &Path) -> Fallible<(Side, Side)> {
-    let client = client::run(machine, &(case.prepare)()?).await?;
-    let demanded = match case.agent {
-        Agent::AsClient | Agent::Says(_) => client.fresh,
-        Agent::Fresh => true,
-        Agent::Refuses(_) => false,
-    };
-    let patience = if demanded { PATIENCE } else { SHORT_PATIENCE };
-    let agent = agent::run(machine, program, &(case.prepare)()?, patience).await?;
-    Ok((client, agent))
+/// What all cases share.
+struct Bench {
+    machine: Machine,
+    program: PathBuf,
+    clients: Semaphore,
+    agents: Semaphore,
+}
+
+impl Bench {
+    /// The client first: what it does decides how long the agent is waited for.
+    async fn both(&self, case: &Case) -> Fallible<(Side, Side)> {
+        let client = {
+            let _permit = self.clients.acquire().await?;
+            client::run(&self.machine, &(case.prepare)()?).await?
+        };
+        let demanded = match case.agent {
+            Agent::AsClient | Agent::Says(_) => client.fresh,
+            Agent::Fresh => true,
+            Agent::Refuses(_) => false,
+        };
+        let patience = if demanded { PATIENCE } else { SHORT_PATIENCE };
+        let _permit = self.agents.acquire().await?;
+        let agent = agent::run(&self.machine, &self.program, &(case.prepare)()?, patience).await?;
+        Ok((client, agent))
+    }
 }
 
 fn row(case: &Case, client: &Side, agent: &Side, wrong: &[String], whole: bool) -> String {

@@ -45,10 +45,10 @@ pub(super) fn judge(case: &Case, client: &Side, agent: &Side) -> Vec<String> {
     }
     match case.agent {
         Agent::Refuses(_) if agent.fresh => wrong.push("the agent does what it must refuse".to_owned()),
-        Agent::Says(words) | Agent::Refuses(words) if !demanded && !agent.fresh => {
-            if agent.words.is_empty() || !agent.words.contains(words) {
-                wrong.push(format!("the agent does not say {words:?}"));
-            }
+        Agent::Says(words) | Agent::Refuses(words)
+            if !demanded && !agent.fresh && !agent.words.contains(words) =>
+        {
+            wrong.push(format!("the agent does not say {words:?}"));
         }
         _ => {}
     }
@@ -94,7 +94,10 @@ mod tests {
     #[test]
     fn who_does_better_may_ask_more_often() {
         assert_eq!(judge(&failing(), &stale(""), &fresh(2)), [] as [&str; 0]);
-        assert_eq!(judge(&failing(), &stale(""), &Side { requests: 1, ..stale("dead") }), ["the agent asks more often"]);
+        assert_eq!(
+            judge(&failing(), &stale(""), &Side { requests: 1, ..stale("dead") }),
+            ["the agent asks more often"]
+        );
     }
 
     #[test]

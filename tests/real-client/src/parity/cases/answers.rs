@@ -33,7 +33,7 @@ pub(super) const CASES: &[Case] = &[
     Case::connects("answer: 500 after the rotation, grace of 30 s", || {
         forgiving(Answer::status(500).spending())
     }),
-    Case::fails("answer: lost after the rotation, no grace", "grant was revoked", || first(Answer::lost())),
+    Case::fails("answer: lost after the rotation, no grace", "invalid_grant", || first(Answer::lost())),
     Case::fails("answer: 503 for ever", "503", || {
         let lab = Lab::plain(Script::default())?;
         lab.server.answer_always(Answer::status(503));
@@ -57,7 +57,9 @@ pub(super) const CASES: &[Case] = &[
         shaped(Shape { content_type: Some(String::new()), ..Shape::default() })
     }),
     Case::better("answer: no token_type", || shaped(Shape { token_type: false, ..Shape::default() })),
-    Case::connects("answer: token_type of another name", || extra("token_type", json!("urn:ietf:params:oauth:token-type:access_token"))),
+    Case::connects("answer: token_type of another name", || {
+        extra("token_type", json!("urn:ietf:params:oauth:token-type:access_token"))
+    }),
     Case::connects("answer: expires_in as text", || expires_in(ExpiresIn::Text)),
     Case::connects("answer: expires_in with a fraction", || expires_in(ExpiresIn::Float)),
     Case::connects("answer: expires_in absent", || expires_in(ExpiresIn::Absent)),

@@ -32,9 +32,7 @@ pub(super) const CASES: &[Case] = &[
     Case::connects("client: basic, compared without form decoding", || {
         with_secret(ClientAuth::BasicAsIs, SPECIAL)
     }),
-    Case::better("client: basic, secret with special characters", || {
-        with_secret(ClientAuth::Basic, SPECIAL)
-    }),
+    Case::better("client: basic, secret with special characters", || with_secret(ClientAuth::Basic, SPECIAL)),
     Case::connects("client: basic, secret of base64", || {
         with_secret(ClientAuth::BasicAsIs, "q83vEjRWeJA+/Ab+cd/ef==")
     }),

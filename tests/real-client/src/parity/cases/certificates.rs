@@ -69,7 +69,9 @@ pub(super) const CASES: &[Case] = &[
     Case::connects("tls: self-signed certificate of no authority", || {
         alone(&["basicConstraints=critical,CA:FALSE", IDENTIFIERS[0], IDENTIFIERS[1], LOCALHOST])
     }),
-    Case::fails("tls: self-signed certificate without any constraints", "certificate", || alone(&[LOCALHOST])),
+    Case::fails("tls: self-signed certificate without any constraints", "certificate", || {
+        alone(&[LOCALHOST])
+    }),
     Case::connects("tls: bundle with a damaged certificate first", || {
         bundled(|cabinet| {
             let damaged = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIU\n-----END CERTIFICATE-----\n";
@@ -85,7 +87,8 @@ pub(super) const CASES: &[Case] = &[
     Case::connects("tls: bundle with comments", || {
         bundled(|cabinet| {
             let ca = cabinet.read("ca.pem")?;
-            cabinet.write("bundle.pem", format!("# Company root, 2026\nsubject=/CN=x\n\n{ca}\n# the end: ---\n"))
+            cabinet
+                .write("bundle.pem", format!("# Company root, 2026\nsubject=/CN=x\n\n{ca}\n# the end: ---\n"))
         })
     }),
     Case::connects("tls: bundle with lines of Windows", || {

@@ -9,7 +9,9 @@ pub(super) const CASES: &[Case] = &[
     Case::fails("dead: invalid_grant", "invalid_grant", || dead(DeadStyle::InvalidGrant)),
     Case::fails("dead: 401 invalid_grant (FastMCP)", "invalid_grant", || dead(DeadStyle::Unauthorized)),
     Case::fails("dead: Grant not found (Linear)", "invalid_grant", || dead(DeadStyle::Linear)),
-    Case::fails("dead: 200 invalid_refresh_token (Slack)", "invalid_refresh_token", || dead(DeadStyle::Slack)),
+    Case::fails("dead: 200 invalid_refresh_token (Slack)", "invalid_refresh_token", || {
+        dead(DeadStyle::Slack)
+    }),
     Case::fails("dead: 403 unauthorized_client (Atlassian)", "unauthorized_client", || {
         dead(DeadStyle::Atlassian)
     }),

@@ -8,18 +8,17 @@ use scripted_server::{ClientAuth, Discovery, Redirect, ResourceMetadataAt, Scrip
 use serde_json::{Value, json};
 
 pub(super) const CASES: &[Case] = &[
-    Case::connects("discovery: issuer with a path, metadata with path insertion", || {
-        site(Script::default())
-    }),
+    Case::connects("discovery: issuer with a path, metadata with path insertion", || site(Script::default())),
     Case::connects("discovery: issuer with a path, metadata at the root only", || {
         metadata_at_root(|base| (format!("{base}/auth"), format!("{base}/token")))
     }),
     Case::connects("discovery: issuer with a path, metadata at the root names the root", || {
         metadata_at_root(|base| (base.to_owned(), format!("{base}/token")))
     }),
-    Case::connects("discovery: issuer with a path, metadata at the root names a token endpoint that is not there", || {
-        metadata_at_root(|base| (format!("{base}/auth"), format!("{base}/auth/token")))
-    }),
+    Case::connects(
+        "discovery: issuer with a path, metadata at the root names a token endpoint that is not there",
+        || metadata_at_root(|base| (format!("{base}/auth"), format!("{base}/auth/token"))),
+    ),
     Case::connects("discovery: authorization server at another origin", || {
         elsewhere(|script, base| {
             script.issuer = Some(base.to_owned());
@@ -79,19 +78,15 @@ pub(super) const CASES: &[Case] = &[
         Lab::plain(Script { issuer, ..Script::default() })
     }),
     Case::connects("discovery: no metadata, oauthMetadataFound false", || {
-        let script =
-            Script { discovery: Discovery::Absent, resource_metadata: false, ..Script::default() };
+        let script = Script { discovery: Discovery::Absent, resource_metadata: false, ..Script::default() };
         Ok(discovered(Lab::plain(script)?.without(&["issuer"]), "oauthMetadataFound", json!(false)))
     }),
     Case::connects("discovery: no metadata, old entry", || {
-        let script =
-            Script { discovery: Discovery::Absent, resource_metadata: false, ..Script::default() };
+        let script = Script { discovery: Discovery::Absent, resource_metadata: false, ..Script::default() };
         Ok(old(Lab::plain(script)?))
     }),
     Case::connects("discovery: old entry", || Ok(old(Lab::plain(Script::default())?))),
-    Case::connects("discovery: old entry, issuer with a path", || {
-        Ok(old(site(Script::default())?))
-    }),
+    Case::connects("discovery: old entry, issuer with a path", || Ok(old(site(Script::default())?))),
     Case::connects("discovery: old entry, client with a secret", || {
         Ok(old(Lab::plain(Script { client_auth: ClientAuth::Post, ..Script::default() })?))
     }),
@@ -118,10 +113,8 @@ pub(super) const CASES: &[Case] = &[
         let lab = over_tls(Script::default())?
             .at_site("lab", Script { discovery: Discovery::OAuthAppended, ..Script::default() });
         let url = format!("{}/lab/.well-known/oauth-authorization-server", lab.server.url());
-        Ok(discovered(lab, "authServerMetadataUrl", json!(url)).configured(
-            "oauth",
-            json!({"authServerMetadataUrl": url}),
-        ))
+        Ok(discovered(lab, "authServerMetadataUrl", json!(url))
+            .configured("oauth", json!({"authServerMetadataUrl": url})))
     }),
     Case::connects("redirect: 307 to a slash", || redirected(307, |_| "/token/".to_owned())),
     Case::connects("redirect: 308 to a slash", || redirected(308, |_| "/token/".to_owned())),

@@ -24,8 +24,7 @@ pub(super) const CASES: &[Case] = &[
         refused(400, json!({"statusCode": 400, "message": messages, "error": "Bad Request"}))
     }),
     Case::better("resource refused: 422 detail", || {
-        let detail =
-            json!([{"type": "extra_forbidden", "loc": ["body", "resource"], "msg": "Extra inputs are not permitted"}]);
+        let detail = json!([{"type": "extra_forbidden", "loc": ["body", "resource"], "msg": "Extra inputs are not permitted"}]);
         refused(422, json!({"detail": detail}))
     }),
     Case::better("resource refused: errors", || {

@@ -30,15 +30,20 @@ pub(super) const CASES: &[Case] = &[
         Lab::listening(&listen, Script::default(), folder()?)
     }),
     Case::connects("address: localhost", || {
-        let listen = Listen { address: [127, 0, 0, 1].into(), host: "localhost".to_owned(), certificates: None };
+        let listen =
+            Listen { address: [127, 0, 0, 1].into(), host: "localhost".to_owned(), certificates: None };
         Lab::listening(&listen, Script::default(), folder()?)
     }),
     Case::connects("address: IPv6 loopback over TLS", || {
         let (lab, bundle) = with_authority(P256, P256, "[::1]")?;
         Ok(lab.variable(EXTRA, bundle))
     }),
-    Case::connects("proxy: HTTPS_PROXY in the environment", || proxied("HTTPS_PROXY", "http://", None, false)),
-    Case::connects("proxy: https_proxy in the environment", || proxied("https_proxy", "http://", None, false)),
+    Case::connects("proxy: HTTPS_PROXY in the environment", || {
+        proxied("HTTPS_PROXY", "http://", None, false)
+    }),
+    Case::connects("proxy: https_proxy in the environment", || {
+        proxied("https_proxy", "http://", None, false)
+    }),
     Case::connects("proxy: HTTPS_PROXY in settings.json", || proxied("HTTPS_PROXY", "http://", None, true)),
     Case::connects("proxy: HTTPS_PROXY without a scheme", || proxied("HTTPS_PROXY", "", None, false)),
     Case::connects("proxy: HTTP_PROXY for https", || proxied("HTTP_PROXY", "http://", None, false)),
@@ -49,9 +54,7 @@ pub(super) const CASES: &[Case] = &[
     Case::fails("proxy: wants a password that is not there", "proxy", || {
         proxied("HTTPS_PROXY", "http://", Some(PASSWORD), false)
     }),
-    Case::fails("proxy: nobody listens", "proxy", || {
-        Ok(at(BEHIND)?.variable("HTTPS_PROXY", NOBODY))
-    }),
+    Case::fails("proxy: nobody listens", "proxy", || Ok(at(BEHIND)?.variable("HTTPS_PROXY", NOBODY))),
     Case::fails("proxy: none, and the host is unknown", "mcp.test", || at(BEHIND)),
     Case::connects("proxy: ALL_PROXY of socks5", || {
         Ok(at(DIRECT)?.variable("ALL_PROXY", "socks5://127.0.0.1:9"))
