@@ -103,6 +103,15 @@ impl Cabinet<'_> {
         succeed(command)?;
         Ok(text(&self.path(file)))
     }
+
+    /// Writes the key of `NAME` anew, encrypted with this passphrase.
+    pub(super) fn encrypt(&self, name: &str, passphrase: &str) -> Fallible<String> {
+        let encrypted = self.path(&format!("{name}.encrypted.key"));
+        let mut command = openssl(&["pkey", "-aes256", "-passout", &format!("pass:{passphrase}")]);
+        command.arg("-in").arg(self.path(&format!("{name}.key"))).arg("-out").arg(&encrypted);
+        succeed(command)?;
+        Ok(text(&encrypted))
+    }
 }
 
 pub(super) fn text(path: &Path) -> String {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 /// The agent is waited for so long where it must end fresh: nobody waits for a program in the background as for a command, so that its
 /// first pause may be a minute.
-const PATIENCE: Duration = Duration::from_secs(70);
+const PATIENCE: Duration = Duration::from_secs(75);
 /// And so long where it need not.
 const SHORT_PATIENCE: Duration = Duration::from_secs(10);
 /// Agents that run side by side: they take next to nothing, and mostly wait.

@@ -134,6 +134,14 @@ pub(super) const CASES: &[Case] = &[
         let (lab, certificate, key) = mutual()?;
         Ok(lab.setting("CLAUDE_CODE_CLIENT_CERT", certificate).setting("CLAUDE_CODE_CLIENT_KEY", key))
     }),
+    Case::connects("tls: client certificate, its key encrypted", || {
+        let (lab, certificate, _) = mutual()?;
+        let key = Cabinet(&lab.folder).encrypt("client", "s3cret")?;
+        Ok(lab
+            .variable("CLAUDE_CODE_CLIENT_CERT", certificate)
+            .variable("CLAUDE_CODE_CLIENT_KEY", key)
+            .variable("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE", "s3cret"))
+    }),
     Case::fails("tls: client certificate lacking", "connection", || Ok(mutual()?.0)),
 ];
 

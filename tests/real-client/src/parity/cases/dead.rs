@@ -6,6 +6,11 @@ use crate::parity::lab::Lab;
 use scripted_server::{Answer, DeadStyle, HttpReply, Script};
 
 pub(super) const CASES: &[Case] = &[
+    Case::better("dead: invalid_grant once, as while a server is redeployed", || {
+        let lab = Lab::plain(Script::default())?;
+        lab.server.answer_next(Answer::error(400, "invalid_grant", "unknown refresh token"));
+        Ok(lab)
+    }),
     Case::fails("dead: invalid_grant", "invalid_grant", || dead(DeadStyle::InvalidGrant)),
     Case::fails("dead: 401 invalid_grant (FastMCP)", "invalid_grant", || dead(DeadStyle::Unauthorized)),
     Case::fails("dead: Grant not found (Linear)", "invalid_grant", || dead(DeadStyle::Linear)),
@@ -21,6 +26,9 @@ pub(super) const CASES: &[Case] = &[
     Case::fails("dead: session not found", "session not found", || {
         says(400, r#"{"error":"invalid_request","error_description":"session not found"}"#)
     }),
+    Case::fails("dead: no longer valid", "no longer valid", || {
+        says(400, r#"{"error":"invalid_request","error_description":"The session is no longer valid"}"#)
+    }),
     Case::fails("dead: an error inside an array", "invalid_grant", || {
         says(400, r#"[{"error":"invalid_grant"}]"#)
     }),
@@ -32,6 +40,9 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::fails("gone: 422 Unrecognized client_id (Supabase)", "client_id", || {
         says(422, r#"{"message":"Unrecognized client_id"}"#)
+    }),
+    Case::fails("gone: Missing client credentials", "Missing client credentials", || {
+        says(400, r#"{"error":"invalid_request","error_description":"Missing client credentials"}"#)
     }),
     Case::fails("gone: unauthorized_client", "unauthorized_client", || {
         says(400, r#"{"error":"unauthorized_client","error_description":"Client authentication failed"}"#)

@@ -45,6 +45,21 @@ pub(super) const CASES: &[Case] = &[
         proxied("https_proxy", "http://", None, false)
     }),
     Case::connects("proxy: HTTPS_PROXY in settings.json", || proxied("HTTPS_PROXY", "http://", None, true)),
+    Case::connects("proxy: the right one in settings.json, another in the environment", || {
+        Ok(proxied("HTTPS_PROXY", "http://", None, true)?.variable("HTTPS_PROXY", NOBODY))
+    }),
+    Case::fails("proxy: the right one in the environment, another in settings.json", "proxy", || {
+        Ok(proxied("HTTPS_PROXY", "http://", None, false)?.setting("HTTPS_PROXY", NOBODY))
+    }),
+    Case::connects("proxy: the right one in https_proxy, another in HTTPS_PROXY", || {
+        Ok(proxied("https_proxy", "http://", None, false)?.variable("HTTPS_PROXY", NOBODY))
+    }),
+    Case::connects("proxy: the right one in HTTPS_PROXY, another in HTTP_PROXY", || {
+        Ok(proxied("HTTPS_PROXY", "http://", None, false)?.variable("HTTP_PROXY", NOBODY))
+    }),
+    Case::connects("proxy: the right one in HTTPS_PROXY, another in ALL_PROXY", || {
+        Ok(proxied("HTTPS_PROXY", "http://", None, false)?.variable("ALL_PROXY", NOBODY))
+    }),
     Case::connects("proxy: HTTPS_PROXY without a scheme", || proxied("HTTPS_PROXY", "", None, false)),
     Case::connects("proxy: HTTP_PROXY for https", || proxied("HTTP_PROXY", "http://", None, false)),
     Case::connects("proxy: ALL_PROXY for https", || proxied("ALL_PROXY", "http://", None, false)),
