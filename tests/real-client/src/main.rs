@@ -66,9 +66,9 @@ struct Arguments {
     /// A client of the soak, several times; without any: the one of --client
     #[arg(long, value_name = "VERSION=PATH", value_parser = version_at)]
     soak_client: Vec<soak::Client>,
-    /// How many scenarios, or clients of the cases, run side by side (3, or 6 clients)
-    #[arg(long, value_name = "N")]
-    at_once: Option<usize>,
+    /// How many scenarios run side by side
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    at_once: usize,
     /// Names the scenarios and does nothing else
     #[arg(long)]
     list: bool,
@@ -137,7 +137,7 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
 
     let began = Instant::now();
     let memory = resources::watch();
-    let permits = Rc::new(Semaphore::new(arguments.at_once.unwrap_or(3).max(1)));
+    let permits = Rc::new(Semaphore::new(arguments.at_once.max(1)));
     let mut running = JoinSet::new();
     for scenario in chosen {
         let (bench, permits) = (Rc::clone(&bench), Rc::clone(&permits));
@@ -175,7 +175,8 @@ async fn run_parity(arguments: &Arguments, machine: &Machine, refresher: &Choice
         return Err("no case has these words in its name; --parity --list names them all".into());
     }
     let whole = cases.len() == 1;
-    parity::run(cases, machine, program.clone(), arguments.at_once.unwrap_or(6), whole).await
+    // A case starts one client at a time, a scenario up to five.
+    parity::run(cases, machine, program.clone(), 2 * arguments.at_once, whole).await
 }
 
 async fn run_soak(

@@ -14,32 +14,43 @@ use tokio::process::Command;
 const LOOK: Duration = Duration::from_millis(50);
 /// How often the agent is asked.
 const ASK: Duration = Duration::from_millis(900);
-/// What nobody could refresh is given so long after the first word about it.
+/// It is waited for so long where it must end fresh: nobody waits for a program in the background as for a command, so that its first
+/// pause may be a minute.
+const PATIENCE: Duration = Duration::from_secs(75);
+/// What it need not refresh is given so long after the first attempt, in which it must not ask too often.
+const WATCH: Duration = Duration::from_secs(8);
+/// And so long after it has called for a person.
 const AFTERTHOUGHT: Duration = Duration::from_secs(2);
 
 /// Runs the daemon until the entry is fresh or it has said what is wrong.
 ///
-/// `patience`: how long it is waited for where the client connected.
-pub(super) async fn run(machine: &Machine, program: &Path, lab: &Lab, patience: Duration) -> Fallible<Side> {
+/// `demanded`: whether it must end fresh.
+pub(super) async fn run(machine: &Machine, program: &Path, lab: &Lab, demanded: bool) -> Fallible<Side> {
     let person = lab.furnish(machine)?;
     let log = File::create(person.log("agent.log"))?;
     let mut command = with_variables(person.command(program), lab);
     let mut daemon = command.arg("run").stdout(log.try_clone()?).stderr(log).spawn()?;
 
-    let end = Instant::now() + patience;
+    let mut end = Instant::now() + PATIENCE;
     let mut next_question = Instant::now() + ASK;
-    let mut told = None;
+    let (mut tried, mut settled) = (false, false);
     let mut fresh = false;
     let mut words = String::new();
     while Instant::now() < end && daemon.try_wait()?.is_none() {
         fresh = lab.is_fresh(&person);
-        if fresh || told.is_some_and(|told: Instant| told.elapsed() > AFTERTHOUGHT) {
+        if fresh {
             break;
         }
         if Instant::now() >= next_question {
             let status = status(program, &person, lab).await?;
-            if status.settled {
-                told.get_or_insert_with(Instant::now);
+            if status.tried && !demanded && !tried {
+                end = end.min(Instant::now() + WATCH);
+                tried = true;
+            }
+            if status.settled && !settled {
+                // One that asks again all the same must have the time for it where it must end fresh.
+                end = if demanded { end } else { end.min(Instant::now() + AFTERTHOUGHT) };
+                settled = true;
             }
             words = status.words;
             next_question = Instant::now() + ASK;
@@ -69,6 +80,8 @@ pub(super) async fn run(machine: &Machine, program: &Path, lab: &Lab, patience: 
 
 struct Status {
     words: String,
+    /// There was an attempt.
+    tried: bool,
     /// It needs a person.
     settled: bool,
 }
@@ -85,7 +98,8 @@ async fn status(program: &Path, person: &Person, lab: &Lab) -> Fallible<Status> 
         text("/servers/0/action"),
     ];
     let words: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    Ok(Status { settled: state == "needs_person", words: words.join("; ") })
+    let tried = !text("/servers/0/last_refresh/outcome").is_empty();
+    Ok(Status { tried, settled: state == "needs_person", words: words.join("; ") })
 }
 
 fn with_variables(mut command: Command, lab: &Lab) -> Command {

@@ -192,7 +192,8 @@ impl Lab {
 
     /// Whether the server rotated, so that whoever asked must have kept the new token.
     pub(super) fn is_spent(&self) -> bool {
-        self.site.state_of(&self.grant.refresh_token) != TokenState::Current
+        let state = self.site.state_of(&self.grant.refresh_token);
+        matches!(state, TokenState::Spent | TokenState::Revoked)
     }
 
     /// Whether a token went where none may go.

@@ -7,15 +7,10 @@ use crate::Fallible;
 use crate::person::Machine;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// The agent is waited for so long where it must end fresh: nobody waits for a program in the background as for a command, so that its
-/// first pause may be a minute.
-const PATIENCE: Duration = Duration::from_secs(75);
-/// And so long where it need not.
-const SHORT_PATIENCE: Duration = Duration::from_secs(10);
 /// Agents that run side by side: they take next to nothing, and mostly wait.
 const AGENTS: usize = 24;
 /// A cell of the table is cut here, unless one case alone was asked for.
@@ -95,9 +90,8 @@ impl Bench {
             Agent::Fresh => true,
             Agent::Refuses(_) => false,
         };
-        let patience = if demanded { PATIENCE } else { SHORT_PATIENCE };
         let _permit = self.agents.acquire().await?;
-        let agent = agent::run(&self.machine, &self.program, &(case.prepare)()?, patience).await?;
+        let agent = agent::run(&self.machine, &self.program, &(case.prepare)()?, demanded).await?;
         Ok((client, agent))
     }
 }
