@@ -41,6 +41,16 @@ impl Person {
 
     /// A fresh home in which these servers have been added by the client itself.
     pub(crate) async fn with_servers(machine: &Machine, servers: &[(&str, &Site)]) -> Fallible<Self> {
+        let person = Self::with_nothing(machine)?;
+        for (name, site) in servers {
+            let add = ["mcp", "add", "--transport", "http", "--scope", "user", name, &site.mcp_url()];
+            person.claude(&add).await?;
+        }
+        Ok(person)
+    }
+
+    /// A fresh home in which nothing has ever been run.
+    pub(crate) fn with_nothing(machine: &Machine) -> Fallible<Self> {
         let person = Self { machine: machine.clone(), folder: TempDir::with_prefix("real-client-")? };
         for folder in ["home/.claude", "project", "tmp", "run"] {
             fs::DirBuilder::new().mode(0o700).recursive(true).create(person.folder.path().join(folder))?;
@@ -48,10 +58,6 @@ impl Person {
         let browser = format!("#!/bin/sh\nexec '{}' --browse \"$1\"\n", std::env::current_exe()?.display());
         fs::write(person.browser(), browser)?;
         fs::set_permissions(person.browser(), fs::Permissions::from_mode(0o700))?;
-        for (name, site) in servers {
-            let add = ["mcp", "add", "--transport", "http", "--scope", "user", name, &site.mcp_url()];
-            person.claude(&add).await?;
-        }
         Ok(person)
     }
 

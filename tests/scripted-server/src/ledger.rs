@@ -83,9 +83,10 @@ pub(crate) enum Verdict {
 }
 
 impl Ledger {
-    pub(crate) fn register(&mut self, auth: ClientAuth) -> (String, Option<String>) {
-        let client_id = self.name("cl");
-        let secret = (auth != ClientAuth::None).then(|| self.name("cs"));
+    pub(crate) fn register(&mut self, script: &Script) -> (String, Option<String>) {
+        let client_id = script.client_id.clone().unwrap_or_else(|| self.name("cl"));
+        let secret = (script.client_auth != ClientAuth::None)
+            .then(|| script.client_secret.clone().unwrap_or_else(|| self.name("cs")));
         self.clients.insert(client_id.clone(), secret.clone());
         (client_id, secret)
     }

@@ -103,7 +103,7 @@ impl Site {
     fn make_grant(&self, left: Duration, lifetime: Option<Duration>) -> Grant {
         let expires_at = crate::log::now_us() / 1000 + u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
         self.with(|state| {
-            let (client_id, client_secret) = state.ledger.register(state.script.client_auth);
+            let (client_id, client_secret) = state.ledger.register(&state.script);
             let pair = state.ledger.grant(&state.script, Instant::now(), &client_id, SCOPE, lifetime, left);
             Grant {
                 server_url: self.mcp_url(),
