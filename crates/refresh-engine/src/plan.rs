@@ -1,8 +1,10 @@
 //! What to do with one entry now: a pure function of the clocks, the entry, what is remembered of it, and the policy.
 
+use crate::judge::passes;
 use crate::policy::{
-    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, PACE, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE,
-    SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
+    CLIENT_WINDOW, KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, PACE, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE,
+    SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK,
+    UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
 };
 use crate::record::Outcome;
 use crate::{Now, Policy, Record, Seen, Verdict};
@@ -11,6 +13,10 @@ use std::time::Duration;
 
 /// A refused refresh is tried this often before a person is asked.
 const REFUSED_TRIES: u32 = 3;
+/// A refusal that passes by itself, for some four hours.
+const PASSING_TRIES: u32 = 20;
+/// A server that answers that it failed is asked this often, for about an hour, before a person learns of it.
+const FAILING_TRIES: u32 = 15;
 /// Where nobody knows when the access token ends, a suspect is asked about again after this.
 const SUSPECT_RECHECK_UNKNOWN: Duration = Duration::from_secs(60 * 60);
 
@@ -64,7 +70,7 @@ pub enum Reason {
     KeepAlive,
     /// A refusal is looked at once more.
     Recheck,
-    /// An answer was lost, and time is running out.
+    /// An answer was lost or left open what became of the token, and time is running out.
     AfterAmbiguous,
     /// Somebody asked for it.
     Forced,
@@ -84,7 +90,7 @@ impl Reason {
             Self::ShortLived => "short-lived and in use",
             Self::KeepAlive => "keep-alive",
             Self::Recheck => "second look at a refusal",
-            Self::AfterAmbiguous => "last try after a lost answer",
+            Self::AfterAmbiguous => "again, after an answer that left it open",
             Self::Forced => "asked for",
             Self::Heal => "healing a wiped entry",
             Self::Contested => "two programs refreshed it at once",
@@ -113,6 +119,11 @@ pub enum Need {
     Refused {
         /// What the server said.
         code: String,
+    },
+    /// The server answers that it failed, again and again, and the access token has ended.
+    ServerFails {
+        /// What it says.
+        why: String,
     },
     /// The store holds a refresh token that was already exchanged, and nobody holds its successor.
     Spent,
@@ -159,17 +170,26 @@ pub fn plan(
         return plan_without_refresh_token(seen, record, left, policy);
     }
     let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
-    match standing_need(seen, record) {
+    match standing_need(seen, record, left) {
         // Looking the metadata up again costs no token, and servers mend such things.
         Some(Need::EndpointMoved { .. } | Need::NoEndpoint { .. }) if pause.is_zero() => {
             return Plan::Refresh(Reason::Recheck);
         }
+        // A person was told, and still it may pass by itself.
+        Some(Need::Refused { code }) if pause.is_zero() && passes(&code) => {
+            return Plan::Refresh(Reason::Recheck);
+        }
+        Some(Need::ServerFails { .. }) if pause.is_zero() => return Plan::Refresh(Reason::AfterAmbiguous),
         Some(need) => return Plan::NeedsPerson(need),
         None => {}
     }
     match &record.verdict {
-        Verdict::Suspect { .. } => {
+        Verdict::Suspect { reuse, looks, .. } => {
             let recheck = match left {
+                _ if *looks > 0 => Duration::ZERO,
+                // What may be a reuse is not risked before the client itself would present the token.
+                Some(left) if *reuse => until(left, CLIENT_WINDOW),
+                None if *reuse => UNKNOWN_EXPIRY_KEEP_ALIVE.saturating_sub(since_last_request(now, record)),
                 Some(left) => until(left, SUSPECT_RECHECK),
                 None => SUSPECT_RECHECK_UNKNOWN.saturating_sub(since_last_request(now, record)),
             };
@@ -207,12 +227,11 @@ pub fn plan_forced(seen: &Seen, record: &Record, policy: &Policy) -> Plan {
         let need = if seen.entry.is_stub() { Need::Stub } else { Need::NoRefreshToken };
         return Plan::NeedsPerson(need);
     }
-    match standing_need(seen, record) {
-        // Asking again is exactly what the person wants, and a refusal consumed nothing.
-        None | Some(Need::Refused { .. } | Need::NoEndpoint { .. } | Need::EndpointMoved { .. }) => {
-            Plan::Refresh(Reason::Forced)
-        }
-        Some(need) => Plan::NeedsPerson(need),
+    match standing_need(seen, record, None) {
+        // Without it nothing can be sent, and a spent token would take its successor with it.
+        Some(need @ (Need::NoServerUrl | Need::Spent)) => Plan::NeedsPerson(need),
+        // Asking again is exactly what the person wants. A refusal consumed nothing, and a token that was called dead has no more to lose.
+        _ => Plan::Refresh(Reason::Forced),
     }
 }
 
@@ -235,7 +254,7 @@ fn plan_without_refresh_token(
 
 /// What keeps this refresh token from being presented until a person did something. Holds invariant I1: a token that is
 /// known to be spent or dead is never presented.
-fn standing_need(seen: &Seen, record: &Record) -> Option<Need> {
+fn standing_need(seen: &Seen, record: &Record, left: Option<SignedDuration>) -> Option<Need> {
     if seen.entry.server_url.is_none() {
         return Some(Need::NoServerUrl);
     }
@@ -245,7 +264,17 @@ fn standing_need(seen: &Seen, record: &Record) -> Option<Need> {
     match record.verdict.clone() {
         Verdict::Dead { code } => Some(Need::Dead { code }),
         Verdict::ClientDead { code } => Some(Need::ClientDead { code }),
-        Verdict::Refused { code, tries } if tries >= REFUSED_TRIES => Some(Need::Refused { code }),
+        Verdict::Refused { code, tries }
+            if tries >= if passes(&code) { PASSING_TRIES } else { REFUSED_TRIES } =>
+        {
+            Some(Need::Refused { code })
+        }
+        Verdict::Ambiguous { why, .. }
+            if record.server_failures >= FAILING_TRIES
+                && left.is_some_and(|left| left <= SignedDuration::ZERO) =>
+        {
+            Some(Need::ServerFails { why })
+        }
         Verdict::EndpointMoved { from, to } => Some(Need::EndpointMoved { from, to }),
         Verdict::NoEndpoint { why } => Some(Need::NoEndpoint { why }),
         _ => None,

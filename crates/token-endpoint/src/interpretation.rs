@@ -19,6 +19,8 @@ pub fn interpret(answer: &RawAnswer, now: Timestamp) -> Answer {
     match status {
         200..=299 => success(answer, now),
         300..=399 => redirect(answer, now),
+        // It came from the server's inside, not from its door: what it had done by then nobody knows.
+        503 if failed_inside(answer) => failure(answer),
         // Each of these says that the request was not processed: RFC 6585 section 4 and 6, RFC 9110 section 15.5.9 and 15.6.4, RFC 8470;
         // 409 and 423 are what GoTrue and others answer while another refresh of the same session is under way.
         408 | 409 | 423 | 425 | 429 | 503 | 511 => {
@@ -39,6 +41,12 @@ fn failure(answer: &RawAnswer) -> Answer {
         Members::parse(&text).as_ref().and_then(Refusal::of).map(|refusal| refusal.summary(answer.status));
     let why = [Some(meaning_of(answer.status)), said].into_iter().flatten().collect::<Vec<_>>().join("; ");
     Answer::Ambiguous { why, lost: false }
+}
+
+/// Whether a 503 carries an OAuth error of a server that failed in the middle of its work (RFC 6749, section 4.1.2.1: `server_error`).
+fn failed_inside(answer: &RawAnswer) -> bool {
+    let text = body::text(answer);
+    Members::parse(&text).as_ref().and_then(Refusal::of).is_some_and(|refusal| refusal.is_failure())
 }
 
 /// Whether the status alone decides, so that an answer with a broken body is still an answer.
@@ -97,7 +105,8 @@ fn refusal(answer: &RawAnswer, now: Timestamp) -> Answer {
     let text = body::text(answer);
     let form = body::form_as_json(&text);
     let json = form.as_deref().unwrap_or(&text);
-    if let Some(refusal) = Members::parse(json).as_ref().and_then(Refusal::of) {
+    let members = Members::parse(json).or_else(|| body::first_of_list(json));
+    if let Some(refusal) = members.as_ref().and_then(Refusal::of) {
         return refusal.meaning(answer, now);
     }
     let page = body::is_page(answer, &text);

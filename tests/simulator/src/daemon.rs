@@ -149,6 +149,7 @@ impl Endpoint for Wire {
             issuer: hints.issuer.clone(),
             token_endpoint: format!("{origin}/token").parse().expect("a URL"),
             auth_methods: vec!["none".to_owned()],
+            resource: None,
             source: origin,
         };
         let server = number(metadata.token_endpoint.host_str());

@@ -175,6 +175,7 @@ impl Endpoint for Server {
             issuer: hints.issuer.clone(),
             token_endpoint: format!("{origin}/token").parse().unwrap(),
             auth_methods: vec!["none".to_owned()],
+            resource: None,
             source: origin,
         })
     }
