@@ -27,7 +27,8 @@ const SECOND_LOOKS: [Duration; 2] = [Duration::from_secs(60), Duration::from_sec
 
 /// Whether a refusal says nothing of the grant and passes by itself: the page of a firewall, of a tunnel that sleeps, of a deployment or a list
 /// of addresses, in place of the token endpoint's own answer; or a client id that is a URL and cannot be fetched by the server at present.
-pub(crate) fn passes(code: &str) -> bool {
+#[must_use]
+pub fn passes_by_itself(code: &str) -> bool {
     code == CLIENT_DOCUMENT_UNREAD
         || matches!(
             code,
@@ -113,12 +114,12 @@ pub(crate) fn judge(
             let held = may_have_spent(answer) && !may_vary(left);
             record.verdict = if held {
                 Verdict::Suspect { code: code.clone(), reuse: true, looks: 0 }
-            } else if may_be_early && !gone && !passes(code) {
+            } else if may_be_early && !gone && !passes_by_itself(code) {
                 suspect(code)
             } else {
                 Verdict::Refused { code: code.clone(), tries }
             };
-            let longest = if passes(code) { LONGEST_PAUSE_OF_PASSING } else { LONGEST_PAUSE };
+            let longest = if passes_by_itself(code) { LONGEST_PAUSE_OF_PASSING } else { LONGEST_PAUSE };
             record.retry = Some(Retry::after(now, doubling(tries, longest)));
             (Outcome::Refused, said(code, detail))
         }
@@ -150,7 +151,10 @@ pub(crate) fn judge(
             (Outcome::Ambiguous, why.clone())
         }
     };
-    if matches!(record.verdict, Verdict::Dead { .. } | Verdict::ClientDead { .. }) {
+    if matches!(
+        record.verdict,
+        Verdict::Dead { .. } | Verdict::ClientDead { .. } | Verdict::Suspect { looks: 1.., .. }
+    ) {
         // Should a client wipe the entry now, there is nothing to heal it with.
         record.heal_tried = Some(presented);
     }

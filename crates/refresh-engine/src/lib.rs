@@ -53,6 +53,7 @@ pub use clock::{Clock, Now, later};
 pub use compare::{Expected, Obtained, WriteDecision, decide_write};
 pub use event::{Event, Observer, Subject};
 pub use journal::{HealMembers, Intent, Journal, JournalError, TransactionId, Unfinished};
+pub use judge::passes_by_itself;
 pub use keeper::{Keeper, Mode, Refreshed, RefreshedHow, Setup};
 pub use memory::{Disappearance, Heal, VANISHED_KEPT, decide_heal, disappearance};
 pub use partners::{Client, Endpoint, Partners};

@@ -1,6 +1,6 @@
 //! What to do with one entry now: a pure function of the clocks, the entry, what is remembered of it, and the policy.
 
-use crate::judge::passes;
+use crate::judge::passes_by_itself;
 use crate::policy::{
     CLIENT_WINDOW, KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, PACE, QUIET, SHORT_LIFE, SHORT_LIVED_ACTIVE,
     SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK,
@@ -143,6 +143,13 @@ pub enum Need {
     NoServerUrl,
 }
 
+impl Need {
+    /// Whether a person who was told of the other one learns nothing new: a server that fails does so in many words.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::ServerFails { .. }, Self::ServerFails { .. })) || self == other
+    }
+}
+
 /// Why an entry is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ignored {
@@ -176,7 +183,7 @@ pub fn plan(
             return Plan::Refresh(Reason::Recheck);
         }
         // A person was told, and still it may pass by itself.
-        Some(Need::Refused { code }) if pause.is_zero() && passes(&code) => {
+        Some(Need::Refused { code }) if pause.is_zero() && passes_by_itself(&code) => {
             return Plan::Refresh(Reason::Recheck);
         }
         Some(Need::ServerFails { .. }) if pause.is_zero() => return Plan::Refresh(Reason::AfterAmbiguous),
@@ -214,6 +221,17 @@ pub fn plan(
             }
             planned => planned,
         },
+    }
+}
+
+/// What a person has to be told of an entry, also while it is being tried all the same.
+pub(crate) fn standing(now: Now, seen: &Seen, record: &Record, policy: &Policy) -> Option<Need> {
+    match plan(now, seen, record, &|| None, policy) {
+        Plan::NeedsPerson(need) => Some(need),
+        Plan::Refresh(Reason::Recheck | Reason::AfterAmbiguous) => {
+            standing_need(seen, record, seen.left(now, record))
+        }
+        _ => None,
     }
 }
 
@@ -265,7 +283,7 @@ fn standing_need(seen: &Seen, record: &Record, left: Option<SignedDuration>) -> 
         Verdict::Dead { code } => Some(Need::Dead { code }),
         Verdict::ClientDead { code } => Some(Need::ClientDead { code }),
         Verdict::Refused { code, tries }
-            if tries >= if passes(&code) { PASSING_TRIES } else { REFUSED_TRIES } =>
+            if tries >= if passes_by_itself(&code) { PASSING_TRIES } else { REFUSED_TRIES } =>
         {
             Some(Need::Refused { code })
         }

@@ -4,7 +4,7 @@ use super::rounds::Inner;
 use super::{Mode, RefreshedHow};
 use crate::heal;
 use crate::memory::{Heal, decide_heal};
-use crate::plan::{Ignored, Plan, Until, plan, plan_forced};
+use crate::plan::{Ignored, Plan, Until, plan, plan_forced, standing};
 use crate::shared::Tracked;
 use crate::transaction::{Demand, refresh};
 use crate::{Event, Now, Partners, Seen};
@@ -260,12 +260,12 @@ impl<P: Partners> Inner<P> {
                 let need = shared.read_record(key, |record| {
                     let mendable = heal::can_revive(shared, seen, record)
                         || decide_heal(known.last_live.as_ref(), seen, record) != Heal::Nothing;
-                    match plan(now, seen, record, &|| None, &policy) {
-                        Plan::NeedsPerson(need) if !mendable => Some(need),
-                        _ => None,
-                    }
+                    standing(now, seen, record, &policy).filter(|_| !mendable)
                 });
-                if need != known.told {
+                let told = known.told.as_ref();
+                if need.is_some() != told.is_some()
+                    || need.as_ref().zip(told).is_some_and(|(need, told)| !need.is_like(told))
+                {
                     known.told.clone_from(&need);
                     news.extend(need.map(|need| (seen.clone(), need)));
                 }

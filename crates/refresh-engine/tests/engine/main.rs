@@ -14,6 +14,7 @@ mod healing;
 mod invariants;
 mod planning;
 mod records;
+mod refusals;
 mod storm;
 mod swap;
 mod world;

@@ -252,6 +252,22 @@ fn answers_of_the_field_mean_what_their_servers_mean() {
         ("capitals", 400, r#"{"error":"INVALID_GRANT"}"#.into(), "dead"),
         ("a plain text", 400, "Invalid refresh token".into(), "dead"),
         ("a plain text", 400, "nope".into(), "refused"),
+        ("FastAPI behind a bearer check", 401, error("invalid_token", "Token is invalid"), "dead"),
+        ("Hydra's introspection", 400, error("token_inactive", ""), "dead"),
+        ("a session store", 400, error("invalid_request", "session not found"), "dead"),
+        ("another session", 404, "Session not found".into(), "refused"),
+        ("words only", 400, error("invalid_request", "The refresh token is no longer valid"), "dead"),
+        ("in a list", 400, r#"[{"error":"invalid_grant"}]"#.into(), "dead"),
+        ("under errors", 400, r#"{"errors":[{"code":"invalid_grant","message":"gone"}]}"#.into(), "dead"),
+        ("a list under error", 400, r#"{"error":[{"code":"invalid_grant"}]}"#.into(), "dead"),
+        ("success: false", 200, r#"{"success":false,"error":"invalid_grant"}"#.into(), "dead"),
+        ("success: false, in words", 200, r#"{"success":false,"message":"Invalid refresh token"}"#.into(), "dead"),
+        ("success: false", 200, r#"{"success":false}"#.into(), "refused"),
+        ("FastAPI", 422, r#"{"detail":"Unrecognized client_id"}"#.into(), "client_dead"),
+        ("FastAPI, a list", 422, r#"{"detail":[{"loc":["body"],"msg":"Unrecognized client_id"}]}"#.into(), "client_dead"),
+        ("a client that is gone", 401, error("unauthorized_client", "Client authentication failed"), "client_dead"),
+        ("a client that is missing", 400, error("invalid_request", "Missing client credentials"), "client_dead"),
+        ("NestJS", 400, r#"{"statusCode":400,"message":["property resource should not exist"],"error":"Bad Request"}"#.into(), "refused"),
         ("no right to refresh", 400, error("unauthorized_client", "grant type not enabled"), "refused"),
         ("early refresh", 400, error("invalid_request", "token is still valid"), "refused"),
         ("two sentences", 400, error("invalid_request", "The request is invalid. Client must send a form."), "refused"),
@@ -316,6 +332,9 @@ fn a_status_means_what_it_proves_of_the_token() {
     for status in [429, 503] {
         assert_eq!(meaning(status, PLAIN).name(), "transient");
     }
+    // A 503 from inside the server is no door that was shut.
+    assert_eq!(meaning(503, error("server_error", "")).name(), "ambiguous");
+    assert_eq!(meaning(503, error("temporarily_unavailable", "")).name(), "transient");
 }
 
 #[test]

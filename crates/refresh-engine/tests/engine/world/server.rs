@@ -27,6 +27,8 @@ pub(crate) enum Answering {
     Unreachable,
     /// This answer, nothing consumed.
     Status(u16, &'static str),
+    /// Rotates, then answers this: what is checked after the rotation.
+    RefusedAfterRotation(u16, &'static str),
     /// Rotates and answers with an access token that names its own end, and without `expires_in`.
     Claims(Duration),
     /// Takes this long, then this status, nothing consumed.
@@ -45,6 +47,10 @@ pub(crate) struct Server {
     next: RefCell<VecDeque<Answering>>,
     pub(crate) always: RefCell<Option<Answering>>,
     pub(crate) token_origin: RefCell<Option<String>>,
+    /// `token_endpoint_auth_methods_supported`.
+    pub(crate) auth_methods: RefCell<Vec<String>>,
+    /// The `resource` that its metadata names.
+    pub(crate) resource: RefCell<Option<String>>,
     grants: RefCell<BTreeMap<String, Grant>>,
     issued: Cell<u64>,
     /// Refresh tokens as they were presented, with the moment.
@@ -72,6 +78,8 @@ impl Server {
             next: RefCell::default(),
             always: RefCell::default(),
             token_origin: RefCell::default(),
+            auth_methods: RefCell::new(vec!["none".to_owned()]),
+            resource: RefCell::default(),
             grants: RefCell::default(),
             issued: Cell::default(),
             presented: RefCell::default(),
@@ -174,8 +182,8 @@ impl Endpoint for Server {
         Ok(Metadata {
             issuer: hints.issuer.clone(),
             token_endpoint: format!("{origin}/token").parse().unwrap(),
-            auth_methods: vec!["none".to_owned()],
-            resource: None,
+            auth_methods: self.auth_methods.borrow().clone(),
+            resource: self.resource.borrow().clone(),
             source: origin,
         })
     }
@@ -220,6 +228,10 @@ impl Endpoint for Server {
             Answering::HangsThen(time, status) => {
                 tokio::time::sleep(time).await;
                 Ok(RawAnswer::new(status, "busy"))
+            }
+            Answering::RefusedAfterRotation(status, body) => {
+                self.exchange(&presented);
+                Ok(RawAnswer::new(status, body))
             }
             Answering::Status(status, body) => Ok(RawAnswer::new(status, body)),
             Answering::Busy(after) => {
