@@ -5,18 +5,19 @@ use crate::compare::Expected;
 use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::journal::{HealMembers, Intent, TransactionId};
 use crate::judge::{judge, may_vary, of_client};
+use crate::policy::SHORT_LIFE;
 use crate::reading::{Reading, read_entry};
 use crate::record::{Outcome, Retry};
 use crate::shared::Shared;
-use crate::{Client, Endpoint, Event, Now, Partners, Seen};
-use claude_store::{RefreshLock, Store, Version};
+use crate::{Client, Endpoint, Event, Expiry, Now, Partners, Seen};
+use claude_store::{Entry, ExpiresAt, RefreshLock, Store, Version};
 use oauth_secret::{RefreshToken, TokenDigest};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{
-    Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, guessed_shape, interpret, next_shape,
-    resource_of,
+    Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, TokenPair, guessed_shape, interpret,
+    next_shape, resource_of,
 };
 use zeroize::Zeroizing;
 
@@ -144,7 +145,7 @@ impl<P: Partners> Exchange<'_, P> {
         let (mut lost, mut changes) = (None, 0);
         loop {
             let auth = ways.front().copied().unwrap_or(ClientAuth::None);
-            let (answer, sent_at) = self.send(shape, auth).await;
+            let (mut answer, sent_at) = self.send(shape, auth).await;
             let other = next_shape(shape, &answer, has_scope);
             if matches!(answer, Answer::ClientDead { .. }) && ways.len() > 1 {
                 ways.pop_front();
@@ -158,6 +159,9 @@ impl<P: Partners> Exchange<'_, P> {
                     return Ok((answer, sent_at));
                 }
             } else {
+                if let Answer::Fresh(pair) = &mut answer {
+                    self.complete(pair, sent_at);
+                }
                 self.note_shape(shape, auth, other, &answer);
                 // What the second request was told says nothing of the first, unless it settles what became of the token.
                 let settled =
@@ -217,7 +221,11 @@ impl<P: Partners> Exchange<'_, P> {
         let sent_at = self.shared.now();
         self.shared.change_record(&self.seen.entry.key, |record| record.sent_at = Some(sent_at.wall));
         let client_id = self.client_id();
-        let request = request(self.presented, self.metadata, client_id.clone(), shape, auth);
+        let login_scope = self.shared.read_record(&self.seen.entry.key, |record| record.login_scope.clone());
+        let request = RefreshRequest {
+            scope: login_scope.or_else(|| self.presented.entry.scope.clone()),
+            ..request(self.presented, self.metadata, client_id.clone(), shape, auth)
+        };
         let awaited = self.shared.committer.await_answer();
         let answer = self.shared.endpoint.send(&request).await;
         drop(awaited);
@@ -233,6 +241,27 @@ impl<P: Partners> Exchange<'_, P> {
             }
             Err(error) => (Answer::from(error), sent_at),
         }
+    }
+
+    /// Adds to an answer what it leaves out and earlier ones said. A server that named a lifetime at the login and names none now gives no
+    /// token without an end: without `expiresAt` the client would use it until it is refused.
+    fn complete(&self, pair: &mut TokenPair, sent_at: Now) {
+        let claims = Seen::new(Entry {
+            access_token: Some(pair.access_token.clone()),
+            expires_at: ExpiresAt::Absent,
+            ..Entry::named(self.seen.entry.key.clone())
+        });
+        self.shared.read_record(&self.seen.entry.key, |record| {
+            let named_before = matches!(self.presented.expiry, Expiry::At(_));
+            if pair.expires_in.is_none() && claims.expiry == Expiry::Unknown && named_before {
+                // One that was first seen shortly before its end says nothing of the next one's life.
+                pair.expires_in = record.lifetime().filter(|life| *life >= SHORT_LIFE);
+            }
+            if pair.refresh_token.is_none() && pair.refresh_expires_in.is_none() {
+                let lapses = record.refresh_token_expires_at.map(|at| at.duration_since(sent_at.wall));
+                pair.refresh_expires_in = lapses.and_then(|left| Duration::try_from(left).ok());
+            }
+        });
     }
 
     /// The entry's client; where it names none, the one that the user configured for the server, as for the client itself.

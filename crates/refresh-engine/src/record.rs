@@ -51,6 +51,9 @@ pub struct Record {
     pub shape: RequestShape,
     /// The shape to present the present refresh token in next, where a refusal asks for another one than [`shape`](Self::shape).
     pub trying: Option<RequestShape>,
+    /// The scope of the login, before any answer of ours named another one: what is asked for where a server wants a scope. (Entra answers
+    /// `.default` with the scopes behind it, and without `offline_access`.)
+    pub login_scope: Option<String>,
     /// How this server took the client's word for who it is, at the last refresh that went well.
     pub auth: Option<ClientAuth>,
     /// How often in a row the server answered that it failed.
@@ -229,7 +232,8 @@ impl Record {
             self.replace(seen);
             self.refresh = seen.refresh;
             self.since = Some(now.wall);
-            self.refresh_token_expires_at = None;
+            self.refresh_token_expires_at = seen.refresh_token_lapses_at().filter(|at| *at > now.wall);
+            self.login_scope = seen.entry.scope.clone().filter(|scope| !scope.trim().is_empty());
             self.verdict = Verdict::Good;
             self.trying = None;
             self.failures = 0;

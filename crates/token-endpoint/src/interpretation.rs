@@ -2,6 +2,7 @@ use crate::{
     Answer, RawAnswer,
     body::{self, Members},
     date, grant,
+    lifetime::Given,
     refusal::Refusal,
 };
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ const LONGEST_SENTENCE: usize = 2048;
 
 /// What an answer means for the refresh token that was presented.
 ///
-/// Pure: the same answer means the same when it is read from a journal after a crash. `now` is used for a `Retry-After` date in an answer
+/// Pure: the same answer means the same when it is read from a journal after a crash. `now` is used for dates in an answer
 /// without `Date` only. No error contains text of a successful answer.
 pub fn interpret(answer: &RawAnswer, now: Timestamp) -> Answer {
     let status = answer.status;
@@ -61,12 +62,13 @@ fn success(answer: &RawAnswer, now: Timestamp) -> Answer {
     let Some(members) = Members::parse(json) else {
         return not_json(answer, &text);
     };
-    if let Some(pair) = grant::pair(&members) {
+    let given = Given { by_server: date::date_header(answer), by_us: now };
+    if let Some(pair) = grant::pair(&members, given) {
         return Answer::Fresh(pair);
     }
     // A refresh was asked for and nothing else, so one pair one level down (Slack's `authed_user`, a `data` around it) is the
     // pair; of two nobody can tell which.
-    let mut nested = members.objects().filter_map(|inner| grant::pair(&inner));
+    let mut nested = members.objects().filter_map(|inner| grant::pair(&inner, given));
     if let (Some(pair), None) = (nested.next(), nested.next()) {
         return Answer::Fresh(pair);
     }

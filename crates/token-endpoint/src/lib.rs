@@ -34,6 +34,7 @@ mod grant;
 mod hints;
 mod http_client;
 mod interpretation;
+mod lifetime;
 mod lookups;
 mod metadata;
 mod origin;

@@ -11,5 +11,6 @@ mod healing;
 mod invariants;
 mod item;
 mod planning;
+mod refusals;
 mod storm;
 mod world;

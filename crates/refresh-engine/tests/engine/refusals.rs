@@ -243,3 +243,30 @@ async fn a_503_that_comes_from_inside_the_server_leaves_it_open_what_became_of_t
     life.pass(52 * MINUTE).await;
     assert_eq!((world.server.requests(), world.server.reuses.get()), (1, 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lifetime_that_the_login_named_holds_where_the_answers_name_none() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    world.server.always.replace(Some(Answering::Endless));
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(world.server.requests(), 0);
+    life.pass(5 * HOUR).await;
+    assert!(world.left("lab") > 300 * SECOND, "{:?}", world.left("lab"));
+    assert!((5..9).contains(&world.server.requests()), "{}", world.server.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_token_that_is_a_jwt_is_used_at_three_quarters_of_its_life() {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let world = World::new();
+    let lapses = world.now().as_second() + 4 * 3600;
+    let refresh = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{lapses}}}"#)));
+    let entry = world.entry_with("lab", "at_lab", &refresh, 100 * HOUR);
+    world.put_members(&[format!("{:?}:{entry}", key("lab"))]);
+    let life = world.live().await;
+    life.pass(3 * HOUR - MINUTE).await;
+    assert_eq!(world.server.requests(), 0);
+    life.pass(2 * MINUTE).await;
+    assert_eq!(world.server.requests(), 1);
+}

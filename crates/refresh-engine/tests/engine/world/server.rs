@@ -31,6 +31,8 @@ pub(crate) enum Answering {
     RefusedAfterRotation(u16, &'static str),
     /// Rotates and answers with an access token that names its own end, and without `expires_in`.
     Claims(Duration),
+    /// Rotates and answers without `expires_in`.
+    Endless,
     /// Takes this long, then this status, nothing consumed.
     HangsThen(Duration, u16),
     /// This answer with a `Retry-After`.
@@ -213,6 +215,13 @@ impl Endpoint for Server {
                 };
                 let body =
                     format!(r#"{{"access_token":"e30.{claims}.{refresh}","refresh_token":"{refresh}"}}"#);
+                Ok(RawAnswer::new(200, body))
+            }
+            Answering::Endless => {
+                let Some((access, refresh)) = self.exchange(&presented) else {
+                    return Ok(RawAnswer::new(400, r#"{"error":"invalid_grant"}"#));
+                };
+                let body = format!(r#"{{"access_token":"{access}","refresh_token":"{refresh}"}}"#);
                 Ok(RawAnswer::new(200, body))
             }
             Answering::LostAfterRotation => {
