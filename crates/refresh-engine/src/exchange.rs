@@ -4,7 +4,7 @@ use crate::closing::close;
 use crate::compare::Expected;
 use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::journal::{HealMembers, Intent, TransactionId};
-use crate::judge::{judge, may_vary, of_client};
+use crate::judge::{CLIENT_DOCUMENT_UNREAD, judge, may_vary, of_client};
 use crate::policy::SHORT_LIFE;
 use crate::reading::{Reading, read_entry};
 use crate::record::{Outcome, Retry};
@@ -147,7 +147,7 @@ impl<P: Partners> Exchange<'_, P> {
             let auth = ways.front().copied().unwrap_or(ClientAuth::None);
             let (mut answer, sent_at) = self.send(shape, auth).await;
             let other = next_shape(shape, &answer, has_scope);
-            if matches!(answer, Answer::ClientDead { .. }) && ways.len() > 1 {
+            if is_about_the_client(&answer) && ways.len() > 1 {
                 ways.pop_front();
             } else if let Some(other) = other.filter(|_| changes < MOST_SHAPES && self.may_vary()) {
                 shape = other;
@@ -345,6 +345,13 @@ impl<P: Partners> Exchange<'_, P> {
         shared.tell(self.seen, ended);
         Ended::Failed(outcome, detail)
     }
+}
+
+/// Whether the server did not believe who the client is: by its word, or by a 401 without one (RFC 6749, section 5.2). The client is looked at
+/// before the token by every server that was tried, so the token is unspent.
+fn is_about_the_client(answer: &Answer) -> bool {
+    matches!(answer, Answer::ClientDead { .. })
+        || matches!(answer, Answer::Refused { code, .. } if code == "http_401" || code == CLIENT_DOCUMENT_UNREAD)
 }
 
 /// Gives the reserved room back when the last transaction ends, however it ends.

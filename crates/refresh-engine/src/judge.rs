@@ -195,3 +195,6 @@ fn doubling(tries: u32, longest: Duration) -> Duration {
 fn said(code: &str, detail: &str) -> String {
     if detail.is_empty() { code.to_owned() } else { format!("{code}: {detail}") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,10 +28,14 @@ fn inflate(answer: &RawAnswer) -> Option<SecretBytes> {
     if body.starts_with(&[0x1f, 0x8b]) {
         return Some(bounded(MultiGzDecoder::new(body)));
     }
-    let deflated =
-        answer.content_encoding.as_deref().is_some_and(|name| name.trim().eq_ignore_ascii_case("deflate"));
-    if !deflated {
-        return None;
+    let named = answer.content_encoding.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
+    match named.as_str() {
+        // It has no magic number, and plain text decodes to a few odd bytes: what can be read as it came is not compressed.
+        "br" if std::str::from_utf8(body).ok().and_then(Members::parse).is_none() => {
+            return Some(bounded(brotli_decompressor::Decompressor::new(body, 4096)));
+        }
+        "deflate" => {}
+        _ => return None,
     }
     // "deflate" is zlib by the RFC 9110 and a bare stream by some servers.
     [bounded(ZlibDecoder::new(body)), bounded(DeflateDecoder::new(body))]

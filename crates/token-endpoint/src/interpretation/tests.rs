@@ -127,6 +127,15 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// [`PLAIN`], compressed by Google's own library: no crate here compresses.
+fn brotli() -> Vec<u8> {
+    let digits = concat!(
+        "1b6700a02d8f77f8ac0d2f0e166ef2ca70f26f1a21c96c8accec958d58bb81a4d1cd3021b96681d1e9d35f652274534ee44e2787",
+        "7c00fc6ebf0409059a63ab04a34e9d0ea3bda260ac659d1e66186f293204dc6645716671e3804fcb8d460d",
+    );
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
 #[test]
 fn a_compressed_answer_is_read_whatever_its_header_says() {
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
@@ -142,6 +151,8 @@ fn a_compressed_answer_is_read_whatever_its_header_says() {
         (Some("deflate"), zlib.finish().unwrap()),
         (Some("deflate"), raw.finish().unwrap()),
         (Some("gzip"), without_check_sum),
+        (Some("br"), brotli()),
+        (Some("br"), PLAIN.as_bytes().to_vec()),
     ] {
         let answer =
             RawAnswer { content_encoding: encoding.map(ToOwned::to_owned), ..RawAnswer::new(200, body) };
