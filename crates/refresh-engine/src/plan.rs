@@ -187,13 +187,15 @@ pub fn plan(
             return Plan::Refresh(Reason::Recheck);
         }
         Some(Need::ServerFails { .. }) if pause.is_zero() => return Plan::Refresh(Reason::AfterAmbiguous),
+        Some(Need::Dead { .. }) if pause.is_zero() && record.verdict.is_open() => {
+            return Plan::Refresh(Reason::Recheck);
+        }
         Some(need) => return Plan::NeedsPerson(need),
         None => {}
     }
     match &record.verdict {
-        Verdict::Suspect { reuse, looks, .. } => {
+        Verdict::Suspect { reuse, .. } => {
             let recheck = match left {
-                _ if *looks > 0 => Duration::ZERO,
                 // What may be a reuse is not risked before the client itself would present the token.
                 Some(left) if *reuse => until(left, CLIENT_WINDOW),
                 None if *reuse => UNKNOWN_EXPIRY_KEEP_ALIVE.saturating_sub(since_last_request(now, record)),
@@ -224,8 +226,11 @@ pub fn plan(
     }
 }
 
-/// What a person has to be told of an entry, also while it is being tried all the same.
+/// What a person is called for, also while the entry is being tried all the same.
 pub(crate) fn standing(now: Now, seen: &Seen, record: &Record, policy: &Policy) -> Option<Need> {
+    if seen.refresh.is_some() && record.verdict.is_open() {
+        return None;
+    }
     match plan(now, seen, record, &|| None, policy) {
         Plan::NeedsPerson(need) => Some(need),
         Plan::Refresh(Reason::Recheck | Reason::AfterAmbiguous) => {
@@ -280,7 +285,8 @@ fn standing_need(seen: &Seen, record: &Record, left: Option<SignedDuration>) -> 
         return Some(Need::Spent);
     }
     match record.verdict.clone() {
-        Verdict::Dead { code } => Some(Need::Dead { code }),
+        // Whoever looks is told what the server says; nobody is called before it has said so for the last time.
+        Verdict::Dead { code } | Verdict::Suspect { code, looks: 1.., .. } => Some(Need::Dead { code }),
         Verdict::ClientDead { code } => Some(Need::ClientDead { code }),
         Verdict::Refused { code, tries }
             if tries >= if passes_by_itself(&code) { PASSING_TRIES } else { REFUSED_TRIES } =>

@@ -126,6 +126,13 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// True where the token was called dead or refused, and is to be looked at again before that is believed.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Suspect { .. })
+    }
+}
+
 /// The origin that a grant's refresh token is sent to, fixed at first use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
