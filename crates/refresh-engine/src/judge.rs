@@ -30,10 +30,7 @@ const SECOND_LOOKS: [Duration; 2] = [Duration::from_secs(60), Duration::from_sec
 #[must_use]
 pub fn passes_by_itself(code: &str) -> bool {
     code == CLIENT_DOCUMENT_UNREAD
-        || matches!(
-            code,
-            "http_401" | "http_403" | "http_404" | "http_405" | "http_407" | "http_410" | "http_421"
-        )
+        || matches!(code, "http_403" | "http_404" | "http_405" | "http_410" | "http_421")
 }
 
 /// The code of a refusal of a client whose id is the URL of a document that the server reads (Client ID Metadata Documents).
