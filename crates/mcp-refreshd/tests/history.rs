@@ -197,7 +197,9 @@ fn the_desktop_is_told_by_its_own_tool_and_a_changed_configuration_counts() {
     command.env("PATH", format!("{}:/usr/bin:/bin", home.path().display()));
     let mut daemon = Daemon::start(command);
     let told = hooked(&home);
-    for part in ["MCP server lab needs you\n", "Type: claude mcp logout lab && claude mcp login lab\n"] {
+    for part in
+        ["MCP server lab needs you\n", "Type: claude mcp logout lab &amp;&amp; claude mcp login lab\n"]
+    {
         assert!(told.contains(part), "{told}");
     }
 
