@@ -18,7 +18,7 @@ const PROJECTS: usize = 1000;
 
 /// The MCP servers that the user configured: for every project, for one, or in a project's `.mcp.json`.
 ///
-/// Read for two facts only. Whatever is odd in these files is passed over: they are the user's, and the client's to complain
+/// Read for a few facts only. Whatever is odd in these files is passed over: they are the user's, and the client's to complain
 /// about. Servers that come with plugins are in none of them.
 #[derive(Clone, Debug, Default)]
 pub struct ServerConfigs {
@@ -30,6 +30,7 @@ pub struct ServerConfigs {
 struct Server {
     url: Option<String>,
     metadata_url: Option<String>,
+    client_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +147,8 @@ struct ServerConfig {
 struct OAuthConfig {
     #[serde(rename = "authServerMetadataUrl")]
     metadata_url: Option<Box<RawValue>>,
+    #[serde(rename = "clientId")]
+    client_id: Option<Box<RawValue>>,
 }
 
 impl ServerConfigs {
@@ -179,6 +182,7 @@ impl ServerConfigs {
             let oauth = parse::<OAuthConfig>(config.oauth.as_deref());
             self.servers.entry(name).or_default().push(Server {
                 url: parse(config.url.as_deref()),
+                client_id: oauth.as_ref().and_then(|oauth| parse(oauth.client_id.as_deref())),
                 metadata_url: oauth.and_then(|oauth| parse(oauth.metadata_url.as_deref())),
             });
         }
@@ -191,6 +195,14 @@ impl ServerConfigs {
         let servers = self.servers.get(server_name)?;
         let same_url = servers.iter().filter(|server| server.url.as_deref() == Some(server_url));
         same_url.filter_map(|server| server.metadata_url.clone()).find(|url| !url.is_empty())
+    }
+
+    /// The client that the user configured (`oauth.clientId`) for the server of this name and URL.
+    #[must_use]
+    pub fn client_id(&self, server_name: &str, server_url: &str) -> Option<String> {
+        let servers = self.servers.get(server_name)?;
+        let same_url = servers.iter().filter(|server| server.url.as_deref() == Some(server_url));
+        same_url.filter_map(|server| server.client_id.clone()).find(|id| !id.is_empty())
     }
 
     /// Whether any configuration names this server.

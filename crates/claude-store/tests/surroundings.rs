@@ -25,13 +25,13 @@ const USER_CONFIG: &str = r#"{
         "odd": 7, "odder": {"url": 8, "oauth": []}
     },
     "projects": {
-        "/home/u/p": {"mcpServers": {"lab": {"url": "https://lab2/mcp", "oauth": {"authServerMetadataUrl": "https://as2/meta"}}}},
+        "/home/u/p": {"mcpServers": {"lab": {"url": "https://lab2/mcp", "oauth": {"authServerMetadataUrl": "https://as2/meta", "clientId": "cl_configured"}}}},
         "/home/u/q": {"mcpServers": 5}, "/home/u/r": null
     }
 }"#;
 
 #[test]
-fn a_metadata_url_belongs_to_a_name_and_a_url() {
+fn a_metadata_url_and_a_client_belong_to_a_name_and_a_url() {
     let disk = VirtualDisk::new();
     disk.put("/home/u/.claude.json", USER_CONFIG);
     disk.put("/home/u/p/.mcp.json", r#"{"mcpServers":{"shared":{"url":"https://s/mcp"}}}"#);
@@ -41,6 +41,8 @@ fn a_metadata_url_belongs_to_a_name_and_a_url() {
     assert_eq!(configs.metadata_url("lab", "https://lab2/mcp").as_deref(), Some("https://as2/meta"));
     assert_eq!(configs.metadata_url("lab", "https://other/mcp"), None);
     assert_eq!(configs.metadata_url("plain", "https://plain/mcp"), None);
+    assert_eq!(configs.client_id("lab", "https://lab2/mcp").as_deref(), Some("cl_configured"));
+    assert_eq!(configs.client_id("lab", "https://lab/mcp"), None, "the same name at another server");
     for known in ["lab", "plain", "shared", "odder"] {
         assert!(configs.knows(known), "{known}");
     }

@@ -98,7 +98,7 @@ pub(crate) fn can_revive<P: Partners>(shared: &Shared<P>, seen: &Seen, record: &
     by.is_some()
         && by == seen.refresh
         && record.refresh == seen.refresh
-        && matches!(record.verdict, Verdict::Dead { .. })
+        && matches!(record.verdict, Verdict::Dead { .. } | Verdict::Suspect { looks: 1.., .. })
 }
 
 /// Writes the superseded pair over the one that proved dead.

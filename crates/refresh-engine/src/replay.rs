@@ -4,7 +4,7 @@ use crate::closing::close;
 use crate::compare::Expected;
 use crate::ended::Ended;
 use crate::journal::{Intent, Unfinished};
-use crate::judge::judge;
+use crate::judge::{judge, of_client};
 use crate::obtainment::{Obtainment, expires_at_ms};
 use crate::record::{Outcome, Record, Retry};
 use crate::save::save;
@@ -160,7 +160,13 @@ fn judged<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&See
     shared.change_record(&intent.entry_key(), |record| {
         record.observe(now, seen);
         let left = seen.left(now, record);
-        judge(record, now, intent.presented, left, answer);
+        judge(
+            record,
+            now,
+            intent.presented,
+            left,
+            &of_client(answer.clone(), seen.entry.client_id.as_deref()),
+        );
     });
 }
 

@@ -141,12 +141,20 @@ impl Http {
         if origin::is_loopback(url) || self.exceptions.has(url) { &self.direct } else { &self.proxied }
     }
 
-    /// Sends the request once and hands the whole answer back as it came, whatever its status.
+    /// Sends the request once and hands the whole answer back as it came, whatever its status. A redirect that keeps method and body (307, 308)
+    /// is followed once, as the client follows it, where it stays at the same origin: a slash added or taken away. A server that
+    /// redirects has not looked at the token.
     ///
     /// # Errors
     /// If there is no whole answer. [`SendError::Unsent`] is returned only if no connection was made; where that is not
     /// certain, the request counts as sent.
     pub async fn send(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
+        let answer = self.send_there(request).await?;
+        let Some(token_endpoint) = redirected_to(&request.token_endpoint, &answer) else { return Ok(answer) };
+        self.send_there(&RefreshRequest { token_endpoint, ..request.clone() }).await
+    }
+
+    async fn send_there(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
         let host = origin::host_of(&request.token_endpoint);
         let request = reqwest::Request::try_from(request.to_http()?)
             .map_err(|error| failure::of_reqwest(&error, &host, self.has_roots))?;
@@ -212,6 +220,18 @@ impl Http {
         }
         Err(cut.with_status(answer.status))
     }
+}
+
+/// Where a redirect leads that may be followed with a refresh token in hand.
+fn redirected_to(asked: &Url, answer: &RawAnswer) -> Option<Url> {
+    if !matches!(answer.status, 307 | 308) {
+        return None;
+    }
+    let mut target = asked.join(answer.location.as_deref()?).ok()?;
+    target.set_fragment(None);
+    let without_credentials = target.username().is_empty() && target.password().is_none();
+    // Scheme, host and port: a downgrade to http is another origin.
+    (target.origin() == asked.origin() && target != *asked && without_credentials).then_some(target)
 }
 
 /// Why no requests can be made with these options. A person has to change the configuration.

@@ -21,8 +21,9 @@ use virtual_disk::VirtualDisk;
 /// How long a stop waits for what is under way; the service manager kills it then.
 const STOP: Duration = Duration::from_secs(75);
 
-/// A dead token may be presented so often: early and again late, by a healing, and after a crash that took the note of it.
-const OFTEN_ENOUGH: u32 = 6;
+/// A dead token may be presented so often: early, three times once the access token has ended, by a healing, and after crashes that took the
+/// note of it.
+const OFTEN_ENOUGH: u32 = 8;
 
 pub(crate) struct Simulated;
 
@@ -150,6 +151,7 @@ impl Endpoint for Wire {
             issuer: hints.issuer.clone(),
             token_endpoint: format!("{origin}/token").parse().expect("a URL"),
             auth_methods: vec!["none".to_owned()],
+            resource: None,
             source: origin,
         };
         let server = number(metadata.token_endpoint.host_str());

@@ -38,6 +38,17 @@ fn an_entry_is_read_as_the_client_writes_it() {
 }
 
 #[test]
+fn whether_metadata_was_found_is_read_and_of_another_type_says_nothing() {
+    for (said, expected) in
+        [("true", Some(true)), ("false", Some(false)), ("null", None), ("\"no\"", None), ("0", None)]
+    {
+        let entry =
+            only_entry(&format!(r#"{{"accessToken":"a","discoveryState":{{"oauthMetadataFound":{said}}}}}"#));
+        assert_eq!(entry.unwrap().discovery.oauth_metadata_found, expected, "{said}");
+    }
+}
+
+#[test]
 fn debug_output_shows_no_secret() {
     let text = document_of(LAB);
     let document = Document::parse(text.as_bytes()).unwrap();

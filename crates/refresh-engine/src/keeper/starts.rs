@@ -4,7 +4,7 @@ use super::rounds::Inner;
 use super::{Mode, RefreshedHow};
 use crate::heal;
 use crate::memory::Heal;
-use crate::plan::{Ignored, Need, Plan, Until, plan, plan_forced};
+use crate::plan::{Ignored, Need, Plan, Until, plan, plan_forced, standing};
 use crate::shared::{Shared, Tracked};
 use crate::transaction::{Demand, refresh};
 use crate::{Event, Now, Partners, Seen};
@@ -280,13 +280,14 @@ impl<P: Partners> Inner<P> {
                 let need = shared.read_record(key, |record| {
                     let mendable = heal::can_revive(shared, seen, record)
                         || known.heal(seen, now, record) != Heal::Nothing;
-                    match plan(now, seen, record, &|| None, &policy) {
-                        Plan::NeedsPerson(Need::Spent) if successor(shared, seen) => None,
-                        Plan::NeedsPerson(need) if !mendable => Some(need),
-                        _ => None,
-                    }
+                    standing(now, seen, record, &policy)
+                        .filter(|_| !mendable)
+                        .filter(|need| *need != Need::Spent || !successor(shared, seen))
                 });
-                if need != known.told {
+                let told = known.told.as_ref();
+                if need.is_some() != told.is_some()
+                    || need.as_ref().zip(told).is_some_and(|(need, told)| !need.is_like(told))
+                {
                     news.push((seen.clone(), need));
                 }
             }

@@ -33,19 +33,26 @@ async fn for_ten_days_no_entry_ever_has_less_than_the_clients_window_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_a_token_called_dead_is_never_presented_again() {
+async fn i1_a_token_called_dead_is_looked_at_after_one_and_ten_minutes_and_then_never_presented_again() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.revoke("lab");
     let life = world.live().await;
-    life.pass(48 * HOUR).await;
+    life.pass(MINUTE).await;
     assert_eq!(world.server.requests(), 1);
+    life.pass(10 * SECOND).await;
+    assert_eq!(world.server.requests(), 2);
+    life.pass(9 * MINUTE).await;
+    assert_eq!(world.server.requests(), 2);
+    assert_eq!(world.log.count(|event| matches!(event, Event::NeedsPerson { .. })), 0, "not told before");
+    life.pass(48 * HOUR).await;
+    assert_eq!(world.server.requests(), 3);
     assert_eq!(life.entry("lab").state, State::NeedsPerson);
     assert_eq!(world.log.count(|event| matches!(event, Event::NeedsPerson { .. })), 1, "told once");
     // Not after a restart either.
     life.kill();
     let life = world.live().await;
     life.pass(48 * HOUR).await;
-    assert_eq!(world.server.requests(), 1);
+    assert_eq!(world.server.requests(), 3);
     // A login clears it by itself.
     let members = [format!("{:?}:{}", crate::world::key("lab"), world.entry("lab", MINUTE))];
     world.put_members(&members);

@@ -16,6 +16,7 @@ mod invariants;
 mod logins;
 mod planning;
 mod records;
+mod refusals;
 mod storm;
 mod swap;
 mod world;

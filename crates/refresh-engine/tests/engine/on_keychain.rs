@@ -13,5 +13,6 @@ mod item;
 mod logins;
 mod overflow;
 mod planning;
+mod refusals;
 mod storm;
 mod world;

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use refresh_engine::{
     Client, EntryReport, Grants, Journal, Keeper, Mode, Partners, Policy, Records, Setup, StoreReport,
 };
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -48,6 +48,8 @@ impl Partners for Virtual {
 #[derive(Clone, Default)]
 pub(crate) struct Session {
     pub(crate) active_at: Rc<Cell<Option<Timestamp>>>,
+    /// `oauth.clientId` of every server's configuration.
+    pub(crate) client_id: Rc<RefCell<Option<String>>>,
 }
 
 impl Client for Session {
@@ -57,6 +59,10 @@ impl Client for Session {
 
     fn metadata_url(&self, _server_name: &str, _server_url: &str) -> Option<String> {
         None
+    }
+
+    fn client_id(&self, _server_name: &str, _server_url: &str) -> Option<String> {
+        self.client_id.borrow().clone()
     }
 }
 
