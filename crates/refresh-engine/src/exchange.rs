@@ -27,7 +27,9 @@ const ROOM_PER_TRANSACTION: usize = 16 * 1024;
 /// A dead-token answer is believed only if the store holds the same token after this: another process may be saving its pair.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(3);
 
-/// The one early retry after a lost connection, inside what grace there may be (10 s is the shortest seen).
+/// The one early retry after an answer that was lost, cut, late or a 500, inside what grace there may be (10 s is the shortest seen). A
+/// server without grace has spent the token or has not, and a client asks again at once, too (measured: after a 500 that came after the
+/// rotation it keeps the login that way).
 const EARLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many other shapes are tried in one transaction.
@@ -135,7 +137,8 @@ impl<P: Partners> Exchange<'_, P> {
     }
 
     /// Steps 5 and 6, again where another way to say who the client is may be wanted (a server looks at that before it looks at the token),
-    /// where another shape of the request is wanted and may be tried ([`may_vary`]), and once where the connection was lost (I1).
+    /// where another shape of the request is wanted and may be tried ([`may_vary`]), and once where it was left open what became of the
+    /// token (I1).
     pub(crate) async fn run(&mut self) -> Result<(Answer, Now), Ended> {
         let (mut shape, known_auth) = self
             .shared
@@ -152,7 +155,7 @@ impl<P: Partners> Exchange<'_, P> {
             } else if let Some(other) = other.filter(|_| changes < MOST_SHAPES && self.may_vary()) {
                 shape = other;
                 changes += 1;
-            } else if matches!(answer, Answer::Ambiguous { lost: true, .. }) && lost.is_none() {
+            } else if matches!(answer, Answer::Ambiguous { .. }) && lost.is_none() {
                 lost = Some((answer.clone(), sent_at));
                 tokio::time::sleep(EARLY_RETRY_PAUSE).await;
                 if self.replaced().await {
@@ -347,8 +350,8 @@ impl<P: Partners> Exchange<'_, P> {
     }
 }
 
-/// Whether the server did not believe who the client is: by its word, or by a 401 without one (RFC 6749, section 5.2). The client is looked at
-/// before the token by every server that was tried, so the token is unspent.
+/// Whether the server did not believe who the client is: by its word, or by a 401 without one (RFC 6749, section 5.2). A server has to know
+/// the client before it can look at a token that is bound to it, so the token is unspent.
 fn is_about_the_client(answer: &Answer) -> bool {
     matches!(answer, Answer::ClientDead { .. })
         || matches!(answer, Answer::Refused { code, .. } if code == "http_401" || code == CLIENT_DOCUMENT_UNREAD)

@@ -21,7 +21,7 @@ const LONGEST_PAUSE_AFTER_MANY: Duration = Duration::from_secs(15 * 60);
 /// A refusal that passes by itself is asked about with pauses that grow up to this.
 const LONGEST_PAUSE_OF_PASSING: Duration = Duration::from_secs(15 * 60);
 /// Once the access token has ended or is about to, a dead refresh token is looked at again after these pauses: while a server is redeployed
-/// it calls every token dead (measured of servers that load their grants late). One that was called dead because it was used twice has
+/// it may call every token dead. One that was called dead because it was used twice has
 /// lost its family already, and another look takes nothing more.
 const SECOND_LOOKS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(10 * 60)];
 

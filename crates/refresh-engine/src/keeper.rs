@@ -19,7 +19,14 @@ use claude_store::NeedsAuthCache;
 use rounds::{FIRST_REREAD, Inner, Replayed};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+/// How long a stop waits for a store that does not take a pair: the journal keeps it, and nobody else can write there either.
+const UNSAVED_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it looks whether that is all there is to wait for.
+const UNSAVED_LOOK: Duration = Duration::from_millis(500);
 
 /// Everything a keeper needs.
 pub struct Setup<P: Partners> {
@@ -203,11 +210,25 @@ impl<P: Partners> Keeper<P> {
         back
     }
 
-    /// Begins no new transaction, and returns when none is running and the records are saved. The caller sets the time limit.
+    /// Begins no new transaction, and returns when none is running and the records are saved; a pair that the store does not take is left to
+    /// the journal and the next start. The caller sets the time limit.
     pub async fn drain(&self) {
         self.inner.draining.set(true);
+        let mut given_up = None;
         while self.inner.running() > 0 {
-            self.inner.shared.ended.notified().await;
+            if self.inner.only_unsaved_run() {
+                let since = *given_up.get_or_insert_with(Instant::now);
+                if since.elapsed() >= UNSAVED_PATIENCE && self.inner.shared.journal.sync().await.is_ok() {
+                    break;
+                }
+            } else {
+                given_up = None;
+            }
+            let again = tokio::time::sleep(UNSAVED_LOOK);
+            tokio::select! {
+                () = self.inner.shared.ended.notified() => {}
+                () = again => {}
+            }
         }
         // What cannot be saved now was told, and is in the journal.
         close_unsettled(&self.inner.shared).await;

@@ -316,6 +316,9 @@ impl Record {
         self.failures = 0;
         self.retry = None;
         self.verdict = Verdict::Good;
+        self.trying = None;
+        self.shape = other.shape;
+        self.auth = other.auth;
         self.heal_tried = None;
         self.contested = None;
         self.boot_expiry = other.boot_expiry;

@@ -50,12 +50,14 @@ pub(crate) async fn refresh<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen, de
     let token = presented.refresh.unwrap_or_else(|| TokenDigest::of(""));
     // One grant is one transaction, in however many entries it stands.
     let (_presenting, waited) = shared.grants.present_after_others(token).await;
-    if waited
-        && shared.track(&seen.entry.key, |known| {
-            known.current.as_ref().is_none_or(|now| now.access != seen.access)
-        })
-    {
-        return Ended::Fresh;
+    if waited {
+        let current = shared.track(&seen.entry.key, |known| known.current.clone());
+        match demand {
+            Demand::Forced if current.is_none_or(|now| now.access != seen.access) => return Ended::Fresh,
+            Demand::Forced => {}
+            // What was learned meanwhile makes another plan.
+            Demand::Planned | Demand::Heal(_) => return Ended::NotNeeded,
+        }
     }
     // 1: metadata, before any lock is taken.
     let metadata = match metadata::of(shared, &presented).await {

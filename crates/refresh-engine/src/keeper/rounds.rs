@@ -291,6 +291,16 @@ impl<P: Partners> Inner<P> {
         }
     }
 
+    /// True where every transaction that runs has its pair in the journal and waits for the store to take it.
+    pub(super) fn only_unsaved_run(&self) -> bool {
+        self.shared
+            .tracked
+            .borrow()
+            .values()
+            .filter(|known| known.running)
+            .all(|known| known.unsaved.is_some())
+    }
+
     pub(super) fn running(&self) -> usize {
         self.shared.tracked.borrow().values().filter(|known| known.running).count()
     }

@@ -122,7 +122,7 @@ async fn what_one_folder_learned_of_a_dead_grant_counts_in_the_other() {
     world.server.revoke("lab");
     let life = world.live().await;
     life.pass(24 * HOUR).await;
-    assert!(world.server.requests() <= 3, "{}", world.server.requests());
+    assert!(world.server.requests() <= 3, "{:?}", world.server.presented.borrow());
     assert!(matches!(life.entry("lab").need, Some(Need::Dead { .. })));
 }
 

@@ -133,6 +133,26 @@ async fn a_new_login_is_left_in_peace_until_a_client_would_refresh_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stop_leaves_a_pair_that_the_store_does_not_take_to_the_next_start() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.next([Answering::Slowly(SECOND)]);
+    let life = world.live().await;
+    life.pass(SECOND / 2).await;
+    let whole = world.text();
+    world.put_text("{ half of it");
+    life.pass(3 * SECOND).await;
+    let began = tokio::time::Instant::now();
+    life.run(life.keeper.drain()).await;
+    assert!(began.elapsed() < 5 * SECOND, "{:?}", began.elapsed());
+    life.kill();
+    world.put_text(&whole);
+    let life = world.live().await;
+    life.pass(5 * SECOND).await;
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert_eq!((world.server.requests(), life.report().journal_open), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_document_that_was_deleted_ends_the_refresh_and_gives_the_lock_back() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Slowly(8 * SECOND)]);

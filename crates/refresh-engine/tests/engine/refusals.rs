@@ -237,11 +237,14 @@ async fn a_server_that_fails_without_end_is_told_to_a_person_after_an_hour_and_a
 #[tokio::test(start_paused = true)]
 async fn a_503_that_comes_from_inside_the_server_leaves_it_open_what_became_of_the_token() {
     let world = World::with_entries(&[("lab", HOUR)]);
+    world.server.grace.set(10 * SECOND);
     let inside = r#"{"error":"server_error"}"#;
     world.server.next([Answering::RefusedAfterRotation(503, inside)]);
     let life = world.live().await;
     life.pass(52 * MINUTE).await;
-    assert_eq!((world.server.requests(), world.server.reuses.get()), (1, 0));
+    // Not a minute later, as after a 503 that proves that nothing was consumed.
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (2, 0));
+    assert_eq!(life.entry("lab").state, State::Fresh);
 }
 
 #[tokio::test(start_paused = true)]
