@@ -99,13 +99,17 @@ impl Process {
         if entry.access.is_empty() {
             return Use::NeedsAuth;
         }
+        let mut path = refresh::Path::Unauthorized;
         let left = entry.left(world.wall());
         if left < WINDOW && entry.refresh.is_some() {
             if left <= 0 {
                 self.note_expired(server, entry.refresh.as_deref());
             }
-            if self.refresh(server, refresh::Path::Expiring).await == refresh::Refreshed::Dead {
-                return Use::NeedsAuth;
+            match self.refresh(server, refresh::Path::Expiring).await {
+                refresh::Refreshed::Dead => return Use::NeedsAuth,
+                // It goes on with the old token, and waits once more where that is refused (measured).
+                refresh::Refreshed::Locked => path = refresh::Path::UnauthorizedWhileLocked,
+                refresh::Refreshed::Fresh | refresh::Refreshed::Failed => {}
             }
         }
         for _ in 0..2 {
@@ -118,10 +122,10 @@ impl Process {
             }
             // A 401: at once, without the lock (measured).
             tokio::time::sleep(Duration::from_millis(100)).await;
-            match self.refresh(server, refresh::Path::Unauthorized).await {
+            match self.refresh(server, path).await {
                 refresh::Refreshed::Fresh => {}
                 refresh::Refreshed::Dead => return Use::NeedsAuth,
-                refresh::Refreshed::Failed => return Use::Trouble,
+                refresh::Refreshed::Failed | refresh::Refreshed::Locked => return Use::Trouble,
             }
         }
         Use::Trouble

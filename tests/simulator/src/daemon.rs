@@ -2,6 +2,7 @@
 
 use crate::clock::MachineClock;
 use crate::grant::Actor;
+use crate::kind::Shape;
 use crate::server::{Reply, exchange};
 use crate::world::{FOLDER, STATE, World};
 use claude_store::{FileStore, NeedsAuthCache, StorageFolder};
@@ -99,7 +100,10 @@ impl Daemon {
 pub(crate) async fn stop(world: &World) {
     let keeper = world.daemon.borrow().as_ref().map(Daemon::keeper);
     if let Some(keeper) = keeper {
-        let _ = tokio::time::timeout(STOP, keeper.drain()).await;
+        let ended = tokio::time::timeout(STOP, keeper.drain()).await;
+        if ended.is_err() && world.disk_trouble.get() == 0 {
+            world.watch.complain("an orderly stop did not end within 75 s");
+        }
         world.watch.stopped();
     }
     kill(world);
@@ -166,7 +170,11 @@ impl Endpoint for Wire {
         }
         let server = number(request.token_endpoint.host_str());
         let presented = request.refresh_token.expose();
-        let reply = exchange(world, server, Actor::Daemon, presented).await;
+        let shape = Shape {
+            resource: request.shape.resource.then(|| request.resource.clone()),
+            scope: request.shape.scope,
+        };
+        let reply = exchange(world, server, Actor::Daemon, presented, &shape).await;
         world.say(&format_args!("daemon: s{server} {presented}: {reply:?}"));
         self.note(server, presented, &reply);
         let with_pause = |status, pause: Option<u64>| RawAnswer {
@@ -186,6 +194,7 @@ impl Endpoint for Wire {
                 body.push('}');
                 Ok(RawAnswer::new(200, body))
             }
+            Reply::Refused(code) => Ok(RawAnswer::new(400, format!(r#"{{"error":"{code}"}}"#))),
             Reply::Dead => Ok(RawAnswer::new(400, r#"{"error":"invalid_grant"}"#)),
             Reply::Busy { status, retry_after } => Ok(with_pause(status, retry_after)),
             Reply::BadGateway => Ok(RawAnswer::new(502, "bad gateway")),

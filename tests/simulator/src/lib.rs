@@ -26,6 +26,7 @@ mod grant;
 mod kind;
 mod life;
 mod log;
+mod login;
 mod machine;
 mod oracle;
 mod plan;

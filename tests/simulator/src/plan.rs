@@ -18,6 +18,18 @@ pub(crate) enum Happening {
     Session(Session),
     Network(bool),
     KillDaemon,
+    /// The daemon is killed so long after its next request began, and started again so long after that.
+    KillDaemonAtRequest {
+        after: u64,
+        restart: u64,
+    },
+    /// A person begins a new login though nothing is wrong.
+    LoginAgain(LoginAgain),
+    /// `claude auth logout`: the whole file goes; all are wanted back after a while.
+    AuthLogout {
+        at_a_refresh: bool,
+        wants_back: u64,
+    },
     /// An upgrade: stopped in good order, started again.
     RestartDaemon {
         at_a_request: bool,
@@ -47,6 +59,18 @@ pub(crate) enum DiskTrouble {
     ReadOnly,
     /// Every fsync takes this long.
     Slow(u64),
+}
+
+/// A person's new login where the old one was good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoginAgain {
+    pub(crate) server: usize,
+    /// How long the person is in the browser.
+    pub(crate) takes: u64,
+    /// The person closes the browser instead.
+    pub(crate) gives_up: bool,
+    /// It ends so long after a request for this entry went on the wire, where one does within two minutes.
+    pub(crate) at_a_refresh: Option<u64>,
 }
 
 /// One session of a client.
@@ -114,6 +138,28 @@ impl Persona {
         let other = &mut Dice::of(seed, &[label::DAY, number >> 16, 1]);
         if other.chance(0.05) {
             day.at(other.between(from + SECOND, to.max(from + 2 * SECOND)), Happening::EditInBetween);
+        }
+        let other = &mut Dice::of(seed, &[label::DAY, number >> 16, 2]);
+        let mut some_time = || other.between(from + SECOND, to.max(from + 2 * SECOND));
+        let moments = [some_time(), some_time(), some_time()];
+        if other.chance(0.1) {
+            let restart = *other.pick(&[200, 2 * SECOND, 2 * SECOND, 20 * SECOND, 5 * MINUTE]);
+            let restart = other.between(restart, restart * 2);
+            let after = other.between(0, 1500);
+            day.at(moments[0], Happening::KillDaemonAtRequest { after, restart });
+        }
+        if works && other.chance(0.04) {
+            let again = LoginAgain {
+                server: usize::try_from(other.below(servers as u64)).unwrap_or(0),
+                takes: other.between(10 * SECOND, 4 * MINUTE),
+                gives_up: other.chance(0.15),
+                at_a_refresh: other.chance(0.5).then_some(other.below(2 * SECOND)),
+            };
+            day.at(moments[1], Happening::LoginAgain(again));
+        }
+        if works && other.chance(0.003) {
+            let (at_a_refresh, wants_back) = (other.chance(0.5), other.between(5 * SECOND, HOUR));
+            day.at(moments[2], Happening::AuthLogout { at_a_refresh, wants_back });
         }
         if !self.always_on {
             let end = if day.dice.chance(0.3) { Happening::Off } else { Happening::Sleep };

@@ -36,6 +36,10 @@ pub fn table(years: u64, servers: u64, with: &Account, without: &Account) -> Str
     for cause in causes {
         let count = |account: &Account| account.tally.causes.get(*cause).copied().unwrap_or(0);
         row(&format!("lost: {cause}"), count(with), count(without));
+        let avoidable = |account: &Account| account.tally.avoidable_causes.get(*cause).copied().unwrap_or(0);
+        if avoidable(with) + avoidable(without) > 0 {
+            row("  avoidable", avoidable(with), avoidable(without));
+        }
     }
     let head = format!(
         "{:<46} {:>12} {:>10} {:>12} {:>10}\n",

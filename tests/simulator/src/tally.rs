@@ -11,6 +11,8 @@ pub struct Tally {
     pub by_kills_of_the_daemon: u64,
     /// Why grants were lost.
     pub causes: BTreeMap<&'static str, u64>,
+    /// The same of the avoidable ones alone.
+    pub avoidable_causes: BTreeMap<&'static str, u64>,
     /// Times a client found its entry expired.
     pub expired_reads: u64,
     /// The same while machine, network and endpoint had been in order for a while.
@@ -35,6 +37,9 @@ impl Tally {
         self.by_kills_of_the_daemon += other.by_kills_of_the_daemon;
         for (cause, count) in &other.causes {
             *self.causes.entry(cause).or_default() += count;
+        }
+        for (cause, count) in &other.avoidable_causes {
+            *self.avoidable_causes.entry(cause).or_default() += count;
         }
         self.expired_reads += other.expired_reads;
         self.expired_reads_in_calm += other.expired_reads_in_calm;

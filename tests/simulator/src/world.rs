@@ -51,6 +51,8 @@ pub(crate) struct World {
     in_order: Cell<bool>,
     /// When machine, network, disk, clock and daemon were last out of order.
     disturbed: Cell<u64>,
+    /// Since when, and whether, everything was in order: every change of it.
+    order: RefCell<Vec<(u64, bool)>>,
     pub(crate) booted: Cell<u64>,
     /// When the daemon alone was killed.
     pub(crate) daemon_killed: RefCell<Vec<u64>>,
@@ -75,6 +77,8 @@ pub(crate) struct World {
     pub(crate) wrong_clock: RefCell<Vec<bool>>,
     /// Servers whose entry a person removed.
     pub(crate) logged_out: RefCell<Vec<bool>>,
+    /// Servers to which a person began a login and did not end it.
+    pub(crate) given_up: RefCell<Vec<bool>>,
     /// A person is about to log in.
     pub(crate) logging_in: RefCell<Vec<bool>>,
     pub(crate) last_client_write: Cell<u64>,
@@ -117,6 +121,7 @@ impl World {
             asleep: Cell::default(),
             in_order: Cell::default(),
             disturbed: Cell::default(),
+            order: RefCell::default(),
             booted: Cell::default(),
             daemon_killed: RefCell::default(),
             daemon: RefCell::default(),
@@ -131,6 +136,7 @@ impl World {
             active_since: Cell::default(),
             wrong_clock: RefCell::new(vec![false; count]),
             logged_out: RefCell::new(vec![false; count]),
+            given_up: RefCell::new(vec![false; count]),
             logging_in: RefCell::new(vec![false; count]),
             last_client_write: Cell::default(),
             write_back_due: Cell::default(),
@@ -198,13 +204,33 @@ impl World {
     pub(crate) fn disturb(&self) {
         let now = self.now();
         let calm_from = self.disturbed.replace(now) + 10 * MINUTE;
-        if self.in_order.replace(!self.impeded()) && calm_from < now {
+        let in_order = !self.impeded();
+        let mut order = self.order.borrow_mut();
+        if order.last().is_none_or(|(_, before)| *before != in_order) {
+            order.push((now, in_order));
+        }
+        drop(order);
+        if self.in_order.replace(in_order) && calm_from < now {
             let mut calm = self.calm.borrow_mut();
             calm.push((calm_from, now));
             if calm.len() > 20_000 {
                 calm.drain(..10_000);
             }
         }
+    }
+
+    /// Whether between these two there were five seconds in which a request would have got its answer.
+    pub(crate) fn was_in_order(&self, server: usize, from: u64, to: u64) -> bool {
+        let order = self.order.borrow();
+        let in_order = |at: u64| {
+            let next = order.partition_point(|(since, _)| *since <= at);
+            next.checked_sub(1).is_some_and(|last| order[last].1)
+        };
+        let fate = &self.servers[server].fate;
+        let fine = |at| in_order(at) && fate.weather(at).is_none();
+        (from..to.saturating_sub(5 * SECOND))
+            .step_by(SECOND as usize)
+            .any(|at| (at..=at + 5 * SECOND).step_by(SECOND as usize).all(fine))
     }
 
     fn impeded(&self) -> bool {
