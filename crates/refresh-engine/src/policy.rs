@@ -26,6 +26,11 @@ pub(crate) const PACE: Duration = Duration::from_secs(10);
 pub(crate) const SHORT_LIVED_KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
 /// Entries whose expiry nobody knows.
 pub(crate) const UNKNOWN_EXPIRY_KEEP_ALIVE: Duration = Duration::from_secs(12 * 60 * 60);
+/// While nobody is expected a refresh token is used this often, or earlier where its own life asks for it: not every server says how soon it
+/// forgets one.
+pub(crate) const RESTING_KEEP_ALIVE: Duration = Duration::from_secs(24 * 60 * 60);
+/// A token that is about to end while nobody is expected: how often it is looked whether somebody came.
+pub(crate) const RESTING_LOOK: Duration = Duration::from_secs(60);
 /// How long a keep-alive may wait for a quiet moment.
 pub(crate) const KEEP_ALIVE_PATIENCE: Duration = Duration::from_secs(60 * 60);
 
@@ -48,8 +53,20 @@ pub struct Policy {
     pub margin_ceiling: Duration,
     /// A refresh token unused for this long is refreshed in every case.
     pub keep_alive: Duration,
+    /// When access tokens are kept fresh.
+    pub fresh: Freshness,
     /// What differs for single servers, by `serverName`.
     pub servers: BTreeMap<String, ServerPolicy>,
+}
+
+/// When access tokens are kept fresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// While somebody uses Claude Code or is expected to; at other times only refresh tokens are kept alive.
+    #[default]
+    WhenUsed,
+    /// At every moment.
+    Always,
 }
 
 /// Which rule made a margin what it is.
@@ -85,6 +102,7 @@ impl Default for Policy {
             margin_floor: MARGIN_FLOOR,
             margin_ceiling: MARGIN_CEILING,
             keep_alive: Duration::from_secs(7 * 24 * 60 * 60),
+            fresh: Freshness::default(),
             servers: BTreeMap::new(),
         }
     }

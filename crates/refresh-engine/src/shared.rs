@@ -2,9 +2,10 @@ use crate::commit::Committer;
 use crate::journal::{Journal, TransactionId};
 use crate::memory::Vanished;
 use crate::reading::Reader;
-use crate::{Client, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject};
+use crate::{
+    Activity, Client, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject,
+};
 use claude_store::{Entry, EntryKey, NeedsAuthCache, RawEntry, Store, TokenChange};
-use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -151,9 +152,9 @@ impl<P: Partners> Shared<P> {
         }
     }
 
-    /// When a session of this store was last active; asks the disk at most once per planning round.
-    pub(crate) fn activity(&self) -> impl Fn() -> Option<Timestamp> {
+    /// When sessions of this store were at work; asks the disk at most once per planning round.
+    pub(crate) fn activity(&self) -> impl Fn() -> Activity {
         let cached = std::cell::OnceCell::new();
-        move || *cached.get_or_init(|| self.client.last_active())
+        move || *cached.get_or_init(|| self.client.activity())
     }
 }

@@ -140,10 +140,14 @@ impl Process {
         let expected = !world.servers[server].kind.short_lived() || in_use && used_for > 2 * MINUTE;
         // What the server has ended nobody can keep fresh.
         let alive = refresh.is_some_and(|refresh| world.servers[server].is_good(refresh, now));
-        let calm = alive && expected && world.settled(server) && !world.wrong_clock.borrow()[server];
+        let refused = world.servers[server].kind.refuses.is_some();
+        let in_order =
+            alive && expected && !refused && world.settled(server) && !world.wrong_clock.borrow()[server];
+        let calm = in_order && !world.is_unexpected();
         world.tally(server, |tally| {
             tally.expired_reads += 1;
             tally.expired_reads_in_calm += u64::from(calm);
+            tally.expired_reads_unexpected += u64::from(in_order && !calm);
         });
         if calm && world.with_daemon {
             world.failure(format_args!(

@@ -6,9 +6,9 @@ use crate::kind::Shape;
 use crate::server::{Reply, exchange};
 use crate::world::{FOLDER, STATE, World};
 use claude_store::{FileStore, NeedsAuthCache, StorageFolder};
-use jiff::Timestamp;
 use refresh_engine::{
-    Client, Endpoint, Event, Journal, Keeper, Mode, Observer, Partners, Policy, Records, Setup, Subject,
+    Activity, Client, Endpoint, Event, Journal, Keeper, Mode, Observer, Partners, Policy, Records, Setup,
+    Subject,
 };
 use std::path::Path;
 use std::rc::Rc;
@@ -63,7 +63,7 @@ impl Daemon {
                 clock: MachineClock { world: Rc::clone(world) },
                 client: Sessions { world: Rc::clone(world) },
                 observer: Rc::new(Books { world: Rc::clone(world) }),
-                policy: Policy::default(),
+                policy: Policy { fresh: world.fresh.get(), ..Policy::default() },
                 records,
                 journal,
                 unfinished,
@@ -194,7 +194,10 @@ impl Endpoint for Wire {
                 body.push('}');
                 Ok(RawAnswer::new(200, body))
             }
-            Reply::Refused(code) => Ok(RawAnswer::new(400, format!(r#"{{"error":"{code}"}}"#))),
+            Reply::Refused(code) => Ok(RawAnswer::new(
+                400,
+                format!(r#"{{"error":"{code}","error_description":"{}"}}"#, "scope is required"),
+            )),
             Reply::Dead => Ok(RawAnswer::new(400, r#"{"error":"invalid_grant"}"#)),
             Reply::Busy { status, retry_after } => Ok(with_pause(status, retry_after)),
             Reply::BadGateway => Ok(RawAnswer::new(502, "bad gateway")),
@@ -214,10 +217,8 @@ pub(crate) struct Sessions {
 }
 
 impl Client for Sessions {
-    fn last_active(&self) -> Option<Timestamp> {
-        let world = &self.world;
-        let ago = if world.busy.get() > 0 { 0 } else { world.now() - world.last_busy.get() };
-        Timestamp::from_millisecond(world.wall() - i64::try_from(ago).unwrap_or(0)).ok()
+    fn activity(&self) -> Activity {
+        self.world.activity()
     }
 
     fn metadata_url(&self, _server_name: &str, _server_url: &str) -> Option<String> {

@@ -20,6 +20,8 @@ pub(crate) enum Entitled {
     ShortLife,
     /// Machine, network, endpoint, disk or daemon were out of order until just now.
     JustBack,
+    /// Nobody had been expected at this time, and the token had been let end.
+    Unexpected,
     /// The entry's expiry is wrong: it was written while the machine's clock was.
     WrongClock,
     /// The old access token died with a rotation, and the session that used it had not been quiet for a minute.
@@ -33,7 +35,9 @@ pub(crate) enum Passage {
     OnItsWay,
     Delivered,
     /// The wire took it, and whoever asked knew of that then.
-    Lost { at: u64 },
+    Lost {
+        at: u64,
+    },
     /// The server spent the token and refused the request all the same.
     Withheld,
 }

@@ -95,7 +95,8 @@ impl Kind {
         let refuses = match other.below(100) {
             0 => Some(Refuses { scope: false, spends: true }),
             1 => Some(Refuses { scope: false, spends: false }),
-            2 => Some(Refuses { scope: true, spends: other.chance(0.5) }),
+            // Nobody can refresh there who does not know: with short lives there would be nothing else to see.
+            2 | 3 if lifetime >= 12 * HOUR => Some(Refuses { scope: true, spends: other.chance(0.5) }),
             _ => None,
         };
         let names_idle = idle.is_some_and(|idle| idle < 7 * DAY) || dice.chance(0.3);

@@ -39,6 +39,7 @@ mod watch;
 mod world;
 
 pub use life::{Life, live};
+pub use refresh_engine::Freshness;
 pub use report::table;
 pub use tally::{Account, Tally};
 pub use transactions::{Outcomes, examine, run as run_transactions};

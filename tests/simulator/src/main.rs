@@ -1,7 +1,7 @@
 //! Lives simulated lives and prints what became of the log-ins: `cargo run --profile simulation -p simulator -- --help`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
-use simulator::{Account, Life, live, run_transactions, table};
+use simulator::{Account, Freshness, Life, live, run_transactions, table};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +16,7 @@ in each.
   --years N     years of each life (10)
   --servers N   servers of each life (10)
   --jobs N      lives at a time (1)
+  --always      the daemon keeps tokens fresh at every moment, used or not
   --first       ends at the first failure
   --verbose     prints everything that happens, for one life with the daemon
   --without     with --verbose: of the life without the daemon
@@ -30,6 +31,7 @@ struct Options {
     verbose: bool,
     without: bool,
     first: bool,
+    always: bool,
 }
 
 fn options() -> Result<Options, String> {
@@ -42,6 +44,7 @@ fn options() -> Result<Options, String> {
         verbose: false,
         without: false,
         first: false,
+        always: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
@@ -55,6 +58,7 @@ fn options() -> Result<Options, String> {
             "--years" => options.years = number()?,
             "--servers" => options.servers = number()?,
             "--jobs" => options.jobs = number()?,
+            "--always" => options.always = true,
             "--first" => options.first = true,
             "--verbose" => options.verbose = true,
             "--without" => options.without = true,
@@ -136,6 +140,7 @@ fn both(options: &Options, seed: u64) -> (Account, Account) {
         seed,
         servers: usize::try_from(options.servers).unwrap_or(10),
         years: options.years,
+        fresh: if options.always { Freshness::Always } else { Freshness::WhenUsed },
         with_daemon: true,
         verbose: options.verbose && !options.without,
         end_at_failure: options.first,

@@ -75,19 +75,31 @@ fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
             (Passage::Withheld, Actor::Daemon) => {
                 // What the login sent would have been taken.
                 let scope = world.servers[server].kind.refuses.is_some_and(|refuses| refuses.scope);
-                return Loss { cause: "the daemon spent the token on a request that the server refused", excused: scope };
+                return Loss {
+                    cause: "the daemon spent the token on a request that the server refused",
+                    excused: scope,
+                };
             }
-            (Passage::Withheld, Actor::Client { .. }) => {
-                return excused("a client spent the token on a request that the server refused");
+            (Passage::Withheld, Actor::Client { entitled }) => {
+                let cause = "a client spent the token on a request that the server refused";
+                let scope = world.servers[server].kind.refuses.is_some_and(|refuses| refuses.scope);
+                return if scope { excused(cause) } else { by_client(world, entitled, cause) };
             }
             (Passage::Lost { at }, by) => {
                 let asks = at + if by == Actor::Daemon { 0 } else { BY_ANOTHER };
-                return unless_in_time(world, server, grant, asks, excused("the answer was lost on the wire"));
+                return unless_in_time(
+                    world,
+                    server,
+                    grant,
+                    asks,
+                    excused("the answer was lost on the wire"),
+                );
             }
             (Passage::OnItsWay, Actor::Daemon) => {
                 let near = |killed: &u64| killed.abs_diff(newest.at) <= PATIENCE;
                 let alone = world.daemon_killed.borrow().iter().any(near);
-                let cause = if alone { DAEMON_KILLED } else { "the power went while the answer was on its way" };
+                let cause =
+                    if alone { DAEMON_KILLED } else { "the power went while the answer was on its way" };
                 return unless_in_time(world, server, grant, newest.at, excused(cause));
             }
             (Passage::OnItsWay, Actor::Client { entitled }) => {

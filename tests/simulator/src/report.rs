@@ -20,6 +20,11 @@ pub fn table(years: u64, servers: u64, with: &Account, without: &Account) -> Str
         with.tally.expired_reads_in_calm,
         without.tally.expired_reads_in_calm,
     );
+    row(
+        "  the same, by somebody nobody expected",
+        with.tally.expired_reads_unexpected,
+        without.tally.expired_reads_unexpected,
+    );
     row("uses of a server by clients", with.tally.uses, without.tally.uses);
     row("requests of clients", with.tally.client_requests, without.tally.client_requests);
     row("requests of the daemon", with.tally.daemon_requests, without.tally.daemon_requests);

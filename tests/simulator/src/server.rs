@@ -1,9 +1,9 @@
 //! An authorization server, and the wire to it.
 
 use crate::daemon::Daemon;
+use crate::entry::login_resource;
 use crate::fate::{Fate, Odd, SECOND, Weather};
 use crate::grant::{Actor, End, Grant, Passage};
-use crate::entry::login_resource;
 use crate::kind::{Kind, Rotation, Shape};
 use crate::world::World;
 use std::cell::{Cell, RefCell};
@@ -29,12 +29,18 @@ pub(crate) enum Reply {
     Dead,
     /// The request's shape, with this error.
     Refused(&'static str),
-    Busy { status: u16, retry_after: Option<u64> },
+    Busy {
+        status: u16,
+        retry_after: Option<u64>,
+    },
     BadGateway,
     Lost,
     TimedOut,
     Unsent,
-    Odd { status: u16, body: String },
+    Odd {
+        status: u16,
+        body: String,
+    },
 }
 
 /// Tokens as they are given out.

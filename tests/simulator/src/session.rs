@@ -20,6 +20,7 @@ impl<'a> Turn<'a> {
         if world.busy.get() == 0 && now.saturating_sub(world.last_busy.get()) > 15 * MINUTE {
             world.active_since.set(now);
         }
+        world.begin_use();
         world.busy.set(world.busy.get() + 1);
         Self(world)
     }
@@ -28,7 +29,7 @@ impl<'a> Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.busy.set(self.0.busy.get() - 1);
-        self.0.last_busy.set(self.0.now());
+        self.0.note_use();
     }
 }
 
@@ -40,12 +41,10 @@ pub(crate) async fn live(world: Rc<World>, session: Session) {
     let ends = world.now() + session.length;
     {
         let _turn = Turn::begin(&world);
-        connect(&world, &process).await;
-    }
-    if session.length > 5 * SECOND {
-        // It leaves `.last-cleanup` in the folder about 5 s after its start (measured), which whoever watches sees.
-        pause(5 * SECOND).await;
+        // Its file in the folder of sessions is there 50 to 100 ms before its first request (measured), which whoever watches sees.
         world.folder_changed();
+        pause(50).await;
+        connect(&world, &process).await;
     }
     while world.now() < ends {
         pause(dice.between(5 * SECOND, 20 * MINUTE)).await;

@@ -17,6 +17,8 @@ pub struct Tally {
     pub expired_reads: u64,
     /// The same while machine, network and endpoint had been in order for a while.
     pub expired_reads_in_calm: u64,
+    /// The same by somebody whom nobody had expected: not here lately, and not usually here at this time.
+    pub expired_reads_unexpected: u64,
     /// Requests of the daemon that reached the token endpoint's host.
     pub daemon_requests: u64,
     /// Requests of clients that reached it.
@@ -43,6 +45,7 @@ impl Tally {
         }
         self.expired_reads += other.expired_reads;
         self.expired_reads_in_calm += other.expired_reads_in_calm;
+        self.expired_reads_unexpected += other.expired_reads_unexpected;
         self.daemon_requests += other.daemon_requests;
         self.client_requests += other.client_requests;
         self.faults += other.faults;

@@ -8,6 +8,8 @@ use crate::server::Server;
 use crate::tally::{Account, Tally};
 use crate::watch::{Watch, end};
 use claude_store::Stamp;
+use jiff::Timestamp;
+use refresh_engine::{Activity, Freshness, Now};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -71,6 +73,11 @@ pub(crate) struct World {
     /// Turns of sessions that are under way, and when the last one ended.
     pub(crate) busy: Cell<u32>,
     pub(crate) last_busy: Cell<u64>,
+    /// When sessions were last at work in each hour of the day; true time.
+    used: Cell<[Option<u64>; 24]>,
+    pub(crate) fresh: Cell<Freshness>,
+    /// Until then whoever is here came unexpectedly.
+    unexpected_until: Cell<u64>,
     /// Since when sessions have been active with pauses under a quarter of an hour.
     pub(crate) active_since: Cell<u64>,
     /// Entries written while the clock was off.
@@ -133,6 +140,9 @@ impl World {
             called_dead: RefCell::new(vec![(String::new(), 0); count]),
             busy: Cell::default(),
             last_busy: Cell::default(),
+            used: Cell::default(),
+            fresh: Cell::default(),
+            unexpected_until: Cell::default(),
             active_since: Cell::default(),
             wrong_clock: RefCell::new(vec![false; count]),
             logged_out: RefCell::new(vec![false; count]),
@@ -241,6 +251,43 @@ impl World {
             || self.with_daemon && self.daemon.borrow().is_none()
     }
 
+    /// A session is at work.
+    pub(crate) fn note_use(&self) {
+        let now = self.now();
+        let mut used = self.used.get();
+        used[(now / HOUR % 24) as usize] = Some(now);
+        self.used.set(used);
+        self.last_busy.set(now);
+    }
+
+    /// What the client's files tell of it: they are dated by the machine's clock of then, which was right.
+    pub(crate) fn activity(&self) -> Activity {
+        let mut activity = Activity::default();
+        let begun = self.wall() - self.clock_error.get() - i64::try_from(self.now()).unwrap_or(0);
+        let dated = |at: u64| Timestamp::from_millisecond(begun + i64::try_from(at).unwrap_or(0)).ok();
+        self.used.get().into_iter().flatten().filter_map(dated).for_each(|at| activity.note(at));
+        if self.busy.get() > 0 {
+            Timestamp::from_millisecond(self.wall()).into_iter().for_each(|at| activity.note(at));
+        }
+        activity
+    }
+
+    /// Somebody begins to use a session. Where nobody was expected now (not here lately, and not usually here at this time) the daemon has
+    /// let tokens end, and gets a minute.
+    pub(crate) fn begin_use(&self) {
+        let wall = Timestamp::from_millisecond(self.wall() - self.clock_error.get()).unwrap_or_default();
+        let now = Now { wall, boot: Duration::from_millis(self.now()) };
+        if self.fresh.get() == Freshness::WhenUsed && !self.activity().nobody_for(now).is_zero() {
+            self.unexpected_until.set(self.now() + MINUTE);
+        }
+        self.note_use();
+    }
+
+    /// Whether somebody came just now whom nobody expected.
+    pub(crate) fn is_unexpected(&self) -> bool {
+        self.now() < self.unexpected_until.get()
+    }
+
     /// Whether everything that a refresh of this server's entry needs has been in order for long enough.
     pub(crate) fn settled(&self, server: usize) -> bool {
         let now = self.now();
@@ -257,6 +304,8 @@ impl World {
             Some(Entitled::ShortLife)
         } else if !self.settled(server) {
             Some(Entitled::JustBack)
+        } else if self.is_unexpected() {
+            Some(Entitled::Unexpected)
         } else if self.wrong_clock.borrow()[server] {
             Some(Entitled::WrongClock)
         } else {

@@ -7,7 +7,7 @@ use crate::memory::{Heal, decide_heal};
 use crate::plan::{Ignored, Plan, Until, plan, plan_forced};
 use crate::shared::Tracked;
 use crate::transaction::{Demand, refresh};
-use crate::{Event, Now, Partners, Seen};
+use crate::{Activity, Event, Now, Partners, Seen};
 use claude_store::{EntryKey, Store};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -206,7 +206,7 @@ impl<P: Partners> Inner<P> {
             match planned {
                 Plan::Refresh(_) => Demand::Planned,
                 // What waits for a better moment does not when a person asks.
-                Plan::Sleep { until: Until::Quiet | Until::Retry, .. } => Demand::Forced,
+                Plan::Sleep { until: Until::Quiet | Until::Retry | Until::Use, .. } => Demand::Forced,
                 Plan::Sleep { .. } => return RefreshedHow::NotNeeded,
                 Plan::NeedsPerson(need) => return RefreshedHow::NeedsPerson(need),
                 Plan::Ignore(_) => return RefreshedHow::Ignored,
@@ -260,7 +260,7 @@ impl<P: Partners> Inner<P> {
                 let need = shared.read_record(key, |record| {
                     let mendable = heal::can_revive(shared, seen, record)
                         || decide_heal(known.last_live.as_ref(), seen, record) != Heal::Nothing;
-                    match plan(now, seen, record, &|| None, &policy) {
+                    match plan(now, seen, record, &Activity::default, &policy) {
                         Plan::NeedsPerson(need) if !mendable => Some(need),
                         _ => None,
                     }

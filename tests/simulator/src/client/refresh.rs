@@ -1,7 +1,7 @@
 use super::{Process, WINDOW};
 use crate::entry::{Change, login_resource, url};
-use crate::kind::Shape;
 use crate::grant::{Actor, Entitled};
+use crate::kind::Shape;
 use crate::server::{Reply, exchange};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -60,7 +60,9 @@ impl Process {
         }
         let Some(refresh) = entry.refresh else { return Refreshed::Dead };
         let entitled = match (path, world.entitled(server)) {
-            (Path::Unauthorized | Path::UnauthorizedWhileLocked, None) if world.servers[server].kind.kills_access && world.busy.get() > 0 => {
+            (Path::Unauthorized | Path::UnauthorizedWhileLocked, None)
+                if world.servers[server].kind.kills_access && world.busy.get() > 0 =>
+            {
                 Some(Entitled::NeverQuiet)
             }
             (_, entitled) => entitled,
