@@ -12,13 +12,14 @@ use tokio::sync::Notify;
 /// How often a plan that was outdated while it was carried out is made anew.
 const TRIES: usize = 10;
 
-/// Reports when the document or the needs-auth cache may have changed. Sleeps until the kernel says so.
+/// Reports when the document or the needs-auth cache may have changed, or a session has begun. Sleeps until the kernel says so.
 ///
 /// It watches folders: a watched file goes deaf with the first rename over it. Where the storage folder is missing it watches the
 /// nearest folder above it that exists. Opens, reads, locks and temporary files are no news.
 pub struct FolderWatch {
     folder: PathBuf,
     file: PathBuf,
+    sessions: PathBuf,
     /// Replaced as a whole when folders come and go: a fresh one has no past.
     watcher: Option<RecommendedWatcher>,
     signal: Arc<Signal>,
@@ -63,6 +64,7 @@ impl FolderWatch {
         let mut watch = Self {
             folder: folder.path().to_owned(),
             file: folder.credentials_path(),
+            sessions: folder.sessions_path(),
             watcher: None,
             signal: Arc::default(),
             plan: Plan::default(),
@@ -96,7 +98,7 @@ impl FolderWatch {
     /// Looks whether what it watches is still what is there. To be called when something was mounted or unmounted: neither the folder
     /// below nor the one above says so.
     pub fn recheck(&mut self) {
-        if Plan::make(&self.folder, &self.file) != self.plan {
+        if Plan::make(&self.folder, &self.file, &self.sessions) != self.plan {
             self.signal.outdated.store(true, Ordering::Release);
             self.signal.wake.notify_one();
         }
@@ -107,11 +109,11 @@ impl FolderWatch {
         // The old watcher's last words must not be taken for the new one's.
         self.watcher = None;
         self.signal = Arc::default();
-        let mut plan = Plan::make(&self.folder, &self.file);
+        let mut plan = Plan::make(&self.folder, &self.file, &self.sessions);
         for _ in 0..TRIES {
             let watcher = start(&plan, Arc::clone(&self.signal))?;
             // What came or went between the look and the watch was not reported.
-            let now = Plan::make(&self.folder, &self.file);
+            let now = Plan::make(&self.folder, &self.file, &self.sessions);
             if now == plan {
                 self.plan = plan;
                 self.watcher = watcher;
@@ -162,6 +164,8 @@ fn report(interests: &[Interest], signal: &Signal, event: notify::Result<Event>)
                 for path in &event.paths {
                     match interest.meaning_of(path) {
                         Some(Meaning::Changed) => changed = true,
+                        // What becomes of a session's file later is its own affair.
+                        Some(Meaning::Session) => changed |= matches!(event.kind, EventKind::Create(_)),
                         // Folders and links matter when they come, go or get other rights.
                         Some(Meaning::Outdated)
                             if !matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) =>

@@ -27,7 +27,7 @@ impl<F: FileSystem> SessionActivity<F> {
         let config = folder.config_folder();
         Self {
             files,
-            sessions: config.join("sessions"),
+            sessions: folder.sessions_path(),
             projects: config.join("projects"),
             mcp_logs: folder.mcp_log_folder().to_owned(),
         }

@@ -37,7 +37,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let began = Instant::now();
         let sleeping = known
             .iter()
-            .filter(|(seen, record)| matches!(plan(now, seen, record, &Activity::default, &policy), Plan::Sleep { .. }))
+            .filter(|(seen, record)| {
+                matches!(plan(now, seen, record, &Activity::default, &policy), Plan::Sleep { .. })
+            })
             .count();
         times.push(began.elapsed());
         assert_eq!(sleeping, ENTRIES, "none is due yet");

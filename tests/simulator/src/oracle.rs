@@ -14,6 +14,9 @@ const DAEMON_KILLED: &str = "the daemon was killed while the answer was on its w
 /// minute of an orphaned lock.
 const BY_ANOTHER: u64 = 6 * MINUTE;
 
+/// The cause that grows with the number of requests.
+pub(crate) const ON_THE_WIRE: &str = "the answer was lost on the wire";
+
 /// What a grant was lost by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Loss {
@@ -92,7 +95,7 @@ fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
                     server,
                     grant,
                     asks,
-                    excused("the answer was lost on the wire"),
+                    excused(ON_THE_WIRE),
                 );
             }
             (Passage::OnItsWay, Actor::Daemon) => {

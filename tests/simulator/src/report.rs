@@ -35,6 +35,15 @@ pub fn table(years: u64, servers: u64, with: &Account, without: &Account) -> Str
     row("bytes written by the daemon", with.daemon_bytes, without.daemon_bytes);
     row("bytes written by clients", with.client_bytes, without.client_bytes);
     row("hours awake", with.awake_hours, without.awake_hours);
+    let mut lives: Vec<&u64> = with.by_lifetime.keys().chain(without.by_lifetime.keys()).collect();
+    lives.sort_unstable();
+    lives.dedup();
+    for life in lives {
+        let of = |account: &Account| account.by_lifetime.get(life).copied().unwrap_or_default();
+        let (with, without) = (of(with), of(without));
+        row(&format!("requests of the daemon, tokens of {life} min"), with.0, without.0);
+        row("  lost on the wire there, by anybody", with.1, without.1);
+    }
     let mut causes: Vec<&&str> = with.tally.causes.keys().chain(without.tally.causes.keys()).collect();
     causes.sort_unstable();
     causes.dedup();

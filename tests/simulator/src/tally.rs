@@ -69,6 +69,8 @@ pub struct Account {
     pub daemon_bytes: u64,
     /// Bytes that clients wrote.
     pub client_bytes: u64,
+    /// By the life of the access token in minutes: requests of the daemon, and answers that were lost.
+    pub by_lifetime: BTreeMap<u64, (u64, u64)>,
     /// Hours that the machine was awake.
     pub awake_hours: u64,
     /// What must not have happened: each with the day it happened on.
@@ -84,6 +86,10 @@ impl Account {
         self.machine_faults += other.machine_faults;
         self.daemon_bytes += other.daemon_bytes;
         self.client_bytes += other.client_bytes;
+        for (life, (requests, losses)) in &other.by_lifetime {
+            let mine = self.by_lifetime.entry(*life).or_default();
+            *mine = (mine.0 + requests, mine.1 + losses);
+        }
         self.awake_hours += other.awake_hours;
         self.failures.extend(other.failures.iter().cloned());
     }

@@ -376,7 +376,11 @@ impl World {
     /// The books, closed.
     pub(crate) fn close(&self) -> Account {
         let mut account = self.account.borrow().clone();
-        for tally in &*self.tallies.borrow() {
+        for (tally, server) in self.tallies.borrow().iter().zip(&self.servers) {
+            let minutes = server.kind.lifetime / MINUTE;
+            let (requests, losses) = account.by_lifetime.entry(minutes).or_default();
+            *requests += tally.daemon_requests;
+            *losses += tally.causes.get(crate::oracle::ON_THE_WIRE).copied().unwrap_or(0);
             account.tally.add(tally);
         }
         account.daemon_bytes = self.watch.bytes();
