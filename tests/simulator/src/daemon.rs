@@ -4,8 +4,8 @@ use crate::clock::MachineClock;
 use crate::grant::Actor;
 use crate::kind::Shape;
 use crate::server::{Reply, exchange};
-use crate::world::{FOLDER, STATE, World};
-use claude_store::{FileStore, NeedsAuthCache, StorageFolder};
+use crate::world::{STATE, World};
+use claude_store::{FileStore, NeedsAuthCache, StorageFolder, Store};
 use refresh_engine::{
     Activity, Client, Endpoint, Event, Journal, Keeper, Mode, Observer, Partners, Policy, Records, Setup,
     Subject,
@@ -37,7 +37,8 @@ impl Partners for Simulated {
 }
 
 pub(crate) struct Daemon {
-    keeper: Keeper<Simulated>,
+    /// One for each storage folder.
+    keepers: Vec<Keeper<Simulated>>,
     disk: VirtualDisk,
     task: AbortHandle,
 }
@@ -48,40 +49,44 @@ impl Daemon {
         let disk = world.disk.borrow().process();
         disk.record_calls(false);
         world.watch.follow(&disk);
-        let folder = StorageFolder::at(FOLDER, Path::new("/"));
-        let store = FileStore::new(disk.clone(), &folder);
-        let _ = store.sweep();
         let state = Path::new(STATE);
         let (records, _) = Records::load(disk.clone(), state).ok()?;
-        let (journal, unfinished, _) = Journal::open(disk.clone(), state).await.ok()?;
+        let (journal, mut unfinished, _) = Journal::open(disk.clone(), state).await.ok()?;
         let local = LocalSet::new();
-        let keeper = {
+        let mut keepers = Vec::new();
+        for path in world.folders() {
+            let folder = StorageFolder::at(path, Path::new("/"));
+            let store = FileStore::new(disk.clone(), &folder);
+            let _ = store.sweep();
+            let location = store.location().to_owned();
+            let (ours, others) = unfinished.into_iter().partition(|open| open.intent.store == location);
+            unfinished = others;
             let _guard = local.enter();
-            Keeper::start(Setup::<Simulated> {
+            keepers.push(Keeper::start(Setup::<Simulated> {
                 store,
                 endpoint: Rc::new(Wire { world: Rc::clone(world) }),
                 clock: MachineClock { world: Rc::clone(world) },
                 client: Sessions { world: Rc::clone(world) },
                 observer: Rc::new(Books { world: Rc::clone(world) }),
                 policy: Policy { fresh: world.fresh.get(), ..Policy::default() },
-                records,
-                journal,
-                unfinished,
+                records: records.clone(),
+                journal: journal.clone(),
+                unfinished: ours,
                 needs_auth: NeedsAuthCache::new(disk.clone(), folder.needs_auth_path()),
                 mode: Mode::Watch,
-            })
-        };
+            }));
+        }
         let task = tokio::task::spawn_local(local).abort_handle();
-        Some(Self { keeper, disk, task })
+        Some(Self { keepers, disk, task })
     }
 
     pub(crate) fn store_changed(&self) {
-        self.keeper.store_changed();
+        self.keepers.iter().for_each(Keeper::store_changed);
     }
 
-    /// A handle to the keeper that outlives a borrow.
+    /// A handle to the keeper of the first folder that outlives a borrow.
     pub(crate) fn keeper(&self) -> Keeper<Simulated> {
-        self.keeper.clone()
+        self.keepers[0].clone()
     }
 
     /// Whether its process was not killed.

@@ -18,6 +18,7 @@
 
 mod client;
 mod clock;
+mod copies;
 mod daemon;
 mod dice;
 mod entry;
@@ -38,6 +39,7 @@ mod transactions;
 mod watch;
 mod world;
 
+pub use copies::{examine_copies, run_copies};
 pub use life::{Life, live};
 pub use refresh_engine::Freshness;
 pub use report::table;

@@ -1,7 +1,7 @@
 //! Lives simulated lives and prints what became of the log-ins: `cargo run --profile simulation -p simulator -- --help`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
-use simulator::{Account, Freshness, Life, live, run_transactions, table};
+use simulator::{Account, Freshness, Life, live, run_copies, run_transactions, table};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 const HELP: &str = "\
 Lives simulated lives, each with the daemon and without it, and compares them; `transactions --help` for single refreshes with a fault
-in each.
+in each, `copies --help` for two folders that hold one login.
 
   --seed N      the first seed (1)
   --lives N     how many seeds (10)
@@ -72,6 +72,9 @@ fn options() -> Result<Options, String> {
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("transactions") {
         return run_transactions(std::env::args().skip(2));
+    }
+    if std::env::args().nth(1).as_deref() == Some("copies") {
+        return run_copies(std::env::args().skip(2));
     }
     let options = match options() {
         Ok(options) => options,

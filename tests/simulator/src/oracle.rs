@@ -90,13 +90,7 @@ fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
             }
             (Passage::Lost { at }, by) => {
                 let asks = at + if by == Actor::Daemon { 0 } else { BY_ANOTHER };
-                return unless_in_time(
-                    world,
-                    server,
-                    grant,
-                    asks,
-                    excused(ON_THE_WIRE),
-                );
+                return unless_in_time(world, server, grant, asks, excused(ON_THE_WIRE));
             }
             (Passage::OnItsWay, Actor::Daemon) => {
                 let near = |killed: &u64| killed.abs_diff(newest.at) <= PATIENCE;

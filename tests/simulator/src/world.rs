@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) with_daemon: bool,
     pub(crate) servers: Vec<Server>,
     pub(crate) disk: RefCell<VirtualDisk>,
+    /// The storage folders; all but the first are copies of it.
+    folders: RefCell<Vec<&'static str>>,
     started: Instant,
     /// Time that passed while nothing ran, milliseconds.
     slept: Cell<u64>,
@@ -118,6 +120,7 @@ impl World {
             with_daemon,
             servers,
             disk: RefCell::new(disk),
+            folders: RefCell::new(vec![FOLDER]),
             started: Instant::now(),
             slept: Cell::default(),
             clock_error: Cell::default(),
@@ -156,6 +159,16 @@ impl World {
             cache: RefCell::default(),
             verbose,
         })
+    }
+
+    /// One more storage folder.
+    pub(crate) fn add_folder(&self, folder: &'static str) {
+        self.disk.borrow().put_folder(folder);
+        self.folders.borrow_mut().push(folder);
+    }
+
+    pub(crate) fn folders(&self) -> Vec<&'static str> {
+        self.folders.borrow().clone()
     }
 
     /// True time since the life began, milliseconds; nobody in it can see this clock.
