@@ -6,6 +6,10 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const HOURS: usize = 24;
 /// Whoever was here within this time may be back at any moment.
 const LATELY: Duration = Duration::from_secs(4 * 60 * 60);
+/// A token with a shorter life is not kept fresh by habit: it would be exchanged dozens of times for each session that comes.
+const BY_HABIT: Duration = Duration::from_secs(30 * 60);
+/// Nor for long after somebody left.
+const JUST_NOW: Duration = HOUR;
 /// How long a habit is remembered: two weeks hold each day of the week twice.
 const REMEMBERED: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// A person comes at about the same time, not at the same minute; clocks go forward and back by one hour.
@@ -33,13 +37,18 @@ impl Activity {
         self.last
     }
 
-    /// How long nobody is expected: no session was at work in the last 4 hours, nor at about this time of the day (2 hours more or less) on
-    /// any of the last 14 days. Zero where somebody is, and where there was never a sign of any session: silence proves nothing then.
+    /// How long nobody is expected who wants a token of this `life`: no session was at work in the last 4 hours, nor at about this time of the
+    /// day (2 hours more or less) on any of the last 14 days; where it lives for less than 30 minutes, none in the last hour. Zero where somebody
+    /// is expected, and where there was never a sign of any session: silence proves nothing then.
     #[must_use]
-    pub fn nobody_for(&self, now: Now) -> Duration {
+    pub fn nobody_for(&self, now: Now, life: Duration) -> Duration {
         let Some(last) = self.last else { return Duration::ZERO };
-        if now.age_of(last) < LATELY {
+        let by_habit = life >= BY_HABIT;
+        if now.age_of(last) < if by_habit { LATELY } else { JUST_NOW } {
             return Duration::ZERO;
+        }
+        if !by_habit {
+            return HOUR * 24;
         }
         let this_hour = hour_of(now.wall);
         let into_this_hour = Duration::from_secs(u64::try_from(now.wall.as_second()).unwrap_or(0) % 3600);
@@ -90,25 +99,32 @@ mod tests {
     #[test]
     fn whoever_was_here_lately_or_is_usually_here_now_is_expected() {
         for expected in [&[0][..], &[3], &[24], &[26, 30], &[22], &[7 * 24], &[13 * 24 + 2, 15 * 24], &[]] {
-            assert_eq!(used(expected).nobody_for(now()), Duration::ZERO, "{expected:?}");
+            assert_eq!(used(expected).nobody_for(now(), HOUR), Duration::ZERO, "{expected:?}");
         }
     }
 
     #[test]
     fn nobody_is_expected_until_two_hours_before_the_usual_time() {
         // Yesterday from 14:30: from 12:00 on.
-        assert_eq!(used(&[19]).nobody_for(now()), Duration::from_secs(9000));
+        assert_eq!(used(&[19]).nobody_for(now(), HOUR), Duration::from_secs(9000));
         // Last used five hours ago: 04:30, which is expected from 02:00 on.
-        assert_eq!(used(&[5]).nobody_for(now()), Duration::from_secs(16 * 3600 + 1800));
+        assert_eq!(used(&[5]).nobody_for(now(), HOUR), Duration::from_secs(16 * 3600 + 1800));
     }
 
     #[test]
     fn after_two_weeks_without_a_session_nobody_is_expected_at_any_time() {
-        assert_eq!(used(&[14 * 24]).nobody_for(now()), HOUR * 24);
+        assert_eq!(used(&[14 * 24]).nobody_for(now(), HOUR), HOUR * 24);
+    }
+
+    #[test]
+    fn a_token_that_lives_for_minutes_waits_for_somebody_to_be_here() {
+        for (hours_ago, rest) in [(0, 0), (1, 24), (24, 24)] {
+            assert_eq!(used(&[hours_ago]).nobody_for(now(), HOUR / 4), HOUR * rest, "{hours_ago}");
+        }
     }
 
     #[test]
     fn what_is_dated_well_ahead_says_nothing() {
-        assert_eq!(used(&[-48]).nobody_for(now()), HOUR * 24);
+        assert_eq!(used(&[-48]).nobody_for(now(), HOUR), HOUR * 24);
     }
 }

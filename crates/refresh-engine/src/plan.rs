@@ -2,8 +2,8 @@
 
 use crate::policy::{
     KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, PACE, QUIET, RESTING_KEEP_ALIVE, RESTING_LOOK, SHORT_LIFE,
-    SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK,
-    UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
+    SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LEFT, SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED,
+    SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
 };
 use crate::record::Outcome;
 use crate::{Activity, Freshness, Now, Policy, Record, Seen, Verdict};
@@ -267,9 +267,9 @@ fn plan_healthy(
     let name = &seen.entry.server_name;
     let keep_alive = policy.keep_alive_of(name);
     // Nobody is asked who is expected while the token is good for long.
-    let resting = || match policy.fresh {
+    let resting = |life: Option<Duration>| match policy.fresh {
         Freshness::Always => Duration::ZERO,
-        Freshness::WhenUsed => activity().nobody_for(now),
+        Freshness::WhenUsed => activity().nobody_for(now, life.unwrap_or(Duration::MAX)),
     };
     let exercise = exercise_due(now, record, left, keep_alive);
     let access_token = match (left, record.lifetime()) {
@@ -282,7 +282,7 @@ fn plan_healthy(
             if !wait.is_zero() {
                 return earlier(Plan::Sleep { wait, until: Until::Margin }, exercise, now, activity);
             }
-            let rest = resting();
+            let rest = resting(life.filter(|_| record.lifetime_answered));
             if !rest.is_zero() {
                 let exercise = exercise_due(now, record, Some(left), keep_alive.min(RESTING_KEEP_ALIVE));
                 return earlier(plan_resting(left, rest), exercise, now, activity);
@@ -305,8 +305,8 @@ fn plan_resting(left: SignedDuration, rest: Duration) -> Plan {
     Plan::Sleep { wait, until: Until::Use }
 }
 
-/// Lives under 10 minutes: no margin stays above the client's window. In use: at half the life, and not more often than every
-/// 10 s. Not in use: rarely, since every rotation is a risk.
+/// Lives under 10 minutes: no margin stays above the client's window, so that each use refreshes it all the same. In use: when a quarter of the life
+/// is left, or a minute where that is no more than half, and not more often than every 10 s. Not in use: rarely, since every rotation is a risk.
 fn plan_short_lived(
     now: Now,
     record: &Record,
@@ -317,7 +317,8 @@ fn plan_short_lived(
     let since_request = since_last_request(now, record);
     let quiet_for = activity().last().map_or(Duration::MAX, |at| now.elapsed_since(at));
     if quiet_for < SHORT_LIVED_ACTIVE {
-        let wait = until(left, life / 2).max(PACE.saturating_sub(since_request));
+        let mark = (life / 4).max(SHORT_LIVED_LEFT.min(life / 2));
+        let wait = until(left, mark).max(PACE.saturating_sub(since_request));
         return wait_or(wait, Until::Margin, Reason::ShortLived);
     }
     let keep_alive = SHORT_LIVED_KEEP_ALIVE.saturating_sub(since_request);

@@ -15,6 +15,8 @@ pub const SHORT_LIFE: Duration = Duration::from_secs(10 * 60);
 pub(crate) const QUIET: Duration = Duration::from_secs(60);
 /// Short-lived tokens are refreshed eagerly while a session was active within this time.
 pub(crate) const SHORT_LIVED_ACTIVE: Duration = Duration::from_secs(15 * 60);
+/// What a short-lived token in use has left at least, where its life allows it: more than a slow endpoint takes.
+pub(crate) const SHORT_LIVED_LEFT: Duration = Duration::from_secs(60);
 /// A session that was quiet for longer than this is not expected to go on; one that begins writes into the folder that is watched.
 pub(crate) const SHORT_LIVED_RESUMED: Duration = Duration::from_secs(4 * 60 * 60);
 /// Until then this is how often it is looked at.

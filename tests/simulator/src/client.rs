@@ -143,7 +143,7 @@ impl Process {
         let refused = world.servers[server].kind.refuses.is_some();
         let in_order =
             alive && expected && !refused && world.settled(server) && !world.wrong_clock.borrow()[server];
-        let calm = in_order && !world.is_unexpected();
+        let calm = in_order && !world.is_unexpected(server);
         world.tally(server, |tally| {
             tally.expired_reads += 1;
             tally.expired_reads_in_calm += u64::from(calm);

@@ -113,8 +113,8 @@ fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
         }
     }
     if let Some(End::Lapsed { from, at }) = grant.end {
-        // Kept alive twice a day at the latest, and whenever its access token ends.
-        let lifetime = world.servers[server].kind.lifetime.max(12 * HOUR);
+        // Kept alive once a day at the latest.
+        let lifetime = world.servers[server].kind.lifetime.max(24 * HOUR);
         return if world.had_opportunity(server, from + lifetime, at) {
             avoidable("lapsed though it could have been used")
         } else {

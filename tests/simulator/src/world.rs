@@ -79,7 +79,7 @@ pub(crate) struct World {
     used: Cell<[Option<u64>; 24]>,
     pub(crate) fresh: Cell<Freshness>,
     /// Until then whoever is here came unexpectedly.
-    unexpected_until: Cell<u64>,
+    unexpected_until: RefCell<Vec<u64>>,
     /// Since when sessions have been active with pauses under a quarter of an hour.
     pub(crate) active_since: Cell<u64>,
     /// Entries written while the clock was off.
@@ -145,7 +145,7 @@ impl World {
             last_busy: Cell::default(),
             used: Cell::default(),
             fresh: Cell::default(),
-            unexpected_until: Cell::default(),
+            unexpected_until: RefCell::new(vec![0; count]),
             active_since: Cell::default(),
             wrong_clock: RefCell::new(vec![false; count]),
             logged_out: RefCell::new(vec![false; count]),
@@ -290,15 +290,21 @@ impl World {
     pub(crate) fn begin_use(&self) {
         let wall = Timestamp::from_millisecond(self.wall() - self.clock_error.get()).unwrap_or_default();
         let now = Now { wall, boot: Duration::from_millis(self.now()) };
-        if self.fresh.get() == Freshness::WhenUsed && !self.activity().nobody_for(now).is_zero() {
-            self.unexpected_until.set(self.now() + MINUTE);
+        if self.fresh.get() == Freshness::WhenUsed {
+            let activity = self.activity();
+            let mut until = self.unexpected_until.borrow_mut();
+            for (until, server) in until.iter_mut().zip(&self.servers) {
+                if !activity.nobody_for(now, Duration::from_millis(server.kind.lifetime)).is_zero() {
+                    *until = self.now() + MINUTE;
+                }
+            }
         }
         self.note_use();
     }
 
     /// Whether somebody came just now whom nobody expected.
-    pub(crate) fn is_unexpected(&self) -> bool {
-        self.now() < self.unexpected_until.get()
+    pub(crate) fn is_unexpected(&self, server: usize) -> bool {
+        self.now() < self.unexpected_until.borrow()[server]
     }
 
     /// Whether everything that a refresh of this server's entry needs has been in order for long enough.
@@ -317,7 +323,7 @@ impl World {
             Some(Entitled::ShortLife)
         } else if !self.settled(server) {
             Some(Entitled::JustBack)
-        } else if self.is_unexpected() {
+        } else if self.is_unexpected(server) {
             Some(Entitled::Unexpected)
         } else if self.wrong_clock.borrow()[server] {
             Some(Entitled::WrongClock)

@@ -70,8 +70,8 @@ proptest! {
     fn nobody_sleeps_past_seven_minutes_before_the_end(
         left in -100_000_i64..10_000_000,
         lifetime in proptest::option::of(600_u64..10_000_000),
-        // Somebody was here within four hours.
-        idle in proptest::option::of(0_u64..14_400),
+        // Somebody was here within the hour.
+        idle in proptest::option::of(0_u64..3_600),
     ) {
         let (seen, mut record) = entry(Some(left));
         if lifetime.is_some() {
@@ -112,7 +112,7 @@ proptest! {
             (record.lifetime_s, record.lifetime_answered) = (lifetime, true);
         }
         let activity = Activity::from(Some(now().wall - SignedDuration::from_secs(idle as i64)));
-        let rest = activity.nobody_for(now());
+        let rest = activity.nobody_for(now(), lifetime.map_or(Duration::MAX, Duration::from_secs));
         match plan(now(), &seen, &record, &|| activity, &Policy::default()) {
             Plan::Sleep { wait, until: Until::Use } => {
                 prop_assert!(wait <= rest, "{wait:?}, and somebody is expected in {rest:?}");
