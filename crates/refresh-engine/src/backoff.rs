@@ -15,6 +15,8 @@ const PERSISTENT: u32 = 60;
 const LONGEST_PERSISTENT: Duration = Duration::from_secs(15 * 60);
 /// Without a connection nothing leaves this machine, or a packet or two: no reason to be away for long.
 const LONGEST_UNSENT_PERSISTENT: Duration = Duration::from_secs(5 * 60);
+/// However near the end of the token is, a pause that has grown beyond this is not made shorter.
+const URGENT: Duration = Duration::from_secs(30);
 /// No pause is shorter, whatever the jitter says.
 const SHORTEST: Duration = Duration::from_secs(1);
 
@@ -44,9 +46,10 @@ pub fn back_off(failure: Failure, failures: u32, left: Option<Duration>, seed: u
     let ceiling = first.saturating_mul(1_u32 << failures.saturating_sub(1).min(16)).min(longest);
     let thousandths = u32::try_from(scramble(seed ^ u64::from(failures)) % 1000).unwrap_or(0);
     let mut wait = ceiling / 1000 * (thousandths + 1);
-    // While the token is still good, leave room for at least three more tries.
+    // While the token is still good, leave room for at least three more tries; but a server that is in trouble is not asked faster and
+    // faster only because the end comes near.
     if let Some(left) = left.filter(|left| !left.is_zero()) {
-        wait = wait.min(left / 4);
+        wait = wait.min(left / 4).max(wait.min(URGENT));
     }
     let wait = wait.max(SHORTEST);
     match failure {
@@ -86,6 +89,20 @@ mod tests {
     }
 
     #[test]
+    fn a_server_in_trouble_is_not_asked_faster_towards_the_end() {
+        for seed in 0..200 {
+            let (mut left, mut failures, mut pauses) = (285.0, 0, Vec::new());
+            while left > 0.0 {
+                failures += 1;
+                let wait = back_off(BUSY, failures, Some(Duration::from_secs_f64(left)), seed * 7919);
+                pauses.push(wait);
+                left -= wait.as_secs_f64();
+            }
+            assert!(pauses.len() <= 20, "{} requests in 4 min 45 s: {pauses:?}", pauses.len());
+        }
+    }
+
+    #[test]
     fn a_failure_to_connect_is_retried_faster() {
         let mean = |failure| (0..1000).map(|seed| back_off(failure, 4, None, seed)).sum::<Duration>() / 1000;
         assert!(mean(Failure::Unsent) * 2 < mean(BUSY));
@@ -104,7 +121,8 @@ mod tests {
         #[test]
         fn tries_remain_before_the_token_ends(failures in 1_u32..100, seed: u64, left in 8_u64..100_000) {
             let left = Duration::from_secs(left);
-            prop_assert!(back_off(BUSY, failures, Some(left), seed) * 3 < left);
+            let wait = back_off(BUSY, failures, Some(left), seed);
+            prop_assert!(wait * 3 < left || wait <= URGENT);
         }
 
         #[test]

@@ -43,6 +43,8 @@ pub(crate) struct Decided {
 pub(crate) struct NotSaved {
     /// Path, cause and cure.
     pub(crate) why: String,
+    /// There is no document.
+    pub(crate) absent: bool,
 }
 
 /// What is to be saved.
@@ -152,7 +154,7 @@ pub(crate) async fn commit<P: Partners>(shared: &Rc<Shared<P>>, wish: Wish) -> R
             shared.committer.running.set(false);
         });
     }
-    answer.await.unwrap_or_else(|_| Err(NotSaved { why: "the writer was stopped".into() }))
+    answer.await.unwrap_or_else(|_| Err(NotSaved { why: "the writer was stopped".into(), absent: false }))
 }
 
 async fn write<P: Partners>(shared: &Shared<P>, batch: Vec<Waiting>) {
@@ -184,7 +186,7 @@ async fn rounds<P: Partners>(
     batch: &[Waiting],
     answers: &mut Vec<Result<WriteDecision, NotSaved>>,
 ) -> Result<bool, NotSaved> {
-    let not_saved = |why: &dyn std::fmt::Display| NotSaved { why: why.to_string() };
+    let not_saved = |why: &dyn std::fmt::Display| NotSaved { why: why.to_string(), absent: false };
     let store = &shared.store;
     let began = Instant::now();
     let mut round = 0;
@@ -195,7 +197,10 @@ async fn rounds<P: Partners>(
                 tokio::time::sleep(HALF_WRITTEN_PAUSE).await;
                 continue;
             }
-            Err(error) => return Err(not_saved(&error)),
+            Err(error) => {
+                let absent = matches!(error, ReadError::Absent { .. });
+                return Err(NotSaved { absent, ..not_saved(&error) });
+            }
         };
         let document = match snapshot.document() {
             Ok(document) => document,
@@ -285,7 +290,7 @@ fn decide(
             "entry `{}` now has a form that is not understood and is left alone; mend it or log in again",
             wish.key
         );
-        return Err(NotSaved { why });
+        return Err(NotSaved { why, absent: false });
     }
     let decided = (wish.decide)(seen.as_ref());
     changes.extend(decided.change.map(|change| (wish.key.clone(), change)));

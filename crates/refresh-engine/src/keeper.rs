@@ -100,6 +100,8 @@ impl<P: Partners> Keeper<P> {
             unsettled: RefCell::default(),
             vanished: RefCell::default(),
             in_flight: Cell::new(0),
+            looked: Cell::new(false),
+            deleted: Cell::new(false),
             ended: Notify::new(),
             trouble: RefCell::new(None),
         });

@@ -56,7 +56,7 @@ pub use compare::{Expected, Obtained, WriteDecision, decide_write};
 pub use event::{Event, Observer, Subject};
 pub use journal::{HealMembers, Intent, Journal, JournalError, TransactionId, Unfinished};
 pub use keeper::{Keeper, Mode, Refreshed, RefreshedHow, Setup};
-pub use memory::{Disappearance, Heal, VANISHED_KEPT, decide_heal, disappearance};
+pub use memory::{Disappearance, Heal, LOGIN_PATIENCE, VANISHED_KEPT, decide_heal, disappearance};
 pub use partners::{Client, Endpoint, Partners};
 pub use plan::{Ignored, Need, Plan, Reason, Until, plan, plan_forced};
 pub use policy::{

@@ -1,7 +1,7 @@
 //! One look at the store: what is there, what is new, what is gone, what is broken.
 
 use crate::closing::close_superseded;
-use crate::memory::{Disappearance, Heal, Vanished, decide_heal, disappearance};
+use crate::memory::{Disappearance, Heal, Vanished, disappearance};
 use crate::shared::{Shared, Tracked};
 use crate::{Event, Partners, Seen};
 use claude_store::{EntryKey, ReadError, Snapshot, StubKind};
@@ -31,6 +31,9 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
         Ok(snapshot) => snapshot,
         Err(error) => {
             let absent = matches!(error, ReadError::Absent { .. });
+            if absent {
+                note_deleted(shared);
+            }
             return Findings {
                 unreadable: Some(Unreadable { why: error.to_string(), absent }),
                 ..Findings::default()
@@ -63,6 +66,7 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
         }
     }
     note_missing(shared, &present);
+    shared.looked.set(true);
     findings
 }
 
@@ -88,17 +92,24 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
             drop(tracked.take_memory());
         });
     }
-    let last_live = shared.track(key, |tracked| tracked.last_live.clone());
-    let heal = shared.read_record(key, |record| decide_heal(last_live.as_ref(), &seen, record));
+    let now = shared.now();
+    let heal = shared.track(key, |tracked| {
+        tracked.stub_since = seen.entry.is_stub().then(|| tracked.stub_since.unwrap_or(now));
+        tracked.emptied |= seen.entry.is_stub();
+        shared.read_record(key, |record| tracked.heal(&seen, now, record))
+    });
     if heal != Heal::Nothing {
         // What is broken must not become what is remembered. The next plan mends it, or the transaction that runs.
         shared.track(key, |tracked| tracked.current = Some(seen));
         return;
     }
-    let now = shared.now();
     let known = shared.change_record(key, |record| {
         let known = record.refresh == seen.refresh;
         record.observe(now, &seen);
+        // What is found at the first look may be of any age.
+        if !known && shared.looked.get() {
+            record.landed_at = Some(now.wall);
+        }
         known
     });
     close_superseded(shared, key, seen.refresh);
@@ -127,8 +138,18 @@ fn tell_held<P: Partners>(shared: &Shared<P>, seen: &Seen) {
     shared.tell(seen, held);
 }
 
+/// The whole document is gone: `claude auth logout` deletes it, with every login in it, and a disk that is not mounted looks the same.
+/// Nothing is forgotten yet; a transaction that runs learns that whatever comes back later is another login (I5).
+fn note_deleted<P: Partners>(shared: &Shared<P>) {
+    for known in shared.tracked.borrow_mut().values_mut().filter(|known| known.current.is_some()) {
+        known.forgotten.set(true);
+        known.emptied = true;
+        shared.deleted.set(true);
+    }
+}
+
 /// I5: an entry seen absent, even for one read, is forgotten, also in the middle of its transaction. Several gone at once are
-/// no logout: they are kept in memory for a day, for a person to ask for them.
+/// no logout, and one that went with the whole document none of its own: they are kept in memory for a day, for a person to ask for them.
 fn note_missing<P: Partners>(shared: &Shared<P>, present: &BTreeSet<EntryKey>) {
     let gone: Vec<EntryKey> = {
         let tracked = shared.tracked.borrow();
@@ -136,7 +157,7 @@ fn note_missing<P: Partners>(shared: &Shared<P>, present: &BTreeSet<EntryKey>) {
             tracked.iter().filter(|(key, known)| known.current.is_some() && !present.contains(*key));
         missing.map(|(key, _)| key.clone()).collect()
     };
-    let keep = match disappearance(gone) {
+    let keep = match disappearance(gone, shared.deleted.take()) {
         Disappearance::None => return,
         Disappearance::LoggedOut(gone) => {
             gone.iter().for_each(|key| forget(shared, key));

@@ -1,11 +1,15 @@
 //! What the daemon remembers of entries it saw, in memory only, to put right what other programs break.
 
 use crate::{Now, Record, Seen};
-use claude_store::{RawEntry, StubKind};
+use claude_store::{Entry, RawEntry, StubKind};
 use std::time::Duration;
 
 /// Entries that vanished together are remembered this long, for a person to ask for them.
 pub const VANISHED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a stub that a person may have made is left alone: longer than the client lets a login take (5 min from its start, read in
+/// 2.1.332).
+pub const LOGIN_PATIENCE: Duration = Duration::from_secs(6 * 60);
 
 /// What to do when the store's entry is not what was remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +21,19 @@ pub enum Heal {
     PutBack,
     /// A failed refresh of a client wiped the entry: try the remembered refresh token once in an ordinary transaction.
     TryRemembered,
+    /// The same, but a person may be logging in just now, and must not find the old login in the place of the new one: after this
+    /// time, if it is still so then.
+    AwaitLogin(Duration),
 }
 
 /// Decides whether an entry wants healing: `last` is the last live entry seen or written, `seen` what the store holds now.
 ///
-/// A stub without `expiresAt` is what the client writes after a logout; it is never healed.
+/// A stub without `expiresAt` is what the client writes after a logout; it is never healed. `seen_for` is how long the entry has been
+/// a stub.
 #[must_use]
-pub fn decide_heal(last: Option<&Seen>, seen: &Seen, record: &Record) -> Heal {
-    let Some(remembered) = last.and_then(|last| last.refresh) else { return Heal::Nothing };
+pub fn decide_heal(last: Option<&Seen>, seen: &Seen, seen_for: Duration, record: &Record) -> Heal {
+    let Some(last) = last else { return Heal::Nothing };
+    let Some(remembered) = last.refresh else { return Heal::Nothing };
     if record.is_spent(remembered) {
         return Heal::Nothing;
     }
@@ -34,9 +43,25 @@ pub fn decide_heal(last: Option<&Seen>, seen: &Seen, record: &Record) -> Heal {
         {
             Heal::PutBack
         }
-        (None, Some(StubKind::FailedRefresh)) if record.heal_tried != Some(remembered) => Heal::TryRemembered,
+        (None, Some(StubKind::FailedRefresh)) if record.heal_tried != Some(remembered) => {
+            let wait = LOGIN_PATIENCE.saturating_sub(seen_for);
+            if wait.is_zero() || is_surely_refused(&last.entry, &seen.entry) {
+                Heal::TryRemembered
+            } else {
+                Heal::AwaitLogin(wait)
+            }
+        }
         _ => Heal::Nothing,
     }
+}
+
+/// Whether a stub with `expiresAt` 0 was left by a refresh that the server refused, and by nothing else. A person who starts a new login
+/// on a good entry leaves one, too, and what either takes away tells them apart (measured with 2.1.332): `invalid_grant` takes nothing but
+/// the tokens, `invalid_client` takes whatever names the client, a login takes `scope`, and one that was given up `clientId` later.
+fn is_surely_refused(last: &Entry, stub: &Entry) -> bool {
+    let kept_scope = stub.scope.is_some();
+    let lost_client = last.redirect_uri.is_some() && stub.redirect_uri.is_none() && stub.client_id.is_none();
+    kept_scope || lost_client
 }
 
 /// How entries disappeared in one change of the document.
@@ -46,16 +71,17 @@ pub enum Disappearance {
     None,
     /// One did, or all the others stayed: a logout.
     LoggedOut(Vec<claude_store::EntryKey>),
-    /// Several at once: no logout; somebody replaced or emptied the document.
+    /// Several at once, or with the whole document: no logout of this server; somebody replaced, emptied or deleted the document.
     Together(Vec<claude_store::EntryKey>),
 }
 
-/// Tells a logout from a lost document: the client's logout removes one entry in one write.
+/// Tells a logout from a lost document: the client's logout from a server removes one entry in one write, and `deleted`, where the
+/// document itself was missing since, is none.
 #[must_use]
-pub fn disappearance(gone: Vec<claude_store::EntryKey>) -> Disappearance {
+pub fn disappearance(gone: Vec<claude_store::EntryKey>, deleted: bool) -> Disappearance {
     match gone.len() {
         0 => Disappearance::None,
-        1 => Disappearance::LoggedOut(gone),
+        1 if !deleted => Disappearance::LoggedOut(gone),
         _ => Disappearance::Together(gone),
     }
 }

@@ -1,9 +1,9 @@
 //! What to do with one entry now: a pure function of the clocks, the entry, what is remembered of it, and the policy.
 
 use crate::policy::{
-    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, PACE, QUIET, RESTING_KEEP_ALIVE, RESTING_LOOK, SHORT_LIFE,
-    SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LEFT, SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED,
-    SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
+    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET, RESTING_KEEP_ALIVE, RESTING_LOOK,
+    SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LEFT, SHORT_LIVED_LOOK,
+    SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
 };
 use crate::record::Outcome;
 use crate::{Activity, Freshness, Now, Policy, Record, Seen, Verdict};
@@ -67,6 +67,8 @@ pub enum Reason {
     KeepAlive,
     /// A refusal is looked at once more.
     Recheck,
+    /// The daemon died while it waited for the answer.
+    CutOff,
     /// An answer was lost, and time is running out.
     AfterAmbiguous,
     /// Somebody asked for it.
@@ -87,6 +89,7 @@ impl Reason {
             Self::ShortLived => "short-lived and in use",
             Self::KeepAlive => "keep-alive",
             Self::Recheck => "second look at a refusal",
+            Self::CutOff => "asked again after a crash",
             Self::AfterAmbiguous => "last try after a lost answer",
             Self::Forced => "asked for",
             Self::Heal => "healing a wiped entry",
@@ -178,6 +181,7 @@ pub fn plan(
             };
             wait_or(recheck.max(pause), Until::Recheck, Reason::Recheck)
         }
+        Verdict::CutOff { .. } => wait_or(pause, Until::Retry, Reason::CutOff),
         // One late try; after that only the pauses between tries, which grow.
         Verdict::Ambiguous { tries: 0 | 1, .. } => {
             let hold = left.map_or(Duration::ZERO, |left| until(left, MARGIN_FLOOR));
@@ -278,7 +282,9 @@ fn plan_healthy(
             let short_lived = life.is_some_and(|life| life < SHORT_LIFE) && record.lifetime_answered;
             let seed = seen.refresh.map_or(0, |refresh| refresh.seed());
             let margin = with_jitter(policy.margin_of(name, life.unwrap_or_default()), seed);
-            let wait = if short_lived { Duration::ZERO } else { until(left, margin) };
+            // The client's own window is what a new login is refreshed for at the latest.
+            let new_login = rest_of_a_new_login(now, record).min(until(left, SUSPECT_RECHECK));
+            let wait = if short_lived { Duration::ZERO } else { until(left, margin).max(new_login) };
             if !wait.is_zero() {
                 return earlier(Plan::Sleep { wait, until: Until::Margin }, exercise, now, activity);
             }
@@ -303,6 +309,11 @@ fn plan_healthy(
 fn plan_resting(left: SignedDuration, rest: Duration) -> Plan {
     let wait = if left > SignedDuration::ZERO { rest.min(RESTING_LOOK) } else { rest };
     Plan::Sleep { wait, until: Until::Use }
+}
+
+/// How long a pair that another program wrote is still too young to be refreshed without need.
+fn rest_of_a_new_login(now: Now, record: &Record) -> Duration {
+    record.landed_at.map_or(Duration::ZERO, |at| NEW_LOGIN_REST.saturating_sub(now.age_of(at)))
 }
 
 /// Lives under 10 minutes: no margin stays above the client's window, so that each use refreshes it all the same. In use: when a quarter of the life

@@ -21,6 +21,9 @@ pub(crate) const SHORT_LIVED_LEFT: Duration = Duration::from_secs(60);
 pub(crate) const SHORT_LIVED_RESUMED: Duration = Duration::from_secs(4 * 60 * 60);
 /// Until then this is how often it is looked at.
 pub(crate) const SHORT_LIVED_LOOK: Duration = Duration::from_secs(60);
+/// A pair that another program wrote is left alone for this long: a person has just logged in, and sessions take the new token up. Only
+/// where the client would refresh by itself soon is it needed before.
+pub(crate) const NEW_LOGIN_REST: Duration = Duration::from_secs(5 * 60);
 /// After a refresh that went well the next one of the same login waits for this long, whatever the server says of its tokens. Not where a person
 /// insists, nor where two pairs of one grant are to be settled.
 pub(crate) const PACE: Duration = Duration::from_secs(10);

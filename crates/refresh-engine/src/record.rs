@@ -28,6 +28,8 @@ pub struct Record {
     pub lifetime_of: Option<TokenDigest>,
     /// When the present refresh token was obtained, or first seen.
     pub since: Option<Timestamp>,
+    /// When another program was seen to write the present pair: a login, or a client's own refresh.
+    pub landed_at: Option<Timestamp>,
     /// When the present refresh token lapses by itself, where an answer said so.
     pub refresh_token_expires_at: Option<Timestamp>,
     /// How the last attempt ended.
@@ -89,6 +91,13 @@ pub enum Verdict {
         code: String,
         /// How often.
         tries: u32,
+    },
+    /// A request was sent, and the daemon died before its answer came: asked for again at once, while a grace may last.
+    CutOff {
+        /// How it was cut off.
+        why: String,
+        /// How often in a row.
+        times: u32,
     },
     /// A request was sent and no answer came, so nobody knows whether it is spent.
     Ambiguous {
@@ -217,6 +226,7 @@ impl Record {
             self.replace(seen);
             self.refresh = seen.refresh;
             self.since = Some(now.wall);
+            self.landed_at = None;
             self.refresh_token_expires_at = None;
             self.verdict = Verdict::Good;
             self.failures = 0;

@@ -2,10 +2,11 @@
 
 use crate::closing::close;
 use crate::compare::Expected;
+use crate::ended::Ended;
 use crate::journal::{Intent, Unfinished};
 use crate::judge::judge;
 use crate::obtainment::{Obtainment, expires_at_ms};
-use crate::record::{Outcome, Retry};
+use crate::record::{Outcome, Record, Retry};
 use crate::save::save;
 use crate::shared::{Shared, Superseded};
 use crate::{Event, Now, Partners, Seen, Verdict};
@@ -15,7 +16,14 @@ use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{Answer, RawAnswer, interpret};
 
-/// After a crash in the middle of a request the server may still be working on it.
+/// The longest grace that a server is known to give a spent refresh token (Linear, 30 min). An answer that a crash took away is asked for
+/// again at once within it, as after a broken connection: a server with grace gives it once more, one that never got the request gives
+/// it now, and to one without grace the grant is lost however long anybody waits. Later, what the old access token is still worth counts
+/// for more.
+const ASKED_AGAIN_WITHIN: Duration = Duration::from_secs(30 * 60);
+/// A daemon that dies each time is not to present the token each time.
+const CUT_OFF_AT_MOST: u32 = 3;
+/// The pause before the last try, where that time is over.
 const AFTER_CRASH_PAUSE: Duration = Duration::from_secs(60);
 
 /// True where a pair was obtained and is to be saved.
@@ -82,8 +90,12 @@ pub(crate) async fn replay<P: Partners>(
                         before,
                         found: Cell::default(),
                     };
-                    save(shared, obtainment).await;
-                    "a new pair was received and is now in the store"
+                    // A home that is not mounted yet must not cost the pair.
+                    match save(shared, obtainment, &|| false).await {
+                        Ended::Fresh => "a new pair was received and is now in the store",
+                        Ended::Removed => "a new pair was received for an entry that was removed meanwhile",
+                        _ => "a new pair was received, and another one in the store is kept",
+                    }
                 }
                 (answer, _) => {
                     judged(shared, &unfinished.intent, current.as_ref(), &answer);
@@ -111,8 +123,14 @@ fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Opt
     }
     shared.change_record(&intent.entry_key(), |record| {
         let why = "the daemon was stopped while it waited for the answer".to_owned();
+        let times = times_cut_off(record, intent) + 1;
+        let ask_again = now.age_of(intent.at) < ASKED_AGAIN_WITHIN && times <= CUT_OFF_AT_MOST;
         if intent.heal.is_some() {
             record.heal_tried = Some(intent.presented);
+        } else if ask_again {
+            record.refresh = Some(intent.presented);
+            record.verdict = Verdict::CutOff { why: why.clone(), times };
+            record.retry = None;
         } else {
             record.refresh = Some(intent.presented);
             record.verdict = Verdict::Ambiguous { why: why.clone(), tries: 1 };
@@ -120,6 +138,16 @@ fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Opt
         }
         record.note(now.wall, Outcome::Ambiguous, why);
     });
+}
+
+/// How often a request with this token was cut off before. One that followed a lost answer was the last try itself.
+fn times_cut_off(record: &Record, intent: &Intent) -> u32 {
+    match record.verdict {
+        _ if record.refresh != Some(intent.presented) => 0,
+        Verdict::CutOff { times, .. } => times,
+        Verdict::Ambiguous { .. } => CUT_OFF_AT_MOST,
+        _ => 0,
+    }
 }
 
 fn judged<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&Seen>, answer: &Answer) {

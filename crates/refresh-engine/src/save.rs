@@ -17,11 +17,18 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Saves the pair, and does not return before it is saved or proves superfluous (I6): a store that cannot be written is tried
-/// again and again, while the journal keeps the pair.
-pub(crate) async fn save<P: Partners>(shared: &Rc<Shared<P>>, obtainment: Obtainment) -> Ended {
+/// again and again, while the journal keeps the pair. `folder_stands` tells a document that somebody deleted (`claude auth logout` does,
+/// with all logins in it) from one whose disk is not mounted: nothing is waited for there.
+pub(crate) async fn save<P: Partners>(
+    shared: &Rc<Shared<P>>,
+    obtainment: Obtainment,
+    folder_stands: &dyn Fn() -> bool,
+) -> Ended {
     let obtainment = Rc::new(obtainment);
     let key = obtainment.key().clone();
     let mut pause = FIRST_PAUSE;
+    // Once may be a program that deletes and writes anew.
+    let mut missed = false;
     let saved = loop {
         let wish = Wish {
             key: key.clone(),
@@ -34,7 +41,11 @@ pub(crate) async fn save<P: Partners>(shared: &Rc<Shared<P>>, obtainment: Obtain
                 shared.track(&key, |tracked| tracked.unsaved = None);
                 break saved;
             }
+            Err(error) if error.absent && missed && folder_stands() => {
+                break Saved { decision: WriteDecision::Gone, durable: true, unflagged: Ok(false) };
+            }
             Err(error) => {
+                missed = error.absent;
                 let why = error.why;
                 let news =
                     shared.track(&key, |tracked| tracked.unsaved.replace(why.clone())).as_ref() != Some(&why);
@@ -47,7 +58,10 @@ pub(crate) async fn save<P: Partners>(shared: &Rc<Shared<P>>, obtainment: Obtain
         }
     };
     let ended = settle(shared, &obtainment, saved).await;
-    shared.track(&key, |tracked| tracked.writing = None);
+    shared.track(&key, |tracked| {
+        tracked.writing = None;
+        tracked.unsaved = None;
+    });
     ended
 }
 
@@ -137,10 +151,12 @@ async fn settle<P: Partners>(
         }
         WriteDecision::Superseded => {
             let found = obtainment.found.get();
+            // A client that logs in empties the entry first, however alike the registration is afterwards.
+            let emptied = shared.track(key, |tracked| tracked.emptied);
             shared.change_record(key, |record| {
                 if obtainment.obtained().rotated() {
                     record.spend(obtainment.presented);
-                    record.contested = found.refresh.filter(|_| found.same_grant);
+                    record.contested = found.refresh.filter(|_| found.same_grant && !emptied);
                 }
                 record.note(
                     shared.now().wall,
@@ -183,6 +199,7 @@ fn note_fresh(record: &mut Record, obtainment: &Obtainment, after: &Seen, at: ji
     record.refresh = after.refresh;
     record.access = after.access;
     record.since = Some(obtainment.sent_at.wall);
+    record.landed_at = None;
     record.verdict = Verdict::Good;
     record.failures = 0;
     record.retry = None;

@@ -1,6 +1,6 @@
 use crate::commit::Committer;
 use crate::journal::{Journal, TransactionId};
-use crate::memory::Vanished;
+use crate::memory::{Heal, Vanished, decide_heal};
 use crate::reading::Reader;
 use crate::{
     Activity, Client, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject,
@@ -11,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// What the keeper of one store and its transactions share.
 pub(crate) struct Shared<P: Partners> {
@@ -33,6 +34,10 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) vanished: RefCell<BTreeMap<EntryKey, Vanished>>,
     /// Transactions between their reservation and their end.
     pub(crate) in_flight: Cell<usize>,
+    /// The document was looked at once: what is new from now on was written since.
+    pub(crate) looked: Cell<bool>,
+    /// The whole document was missing at the last look.
+    pub(crate) deleted: Cell<bool>,
     /// Wakes the keeper when a transaction ended.
     pub(crate) ended: tokio::sync::Notify,
     /// The last complaint about our own files, so that it is said once.
@@ -48,6 +53,10 @@ pub(crate) struct Tracked {
     pub(crate) last_live: Option<Seen>,
     /// The whole text of the entry when it was last seen with a refresh token: members that nobody here knows are in it, too.
     text: Option<RawEntry>,
+    /// When the entry was first seen without tokens; `None` while it has some.
+    pub(crate) stub_since: Option<Now>,
+    /// It was seen without tokens, or was absent, since the transaction that runs began: what has tokens after that is a new login.
+    pub(crate) emptied: bool,
     /// A transaction for this entry is running.
     pub(crate) running: bool,
     /// One was begun since the store was looked at last: what is known of it may be what it was before.
@@ -69,6 +78,16 @@ impl Tracked {
         if entry.refresh_token.is_some() && known != text {
             self.text = text.map(RawEntry::new);
         }
+    }
+
+    /// How long the entry has been without tokens.
+    pub(crate) fn stub_for(&self, now: Now) -> Duration {
+        self.stub_since.map_or(Duration::ZERO, |since| now.boot.saturating_sub(since.boot))
+    }
+
+    /// What is broken about this entry, as it is known now.
+    pub(crate) fn heal(&self, seen: &Seen, now: Now, record: &Record) -> Heal {
+        decide_heal(self.last_live.as_ref(), seen, self.stub_for(now), record)
     }
 
     /// Everything that could bring the entry back, and nothing of it stays here.

@@ -125,7 +125,7 @@ async fn under_lock<P: Partners>(
                 before: presented.clone(),
                 found: Cell::default(),
             };
-            save(shared, obtainment).await
+            save(shared, obtainment, &|| lock.still_ours().is_ok()).await
         }
         answer => exchange.conclude(&answer).await,
     }
@@ -143,7 +143,8 @@ fn decide_again<P: Partners>(
     let policy = shared.policy.borrow();
     let decision = shared.read_record(key, |record| match &demand {
         Demand::Heal(remembered) => {
-            let heal = decide_heal(Some(remembered), seen, record);
+            let stub_for = shared.track(key, |tracked| tracked.stub_for(now));
+            let heal = decide_heal(Some(remembered), seen, stub_for, record);
             if heal == Heal::TryRemembered {
                 Plan::Refresh(Reason::Heal)
             } else {

@@ -3,7 +3,7 @@
 use super::rounds::Inner;
 use super::{Mode, RefreshedHow};
 use crate::heal;
-use crate::memory::{Heal, decide_heal};
+use crate::memory::Heal;
 use crate::plan::{Ignored, Plan, Until, plan, plan_forced};
 use crate::shared::Tracked;
 use crate::transaction::{Demand, refresh};
@@ -50,7 +50,7 @@ impl<P: Partners> Inner<P> {
                 Heal::TryRemembered => {
                     refresh(&inner.shared, &seen, Demand::Heal(Box::new(remembered))).await;
                 }
-                Heal::Nothing => {}
+                Heal::AwaitLogin(_) | Heal::Nothing => {}
             }
             inner.finished(&seen.entry.key);
         });
@@ -71,11 +71,16 @@ impl<P: Partners> Inner<P> {
             for (key, known) in tracked.iter().filter(|(_, known)| !known.running) {
                 let Some(seen) = &known.current else { continue };
                 let (heal, revives, planned, pause) = shared.read_record(key, |record| {
-                    let heal = decide_heal(known.last_live.as_ref(), seen, record);
+                    let heal = known.heal(seen, now, record);
                     let revives = heal::can_revive(shared, seen, record);
                     let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
                     (heal, revives, plan(now, seen, record, &activity, &policy), pause)
                 });
+                let awaits_login = match heal {
+                    Heal::AwaitLogin(wait) => wait,
+                    _ => Duration::ZERO,
+                };
+                let pause = pause.max(awaits_login);
                 let next = match planned {
                     Plan::Ignore(Ignored::Configured) => None,
                     _ if (revives || heal != Heal::Nothing) && !pause.is_zero() => Some(pause),
@@ -137,7 +142,7 @@ impl<P: Partners> Inner<P> {
                 !known.running
                     && !known.begun_since_look
                     && shared.read_record(key, |record| {
-                        decide_heal(known.last_live.as_ref(), seen, record) == Heal::Nothing
+                        known.heal(seen, now, record) == Heal::Nothing
                             && matches!(plan(now, seen, record, &activity, &policy), Plan::Refresh(_))
                     })
             };
@@ -227,6 +232,7 @@ impl<P: Partners> Inner<P> {
             }
             tracked.running = true;
             tracked.begun_since_look = true;
+            tracked.emptied = false;
             tracked.forgotten = Rc::default();
             true
         })
@@ -259,7 +265,7 @@ impl<P: Partners> Inner<P> {
                 let Some(seen) = &known.current else { continue };
                 let need = shared.read_record(key, |record| {
                     let mendable = heal::can_revive(shared, seen, record)
-                        || decide_heal(known.last_live.as_ref(), seen, record) != Heal::Nothing;
+                        || known.heal(seen, now, record) != Heal::Nothing;
                     match plan(now, seen, record, &Activity::default, &policy) {
                         Plan::NeedsPerson(need) if !mendable => Some(need),
                         _ => None,
