@@ -122,6 +122,7 @@ pub(crate) async fn log_in_again(world: Rc<World>, again: LoginAgain) {
     }
     let dice = Dice::of(world.seed, &[label::SESSION, 10, world.now()]);
     let process = Process::start(&world, Version::NEWEST, dice);
+    let booted = world.booted.get();
     let lock = process.refresh_lock(server, TRIES).await;
     let begun = process.write(server, &Change::LoginStub, None).await;
     process.release(lock);
@@ -136,7 +137,9 @@ pub(crate) async fn log_in_again(world: Rc<World>, again: LoginAgain) {
         }
         let here = &world.servers[server];
         let reached = world.online() && here.fate.weather(world.now()).is_none();
-        if again.gives_up || !reached || world.disk_trouble.get() > 0 {
+        // The client that waits for the browser ends with the machine.
+        let ended = world.booted.get() != booted;
+        if again.gives_up || ended || !reached || world.disk_trouble.get() > 0 {
             world.given_up.borrow_mut()[server] = true;
             world.say(&format_args!("person: gave the new log-in to s{server} up"));
         } else {
