@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 /// How often a plan that was outdated while it was carried out is made anew.
 const TRIES: usize = 10;
 
-/// Reports when the document or the needs-auth cache may have changed. Sleeps until the kernel says so.
+/// Reports when the document or the needs-auth cache may have changed, or a session has begun. Sleeps until the kernel says so.
 ///
 /// It watches folders: a watched file goes deaf with the first rename over it. Where the storage folder is missing it watches the
 /// nearest folder above it that exists. Opens, reads, locks and temporary files are no news.
@@ -20,6 +20,7 @@ pub struct FolderWatch {
     folder: PathBuf,
     file: PathBuf,
     needs_auth: PathBuf,
+    sessions: PathBuf,
     /// Replaced as a whole when folders come and go: a fresh one has no past.
     watcher: Option<RecommendedWatcher>,
     signal: Arc<Signal>,
@@ -65,6 +66,7 @@ impl FolderWatch {
             folder: folder.path().to_owned(),
             file: folder.credentials_path(),
             needs_auth: folder.needs_auth_path(),
+            sessions: folder.sessions_path(),
             watcher: None,
             signal: Arc::default(),
             plan: Plan::default(),
@@ -105,7 +107,7 @@ impl FolderWatch {
     }
 
     fn plan_now(&self) -> Plan {
-        Plan::make(&self.folder, &self.file, &self.needs_auth)
+        Plan::make(&self.folder, &self.file, &self.needs_auth, &self.sessions)
     }
 
     /// Watches what there is to be watched now.
@@ -168,6 +170,8 @@ fn report(interests: &[Interest], signal: &Signal, event: notify::Result<Event>)
                 for path in &event.paths {
                     match interest.meaning_of(path) {
                         Some(Meaning::Changed) => changed = true,
+                        // What becomes of a session's file later is its own affair.
+                        Some(Meaning::Session) => changed |= matches!(event.kind, EventKind::Create(_)),
                         // Folders and links matter when they come, go or get other rights.
                         Some(Meaning::Outdated)
                             if !matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) =>

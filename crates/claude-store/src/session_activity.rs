@@ -8,7 +8,7 @@ use std::time::SystemTime;
 /// How many files are looked at in one go; a look costs about a microsecond.
 const FILES: usize = 50_000;
 
-/// When a session of this user was last at work.
+/// When sessions of this user were at work.
 ///
 /// A session keeps a file that says `busy` from a prompt to the end of the turn (measured: `sessions/<pid>.json` in the configuration
 /// folder). The logs alone would not do: a tool call can run for minutes without a line in any of them. They are looked at for
@@ -27,46 +27,57 @@ impl<F: FileSystem> SessionActivity<F> {
         let config = folder.config_folder();
         Self {
             files,
-            sessions: config.join("sessions"),
+            sessions: folder.sessions_path(),
             projects: config.join("projects"),
             mcp_logs: folder.mcp_log_folder().to_owned(),
         }
     }
 
-    /// Now, where a living session says that it is busy; else the latest modification of a session's own file, of its log
-    /// (`projects/<project>/*.jsonl` and one folder deeper) or of an MCP connection's log (`<project>/mcp-logs-<server>/*` in the
-    /// client's cache folder); `None` where there is none of these at all.
+    /// The latest of [`each_moment`](Self::each_moment); `None` where there is no sign of any session.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn last_active(&self) -> io::Result<Option<SystemTime>> {
+        let mut latest = None;
+        self.each_moment(&mut |moment| latest = latest.max(Some(moment)))?;
+        Ok(latest)
+    }
+
+    /// Gives `note` the moments at which sessions are known to have been at work, in no order: now, and nothing else, where a living session
+    /// says that it is busy; else the last modification of each session's own file, of its log (`projects/<project>/*.jsonl` and one folder
+    /// deeper) and of each MCP connection's log (`<project>/mcp-logs-<server>/*` in the client's cache folder). The client keeps them for weeks.
     ///
     /// # Errors
     /// One of the folders is there and cannot be listed, so that silence would prove nothing. Single files and folders
     /// below them that cannot be read are passed over.
-    pub fn last_active(&self) -> io::Result<Option<SystemTime>> {
-        let mut latest = Latest { files: &self.files, left: FILES, moment: None };
+    pub fn each_moment(&self, note: &mut dyn FnMut(SystemTime)) -> io::Result<()> {
+        let mut moments = Moments { files: &self.files, left: FILES, note };
         for name in names(&self.files, &self.sessions)? {
             if name.to_str().is_none_or(|name| !name.ends_with(".json")) {
                 continue;
             }
             let path = self.sessions.join(&name);
             if process::is_busy(&self.files, &path) {
-                return Ok(Some(self.files.now()));
+                (moments.note)(self.files.now());
+                return Ok(());
             }
-            latest.look_at(&path);
+            moments.look_at(&path);
         }
         for project in folders(&self.files, &self.projects)? {
-            latest.look_into(&project, |name| name.ends_with(".jsonl"));
+            moments.look_into(&project, |name| name.ends_with(".jsonl"));
             for deeper in folders(&self.files, &project).unwrap_or_default() {
-                latest.look_into(&deeper, |name| name.ends_with(".jsonl"));
+                moments.look_into(&deeper, |name| name.ends_with(".jsonl"));
             }
         }
         for project in folders(&self.files, &self.mcp_logs)? {
             for logs in folders(&self.files, &project).unwrap_or_default() {
                 let name = logs.file_name().and_then(|name| name.to_str());
                 if name.is_some_and(|name| name.starts_with("mcp-logs-")) {
-                    latest.look_into(&logs, |_| true);
+                    moments.look_into(&logs, |_| true);
                 }
             }
         }
-        Ok(latest.moment)
+        Ok(())
     }
 }
 
@@ -76,13 +87,13 @@ impl<F: FileSystem> std::fmt::Debug for SessionActivity<F> {
     }
 }
 
-struct Latest<'a, F> {
+struct Moments<'a, F> {
     files: &'a F,
     left: usize,
-    moment: Option<SystemTime>,
+    note: &'a mut dyn FnMut(SystemTime),
 }
 
-impl<F: FileSystem> Latest<'_, F> {
+impl<F: FileSystem> Moments<'_, F> {
     fn look_into(&mut self, folder: &Path, is_log: impl Fn(&str) -> bool) {
         for name in self.files.list(folder).unwrap_or_default() {
             if name.to_str().is_some_and(&is_log) {
@@ -97,7 +108,7 @@ impl<F: FileSystem> Latest<'_, F> {
         if let Ok(stamp) = self.files.link_stamp(path)
             && stamp.kind == FileKind::File
         {
-            self.moment = self.moment.max(Some(stamp.modified));
+            (self.note)(stamp.modified);
         }
     }
 }

@@ -156,6 +156,11 @@ impl StorageFolder {
         &self.config
     }
 
+    /// Where each running session keeps a file of its own.
+    pub(crate) fn sessions_path(&self) -> PathBuf {
+        self.config.join("sessions")
+    }
+
     /// The user's configuration, which lists MCP servers.
     #[must_use]
     pub fn user_config_path(&self) -> &Path {

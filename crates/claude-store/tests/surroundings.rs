@@ -117,6 +117,21 @@ fn the_latest_log_tells_when_a_session_was_active() {
     }
 }
 
+#[test]
+fn each_log_tells_of_a_moment_at_which_a_session_was_at_work() {
+    let disk = VirtualDisk::new();
+    for (number, age) in [(1_u32, 7200), (2, 86_400)] {
+        let path = format!("/home/u/.claude/projects/-p/{number}.jsonl");
+        disk.put(&path, "");
+        disk.date(&path, disk.now() - Duration::from_secs(age));
+    }
+    let mut ages = Vec::new();
+    let mut note = |moment| ages.push(disk.now().duration_since(moment).unwrap().as_secs());
+    SessionActivity::new(disk.clone(), &folder()).each_moment(&mut note).unwrap();
+    ages.sort_unstable();
+    assert_eq!(ages, [7200, 86_400]);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_living_session_that_is_busy_is_active_now_however_quiet_its_logs_are() {

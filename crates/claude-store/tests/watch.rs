@@ -206,3 +206,20 @@ fn a_storage_folder_that_is_a_link_is_followed_when_it_is_turned() {
         reported(&mut watch).await;
     });
 }
+
+#[test]
+fn a_session_that_begins_is_reported_and_what_it_does_later_is_not() {
+    run(async {
+        let place = place();
+        let session = place.folder.config_folder().join("sessions/4761.json");
+        fs::create_dir_all(&place.storage).unwrap();
+        let mut watch = FolderWatch::new(&place.folder).unwrap();
+        fs::create_dir_all(session.parent().unwrap()).unwrap();
+        reported(&mut watch).await;
+        fs::write(&session, "{}").unwrap();
+        reported(&mut watch).await;
+        unreported(&mut watch, || fs::write(&session, "{\"status\":\"busy\"}").unwrap()).await;
+        unreported(&mut watch, || fs::write(session.with_extension("key"), "").unwrap()).await;
+        unreported(&mut watch, || fs::remove_file(&session).unwrap()).await;
+    });
+}

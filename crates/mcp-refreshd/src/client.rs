@@ -1,6 +1,6 @@
 use claude_store::{OsFileSystem, ServerConfigs, SessionActivity, StorageFolder};
 use jiff::Timestamp;
-use refresh_engine::Client;
+use refresh_engine::{Activity, Client};
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,8 @@ const CONFIGS_KEPT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct ClaudeCode {
     folder: StorageFolder,
-    activity: SessionActivity,
-    last_active: Cell<Option<(Instant, Option<Timestamp>)>>,
+    sessions: SessionActivity,
+    activity: Cell<Option<(Instant, Activity)>>,
     configs: RefCell<Option<(Instant, ServerConfigs)>>,
 }
 
@@ -22,9 +22,9 @@ impl ClaudeCode {
     /// The Claude Code that uses this storage folder.
     pub(crate) fn new(folder: &StorageFolder) -> Self {
         Self {
-            activity: SessionActivity::new(OsFileSystem, folder),
+            sessions: SessionActivity::new(OsFileSystem, folder),
             folder: folder.clone(),
-            last_active: Cell::new(None),
+            activity: Cell::new(None),
             configs: RefCell::new(None),
         }
     }
@@ -39,26 +39,26 @@ impl ClaudeCode {
         ask(configs)
     }
 
-    fn look(&self) -> Option<Timestamp> {
-        match self.activity.last_active() {
-            Ok(last) => last.and_then(|last| Timestamp::try_from(last).ok()),
-            // Logs that cannot be listed prove no silence; then nobody waits longer than the margin's floor allows.
-            Err(error) => {
-                tracing::debug!("the sessions' logs cannot be listed: {error}");
-                Some(Timestamp::now())
-            }
+    fn look(&self) -> Activity {
+        let mut activity = Activity::default();
+        let mut note = |at| Timestamp::try_from(at).into_iter().for_each(|at| activity.note(at));
+        // Logs that cannot be listed prove no silence; then nobody waits longer than the margin's floor allows.
+        if let Err(error) = self.sessions.each_moment(&mut note) {
+            tracing::debug!("the sessions' logs cannot be listed: {error}");
+            activity.note(Timestamp::now());
         }
+        activity
     }
 }
 
 impl Client for ClaudeCode {
-    fn last_active(&self) -> Option<Timestamp> {
-        match self.last_active.get() {
-            Some((at, last)) if at.elapsed() < ACTIVITY_KEPT => last,
+    fn activity(&self) -> Activity {
+        match self.activity.get() {
+            Some((at, activity)) if at.elapsed() < ACTIVITY_KEPT => activity,
             _ => {
-                let last = self.look();
-                self.last_active.set(Some((Instant::now(), last)));
-                last
+                let activity = self.look();
+                self.activity.set(Some((Instant::now(), activity)));
+                activity
             }
         }
     }

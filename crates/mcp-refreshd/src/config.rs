@@ -17,7 +17,7 @@ pub(crate) use error::{ConfigError, Problem};
 use crate::platform;
 use claude_store::{LargeItems, SystemKeyring};
 use oauth_secret::TokenDigest;
-use refresh_engine::Policy;
+use refresh_engine::{Freshness, Policy};
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -154,6 +154,9 @@ pub(crate) enum LogLevel {
 impl LogFormat {
     const WORDS: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
 }
+
+/// The words of `fresh`.
+const FRESHNESS: &[(&str, Freshness)] = &[("when_used", Freshness::WhenUsed), ("always", Freshness::Always)];
 
 /// The words for documents that are too large for a line of the Keychain's tool.
 const LARGE_ITEMS: &[(&str, LargeItems)] =

@@ -56,6 +56,7 @@ pub(crate) fn summary(status: &Status) -> String {
         (State::Retrying, "retrying"),
         (State::Refreshing, "refreshing"),
         (State::Due, "due"),
+        (State::Resting, "resting"),
         (State::Fresh, "fresh"),
         (State::Ignored, "ignored"),
     ] {

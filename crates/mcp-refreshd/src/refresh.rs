@@ -136,7 +136,7 @@ fn would(status: &Status, wish: &Wish, now: Timestamp) -> String {
 
 fn would_one(entry: &EntryStatus, force: bool, now: Timestamp) -> String {
     let left = entry.expires_at.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
-    let due = matches!(entry.state, State::Expired | State::Due | State::Retrying);
+    let due = matches!(entry.state, State::Expired | State::Due | State::Retrying | State::Resting);
     match entry.state {
         State::NeedsPerson => {
             let why = entry.why.as_deref().map_or_else(String::new, visible);

@@ -151,6 +151,7 @@ fn waiting(until: Until) -> Option<&'static str> {
         Until::Retry => Some("the pause after a failure"),
         Until::Recheck => Some("a second look at the refusal"),
         Until::AmbiguousHold => Some("the last try after an unclear answer"),
+        Until::Use => Some("somebody to use it; nobody is expected now"),
         Until::KeepAlive => Some("its refresh token to need exercise"),
     }
 }
@@ -159,12 +160,13 @@ mod state_word {
     use refresh_engine::State;
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-    const ALL: [State; 7] = [
+    const ALL: [State; 8] = [
         State::NeedsPerson,
         State::Expired,
         State::Retrying,
         State::Refreshing,
         State::Due,
+        State::Resting,
         State::Fresh,
         State::Ignored,
     ];

@@ -3,7 +3,7 @@
 
 use claude_store::Document;
 use jiff::Timestamp;
-use refresh_engine::{Now, Plan, Policy, Record, Seen, plan};
+use refresh_engine::{Activity, Now, Plan, Policy, Record, Seen, plan};
 use std::time::{Duration, Instant};
 
 const ENTRIES: usize = 10_000;
@@ -37,7 +37,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let began = Instant::now();
         let sleeping = known
             .iter()
-            .filter(|(seen, record)| matches!(plan(now, seen, record, &|| None, &policy), Plan::Sleep { .. }))
+            .filter(|(seen, record)| {
+                matches!(plan(now, seen, record, &Activity::default, &policy), Plan::Sleep { .. })
+            })
             .count();
         times.push(began.elapsed());
         assert_eq!(sleeping, ENTRIES, "none is due yet");

@@ -4,9 +4,8 @@
 
 use crate::heal::{hand_over, with_tokens_of};
 use crate::shared::Shared;
-use crate::{Client, Partners, Seen, Verdict};
+use crate::{Activity, Client, Partners, Seen, Verdict};
 use claude_store::{EntryKey, LockError, RefreshLock, Store};
-use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -166,9 +165,10 @@ impl<P: Partners> Grants<P> {
         })
     }
 
-    /// When a session of any of the stores was last active: what one of them does with a token concerns the others.
-    pub(crate) fn last_active(&self) -> Option<Timestamp> {
-        self.keepers().iter().filter_map(|keeper| keeper.client.last_active()).max()
+    /// When sessions of any of the stores were at work: what one of them does with a token concerns the others.
+    pub(crate) fn activity(&self) -> Activity {
+        let each = self.keepers().into_iter().map(|keeper| keeper.client.activity());
+        each.fold(Activity::default(), Activity::and)
     }
 }
 

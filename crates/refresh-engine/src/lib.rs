@@ -18,6 +18,7 @@
 //! Clocks, disk, endpoints and the client come in through [`Partners`], so that the whole engine runs in virtual time against
 //! scripted ones. Everything is a task of one thread.
 
+mod activity;
 mod backoff;
 mod clock;
 mod closing;
@@ -49,6 +50,7 @@ mod seen;
 mod shared;
 mod transaction;
 
+pub use activity::Activity;
 pub use backoff::{Failure, back_off};
 pub use clock::{Clock, Now, later};
 pub use compare::{Expected, Obtained, WriteDecision, decide_write};
@@ -60,7 +62,9 @@ pub use keeper::{Keeper, Mode, Refreshed, RefreshedHow, Setup};
 pub use memory::{Disappearance, Heal, LOGIN_PATIENCE, VANISHED_KEPT, decide_heal, disappearance};
 pub use partners::{Client, Endpoint, Partners};
 pub use plan::{Ignored, Need, Plan, Reason, Until, plan, plan_forced};
-pub use policy::{CLIENT_WINDOW, MARGIN_CEILING, MARGIN_FLOOR, MarginRule, Policy, SHORT_LIFE, ServerPolicy};
+pub use policy::{
+    CLIENT_WINDOW, Freshness, MARGIN_CEILING, MARGIN_FLOOR, MarginRule, Policy, SHORT_LIFE, ServerPolicy,
+};
 pub use record::{CachedMetadata, LastRefresh, Outcome, Pin, Record, Retry, Verdict};
 pub use records::{Records, RecordsError};
 pub use report::{EntryReport, State, StoreReport, inspect};

@@ -1,6 +1,5 @@
-use crate::{Clock, Observer};
+use crate::{Activity, Clock, Observer};
 use claude_store::{FileSystem, Store};
-use jiff::Timestamp;
 use std::future::Future;
 use token_endpoint::{DiscoveryError, Http, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints};
 
@@ -42,8 +41,8 @@ impl Endpoint for Http {
 
 /// What is known of Claude Code besides its store.
 pub trait Client: 'static {
-    /// When a session of this store was last seen active.
-    fn last_active(&self) -> Option<Timestamp>;
+    /// When sessions of this store were seen at work.
+    fn activity(&self) -> Activity;
 
     /// `oauth.authServerMetadataUrl` of the server's configuration.
     fn metadata_url(&self, server_name: &str, server_url: &str) -> Option<String>;

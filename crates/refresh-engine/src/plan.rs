@@ -2,13 +2,13 @@
 
 use crate::judge::passes_by_itself;
 use crate::policy::{
-    CLIENT_WINDOW, KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET, SHORT_LIFE,
-    SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK,
-    UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
+    CLIENT_WINDOW, KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET, RESTING_KEEP_ALIVE,
+    RESTING_LOOK, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LEFT, SHORT_LIVED_LOOK,
+    SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
 };
 use crate::record::Outcome;
-use crate::{Now, Policy, Record, Seen, Verdict};
-use jiff::{SignedDuration, Timestamp};
+use crate::{Activity, Freshness, Now, Policy, Record, Seen, Verdict};
+use jiff::SignedDuration;
 use std::time::Duration;
 
 /// A refused refresh is tried this often before a person is asked.
@@ -53,6 +53,8 @@ pub enum Until {
     AmbiguousHold,
     /// Its refresh token to need exercise.
     KeepAlive,
+    /// Somebody to use it: nobody is expected now.
+    Use,
     /// The end of an access token that cannot be refreshed.
     Expiry,
 }
@@ -162,14 +164,14 @@ pub enum Ignored {
     NothingToDo,
 }
 
-/// What to do with one entry now. `activity` tells when a session of this store was last active; it costs a look at the disk,
+/// What to do with one entry now. `activity` tells when sessions of this store were at work; it costs a look at the disk,
 /// so it is asked only where the answer matters.
 #[must_use]
 pub fn plan(
     now: Now,
     seen: &Seen,
     record: &Record,
-    activity: &dyn Fn() -> Option<Timestamp>,
+    activity: &dyn Fn() -> Activity,
     policy: &Policy,
 ) -> Plan {
     if policy.ignores(&seen.entry.server_name) {
@@ -235,7 +237,7 @@ pub(crate) fn standing(now: Now, seen: &Seen, record: &Record, policy: &Policy) 
     if seen.refresh.is_some() && record.verdict.is_open() {
         return None;
     }
-    match plan(now, seen, record, &|| None, policy) {
+    match plan(now, seen, record, &Activity::default, policy) {
         Plan::NeedsPerson(need) => Some(need),
         Plan::Refresh(Reason::Recheck | Reason::AfterAmbiguous) => {
             standing_need(seen, record, seen.left(now, record))
@@ -315,35 +317,50 @@ fn plan_healthy(
     seen: &Seen,
     record: &Record,
     left: Option<SignedDuration>,
-    activity: &dyn Fn() -> Option<Timestamp>,
+    activity: &dyn Fn() -> Activity,
     policy: &Policy,
 ) -> Plan {
     let name = &seen.entry.server_name;
-    let exercise = exercise_due(now, record, left, policy.keep_alive_of(name));
+    let keep_alive = policy.keep_alive_of(name);
+    // Nobody is asked who is expected while the token is good for long.
+    let resting = |life: Option<Duration>| match policy.fresh {
+        Freshness::Always => Duration::ZERO,
+        Freshness::WhenUsed => activity().nobody_for(now, life.unwrap_or(Duration::MAX)),
+    };
+    let exercise = exercise_due(now, record, left, keep_alive);
     let access_token = match (left, record.lifetime()) {
-        (None, _) => None,
-        (Some(left), Some(life)) if life < SHORT_LIFE && record.lifetime_answered => {
-            return earlier(plan_short_lived(now, record, left, life, activity), exercise, now, activity);
-        }
-        (Some(left), _) if left <= SignedDuration::ZERO => return Plan::Refresh(Reason::Expired),
+        (None, _) => Plan::Sleep { wait: Duration::MAX, until: Until::KeepAlive },
         (Some(left), life) => {
+            let short_lived = life.is_some_and(|life| life < SHORT_LIFE) && record.lifetime_answered;
             let seed = seen.refresh.map_or(0, |refresh| refresh.seed()) ^ policy.jitter_seed;
             let margin = with_jitter(policy.margin_of(name, life.unwrap_or_default()), seed);
             // The client's own window is what a new login is refreshed for at the latest.
-            let rest = rest_of_a_new_login(now, record).min(until(left, SUSPECT_RECHECK));
-            Some(match until(left, margin).max(rest) {
+            let new_login = rest_of_a_new_login(now, record).min(until(left, SUSPECT_RECHECK));
+            let wait = if short_lived { Duration::ZERO } else { until(left, margin).max(new_login) };
+            if !wait.is_zero() {
+                return earlier(Plan::Sleep { wait, until: Until::Margin }, exercise, now, activity);
+            }
+            let rest = resting(life.filter(|_| record.lifetime_answered));
+            if !rest.is_zero() {
+                let exercise = exercise_due(now, record, Some(left), keep_alive.min(RESTING_KEEP_ALIVE));
+                return earlier(plan_resting(left, rest), exercise, now, activity);
+            }
+            match life {
+                Some(life) if short_lived => plan_short_lived(now, record, left, life, activity),
+                _ if left <= SignedDuration::ZERO => return Plan::Refresh(Reason::Expired),
                 // The floor, not the margin, is where waiting for a quiet moment ends.
-                Duration::ZERO => at_a_quiet_moment(now, until(left, MARGIN_FLOOR), Reason::Due, activity),
-                wait => Plan::Sleep { wait, until: Until::Margin },
-            })
+                _ => at_a_quiet_moment(now, until(left, MARGIN_FLOOR), Reason::Due, activity),
+            }
         }
     };
-    match access_token {
-        Some(plan) => earlier(plan, exercise, now, activity),
-        None => {
-            earlier(Plan::Sleep { wait: Duration::MAX, until: Until::KeepAlive }, exercise, now, activity)
-        }
-    }
+    earlier(access_token, exercise, now, activity)
+}
+
+/// Nobody is expected for `rest`: the access token may end. Where it has not, whoever comes before that finds it good and changes nothing in
+/// the store, so that only a look shows it; where it has, the client's own refresh tells.
+fn plan_resting(left: SignedDuration, rest: Duration) -> Plan {
+    let wait = if left > SignedDuration::ZERO { rest.min(RESTING_LOOK) } else { rest };
+    Plan::Sleep { wait, until: Until::Use }
 }
 
 /// How long a pair that another program wrote is still too young to be refreshed without need.
@@ -351,19 +368,20 @@ fn rest_of_a_new_login(now: Now, record: &Record) -> Duration {
     record.landed_at.map_or(Duration::ZERO, |at| NEW_LOGIN_REST.saturating_sub(now.age_of(at)))
 }
 
-/// Lives under 10 minutes: no margin stays above the client's window. In use: at half the life, and not more often than every
-/// 10 s. Not in use: rarely, since every rotation is a risk.
+/// Lives under 10 minutes: no margin stays above the client's window, so that each use refreshes it all the same. In use: when a quarter of the life
+/// is left, or a minute where that is no more than half, and not more often than every 10 s. Not in use: rarely, since every rotation is a risk.
 fn plan_short_lived(
     now: Now,
     record: &Record,
     left: SignedDuration,
     life: Duration,
-    activity: &dyn Fn() -> Option<Timestamp>,
+    activity: &dyn Fn() -> Activity,
 ) -> Plan {
     let since_request = since_last_request(now, record);
-    let quiet_for = activity().map_or(Duration::MAX, |at| now.elapsed_since(at));
+    let quiet_for = activity().last().map_or(Duration::MAX, |at| now.elapsed_since(at));
     if quiet_for < SHORT_LIVED_ACTIVE {
-        let wait = until(left, life / 2).max(PACE.saturating_sub(since_request));
+        let mark = (life / 4).max(SHORT_LIVED_LEFT.min(life / 2));
+        let wait = until(left, mark).max(PACE.saturating_sub(since_request));
         return wait_or(wait, Until::Margin, Reason::ShortLived);
     }
     let keep_alive = SHORT_LIVED_KEEP_ALIVE.saturating_sub(since_request);
@@ -401,7 +419,7 @@ fn exercise_due(now: Now, record: &Record, left: Option<SignedDuration>, keep_al
 }
 
 /// The access token's plan, unless the refresh token wants to be used before.
-fn earlier(plan: Plan, exercise: Exercise, now: Now, activity: &dyn Fn() -> Option<Timestamp>) -> Plan {
+fn earlier(plan: Plan, exercise: Exercise, now: Now, activity: &dyn Fn() -> Activity) -> Plan {
     match plan {
         Plan::Sleep { .. } if exercise.wait.is_zero() => {
             at_a_quiet_moment(now, exercise.patience, Reason::KeepAlive, activity)
@@ -415,16 +433,11 @@ fn earlier(plan: Plan, exercise: Exercise, now: Now, activity: &dyn Fn() -> Opti
 
 /// Refreshes once no session has been active for a minute, or once `patience` is over: a session that uses the old access token
 /// between the server's rotation and our write would spend the old refresh token (measured: the family is revoked).
-fn at_a_quiet_moment(
-    now: Now,
-    patience: Duration,
-    reason: Reason,
-    activity: &dyn Fn() -> Option<Timestamp>,
-) -> Plan {
+fn at_a_quiet_moment(now: Now, patience: Duration, reason: Reason, activity: &dyn Fn() -> Activity) -> Plan {
     if patience.is_zero() {
         return Plan::Refresh(reason);
     }
-    let quiet_in = activity().map_or(Duration::ZERO, |at| QUIET.saturating_sub(now.elapsed_since(at)));
+    let quiet_in = activity().last().map_or(Duration::ZERO, |at| QUIET.saturating_sub(now.elapsed_since(at)));
     wait_or(quiet_in.min(patience), Until::Quiet, reason)
 }
 

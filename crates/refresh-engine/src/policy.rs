@@ -15,6 +15,8 @@ pub const SHORT_LIFE: Duration = Duration::from_secs(10 * 60);
 pub(crate) const QUIET: Duration = Duration::from_secs(60);
 /// Short-lived tokens are refreshed eagerly while a session was active within this time.
 pub(crate) const SHORT_LIVED_ACTIVE: Duration = Duration::from_secs(15 * 60);
+/// What a short-lived token in use has left at least, where its life allows it: more than a slow endpoint takes.
+pub(crate) const SHORT_LIVED_LEFT: Duration = Duration::from_secs(60);
 /// A session that was quiet for longer than this is not expected to go on; one that begins writes into the folder that is watched.
 pub(crate) const SHORT_LIVED_RESUMED: Duration = Duration::from_secs(4 * 60 * 60);
 /// Until then this is how often it is looked at.
@@ -29,6 +31,11 @@ pub(crate) const PACE: Duration = Duration::from_secs(10);
 pub(crate) const SHORT_LIVED_KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
 /// Entries whose expiry nobody knows.
 pub(crate) const UNKNOWN_EXPIRY_KEEP_ALIVE: Duration = Duration::from_secs(12 * 60 * 60);
+/// While nobody is expected a refresh token is used this often, or earlier where its own life asks for it: not every server says how soon it
+/// forgets one.
+pub(crate) const RESTING_KEEP_ALIVE: Duration = Duration::from_secs(24 * 60 * 60);
+/// A token that is about to end while nobody is expected: how often it is looked whether somebody came.
+pub(crate) const RESTING_LOOK: Duration = Duration::from_secs(60);
 /// How long a keep-alive may wait for a quiet moment.
 pub(crate) const KEEP_ALIVE_PATIENCE: Duration = Duration::from_secs(60 * 60);
 
@@ -54,8 +61,20 @@ pub struct Policy {
     /// What makes the jitter of this machine and user another than that of others: two agents that keep copies of one grant must not be due
     /// in the same second.
     pub jitter_seed: u64,
+    /// When access tokens are kept fresh.
+    pub fresh: Freshness,
     /// What differs for single servers, by `serverName`.
     pub servers: BTreeMap<String, ServerPolicy>,
+}
+
+/// When access tokens are kept fresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// While somebody uses Claude Code or is expected to; at other times only refresh tokens are kept alive.
+    #[default]
+    WhenUsed,
+    /// At every moment.
+    Always,
 }
 
 /// Which rule made a margin what it is.
@@ -92,6 +111,7 @@ impl Default for Policy {
             margin_ceiling: MARGIN_CEILING,
             keep_alive: Duration::from_secs(7 * 24 * 60 * 60),
             jitter_seed: 0,
+            fresh: Freshness::default(),
             servers: BTreeMap::new(),
         }
     }

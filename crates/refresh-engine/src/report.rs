@@ -2,7 +2,7 @@
 
 use crate::plan::{Ignored, Need, Plan, Until, plan};
 use crate::record::LastRefresh;
-use crate::{Client, Clock, MarginRule, Now, Partners, Policy, Record, Records, Seen, Verdict};
+use crate::{Activity, Client, Clock, MarginRule, Now, Partners, Policy, Record, Records, Seen, Verdict};
 use claude_store::{KEYCHAIN_OVERFLOW, ReadError, Store};
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
@@ -87,6 +87,8 @@ pub enum State {
     Refreshing,
     /// Inside its margin.
     Due,
+    /// Nobody is expected to use it now: its access token may end, its refresh token is kept alive.
+    Resting,
     /// All is well.
     Fresh,
     /// Left alone.
@@ -103,6 +105,7 @@ impl State {
             Self::Retrying => "retrying",
             Self::Refreshing => "refreshing",
             Self::Due => "due",
+            Self::Resting => "resting",
             Self::Fresh => "fresh",
             Self::Ignored => "ignored",
         }
@@ -113,7 +116,7 @@ impl State {
 pub(crate) struct Circumstances<'a> {
     pub(crate) now: Now,
     pub(crate) policy: &'a Policy,
-    pub(crate) activity: &'a dyn Fn() -> Option<Timestamp>,
+    pub(crate) activity: &'a dyn Fn() -> Activity,
     pub(crate) running: bool,
     pub(crate) unsaved: Option<String>,
 }
@@ -145,7 +148,7 @@ pub async fn inspect<P: Partners>(
     };
     let now = clock.now();
     let activity = std::cell::OnceCell::new();
-    let activity = || *activity.get_or_init(|| client.last_active());
+    let activity = || *activity.get_or_init(|| client.activity());
     let circumstances = Circumstances { now, policy, activity: &activity, running: false, unsaved: None };
     let entries = document.entries().map(|entry| {
         let seen = Seen::new(entry.clone());
@@ -239,6 +242,7 @@ fn state(planned: &Plan, record: &Record, left: Option<SignedDuration>) -> State
         Plan::NeedsPerson(_) => State::NeedsPerson,
         Plan::Ignore(Ignored::Configured) => State::Ignored,
         Plan::Ignore(Ignored::NothingToDo) => State::Fresh,
+        Plan::Sleep { until: Until::Use, .. } => State::Resting,
         _ if left.is_some_and(|left| left <= SignedDuration::ZERO) => State::Expired,
         Plan::Sleep { until: Until::Margin | Until::KeepAlive | Until::Expiry, .. } => State::Fresh,
         _ if failing => State::Retrying,

@@ -3,9 +3,8 @@ use crate::grants::Grants;
 use crate::journal::{Journal, TransactionId};
 use crate::memory::{Heal, Vanished, decide_heal};
 use crate::reading::Reader;
-use crate::{Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject};
+use crate::{Activity, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject};
 use claude_store::{Entry, EntryKey, NeedsAuthCache, RawEntry, Store, TokenChange};
-use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -182,9 +181,9 @@ impl<P: Partners> Shared<P> {
         }
     }
 
-    /// When a session of these stores was last active; asks the disk at most once per planning round.
-    pub(crate) fn activity(&self) -> impl Fn() -> Option<Timestamp> {
+    /// When sessions of these stores were at work; asks the disk at most once per planning round.
+    pub(crate) fn activity(&self) -> impl Fn() -> Activity {
         let cached = std::cell::OnceCell::new();
-        move || *cached.get_or_init(|| self.grants.last_active())
+        move || *cached.get_or_init(|| self.grants.activity())
     }
 }

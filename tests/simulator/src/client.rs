@@ -99,13 +99,17 @@ impl Process {
         if entry.access.is_empty() {
             return Use::NeedsAuth;
         }
+        let mut path = refresh::Path::Unauthorized;
         let left = entry.left(world.wall());
         if left < WINDOW && entry.refresh.is_some() {
             if left <= 0 {
                 self.note_expired(server, entry.refresh.as_deref());
             }
-            if self.refresh(server, refresh::Path::Expiring).await == refresh::Refreshed::Dead {
-                return Use::NeedsAuth;
+            match self.refresh(server, refresh::Path::Expiring).await {
+                refresh::Refreshed::Dead => return Use::NeedsAuth,
+                // It goes on with the old token, and waits once more where that is refused (measured).
+                refresh::Refreshed::Locked => path = refresh::Path::UnauthorizedWhileLocked,
+                refresh::Refreshed::Fresh | refresh::Refreshed::Failed => {}
             }
         }
         for _ in 0..2 {
@@ -118,10 +122,10 @@ impl Process {
             }
             // A 401: at once, without the lock (measured).
             tokio::time::sleep(Duration::from_millis(100)).await;
-            match self.refresh(server, refresh::Path::Unauthorized).await {
+            match self.refresh(server, path).await {
                 refresh::Refreshed::Fresh => {}
                 refresh::Refreshed::Dead => return Use::NeedsAuth,
-                refresh::Refreshed::Failed => return Use::Trouble,
+                refresh::Refreshed::Failed | refresh::Refreshed::Locked => return Use::Trouble,
             }
         }
         Use::Trouble
@@ -136,10 +140,14 @@ impl Process {
         let expected = !world.servers[server].kind.short_lived() || in_use && used_for > 2 * MINUTE;
         // What the server has ended nobody can keep fresh.
         let alive = refresh.is_some_and(|refresh| world.servers[server].is_good(refresh, now));
-        let calm = alive && expected && world.settled(server) && !world.wrong_clock.borrow()[server];
+        let refused = world.servers[server].kind.refuses.is_some();
+        let in_order =
+            alive && expected && !refused && world.settled(server) && !world.wrong_clock.borrow()[server];
+        let calm = in_order && !world.is_unexpected(server);
         world.tally(server, |tally| {
             tally.expired_reads += 1;
             tally.expired_reads_in_calm += u64::from(calm);
+            tally.expired_reads_unexpected += u64::from(in_order && !calm);
         });
         if calm && world.with_daemon {
             world.failure(format_args!(

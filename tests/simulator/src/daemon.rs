@@ -2,12 +2,13 @@
 
 use crate::clock::MachineClock;
 use crate::grant::Actor;
+use crate::kind::Shape;
 use crate::server::{Reply, exchange};
-use crate::world::{FOLDER, STATE, World};
-use claude_store::{FileStore, NeedsAuthCache, StorageFolder};
-use jiff::Timestamp;
+use crate::world::{STATE, World};
+use claude_store::{FileStore, NeedsAuthCache, StorageFolder, Store};
 use refresh_engine::{
-    Client, Endpoint, Event, Journal, Keeper, Mode, Observer, Partners, Policy, Records, Setup, Subject,
+    Activity, Client, Endpoint, Event, Grants, Journal, Keeper, Mode, Observer, Partners, Policy, Records,
+    Setup, Subject,
 };
 use std::path::Path;
 use std::rc::Rc;
@@ -37,7 +38,8 @@ impl Partners for Simulated {
 }
 
 pub(crate) struct Daemon {
-    keeper: Keeper<Simulated>,
+    /// One for each storage folder.
+    keepers: Vec<Keeper<Simulated>>,
     disk: VirtualDisk,
     task: AbortHandle,
 }
@@ -48,41 +50,46 @@ impl Daemon {
         let disk = world.disk.borrow().process();
         disk.record_calls(false);
         world.watch.follow(&disk);
-        let folder = StorageFolder::listed(FOLDER, &|_| None, Path::new("/"));
-        let store = FileStore::new(disk.clone(), &folder);
-        let _ = store.sweep();
         let state = Path::new(STATE);
         let (records, _) = Records::load(disk.clone(), state).ok()?;
-        let (journal, unfinished, _) = Journal::open(disk.clone(), state).await.ok()?;
+        let (journal, mut unfinished, _) = Journal::open(disk.clone(), state).await.ok()?;
         let local = LocalSet::new();
-        let keeper = {
+        let grants = Grants::default();
+        let mut keepers = Vec::new();
+        for path in world.folders() {
+            let folder = StorageFolder::listed(path, &|_| None, Path::new("/"));
+            let store = FileStore::new(disk.clone(), &folder);
+            let _ = store.sweep();
+            let location = store.location().to_owned();
+            let (ours, others) = unfinished.into_iter().partition(|open| open.intent.store == location);
+            unfinished = others;
             let _guard = local.enter();
-            Keeper::start(Setup::<Simulated> {
-                grants: refresh_engine::Grants::default(),
+            keepers.push(Keeper::start(Setup::<Simulated> {
+                grants: grants.clone(),
                 store,
                 endpoint: Rc::new(Wire { world: Rc::clone(world) }),
                 clock: MachineClock { world: Rc::clone(world) },
                 client: Sessions { world: Rc::clone(world) },
                 observer: Rc::new(Books { world: Rc::clone(world) }),
-                policy: Policy::default(),
-                records,
-                journal,
-                unfinished,
+                policy: Policy { fresh: world.fresh.get(), ..Policy::default() },
+                records: records.clone(),
+                journal: journal.clone(),
+                unfinished: ours,
                 needs_auth: NeedsAuthCache::new(disk.clone(), folder.needs_auth_path()),
                 mode: Mode::Watch,
-            })
-        };
+            }));
+        }
         let task = tokio::task::spawn_local(local).abort_handle();
-        Some(Self { keeper, disk, task })
+        Some(Self { keepers, disk, task })
     }
 
     pub(crate) fn store_changed(&self) {
-        self.keeper.store_changed();
+        self.keepers.iter().for_each(Keeper::store_changed);
     }
 
-    /// A handle to the keeper that outlives a borrow.
+    /// A handle to the keeper of the first folder that outlives a borrow.
     pub(crate) fn keeper(&self) -> Keeper<Simulated> {
-        self.keeper.clone()
+        self.keepers[0].clone()
     }
 
     /// Whether its process was not killed.
@@ -101,7 +108,10 @@ impl Daemon {
 pub(crate) async fn stop(world: &World) {
     let keeper = world.daemon.borrow().as_ref().map(Daemon::keeper);
     if let Some(keeper) = keeper {
-        let _ = tokio::time::timeout(STOP, keeper.drain()).await;
+        let ended = tokio::time::timeout(STOP, keeper.drain()).await;
+        if ended.is_err() && world.disk_trouble.get() == 0 {
+            world.watch.complain("an orderly stop did not end within 75 s");
+        }
         world.watch.stopped();
     }
     kill(world);
@@ -169,7 +179,11 @@ impl Endpoint for Wire {
         }
         let server = number(request.token_endpoint.host_str());
         let presented = request.refresh_token.expose();
-        let reply = exchange(world, server, Actor::Daemon, presented).await;
+        let shape = Shape {
+            resource: request.shape.resource.then(|| request.resource.clone()),
+            scope: request.shape.scope,
+        };
+        let reply = exchange(world, server, Actor::Daemon, presented, &shape).await;
         world.say(&format_args!("daemon: s{server} {presented}: {reply:?}"));
         self.note(server, presented, &reply);
         let with_pause = |status, pause: Option<u64>| RawAnswer {
@@ -189,6 +203,10 @@ impl Endpoint for Wire {
                 body.push('}');
                 Ok(RawAnswer::new(200, body))
             }
+            Reply::Refused(code) => Ok(RawAnswer::new(
+                400,
+                format!(r#"{{"error":"{code}","error_description":"{}"}}"#, "scope is required"),
+            )),
             Reply::Dead => Ok(RawAnswer::new(400, r#"{"error":"invalid_grant"}"#)),
             Reply::Busy { status, retry_after } => Ok(with_pause(status, retry_after)),
             Reply::BadGateway => Ok(RawAnswer::new(502, "bad gateway")),
@@ -208,10 +226,8 @@ pub(crate) struct Sessions {
 }
 
 impl Client for Sessions {
-    fn last_active(&self) -> Option<Timestamp> {
-        let world = &self.world;
-        let ago = if world.busy.get() > 0 { 0 } else { world.now() - world.last_busy.get() };
-        Timestamp::from_millisecond(world.wall() - i64::try_from(ago).unwrap_or(0)).ok()
+    fn activity(&self) -> Activity {
+        self.world.activity()
     }
 
     fn metadata_url(&self, _server_name: &str, _server_url: &str) -> Option<String> {

@@ -62,6 +62,8 @@ pub(crate) enum Change {
     Tokens { pair: Pair, presented: String, wall: i64 },
     /// What a failed refresh leaves.
     Wipe,
+    /// What a person leaves who has just begun a new login: `clientId` stays, `scope` goes (measured).
+    LoginStub,
     /// What `claude mcp login` writes.
     Login { pair: Pair, wall: i64 },
     /// What `claude mcp logout` does.
@@ -98,11 +100,14 @@ pub(crate) fn changed(document: &Value, server: usize, change: &Change) -> Value
                 put(entry, pair, *wall);
             }
         }
-        Change::Wipe => {
+        Change::Wipe | Change::LoginStub => {
             if let Some(entry) = entries.get_mut(&key(server)).and_then(Value::as_object_mut) {
                 entry.insert("accessToken".into(), json!(""));
                 entry.shift_remove("refreshToken");
                 entry.insert("expiresAt".into(), json!(0));
+                if matches!(change, Change::LoginStub) {
+                    entry.shift_remove("scope");
+                }
             }
         }
         Change::Edit(_) => {}
@@ -139,6 +144,11 @@ fn origin(server: usize) -> String {
     format!("https://s{server}.test")
 }
 
-fn url(server: usize) -> String {
+/// The `resource` that a login sends: the one of the server's metadata (RFC 9728). The entry does not say it.
+pub(crate) fn login_resource(server: usize) -> String {
+    format!("{}/", origin(server))
+}
+
+pub(crate) fn url(server: usize) -> String {
     format!("https://s{server}.test/mcp")
 }

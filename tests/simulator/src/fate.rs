@@ -18,6 +18,7 @@ pub(crate) mod label {
     pub(crate) const SESSION: u64 = 5;
     pub(crate) const IDLE: u64 = 6;
     pub(crate) const TRIAL: u64 = 7;
+    pub(crate) const COPIES: u64 = 8;
 }
 
 /// How a server's answers go astray during one stretch of time.

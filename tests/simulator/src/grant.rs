@@ -20,6 +20,8 @@ pub(crate) enum Entitled {
     ShortLife,
     /// Machine, network, endpoint, disk or daemon were out of order until just now.
     JustBack,
+    /// Nobody had been expected at this time, and the token had been let end.
+    Unexpected,
     /// The entry's expiry is wrong: it was written while the machine's clock was.
     WrongClock,
     /// The old access token died with a rotation, and the session that used it had not been quiet for a minute.
@@ -32,8 +34,12 @@ pub(crate) enum Passage {
     /// On its way; it stays so for good where the process that asked died meanwhile.
     OnItsWay,
     Delivered,
-    /// The wire took it.
-    Lost,
+    /// The wire took it, and whoever asked knew of that then.
+    Lost {
+        at: u64,
+    },
+    /// The server spent the token and refused the request all the same.
+    Withheld,
 }
 
 /// One rotation: who asked, and what became of the answer.
@@ -71,6 +77,8 @@ pub(crate) struct Grant {
     /// Number of the newest access token.
     pub(crate) access: u32,
     pub(crate) end: Option<End>,
+    /// The server refused a request for its shape.
+    pub(crate) refused: bool,
     /// The store lost it in a power cut that took a client's unsynced write.
     pub(crate) cut_away: bool,
 }
@@ -85,6 +93,7 @@ impl Grant {
             used: at,
             access: 0,
             end: None,
+            refused: false,
             cut_away: false,
         }
     }
@@ -111,6 +120,12 @@ impl Grant {
 
     pub(crate) fn rotation_mut(&mut self, generation: u32) -> Option<&mut Rotation> {
         self.rotations.iter_mut().rev().find(|rotation| rotation.generation == generation)
+    }
+
+    /// When the token was spent whose successors nobody got hold of.
+    pub(crate) fn unheard_since(&self) -> Option<u64> {
+        let unheard = |rotation: &&Rotation| rotation.passage != Passage::Delivered;
+        self.rotations.iter().rev().take_while(unheard).last().map(|rotation| rotation.at)
     }
 
     /// The rotation that made the newest refresh token; `None` where it is the one of the login.

@@ -17,6 +17,37 @@ pub(crate) struct Kind {
     pub(crate) names_idle: bool,
     /// How long it takes to answer.
     pub(crate) latency: u64,
+    /// Whether a new login ends the one before it.
+    pub(crate) login_revokes: bool,
+    /// What it refuses in a request, though the refresh token is good.
+    pub(crate) refuses: Option<Refuses>,
+}
+
+/// What a server refuses in the shape of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refuses {
+    /// It wants the `scope` of the login; else it wants the `resource` that the login sent, or none.
+    pub(crate) scope: bool,
+    /// It has spent the refresh token by then (measured: `invalid_target`, `invalid_scope`).
+    pub(crate) spends: bool,
+}
+
+/// What a request says besides its token.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) resource: Option<String>,
+    pub(crate) scope: bool,
+}
+
+impl Refuses {
+    /// The error, where it does not take a request of this shape; `login` is the `resource` that the login sent.
+    pub(crate) fn code(self, shape: &Shape, login: &str) -> Option<&'static str> {
+        if self.scope {
+            (!shape.scope).then_some("invalid_scope")
+        } else {
+            shape.resource.as_ref().is_some_and(|resource| resource != login).then_some("invalid_target")
+        }
+    }
 }
 
 /// What happens to a refresh token that was used.
@@ -52,6 +83,22 @@ impl Kind {
         let idle = dice.chance(0.5).then(|| {
             *dice.pick(&[2 * DAY, 14 * DAY, 14 * DAY, 30 * DAY, 30 * DAY, 30 * DAY, 90 * DAY, 90 * DAY])
         });
+        // Dice of their own: what was drawn before these were thought of stays as it is.
+        let other = &mut Dice::of(seed, &[label::KIND, server, 1]);
+        let rotation = match rotation {
+            Rotation::Replaces { grace: 0, revokes } if other.chance(0.25) => {
+                Rotation::Replaces { grace: 30 * SECOND, revokes }
+            }
+            rotation => rotation,
+        };
+        let login_revokes = other.chance(0.5);
+        let refuses = match other.below(100) {
+            0 => Some(Refuses { scope: false, spends: true }),
+            1 => Some(Refuses { scope: false, spends: false }),
+            // Nobody can refresh there who does not know: with short lives there would be nothing else to see.
+            2 | 3 if lifetime >= 12 * HOUR => Some(Refuses { scope: true, spends: other.chance(0.5) }),
+            _ => None,
+        };
         let names_idle = idle.is_some_and(|idle| idle < 7 * DAY) || dice.chance(0.3);
         Self {
             lifetime,
@@ -61,6 +108,8 @@ impl Kind {
             idle,
             names_idle,
             latency: dice.between(40, 600),
+            login_revokes,
+            refuses,
         }
     }
 

@@ -18,6 +18,7 @@
 
 mod client;
 mod clock;
+mod copies;
 mod daemon;
 mod dice;
 mod entry;
@@ -26,6 +27,7 @@ mod grant;
 mod kind;
 mod life;
 mod log;
+mod login;
 mod machine;
 mod oracle;
 mod plan;
@@ -37,7 +39,9 @@ mod transactions;
 mod watch;
 mod world;
 
+pub use copies::{examine_copies, run_copies};
 pub use life::{Life, live};
+pub use refresh_engine::Freshness;
 pub use report::table;
 pub use tally::{Account, Tally};
 pub use transactions::{Outcomes, examine, run as run_transactions};

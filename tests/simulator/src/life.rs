@@ -1,6 +1,7 @@
 use crate::Account;
 use crate::machine::Machine;
 use crate::world::World;
+use refresh_engine::Freshness;
 use std::rc::Rc;
 
 /// Which life to live.
@@ -12,6 +13,8 @@ pub struct Life {
     pub servers: usize,
     /// How many years of 365 days.
     pub years: u64,
+    /// When the daemon keeps access tokens fresh.
+    pub fresh: Freshness,
     /// Whether the daemon runs.
     pub with_daemon: bool,
     /// Prints what happens, for one who looks for the reason of a loss.
@@ -28,6 +31,7 @@ pub fn live(life: Life) -> Account {
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let world = World::new(life.seed, life.servers, life.years, life.with_daemon, life.verbose);
+        world.fresh.set(life.fresh);
         world.watch.seed.set(life.seed);
         world.watch.end_at_failure.set(life.end_at_failure);
         let machine = Machine::new(Rc::clone(&world));

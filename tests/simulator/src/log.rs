@@ -78,7 +78,7 @@ fn told(reply: &Reply, rotates: bool) -> Told {
         Reply::Busy { .. } | Reply::Odd { status: 429 | 503, .. } => Told::NotNow,
         Reply::Odd { status: 200, body } if body.starts_with('<') => Told::NotNow,
         Reply::Odd { status: 200, body } if body.starts_with('{') => Told::Lost,
-        Reply::BadGateway | Reply::TimedOut | Reply::Odd { .. } => Told::Unknown,
+        Reply::BadGateway | Reply::TimedOut | Reply::Refused(_) | Reply::Odd { .. } => Told::Unknown,
         Reply::Lost => Told::Lost,
         Reply::Unsent => Told::Unsent,
     }

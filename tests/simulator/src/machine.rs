@@ -5,6 +5,7 @@ use crate::daemon::{self, Daemon};
 use crate::dice::Dice;
 use crate::entry::{Change, fresh, key};
 use crate::fate::{DAY, MINUTE, SECOND, label};
+use crate::login;
 use crate::oracle;
 use crate::plan::{DiskTrouble, Happening, Persona};
 use crate::session;
@@ -128,7 +129,16 @@ impl Machine {
                 world.daemon_killed.borrow_mut().push(world.now());
                 daemon::kill(world);
                 world.disturb();
-                self.restart_soon();
+                self.restart_after(RESTART);
+            }
+            Happening::KillDaemonAtRequest { after, restart } => {
+                tokio::task::spawn_local(Rc::clone(self).kill_at_request(after, restart));
+            }
+            Happening::LoginAgain(again) => {
+                tokio::task::spawn_local(login::log_in_again(Rc::clone(world), again));
+            }
+            Happening::AuthLogout { at_a_refresh, wants_back } => {
+                tokio::task::spawn_local(login::auth_logout(Rc::clone(world), at_a_refresh, wants_back));
             }
             Happening::RestartDaemon { at_a_request: false } => self.restart().await,
             Happening::RestartDaemon { at_a_request: true } => {
@@ -153,7 +163,7 @@ impl Machine {
                 world.disturb();
             }
             Happening::Logout { server, wants_back } => {
-                tokio::task::spawn_local(session::log_out(Rc::clone(world), server, wants_back));
+                tokio::task::spawn_local(login::log_out(Rc::clone(world), server, wants_back));
             }
             Happening::EditInBetween if world.daemon.borrow().is_some() => {
                 self.edits.set(self.edits.get() + 1);
@@ -218,19 +228,33 @@ impl Machine {
         }
         match Daemon::start(&self.world).await {
             Some(daemon) => *self.world.daemon.borrow_mut() = Some(daemon),
-            None => self.restart_soon(),
+            None => self.restart_after(RESTART),
         }
         self.world.disturb();
     }
 
-    fn restart_soon(self: &Rc<Self>) {
+    fn restart_after(self: &Rc<Self>, pause: Duration) {
         let machine = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            tokio::time::sleep(RESTART).await;
+            tokio::time::sleep(pause).await;
             if machine.running() && !machine.off.get() && machine.world.daemon.borrow().is_none() {
                 Box::pin(machine.start_daemon()).await;
             }
         });
+    }
+
+    async fn kill_at_request(self: Rc<Self>, after: u64, restart: u64) {
+        let world = &self.world;
+        let begun = tokio::time::timeout(Duration::from_secs(7200), world.daemon_requested.notified()).await;
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        if begun.is_err() || !self.running() || world.daemon.borrow().is_none() {
+            return;
+        }
+        world.say(&format_args!("the daemon is killed, and comes back after {restart} ms"));
+        world.daemon_killed.borrow_mut().push(world.now());
+        daemon::kill(world);
+        world.disturb();
+        self.restart_after(Duration::from_millis(restart));
     }
 
     fn running(&self) -> bool {
@@ -271,7 +295,7 @@ impl Machine {
                 Blow::Kill => {
                     daemon::kill(&self.world);
                     self.world.disturb();
-                    self.restart_soon();
+                    self.restart_after(RESTART);
                 }
                 Blow::PowerCut => {
                     let kinds = PowerCut::ALL;

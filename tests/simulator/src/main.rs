@@ -1,7 +1,7 @@
 //! Lives simulated lives and prints what became of the log-ins: `cargo run --profile simulation -p simulator -- --help`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
-use simulator::{Account, Life, live, run_transactions, table};
+use simulator::{Account, Freshness, Life, live, run_copies, run_transactions, table};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +9,14 @@ use std::time::Instant;
 
 const HELP: &str = "\
 Lives simulated lives, each with the daemon and without it, and compares them; `transactions --help` for single refreshes with a fault
-in each.
+in each, `copies --help` for two folders that hold one login.
 
   --seed N      the first seed (1)
   --lives N     how many seeds (10)
   --years N     years of each life (10)
   --servers N   servers of each life (10)
   --jobs N      lives at a time (1)
+  --always      the daemon keeps tokens fresh at every moment, used or not
   --first       ends at the first failure
   --verbose     prints everything that happens, for one life with the daemon
   --without     with --verbose: of the life without the daemon
@@ -30,6 +31,7 @@ struct Options {
     verbose: bool,
     without: bool,
     first: bool,
+    always: bool,
 }
 
 fn options() -> Result<Options, String> {
@@ -42,6 +44,7 @@ fn options() -> Result<Options, String> {
         verbose: false,
         without: false,
         first: false,
+        always: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
@@ -55,6 +58,7 @@ fn options() -> Result<Options, String> {
             "--years" => options.years = number()?,
             "--servers" => options.servers = number()?,
             "--jobs" => options.jobs = number()?,
+            "--always" => options.always = true,
             "--first" => options.first = true,
             "--verbose" => options.verbose = true,
             "--without" => options.without = true,
@@ -68,6 +72,9 @@ fn options() -> Result<Options, String> {
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("transactions") {
         return run_transactions(std::env::args().skip(2));
+    }
+    if std::env::args().nth(1).as_deref() == Some("copies") {
+        return run_copies(std::env::args().skip(2));
     }
     let options = match options() {
         Ok(options) => options,
@@ -136,6 +143,7 @@ fn both(options: &Options, seed: u64) -> (Account, Account) {
         seed,
         servers: usize::try_from(options.servers).unwrap_or(10),
         years: options.years,
+        fresh: if options.always { Freshness::Always } else { Freshness::WhenUsed },
         with_daemon: true,
         verbose: options.verbose && !options.without,
         end_at_failure: options.first,

@@ -1,7 +1,7 @@
 //! Decides for each lost grant whether any program could have kept it.
 
 use crate::entry::{document, entry};
-use crate::fate::HOUR;
+use crate::fate::{HOUR, MINUTE};
 use crate::grant::{Actor, End, Entitled, Grant, Passage};
 use crate::kind::Rotation;
 use crate::server::{PATIENCE, parts};
@@ -9,6 +9,13 @@ use crate::world::World;
 
 /// The one cause that has no counterpart in a life without the daemon: there is nobody to kill.
 const DAEMON_KILLED: &str = "the daemon was killed while the answer was on its way";
+
+/// A lost answer of a client is nobody else's news: the daemon comes to the entry in its turn, at the latest after its longest pause and the
+/// minute of an orphaned lock.
+const BY_ANOTHER: u64 = 6 * MINUTE;
+
+/// The cause that grows with the number of requests.
+pub(crate) const ON_THE_WIRE: &str = "the answer was lost on the wire";
 
 /// What a grant was lost by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +47,9 @@ pub(crate) fn judge(world: &World, server: usize) {
         tally.avoidable += u64::from(!loss.excused);
         tally.by_kills_of_the_daemon += u64::from(loss.cause == DAEMON_KILLED);
         *tally.causes.entry(loss.cause).or_default() += 1;
+        if !loss.excused {
+            *tally.avoidable_causes.entry(loss.cause).or_default() += 1;
+        }
     });
     world.say(&format_args!("LOST s{server}: {}", loss.cause));
     if !loss.excused && world.with_daemon {
@@ -65,18 +75,33 @@ fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
     // Where nobody got hold of the newest token, what became of the grant afterwards does not matter.
     if let Some(newest) = grant.newest() {
         match (newest.passage, newest.by) {
-            (Passage::Lost, _) => return excused("the answer was lost on the wire"),
+            (Passage::Withheld, Actor::Daemon) => {
+                // What the login sent would have been taken.
+                let scope = world.servers[server].kind.refuses.is_some_and(|refuses| refuses.scope);
+                return Loss {
+                    cause: "the daemon spent the token on a request that the server refused",
+                    excused: scope,
+                };
+            }
+            (Passage::Withheld, Actor::Client { entitled }) => {
+                let cause = "a client spent the token on a request that the server refused";
+                let scope = world.servers[server].kind.refuses.is_some_and(|refuses| refuses.scope);
+                return if scope { excused(cause) } else { by_client(world, entitled, cause) };
+            }
+            (Passage::Lost { at }, by) => {
+                let asks = at + if by == Actor::Daemon { 0 } else { BY_ANOTHER };
+                return unless_in_time(world, server, grant, asks, excused(ON_THE_WIRE));
+            }
             (Passage::OnItsWay, Actor::Daemon) => {
                 let near = |killed: &u64| killed.abs_diff(newest.at) <= PATIENCE;
                 let alone = world.daemon_killed.borrow().iter().any(near);
-                return excused(if alone {
-                    DAEMON_KILLED
-                } else {
-                    "the power went while the answer was on its way"
-                });
+                let cause =
+                    if alone { DAEMON_KILLED } else { "the power went while the answer was on its way" };
+                return unless_in_time(world, server, grant, newest.at, excused(cause));
             }
             (Passage::OnItsWay, Actor::Client { entitled }) => {
-                return by_client(world, entitled, "a client was killed in mid-refresh");
+                let loss = by_client(world, entitled, "a client was killed in mid-refresh");
+                return unless_in_time(world, server, grant, newest.at + BY_ANOTHER, loss);
             }
             (Passage::Delivered, Actor::Daemon) if newest.cut_short => {
                 return excused("the power went before the answer was durable");
@@ -88,13 +113,19 @@ fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
         }
     }
     if let Some(End::Lapsed { from, at }) = grant.end {
-        // Kept alive twice a day at the latest, and whenever its access token ends.
-        let lifetime = world.servers[server].kind.lifetime.max(12 * HOUR);
+        // Kept alive once a day at the latest.
+        let lifetime = world.servers[server].kind.lifetime.max(24 * HOUR);
         return if world.had_opportunity(server, from + lifetime, at) {
             avoidable("lapsed though it could have been used")
         } else {
             excused("lapsed while the machine was off or the server away")
         };
+    }
+    if world.given_up.borrow()[server] && grant.end.is_none() {
+        return excused("a log-in was begun and given up");
+    }
+    if grant.refused {
+        return excused("the server refuses what clients send");
     }
     if world.servers[server].kind.rotation == Rotation::None {
         return avoidable("the entry was destroyed");
@@ -119,6 +150,14 @@ fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
         (_, Some(Actor::Daemon)) => avoidable("the daemon's pair was lost"),
         (_, None) => avoidable("the pair of the log-in was lost"),
     }
+}
+
+/// An answer that nobody heard: excused only where the server's grace, which runs from the rotation, was over before any program could have
+/// asked again and been answered.
+fn unless_in_time(world: &World, server: usize, grant: &Grant, from: u64, loss: Loss) -> Loss {
+    let Rotation::Replaces { grace, .. } = world.servers[server].kind.rotation else { return loss };
+    let over = grant.unheard_since().unwrap_or(0) + grace;
+    if world.was_in_order(server, from, over) { Loss { excused: false, ..loss } } else { loss }
 }
 
 /// A client's doing: excused where the daemon could not have been there before it.

@@ -18,6 +18,18 @@ pub(crate) enum Happening {
     Session(Session),
     Network(bool),
     KillDaemon,
+    /// The daemon is killed so long after its next request began, and started again so long after that.
+    KillDaemonAtRequest {
+        after: u64,
+        restart: u64,
+    },
+    /// A person begins a new login though nothing is wrong.
+    LoginAgain(LoginAgain),
+    /// `claude auth logout`: the whole file goes; all are wanted back after a while.
+    AuthLogout {
+        at_a_refresh: bool,
+        wants_back: u64,
+    },
     /// An upgrade: stopped in good order, started again.
     RestartDaemon {
         at_a_request: bool,
@@ -49,6 +61,18 @@ pub(crate) enum DiskTrouble {
     Slow(u64),
 }
 
+/// A person's new login where the old one was good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LoginAgain {
+    pub(crate) server: usize,
+    /// How long the person is in the browser.
+    pub(crate) takes: u64,
+    /// The person closes the browser instead.
+    pub(crate) gives_up: bool,
+    /// It ends so long after a request for this entry went on the wire, where one does within two minutes.
+    pub(crate) at_a_refresh: Option<u64>,
+}
+
 /// One session of a client.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
@@ -62,7 +86,12 @@ pub(crate) struct Session {
 /// How a person and the machine live.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Persona {
-    days_a_year: f64,
+    /// How often the machine is awake on a day of the week, and at a weekend.
+    awake: (f64, f64),
+    /// How often it is used for sessions on such a day.
+    uses: f64,
+    /// When the day usually begins, give or take an hour and a half.
+    begins: u64,
     hours: (u64, u64),
     sessions: f64,
     /// The machine is never switched off.
@@ -75,35 +104,46 @@ impl Persona {
     pub(crate) fn of(seed: u64) -> Self {
         let dice = &mut Dice::of(seed, &[label::PERSONA]);
         let old = *dice.pick(&[0.0, 0.0, 0.0, 0.05, 0.3]);
-        let (days_a_year, hours, sessions, always_on) = match dice.below(100) {
-            0..=14 => (230.0, (7, 11), 6.0, false),
-            15..=54 => (150.0, (3, 7), 4.0, false),
-            55..=97 => (40.0, (1, 5), 3.0, false),
-            _ => (200.0, (24, 25), 5.0, true),
+        let begins = dice.between(7 * HOUR, 11 * HOUR);
+        let kind = dice.below(100);
+        let (awake, uses, hours, sessions) = match kind {
+            // Every working day, with sessions on nearly all of them.
+            0..=19 => ((0.95, 0.15), 0.95, (7, 11), 6.0),
+            // At the machine on most days, in sessions on half of them.
+            20..=54 => ((0.85, 0.3), 0.5, (4, 9), 4.0),
+            // Now and then.
+            55..=84 => ((0.5, 0.3), 0.2, (2, 7), 3.0),
+            // A machine that is always on, used by somebody who works, and by somebody who comes now and then.
+            85..=92 => ((1.0, 0.2), 0.8, (6, 10), 5.0),
+            _ => ((1.0, 0.5), 0.15, (2, 8), 3.0),
         };
-        Self { days_a_year, hours, sessions, always_on, old }
+        Self { awake, uses, begins, hours, sessions, always_on: kind >= 85, old }
     }
 
     /// What happens on this day, in order, each with its moment (milliseconds from the day's begin).
     pub(crate) fn day(&self, seed: u64, day: u64, servers: usize) -> Vec<(u64, Happening)> {
-        // Months without the machine: about one in two years.
+        // Months without the machine: about one in two years. And a holiday of one to three weeks in two of three quarters.
         let month = Dice::of(seed, &[label::IDLE, day / 30]).chance(0.05);
+        let holiday = &mut Dice::of(seed, &[label::IDLE, day / 91, 1]);
+        let first = holiday.below(70);
+        let away =
+            month || holiday.chance(0.66) && (first..first + holiday.between(7, 22)).contains(&(day % 91));
         let dice = &mut Dice::of(seed, &[label::DAY, day]);
-        let works = dice.chance(self.days_a_year / 365.0) && !month;
-        if !works && !self.always_on {
+        let awake = if day % 7 < 5 { self.awake.0 } else { self.awake.1 };
+        let here = dice.chance(awake) && !away;
+        let works = dice.chance(self.uses) && here;
+        if !here && !self.always_on {
             return Vec::new();
         }
         let length = dice.between(self.hours.0 * HOUR, self.hours.1 * HOUR);
-        let (from, to) = if self.always_on {
-            (0, DAY)
-        } else {
-            let from = dice.between(7 * HOUR, (DAY - length).clamp(7 * HOUR + 1, 12 * HOUR));
-            (from, (from + length).min(DAY - MINUTE))
-        };
+        let begins = self.begins + dice.below(3 * HOUR) - 90 * MINUTE;
+        let to = (begins + length).min(DAY - MINUTE);
+        let from = begins;
         let number = day << 16;
+        let (up, down) = if self.always_on { (0, DAY) } else { (from, to) };
         let mut day = Day { dice, from, to, happenings: Vec::new() };
         if !self.always_on {
-            day.at(from, Happening::Wake);
+            day.at(up, Happening::Wake);
         }
         if works {
             day.sessions(self, number);
@@ -115,9 +155,31 @@ impl Persona {
         if other.chance(0.05) {
             day.at(other.between(from + SECOND, to.max(from + 2 * SECOND)), Happening::EditInBetween);
         }
+        let other = &mut Dice::of(seed, &[label::DAY, number >> 16, 2]);
+        let mut some_time = || other.between(from + SECOND, to.max(from + 2 * SECOND));
+        let moments = [some_time(), some_time(), some_time()];
+        if other.chance(0.1) {
+            let restart = *other.pick(&[200, 2 * SECOND, 2 * SECOND, 20 * SECOND, 5 * MINUTE]);
+            let restart = other.between(restart, restart * 2);
+            let after = other.between(0, 1500);
+            day.at(moments[0], Happening::KillDaemonAtRequest { after, restart });
+        }
+        if works && other.chance(0.04) {
+            let again = LoginAgain {
+                server: usize::try_from(other.below(servers as u64)).unwrap_or(0),
+                takes: other.between(10 * SECOND, 4 * MINUTE),
+                gives_up: other.chance(0.15),
+                at_a_refresh: other.chance(0.5).then_some(other.below(2 * SECOND)),
+            };
+            day.at(moments[1], Happening::LoginAgain(again));
+        }
+        if works && other.chance(0.003) {
+            let (at_a_refresh, wants_back) = (other.chance(0.5), other.between(5 * SECOND, HOUR));
+            day.at(moments[2], Happening::AuthLogout { at_a_refresh, wants_back });
+        }
         if !self.always_on {
             let end = if day.dice.chance(0.3) { Happening::Off } else { Happening::Sleep };
-            day.at(to, end);
+            day.at(down, end);
         }
         let mut happenings = day.happenings;
         happenings.sort_by_key(|(at, _)| *at);
@@ -151,8 +213,10 @@ impl Day<'_> {
     }
 
     fn sessions(&mut self, persona: &Persona, number: u64) {
-        for index in 0..self.dice.times(persona.sessions) {
-            let begins = self.some_time();
+        for index in 0..self.dice.times(persona.sessions).max(1) {
+            // The first one soon after the day begins.
+            let soon = self.from + self.dice.between(MINUTE, 30 * MINUTE);
+            let begins = if index == 0 { soon.min(self.to) } else { self.some_time() };
             // Now and then several at once: a storm.
             let together = if self.dice.chance(0.1) { self.dice.between(2, 6) } else { 1 };
             for twin in 0..together {

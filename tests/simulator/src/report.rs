@@ -20,6 +20,11 @@ pub fn table(years: u64, servers: u64, with: &Account, without: &Account) -> Str
         with.tally.expired_reads_in_calm,
         without.tally.expired_reads_in_calm,
     );
+    row(
+        "  the same, by somebody nobody expected",
+        with.tally.expired_reads_unexpected,
+        without.tally.expired_reads_unexpected,
+    );
     row("uses of a server by clients", with.tally.uses, without.tally.uses);
     row("requests of clients", with.tally.client_requests, without.tally.client_requests);
     row("requests of the daemon", with.tally.daemon_requests, without.tally.daemon_requests);
@@ -30,12 +35,25 @@ pub fn table(years: u64, servers: u64, with: &Account, without: &Account) -> Str
     row("bytes written by the daemon", with.daemon_bytes, without.daemon_bytes);
     row("bytes written by clients", with.client_bytes, without.client_bytes);
     row("hours awake", with.awake_hours, without.awake_hours);
+    let mut lives: Vec<&u64> = with.by_lifetime.keys().chain(without.by_lifetime.keys()).collect();
+    lives.sort_unstable();
+    lives.dedup();
+    for life in lives {
+        let of = |account: &Account| account.by_lifetime.get(life).copied().unwrap_or_default();
+        let (with, without) = (of(with), of(without));
+        row(&format!("requests of the daemon, tokens of {life} min"), with.0, without.0);
+        row("  lost on the wire there, by anybody", with.1, without.1);
+    }
     let mut causes: Vec<&&str> = with.tally.causes.keys().chain(without.tally.causes.keys()).collect();
     causes.sort_unstable();
     causes.dedup();
     for cause in causes {
         let count = |account: &Account| account.tally.causes.get(*cause).copied().unwrap_or(0);
         row(&format!("lost: {cause}"), count(with), count(without));
+        let avoidable = |account: &Account| account.tally.avoidable_causes.get(*cause).copied().unwrap_or(0);
+        if avoidable(with) + avoidable(without) > 0 {
+            row("  avoidable", avoidable(with), avoidable(without));
+        }
     }
     let head = format!(
         "{:<46} {:>12} {:>10} {:>12} {:>10}\n",

@@ -1,9 +1,10 @@
 //! An authorization server, and the wire to it.
 
 use crate::daemon::Daemon;
+use crate::entry::login_resource;
 use crate::fate::{Fate, Odd, SECOND, Weather};
 use crate::grant::{Actor, End, Grant, Passage};
-use crate::kind::{Kind, Rotation};
+use crate::kind::{Kind, Rotation, Shape};
 use crate::world::World;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -26,12 +27,20 @@ pub(crate) struct Server {
 pub(crate) enum Reply {
     Fresh(Pair),
     Dead,
-    Busy { status: u16, retry_after: Option<u64> },
+    /// The request's shape, with this error.
+    Refused(&'static str),
+    Busy {
+        status: u16,
+        retry_after: Option<u64>,
+    },
     BadGateway,
     Lost,
     TimedOut,
     Unsent,
-    Odd { status: u16, body: String },
+    Odd {
+        status: u16,
+        body: String,
+    },
 }
 
 /// Tokens as they are given out.
@@ -58,6 +67,11 @@ impl Server {
     /// A person logs in: a new grant.
     pub(crate) fn login(&self, at: u64) -> Pair {
         let mut grants = self.grants.borrow_mut();
+        if let Some(before) = grants.last_mut()
+            && self.kind.login_revokes
+        {
+            before.end = before.end.or(Some(End::Revoked));
+        }
         grants.push(Grant::new(at));
         let number = grants.len() - 1;
         self.pair(number, &mut grants[number], at)
@@ -98,7 +112,7 @@ impl Server {
     }
 
     /// What the server does with a refresh request.
-    fn process(&self, world: &World, number: usize, by: Actor, presented: &str) -> Reply {
+    fn process(&self, world: &World, number: usize, by: Actor, presented: &str, shape: &Shape) -> Reply {
         let at = world.now();
         let Some((grant, generation, _)) = parts(presented) else { return Reply::Dead };
         let mut grants = self.grants.borrow_mut();
@@ -106,6 +120,14 @@ impl Server {
         self.let_time_pass(known, at);
         if known.end.is_some() {
             return Reply::Dead;
+        }
+        let refuses = self.kind.refuses;
+        let refused = refuses.and_then(|refuses| refuses.code(shape, &login_resource(number)));
+        known.refused |= refused.is_some();
+        if let Some(code) = refused
+            && !refuses.is_some_and(|refuses| refuses.spends)
+        {
+            return Reply::Refused(code);
         }
         if let Rotation::Replaces { grace, revokes } = self.kind.rotation {
             let generation = u32::try_from(generation).unwrap_or(u32::MAX);
@@ -119,6 +141,12 @@ impl Server {
             known.rotate(at, by);
         }
         known.used = at;
+        if let Some(code) = refused {
+            if let Some(rotation) = known.rotations.back_mut() {
+                rotation.passage = Passage::Withheld;
+            }
+            return Reply::Refused(code);
+        }
         Reply::Fresh(self.pair(grant, known, at))
     }
 
@@ -166,13 +194,14 @@ struct Flight<'a> {
     server: usize,
     by: Actor,
     presented: &'a str,
+    shape: &'a Shape,
     arrived: Cell<bool>,
 }
 
 impl Flight<'_> {
     fn arrive(&self) -> Reply {
         self.arrived.set(true);
-        self.world.servers[self.server].process(self.world, self.server, self.by, self.presented)
+        self.world.servers[self.server].process(self.world, self.server, self.by, self.presented, self.shape)
     }
 }
 
@@ -185,9 +214,15 @@ impl Drop for Flight<'_> {
 }
 
 /// One refresh request, sent once: what the wire, the weather and the server make of it.
-pub(crate) async fn exchange(world: &Rc<World>, server: usize, by: Actor, presented: &str) -> Reply {
+pub(crate) async fn exchange(
+    world: &Rc<World>,
+    server: usize,
+    by: Actor,
+    presented: &str,
+    shape: &Shape,
+) -> Reply {
     let number = world.log.begin(by, presented, world.now());
-    let reply = carry(world, server, by, presented).await;
+    let reply = carry(world, server, by, presented, shape).await;
     // An answer that comes to a process that was just killed is heard by nobody.
     let heard = by != Actor::Daemon || world.daemon.borrow().as_ref().is_some_and(Daemon::is_alive);
     if heard {
@@ -196,7 +231,7 @@ pub(crate) async fn exchange(world: &Rc<World>, server: usize, by: Actor, presen
     reply
 }
 
-async fn carry(world: &Rc<World>, server: usize, by: Actor, presented: &str) -> Reply {
+async fn carry(world: &Rc<World>, server: usize, by: Actor, presented: &str, shape: &Shape) -> Reply {
     let pause = |milliseconds| tokio::time::sleep(Duration::from_millis(milliseconds));
     if !world.online() {
         pause(20).await;
@@ -245,7 +280,7 @@ async fn carry(world: &Rc<World>, server: usize, by: Actor, presented: &str) -> 
     if by == Actor::Daemon {
         world.daemon_requested.notify_waiters();
     }
-    let flight = Flight { world, server, by, presented, arrived: Cell::new(false) };
+    let flight = Flight { world, server, by, presented, shape, arrived: Cell::new(false) };
     pause(here.kind.latency / 2).await;
     if world.link() != link {
         flight.arrived.set(true);
@@ -277,7 +312,7 @@ async fn carry(world: &Rc<World>, server: usize, by: Actor, presented: &str) -> 
         Some(Reply::Fresh(told)) => told.refresh == pair.refresh,
         Some(_) => false,
     };
-    here.passed(pair, if whole { Passage::Delivered } else { Passage::Lost });
+    here.passed(pair, if whole { Passage::Delivered } else { Passage::Lost { at: world.now() } });
     end.unwrap_or(reply)
 }
 

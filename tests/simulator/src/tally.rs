@@ -11,10 +11,14 @@ pub struct Tally {
     pub by_kills_of_the_daemon: u64,
     /// Why grants were lost.
     pub causes: BTreeMap<&'static str, u64>,
+    /// The same of the avoidable ones alone.
+    pub avoidable_causes: BTreeMap<&'static str, u64>,
     /// Times a client found its entry expired.
     pub expired_reads: u64,
     /// The same while machine, network and endpoint had been in order for a while.
     pub expired_reads_in_calm: u64,
+    /// The same by somebody whom nobody had expected: not here lately, and not usually here at this time.
+    pub expired_reads_unexpected: u64,
     /// Requests of the daemon that reached the token endpoint's host.
     pub daemon_requests: u64,
     /// Requests of clients that reached it.
@@ -36,8 +40,12 @@ impl Tally {
         for (cause, count) in &other.causes {
             *self.causes.entry(cause).or_default() += count;
         }
+        for (cause, count) in &other.avoidable_causes {
+            *self.avoidable_causes.entry(cause).or_default() += count;
+        }
         self.expired_reads += other.expired_reads;
         self.expired_reads_in_calm += other.expired_reads_in_calm;
+        self.expired_reads_unexpected += other.expired_reads_unexpected;
         self.daemon_requests += other.daemon_requests;
         self.client_requests += other.client_requests;
         self.faults += other.faults;
@@ -61,6 +69,8 @@ pub struct Account {
     pub daemon_bytes: u64,
     /// Bytes that clients wrote.
     pub client_bytes: u64,
+    /// By the life of the access token in minutes: requests of the daemon, and answers that were lost.
+    pub by_lifetime: BTreeMap<u64, (u64, u64)>,
     /// Hours that the machine was awake.
     pub awake_hours: u64,
     /// What must not have happened: each with the day it happened on.
@@ -76,6 +86,10 @@ impl Account {
         self.machine_faults += other.machine_faults;
         self.daemon_bytes += other.daemon_bytes;
         self.client_bytes += other.client_bytes;
+        for (life, (requests, losses)) in &other.by_lifetime {
+            let mine = self.by_lifetime.entry(*life).or_default();
+            *mine = (mine.0 + requests, mine.1 + losses);
+        }
         self.awake_hours += other.awake_hours;
         self.failures.extend(other.failures.iter().cloned());
     }

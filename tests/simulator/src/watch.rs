@@ -268,6 +268,9 @@ impl Watch {
             let (bytes, _) = others.read(path, u64::MAX).ok()?;
             serde_json::from_slice::<Value>(&bytes).ok()
         };
+        if !self.asked_for.get() && !others.exists(STORE) {
+            self.complain("I5: the document was deleted and is back");
+        }
         let (Some(mut old), Some(mut new)) = (read(Path::new(STORE)), read(staged)) else { return };
         if self.asked_for.get() {
             // What is absent may come back at a person's word; nothing else may change for that.

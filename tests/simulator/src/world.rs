@@ -8,6 +8,8 @@ use crate::server::Server;
 use crate::tally::{Account, Tally};
 use crate::watch::{Watch, end};
 use claude_store::Stamp;
+use jiff::Timestamp;
+use refresh_engine::{Activity, Freshness, Now};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -36,6 +38,8 @@ pub(crate) struct World {
     pub(crate) with_daemon: bool,
     pub(crate) servers: Vec<Server>,
     pub(crate) disk: RefCell<VirtualDisk>,
+    /// The storage folders; all but the first are copies of it.
+    folders: RefCell<Vec<&'static str>>,
     started: Instant,
     /// Time that passed while nothing ran, milliseconds.
     slept: Cell<u64>,
@@ -51,6 +55,8 @@ pub(crate) struct World {
     in_order: Cell<bool>,
     /// When machine, network, disk, clock and daemon were last out of order.
     disturbed: Cell<u64>,
+    /// Since when, and whether, everything was in order: every change of it.
+    order: RefCell<Vec<(u64, bool)>>,
     pub(crate) booted: Cell<u64>,
     /// When the daemon alone was killed.
     pub(crate) daemon_killed: RefCell<Vec<u64>>,
@@ -69,12 +75,19 @@ pub(crate) struct World {
     /// Turns of sessions that are under way, and when the last one ended.
     pub(crate) busy: Cell<u32>,
     pub(crate) last_busy: Cell<u64>,
+    /// When sessions were last at work in each hour of the day; true time.
+    used: Cell<[Option<u64>; 24]>,
+    pub(crate) fresh: Cell<Freshness>,
+    /// Until then whoever is here came unexpectedly.
+    unexpected_until: RefCell<Vec<u64>>,
     /// Since when sessions have been active with pauses under a quarter of an hour.
     pub(crate) active_since: Cell<u64>,
     /// Entries written while the clock was off.
     pub(crate) wrong_clock: RefCell<Vec<bool>>,
     /// Servers whose entry a person removed.
     pub(crate) logged_out: RefCell<Vec<bool>>,
+    /// Servers to which a person began a login and did not end it.
+    pub(crate) given_up: RefCell<Vec<bool>>,
     /// A person is about to log in.
     pub(crate) logging_in: RefCell<Vec<bool>>,
     pub(crate) last_client_write: Cell<u64>,
@@ -107,6 +120,7 @@ impl World {
             with_daemon,
             servers,
             disk: RefCell::new(disk),
+            folders: RefCell::new(vec![FOLDER]),
             started: Instant::now(),
             slept: Cell::default(),
             clock_error: Cell::default(),
@@ -117,6 +131,7 @@ impl World {
             asleep: Cell::default(),
             in_order: Cell::default(),
             disturbed: Cell::default(),
+            order: RefCell::default(),
             booted: Cell::default(),
             daemon_killed: RefCell::default(),
             daemon: RefCell::default(),
@@ -128,9 +143,13 @@ impl World {
             called_dead: RefCell::new(vec![(String::new(), 0); count]),
             busy: Cell::default(),
             last_busy: Cell::default(),
+            used: Cell::default(),
+            fresh: Cell::default(),
+            unexpected_until: RefCell::new(vec![0; count]),
             active_since: Cell::default(),
             wrong_clock: RefCell::new(vec![false; count]),
             logged_out: RefCell::new(vec![false; count]),
+            given_up: RefCell::new(vec![false; count]),
             logging_in: RefCell::new(vec![false; count]),
             last_client_write: Cell::default(),
             write_back_due: Cell::default(),
@@ -140,6 +159,16 @@ impl World {
             cache: RefCell::default(),
             verbose,
         })
+    }
+
+    /// One more storage folder.
+    pub(crate) fn add_folder(&self, folder: &'static str) {
+        self.disk.borrow().put_folder(folder);
+        self.folders.borrow_mut().push(folder);
+    }
+
+    pub(crate) fn folders(&self) -> Vec<&'static str> {
+        self.folders.borrow().clone()
     }
 
     /// True time since the life began, milliseconds; nobody in it can see this clock.
@@ -198,7 +227,13 @@ impl World {
     pub(crate) fn disturb(&self) {
         let now = self.now();
         let calm_from = self.disturbed.replace(now) + 10 * MINUTE;
-        if self.in_order.replace(!self.impeded()) && calm_from < now {
+        let in_order = !self.impeded();
+        let mut order = self.order.borrow_mut();
+        if order.last().is_none_or(|(_, before)| *before != in_order) {
+            order.push((now, in_order));
+        }
+        drop(order);
+        if self.in_order.replace(in_order) && calm_from < now {
             let mut calm = self.calm.borrow_mut();
             calm.push((calm_from, now));
             if calm.len() > 20_000 {
@@ -207,12 +242,69 @@ impl World {
         }
     }
 
+    /// Whether between these two there were five seconds in which a request would have got its answer.
+    pub(crate) fn was_in_order(&self, server: usize, from: u64, to: u64) -> bool {
+        let order = self.order.borrow();
+        let in_order = |at: u64| {
+            let next = order.partition_point(|(since, _)| *since <= at);
+            next.checked_sub(1).is_some_and(|last| order[last].1)
+        };
+        let fate = &self.servers[server].fate;
+        let fine = |at| in_order(at) && fate.weather(at).is_none();
+        (from..to.saturating_sub(5 * SECOND))
+            .step_by(SECOND as usize)
+            .any(|at| (at..=at + 5 * SECOND).step_by(SECOND as usize).all(fine))
+    }
+
     fn impeded(&self) -> bool {
         !self.online()
             || self.asleep.get()
             || self.disk_trouble.get() > 0
             || self.clock_error.get() != 0
             || self.with_daemon && self.daemon.borrow().is_none()
+    }
+
+    /// A session is at work.
+    pub(crate) fn note_use(&self) {
+        let now = self.now();
+        let mut used = self.used.get();
+        used[(now / HOUR % 24) as usize] = Some(now);
+        self.used.set(used);
+        self.last_busy.set(now);
+    }
+
+    /// What the client's files tell of it: they are dated by the machine's clock of then, which was right.
+    pub(crate) fn activity(&self) -> Activity {
+        let mut activity = Activity::default();
+        let begun = self.wall() - self.clock_error.get() - i64::try_from(self.now()).unwrap_or(0);
+        let dated = |at: u64| Timestamp::from_millisecond(begun + i64::try_from(at).unwrap_or(0)).ok();
+        self.used.get().into_iter().flatten().filter_map(dated).for_each(|at| activity.note(at));
+        if self.busy.get() > 0 {
+            Timestamp::from_millisecond(self.wall()).into_iter().for_each(|at| activity.note(at));
+        }
+        activity
+    }
+
+    /// Somebody begins to use a session. Where nobody was expected now (not here lately, and not usually here at this time) the daemon has
+    /// let tokens end, and gets a minute.
+    pub(crate) fn begin_use(&self) {
+        let wall = Timestamp::from_millisecond(self.wall() - self.clock_error.get()).unwrap_or_default();
+        let now = Now { wall, boot: Duration::from_millis(self.now()) };
+        if self.fresh.get() == Freshness::WhenUsed {
+            let activity = self.activity();
+            let mut until = self.unexpected_until.borrow_mut();
+            for (until, server) in until.iter_mut().zip(&self.servers) {
+                if !activity.nobody_for(now, Duration::from_millis(server.kind.lifetime)).is_zero() {
+                    *until = self.now() + MINUTE;
+                }
+            }
+        }
+        self.note_use();
+    }
+
+    /// Whether somebody came just now whom nobody expected.
+    pub(crate) fn is_unexpected(&self, server: usize) -> bool {
+        self.now() < self.unexpected_until.borrow()[server]
     }
 
     /// Whether everything that a refresh of this server's entry needs has been in order for long enough.
@@ -231,6 +323,8 @@ impl World {
             Some(Entitled::ShortLife)
         } else if !self.settled(server) {
             Some(Entitled::JustBack)
+        } else if self.is_unexpected(server) {
+            Some(Entitled::Unexpected)
         } else if self.wrong_clock.borrow()[server] {
             Some(Entitled::WrongClock)
         } else {
@@ -301,7 +395,11 @@ impl World {
     /// The books, closed.
     pub(crate) fn close(&self) -> Account {
         let mut account = self.account.borrow().clone();
-        for tally in &*self.tallies.borrow() {
+        for (tally, server) in self.tallies.borrow().iter().zip(&self.servers) {
+            let minutes = server.kind.lifetime / MINUTE;
+            let (requests, losses) = account.by_lifetime.entry(minutes).or_default();
+            *requests += tally.daemon_requests;
+            *losses += tally.causes.get(crate::oracle::ON_THE_WIRE).copied().unwrap_or(0);
             account.tally.add(tally);
         }
         account.daemon_bytes = self.watch.bytes();

@@ -1,10 +1,18 @@
 //! A few short lives; the long ones are a step of `.ci/run`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use simulator::{Account, Life, live};
+use simulator::{Account, Freshness, Life, live};
 
 fn life(seed: u64, servers: usize, with_daemon: bool) -> Account {
-    live(Life { seed, servers, years: 1, with_daemon, verbose: false, end_at_failure: false })
+    live(Life {
+        seed,
+        servers,
+        years: 1,
+        fresh: Freshness::WhenUsed,
+        with_daemon,
+        verbose: false,
+        end_at_failure: false,
+    })
 }
 
 /// A year with sessions, storms, power cuts and idle weeks that costs little.

@@ -30,12 +30,14 @@ pub(super) struct Interest {
 pub(super) enum Meaning {
     /// The document or the cache may have changed.
     Changed,
+    /// A session may have begun: it puts a file of its own into the folder, tenths of a second after its start (measured).
+    Session,
     /// What is to be watched may have changed.
     Outdated,
 }
 
 impl Plan {
-    pub(super) fn make(folder: &Path, file: &Path, needs_auth: &Path) -> Self {
+    pub(super) fn make(folder: &Path, file: &Path, needs_auth: &Path, sessions: &Path) -> Self {
         let mut plan = Self::default();
         match folder.canonicalize() {
             Ok(resolved) if resolved.is_dir() => {
@@ -54,6 +56,10 @@ impl Plan {
                 plan.wait_for(folder);
                 plan.follow(folder, Meaning::Outdated);
             }
+        }
+        match sessions.canonicalize() {
+            Ok(resolved) if resolved.is_dir() => plan.add(&resolved, Vec::new(), Meaning::Session),
+            _ => plan.wait_for(sessions),
         }
         plan
     }
@@ -106,6 +112,10 @@ impl Interest {
             return Some(Meaning::Outdated);
         }
         let name = path.file_name()?;
+        if self.meaning == Meaning::Session {
+            let session = path.parent() == Some(&self.folder) && path.extension()? == "json";
+            return session.then_some(Meaning::Session);
+        }
         (path.parent() == Some(&self.folder) && self.names.iter().any(|known| known == name))
             .then_some(self.meaning)
     }

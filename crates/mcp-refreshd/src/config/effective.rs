@@ -1,4 +1,4 @@
-use super::{Config, LARGE_ITEMS, LogFormat, LogLevel, duration, without_password};
+use super::{Config, FRESHNESS, LARGE_ITEMS, LogFormat, LogLevel, duration, without_password};
 use std::path::Path;
 use std::time::Duration;
 use toml::Value;
@@ -17,6 +17,7 @@ pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]
         format!("keychain = {}", written(keychain.reach.word())),
         format!("keychain_large_items = {}", written(word(keychain.large_items, LARGE_ITEMS))),
         format!("keep_alive = {}", time(policy.keep_alive)),
+        format!("fresh = {}", written(word(policy.fresh, FRESHNESS))),
         String::new(),
         "[margin]".to_owned(),
         format!("percent = {}", policy.margin_percent),

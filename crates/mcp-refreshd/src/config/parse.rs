@@ -1,7 +1,7 @@
 use super::table::{Findings, Table};
 use super::{
-    Config, Environment, KeychainConfig, KeychainReach, LARGE_ITEMS, LogConfig, LogFormat, LogLevel, Network,
-    NoticesConfig, Problem,
+    Config, Environment, FRESHNESS, KeychainConfig, KeychainReach, LARGE_ITEMS, LogConfig, LogFormat,
+    LogLevel, Network, NoticesConfig, Problem,
 };
 use crate::columns::shortened;
 use crate::words::quoted;
@@ -39,6 +39,7 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
         "keychain",
         "keychain_large_items",
         "keep_alive",
+        "fresh",
         "margin",
         "servers",
         "network",
@@ -52,6 +53,7 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
     if let Some(keep_alive) = keep_alive(&root, &mut findings) {
         config.policy.keep_alive = keep_alive;
     }
+    config.policy.fresh = root.word("fresh", FRESHNESS, &mut findings).unwrap_or_default();
     if let Some(table) = root.table("margin", &mut findings) {
         margin(table, &mut config.policy, &mut findings);
     }

@@ -1,5 +1,5 @@
 use super::*;
-use refresh_engine::ServerPolicy;
+use refresh_engine::{Freshness, ServerPolicy};
 use std::time::Duration;
 
 fn parsed(text: &str) -> Result<Config, Vec<String>> {
@@ -52,6 +52,7 @@ fn every_setting_is_read() {
     let text = r#"
         stores = ["~/.claude", "/srv/claude"]
         keep_alive = "2d"
+        fresh = "always"
         [margin]
         percent = 30
         floor = "10m"
@@ -74,6 +75,7 @@ fn every_setting_is_read() {
     let config = parsed(text).unwrap();
     assert_eq!(config.stores, Some(vec!["/home/me/.claude".into(), "/srv/claude".into()]));
     assert_eq!(config.policy.keep_alive, Duration::from_secs(2 * 86400));
+    assert_eq!(config.policy.fresh, Freshness::Always);
     assert_eq!(config.policy.margin_percent, 30);
     assert_eq!(config.policy.margin_floor, Duration::from_secs(600));
     assert_eq!(config.policy.margin_ceiling, Duration::from_secs(5400));

@@ -196,7 +196,7 @@ fn colour(state: State) -> &'static str {
         State::Retrying => "33",
         State::Refreshing => "36",
         State::Due | State::Fresh => "32",
-        State::Ignored => "2",
+        State::Resting | State::Ignored => "2",
     }
 }
 

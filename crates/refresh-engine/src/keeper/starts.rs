@@ -225,7 +225,7 @@ impl<P: Partners> Inner<P> {
             match planned {
                 Plan::Refresh(_) => Demand::Planned,
                 // What waits for a better moment does not when a person asks.
-                Plan::Sleep { until: Until::Quiet | Until::Retry, .. } => Demand::Forced,
+                Plan::Sleep { until: Until::Quiet | Until::Retry | Until::Use, .. } => Demand::Forced,
                 Plan::Sleep { .. } => return RefreshedHow::NotNeeded,
                 Plan::NeedsPerson(need) => return RefreshedHow::NeedsPerson(need),
                 Plan::Ignore(_) => return RefreshedHow::Ignored,

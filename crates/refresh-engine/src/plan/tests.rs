@@ -1,6 +1,7 @@
 use super::*;
 use crate::record::Retry;
 use claude_store::Document;
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 const NOW: Now = Now { wall: Timestamp::UNIX_EPOCH, boot: Duration::from_secs(1000) };
@@ -24,8 +25,8 @@ fn entry(left: Option<i64>) -> (Seen, Record) {
     (seen, record)
 }
 
-fn nobody() -> Option<Timestamp> {
-    None
+fn nobody() -> Activity {
+    Activity::default()
 }
 
 #[test]
@@ -51,9 +52,9 @@ fn activity_is_asked_only_where_it_matters() {
     let asked = std::cell::Cell::new(0);
     let activity = || {
         asked.set(asked.get() + 1);
-        None
+        Activity::default()
     };
-    for left in [Some(86_400), Some(-1), Some(60), None] {
+    for left in [Some(86_400), None] {
         let (seen, record) = entry(left);
         let _ = plan(now(), &seen, &record, &activity, &Policy::default());
     }
@@ -61,7 +62,7 @@ fn activity_is_asked_only_where_it_matters() {
     let (seen, mut record) = entry(Some(900));
     record.lifetime_s = Some(3600);
     assert_eq!(plan(now(), &seen, &record, &activity, &Policy::default()), Plan::Refresh(Reason::Due));
-    assert_eq!(asked.get(), 1);
+    assert_eq!(asked.get(), 2, "whether anybody is expected, and whether it is quiet");
 }
 
 proptest! {
@@ -69,20 +70,55 @@ proptest! {
     fn nobody_sleeps_past_seven_minutes_before_the_end(
         left in -100_000_i64..10_000_000,
         lifetime in proptest::option::of(600_u64..10_000_000),
-        idle in proptest::option::of(0_u64..100_000),
+        // Somebody was here within the hour.
+        idle in proptest::option::of(0_u64..3_600),
     ) {
         let (seen, mut record) = entry(Some(left));
         if lifetime.is_some() {
             (record.lifetime_s, record.lifetime_answered) = (lifetime, true);
         }
         let active = idle.map(|idle| now().wall - SignedDuration::from_secs(idle as i64));
-        match plan(now(), &seen, &record, &|| active, &Policy::default()) {
+        match plan(now(), &seen, &record, &|| active.into(), &Policy::default()) {
             Plan::Refresh(_) => {}
             Plan::Sleep { wait, .. } => {
                 prop_assert!(left > 420, "{left} s left");
                 prop_assert!(wait <= Duration::from_secs(left as u64 - 420), "{wait:?} with {left} s left");
             }
             other => prop_assert!(false, "{other:?}"),
+        }
+    }
+
+    #[test]
+    fn where_tokens_are_kept_fresh_always_it_does_not_matter_who_is_expected(
+        left in -100_000_i64..10_000_000,
+        idle in proptest::option::of(0_u64..3_000_000),
+    ) {
+        let (seen, record) = entry(Some(left));
+        let active = idle.map(|idle| now().wall - SignedDuration::from_secs(idle as i64));
+        let policy = Policy { fresh: Freshness::Always, ..Policy::default() };
+        if let Plan::Sleep { wait, .. } = plan(now(), &seen, &record, &|| active.into(), &policy) {
+            prop_assert!(left > 420 && wait <= Duration::from_secs(left as u64 - 420), "{wait:?} with {left} s left");
+        }
+    }
+
+    #[test]
+    fn nobody_sleeps_past_the_moment_at_which_somebody_is_expected(
+        left in -100_000_i64..420,
+        idle in 14_400_u64..3_000_000,
+        lifetime in proptest::option::of(60_u64..100_000),
+    ) {
+        let (seen, mut record) = entry(Some(left));
+        if lifetime.is_some() {
+            (record.lifetime_s, record.lifetime_answered) = (lifetime, true);
+        }
+        let activity = Activity::from(Some(now().wall - SignedDuration::from_secs(idle as i64)));
+        let rest = activity.nobody_for(now(), lifetime.map_or(Duration::MAX, Duration::from_secs));
+        match plan(now(), &seen, &record, &|| activity, &Policy::default()) {
+            Plan::Sleep { wait, until: Until::Use } => {
+                prop_assert!(wait <= rest, "{wait:?}, and somebody is expected in {rest:?}");
+                prop_assert!(left <= 0 || wait <= RESTING_LOOK, "whoever comes now finds it good, and nothing tells");
+            }
+            _ => prop_assert!(rest.is_zero()),
         }
     }
 

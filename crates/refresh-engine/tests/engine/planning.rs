@@ -2,7 +2,7 @@
 
 use crate::world::{Answering, HOUR, MINUTE, SECOND, World};
 use claude_store::FileSystem;
-use refresh_engine::{Need, Outcome, ServerPolicy, State, Until};
+use refresh_engine::{Freshness, Need, Outcome, ServerPolicy, State, Until};
 use std::time::Duration;
 
 /// A session that is active at every moment until told otherwise.
@@ -39,7 +39,8 @@ async fn at_seven_minutes_left_it_acts_regardless() {
 
 #[tokio::test(start_paused = true)]
 async fn short_lived_tokens_never_expire_while_a_session_is_active_and_rest_when_none_is() {
-    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let mut world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.policy.fresh = Freshness::Always;
     world.server.lifetime.set(60 * SECOND);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -230,4 +231,61 @@ async fn a_token_that_claims_to_have_ended_when_it_was_issued_is_one_of_unknown_
     life.pass(25 * HOUR).await;
     assert_eq!(world.server.requests(), 3, "now, and every twelve hours");
     drop(life);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_is_expected_a_token_may_end_and_a_session_has_it_fresh_at_its_first_sign() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    world.session.active_at.set(Some(world.now()));
+    let life = world.live().await;
+    life.pass(3 * HOUR + 50 * MINUTE).await;
+    assert!(world.left("lab") > 7 * MINUTE, "somebody was here within four hours");
+    life.pass(2 * HOUR).await;
+    let before = world.server.requests();
+    life.pass(14 * HOUR).await;
+    assert_eq!(world.server.requests(), before, "nobody is expected");
+    assert_eq!(world.left("lab"), Duration::ZERO);
+    let entry = life.entry("lab");
+    assert_eq!((entry.state, entry.waits_for), (State::Resting, Some(Until::Use)));
+    // A session at an unusual time.
+    world.session.active_at.set(Some(world.now()));
+    life.notice().await;
+    assert!(world.left("lab") > 50 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_fresh_before_the_usual_time_of_the_day() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    world.session.active_at.set(Some(world.now()));
+    let life = world.live().await;
+    life.pass(20 * HOUR).await;
+    assert_eq!(world.left("lab"), Duration::ZERO);
+    for quarter in 0..16 {
+        if quarter > 8 {
+            assert!(world.left("lab") > 7 * MINUTE, "{quarter} quarters of an hour after 20 hours");
+        }
+        life.pass(15 * MINUTE).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_while_a_token_is_about_to_end_has_it_fresh_within_a_minute() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    world.session.active_at.set(Some(world.now() - 9 * HOUR));
+    let life = world.live().await;
+    life.pass(50 * MINUTE).await;
+    assert_eq!(world.server.requests(), 0, "nobody is expected");
+    // Nothing in the storage folder tells.
+    world.session.active_at.set(Some(world.now() - 61 * SECOND));
+    life.pass(MINUTE + SECOND).await;
+    assert!(world.left("lab") > 50 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resting_refresh_token_is_used_once_a_day() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    world.session.active_at.set(Some(world.now() - 15 * 24 * HOUR));
+    let life = world.live().await;
+    life.pass(10 * 24 * HOUR + HOUR).await;
+    assert_eq!(world.server.requests(), 10);
 }

@@ -13,12 +13,15 @@ const REFRESH_STALE: u64 = 60 * SECOND;
 const STORAGE_STALE: u64 = 15 * SECOND;
 
 impl Process {
-    /// The refresh lock: five tries, 1 to 2 s apart; `None` where the client goes on without it.
-    pub(super) async fn refresh_lock(&self, server: usize) -> Option<PathBuf> {
+    /// The refresh lock: so many tries, 1 to 2 s apart (five: about 7 s); `None` where it stays held.
+    pub(crate) async fn refresh_lock(&self, server: usize, tries: u32) -> Option<PathBuf> {
         let path = Path::new(FOLDER).join(EntryKey::new(key(server)).lock_name());
-        for _ in 0..5 {
+        for left in (0..tries).rev() {
             if self.take(&path, REFRESH_STALE) {
                 return Some(path);
+            }
+            if left == 0 {
+                break;
             }
             let pause = self.dice.borrow_mut().between(SECOND, 2 * SECOND);
             tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -27,7 +30,7 @@ impl Process {
     }
 
     /// The storage lock: tried for 7.5 s; `None` where the client gives its write up.
-    pub(super) async fn storage_lock(&self) -> Option<PathBuf> {
+    pub(crate) async fn storage_lock(&self) -> Option<PathBuf> {
         let path = Path::new(FOLDER).join(".storage-write.lock");
         for _ in 0..50 {
             if self.take(&path, STORAGE_STALE) {
@@ -52,7 +55,7 @@ impl Process {
         old && self.disk.remove_folder(path).is_ok() && self.disk.create_folder(path, 0o755).is_ok()
     }
 
-    pub(super) fn release(&self, lock: Option<PathBuf>) {
+    pub(crate) fn release(&self, lock: Option<PathBuf>) {
         if let Some(lock) = lock {
             // Somebody may have taken it away.
             let _ = self.disk.remove_folder(&lock);

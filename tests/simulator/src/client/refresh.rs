@@ -1,6 +1,7 @@
 use super::{Process, WINDOW};
-use crate::entry::Change;
+use crate::entry::{Change, login_resource, url};
 use crate::grant::{Actor, Entitled};
+use crate::kind::Shape;
 use crate::server::{Reply, exchange};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +13,8 @@ pub(crate) enum Path {
     Expiring,
     /// The MCP server said 401.
     Unauthorized,
+    /// The same, after the refresh lock had been waited for in vain.
+    UnauthorizedWhileLocked,
 }
 
 /// How a client's refresh ended.
@@ -20,16 +23,27 @@ pub(crate) enum Refreshed {
     Fresh,
     Dead,
     Failed,
+    /// Somebody else holds the lock; no request was made.
+    Locked,
 }
+
+/// Tries for the refresh lock, about 7 s (measured); the whole wait for an expired token is twice that.
+const TRIES: u32 = 5;
 
 impl Process {
     /// Refreshes one entry as the client does.
     pub(crate) async fn refresh(&self, server: usize, path: Path) -> Refreshed {
-        let lock = if path == Path::Expiring && self.version.refresh_lock {
-            self.refresh_lock(server).await
-        } else {
-            None
-        };
+        let waits = path != Path::Unauthorized && self.version.refresh_lock;
+        let before = if path == Path::UnauthorizedWhileLocked { self.entry(server).await } else { None };
+        let lock = if waits { self.refresh_lock(server, TRIES).await } else { None };
+        if path == Path::Expiring && waits && lock.is_none() {
+            return Refreshed::Locked;
+        }
+        if before.is_some() && self.entry(server).await != before {
+            // Somebody else has refreshed it meanwhile.
+            self.release(lock);
+            return Refreshed::Fresh;
+        }
         let refreshed = self.under_lock(server, path, lock.as_ref()).await;
         self.release(lock);
         refreshed
@@ -46,15 +60,20 @@ impl Process {
         }
         let Some(refresh) = entry.refresh else { return Refreshed::Dead };
         let entitled = match (path, world.entitled(server)) {
-            (Path::Unauthorized, None) if world.servers[server].kind.kills_access && world.busy.get() > 0 => {
+            (Path::Unauthorized | Path::UnauthorizedWhileLocked, None)
+                if world.servers[server].kind.kills_access && world.busy.get() > 0 =>
+            {
                 Some(Entitled::NeverQuiet)
             }
             (_, entitled) => entitled,
         };
         let by = Actor::Client { entitled };
+        // Measured: the 401 path sends what the login sent, the other the server's URL.
+        let resource = if path == Path::Expiring { url(server) } else { login_resource(server) };
+        let shape = Shape { resource: Some(resource), scope: false };
         let (mut replayed, mut busy) = (false, 0);
         loop {
-            let reply = self.holding(lock, exchange(world, server, by, &refresh)).await;
+            let reply = self.holding(lock, exchange(world, server, by, &refresh, &shape)).await;
             world.say(&format_args!("client {path:?} s{server} {refresh} {by:?}: {reply:?}"));
             match reply {
                 Reply::Fresh(pair) => {
@@ -73,6 +92,8 @@ impl Process {
                     }
                     return Refreshed::Failed;
                 }
+                // Only a person gets on here.
+                Reply::Refused(_) if path != Path::Expiring => return Refreshed::Dead,
                 Reply::Busy { .. } if busy < 4 => {
                     busy += 1;
                     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -84,6 +105,7 @@ impl Process {
                 | Reply::BadGateway
                 | Reply::TimedOut
                 | Reply::Unsent
+                | Reply::Refused(_)
                 | Reply::Odd { .. } => {
                     return Refreshed::Failed;
                 }

@@ -34,6 +34,8 @@ impl Case {
             idle: None,
             names_idle: false,
             latency: dice.between(40, 600),
+            login_revokes: false,
+            refuses: None,
         };
         // All of these are due at once: inside the margin of seven minutes, inside a client's own 300 s, or past.
         let lefts = [400 * SECOND, 250 * SECOND, 60 * SECOND];

@@ -18,7 +18,8 @@ use claude_store::{
 };
 use jiff::Timestamp;
 use refresh_engine::{
-    Client, EntryReport, Grants, Journal, Keeper, Mode, Partners, Policy, Records, Setup, StoreReport,
+    Activity, Client, EntryReport, Grants, Journal, Keeper, Mode, Partners, Policy, Records, Setup,
+    StoreReport,
 };
 use std::cell::{Cell, RefCell};
 use std::path::Path;
@@ -53,8 +54,8 @@ pub(crate) struct Session {
 }
 
 impl Client for Session {
-    fn last_active(&self) -> Option<Timestamp> {
-        self.active_at.get()
+    fn activity(&self) -> Activity {
+        self.active_at.get().into()
     }
 
     fn metadata_url(&self, _server_name: &str, _server_url: &str) -> Option<String> {
