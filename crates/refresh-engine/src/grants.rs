@@ -4,7 +4,7 @@
 
 use crate::heal::{hand_over, with_tokens_of};
 use crate::journal::OtherLock;
-use crate::shared::Shared;
+use crate::shared::{Shared, Tracked};
 use crate::{Activity, Client, Partners, Seen, Verdict};
 use claude_store::{EntryKey, LockError, RefreshLock, Store};
 use oauth_secret::TokenDigest;
@@ -55,14 +55,19 @@ impl<P: Partners> Grants<P> {
         self.inner.keepers.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// The other entries that hold this refresh token, of all stores, in an order that does not change.
+    /// The other entries that hold this refresh token for the same server, of all stores, in an order that does not change. What names
+    /// another server never gets a token of this one, whatever it holds.
     fn others(&self, shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> Vec<Holder<P>> {
         let mut others = Vec::new();
+        let server_of = |known: &Tracked| known.current.as_ref()?.entry.server_url.clone();
+        let Some(server) = shared.tracked.borrow().get(key).and_then(server_of) else { return others };
         for keeper in self.keepers() {
             let own = std::ptr::eq(Rc::as_ptr(&keeper), shared);
             let tracked = keeper.tracked.borrow();
-            let holds = |known: &crate::shared::Tracked| {
-                known.current.as_ref().is_some_and(|seen| seen.refresh == Some(token))
+            let holds = |known: &Tracked| {
+                known.current.as_ref().is_some_and(|seen| {
+                    seen.refresh == Some(token) && seen.entry.server_url.as_ref() == Some(&server)
+                })
             };
             let keys: Vec<EntryKey> = tracked
                 .iter()
@@ -171,7 +176,9 @@ impl<P: Partners> Grants<P> {
             let mut candidates = others.filter_map(|(key, known)| Some((key, known.current.as_ref()?)));
             let successor = candidates.find(|(key, other)| {
                 keeper.read_record(key, |record| {
-                    let live = other.refresh.is_some_and(|refresh| !record.is_spent(refresh));
+                    let same_server =
+                        seen.entry.server_url.is_some() && other.entry.server_url == seen.entry.server_url;
+                    let live = same_server && other.refresh.is_some_and(|refresh| !record.is_spent(refresh));
                     live && other.refresh == record.refresh && record.is_spent(spent)
                 })
             });

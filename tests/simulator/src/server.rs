@@ -16,6 +16,8 @@ pub(crate) const PATIENCE: u64 = 30 * SECOND;
 pub(crate) struct Server {
     pub(crate) kind: Kind,
     pub(crate) fate: Fate,
+    /// Which of the world's servers it is: no two of them give the same token.
+    pub(crate) number: Cell<usize>,
     /// The grants, newest last; older ones cannot come back.
     pub(crate) grants: RefCell<Vec<Grant>>,
     /// What the next request meets, whatever the weather.
@@ -61,7 +63,7 @@ impl Server {
     }
 
     pub(crate) fn of(kind: Kind, fate: Fate) -> Self {
-        Self { kind, fate, grants: RefCell::default(), next: Cell::default() }
+        Self { kind, fate, number: Cell::default(), grants: RefCell::default(), next: Cell::default() }
     }
 
     /// A person logs in: a new grant.
@@ -154,9 +156,9 @@ impl Server {
         grant.access += 1;
         let generation = grant.generation;
         Pair {
-            access: format!("at.{number}.{}.{at}.made.up", grant.access),
+            access: format!("at.{number}.{}.{at}.s{}.made.up", grant.access, self.number.get()),
             refresh: (self.kind.rotation != Rotation::None || generation == 0 && grant.access == 1)
-                .then(|| format!("rt.{number}.{generation}.0.made.up")),
+                .then(|| format!("rt.{number}.{generation}.0.s{}.made.up", self.number.get())),
             expires_in: self.kind.names_lifetime.then_some(self.kind.lifetime / SECOND),
             refresh_expires_in: self.kind.idle.filter(|_| self.kind.names_idle).map(|idle| idle / SECOND),
             grant: number,

@@ -119,6 +119,22 @@ async fn two_names_of_one_login_in_one_store_are_refreshed_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_entry_of_another_server_gets_no_token_of_this_one_whatever_it_holds() {
+    let world = World::new();
+    let (access, refresh) = world.server.grant("lab");
+    let lab = world.entry_with("lab", &access, &refresh, 6 * MINUTE);
+    // Somebody who knows the old refresh token made another server's entry of it.
+    let evil = world.entry_with("evil", "at_evil", &refresh, HOUR);
+    world.put_members(&[format!("{:?}:{lab}", key("lab")), format!("{:?}:{evil}", key("evil"))]);
+    let life = world.live().await;
+    life.pass(20 * MINUTE).await;
+    assert_eq!((world.stored_refresh("evil"), world.stored("evil", "accessToken")), (refresh, "at_evil".into()));
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+    assert!(world.server.requests.borrow().iter().all(|request| request.resource.contains("lab.test")));
+    drop(life);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_one_folder_learned_of_a_dead_grant_counts_in_the_other() {
     let world = copied(Duration::ZERO);
     world.server.revoke("lab");
