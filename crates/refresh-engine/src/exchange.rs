@@ -161,7 +161,7 @@ impl<P: Partners> Exchange<'_, P> {
             } else if let Some(other) = other.filter(|_| changes < MOST_SHAPES && self.may_vary()) {
                 shape = other;
                 changes += 1;
-            } else if matches!(answer, Answer::Ambiguous { .. }) && lost.is_none() {
+            } else if self.may_ask_again(&answer) && lost.is_none() {
                 lost = Some((answer.clone(), sent_at));
                 tokio::time::sleep(EARLY_RETRY_PAUSE).await;
                 if self.replaced().await {
@@ -200,6 +200,11 @@ impl<P: Partners> Exchange<'_, P> {
             ways.push_front(known);
         }
         ways
+    }
+
+    /// Whether one more request at once may bring what this one did not. A stop does not wait for a server that was slow already.
+    fn may_ask_again(&self, answer: &Answer) -> bool {
+        matches!(answer, Answer::Ambiguous { lost, .. } if *lost || !self.shared.stopping.get())
     }
 
     fn may_vary(&self) -> bool {

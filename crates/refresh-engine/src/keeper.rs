@@ -113,6 +113,7 @@ impl<P: Partners> Keeper<P> {
             vanished: RefCell::default(),
             in_flight: Cell::new(0),
             looked: Cell::new(false),
+            stopping: Cell::new(false),
             deleted: Cell::new(false),
             ended: Notify::new(),
             trouble: RefCell::new(None),
@@ -134,7 +135,6 @@ impl<P: Partners> Keeper<P> {
             pings: RefCell::default(),
             looked: Cell::new(false),
             first_look: Notify::new(),
-            draining: Cell::new(false),
             next_wake: Cell::new(None),
             saving: Cell::new(false),
         });
@@ -213,7 +213,7 @@ impl<P: Partners> Keeper<P> {
     /// Begins no new transaction, and returns when none is running and the records are saved; a pair that the store does not take is left to
     /// the journal and the next start. The caller sets the time limit.
     pub async fn drain(&self) {
-        self.inner.draining.set(true);
+        self.inner.shared.stopping.set(true);
         let mut given_up = None;
         while self.inner.running() > 0 {
             if self.inner.only_unsaved_run() {

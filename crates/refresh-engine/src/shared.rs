@@ -37,6 +37,8 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) in_flight: Cell<usize>,
     /// The document was looked at once: what is new from now on was written since.
     pub(crate) looked: Cell<bool>,
+    /// No new transaction begins, and those that run are waited for.
+    pub(crate) stopping: Cell<bool>,
     /// The whole document was missing at the last look.
     pub(crate) deleted: Cell<bool>,
     /// Wakes the keeper when a transaction ended.

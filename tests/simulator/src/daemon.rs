@@ -1,6 +1,7 @@
 //! One life of the daemon's engine, as a process on the machine.
 
 use crate::clock::MachineClock;
+use crate::entry::login_resource;
 use crate::grant::Actor;
 use crate::kind::Shape;
 use crate::server::{Reply, exchange};
@@ -157,7 +158,7 @@ impl Endpoint for Wire {
     async fn discover(&self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
         let origin = hints.authorization_server_url.clone().unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let metadata = Metadata {
+        let mut metadata = Metadata {
             issuer: hints.issuer.clone(),
             token_endpoint: format!("{origin}/token").parse().expect("a URL"),
             auth_methods: vec!["none".to_owned()],
@@ -165,6 +166,7 @@ impl Endpoint for Wire {
             source: origin,
         };
         let server = number(metadata.token_endpoint.host_str());
+        metadata.resource = Some(login_resource(server));
         let weather = self.world.servers[server].fate.weather(self.world.now());
         if !self.world.online() || matches!(weather, Some(crate::fate::Weather::Unreachable)) {
             return Err(DiscoveryError::Transient { why: "no route to host".into(), retry_after: None });

@@ -47,7 +47,6 @@ pub(super) struct Inner<P: Partners> {
     pub(super) pings: RefCell<Vec<oneshot::Sender<()>>>,
     pub(super) looked: Cell<bool>,
     pub(super) first_look: Notify,
-    pub(super) draining: Cell<bool>,
     pub(super) next_wake: Cell<Option<Now>>,
     pub(super) saving: Cell<bool>,
 }

@@ -122,7 +122,7 @@ impl<P: Partners> Inner<P> {
         }
         self.tell_needs(now);
         // A store that cannot be read now cannot be refreshed into either.
-        if self.mode == Mode::Watch && !self.draining.get() && self.unreadable.borrow().is_none() {
+        if self.mode == Mode::Watch && !self.shared.stopping.get() && self.unreadable.borrow().is_none() {
             bereft.into_iter().for_each(|seen| self.start_revival(seen));
             broken.into_iter().for_each(|healing| self.start_heal(healing));
             self.start_due(due);
@@ -142,7 +142,7 @@ impl<P: Partners> Inner<P> {
     /// In the middle of a burst: starts what was due at the last look and found no place then. Nothing is begun twice before the next
     /// look, and nothing mended.
     pub(super) fn start_waiting(self: &Rc<Self>) {
-        if self.mode != Mode::Watch || self.draining.get() || self.unreadable.borrow().is_some() {
+        if self.mode != Mode::Watch || self.shared.stopping.get() || self.unreadable.borrow().is_some() {
             return;
         }
         let shared = &self.shared;
@@ -207,7 +207,7 @@ impl<P: Partners> Inner<P> {
     /// One refresh that was asked for.
     pub(super) async fn asked(self: &Rc<Self>, seen: Seen, force: bool) -> RefreshedHow {
         let shared = &self.shared;
-        if self.draining.get() {
+        if self.shared.stopping.get() {
             return RefreshedHow::Failed("the daemon is ending; ask the next one".into());
         }
         let now = shared.now();

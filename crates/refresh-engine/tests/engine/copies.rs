@@ -128,7 +128,10 @@ async fn an_entry_of_another_server_gets_no_token_of_this_one_whatever_it_holds(
     world.put_members(&[format!("{:?}:{lab}", key("lab")), format!("{:?}:{evil}", key("evil"))]);
     let life = world.live().await;
     life.pass(20 * MINUTE).await;
-    assert_eq!((world.stored_refresh("evil"), world.stored("evil", "accessToken")), (refresh, "at_evil".into()));
+    assert_eq!(
+        (world.stored_refresh("evil"), world.stored("evil", "accessToken")),
+        (refresh, "at_evil".into())
+    );
     assert!(world.server.is_good(&world.stored_refresh("lab")));
     assert!(world.server.requests.borrow().iter().all(|request| request.resource.contains("lab.test")));
     drop(life);
