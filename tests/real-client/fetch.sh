@@ -8,7 +8,7 @@
 #                          and nothing on standard output (exit 0)
 set -eu
 
-version=${CLAUDE_CLIENT_VERSION:-2.1.330}
+version=${CLAUDE_CLIENT_VERSION:-2.1.332}
 # The newer versions are one binary for each platform, the older ones a program for node.
 native=@anthropic-ai/claude-code-linux-x64
 script=@anthropic-ai/claude-code
@@ -33,6 +33,10 @@ case $version in
 2.1.330)
     package=$native
     pinned=sha512-9Gn+V7DtJ8M1nztP9CeDVl9g3RtrepI7rOFTyPRRnZe8D6zebIHKmC7OvBauucuAP0X0k85SDN/LPVZyjsGezQ==
+    ;;
+2.1.332)
+    package=$native
+    pinned=sha512-f4JWhzwYutJIHScC7/dYOPX6s28tt7ZADhsOi8zwOHq5fFPEuUeChh2NMfinSg0GrUckYxaeebC4h0DqiKzLcw==
     ;;
 *)
     package=$native

@@ -2,6 +2,7 @@
 # Runs the scenarios with the real client, in a namespace with nothing but the loopback interface.
 #
 # Usage: run.sh [--nobody | --careless] [--both-act SECONDS] [--at-once N] [scenario…]     (run.sh --list names them)
+#        run.sh --parity [--at-once N] [words…]    the cases whose names hold these words (run.sh --parity --list names them)
 #        run.sh --soak SECONDS [--seed NUMBER] [--nobody | --careless]
 #   MCP_REFRESHD           the agent's binary (default: <target folder>/release/mcp-refreshd, built here)
 #   SOAK_CLIENTS           the versions of the client that take part in a soak (default: five from 2.0.30 to 2.1.330)
@@ -24,7 +25,7 @@ skip() {
 
 cargo build --quiet --manifest-path "$workspace/Cargo.toml" --package real-client
 case " $* " in
-*" --list "*) exec "$target/debug/real-client" --list ;;
+*" --list "*) exec "$target/debug/real-client" "$@" ;;
 *" --nobody "* | *" --careless "*) ;;
 *)
     agent=${MCP_REFRESHD:-$target/release/mcp-refreshd}
@@ -33,6 +34,14 @@ case " $* " in
     ;;
 esac
 
+case " $* " in
+*" --parity "*)
+    # Measured with this one.
+    CLAUDE_CLIENT_VERSION=${CLAUDE_CLIENT_VERSION:-2.1.332}
+    export CLAUDE_CLIENT_VERSION
+    command -v openssl >/dev/null || skip "openssl is not installed"
+    ;;
+esac
 client=$("$here/fetch.sh")
 [ -n "$client" ] || exit 0
 case " $* " in
@@ -44,6 +53,7 @@ case " $* " in
     done
     ;;
 esac
+command -v tmux >/dev/null || skip "tmux is not installed"
 command -v script >/dev/null || skip "script (util-linux) is not installed"
 
 # Namespaces for the network, and for the processes: whatever a scenario leaves behind dies with the run.
@@ -54,9 +64,11 @@ unshare $namespace true 2>/dev/null || skip "unshare $namespace is not permitted
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
+# A name beside `localhost` that leads to the loopback interface.
+printf '127.0.0.1 localhost\n::1 localhost\n127.0.0.1 direct.test\n' >"$scratch/hosts"
 # shellcheck disable=SC2086,SC2016
 env -i PATH="/usr/sbin:/sbin:/usr/bin:/bin" TMPDIR="$scratch" unshare $namespace \
-    sh -c 'ip link set lo up && exec "$@"' sh "$target/debug/real-client" --client "$client" "$@" &
+    sh -c 'ip link set lo up && mount --bind "$TMPDIR/hosts" /etc/hosts && exec "$@"' sh "$target/debug/real-client" --client "$client" "$@" &
 running=$!
 # A shell that waits for a command in the foreground hears no signal until that ends.
 trap 'kill -KILL "$running"; exit 1' HUP INT TERM

@@ -7,7 +7,7 @@ pub use error::{DocumentError, EntryProblem};
 pub(crate) use object::{Member, Object, describe, range_with_comma, span_in};
 
 use crate::splice::{self, Change, SpliceError};
-use crate::{Entry, EntryKey};
+use crate::{Entry, EntryKey, Incomplete};
 use oauth_secret::{ClientSecret, SecretBytes};
 use root::Root;
 use std::cell::OnceCell;
@@ -25,6 +25,7 @@ pub struct Document<'a> {
     /// The entries' numbers in the order of their keys.
     sorted: Vec<usize>,
     configs: Option<&'a str>,
+    incomplete: Option<Incomplete>,
     secrets: OnceCell<BTreeMap<String, ClientSecret>>,
     problems: OnceCell<Vec<EntryProblem>>,
 }
@@ -63,11 +64,34 @@ impl<'a> Document<'a> {
             entries: root.entries.unwrap_or_default().into_iter().map(Slot::new).collect(),
             sorted: Vec::new(),
             configs: root.configs,
+            incomplete: root.continues.then_some(Incomplete::OutOfReach),
             secrets: OnceCell::new(),
             problems: OnceCell::new(),
         };
         document.sort();
         Ok(document)
+    }
+
+    /// Reads what is one part of a document, and is not asked for what it does not hold.
+    pub(crate) fn part(bytes: &'a [u8]) -> Result<Self, DocumentError> {
+        Ok(Self { incomplete: None, ..Self::parse(bytes)? })
+    }
+
+    /// The same document, of which is known why it is not whole.
+    pub(crate) fn with_incomplete(self, incomplete: Option<Incomplete>) -> Self {
+        Self { incomplete: incomplete.or(self.incomplete), ..self }
+    }
+
+    /// Why the document does not show all its entries; `None` where it does. Where it does not, an entry that is absent was not
+    /// removed.
+    #[must_use]
+    pub fn incomplete(&self) -> Option<&Incomplete> {
+        self.incomplete.as_ref()
+    }
+
+    /// The keys of all entries, also of those with a problem.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &EntryKey> {
+        self.entries.iter().map(|slot| &slot.key)
     }
 
     fn sort(&mut self) {
@@ -97,7 +121,12 @@ impl<'a> Document<'a> {
             }
             let secrets =
                 self.secrets.get_or_init(|| self.configs.map(decode::client_secrets).unwrap_or_default());
-            decode::entry(&slot.key, slot.raw, secrets.get(slot.key.as_str()))
+            let entry = decode::entry(&slot.key, slot.raw, secrets.get(slot.key.as_str()))?;
+            match &self.incomplete {
+                // The client takes it from the other item then.
+                Some(why) if entry.access_token.is_none() => Err(why.to_string()),
+                _ => Ok(entry),
+            }
         })
     }
 

@@ -35,6 +35,8 @@ pub struct Entry {
 pub struct DiscoveryState {
     /// The authorization server's URL.
     pub authorization_server_url: Option<String>,
+    /// Whether the client found metadata of the authorization server at the login.
+    pub oauth_metadata_found: Option<bool>,
     /// Where the authorization server's metadata was configured to be.
     pub auth_server_metadata_url: Option<String>,
     /// Where the protected resource's metadata was (RFC 9728).

@@ -2,7 +2,7 @@ mod reservation;
 
 pub use reservation::StagedFile;
 
-use crate::storage_folder::CREDENTIALS;
+use crate::storage_folder::{CREDENTIALS, NEEDS_AUTH};
 use crate::{
     FileKind, FileSystem, Locks, Obstacle, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
     StorageLock, Store, Version, WriteError,
@@ -23,6 +23,8 @@ const LIMIT: u64 = 32 << 20;
 pub struct FileStore<F: FileSystem = OsFileSystem> {
     files: F,
     path: PathBuf,
+    /// Where the needs-auth cache is; beside the document or not.
+    needs_auth: PathBuf,
     location: String,
     locks: Locks<F>,
     reservation: Rc<Reservation<F>>,
@@ -38,6 +40,7 @@ impl<F: FileSystem> FileStore<F> {
             location: path.display().to_string(),
             locks: Locks::new(files.clone(), folder.path()),
             reservation: Rc::new(Reservation::new(files.clone())),
+            needs_auth: folder.needs_auth_path(),
             path,
             files,
         }
@@ -49,7 +52,7 @@ impl<F: FileSystem> FileStore<F> {
         &self.path
     }
 
-    /// Removes what an earlier run left beside the document: files with exactly this program's temporary names, and of those none
+    /// Removes what an earlier run left beside the document and the needs-auth cache: files with exactly this program's temporary names, and of those none
     /// that this store uses. Returns their number.
     ///
     /// # Errors
@@ -62,9 +65,14 @@ impl<F: FileSystem> FileStore<F> {
         {
             folders.push(folder.to_owned());
         }
+        // The folder of a cache that is not beside the document may be another store's, whose files are in use.
+        let beside = self.needs_auth.parent().filter(|folder| !folders.iter().any(|known| known == folder));
+        let places = folders.iter().map(|folder| (folder.as_path(), is_temporary as fn(&str) -> bool));
+        let places: Vec<_> =
+            places.chain(beside.map(|folder| (folder, is_temporary_cache as fn(&str) -> bool))).collect();
         let mut removed = 0;
-        for folder in folders {
-            let names = match self.files.list(&folder) {
+        for (folder, is_temporary) in places {
+            let names = match self.files.list(folder) {
                 Ok(names) => names,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
@@ -236,11 +244,15 @@ fn temporary_name() -> String {
 
 /// Whether a name is one of [`temporary_name`]'s.
 fn is_temporary(name: &str) -> bool {
-    let hex = name
-        .strip_prefix(CREDENTIALS)
-        .or_else(|| {
-            name.strip_prefix(".").and_then(|name| name.strip_prefix(crate::storage_folder::NEEDS_AUTH))
-        })
-        .and_then(|rest| rest.strip_prefix(".tmp.mcp-refreshd-"));
+    is_temporary_cache(name) || is_temporary_of(name.strip_prefix(CREDENTIALS))
+}
+
+/// Whether a name is one of those that the needs-auth cache is written under first.
+fn is_temporary_cache(name: &str) -> bool {
+    is_temporary_of(name.strip_prefix(".").and_then(|name| name.strip_prefix(NEEDS_AUTH)))
+}
+
+fn is_temporary_of(rest: Option<&str>) -> bool {
+    let hex = rest.and_then(|rest| rest.strip_prefix(".tmp.mcp-refreshd-"));
     hex.is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }

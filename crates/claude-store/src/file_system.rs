@@ -23,6 +23,12 @@ pub trait FileSystem: Clone + 'static {
     /// [`io::ErrorKind::FileTooLarge`].
     fn read(&self, path: &Path, limit: u64) -> io::Result<(SecretBytes, Stamp)>;
 
+    /// The same bit by bit, for large files of which little is wanted. Nothing secret should be in them: what is read is not wiped.
+    fn reader(&self, path: &Path, limit: u64) -> io::Result<Box<dyn io::Read>> {
+        let (bytes, _) = self.read(path, limit)?;
+        Ok(Box::new(io::Cursor::new(bytes.to_vec())))
+    }
+
     /// `stat`: follows links.
     fn stamp(&self, path: &Path) -> io::Result<Stamp>;
 

@@ -20,6 +20,7 @@ pub struct FolderWatch {
     folder: PathBuf,
     file: PathBuf,
     sessions: PathBuf,
+    needs_auth: PathBuf,
     /// Replaced as a whole when folders come and go: a fresh one has no past.
     watcher: Option<RecommendedWatcher>,
     signal: Arc<Signal>,
@@ -65,6 +66,7 @@ impl FolderWatch {
             folder: folder.path().to_owned(),
             file: folder.credentials_path(),
             sessions: folder.sessions_path(),
+            needs_auth: folder.needs_auth_path(),
             watcher: None,
             signal: Arc::default(),
             plan: Plan::default(),
@@ -98,10 +100,14 @@ impl FolderWatch {
     /// Looks whether what it watches is still what is there. To be called when something was mounted or unmounted: neither the folder
     /// below nor the one above says so.
     pub fn recheck(&mut self) {
-        if Plan::make(&self.folder, &self.file, &self.sessions) != self.plan {
+        if self.plan_now() != self.plan {
             self.signal.outdated.store(true, Ordering::Release);
             self.signal.wake.notify_one();
         }
+    }
+
+    fn plan_now(&self) -> Plan {
+        Plan::make(&self.folder, &self.file, &self.needs_auth, &self.sessions)
     }
 
     /// Watches what there is to be watched now.
@@ -109,11 +115,11 @@ impl FolderWatch {
         // The old watcher's last words must not be taken for the new one's.
         self.watcher = None;
         self.signal = Arc::default();
-        let mut plan = Plan::make(&self.folder, &self.file, &self.sessions);
+        let mut plan = self.plan_now();
         for _ in 0..TRIES {
             let watcher = start(&plan, Arc::clone(&self.signal))?;
             // What came or went between the look and the watch was not reported.
-            let now = Plan::make(&self.folder, &self.file, &self.sessions);
+            let now = self.plan_now();
             if now == plan {
                 self.plan = plan;
                 self.watcher = watcher;

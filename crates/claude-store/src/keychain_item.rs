@@ -3,6 +3,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
+/// The account of a user whose name the client does not use.
+const NO_PLAIN_ACCOUNT: &str = "claude-code-user";
+
 /// One item of a Keychain: a generic password that holds the client's document.
 ///
 /// Its names are the client's (reported, not measured here): the service goes by the storage folder, the account is the user.
@@ -15,13 +18,15 @@ pub struct KeychainItem {
 impl KeychainItem {
     /// The item that the client uses with this storage folder and this environment.
     ///
-    /// The account is `$USER`; where a service has none, `$LOGNAME`, else the name of the home folder.
+    /// The account is `$USER`; where a service has none, `$LOGNAME`, else the name of the home folder. One that holds other than
+    /// `A-Za-z0-9._-` is replaced by a fixed name, as the client does (read in 2.1.332).
     #[must_use]
     pub fn of(folder: &StorageFolder, env: &dyn Fn(&str) -> Option<OsString>, home: &Path) -> Self {
         let variable = |name| env(name).filter(|value| !value.is_empty());
         let account = variable("USER").or_else(|| variable("LOGNAME"));
         let account = account.or_else(|| home.file_name().map(OsString::from)).unwrap_or_default();
-        Self::named(folder.keychain_service(), account.to_string_lossy())
+        let account = account.to_str().filter(|account| is_plain(account)).unwrap_or(NO_PLAIN_ACCOUNT);
+        Self::named(folder.keychain_service(), account)
     }
 
     /// The item of these names.
@@ -41,6 +46,11 @@ impl KeychainItem {
     pub fn account(&self) -> &str {
         &self.account
     }
+}
+
+fn is_plain(account: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !account.is_empty() && account.bytes().all(plain)
 }
 
 /// As it is shown to people, and as it stands in records and journal.
@@ -94,5 +104,13 @@ mod tests {
         assert_eq!(item(&[("USER", "me"), ("LOGNAME", "other")]).account(), "me");
         assert_eq!(item(&[("LOGNAME", "other")]).account(), "other");
         assert_eq!(item(&[]).account(), "me");
+    }
+
+    #[test]
+    fn a_user_name_that_the_client_does_not_use_gives_its_fixed_account() {
+        for odd in ["j\u{f6}", "a b", "a\"b"] {
+            assert_eq!(item(&[("USER", odd)]).account(), "claude-code-user", "{odd}");
+        }
+        assert_eq!(item(&[("USER", "a.b_c-1")]).account(), "a.b_c-1");
     }
 }

@@ -1,16 +1,20 @@
 mod answer;
+mod both;
 mod error;
 mod line;
+mod overflow;
+mod split;
 pub(crate) mod standing;
 mod tool;
 
 pub use answer::ItemAttributes;
 pub use error::KeychainError;
+pub(crate) use split::Split;
 pub use tool::{OsSecurity, SecurityCall, SecurityOutput, SecurityTool, ToolError};
 
 use crate::{
-    Document, FileSystem, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
-    StorageLock, Store, Version, WriteError,
+    Document, FileSystem, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot,
+    StorageFolder, StorageLock, Store, Version, WriteError,
 };
 use line::Form;
 use oauth_secret::SecretBytes;
@@ -37,6 +41,9 @@ const _: () =
 const SECOND_WRITE_WITHIN: Duration = Duration::from_secs(2);
 const _: () =
     assert!(SECOND_WRITE_WITHIN.as_millis() + WRITE_LIMIT.as_millis() + READ_BACK_LIMIT.as_millis() < 7_500);
+
+/// How often both items of a document are read until they fit together.
+const READS_OF_BOTH: usize = 3;
 
 /// As many of the tool at a time, so that a storm of refreshes is no storm of processes.
 const AT_A_TIME: usize = 4;
@@ -72,7 +79,7 @@ pub struct KeychainStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecur
 /// A document on its way into a Keychain item.
 pub struct StagedItem {
     document: SecretBytes,
-    form: Form,
+    form: Result<Form, KeychainError>,
 }
 
 /// What a write left that went wrong.
@@ -105,6 +112,17 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         &self.item
     }
 
+    /// Whether this document can be written again with other tokens in it.
+    ///
+    /// # Errors
+    /// As [`will_fit`](Self::will_fit).
+    pub fn can_be_written(&self, read: &Snapshot) -> Result<(), KeychainError> {
+        match read.split().and_then(Split::extremes) {
+            Some((least, most)) => line::will_fit_split(&self.item, least, most),
+            None => self.will_fit(read.bytes().len()),
+        }
+    }
+
     /// Whether a document of `size` bytes can be written again with other tokens in it.
     ///
     /// # Errors
@@ -134,16 +152,28 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
     }
 
     fn find(&self, more: &[&str], limit: Duration) -> SecurityCall {
-        let names = ["find-generic-password", "-s", self.item.service(), "-a", self.item.account()];
+        Self::find_item(&self.item, more, limit)
+    }
+
+    fn find_item(item: &KeychainItem, more: &[&str], limit: Duration) -> SecurityCall {
+        let names = ["find-generic-password", "-s", item.service(), "-a", item.account()];
         SecurityCall::plain(&[&names, more].concat(), limit)
     }
 
-    /// The item's content, unless the Keychain is to be left alone for a while.
+    /// The main item's content, unless the Keychain is to be left alone for a while.
     async fn password(&self, limit: Duration) -> Result<Option<SecretBytes>, KeychainError> {
+        self.secret(&self.item, limit).await
+    }
+
+    async fn secret(
+        &self,
+        item: &KeychainItem,
+        limit: Duration,
+    ) -> Result<Option<SecretBytes>, KeychainError> {
         if let Some(error) = self.standing.borrow().refusal() {
             return Err(error);
         }
-        let found = self.ask(self.find(&["-w"], limit)).await;
+        let found = self.ask(Self::find_item(item, &["-w"], limit)).await;
         self.standing.borrow_mut().note_answer(found.as_ref().err());
         Ok(found?.map(|printed| answer::password(&printed)))
     }
@@ -188,7 +218,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
 
     /// Hands the document to the tool. What came of it only the item itself can say.
     async fn write(&self, staged: &StagedItem) -> Result<Option<i32>, KeychainError> {
-        let call = match staged.form {
+        let call = match staged.form.clone()? {
             Form::Line => SecurityCall {
                 input: line::line(&self.item, &staged.document)?,
                 ..SecurityCall::plain(&["-i"], WRITE_LIMIT)
@@ -223,11 +253,19 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
 
     /// Whether the item holds what was read, or what a damaged write left of it.
     fn is_as_read(&self, now: &[u8], read: &Snapshot) -> bool {
-        now == read.bytes()
-            || self.damaged.borrow().as_ref().is_some_and(|damaged| {
-                damaged.digest == digest(now) && damaged.before.as_slice() == read.bytes()
-            })
+        let main = main_of(read);
+        now == main
+            || self
+                .damaged
+                .borrow()
+                .as_ref()
+                .is_some_and(|damaged| damaged.digest == digest(now) && damaged.before.as_slice() == main)
     }
+}
+
+/// What stands in the main item of a document that was read.
+fn main_of(read: &Snapshot) -> &[u8] {
+    read.split().map_or(read.bytes(), |split| &split.main)
 }
 
 /// How a write ended.
@@ -268,32 +306,41 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
     }
 
     async fn read(&self) -> Result<Snapshot, ReadError> {
-        // The version first: what is written meanwhile is then read once more.
-        let version = self.version().await?;
-        let bytes = {
-            let _one_of_few = self.at_a_time.acquire().await;
-            self.password(CALL_LIMIT).await?
-        };
-        let bytes = bytes.ok_or_else(|| self.absent())?;
-        let before = self
-            .damaged
-            .borrow()
-            .as_ref()
-            .and_then(|damaged| (damaged.digest == digest(&bytes)).then(|| damaged.before.clone()));
-        Ok(Snapshot::new(before.unwrap_or(bytes), version))
+        let mut tries = READS_OF_BOTH;
+        loop {
+            // The version first: what is written meanwhile is then read once more.
+            let version = self.version().await?;
+            let main = self.main().await?;
+            let pointer = std::str::from_utf8(&main).ok().and_then(split::member);
+            let Some(pointer) = pointer else { return Ok(Snapshot::new(main, version)) };
+            match self.whole(&main, &pointer).await? {
+                Ok((merged, split)) => return Ok(Snapshot::of_two(merged, version, split)),
+                // Somebody wrote both items between the two reads: what is read next fits together.
+                Err(_) if tries > 1 && self.main().await? != main => tries -= 1,
+                Err(why) => {
+                    // Never taken for settled: the other item may come back without a change of this one.
+                    let version = match version {
+                        Version::Item(item) => Version::Item(ItemVersion { doubt: u64::MAX, ..item }),
+                        other => other,
+                    };
+                    return Ok(Snapshot::new(main, version).with_incomplete(why));
+                }
+            }
+        }
     }
 
     /// Reads the item: what can be read can be written, if its size allows it. The estimate of the caller, made for a disk, is not
     /// used: room for tokens of twice the length would close the better form of writing to every document.
     async fn reserve(&self, _size: usize) -> Result<(), WriteError> {
         let snapshot = self.read().await?;
-        Ok(self.will_fit(snapshot.bytes().len())?)
+        Ok(self.can_be_written(&snapshot)?)
     }
 
     fn release_reservation(&self) {}
 
     async fn stage(&self, document: &[u8]) -> Result<StagedItem, WriteError> {
-        let form = line::form(&self.item, document.len(), self.large)?;
+        // What its form is, if it goes into two items, is seen when they are written.
+        let form = line::form(&self.item, document.len(), self.large);
         Ok(StagedItem { document: SecretBytes::from(document), form })
     }
 
@@ -307,6 +354,10 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
         guard.still_ours()?;
         let now = self.password(COMPARE_LIMIT).await.map_err(ReadError::from)?;
         let Some(now) = now.filter(|now| self.is_as_read(now, read)) else { return Ok(Published::Changed) };
+        let staged = match read.split() {
+            None => staged,
+            Some(split) => self.overflow_first(guard, read, split, staged, began).await?,
+        };
         guard.still_ours()?;
         let mut written = self.write_and_compare(&now, &staged).await?;
         if matches!(written, Written::Damaged(_)) && began.elapsed() < SECOND_WRITE_WITHIN {
@@ -320,7 +371,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
             }
             Written::ByOthers => Ok(Published::Changed),
             Written::Damaged(left) => {
-                let before = SecretBytes::from(read.bytes());
+                let before = SecretBytes::from(main_of(read));
                 self.damaged.replace(Some(Damaged { digest: digest(&left), before }));
                 Err(KeychainError::Damaged { item: self.location.clone() }.into())
             }

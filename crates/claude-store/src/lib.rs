@@ -34,6 +34,7 @@ mod error;
 mod file_store;
 mod file_system;
 mod folder_watch;
+mod incomplete;
 mod key;
 mod keychain_item;
 mod keychain_store;
@@ -58,6 +59,7 @@ pub use error::{ErrorKind, ReadError, WriteError};
 pub use file_store::{FileStore, StagedFile};
 pub use file_system::{FileKind, FileSystem, Identity, Obstacle, Stamp};
 pub use folder_watch::{FolderWatch, WatchError};
+pub use incomplete::{Incomplete, KEYCHAIN_OVERFLOW};
 pub use key::EntryKey;
 pub use keychain_item::KeychainItem;
 pub use keychain_store::{

@@ -21,6 +21,19 @@ const CALM_PATIENCE: Duration = Duration::from_millis(50);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsFileSystem;
 
+/// As much of a large file is read at once.
+const READ_AT_ONCE: usize = 64 << 10;
+
+/// Opens a regular file without waiting, and nothing else.
+fn open_regular(path: &Path) -> io::Result<File> {
+    // Looked at before it is opened: opening a device may do something.
+    regular(&std::fs::metadata(path)?)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
 impl FileSystem for OsFileSystem {
     type File = Arc<File>;
 
@@ -29,12 +42,8 @@ impl FileSystem for OsFileSystem {
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<(SecretBytes, Stamp)> {
-        // Looked at before it is opened: opening a device may do something.
-        regular(&std::fs::metadata(path)?)?;
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        let mut file = open_regular(path)?;
         let metadata = file.metadata()?;
-        regular(&metadata)?;
         if metadata.len() > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -46,6 +55,14 @@ impl FileSystem for OsFileSystem {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok((bytes, stamp(&metadata)))
+    }
+
+    fn reader(&self, path: &Path, limit: u64) -> io::Result<Box<dyn io::Read>> {
+        let file = open_regular(path)?;
+        if file.metadata()?.len() > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(Box::new(io::BufReader::with_capacity(READ_AT_ONCE, file.take(limit))))
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {

@@ -1,12 +1,14 @@
 use crate::{FileSystem, StorageFolder};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::Path;
 
-/// Limit for the user's configuration, in which the client also keeps histories.
-const USER_CONFIG_LIMIT: u64 = 32 << 20;
+/// Limit for the user's configuration, in which the client also keeps histories: over 100 MB were seen. It is read bit by bit.
+const USER_CONFIG_LIMIT: u64 = 512 << 20;
 
 /// Limit for a project's `.mcp.json`.
 const PROJECT_CONFIG_LIMIT: u64 = 1 << 20;
@@ -16,7 +18,7 @@ const PROJECTS: usize = 1000;
 
 /// The MCP servers that the user configured: for every project, for one, or in a project's `.mcp.json`.
 ///
-/// Read for two facts only. Whatever is odd in these files is passed over: they are the user's, and the client's to complain
+/// Read for a few facts only. Whatever is odd in these files is passed over: they are the user's, and the client's to complain
 /// about. Servers that come with plugins are in none of them.
 #[derive(Clone, Debug, Default)]
 pub struct ServerConfigs {
@@ -28,6 +30,7 @@ pub struct ServerConfigs {
 struct Server {
     url: Option<String>,
     metadata_url: Option<String>,
+    client_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -35,7 +38,103 @@ struct UserConfig {
     #[serde(default, rename = "mcpServers")]
     servers: Option<Box<RawValue>>,
     #[serde(default)]
-    projects: Option<Box<RawValue>>,
+    projects: Lenient<Projects>,
+}
+
+/// The servers of each project; what else is in a project, its history above all, is passed over while it is read.
+#[derive(Default)]
+struct Projects(Vec<(String, Project)>);
+
+/// The member `mcpServers` of a project.
+#[derive(Default)]
+struct Project {
+    servers: Option<Box<RawValue>>,
+}
+
+impl Members for Projects {
+    fn take<'de, A: MapAccess<'de>>(&mut self, mut members: A) -> Result<(), A::Error> {
+        while let Some(path) = members.next_key()? {
+            let project = members.next_value::<Lenient<Project>>()?.0;
+            // The rest is read to its end all the same: other members may follow.
+            if self.0.len() < PROJECTS {
+                self.0.push((path, project));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Members for Project {
+    fn take<'de, A: MapAccess<'de>>(&mut self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<String>()? {
+            if name == "mcpServers" {
+                self.servers = Some(members.next_value()?);
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is read of an object while it goes by.
+trait Members: Default {
+    fn take<'de, A: MapAccess<'de>>(&mut self, members: A) -> Result<(), A::Error>;
+}
+
+/// An object; a value of another kind counts as one without members.
+#[derive(Default)]
+struct Lenient<T>(T);
+
+impl<'de, T: Members> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Take(PhantomData)).map(Self)
+    }
+}
+
+struct Take<T>(PhantomData<T>);
+
+impl<'de, T: Members> Visitor<'de> for Take<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        let mut taken = T::default();
+        taken.take(members)?;
+        Ok(taken)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(T::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<T, E> {
+        Ok(T::default())
+    }
 }
 
 #[derive(Deserialize)]
@@ -48,27 +147,32 @@ struct ServerConfig {
 struct OAuthConfig {
     #[serde(rename = "authServerMetadataUrl")]
     metadata_url: Option<Box<RawValue>>,
+    #[serde(rename = "clientId")]
+    client_id: Option<Box<RawValue>>,
 }
 
 impl ServerConfigs {
     /// Reads the configurations as they are now; those that cannot be read count as empty.
     #[must_use]
     pub fn read<F: FileSystem>(files: &F, folder: &StorageFolder) -> Self {
+        Self::known(files, folder).unwrap_or_default()
+    }
+
+    /// The same; `None` where the user's configuration is not there or cannot be read, so that a server which is not found
+    /// may be configured all the same.
+    #[must_use]
+    pub fn known<F: FileSystem>(files: &F, folder: &StorageFolder) -> Option<Self> {
         let mut configs = Self::default();
-        let Some(user) = read_json::<UserConfig, F>(files, folder.user_config_path(), USER_CONFIG_LIMIT)
-        else {
-            return configs;
-        };
+        let user = read_json::<UserConfig, F>(files, folder.user_config_path(), USER_CONFIG_LIMIT)?;
         configs.add(user.servers.as_deref());
-        let projects: BTreeMap<String, Box<RawValue>> = parse(user.projects.as_deref()).unwrap_or_default();
-        for (path, project) in projects.into_iter().take(PROJECTS) {
-            configs.add(parse::<UserConfig>(Some(&project)).and_then(|project| project.servers).as_deref());
+        for (path, project) in user.projects.0.0.into_iter().take(PROJECTS) {
+            configs.add(project.servers.as_deref());
             let shared = Path::new(&path).join(".mcp.json");
             if let Some(shared) = read_json::<UserConfig, F>(files, &shared, PROJECT_CONFIG_LIMIT) {
                 configs.add(shared.servers.as_deref());
             }
         }
-        configs
+        Some(configs)
     }
 
     fn add(&mut self, servers: Option<&RawValue>) {
@@ -78,6 +182,7 @@ impl ServerConfigs {
             let oauth = parse::<OAuthConfig>(config.oauth.as_deref());
             self.servers.entry(name).or_default().push(Server {
                 url: parse(config.url.as_deref()),
+                client_id: oauth.as_ref().and_then(|oauth| parse(oauth.client_id.as_deref())),
                 metadata_url: oauth.and_then(|oauth| parse(oauth.metadata_url.as_deref())),
             });
         }
@@ -92,6 +197,14 @@ impl ServerConfigs {
         same_url.filter_map(|server| server.metadata_url.clone()).find(|url| !url.is_empty())
     }
 
+    /// The client that the user configured (`oauth.clientId`) for the server of this name and URL.
+    #[must_use]
+    pub fn client_id(&self, server_name: &str, server_url: &str) -> Option<String> {
+        let servers = self.servers.get(server_name)?;
+        let same_url = servers.iter().filter(|server| server.url.as_deref() == Some(server_url));
+        same_url.filter_map(|server| server.client_id.clone()).find(|id| !id.is_empty())
+    }
+
     /// Whether any configuration names this server.
     #[must_use]
     pub fn knows(&self, server_name: &str) -> bool {
@@ -100,8 +213,7 @@ impl ServerConfigs {
 }
 
 fn read_json<T: DeserializeOwned, F: FileSystem>(files: &F, path: &Path, limit: u64) -> Option<T> {
-    let (bytes, _) = files.read(path, limit).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    serde_json::from_reader(files.reader(path, limit).ok()?).ok()
 }
 
 fn parse<T: DeserializeOwned>(raw: Option<&RawValue>) -> Option<T> {

@@ -1,4 +1,5 @@
 use crate::platform;
+use icu_normalizer::ComposingNormalizerBorrowed;
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -7,8 +8,16 @@ use std::path::{Path, PathBuf};
 /// The credential document's name in the storage folder.
 pub(crate) const CREDENTIALS: &str = ".credentials.json";
 
-/// The needs-auth cache's name in the storage folder.
+/// The needs-auth cache's name in the client's folder.
 pub(crate) const NEEDS_AUTH: &str = "mcp-needs-auth-cache.json";
+
+/// The name of the client's folder in the home folder, where no variable names another.
+const USUAL: &str = ".claude";
+
+/// The name of the user's configuration: in the home folder, or in the folder that `CLAUDE_CONFIG_DIR` names.
+const USER_CONFIG: &str = ".claude.json";
+
+const FOLDER_VARIABLES: [&str; 2] = ["CLAUDE_SECURESTORAGE_CONFIG_DIR", "CLAUDE_CONFIG_DIR"];
 
 /// The Keychain item's service, where no folder variable is set.
 const KEYCHAIN_SERVICE: &str = "Claude Code-credentials";
@@ -25,29 +34,73 @@ pub struct StorageFolder {
 }
 
 impl StorageFolder {
-    /// Where the client looks, given its environment (measured: `CLAUDE_SECURESTORAGE_CONFIG_DIR`, else `CLAUDE_CONFIG_DIR`, else
-    /// `~/.claude`; an empty variable counts as none, and `~` in one is not expanded).
+    /// Where the client looks, given its environment (measured with 2.1.332, and read there).
+    ///
+    /// The store is in `CLAUDE_SECURESTORAGE_CONFIG_DIR`, which means `~/.claude` where it is set and empty; without it in
+    /// `CLAUDE_CONFIG_DIR`, else in `~/.claude`. Everything else of the client goes by `CLAUDE_CONFIG_DIR` alone. Names are
+    /// NFC-normalised, that of `.claude.json` excepted; `~` in one is not expanded.
     ///
     /// A relative path means the folder the client was started in; nobody can know that here, so it is taken from `PWD`, else
-    /// from the home folder.
+    /// from the home folder. An empty `CLAUDE_CONFIG_DIR` means that very folder to the client, `.claude.json` excepted: another
+    /// one at each start, which nobody can keep. It counts as none.
     #[must_use]
     pub fn from_env(env: &dyn Fn(&str) -> Option<OsString>, home: &Path) -> Self {
-        let variable = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let base = variable("PWD").filter(|path| path.is_absolute()).unwrap_or_else(|| home.to_owned());
-        let folder = |name| variable(name).map(|path| base.join(path));
-        let configured = folder("CLAUDE_CONFIG_DIR");
-        let config = configured.clone().unwrap_or_else(|| home.join(".claude"));
-        let named = variable("CLAUDE_SECURESTORAGE_CONFIG_DIR").or_else(|| variable("CLAUDE_CONFIG_DIR"));
+        let set = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let base = set("PWD").filter(|path| path.is_absolute()).unwrap_or_else(|| home.to_owned());
+        let usual = home.join(USUAL);
+        let configured = set("CLAUDE_CONFIG_DIR");
+        let config =
+            configured.as_ref().map_or_else(|| normalized(&usual), |path| normalized(&base.join(path)));
+        let named = match env("CLAUDE_SECURESTORAGE_CONFIG_DIR") {
+            Some(secure) => Some(PathBuf::from(secure)).filter(|path| !path.as_os_str().is_empty()),
+            None => configured.clone(),
+        };
+        let storage = match (&named, env("CLAUDE_SECURESTORAGE_CONFIG_DIR")) {
+            (Some(named), _) => normalized(&base.join(named)),
+            (None, Some(_)) => normalized(&usual),
+            (None, None) => config.clone(),
+        };
         Self {
-            storage: folder("CLAUDE_SECURESTORAGE_CONFIG_DIR").unwrap_or_else(|| config.clone()),
-            user_config: configured.as_deref().unwrap_or(home).join(".claude.json"),
-            cache: variable("XDG_CACHE_HOME")
+            storage,
+            user_config: configured.map_or_else(|| home.to_owned(), |path| base.join(path)).join(USER_CONFIG),
+            cache: set("XDG_CACHE_HOME")
                 .filter(|path| path.is_absolute() && platform::HONOURS_XDG_CACHE)
                 .unwrap_or_else(|| home.join(platform::CACHE_FOLDER))
                 .join("claude-cli-nodejs"),
             config,
-            named: named.map(PathBuf::into_os_string),
+            named: named.map(|path| normalized(&path).into_os_string()),
         }
+    }
+
+    /// A storage folder that somebody listed, with its own client's files around it.
+    ///
+    /// Where this environment makes it the storage folder, that environment says the rest. Else it is what a client with
+    /// `CLAUDE_CONFIG_DIR` of this value uses: sessions, needs-auth cache and `.claude.json` lie in it. A folder that holds a
+    /// document and no `.claude.json` is none in which a client was ever at work: it is where `CLAUDE_SECURESTORAGE_CONFIG_DIR` of
+    /// some shell leads, and the client's files are where this environment has them.
+    #[must_use]
+    pub fn listed(storage: impl Into<PathBuf>, env: &dyn Fn(&str) -> Option<OsString>, home: &Path) -> Self {
+        let storage = storage.into();
+        let here = Self::from_env(env, home);
+        let usual = Self::from_env(&|name| env(name).filter(|_| !FOLDER_VARIABLES.contains(&name)), home);
+        for known in [&here, &usual] {
+            if is_same(&known.storage, &storage) {
+                return known.clone();
+            }
+        }
+        let own = Self::from_env(
+            &|name| match name {
+                "CLAUDE_CONFIG_DIR" => Some(storage.clone().into_os_string()),
+                "CLAUDE_SECURESTORAGE_CONFIG_DIR" => None,
+                other => env(other),
+            },
+            home,
+        );
+        if own.credentials_path().exists() && !own.user_config.exists() {
+            let Self { config, user_config, .. } = here;
+            return Self { config, user_config, ..own };
+        }
+        own
     }
 
     /// A storage folder at this place, with everything else where it is by default for this home folder.
@@ -59,7 +112,7 @@ impl StorageFolder {
         Self { storage, named, ..usual }
     }
 
-    /// The storage folder itself: the document, the locks and the needs-auth cache are in it.
+    /// The storage folder itself: the document and the locks are in it.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.storage
@@ -69,6 +122,12 @@ impl StorageFolder {
     #[must_use]
     pub fn credentials_path(&self) -> PathBuf {
         self.storage.join(CREDENTIALS)
+    }
+
+    /// The user's settings, in the client's own folder (`CLAUDE_CONFIG_DIR`, else `~/.claude`).
+    #[must_use]
+    pub fn settings_path(&self) -> PathBuf {
+        self.config.join("settings.json")
     }
 
     /// The service under which the client keeps this document in the macOS Keychain (reported): the name alone, or, where a
@@ -85,13 +144,13 @@ impl StorageFolder {
         }
     }
 
-    /// The needs-auth cache.
+    /// The needs-auth cache; a secure-storage folder does not move it (measured with 2.1.330 and 2.1.332).
     #[must_use]
     pub fn needs_auth_path(&self) -> PathBuf {
-        self.storage.join(NEEDS_AUTH)
+        self.config.join(NEEDS_AUTH)
     }
 
-    /// Where sessions keep their logs; a secure-storage folder does not move them.
+    /// Where sessions keep what they say of themselves and their logs; a secure-storage folder does not move them.
     #[must_use]
     pub fn config_folder(&self) -> &Path {
         &self.config
@@ -113,6 +172,21 @@ impl StorageFolder {
     pub fn mcp_log_folder(&self) -> &Path {
         &self.cache
     }
+}
+
+/// A folder's name as the client has it: in Unicode's composed form, whatever form the variable was typed in. A name that is no
+/// UTF-8 stays as it is.
+fn normalized(path: &Path) -> PathBuf {
+    match path.to_str() {
+        Some(text) => ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned().into(),
+        None => path.to_owned(),
+    }
+}
+
+/// Whether two names lead to one folder, be it by a link. One that does not exist yet is known by its name.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let other = normalized(other);
+    *one == other || one.canonicalize().ok().is_some_and(|one| other.canonicalize().is_ok_and(|it| it == one))
 }
 
 #[cfg(test)]
@@ -142,12 +216,71 @@ mod tests {
         assert_eq!(folder.path(), Path::new("/secure"));
         assert_eq!(folder.config_folder(), Path::new("/config"));
         assert_eq!(folder.user_config_path(), Path::new("/config/.claude.json"));
+        assert_eq!(folder.needs_auth_path(), Path::new("/config/mcp-needs-auth-cache.json"));
     }
 
     #[test]
-    fn an_empty_variable_counts_as_none() {
-        let folder = folder(&[("CLAUDE_SECURESTORAGE_CONFIG_DIR", ""), ("CLAUDE_CONFIG_DIR", "/config")]);
-        assert_eq!(folder.path(), Path::new("/config"));
+    fn an_empty_secure_storage_variable_means_the_usual_folder_and_an_empty_config_variable_counts_as_none() {
+        let both = folder(&[("CLAUDE_SECURESTORAGE_CONFIG_DIR", ""), ("CLAUDE_CONFIG_DIR", "/config")]);
+        assert_eq!(both.path(), Path::new("/home/u/.claude"));
+        assert_eq!(both.config_folder(), Path::new("/config"));
+        assert_eq!(both.keychain_service(), "Claude Code-credentials");
+        assert_eq!(folder(&[("CLAUDE_CONFIG_DIR", "")]), folder(&[]));
+    }
+
+    #[test]
+    fn names_are_composed_except_that_of_the_configuration() {
+        // "é" as one character, and as a letter with an accent behind it.
+        let (composed, decomposed) = ("/srv/caf\u{e9}", "/srv/cafe\u{301}");
+        let folder = |name| folder(&[("CLAUDE_CONFIG_DIR", name)]);
+        assert_eq!(folder(decomposed).credentials_path(), Path::new(composed).join(CREDENTIALS));
+        assert_eq!(folder(decomposed).needs_auth_path(), folder(composed).needs_auth_path());
+        assert_eq!(folder(decomposed).keychain_service(), folder(composed).keychain_service());
+        assert_eq!(folder(decomposed).user_config_path(), Path::new(decomposed).join(USER_CONFIG));
+    }
+
+    #[test]
+    fn a_listed_folder_is_its_own_clients_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        let listed = |name: &str| StorageFolder::listed(home.join(name), &|_| None, &home);
+        let work = listed("work");
+        assert_eq!(work.config_folder(), home.join("work"));
+        assert_eq!(work.needs_auth_path(), home.join("work").join(NEEDS_AUTH));
+        assert_eq!(work.user_config_path(), home.join("work").join(USER_CONFIG));
+        assert_eq!(listed(".claude"), StorageFolder::from_env(&|_| None, &home));
+        assert_eq!(listed(".claude").user_config_path(), home.join(USER_CONFIG));
+        assert_eq!(work.mcp_log_folder(), listed(".claude").mcp_log_folder());
+    }
+
+    #[test]
+    fn a_listed_folder_in_which_no_client_was_at_work_is_a_storage_folder_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        let secure = home.join("secure");
+        std::fs::create_dir(&secure).unwrap();
+        std::fs::write(secure.join(CREDENTIALS), "{}").unwrap();
+        let listed = || StorageFolder::listed(&secure, &|_| None, &home);
+        assert_eq!(
+            (listed().path(), listed().config_folder()),
+            (secure.as_path(), home.join(".claude").as_path())
+        );
+        assert_eq!(listed().user_config_path(), home.join(USER_CONFIG));
+        std::fs::write(secure.join(USER_CONFIG), "{}").unwrap();
+        assert_eq!(listed().config_folder(), secure);
+    }
+
+    #[test]
+    fn the_environment_says_whose_client_uses_a_listed_folder() {
+        let env = |name: &str| match name {
+            "CLAUDE_SECURESTORAGE_CONFIG_DIR" => Some("/secure".into()),
+            "CLAUDE_CONFIG_DIR" => Some("/config".into()),
+            _ => None,
+        };
+        let home = Path::new("/home/u");
+        assert_eq!(StorageFolder::listed("/secure", &env, home), StorageFolder::from_env(&env, home));
+        let usual = StorageFolder::listed("/home/u/.claude", &env, home);
+        assert_eq!(usual.config_folder(), Path::new("/home/u/.claude"));
     }
 
     #[test]

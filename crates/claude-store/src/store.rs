@@ -1,12 +1,14 @@
 use crate::{
-    Stamp,
+    Incomplete, Stamp,
     document::{Document, DocumentError},
     error::{ReadError, WriteError},
+    keychain_store::Split,
     lock::{Locks, StorageLock},
 };
 use oauth_secret::SecretBytes;
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One place that holds Claude Code's document, and the only way to change it there.
@@ -97,13 +99,30 @@ pub struct ItemVersion {
 pub struct Snapshot {
     bytes: SecretBytes,
     version: Version,
+    /// The items that the document was put together of, where it is in two.
+    split: Option<Arc<Split>>,
+    incomplete: Option<Incomplete>,
 }
 
 impl Snapshot {
     /// Bytes read at one moment, and the version they belong to.
     #[must_use]
     pub fn new(bytes: SecretBytes, version: Version) -> Self {
-        Self { bytes, version }
+        Self { bytes, version, split: None, incomplete: None }
+    }
+
+    /// The same, put together of two items.
+    pub(crate) fn of_two(bytes: SecretBytes, version: Version, split: Split) -> Self {
+        Self { split: Some(Arc::new(split)), ..Self::new(bytes, version) }
+    }
+
+    /// The same, of which is known why it is not whole.
+    pub(crate) fn with_incomplete(self, incomplete: Incomplete) -> Self {
+        Self { incomplete: Some(incomplete), ..self }
+    }
+
+    pub(crate) fn split(&self) -> Option<&Split> {
+        self.split.as_deref()
     }
 
     /// The document's bytes.
@@ -123,7 +142,7 @@ impl Snapshot {
     /// # Errors
     /// Says where and why the bytes are not a document of Claude Code.
     pub fn document(&self) -> Result<Document<'_>, DocumentError> {
-        Document::parse(&self.bytes)
+        Ok(Document::parse(&self.bytes)?.with_incomplete(self.incomplete.clone()))
     }
 }
 

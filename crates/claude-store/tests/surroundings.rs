@@ -25,13 +25,13 @@ const USER_CONFIG: &str = r#"{
         "odd": 7, "odder": {"url": 8, "oauth": []}
     },
     "projects": {
-        "/home/u/p": {"mcpServers": {"lab": {"url": "https://lab2/mcp", "oauth": {"authServerMetadataUrl": "https://as2/meta"}}}},
+        "/home/u/p": {"mcpServers": {"lab": {"url": "https://lab2/mcp", "oauth": {"authServerMetadataUrl": "https://as2/meta", "clientId": "cl_configured"}}}},
         "/home/u/q": {"mcpServers": 5}, "/home/u/r": null
     }
 }"#;
 
 #[test]
-fn a_metadata_url_belongs_to_a_name_and_a_url() {
+fn a_metadata_url_and_a_client_belong_to_a_name_and_a_url() {
     let disk = VirtualDisk::new();
     disk.put("/home/u/.claude.json", USER_CONFIG);
     disk.put("/home/u/p/.mcp.json", r#"{"mcpServers":{"shared":{"url":"https://s/mcp"}}}"#);
@@ -41,6 +41,8 @@ fn a_metadata_url_belongs_to_a_name_and_a_url() {
     assert_eq!(configs.metadata_url("lab", "https://lab2/mcp").as_deref(), Some("https://as2/meta"));
     assert_eq!(configs.metadata_url("lab", "https://other/mcp"), None);
     assert_eq!(configs.metadata_url("plain", "https://plain/mcp"), None);
+    assert_eq!(configs.client_id("lab", "https://lab2/mcp").as_deref(), Some("cl_configured"));
+    assert_eq!(configs.client_id("lab", "https://lab/mcp"), None, "the same name at another server");
     for known in ["lab", "plain", "shared", "odder"] {
         assert!(configs.knows(known), "{known}");
     }
@@ -55,6 +57,21 @@ fn odd_or_missing_configurations_count_as_empty() {
         assert!(!ServerConfigs::read(&disk, &folder()).knows("lab"), "{odd}");
     }
     assert!(!ServerConfigs::read(&VirtualDisk::new(), &folder()).knows("lab"));
+}
+
+/// Real ones of 40 to 100 MB were seen; a debug build takes long, so this one is just beyond the old limit; the histories in them are passed over.
+#[test]
+fn a_configuration_full_of_histories_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let history = format!("[{}]", vec![format!("{{\"display\":\"{}\"}}", "x".repeat(65_536)); 270].join(","));
+    let text = format!(
+        r#"{{"history":{history},"projects":{{"/p":{{"history":{history},"mcpServers":{{"late":{{"url":"https://l/mcp"}}}}}}}},"mcpServers":{{"lab":{{}}}}}}"#
+    );
+    assert!(text.len() > 32 << 20);
+    std::fs::write(home.path().join(".claude.json"), text).unwrap();
+    let folder = StorageFolder::from_env(&|_| None, home.path());
+    let configs = ServerConfigs::read(&OsFileSystem, &folder);
+    assert!(configs.knows("lab") && configs.knows("late"));
 }
 
 const SESSION: &str = "/home/u/.claude/sessions/4761.json";
@@ -142,6 +159,25 @@ fn a_living_session_that_is_busy_is_active_now_however_quiet_its_logs_are() {
         }
         assert_eq!(last_active_ago(&disk), Some(active), "{content}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_busy_session_of_each_folders_own_client_counts_without_any_log_of_an_mcp_connection() {
+    // `CLAUDE_CODE_SKIP_MCP_DEBUG_LOG_FILES` removes them.
+    let disk = VirtualDisk::new();
+    disk.put("/home/u/work/sessions/4761.json", session("busy"));
+    disk.date("/home/u/work/sessions/4761.json", disk.now() - Duration::from_secs(3600));
+    disk.put(STAT, stat("S", 90499));
+    let home = Path::new("/home/u");
+    let active = |folder: &StorageFolder| SessionActivity::new(disk.clone(), folder).last_active().unwrap();
+    let work = StorageFolder::listed("/home/u/work", &|_| None, home);
+    assert!(active(&work).is_some_and(|moment| disk.now().duration_since(moment).unwrap().as_secs() < 60));
+    assert_eq!(active(&StorageFolder::listed("/home/u/.claude", &|_| None, home)), None);
+    // One that waits for a person makes no request meanwhile.
+    disk.put("/home/u/work/sessions/4761.json", session("waiting"));
+    disk.date("/home/u/work/sessions/4761.json", disk.now() - Duration::from_secs(3600));
+    assert!(active(&work).is_some_and(|moment| disk.now().duration_since(moment).unwrap().as_secs() >= 3600));
 }
 
 #[cfg(target_os = "linux")]

@@ -62,6 +62,7 @@ fn every_way_of_writing_the_document_is_reported_again_and_again() {
     run(async {
         let place = place();
         fs::create_dir_all(&place.storage).unwrap();
+        fs::create_dir_all(place.folder.config_folder()).unwrap();
         let mut watch = FolderWatch::new(&place.folder).unwrap();
         let file = place.folder.credentials_path();
         for round in 0..3 {
@@ -72,6 +73,7 @@ fn every_way_of_writing_the_document_is_reported_again_and_again() {
         }
         fs::remove_file(&file).unwrap();
         reported(&mut watch).await;
+        // In the client's own folder, which need not be that of the document.
         fs::write(place.folder.needs_auth_path(), "{}").unwrap();
         reported(&mut watch).await;
     });

@@ -1,16 +1,20 @@
 //! What a person is told when only they can help.
 
 use crate::words::quoted;
-use refresh_engine::Need;
+use claude_store::KEYCHAIN_OVERFLOW;
+use refresh_engine::{Need, passes_by_itself};
 
 /// What to type.
-pub(crate) fn what_to_type(need: &Need, name: &str) -> String {
-    let name = argument(name);
+pub(crate) fn what_to_type(need: &Need, server: &str) -> String {
+    let name = argument(server);
     match need {
         // A login with the registration that the server no longer knows would fail: the logout forgets it.
         Need::ClientDead { .. } => format!("claude mcp logout {name} && claude mcp login {name}"),
         // No login helps against an address that may not be used; the configuration shows it.
         Need::NoEndpoint { .. } => format!("claude mcp get {name}"),
+        // Nor against a server that fails, nor against a firewall: whoever wants may ask at once.
+        Need::ServerFails { .. } => refresh_by_force(server),
+        Need::Refused { code } if passes_by_itself(code) => refresh_by_force(server),
         Need::Stub
         | Need::NoRefreshToken
         | Need::Dead { .. }
@@ -31,6 +35,20 @@ pub(crate) fn why(need: &Need) -> String {
         Need::Dead { code } => format!("the login has ended ({code})"),
         Need::ClientDead { code } => {
             format!("the server no longer knows Claude Code's registration ({code})")
+        }
+        Need::Refused { code } if code == "client_document_unread" => {
+            "the server does not take Claude Code's client id, a URL whose document it has to fetch; it is asked again every quarter of an hour"
+                .to_owned()
+        }
+        Need::Refused { code } if passes_by_itself(code) => {
+            let status = code.trim_start_matches("http_");
+            format!(
+                "for hours the token endpoint has answered HTTP {status} without a word on the login: a firewall, a list of addresses or \
+                 an outage stands before it; the login is kept, and it is asked again every quarter of an hour"
+            )
+        }
+        Need::ServerFails { why } => {
+            format!("the server answers again and again that it failed ({why}); the login is kept, and it is asked again")
         }
         Need::Refused { code } => format!("the server keeps refusing the refresh ({code})"),
         Need::Spent => {
@@ -55,8 +73,13 @@ pub(crate) fn refresh_by_force(name: &str) -> String {
     }
 }
 
-/// What to do about an entry that is not understood.
+/// What to do about an entry that is not understood, or about a part of the document that cannot be seen.
 pub(crate) fn how_to_mend(name: &str) -> String {
+    if name == KEYCHAIN_OVERFLOW {
+        return "the logins in it are neither refreshed nor forgotten; where Claude Code asks for one of them, too, log in \
+                again with `claude mcp login`"
+            .to_owned();
+    }
     format!("mend it, or type: claude mcp login {}", argument(name))
 }
 
@@ -75,6 +98,21 @@ mod tests {
         assert_eq!(what_to_type(&Need::Spent, "my lab"), "claude mcp login 'my lab'");
         assert_eq!(what_to_type(&Need::Spent, "--help"), "claude mcp login -- --help");
         assert_eq!(what_to_type(&Need::Spent, "$(rm -rf ~)"), "claude mcp login '$(rm -rf ~)'");
+    }
+
+    #[test]
+    fn what_a_login_does_not_mend_is_asked_again_instead() {
+        let firewall = Need::Refused { code: "http_403".into() };
+        let failing = Need::ServerFails { why: "HTTP 500, the server failed".into() };
+        let document = Need::Refused { code: "client_document_unread".into() };
+        for need in [&firewall, &failing, &document] {
+            assert_eq!(what_to_type(need, "lab"), "mcp-refreshd refresh lab --force");
+        }
+        assert!(why(&firewall).contains("HTTP 403") && why(&firewall).contains("the login is kept"));
+        assert!(why(&failing).contains("HTTP 500"));
+        assert!(why(&document).contains("client id"));
+        let refused = Need::Refused { code: "invalid_request".into() };
+        assert_eq!(what_to_type(&refused, "lab"), "claude mcp login lab");
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::words::length;
 use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
 use jiff::Timestamp;
 use refresh_engine::{
-    Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow, Setup,
-    StoreReport, inspect,
+    Grants, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow,
+    Setup, StoreReport, inspect,
 };
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -54,7 +54,6 @@ pub(crate) enum StartError {
 /// All keepers.
 pub(crate) struct Agent {
     kept: Vec<Kept>,
-    network: Rc<Network>,
     observer: Rc<Observers>,
 }
 
@@ -62,14 +61,17 @@ pub(crate) struct Agent {
 pub(crate) struct Kept {
     pub(crate) folder: StorageFolder,
     pub(crate) keeper: Keeper<Machine>,
+    /// The way to the servers, as the client of this folder has it.
+    pub(crate) network: Rc<Network>,
 }
 
 /// The storage folders that the configuration names, else the one that Claude Code itself uses. A document that is
 /// reached twice, be it by a link, has one keeper: two would race for the same tokens.
 pub(crate) fn storage_folders(config: &Config, paths: &Paths) -> Vec<StorageFolder> {
+    let env = |name: &str| std::env::var_os(name);
     let mut folders = match &config.stores {
-        Some(stores) => stores.iter().map(|store| StorageFolder::at(store, &paths.home)).collect(),
-        None => vec![StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home)],
+        Some(stores) => stores.iter().map(|store| StorageFolder::listed(store, &env, &paths.home)).collect(),
+        None => vec![StorageFolder::from_env(&env, &paths.home)],
     };
     let mut known = BTreeSet::new();
     folders.retain(|folder| {
@@ -87,7 +89,6 @@ impl Agent {
     /// # Errors
     /// Journal, records or network settings cannot be used.
     pub(crate) async fn start(config: &Config, paths: &Paths, mode: Mode) -> Result<Self, StartError> {
-        let network = Rc::new(Network::new(&config.network)?);
         let observer = Rc::new(Observers {
             log: LogObserver::default(),
             history: History::open(&paths.state),
@@ -101,14 +102,20 @@ impl Agent {
         if damaged > 0 {
             tracing::warn!("{damaged} lines of the journal were cut by a crash and passed over");
         }
-        let mut kept = Vec::new();
+        let mut opened = Vec::new();
         for folder in storage_folders(config, paths) {
             let owed = |location: &str| {
                 unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some())
             };
-            let opened = stores::open(config, paths, &folder, &owed).await;
-            opened.tell();
-            let store = opened.store;
+            let network = Rc::new(Network::new(&config.network, &folder)?);
+            let store = stores::open(config, paths, &folder, &owed).await;
+            store.tell();
+            opened.push((folder, store.store, network));
+        }
+        // All in one go: no keeper may present a token before the others have said what their part of the journal knows of it.
+        let grants = Grants::default();
+        let mut kept = Vec::new();
+        for (folder, store, network) in opened {
             if let AnyStore::File(file) = &store
                 && let Err(error) = file.sweep()
             {
@@ -131,9 +138,10 @@ impl Agent {
                 journal: journal.clone(),
                 unfinished: ours,
                 needs_auth: NeedsAuthCache::new(OsFileSystem, folder.needs_auth_path()),
+                grants: grants.clone(),
                 mode,
             });
-            kept.push(Kept { folder, keeper });
+            kept.push(Kept { folder, keeper, network });
         }
         for open in unfinished {
             let store = &open.intent.store;
@@ -141,15 +149,11 @@ impl Agent {
                 "the journal holds a refresh for {store}, which is no store of the configuration; it is kept"
             );
         }
-        Ok(Self { kept, network, observer })
+        Ok(Self { kept, observer })
     }
 
     pub(crate) fn kept(&self) -> &[Kept] {
         &self.kept
-    }
-
-    pub(crate) fn network(&self) -> &Network {
-        &self.network
     }
 
     pub(crate) fn observer(&self) -> &Observers {

@@ -8,9 +8,10 @@ use crate::exit::Exit;
 use crate::paths::Paths;
 use crate::report::Status;
 use crate::stores;
+use crate::surroundings::Surroundings;
 use crate::words::{length, visible};
 use crate::{network, output, status};
-use claude_store::{AnyStore, ErrorKind, Store};
+use claude_store::{AnyStore, ErrorKind, KEYCHAIN_OVERFLOW, Store};
 use jiff::Timestamp;
 use refresh_engine::{Need, Seen, State};
 use std::time::Duration;
@@ -73,7 +74,9 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
         told = entries.iter().map(|seen| judge(seen, now, wish.min_valid, needed(&status, seen))).collect();
     }
     if wish.live {
-        let http = network::http(&config.network).map_err(|error| {
+        let folders = storage_folders(&config, paths);
+        let surroundings = folders.first().map(Surroundings::read).unwrap_or_default();
+        let (http, _) = network::http(&config.network, &surroundings).map_err(|error| {
             Failure::new(Exit::Usage, format!("the configuration's `[network]` cannot be used: {error}"))
         })?;
         for (told, asked) in told.iter_mut().zip(ask_all(&http, &entries).await) {
@@ -120,7 +123,10 @@ async fn read(store: &AnyStore) -> Result<(Vec<Seen>, Vec<String>), Unread> {
         let name = problem.key.server_name();
         format!("{name}: not understood: {}; {}", problem.why, how_to_mend(name))
     });
-    Ok((document.entries().cloned().map(Seen::new).collect(), odd.collect()))
+    let hidden = document.incomplete();
+    let hidden = hidden.map(|why| format!("{}: {why}; {}", store.location(), how_to_mend(KEYCHAIN_OVERFLOW)));
+    let odd = hidden.into_iter().chain(odd).collect();
+    Ok((document.entries().cloned().map(Seen::new).collect(), odd))
 }
 
 /// What to type where no refresh helps any more, as far as the agent's records know.

@@ -29,6 +29,16 @@ impl ClaudeCode {
         }
     }
 
+    fn with_configs<T>(&self, ask: impl FnOnce(&ServerConfigs) -> T) -> T {
+        let mut configs = self.configs.borrow_mut();
+        if configs.as_ref().is_some_and(|(at, _)| at.elapsed() >= CONFIGS_KEPT) {
+            configs.take();
+        }
+        let (_, configs) =
+            configs.get_or_insert_with(|| (Instant::now(), ServerConfigs::read(&OsFileSystem, &self.folder)));
+        ask(configs)
+    }
+
     fn look(&self) -> Activity {
         let mut activity = Activity::default();
         let mut note = |at| Timestamp::try_from(at).into_iter().for_each(|at| activity.note(at));
@@ -54,12 +64,10 @@ impl Client for ClaudeCode {
     }
 
     fn metadata_url(&self, server_name: &str, server_url: &str) -> Option<String> {
-        let mut configs = self.configs.borrow_mut();
-        if configs.as_ref().is_some_and(|(at, _)| at.elapsed() >= CONFIGS_KEPT) {
-            configs.take();
-        }
-        let (_, configs) =
-            configs.get_or_insert_with(|| (Instant::now(), ServerConfigs::read(&OsFileSystem, &self.folder)));
-        configs.metadata_url(server_name, server_url)
+        self.with_configs(|configs| configs.metadata_url(server_name, server_url))
+    }
+
+    fn client_id(&self, server_name: &str, server_url: &str) -> Option<String> {
+        self.with_configs(|configs| configs.client_id(server_name, server_url))
     }
 }

@@ -16,6 +16,7 @@ pub(crate) use error::{ConfigError, Problem};
 
 use crate::platform;
 use claude_store::{LargeItems, SystemKeyring};
+use oauth_secret::TokenDigest;
 use refresh_engine::{Freshness, Policy};
 use std::fs;
 use std::io::{self, Read};
@@ -192,6 +193,12 @@ impl Config {
     /// # Errors
     /// Names file, line and key of everything that is wrong.
     pub(crate) fn load(path: &Path, home: &Path) -> Result<Self, ConfigError> {
+        let mut config = Self::read(path, home)?;
+        config.policy.jitter_seed = seed_of_this_machine();
+        Ok(config)
+    }
+
+    fn read(path: &Path, home: &Path) -> Result<Self, ConfigError> {
         let failed = |source| ConfigError::Read { path: path.to_owned(), source };
         let mut file = match open(path) {
             Ok(file) => file,
@@ -230,6 +237,12 @@ impl Config {
     pub(crate) fn parse(text: &str, path: &Path, home: &Path) -> Result<Self, ConfigError> {
         parse::parse(text, home).map_err(|problems| ConfigError::wrong(path, problems))
     }
+}
+
+/// A number that differs between machines and users, and stays as it is.
+fn seed_of_this_machine() -> u64 {
+    let (name, user) = (rustix::system::uname(), rustix::process::getuid());
+    TokenDigest::of(&format!("{} {}", name.nodename().to_string_lossy(), user.as_raw())).seed()
 }
 
 /// Opens without waiting: a FIFO in the file's place must not hold the program.

@@ -45,6 +45,7 @@ mod service;
 mod socket;
 mod status;
 mod stores;
+mod surroundings;
 mod words;
 
 use clap::Parser;

@@ -8,8 +8,8 @@ mod this;
 mod this;
 
 pub(crate) use this::{
-    KEYCHAIN, Mounts, SOCKET_PATH_LIMIT, desktop_notice, forbid_tracing, log_reader, since_boot, sleep_until,
-    withdrawn_notice,
+    KEYCHAIN, MANAGED_SETTINGS, Mounts, SOCKET_PATH_LIMIT, desktop_notice, forbid_tracing, log_reader,
+    since_boot, sleep_until, withdrawn_notice,
 };
 
 use crate::clock::SystemClock;

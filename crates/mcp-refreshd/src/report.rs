@@ -150,7 +150,7 @@ fn waiting(until: Until) -> Option<&'static str> {
         Until::Quiet => Some("a moment when no session is at work"),
         Until::Retry => Some("the pause after a failure"),
         Until::Recheck => Some("a second look at the refusal"),
-        Until::AmbiguousHold => Some("the last try after a lost answer"),
+        Until::AmbiguousHold => Some("the last try after an unclear answer"),
         Until::Use => Some("somebody to use it; nobody is expected now"),
         Until::KeepAlive => Some("its refresh token to need exercise"),
     }

@@ -170,6 +170,35 @@ fn several_stores_are_kept_by_one_daemon() {
 }
 
 #[test]
+fn a_store_that_cannot_be_read_or_is_half_written_holds_up_no_other() {
+    let server = Server::start(Script::default()).unwrap();
+    let (one, two) = (server.add("one", Script::default()), server.add("two", Script::default()));
+    let home = Home::with([("one", &one.grant(EXPIRED))]);
+    let text = home.stored();
+    home.store(&text[..text.len() / 2]);
+    let work = home.path().join("work");
+    std::fs::create_dir_all(&work).unwrap();
+    // A folder in the document's place.
+    std::fs::create_dir_all(home.path().join("broken/.credentials.json")).unwrap();
+    let second = scripted_server::credentials_json([("two", &two.grant(EXPIRED))]);
+    std::fs::write(work.join(".credentials.json"), second).unwrap();
+    home.configure("stores = [\"~/.claude\", \"~/broken\", \"~/work\"]\n");
+    let mut daemon = Daemon::start(home.command(&["run"]));
+    daemon.wait_for("two: refreshed, good for");
+    let (code, told, said) = home.told(&["status"]);
+    let told = format!("{told}{said}");
+    assert!(
+        code == 4 && told.contains("ends in the middle") && told.contains("is not a regular file"),
+        "{told}"
+    );
+    assert_eq!(server.token_requests_by("mcp-refreshd"), 1);
+    // The rest of it comes: nothing of it was forgotten.
+    home.store(&text);
+    daemon.wait_for("one: refreshed, good for");
+    assert_eq!((server.token_requests_by("mcp-refreshd"), server.reuses_by("")), (2, 0));
+}
+
+#[test]
 fn a_store_that_is_reached_twice_is_kept_once() {
     let server = Server::start(Script::default()).unwrap();
     let home = Home::with([("lab", &server.add("lab", Script::default()).grant(EXPIRED))]);

@@ -315,6 +315,61 @@ fn a_login_whose_server_is_in_no_configuration_is_noted() {
 }
 
 #[test]
+fn a_server_of_a_second_store_is_looked_for_in_its_own_configuration_and_never_to_be_ignored_for_want_of_one()
+{
+    let home = home_with(&good());
+    let configure = |path: &Path, name: &str| {
+        let text =
+            json!({"mcpServers": {name: {"type": "http", "url": "https://x.example/mcp"}}}).to_string();
+        fs::write(path.join(".claude.json"), text).unwrap();
+    };
+    let work = home.path().join("work");
+    fs::create_dir(&work).unwrap();
+    let document = document(&[("jira", entry("jira", json!({})))]);
+    fs::write(work.join(".credentials.json"), document).unwrap();
+    fs::set_permissions(work.join(".credentials.json"), Permissions::from_mode(0o600)).unwrap();
+    home.configure("stores = [\"~/.claude\", \"~/work\"]\n");
+    configure(home.path(), "lab");
+    configure(&work, "jira");
+    assert!(found(&home).is_empty(), "{:?}", found(&home));
+    // Half-written: nobody knows what it names.
+    fs::write(work.join(".claude.json"), "{\"mcpServers\":{").unwrap();
+    assert!(found(&home).is_empty(), "{:?}", found(&home));
+    configure(&work, "other");
+    assert_eq!(found(&home), ["server-not-configured"]);
+}
+
+#[test]
+fn the_list_of_servers_to_skip_is_looked_for_where_the_client_of_each_store_keeps_it() {
+    let home = home_with(&good());
+    let work = home.path().join("work");
+    fs::create_dir(&work).unwrap();
+    fs::write(work.join(".claude.json"), "{}").unwrap();
+    let document = document(&[("jira", entry("jira", json!({})))]);
+    fs::write(work.join(".credentials.json"), document).unwrap();
+    fs::set_permissions(work.join(".credentials.json"), Permissions::from_mode(0o600)).unwrap();
+    home.configure("stores = [\"~/.claude\", \"~/work\"]\n");
+    let list = work.join("mcp-needs-auth-cache.json");
+    fs::write(&list, format!(r#"{{"jira":{{"timestamp":{}}}}}"#, jiff::Timestamp::now().as_millisecond()))
+        .unwrap();
+    assert_eq!(found(&home), ["skipped-though-good"]);
+    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("skipped-though-good")["mended"], true);
+    assert_eq!(fs::read_to_string(&list).unwrap(), "{}");
+
+    // A secure-storage folder does not move it.
+    let home = home_with("{}");
+    let secure = home.path().join("secure");
+    fs::create_dir(&secure).unwrap();
+    fs::write(secure.join(".credentials.json"), good()).unwrap();
+    fs::set_permissions(secure.join(".credentials.json"), Permissions::from_mode(0o600)).unwrap();
+    let list = home.credentials().with_file_name("mcp-needs-auth-cache.json");
+    fs::write(&list, format!(r#"{{"lab":{{"timestamp":{}}}}}"#, jiff::Timestamp::now().as_millisecond()))
+        .unwrap();
+    let env = [("CLAUDE_SECURESTORAGE_CONFIG_DIR", secure.as_path())];
+    assert!(doctor_with(&home, &["--offline"], &env).has("skipped-though-good"));
+}
+
+#[test]
 fn a_store_of_this_shell_that_nobody_keeps_is_found() {
     let home = home_with(&good());
     let daemon = home.daemon();

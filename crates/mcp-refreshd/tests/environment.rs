@@ -100,3 +100,43 @@ fn an_authority_that_claude_code_trusts_is_trusted_and_a_file_without_one_is_pas
     assert_eq!(code, 0, "{out}{told}");
     assert!(!home.stored().contains(&grant.refresh_token));
 }
+
+fn settings(home: &Home, env: &str) {
+    let folder = home.path().join(".claude");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("settings.json"), format!("{{\"env\":{{{env}}}}}")).unwrap();
+}
+
+#[test]
+fn what_claude_codes_settings_say_holds_for_the_agent_also_when_they_change_while_it_runs() {
+    let server = Server::start_tls(Script::default()).unwrap();
+    let grant = server.add("lab", Script::default()).grant(Duration::from_secs(3600));
+    let home = Home::with([("lab", &grant)]);
+    let file = home.path().join("authorities.pem");
+    fs::write(&file, server.ca_pem().unwrap()).unwrap();
+    let daemon = home.daemon();
+    let (code, out, told) = home.told(&["refresh", "lab", "--force"]);
+    assert!(code == 1 && home.stored().contains(&grant.refresh_token), "{code} {out}{told}");
+    settings(&home, &format!("\"NODE_EXTRA_CA_CERTS\":\"{}\"", file.display()));
+    let (code, out, told) = home.told(&["refresh", "lab", "--force"]);
+    assert_eq!(code, 0, "{out}{told}");
+    assert!(!home.stored().contains(&grant.refresh_token));
+    let (status, said) = daemon.terminate();
+    assert!(status.success() && said.contains("settings have changed"), "{said}");
+}
+
+#[test]
+fn settings_that_are_no_json_are_named_by_doctor() {
+    let server = Server::start_tls(Script::default()).unwrap();
+    let grant = server.add("lab", Script::default()).grant(Duration::ZERO);
+    let home = Home::with([("lab", &grant)]);
+    let file = home.path().join("authorities.pem");
+    let damaged = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+    fs::write(&file, format!("{damaged}{}", server.ca_pem().unwrap())).unwrap();
+    fs::write(home.path().join(".claude/settings.json"), "{\"env\":{},}").unwrap();
+    home.configure(&format!("[network]\nextra_ca = [\"{}\"]\n", file.display()));
+    let (_, out, told) = home.told(&["doctor"]);
+    let out = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(out.contains("settings.json are passed over"), "{out}{told}");
+    assert!(out.contains("certificate 1 (line 1) cannot be used"), "{out}{told}");
+}

@@ -9,7 +9,7 @@
 mod support;
 
 use rustix::process::Signal;
-use scripted_server::{Script, Server, credentials_json};
+use scripted_server::{Answer, Script, Server, Site, credentials_json};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use support::{Daemon, Home, PATIENCE};
@@ -41,6 +41,11 @@ fn wait_for(home: &Home, server: &str, expected: &[&str]) -> serde_json::Value {
         assert!(Instant::now() < end, "{server}: {events:?} instead of {expected:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A trouble that a person is called for at once: a token that is called dead is looked at again first, for eleven minutes.
+fn forgets_its_client(site: &Site) {
+    site.answer_always(Answer::error(401, "invalid_client", "no such client"));
 }
 
 /// Everything that the hook has written, once there is something.
@@ -129,7 +134,7 @@ fn a_person_who_is_needed_is_told_once_by_the_hook_and_not_again_after_a_restart
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let grant = lab.grant(EXPIRED);
-    assert!(lab.kill(&grant.refresh_token));
+    forgets_its_client(&lab);
     let home = Home::with([("lab", &grant)]);
     let hooked_at = home.path().join("hooked");
     home.configure(&format!(
@@ -138,9 +143,13 @@ fn a_person_who_is_needed_is_told_once_by_the_hook_and_not_again_after_a_restart
     ));
     let daemon = home.daemon();
     let told = hooked(&home);
-    for part in
-        ["SERVER=lab\n", "CAUSE=login_ended\n", "ACTION=claude mcp login lab\n", "--no-browser", "/mcp"]
-    {
+    for part in [
+        "SERVER=lab\n",
+        "CAUSE=registration_gone\n",
+        "ACTION=claude mcp logout lab && claude mcp login lab\n",
+        "--no-browser",
+        "/mcp",
+    ] {
         assert!(told.contains(part), "{told}");
     }
     assert!(!told.contains(&grant.refresh_token) && !told.contains(&grant.access_token), "{told}");
@@ -150,7 +159,7 @@ fn a_person_who_is_needed_is_told_once_by_the_hook_and_not_again_after_a_restart
     // The next one tells what is new only, and that comes after what would have been repeated.
     let other = server.add("other", Script::default());
     let dead = other.grant(EXPIRED);
-    assert!(other.kill(&dead.refresh_token));
+    forgets_its_client(&other);
     std::fs::remove_file(&hooked_at).unwrap();
     home.store(&credentials_json([("lab", &grant), ("other", &dead)]));
     let daemon = home.daemon();
@@ -164,7 +173,7 @@ fn a_hook_that_fails_is_one_line_in_the_log() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let grant = lab.grant(EXPIRED);
-    assert!(lab.kill(&grant.refresh_token));
+    forgets_its_client(&lab);
     let home = Home::with([("lab", &grant)]);
     home.configure("[notices]\nhook = 'echo noise; echo noise >&2; exit 7'\n");
     let mut daemon = home.daemon();
@@ -178,7 +187,8 @@ fn the_desktop_is_told_by_its_own_tool_and_a_changed_configuration_counts() {
     let server = Server::start(Script::default()).unwrap();
     let (lab, other) = (server.add("lab", Script::default()), server.add("other", Script::default()));
     let (grant, later) = (lab.grant(EXPIRED), other.grant(EXPIRED));
-    assert!(lab.kill(&grant.refresh_token) && other.kill(&later.refresh_token));
+    forgets_its_client(&lab);
+    forgets_its_client(&other);
     let home = Home::with([("lab", &grant)]);
     let tool = home.path().join("notify-send");
     std::fs::write(&tool, "#!/bin/sh\nprintf '%s\\n' \"$@\" end >> ~/hooked\n").unwrap();
@@ -187,7 +197,9 @@ fn the_desktop_is_told_by_its_own_tool_and_a_changed_configuration_counts() {
     command.env("PATH", format!("{}:/usr/bin:/bin", home.path().display()));
     let mut daemon = Daemon::start(command);
     let told = hooked(&home);
-    for part in ["MCP server lab needs you\n", "Type: claude mcp login lab\n"] {
+    for part in
+        ["MCP server lab needs you\n", "Type: claude mcp logout lab &amp;&amp; claude mcp login lab\n"]
+    {
         assert!(told.contains(part), "{told}");
     }
 
@@ -218,7 +230,7 @@ fn what_is_solved_goes_from_the_desktop_by_itself() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let grant = lab.grant(EXPIRED);
-    assert!(lab.kill(&grant.refresh_token));
+    forgets_its_client(&lab);
     let home = Home::with([("lab", &grant)]);
     tool(&home, "notify-send", "printf '%s\\n' \"$@\" end >> ~/hooked; echo 4711");
     tool(&home, "gdbus", "printf '%s\\n' \"$@\" end >> ~/hooked");
@@ -238,7 +250,8 @@ fn a_desktop_with_older_tools_is_told_all_the_same() {
     let server = Server::start(Script::default()).unwrap();
     let (lab, other) = (server.add("lab", Script::default()), server.add("other", Script::default()));
     let (grant, later) = (lab.grant(EXPIRED), other.grant(EXPIRED));
-    assert!(lab.kill(&grant.refresh_token) && other.kill(&later.refresh_token));
+    forgets_its_client(&lab);
+    forgets_its_client(&other);
     let home = Home::with([("lab", &grant)]);
     // Numbers are unknown to it; and where there are some, nothing but itself can take a notice back.
     tool(
@@ -283,7 +296,7 @@ fn a_hook_that_hangs_does_not_hold_up_the_end_and_does_not_outlive_it() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let grant = lab.grant(EXPIRED);
-    assert!(lab.kill(&grant.refresh_token));
+    forgets_its_client(&lab);
     let home = Home::with([("lab", &grant)]);
     home.configure("[notices]\ndesktop = false\nhook = 'sleep 600 & echo $! end > ~/hooked; wait'\n");
     let daemon = home.daemon();

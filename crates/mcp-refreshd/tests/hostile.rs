@@ -237,8 +237,15 @@ fn nothing_in_an_entry_adds_a_header_or_a_parameter_to_a_request() {
     assert!(posts(&peer).len() >= others.len(), "{:#?}", peer.requests());
     for request in peer.requests() {
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
-        let of_ours =
-            ["accept:", "content-type:", "user-agent:", "host:", "content-length:", "authorization:"];
+        let of_ours = [
+            "accept:",
+            "accept-encoding:",
+            "content-type:",
+            "user-agent:",
+            "host:",
+            "content-length:",
+            "authorization:",
+        ];
         let known = |line: &str| of_ours.iter().any(|name| line.to_lowercase().starts_with(name));
         assert!(head.lines().skip(1).all(known), "{request}");
         let types = url::form_urlencoded::parse(body.as_bytes()).filter(|(name, _)| name == "grant_type");

@@ -16,6 +16,14 @@ impl SecretBytes {
     }
 }
 
+impl SecretBytes {
+    /// The bytes of a text, without a copy.
+    #[must_use]
+    pub fn from_text(text: String) -> Self {
+        Self(text.into_bytes())
+    }
+}
+
 impl Drop for SecretBytes {
     fn drop(&mut self) {
         // Only the room that nothing stands in is wiped as a whole; the elements of a `Vec` are wiped one by one, which was half of

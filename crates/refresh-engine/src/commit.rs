@@ -292,6 +292,9 @@ fn decide(
         );
         return Err(NotSaved { why, absent: false });
     }
+    if let (None, Some(why)) = (&seen, document.incomplete()) {
+        return Err(NotSaved { why: format!("entry `{}` cannot be seen: {why}", wish.key), absent: false });
+    }
     let decided = (wish.decide)(seen.as_ref());
     changes.extend(decided.change.map(|change| (wish.key.clone(), change)));
     Ok(decided.decision)

@@ -62,6 +62,9 @@ pub enum WriteDecision {
     Write,
     /// A failed refresh of somebody else wiped the entry: write the pair and what the wipe took.
     Repair,
+    /// The entry was emptied, and a person may be logging in: tokens that stand there again could keep the client from beginning (measured).
+    /// The pair waits until that must be over.
+    AwaitLogin,
     /// The pair is in the store already.
     AlreadyThere,
     /// Another live pair is there: keep it.

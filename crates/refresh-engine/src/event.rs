@@ -45,6 +45,15 @@ pub enum Event {
         /// Refresh token now.
         now: Option<Fingerprint>,
     },
+    /// The entry got the pair that was obtained for another entry of the same grant.
+    Shared {
+        /// Refresh token before.
+        before: Option<Fingerprint>,
+        /// Refresh token now.
+        now: Option<Fingerprint>,
+        /// When the new access token ends, where anybody knows.
+        expires_at: Option<Timestamp>,
+    },
     /// An entry was removed from the store; everything remembered of it is forgotten.
     Removed,
     /// Several entries vanished in one write: that is no logout.

@@ -4,16 +4,21 @@ use crate::closing::close;
 use crate::compare::Expected;
 use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::journal::{HealMembers, Intent, TransactionId};
-use crate::judge::judge;
+use crate::judge::{CLIENT_DOCUMENT_UNREAD, judge, may_vary, of_client};
+use crate::policy::SHORT_LIFE;
 use crate::reading::{Reading, read_entry};
 use crate::record::{Outcome, Retry};
 use crate::shared::Shared;
-use crate::{Endpoint, Event, Now, Partners, Seen};
-use claude_store::{RefreshLock, Store, Version};
+use crate::{Client, Endpoint, Event, Expiry, Now, Partners, Seen};
+use claude_store::{Entry, ExpiresAt, RefreshLock, Store, Version};
 use oauth_secret::{RefreshToken, TokenDigest};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
-use token_endpoint::{Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, interpret, next_shape};
+use token_endpoint::{
+    Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, TokenPair, guessed_shape, interpret,
+    next_shape, resource_of,
+};
 use zeroize::Zeroizing;
 
 /// Room set aside in the new document for each refresh in flight.
@@ -22,8 +27,13 @@ const ROOM_PER_TRANSACTION: usize = 16 * 1024;
 /// A dead-token answer is believed only if the store holds the same token after this: another process may be saving its pair.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(3);
 
-/// The one early retry after a lost connection, inside what grace there may be (10 s is the shortest seen).
+/// The one early retry after an answer that was lost, cut, late or a 500, inside what grace there may be (10 s is the shortest seen). A
+/// server without grace has spent the token or has not, and a client asks again at once, too (measured: after a 500 that came after the
+/// rotation it keeps the login that way).
 const EARLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many other shapes are tried in one transaction.
+const MOST_SHAPES: u32 = 2;
 
 /// A request and everything that has to be in order around it.
 pub(crate) struct Exchange<'a, P: Partners> {
@@ -126,26 +136,36 @@ impl<P: Partners> Exchange<'_, P> {
         }
     }
 
-    /// Steps 5 and 6, again where the answer proves that nothing was consumed (another shape of the request is wanted), and
-    /// once where the connection was lost (I1).
+    /// Steps 5 and 6, again where another way to say who the client is may be wanted (a server looks at that before it looks at the token),
+    /// where another shape of the request is wanted and may be tried ([`may_vary`]), and once where it was left open what became of the
+    /// token (I1).
     pub(crate) async fn run(&mut self) -> Result<(Answer, Now), Ended> {
-        let mut shape = self.shared.read_record(&self.seen.entry.key, |record| record.shape);
+        let (mut shape, known_auth) = self
+            .shared
+            .read_record(&self.seen.entry.key, |record| (record.trying.unwrap_or(record.shape), record.auth));
+        let mut ways = self.ways_to_authenticate(known_auth);
         let has_scope = self.presented.entry.scope.as_ref().is_some_and(|scope| !scope.trim().is_empty());
-        let mut lost = None;
+        let (mut lost, mut changes) = (None, 0);
         loop {
-            let (answer, sent_at) = self.send(shape).await;
-            if let Some(other) = next_shape(shape, &answer, has_scope) {
+            let auth = ways.front().copied().unwrap_or(ClientAuth::None);
+            let (mut answer, sent_at) = self.send(shape, auth).await;
+            let other = next_shape(shape, &answer, has_scope);
+            if is_about_the_client(&answer) && ways.len() > 1 {
+                ways.pop_front();
+            } else if let Some(other) = other.filter(|_| changes < MOST_SHAPES && self.may_vary()) {
                 shape = other;
-            } else if matches!(answer, Answer::Ambiguous { lost: true, .. }) && lost.is_none() {
+                changes += 1;
+            } else if matches!(answer, Answer::Ambiguous { .. }) && lost.is_none() {
                 lost = Some((answer.clone(), sent_at));
                 tokio::time::sleep(EARLY_RETRY_PAUSE).await;
                 if self.replaced().await {
                     return Ok((answer, sent_at));
                 }
             } else {
-                if matches!(answer, Answer::Fresh(_)) {
-                    self.shared.change_record(&self.seen.entry.key, |record| record.shape = shape);
+                if let Answer::Fresh(pair) = &mut answer {
+                    self.complete(pair, sent_at);
                 }
+                self.note_shape(shape, auth, other, &answer);
                 // What the second request was told says nothing of the first, unless it settles what became of the token.
                 let settled =
                     matches!(answer, Answer::Fresh(_) | Answer::Dead { .. } | Answer::ClientDead { .. });
@@ -160,10 +180,55 @@ impl<P: Partners> Exchange<'_, P> {
         }
     }
 
-    async fn send(&self, shape: RequestShape) -> (Answer, Now) {
+    /// How the client may say who it is: as it went well before, then as the server may want it.
+    fn ways_to_authenticate(&self, known: Option<ClientAuth>) -> VecDeque<ClientAuth> {
+        let entry = &self.presented.entry;
+        let ways = ClientAuth::to_try(
+            &self.metadata.auth_methods,
+            entry.client_id.as_deref(),
+            entry.client_secret.as_ref(),
+        );
+        let mut ways = VecDeque::from(ways);
+        if let Some(known) = known.filter(|known| ways.contains(known)) {
+            ways.retain(|way| *way != known);
+            ways.push_front(known);
+        }
+        ways
+    }
+
+    fn may_vary(&self) -> bool {
+        let now = self.shared.now();
+        may_vary(self.shared.read_record(&self.seen.entry.key, |record| self.seen.left(now, record)))
+    }
+
+    /// Remembers what this server takes, or what the next request to it is to look like.
+    fn note_shape(
+        &self,
+        shape: RequestShape,
+        auth: ClientAuth,
+        other: Option<RequestShape>,
+        answer: &Answer,
+    ) {
+        self.shared.change_record(&self.seen.entry.key, |record| match answer {
+            Answer::Fresh(_) => {
+                record.shape = shape;
+                record.auth = Some(auth);
+                record.trying = None;
+            }
+            Answer::Refused { .. } => record.trying = other.or_else(|| guessed_shape(shape, answer)),
+            _ => {}
+        });
+    }
+
+    async fn send(&self, shape: RequestShape, auth: ClientAuth) -> (Answer, Now) {
         let sent_at = self.shared.now();
         self.shared.change_record(&self.seen.entry.key, |record| record.sent_at = Some(sent_at.wall));
-        let request = request(self.presented, self.metadata, shape);
+        let client_id = self.client_id();
+        let login_scope = self.shared.read_record(&self.seen.entry.key, |record| record.login_scope.clone());
+        let request = RefreshRequest {
+            scope: login_scope.or_else(|| self.presented.entry.scope.clone()),
+            ..request(self.presented, self.metadata, client_id.clone(), shape, auth)
+        };
         let awaited = self.shared.committer.await_answer();
         let answer = self.shared.endpoint.send(&request).await;
         drop(awaited);
@@ -175,10 +240,39 @@ impl<P: Partners> Exchange<'_, P> {
                     // The answer goes on to the store all the same: there it is safe as well.
                     self.shared.state_trouble(&error);
                 }
-                (interpret(&raw, self.shared.now().wall), sent_at)
+                (of_client(interpret(&raw, self.shared.now().wall), client_id.as_deref()), sent_at)
             }
             Err(error) => (Answer::from(error), sent_at),
         }
+    }
+
+    /// Adds to an answer what it leaves out and earlier ones said. A server that named a lifetime at the login and names none now gives no
+    /// token without an end: without `expiresAt` the client would use it until it is refused.
+    fn complete(&self, pair: &mut TokenPair, sent_at: Now) {
+        let claims = Seen::new(Entry {
+            access_token: Some(pair.access_token.clone()),
+            expires_at: ExpiresAt::Absent,
+            ..Entry::named(self.seen.entry.key.clone())
+        });
+        self.shared.read_record(&self.seen.entry.key, |record| {
+            let named_before = matches!(self.presented.expiry, Expiry::At(_));
+            if pair.expires_in.is_none() && claims.expiry == Expiry::Unknown && named_before {
+                // One that was first seen shortly before its end says nothing of the next one's life.
+                pair.expires_in = record.lifetime().filter(|life| *life >= SHORT_LIFE);
+            }
+            if pair.refresh_token.is_none() && pair.refresh_expires_in.is_none() {
+                let lapses = record.refresh_token_expires_at.map(|at| at.duration_since(sent_at.wall));
+                pair.refresh_expires_in = lapses.and_then(|left| Duration::try_from(left).ok());
+            }
+        });
+    }
+
+    /// The entry's client; where it names none, the one that the user configured for the server, as for the client itself.
+    fn client_id(&self) -> Option<String> {
+        let entry = &self.presented.entry;
+        entry.client_id.clone().filter(|id| !id.is_empty()).or_else(|| {
+            self.shared.client.client_id(&entry.server_name, entry.server_url.as_deref().unwrap_or_default())
+        })
     }
 
     /// A new durable intent: should the daemon die now, the answer so far must not count for the next request.
@@ -256,6 +350,13 @@ impl<P: Partners> Exchange<'_, P> {
     }
 }
 
+/// Whether the server did not believe who the client is: by its word, or by a 401 without one (RFC 6749, section 5.2). A server has to know
+/// the client before it can look at a token that is bound to it, so the token is unspent.
+fn is_about_the_client(answer: &Answer) -> bool {
+    matches!(answer, Answer::ClientDead { .. })
+        || matches!(answer, Answer::Refused { code, .. } if code == "http_401" || code == CLIENT_DOCUMENT_UNREAD)
+}
+
 /// Gives the reserved room back when the last transaction ends, however it ends.
 pub(crate) struct InFlight<'a, P: Partners>(pub(crate) &'a Shared<P>);
 
@@ -269,16 +370,22 @@ impl<P: Partners> Drop for InFlight<'_, P> {
     }
 }
 
-fn request(presented: &Seen, metadata: &Metadata, shape: RequestShape) -> RefreshRequest {
+fn request(
+    presented: &Seen,
+    metadata: &Metadata,
+    client_id: Option<String>,
+    shape: RequestShape,
+    auth: ClientAuth,
+) -> RefreshRequest {
     let entry = &presented.entry;
     RefreshRequest {
         token_endpoint: metadata.token_endpoint.clone(),
         refresh_token: entry.refresh_token.clone().unwrap_or_else(|| RefreshToken::new("")),
-        client_id: entry.client_id.clone(),
+        client_id,
         client_secret: entry.client_secret.clone(),
-        auth: ClientAuth::choose(&metadata.auth_methods, entry.client_secret.is_some()),
+        auth,
         shape,
-        resource: entry.server_url.clone().unwrap_or_default(),
+        resource: resource_of(metadata, entry.server_url.as_deref().unwrap_or_default()),
         scope: entry.scope.clone(),
     }
 }

@@ -7,6 +7,7 @@ use crate::record::{Record, Retry};
 use crate::shared::Shared;
 use crate::{Event, Partners, Seen, Verdict};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
+use oauth_secret::TokenDigest;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,6 +44,53 @@ pub(crate) async fn put_back<P: Partners>(shared: &Rc<Shared<P>>, found: &Seen, 
     }
 }
 
+/// Writes a pair that another entry got for the same grant into this one, as long as it still holds what was presented.
+pub(crate) async fn hand_over<P: Partners>(
+    shared: &Rc<Shared<P>>,
+    key: &EntryKey,
+    presented: TokenDigest,
+    new: &Seen,
+    record: &Record,
+) {
+    // Known before anything else can happen here: nobody presents it again (I1).
+    let rotated = new.refresh != Some(presented);
+    if rotated {
+        shared.change_record(key, |record| record.spend(presented));
+    }
+    let Some(found) = shared.track(key, |tracked| tracked.current.clone()) else { return };
+    let Some(tokens) = tokens_of(new) else { return };
+    shared.track(key, |tracked| tracked.writing = new.access);
+    let written = overwrite(shared, key, tokens, move |seen| seen.refresh == Some(presented)).await;
+    shared.track(key, |tracked| tracked.writing = None);
+    let at = shared.now();
+    match written {
+        Overwritten::Written { .. } => {
+            let after = with_tokens_of(&found, new);
+            shared.change_record(key, |own| own.follow(record));
+            shared.track(key, |tracked| {
+                tracked.current = Some(after.clone());
+                tracked.last_live = Some(after.clone());
+            });
+            let before = Some(presented.fingerprint());
+            let now = new.refresh.map(|new| new.fingerprint());
+            shared.tell(&after, Event::Shared { before, now, expires_at: new.expiry.moment() });
+        }
+        Overwritten::Changed => {}
+        Overwritten::Failed => {
+            shared.change_record(key, |record| record.retry = Some(Retry::after(at, PUT_BACK_PAUSE)));
+        }
+    }
+}
+
+/// The entry with the tokens of another one.
+pub(crate) fn with_tokens_of(found: &Seen, other: &Seen) -> Seen {
+    let mut entry = found.entry.clone();
+    entry.access_token.clone_from(&other.entry.access_token);
+    entry.refresh_token.clone_from(&other.entry.refresh_token);
+    entry.expires_at = other.entry.expires_at;
+    Seen::new(entry)
+}
+
 /// True where the store's pair proved dead and the pair that it had made superfluous is still here: the only one left.
 pub(crate) fn can_revive<P: Partners>(shared: &Shared<P>, seen: &Seen, record: &Record) -> bool {
     let superseded = shared.superseded.borrow();
@@ -50,7 +98,7 @@ pub(crate) fn can_revive<P: Partners>(shared: &Shared<P>, seen: &Seen, record: &
     by.is_some()
         && by == seen.refresh
         && record.refresh == seen.refresh
-        && matches!(record.verdict, Verdict::Dead { .. })
+        && matches!(record.verdict, Verdict::Dead { .. } | Verdict::Suspect { looks: 1.., .. })
 }
 
 /// Writes the superseded pair over the one that proved dead.

@@ -7,6 +7,7 @@ mod starts;
 use crate::closing::close_unsettled;
 use crate::commit::Committer;
 use crate::ended::Ended;
+use crate::grants::Grants;
 use crate::journal::{Journal, Unfinished};
 use crate::plan::Need;
 use crate::reading::Reader;
@@ -15,10 +16,17 @@ use crate::shared::Shared;
 use crate::{Outcome, Partners, Policy, Records};
 use allowance::Allowance;
 use claude_store::NeedsAuthCache;
-use rounds::{FIRST_REREAD, Inner};
+use rounds::{FIRST_REREAD, Inner, Replayed};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+/// How long a stop waits for a store that does not take a pair: the journal keeps it, and nobody else can write there either.
+const UNSAVED_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it looks whether that is all there is to wait for.
+const UNSAVED_LOOK: Duration = Duration::from_millis(500);
 
 /// Everything a keeper needs.
 pub struct Setup<P: Partners> {
@@ -42,6 +50,8 @@ pub struct Setup<P: Partners> {
     pub unfinished: Vec<Unfinished>,
     /// The client's list of servers to skip.
     pub needs_auth: NeedsAuthCache<P::Files>,
+    /// What the keepers of one process share.
+    pub grants: Grants<P>,
     /// Whether to act without being asked.
     pub mode: Mode,
 }
@@ -81,6 +91,7 @@ impl<P: Partners> Keeper<P> {
             journal,
             unfinished,
             needs_auth,
+            grants,
             mode,
         } = setup;
         let shared = Rc::new(Shared {
@@ -93,6 +104,7 @@ impl<P: Partners> Keeper<P> {
             records,
             journal,
             needs_auth,
+            grants,
             committer: Committer::default(),
             reader: Reader::default(),
             tracked: RefCell::default(),
@@ -105,6 +117,9 @@ impl<P: Partners> Keeper<P> {
             ended: Notify::new(),
             trouble: RefCell::new(None),
         });
+        shared.grants.join(&shared);
+        // No keeper presents what another one's journal does not know the end of.
+        let unfinished = unfinished.into_iter().map(|open| Replayed::new(&shared, open)).collect();
         let inner = Rc::new(Inner {
             shared,
             mode,
@@ -195,11 +210,25 @@ impl<P: Partners> Keeper<P> {
         back
     }
 
-    /// Begins no new transaction, and returns when none is running and the records are saved. The caller sets the time limit.
+    /// Begins no new transaction, and returns when none is running and the records are saved; a pair that the store does not take is left to
+    /// the journal and the next start. The caller sets the time limit.
     pub async fn drain(&self) {
         self.inner.draining.set(true);
+        let mut given_up = None;
         while self.inner.running() > 0 {
-            self.inner.shared.ended.notified().await;
+            if self.inner.only_unsaved_run() {
+                let since = *given_up.get_or_insert_with(Instant::now);
+                if since.elapsed() >= UNSAVED_PATIENCE && self.inner.shared.journal.sync().await.is_ok() {
+                    break;
+                }
+            } else {
+                given_up = None;
+            }
+            let again = tokio::time::sleep(UNSAVED_LOOK);
+            tokio::select! {
+                () = self.inner.shared.ended.notified() => {}
+                () = again => {}
+            }
         }
         // What cannot be saved now was told, and is in the journal.
         close_unsettled(&self.inner.shared).await;

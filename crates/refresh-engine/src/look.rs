@@ -4,7 +4,9 @@ use crate::closing::close_superseded;
 use crate::memory::{Disappearance, Heal, Vanished, disappearance};
 use crate::shared::{Shared, Tracked};
 use crate::{Event, Partners, Seen};
-use claude_store::{EntryKey, ReadError, Snapshot, StubKind};
+use claude_store::{Document, Entry, EntryKey, Incomplete, KEYCHAIN_OVERFLOW, ReadError, Snapshot, StubKind};
+use oauth_secret::TokenDigest;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 /// What a look found that wants doing.
@@ -49,6 +51,7 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
     };
     let mut findings = Findings::default();
     let mut present = BTreeSet::new();
+    let spent = OnceCell::new();
     for problem in document.problems() {
         // An entry that is there in an odd form is not gone: nothing is forgotten.
         present.insert(problem.key.clone());
@@ -62,12 +65,31 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
             tracked.current.as_ref().is_some_and(|current| current.entry == *entry)
         });
         if !unchanged {
-            take_note(shared, Seen::new(entry.clone()));
+            let seen = Seen::new(entry.clone());
+            note_spent(shared, &seen, || spent.get_or_init(|| shared.records.spent_tokens()));
+            take_note(shared, seen);
         }
     }
-    note_missing(shared, &present);
+    match document.incomplete() {
+        None => note_missing(shared, &present),
+        Some(why) => findings.odd.extend(hidden(shared, &present, why)),
+    }
     shared.looked.set(true);
     findings
+}
+
+/// I1: a token that another entry exchanged is spent here, too. A folder may be a copy of another, or come from a backup.
+fn note_spent<'s, P: Partners>(
+    shared: &Shared<P>,
+    seen: &Seen,
+    spent: impl FnOnce() -> &'s BTreeSet<TokenDigest>,
+) {
+    let Some(refresh) = seen.refresh else { return };
+    let key = &seen.entry.key;
+    let known = shared.read_record(key, |record| record.refresh == Some(refresh) || record.is_spent(refresh));
+    if !known && spent().contains(&refresh) {
+        shared.change_record(key, |record| record.spend(refresh));
+    }
 }
 
 /// An entry that is new, or other than at the last look.
@@ -113,6 +135,7 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
         known
     });
     close_superseded(shared, key, seen.refresh);
+    shared.release_held(key);
     if !known || before.is_some_and(|before| before != seen.refresh) {
         let before = before.flatten().map(|refresh| refresh.fingerprint());
         let now = seen.refresh.map(|refresh| refresh.fingerprint());
@@ -128,6 +151,21 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
     });
 }
 
+/// Entries that a document which is not whole does not show are not gone: nothing is forgotten, and nothing is done about them.
+fn hidden<P: Partners>(
+    shared: &Shared<P>,
+    present: &BTreeSet<EntryKey>,
+    why: &Incomplete,
+) -> Vec<(String, String)> {
+    let mut hidden = vec![(KEYCHAIN_OVERFLOW.to_owned(), why.to_string())];
+    for (key, tracked) in shared.tracked.borrow_mut().iter_mut() {
+        if !present.contains(key) && (tracked.current.take().is_some() || tracked.last_live.is_some()) {
+            hidden.push((key.to_string(), why.to_string()));
+        }
+    }
+    hidden
+}
+
 fn tell_held<P: Partners>(shared: &Shared<P>, seen: &Seen) {
     let held = Event::Held {
         access: seen.access.map(|access| access.fingerprint()),
@@ -136,6 +174,13 @@ fn tell_held<P: Partners>(shared: &Shared<P>, seen: &Seen) {
         stub: seen.entry.stub_kind(),
     };
     shared.tell(seen, held);
+}
+
+/// Takes note of entries that hold no tokens while a transaction of theirs runs, and of nothing else: what it writes is its own to note.
+pub(crate) fn note_emptied<P: Partners>(shared: &Shared<P>, document: &Document<'_>) {
+    for (key, known) in shared.tracked.borrow_mut().iter_mut().filter(|(_, known)| known.running) {
+        known.emptied |= document.entry(key).is_none_or(Entry::is_stub);
+    }
 }
 
 /// The whole document is gone: `claude auth logout` deletes it, with every login in it, and a disk that is not mounted looks the same.
@@ -191,6 +236,7 @@ fn forget<P: Partners>(shared: &Shared<P>, key: &EntryKey) {
 }
 
 fn drop_tracked<P: Partners>(shared: &Shared<P>, key: &EntryKey) {
+    shared.release_held(key);
     let mut tracked = shared.tracked.borrow_mut();
     let Some(known) = tracked.get_mut(key) else { return };
     known.forgotten.set(true);

@@ -44,15 +44,22 @@ pub fn decide_heal(last: Option<&Seen>, seen: &Seen, seen_for: Duration, record:
             Heal::PutBack
         }
         (None, Some(StubKind::FailedRefresh)) if record.heal_tried != Some(remembered) => {
-            let wait = LOGIN_PATIENCE.saturating_sub(seen_for);
-            if wait.is_zero() || is_surely_refused(&last.entry, &seen.entry) {
-                Heal::TryRemembered
-            } else {
-                Heal::AwaitLogin(wait)
+            match login_patience(last, seen, seen_for) {
+                Duration::ZERO => Heal::TryRemembered,
+                wait => Heal::AwaitLogin(wait),
             }
         }
         _ => Heal::Nothing,
     }
+}
+
+/// How much longer a stub is left alone because a person may be logging in. `last` is what stood there before, `seen_for` how long the
+/// entry has been a stub.
+pub(crate) fn login_patience(last: &Seen, stub: &Seen, seen_for: Duration) -> Duration {
+    if is_surely_refused(&last.entry, &stub.entry) {
+        return Duration::ZERO;
+    }
+    LOGIN_PATIENCE.saturating_sub(seen_for)
 }
 
 /// Whether a stub with `expiresAt` 0 was left by a refresh that the server refused, and by nothing else. A person who starts a new login

@@ -82,6 +82,7 @@ fn hints<P: Partners>(shared: &Shared<P>, seen: &Seen) -> ServerHints {
             .or_else(|| entry.discovery.auth_server_metadata_url.clone()),
         server_url,
         issuer: entry.issuer.clone(),
+        metadata_found: entry.discovery.oauth_metadata_found,
         authorization_server_url: entry.discovery.authorization_server_url.clone(),
         resource_metadata_url: entry.discovery.resource_metadata_url.clone(),
     }

@@ -46,4 +46,10 @@ pub trait Client: 'static {
 
     /// `oauth.authServerMetadataUrl` of the server's configuration.
     fn metadata_url(&self, server_name: &str, server_url: &str) -> Option<String>;
+
+    /// `oauth.clientId` of the server's configuration: the client that an entry without one belongs to.
+    fn client_id(&self, server_name: &str, server_url: &str) -> Option<String> {
+        let _ = (server_name, server_url);
+        None
+    }
 }

@@ -1,8 +1,9 @@
 //! What to do with one entry now: a pure function of the clocks, the entry, what is remembered of it, and the policy.
 
+use crate::judge::passes_by_itself;
 use crate::policy::{
-    KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET, RESTING_KEEP_ALIVE, RESTING_LOOK,
-    SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LEFT, SHORT_LIVED_LOOK,
+    CLIENT_WINDOW, KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET, RESTING_KEEP_ALIVE,
+    RESTING_LOOK, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LEFT, SHORT_LIVED_LOOK,
     SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
 };
 use crate::record::Outcome;
@@ -12,6 +13,10 @@ use std::time::Duration;
 
 /// A refused refresh is tried this often before a person is asked.
 const REFUSED_TRIES: u32 = 3;
+/// A refusal that passes by itself, for some four hours.
+const PASSING_TRIES: u32 = 20;
+/// A server that answers that it failed is asked this often, for about an hour, before a person learns of it.
+const FAILING_TRIES: u32 = 15;
 /// Where nobody knows when the access token ends, a suspect is asked about again after this.
 const SUSPECT_RECHECK_UNKNOWN: Duration = Duration::from_secs(60 * 60);
 
@@ -69,7 +74,7 @@ pub enum Reason {
     Recheck,
     /// The daemon died while it waited for the answer.
     CutOff,
-    /// An answer was lost, and time is running out.
+    /// An answer was lost or left open what became of the token, and time is running out.
     AfterAmbiguous,
     /// Somebody asked for it.
     Forced,
@@ -90,7 +95,7 @@ impl Reason {
             Self::KeepAlive => "keep-alive",
             Self::Recheck => "second look at a refusal",
             Self::CutOff => "asked again after a crash",
-            Self::AfterAmbiguous => "last try after a lost answer",
+            Self::AfterAmbiguous => "again, after an answer that left it open",
             Self::Forced => "asked for",
             Self::Heal => "healing a wiped entry",
             Self::Contested => "two programs refreshed it at once",
@@ -120,6 +125,11 @@ pub enum Need {
         /// What the server said.
         code: String,
     },
+    /// The server answers that it failed, again and again, and the access token has ended.
+    ServerFails {
+        /// What it says.
+        why: String,
+    },
     /// The store holds a refresh token that was already exchanged, and nobody holds its successor.
     Spent,
     /// The server now names another place for its tokens.
@@ -136,6 +146,13 @@ pub enum Need {
     },
     /// The entry names no server.
     NoServerUrl,
+}
+
+impl Need {
+    /// Whether a person who was told of the other one learns nothing new: a server that fails does so in many words.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::ServerFails { .. }, Self::ServerFails { .. })) || self == other
+    }
 }
 
 /// Why an entry is left alone.
@@ -165,17 +182,28 @@ pub fn plan(
         return plan_without_refresh_token(seen, record, left, policy);
     }
     let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
-    match standing_need(seen, record) {
+    match standing_need(seen, record, left) {
         // Looking the metadata up again costs no token, and servers mend such things.
         Some(Need::EndpointMoved { .. } | Need::NoEndpoint { .. }) if pause.is_zero() => {
+            return Plan::Refresh(Reason::Recheck);
+        }
+        // A person was told, and still it may pass by itself.
+        Some(Need::Refused { code }) if pause.is_zero() && passes_by_itself(&code) => {
+            return Plan::Refresh(Reason::Recheck);
+        }
+        Some(Need::ServerFails { .. }) if pause.is_zero() => return Plan::Refresh(Reason::AfterAmbiguous),
+        Some(Need::Dead { .. }) if pause.is_zero() && record.verdict.is_open() => {
             return Plan::Refresh(Reason::Recheck);
         }
         Some(need) => return Plan::NeedsPerson(need),
         None => {}
     }
     match &record.verdict {
-        Verdict::Suspect { .. } => {
+        Verdict::Suspect { reuse, .. } => {
             let recheck = match left {
+                // What may be a reuse is not risked before the client itself would present the token.
+                Some(left) if *reuse => until(left, CLIENT_WINDOW),
+                None if *reuse => UNKNOWN_EXPIRY_KEEP_ALIVE.saturating_sub(since_last_request(now, record)),
                 Some(left) => until(left, SUSPECT_RECHECK),
                 None => SUSPECT_RECHECK_UNKNOWN.saturating_sub(since_last_request(now, record)),
             };
@@ -204,6 +232,20 @@ pub fn plan(
     }
 }
 
+/// What a person is called for, also while the entry is being tried all the same.
+pub(crate) fn standing(now: Now, seen: &Seen, record: &Record, policy: &Policy) -> Option<Need> {
+    if seen.refresh.is_some() && record.verdict.is_open() {
+        return None;
+    }
+    match plan(now, seen, record, &Activity::default, policy) {
+        Plan::NeedsPerson(need) => Some(need),
+        Plan::Refresh(Reason::Recheck | Reason::AfterAmbiguous) => {
+            standing_need(seen, record, seen.left(now, record))
+        }
+        _ => None,
+    }
+}
+
 /// What a person who insists gets: a refresh now, pauses and margins aside. What would endanger the grant is still refused.
 #[must_use]
 pub fn plan_forced(seen: &Seen, record: &Record, policy: &Policy) -> Plan {
@@ -214,12 +256,11 @@ pub fn plan_forced(seen: &Seen, record: &Record, policy: &Policy) -> Plan {
         let need = if seen.entry.is_stub() { Need::Stub } else { Need::NoRefreshToken };
         return Plan::NeedsPerson(need);
     }
-    match standing_need(seen, record) {
-        // Asking again is exactly what the person wants, and a refusal consumed nothing.
-        None | Some(Need::Refused { .. } | Need::NoEndpoint { .. } | Need::EndpointMoved { .. }) => {
-            Plan::Refresh(Reason::Forced)
-        }
-        Some(need) => Plan::NeedsPerson(need),
+    match standing_need(seen, record, None) {
+        // Without it nothing can be sent, and a spent token would take its successor with it.
+        Some(need @ (Need::NoServerUrl | Need::Spent)) => Plan::NeedsPerson(need),
+        // Asking again is exactly what the person wants. A refusal consumed nothing, and a token that was called dead has no more to lose.
+        _ => Plan::Refresh(Reason::Forced),
     }
 }
 
@@ -242,7 +283,7 @@ fn plan_without_refresh_token(
 
 /// What keeps this refresh token from being presented until a person did something. Holds invariant I1: a token that is
 /// known to be spent or dead is never presented.
-fn standing_need(seen: &Seen, record: &Record) -> Option<Need> {
+fn standing_need(seen: &Seen, record: &Record, left: Option<SignedDuration>) -> Option<Need> {
     if seen.entry.server_url.is_none() {
         return Some(Need::NoServerUrl);
     }
@@ -250,9 +291,20 @@ fn standing_need(seen: &Seen, record: &Record) -> Option<Need> {
         return Some(Need::Spent);
     }
     match record.verdict.clone() {
-        Verdict::Dead { code } => Some(Need::Dead { code }),
+        // Whoever looks is told what the server says; nobody is called before it has said so for the last time.
+        Verdict::Dead { code } | Verdict::Suspect { code, looks: 1.., .. } => Some(Need::Dead { code }),
         Verdict::ClientDead { code } => Some(Need::ClientDead { code }),
-        Verdict::Refused { code, tries } if tries >= REFUSED_TRIES => Some(Need::Refused { code }),
+        Verdict::Refused { code, tries }
+            if tries >= if passes_by_itself(&code) { PASSING_TRIES } else { REFUSED_TRIES } =>
+        {
+            Some(Need::Refused { code })
+        }
+        Verdict::Ambiguous { why, .. }
+            if record.server_failures >= FAILING_TRIES
+                && left.is_some_and(|left| left <= SignedDuration::ZERO) =>
+        {
+            Some(Need::ServerFails { why })
+        }
         Verdict::EndpointMoved { from, to } => Some(Need::EndpointMoved { from, to }),
         Verdict::NoEndpoint { why } => Some(Need::NoEndpoint { why }),
         _ => None,
@@ -280,7 +332,7 @@ fn plan_healthy(
         (None, _) => Plan::Sleep { wait: Duration::MAX, until: Until::KeepAlive },
         (Some(left), life) => {
             let short_lived = life.is_some_and(|life| life < SHORT_LIFE) && record.lifetime_answered;
-            let seed = seen.refresh.map_or(0, |refresh| refresh.seed());
+            let seed = seen.refresh.map_or(0, |refresh| refresh.seed()) ^ policy.jitter_seed;
             let margin = with_jitter(policy.margin_of(name, life.unwrap_or_default()), seed);
             // The client's own window is what a new login is refreshed for at the latest.
             let new_login = rest_of_a_new_login(now, record).min(until(left, SUSPECT_RECHECK));

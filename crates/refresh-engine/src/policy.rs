@@ -60,6 +60,9 @@ pub struct Policy {
     pub keep_alive: Duration,
     /// When access tokens are kept fresh.
     pub fresh: Freshness,
+    /// What makes the jitter of this machine and user another than that of others: two agents that keep copies of one grant must not be due
+    /// in the same second.
+    pub jitter_seed: u64,
     /// What differs for single servers, by `serverName`.
     pub servers: BTreeMap<String, ServerPolicy>,
 }
@@ -108,6 +111,7 @@ impl Default for Policy {
             margin_ceiling: MARGIN_CEILING,
             keep_alive: Duration::from_secs(7 * 24 * 60 * 60),
             fresh: Freshness::default(),
+            jitter_seed: 0,
             servers: BTreeMap::new(),
         }
     }

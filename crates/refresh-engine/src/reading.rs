@@ -78,6 +78,9 @@ fn readings<'k, P: Partners>(
         if seen.is_none() && document.raw_entry(key).is_some() {
             return Err(format!("entry `{key}` has a form that is not understood; mend it or log in again"));
         }
+        if let (None, Some(why)) = (&seen, document.incomplete()) {
+            return Err(format!("entry `{key}` cannot be seen: {why}"));
+        }
         if seen.is_none() {
             // I5: whoever looks first takes note.
             shared.track(key, |tracked| tracked.forgotten.set(true));

@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use token_endpoint::{Metadata, RequestShape};
+use token_endpoint::{ClientAuth, Metadata, RequestShape};
 
 /// How many spent refresh tokens are remembered for one entry.
 const SPENT_KEPT: usize = 32;
@@ -51,6 +51,15 @@ pub struct Record {
     pub pin: Option<Pin>,
     /// Which optional parameters this server wants.
     pub shape: RequestShape,
+    /// The shape to present the present refresh token in next, where a refusal asks for another one than [`shape`](Self::shape).
+    pub trying: Option<RequestShape>,
+    /// The scope of the login, before any answer of ours named another one: what is asked for where a server wants a scope. (Entra answers
+    /// `.default` with the scopes behind it, and without `offline_access`.)
+    pub login_scope: Option<String>,
+    /// How this server took the client's word for who it is, at the last refresh that went well.
+    pub auth: Option<ClientAuth>,
+    /// How often in a row the server answered that it failed.
+    pub server_failures: u32,
     /// The authorization server's metadata as last looked up.
     pub metadata: Option<CachedMetadata>,
     /// The refresh token that a wiped entry was already healed with: once is enough.
@@ -74,6 +83,12 @@ pub enum Verdict {
     Suspect {
         /// What the server said.
         code: String,
+        /// Refused for its shape, which some servers find out when the token is spent: presented again only when the client would do so, too.
+        #[serde(default)]
+        reuse: bool,
+        /// How often it was called dead when its access token had ended or was about to: a server that is being redeployed says so for a while.
+        #[serde(default)]
+        looks: u32,
     },
     /// The server says that it will never work again.
     Dead {
@@ -118,6 +133,13 @@ pub enum Verdict {
         /// The reason.
         why: String,
     },
+}
+
+impl Verdict {
+    /// True where the token was called dead or refused, and is to be looked at again before that is believed.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Suspect { .. })
+    }
 }
 
 /// The origin that a grant's refresh token is sent to, fixed at first use.
@@ -227,8 +249,10 @@ impl Record {
             self.refresh = seen.refresh;
             self.since = Some(now.wall);
             self.landed_at = None;
-            self.refresh_token_expires_at = None;
+            self.refresh_token_expires_at = seen.refresh_token_lapses_at().filter(|at| *at > now.wall);
+            self.login_scope = seen.entry.scope.clone().filter(|scope| !scope.trim().is_empty());
             self.verdict = Verdict::Good;
+            self.trying = None;
             self.failures = 0;
             self.retry = None;
         }
@@ -275,6 +299,29 @@ impl Record {
         self.spent.push(refresh);
         let surplus = self.spent.len().saturating_sub(SPENT_KEPT);
         self.spent.drain(..surplus);
+    }
+
+    /// Takes over what is known of the present pair from the record of another entry, which got it for the same grant.
+    pub(crate) fn follow(&mut self, other: &Record) {
+        self.refresh = other.refresh;
+        self.access = other.access;
+        self.lifetime_s = other.lifetime_s;
+        self.lifetime_answered = other.lifetime_answered;
+        self.lifetime_of = other.lifetime_of;
+        self.since = other.since;
+        self.landed_at = None;
+        self.refresh_token_expires_at = other.refresh_token_expires_at;
+        self.last.clone_from(&other.last);
+        self.sent_at = other.sent_at;
+        self.failures = 0;
+        self.retry = None;
+        self.verdict = Verdict::Good;
+        self.trying = None;
+        self.shape = other.shape;
+        self.auth = other.auth;
+        self.heal_tried = None;
+        self.contested = None;
+        self.boot_expiry = other.boot_expiry;
     }
 
     /// How old the present access token is by the boot-time clock, where we got it ourselves since the start.

@@ -10,6 +10,7 @@ use crate::Record;
 use claude_store::{EntryKey, FileSystem};
 use file::{Found, Name, RecordsFile};
 use format::Stores;
+use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -87,6 +88,13 @@ impl<F: FileSystem> Records<F> {
             Some(record) => look(record),
             None => look(&Record::default()),
         }
+    }
+
+    /// Every refresh token of any entry that is known to have been exchanged.
+    #[must_use]
+    pub fn spent_tokens(&self) -> BTreeSet<TokenDigest> {
+        let stores = self.inner.stores.borrow();
+        stores.values().flat_map(BTreeMap::values).flat_map(|record| record.spent.iter().copied()).collect()
     }
 
     /// Changes one entry's record. It reaches the disk with the next [`save`](Self::save).

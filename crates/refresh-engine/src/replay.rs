@@ -4,7 +4,7 @@ use crate::closing::close;
 use crate::compare::Expected;
 use crate::ended::Ended;
 use crate::journal::{Intent, Unfinished};
-use crate::judge::judge;
+use crate::judge::{judge, of_client};
 use crate::obtainment::{Obtainment, expires_at_ms};
 use crate::record::{Outcome, Record, Retry};
 use crate::save::save;
@@ -78,6 +78,7 @@ pub(crate) async fn replay<P: Partners>(
                 }
                 (Answer::Fresh(pair), None) => {
                     let intent = unfinished.intent;
+                    let presented = intent.presented;
                     let before = current.unwrap_or_else(|| remembered(&intent));
                     let obtainment = Obtainment {
                         id: Some(unfinished.id),
@@ -92,7 +93,10 @@ pub(crate) async fn replay<P: Partners>(
                     };
                     // A home that is not mounted yet must not cost the pair.
                     match save(shared, obtainment, &|| false).await {
-                        Ended::Fresh => "a new pair was received and is now in the store",
+                        Ended::Fresh => {
+                            shared.grants.hand_over(shared, &key, presented).await;
+                            "a new pair was received and is now in the store"
+                        }
                         Ended::Removed => "a new pair was received for an entry that was removed meanwhile",
                         _ => "a new pair was received, and another one in the store is kept",
                     }
@@ -156,7 +160,13 @@ fn judged<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&See
     shared.change_record(&intent.entry_key(), |record| {
         record.observe(now, seen);
         let left = seen.left(now, record);
-        judge(record, now, intent.presented, left, answer);
+        judge(
+            record,
+            now,
+            intent.presented,
+            left,
+            &of_client(answer.clone(), seen.entry.client_id.as_deref()),
+        );
     });
 }
 

@@ -3,7 +3,7 @@
 use crate::plan::{Ignored, Need, Plan, Until, plan};
 use crate::record::LastRefresh;
 use crate::{Activity, Client, Clock, MarginRule, Now, Partners, Policy, Record, Records, Seen, Verdict};
-use claude_store::{ReadError, Store};
+use claude_store::{KEYCHAIN_OVERFLOW, ReadError, Store};
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
 use std::time::Duration;
@@ -159,7 +159,9 @@ pub async fn inspect<P: Partners>(
     });
     StoreReport {
         entries: entries.collect(),
-        odd: document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.to_string())).collect(),
+        odd: (document.incomplete().map(|why| (KEYCHAIN_OVERFLOW.to_owned(), why.to_string())).into_iter())
+            .chain(document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.to_string())))
+            .collect(),
         ..empty
     }
 }

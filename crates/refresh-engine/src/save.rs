@@ -4,11 +4,12 @@ use crate::closing::{close, close_superseded, keep_superseded};
 use crate::commit::{Decide, Decided, Saved, Wish, commit};
 use crate::compare::{WriteDecision, decide_write};
 use crate::ended::Ended;
+use crate::memory::login_patience;
 use crate::obtainment::{Found, Obtainment, is_same_grant};
 use crate::record::{Outcome, Record};
 use crate::shared::{Shared, Superseded};
 use crate::{Event, Expiry, Partners, Seen, Verdict, later};
-use claude_store::Change;
+use claude_store::{Change, Store};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -81,18 +82,37 @@ fn decide<P: Partners>(shared: &Rc<Shared<P>>, obtainment: &Rc<Obtainment>) -> D
                 record,
             )
         });
+        let decision = match (decision, found) {
+            (WriteDecision::Repair, Some(stub)) if may_be_login(&shared, &obtainment, stub) => {
+                WriteDecision::AwaitLogin
+            }
+            (decision, _) => decision,
+        };
         let change = match decision {
             // The entry as it was may itself be the stub that this transaction heals.
             WriteDecision::Write if obtainment.heal.is_some() => Some(obtainment.repair()),
             WriteDecision::Write => Some(Change::Tokens(obtainment.tokens())),
             WriteDecision::Repair => Some(obtainment.repair()),
-            WriteDecision::AlreadyThere | WriteDecision::Superseded | WriteDecision::Gone => None,
+            WriteDecision::AlreadyThere
+            | WriteDecision::AwaitLogin
+            | WriteDecision::Superseded
+            | WriteDecision::Gone => None,
         };
         shared.track(obtainment.key(), |tracked| {
             tracked.writing = change.is_some().then(|| obtainment.obtained().access);
         });
         Decided { decision, change }
     })
+}
+
+/// Whether the stub that our answer found may be a person's, who is logging in.
+fn may_be_login<P: Partners>(shared: &Shared<P>, obtainment: &Obtainment, stub: &Seen) -> bool {
+    let now = shared.now();
+    let stub_for = shared.track(obtainment.key(), |tracked| {
+        tracked.stub_since.get_or_insert(now);
+        tracked.stub_for(now)
+    });
+    obtainment.heal.is_none() && !login_patience(&obtainment.before, stub, stub_for).is_zero()
 }
 
 /// The write is decided: records, the journal, the news.
@@ -121,6 +141,7 @@ async fn settle<P: Partners>(
             }
             // I1: which token is spent must be known for good before the journal forgets it.
             close(shared, obtainment.id, durable).await;
+            shared.release_held(key);
             // After it: that the token of a superseded pair is spent stands in the same record.
             close_superseded(shared, key, None);
             if obtainment.heal.is_some() || decision == WriteDecision::Repair {
@@ -149,10 +170,28 @@ async fn settle<P: Partners>(
             );
             Ended::Fresh
         }
+        WriteDecision::AwaitLogin => {
+            let after = obtainment.after();
+            shared.change_record(key, |record| {
+                if obtainment.obtained().rotated() {
+                    record.spend(obtainment.presented);
+                }
+                let why = "somebody may be logging in; the new pair is kept until that is over";
+                record.note(shared.now().wall, Outcome::Adopted, why);
+            });
+            shared.track(key, |tracked| {
+                // What is tried once the login is over, and what the journal keeps until then.
+                tracked.last_live = Some(after);
+                tracked.held.extend(obtainment.id);
+            });
+            Ended::NotNeeded
+        }
         WriteDecision::Superseded => {
             let found = obtainment.found.get();
-            // A client that logs in empties the entry first, however alike the registration is afterwards.
-            let emptied = shared.track(key, |tracked| tracked.emptied);
+            // A client that logs in empties the entry first, however alike the registration is afterwards. Where nothing tells of changes,
+            // that would not have been seen.
+            let emptied =
+                shared.store.look_again_in().is_some() || shared.track(key, |tracked| tracked.emptied);
             shared.change_record(key, |record| {
                 if obtainment.obtained().rotated() {
                     record.spend(obtainment.presented);

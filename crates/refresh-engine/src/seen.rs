@@ -53,6 +53,11 @@ impl Seen {
         Self { entry, access, refresh, expiry }
     }
 
+    /// When its refresh token lapses, where that is a JWT that says so.
+    pub(crate) fn refresh_token_lapses_at(&self) -> Option<Timestamp> {
+        self.entry.refresh_token.as_ref().and_then(|token| jwt_expiry(token.expose()))
+    }
+
     /// Whether both hold the same tokens, to the same end, for the same reason where there are none.
     pub(crate) fn holds_same(&self, other: &Self) -> bool {
         let held = |seen: &Self| (seen.access, seen.refresh, seen.expiry, seen.entry.stub_kind());
@@ -110,19 +115,20 @@ fn expiry_of(entry: &Entry) -> Expiry {
             Expiry::At(Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX))
         }
         ExpiresAt::Zero => Expiry::At(Timestamp::UNIX_EPOCH),
-        ExpiresAt::Absent => match entry.access_token.as_ref().and_then(jwt_expiry) {
+        ExpiresAt::Absent => match entry.access_token.as_ref().and_then(|token| jwt_expiry(token.expose())) {
             Some(ends) => Expiry::Claimed(ends),
             None => Expiry::Unknown,
         },
     }
 }
 
-fn jwt_expiry(token: &AccessToken) -> Option<Timestamp> {
+/// When a JWT ends by its own word.
+fn jwt_expiry(token: &str) -> Option<Timestamp> {
     #[derive(Deserialize)]
     struct Claims {
         exp: f64,
     }
-    let mut parts = token.expose().split('.');
+    let mut parts = token.split('.');
     let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
     let claims = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
     // A list would be read as if its items were the claims in their order.

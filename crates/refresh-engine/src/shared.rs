@@ -1,10 +1,9 @@
 use crate::commit::Committer;
+use crate::grants::Grants;
 use crate::journal::{Journal, TransactionId};
 use crate::memory::{Heal, Vanished, decide_heal};
 use crate::reading::Reader;
-use crate::{
-    Activity, Client, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject,
-};
+use crate::{Activity, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject};
 use claude_store::{Entry, EntryKey, NeedsAuthCache, RawEntry, Store, TokenChange};
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
@@ -24,6 +23,8 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) records: Records<P::Files>,
     pub(crate) journal: Journal<P::Files>,
     pub(crate) needs_auth: NeedsAuthCache<P::Files>,
+    /// What the keepers of all stores know of each other.
+    pub(crate) grants: Grants<P>,
     pub(crate) committer: Committer,
     pub(crate) reader: Reader,
     pub(crate) tracked: RefCell<BTreeMap<EntryKey, Tracked>>,
@@ -67,6 +68,8 @@ pub(crate) struct Tracked {
     pub(crate) writing: Option<TokenDigest>,
     /// Why an obtained pair is not in the store yet.
     pub(crate) unsaved: Option<String>,
+    /// Transactions whose pair waits for a person's login to be over, one way or the other.
+    pub(crate) held: Vec<TransactionId>,
     /// The need that was told, so that it is told once.
     pub(crate) told: Option<crate::plan::Need>,
 }
@@ -120,6 +123,13 @@ impl<P: Partners> Shared<P> {
         self.records.change(self.location(), key, change)
     }
 
+    /// The entry has tokens again, or is gone: pairs that waited for that are of no use any more.
+    pub(crate) fn release_held(&self, key: &EntryKey) {
+        for id in self.track(key, |tracked| std::mem::take(&mut tracked.held)) {
+            self.journal.done(id);
+        }
+    }
+
     /// Runs `change` on what is tracked of this entry.
     pub(crate) fn track<R>(&self, key: &EntryKey, change: impl FnOnce(&mut Tracked) -> R) -> R {
         let mut tracked = self.tracked.borrow_mut();
@@ -171,9 +181,9 @@ impl<P: Partners> Shared<P> {
         }
     }
 
-    /// When sessions of this store were at work; asks the disk at most once per planning round.
+    /// When sessions of these stores were at work; asks the disk at most once per planning round.
     pub(crate) fn activity(&self) -> impl Fn() -> Activity {
         let cached = std::cell::OnceCell::new();
-        move || *cached.get_or_init(|| self.client.activity())
+        move || *cached.get_or_init(|| self.grants.activity())
     }
 }

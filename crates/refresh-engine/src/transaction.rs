@@ -20,6 +20,7 @@ use crate::save::save;
 use crate::shared::Shared;
 use crate::{Event, Partners, Seen};
 use claude_store::{RefreshLock, Store};
+use oauth_secret::TokenDigest;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -43,9 +44,23 @@ pub(crate) enum Demand {
 
 /// Refreshes one entry.
 pub(crate) async fn refresh<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen, demand: Demand) -> Ended {
-    // 1: metadata, before any lock is taken. A stub no longer says where its login was.
-    let presented = if let Demand::Heal(remembered) = &demand { remembered } else { seen };
-    let metadata = match metadata::of(shared, presented).await {
+    // A stub no longer says where its login was.
+    let presented = if let Demand::Heal(remembered) = &demand { remembered.as_ref() } else { seen };
+    let presented = presented.clone();
+    let token = presented.refresh.unwrap_or_else(|| TokenDigest::of(""));
+    // One grant is one transaction, in however many entries it stands.
+    let (_presenting, waited) = shared.grants.present_after_others(token).await;
+    if waited {
+        let current = shared.track(&seen.entry.key, |known| known.current.clone());
+        match demand {
+            Demand::Forced if current.is_none_or(|now| now.access != seen.access) => return Ended::Fresh,
+            Demand::Forced => {}
+            // What was learned meanwhile makes another plan.
+            Demand::Planned | Demand::Heal(_) => return Ended::NotNeeded,
+        }
+    }
+    // 1: metadata, before any lock is taken.
+    let metadata = match metadata::of(shared, &presented).await {
         Ok(metadata) => metadata,
         Err(NoMetadata { outcome, why }) => return Ended::Failed(outcome, why),
     };
@@ -55,7 +70,19 @@ pub(crate) async fn refresh<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen, de
         Ok(lock) => lock,
         Err(error) => return locked(shared, seen, &error),
     };
+    let others = match shared.grants.lock_others(shared, key, token, REFRESH_LOCK_PATIENCE).await {
+        Ok(others) => others,
+        Err(error) => {
+            let _ = lock.release();
+            return locked(shared, seen, &error);
+        }
+    };
     let ended = under_lock(shared, seen, demand, &metadata, &lock).await;
+    if ended == Ended::Fresh {
+        others.hand_over(shared, key, token).await;
+    } else {
+        others.release();
+    }
     // A lock that is no longer ours is left alone.
     let _ = lock.release();
     ended

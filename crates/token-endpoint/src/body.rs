@@ -28,10 +28,14 @@ fn inflate(answer: &RawAnswer) -> Option<SecretBytes> {
     if body.starts_with(&[0x1f, 0x8b]) {
         return Some(bounded(MultiGzDecoder::new(body)));
     }
-    let deflated =
-        answer.content_encoding.as_deref().is_some_and(|name| name.trim().eq_ignore_ascii_case("deflate"));
-    if !deflated {
-        return None;
+    let named = answer.content_encoding.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
+    match named.as_str() {
+        // It has no magic number, and plain text decodes to a few odd bytes: what can be read as it came is not compressed.
+        "br" if std::str::from_utf8(body).ok().and_then(Members::parse).is_none() => {
+            return Some(bounded(brotli_decompressor::Decompressor::new(body, 4096)));
+        }
+        "deflate" => {}
+        _ => return None,
     }
     // "deflate" is zlib by the RFC 9110 and a bare stream by some servers.
     [bounded(ZlibDecoder::new(body)), bounded(DeflateDecoder::new(body))]
@@ -97,14 +101,42 @@ impl<'a> Members<'a> {
         serde_json::from_str::<String>(self.raw(name)?).ok().filter(|text| !text.is_empty())
     }
 
-    /// An object member.
-    pub(crate) fn object(&self, name: &str) -> Option<Members<'a>> {
-        Members::parse(self.raw(name)?)
+    /// An object member, or the first object of a list.
+    pub(crate) fn first_object(&self, name: &str) -> Option<Members<'a>> {
+        let raw = self.raw(name)?;
+        Members::parse(raw).or_else(|| first_of_list(raw))
+    }
+
+    /// All texts in a list member, in their order, however deep: `["property resource should not exist"]`,
+    /// `[{"loc":["body","resource"],"msg":"Field required"}]`.
+    pub(crate) fn texts(&self, name: &str) -> Option<String> {
+        let raw = self.raw(name).filter(|raw| raw.starts_with(['[', '{']) && raw.len() <= LONGEST_LIST)?;
+        let mut texts = Vec::new();
+        collect(&serde_json::from_str(raw).ok()?, &mut texts);
+        Some(texts.join(" ")).filter(|text| !text.is_empty())
     }
 
     /// All members that are objects.
     pub(crate) fn objects(&self) -> impl Iterator<Item = Members<'a>> {
         self.0.values().filter_map(|raw| Members::parse(raw.get()))
+    }
+}
+
+/// The members of the first object of a list.
+pub(crate) fn first_of_list(text: &str) -> Option<Members<'_>> {
+    let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+    items.iter().find_map(|item| Members::parse(item.get()))
+}
+
+/// The longest list of errors that is read, in bytes.
+const LONGEST_LIST: usize = 4096;
+
+fn collect(value: &serde_json::Value, texts: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) => texts.push(text.clone()),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
+        serde_json::Value::Object(members) => members.values().for_each(|item| collect(item, texts)),
+        _ => {}
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::{
     Http, Metadata, RawAnswer, SendError, ServerHints, UnsentKind, body, date,
     document::Document,
-    metadata::{Expectation, believe},
+    metadata::{Expectation, believe, resource_for},
     origin,
     origin::{shown, shown_text},
     origin_of, well_known,
@@ -39,7 +39,8 @@ pub enum DiscoveryError {
 /// In this order: the metadata URL of the configuration or the store; the authorization server and the issuer the entry names;
 /// the protected-resource metadata of the server (RFC 9728); the server's own origin. Each issuer is asked by RFC 8414, then by
 /// OpenID Connect discovery. Where nothing of this exists, by convention of MCP's revision 2025-03-26 the endpoint is `/token` at
-/// the authorization server's origin.
+/// the authorization server's origin; where the entry says that the client found none at the login, that is enough to go by it.
+/// At last the `resource` is looked up that the login sent: see [`resource_of`](crate::resource_of).
 ///
 /// Metadata counts only if its `issuer` is the one asked for (RFC 8414, section 3.3), and the entry's own `issuer`
 /// where it names one: otherwise a server could have the refresh token of another's grant sent to itself. (A metadata URL that was
@@ -70,6 +71,13 @@ pub async fn discover_by<G: AsyncFn(&Url) -> Result<RawAnswer, SendError>>(
     Search::new(get, hints)?.run(hints).await
 }
 
+/// What protected-resource metadata says (RFC 9728, section 2).
+struct Resource {
+    /// What is sent as `resource`, if it speaks for this server.
+    name: Option<String>,
+    authorization_servers: Vec<String>,
+}
+
 /// One search, and what went wrong in it so far.
 struct Search<'a, G> {
     get: G,
@@ -78,6 +86,8 @@ struct Search<'a, G> {
     entry_issuer: Option<&'a str>,
     /// The issuers asked already: several hints often name the same one.
     asked: Vec<Url>,
+    /// What the server's protected-resource metadata names, once it was read.
+    resource: Option<Resource>,
     /// The first passing failure: a source that may say something later.
     passing: Option<DiscoveryError>,
     /// The first answer that cannot be used.
@@ -96,12 +106,19 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
             server_is_loopback,
             entry_issuer: hints.issuer.as_deref().filter(|issuer| !issuer.is_empty()),
             asked: Vec::new(),
+            resource: None,
             passing: None,
             unusable: None,
         })
     }
 
     async fn run(mut self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
+        let found = self.find(hints).await?;
+        let resource = self.resource_name(hints).await?;
+        Ok(Metadata { resource, ..found })
+    }
+
+    async fn find(&mut self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
         if let Some(url) = present(&hints.auth_server_metadata_url) {
             let url = self.url("the configured metadata URL", url)?;
             if let Some(found) = self.document(&url).await?
@@ -109,6 +126,9 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
             {
                 return Ok(metadata);
             }
+        }
+        if hints.metadata_found == Some(false) && present(&hints.auth_server_metadata_url).is_none() {
+            return self.by_convention(hints).await;
         }
         // The authorization server whose origin the convention falls back to.
         let mut authorization_server = None;
@@ -134,19 +154,42 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
         if let Some(metadata) = self.issuer(&own, own.as_str(), false).await? {
             return Ok(metadata);
         }
-        if let Some(passing) = self.passing {
+        if let Some(passing) = self.passing.take() {
             return Err(passing);
         }
-        if let Some(unusable) = self.unusable {
+        if let Some(unusable) = self.unusable.take() {
             return Err(needs_person(unusable));
         }
-        let origin = authorization_server.unwrap_or(own);
-        Ok(Metadata {
-            issuer: hints.issuer.clone().filter(|issuer| !issuer.is_empty()),
-            token_endpoint: well_known::at(&origin, "/token"),
-            auth_methods: Vec::new(),
-            source: format!("no metadata at {}; the MCP convention /token", origin_of(&origin)),
-        })
+        Ok(convention(&authorization_server.unwrap_or(own), hints))
+    }
+
+    /// The client found no metadata at the login and went by the convention ever since. Metadata that is published now counts; a page in its
+    /// place (an application that answers every path) is what the client met, too.
+    async fn by_convention(&mut self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
+        let own = well_known::root(&self.server).to_string();
+        let named = present(&hints.authorization_server_url).unwrap_or(&own);
+        let place = self.url("the entry's authorization server", named)?;
+        match self.issuer(&place, named, true).await? {
+            Some(metadata) => Ok(metadata),
+            None => Ok(convention(&place, hints)),
+        }
+    }
+
+    /// What the login sent as `resource`. Where the entry says that there is metadata that names it, nothing else is sent because of an outage.
+    async fn resource_name(&mut self, hints: &ServerHints) -> Result<Option<String>, DiscoveryError> {
+        if self.resource.is_none() {
+            self.passing = None;
+            let failed = self.protected_resource(hints).await.err().or(self.passing.take());
+            match failed {
+                Some(error @ DiscoveryError::Transient { .. })
+                    if present(&hints.resource_metadata_url).is_some() && self.resource.is_none() =>
+                {
+                    return Err(error);
+                }
+                _ => {}
+            }
+        }
+        Ok(self.resource.as_ref().and_then(|resource| resource.name.clone()))
     }
 
     /// Asks one issuer in all the places where its metadata may be.
@@ -166,7 +209,27 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
                 return Ok(Some(metadata));
             }
         }
+        for url in well_known::at_the_root(issuer) {
+            let Some(found) = self.document(&url).await? else { continue };
+            let expectation = self.expectation(Some(written), from_store);
+            // The root may well be another issuer's, of which nothing is to be said.
+            if let Ok(metadata) = believe(&url, found, &expectation) {
+                return Ok(Some(metadata));
+            }
+        }
         Ok(None)
+    }
+
+    fn expectation<'b>(&self, asked: Option<&'b str>, from_store: bool) -> Expectation<'b>
+    where
+        'a: 'b,
+    {
+        Expectation {
+            asked,
+            entry_issuer: self.entry_issuer,
+            from_store,
+            server_is_loopback: self.server_is_loopback,
+        }
     }
 
     /// The metadata in a document, if it can be believed; if not, the reason is noted.
@@ -177,12 +240,7 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
         asked: Option<&str>,
         from_store: bool,
     ) -> Option<Metadata> {
-        let expectation = Expectation {
-            asked,
-            entry_issuer: self.entry_issuer,
-            from_store,
-            server_is_loopback: self.server_is_loopback,
-        };
+        let expectation = self.expectation(asked, from_store);
         match believe(url, found, &expectation) {
             Ok(metadata) => Some(metadata),
             Err(why) => {
@@ -194,6 +252,13 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
 
     /// The authorization servers that the server's protected-resource metadata names.
     async fn authorization_servers(&mut self, hints: &ServerHints) -> Result<Vec<String>, DiscoveryError> {
+        self.protected_resource(hints).await?;
+        let resource = self.resource.as_ref();
+        Ok(resource.map(|resource| resource.authorization_servers.clone()).unwrap_or_default())
+    }
+
+    /// Reads the server's protected-resource metadata: the first that names authorization servers, else the first that speaks for this server.
+    async fn protected_resource(&mut self, hints: &ServerHints) -> Result<(), DiscoveryError> {
         let mut urls = Vec::new();
         if let Some(hint) = present(&hints.resource_metadata_url) {
             urls.push(self.url("the entry's resource metadata URL", hint)?);
@@ -209,12 +274,21 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
             let of_another = found.resource.as_deref().is_some_and(|resource| {
                 Url::parse(resource).is_ok_and(|other| other.origin() != self.server.origin())
             });
-            let servers = found.authorization_servers.unwrap_or_default();
-            if !of_another && !servers.is_empty() {
-                return Ok(servers.into_iter().take(MOST_SERVERS).collect());
+            let named = found.authorization_servers.unwrap_or_default();
+            if of_another || named.is_empty() && found.resource.is_none() {
+                continue;
             }
+            let name = found.resource.and_then(|named| resource_for(&self.server, &named));
+            let complete = !named.is_empty();
+            let authorization_servers = named.into_iter().take(MOST_SERVERS).collect();
+            let resource = Resource { name, authorization_servers };
+            if complete {
+                self.resource = Some(resource);
+                return Ok(());
+            }
+            self.resource.get_or_insert(resource);
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
     /// The document at a URL. `None`: there is none, or none that can be read; what that means is noted.
@@ -281,6 +355,17 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
 
     fn note_passing(&mut self, why: String, retry_after: Option<Duration>) {
         self.passing.get_or_insert(DiscoveryError::Transient { why, retry_after });
+    }
+}
+
+/// MCP, revision 2025-03-26: without metadata the endpoint is `/token` at the authorization server's origin.
+fn convention(place: &Url, hints: &ServerHints) -> Metadata {
+    Metadata {
+        issuer: hints.issuer.clone().filter(|issuer| !issuer.is_empty()),
+        token_endpoint: well_known::at(place, "/token"),
+        auth_methods: Vec::new(),
+        resource: None,
+        source: format!("no metadata at {}; the MCP convention /token", origin_of(place)),
     }
 }
 

@@ -1,4 +1,6 @@
 use crate::cleaned::harmless;
+use crate::own_authority::WeakKey;
+use rustls::{AlertDescription, CertificateError};
 use std::error::Error as _;
 use std::io;
 
@@ -69,6 +71,16 @@ pub(crate) fn of_reqwest(error: &reqwest::Error, host: &str, has_roots: bool) ->
         let why = format!("the request to {host} could not be built; check the URL of the token endpoint");
         return SendError::Unsent { why, kind: UnsentKind::NotAllowed };
     }
+    if let Some(rustls::Error::AlertReceived(alert)) = find_tls(error)
+        && is_about_our_certificate(*alert)
+    {
+        // TLS 1.3 lets the client send before the server has looked at its certificate; one that it refuses has not read what was sent.
+        let why = format!(
+            "{host} wants to be shown a client certificate that it trusts ({alert:?}); Claude Code shows the one that \
+             CLAUDE_CODE_CLIENT_CERT and CLAUDE_CODE_CLIENT_KEY name, and so does mcp-refreshd"
+        );
+        return SendError::Unsent { why, kind: UnsentKind::Tls };
+    }
     if error.is_timeout() {
         return SendError::TimedOut { why: format!("{host} did not answer in time") };
     }
@@ -80,11 +92,29 @@ pub(crate) fn of_reqwest(error: &reqwest::Error, host: &str, has_roots: bool) ->
     }
 }
 
+/// Alerts by which a server ends a handshake because of the client's certificate, or for want of one (RFC 8446, section 6.2).
+fn is_about_our_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
+}
+
 fn connect_failure(error: &reqwest::Error, host: &str, has_roots: bool) -> (UnsentKind, String) {
     if let Some(tls) = find_tls(error) {
         return match tls {
             rustls::Error::InvalidCertificate(reason) => {
-                let cure = if has_roots {
+                let cure = if on_purpose(reason).is_some() {
+                    "mcp-refreshd refuses this on purpose, also where Claude Code connects; the server needs another certificate"
+                } else if has_roots {
                     "if the host is your own or stands behind a proxy that opens TLS, name its CA's PEM file in `extra_ca`"
                 } else {
                     "this machine has no CA certificates; install the ca-certificates package or name a PEM file in `extra_ca`"
@@ -93,12 +123,20 @@ fn connect_failure(error: &reqwest::Error, host: &str, has_roots: bool) -> (Unse
                     UnsentKind::Certificate,
                     format!(
                         "the certificate of {host} does not verify ({}); {cure}",
-                        harmless(&reason.to_string())
+                        on_purpose(reason).map_or_else(|| harmless(&reason.to_string()), str::to_owned)
                     ),
                 )
             }
             other => (UnsentKind::Tls, format!("no TLS with {host}: {}", harmless(&other.to_string()))),
         };
+    }
+    let reason = innermost(error);
+    // The library keeps the type to itself.
+    if reason.contains("proxy authorization required") {
+        let why = format!(
+            "the proxy on the way to {host} asks for a password (HTTP 407); write name and password into its URL: http://NAME:PASSWORD@host:port"
+        );
+        return (UnsentKind::Other, why);
     }
     if error.is_timeout() {
         return (UnsentKind::ConnectTimeout, format!("no connection to {host} within the time allowed"));
@@ -112,6 +150,42 @@ fn connect_failure(error: &reqwest::Error, host: &str, has_roots: bool) -> (Unse
     });
     let kind = if unreachable { UnsentKind::Unreachable } else { UnsentKind::Other };
     (kind, format!("no connection to {host} ({})", innermost(error)))
+}
+
+/// What is refused although Claude Code accepts it (measured with 2.1.332), in words.
+fn on_purpose(reason: &CertificateError) -> Option<&'static str> {
+    /// `ecdsa-with-SHA1` (RFC 3279, section 2.2.3) and `sha1WithRSAEncryption` (RFC 8017, appendix C), without tag and length.
+    const SHA1: [&[u8]; 2] = [
+        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01],
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05],
+    ];
+    match reason {
+        CertificateError::UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+            signature_algorithm_id, ..
+        } => {
+            let sha1 =
+                SHA1.iter().any(|oid| signature_algorithm_id.windows(oid.len()).any(|part| part == *oid));
+            Some(if sha1 {
+                "it is signed with SHA-1, which can be forged"
+            } else {
+                "it is signed in a way that is out of use or not known here"
+            })
+        }
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            Some("it names no host as subjectAltName, and a name in CN alone does not count")
+        }
+        CertificateError::Other(other) if other.0.is::<WeakKey>() => {
+            Some("an RSA key of fewer than 2048 bits is in its chain, which can be broken")
+        }
+        CertificateError::Other(other) => match other.0.downcast_ref() {
+            Some(webpki::Error::UnsupportedCertVersion) => {
+                Some("it is of version 1: it has no subjectAltName, and a name in CN alone does not count")
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn sources<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {

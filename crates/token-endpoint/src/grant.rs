@@ -1,3 +1,4 @@
+use crate::lifetime::{self, Given};
 use crate::{TokenPair, body::Members};
 use oauth_secret::{AccessToken, RefreshToken};
 use oauth2::{
@@ -11,9 +12,6 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::time::Duration;
-
-/// Above this a lifetime says "for ever" or was counted in another unit: it is taken as not said.
-const LONGEST_LIFETIME: f64 = 100.0 * 365.25 * 86_400.0;
 
 /// The members beyond RFC 6749, section 5.1.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -50,17 +48,23 @@ struct Normalised {
 }
 
 /// The pair in the members of a successful answer; `None` if there is no access token in them.
-pub(crate) fn pair(members: &Members<'_>) -> Option<TokenPair> {
+pub(crate) fn pair(members: &Members<'_>, given: Given) -> Option<TokenPair> {
+    let access_token = members.text("access_token")?;
+    let refresh_token = members.text("refresh_token");
+    let named = lifetime::named(members, &["expires_in"])
+        .or_else(|| lifetime::until(members, &["expires_at", "expires_on"], given));
+    // What the MCP server checks is the token's own end: where the answer promises more, the earlier counts.
+    let expires_in = named.map(|life| lifetime::claimed(&access_token, given).unwrap_or(life).min(life));
+    let refresh_expires_in = lifetime::named(members, &["refresh_expires_in", "refresh_token_expires_in"])
+        .or_else(|| lifetime::until(members, &["refresh_expires_at", "refresh_token_expires_at"], given))
+        .or_else(|| refresh_token.as_deref().and_then(|token| lifetime::claimed(token, given)));
     let normalised = Normalised {
-        access_token: members.text("access_token")?,
+        access_token,
         token_type: members.text("token_type").unwrap_or_else(|| "bearer".to_owned()),
-        expires_in: lifetime(members, "expires_in"),
-        refresh_token: members.text("refresh_token"),
+        expires_in,
+        refresh_token,
         scope: scope(members),
-        extra: RefreshLifetime {
-            refresh_expires_in: lifetime(members, "refresh_expires_in")
-                .or_else(|| lifetime(members, "refresh_token_expires_in")),
-        },
+        extra: RefreshLifetime { refresh_expires_in },
     };
     let granted = parse(serde_json::to_vec(&normalised).ok()?)?;
     Some(TokenPair {
@@ -84,14 +88,6 @@ fn parse(body: Vec<u8>) -> Option<Granted> {
     let unused = oauth2::RefreshToken::new(String::new());
     // The error is dropped unread: it holds the body.
     client.exchange_refresh_token(&unused).request(&answer).ok()
-}
-
-/// Whole seconds, whether written as a number or as a text; `None` where they cannot be meant.
-fn lifetime(members: &Members<'_>, name: &str) -> Option<u64> {
-    let raw = members.raw(name)?;
-    let seconds: f64 = raw.trim_matches('"').trim().parse().ok()?;
-    // From 1 to a hundred years: in the range of u64, and nothing below a second is a lifetime.
-    (1.0..=LONGEST_LIFETIME).contains(&seconds).then_some(seconds as u64)
 }
 
 /// A scope as a text or as a list of texts.

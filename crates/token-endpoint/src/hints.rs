@@ -7,6 +7,8 @@ pub struct ServerHints {
     pub issuer: Option<String>,
     /// `discoveryState.authorizationServerUrl` of the entry.
     pub authorization_server_url: Option<String>,
+    /// `discoveryState.oauthMetadataFound` of the entry: `false` where the client found no metadata at the login.
+    pub metadata_found: Option<bool>,
     /// `oauth.authServerMetadataUrl` of the user's server configuration, else `discoveryState.authServerMetadataUrl`.
     pub auth_server_metadata_url: Option<String>,
     /// `discoveryState.resourceMetadataUrl` of the entry (RFC 9728).

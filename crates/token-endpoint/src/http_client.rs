@@ -1,21 +1,29 @@
 use crate::lookups::Lookups;
-use crate::{RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, tls};
+use crate::proxy::Exceptions;
+use crate::{
+    ClientCertificate, RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, platform, tls,
+};
 use http::header;
 use oauth_secret::SecretBytes;
-use reqwest::{NoProxy, Proxy, redirect, retry};
+use reqwest::{Proxy, redirect, retry};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
 /// How requests are made.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct HttpOptions {
-    /// The proxy's URL. `None`: what the environment (`HTTPS_PROXY`, `NO_PROXY`…) or the system says. Empty: none at all.
+    /// The proxy's URL. `None`: the system's, where its settings name one. Empty: none at all.
     /// Connections to this machine never go through a proxy.
     pub proxy: Option<String>,
-    /// PEM files with CAs to trust besides the system's.
+    /// Hosts that are reached without the proxy, in the form of `NO_PROXY`.
+    pub no_proxy: String,
+    /// PEM or DER files with CAs to trust besides the system's.
     pub extra_ca: Vec<PathBuf>,
+    /// What is shown to servers that ask who this is.
+    pub client_certificate: Option<ClientCertificate>,
     /// Put behind `mcp-refreshd/<version>` in the `User-Agent`, after a space.
     pub user_agent_suffix: Option<String>,
     /// How long and how much.
@@ -28,7 +36,9 @@ impl fmt::Debug for HttpOptions {
         let proxy = self.proxy.as_ref().map(|_| "…");
         f.debug_struct("HttpOptions")
             .field("proxy", &proxy)
+            .field("no_proxy", &self.no_proxy)
             .field("extra_ca", &self.extra_ca)
+            .field("client_certificate", &self.client_certificate)
             .field("user_agent_suffix", &self.user_agent_suffix)
             .field("limits", &self.limits)
             .finish()
@@ -60,8 +70,10 @@ impl Default for Limits {
 pub struct Http {
     proxied: reqwest::Client,
     direct: reqwest::Client,
+    exceptions: Exceptions,
     limits: Limits,
     has_roots: bool,
+    passed_over: Arc<[String]>,
     lookups: Lookups,
 }
 
@@ -77,7 +89,7 @@ impl Http {
     /// # Errors
     /// If a CA file or the proxy cannot be used.
     pub fn new(options: &HttpOptions) -> Result<Self, HttpError> {
-        let tls = tls::config(&options.extra_ca)?;
+        let tls = tls::config(&options.extra_ca, options.client_certificate.as_ref())?;
         let suffix =
             options.user_agent_suffix.as_deref().map(|suffix| format!(" {suffix}")).unwrap_or_default();
         let user_agent = format!("mcp-refreshd/{}{suffix}", env!("CARGO_PKG_VERSION"));
@@ -100,29 +112,49 @@ impl Http {
         };
         let direct = built(client().no_proxy())?;
         let proxied = match options.proxy.as_deref() {
-            None => built(client())?,
-            Some("") => direct.clone(),
+            // By the variables of this process: the caller has read those already.
+            None if platform::HAS_SYSTEM_PROXY => built(client())?,
+            None | Some("") => direct.clone(),
             Some(url) => {
                 // The URL may hold a password, so no message repeats it.
-                let proxy = Proxy::all(url).map_err(|_| HttpError::Proxy)?;
-                built(client().proxy(proxy.no_proxy(NoProxy::from_env())))?
+                built(client().proxy(Proxy::all(url).map_err(|_| HttpError::Proxy)?))?
             }
         };
         Ok(Self {
             proxied,
             direct,
+            exceptions: Exceptions::parse(&options.no_proxy),
             limits: options.limits,
             has_roots: tls.has_roots,
+            passed_over: tls.passed_over.into(),
             lookups: Lookups::default(),
         })
     }
 
-    /// Sends the request once and hands the whole answer back as it came, whatever its status.
+    /// What of the options' files cannot be used and was passed over, for people.
+    #[must_use]
+    pub fn passed_over(&self) -> &[String] {
+        &self.passed_over
+    }
+
+    fn client_for(&self, url: &Url) -> &reqwest::Client {
+        if origin::is_loopback(url) || self.exceptions.has(url) { &self.direct } else { &self.proxied }
+    }
+
+    /// Sends the request once and hands the whole answer back as it came, whatever its status. A redirect that keeps method and body (307, 308)
+    /// is followed once, as the client follows it, where it stays at the same origin: a slash added or taken away. A server that
+    /// redirects has not looked at the token.
     ///
     /// # Errors
     /// If there is no whole answer. [`SendError::Unsent`] is returned only if no connection was made; where that is not
     /// certain, the request counts as sent.
     pub async fn send(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
+        let answer = self.send_there(request).await?;
+        let Some(token_endpoint) = redirected_to(&request.token_endpoint, &answer) else { return Ok(answer) };
+        self.send_there(&RefreshRequest { token_endpoint, ..request.clone() }).await
+    }
+
+    async fn send_there(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
         let host = origin::host_of(&request.token_endpoint);
         let request = reqwest::Request::try_from(request.to_http()?)
             .map_err(|error| failure::of_reqwest(&error, &host, self.has_roots))?;
@@ -144,14 +176,14 @@ impl Http {
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, SendError> {
         let host = origin::host_of(request.url());
-        let client = if origin::is_loopback(request.url()) { &self.direct } else { &self.proxied };
+        let client = self.client_for(request.url());
         let sent = client.execute(request).await;
         sent.map_err(|error| failure::of_reqwest(&error, &host, self.has_roots))
     }
 
     async fn execute(&self, request: reqwest::Request) -> Result<RawAnswer, SendError> {
         let host = origin::host_of(request.url());
-        let client = if origin::is_loopback(request.url()) { &self.direct } else { &self.proxied };
+        let client = self.client_for(request.url());
         let failed = |error: reqwest::Error| failure::of_reqwest(&error, &host, self.has_roots);
         let mut response = client.execute(request).await.map_err(failed)?;
 
@@ -190,12 +222,32 @@ impl Http {
     }
 }
 
+/// Where a redirect leads that may be followed with a refresh token in hand.
+fn redirected_to(asked: &Url, answer: &RawAnswer) -> Option<Url> {
+    if !matches!(answer.status, 307 | 308) {
+        return None;
+    }
+    let mut target = asked.join(answer.location.as_deref()?).ok()?;
+    target.set_fragment(None);
+    let without_credentials = target.username().is_empty() && target.password().is_none();
+    // Scheme, host and port: a downgrade to http is another origin.
+    (target.origin() == asked.origin() && target != *asked && without_credentials).then_some(target)
+}
+
 /// Why no requests can be made with these options. A person has to change the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// A file of `extra_ca` cannot be used.
     #[error("the CA file {path} cannot be used: {why}", path = path.display())]
     ExtraCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The certificate that is shown to servers, or its key, cannot be used.
+    #[error("the client certificate's file {path} cannot be used: {why}", path = path.display())]
+    ClientCertificate {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.

@@ -2,6 +2,7 @@ use crate::{
     Answer, RawAnswer,
     body::{self, Members},
     date, grant,
+    lifetime::Given,
     refusal::Refusal,
 };
 use jiff::Timestamp;
@@ -12,13 +13,15 @@ const LONGEST_SENTENCE: usize = 2048;
 
 /// What an answer means for the refresh token that was presented.
 ///
-/// Pure: the same answer means the same when it is read from a journal after a crash. `now` is used for a `Retry-After` date in an answer
+/// Pure: the same answer means the same when it is read from a journal after a crash. `now` is used for dates in an answer
 /// without `Date` only. No error contains text of a successful answer.
 pub fn interpret(answer: &RawAnswer, now: Timestamp) -> Answer {
     let status = answer.status;
     match status {
         200..=299 => success(answer, now),
         300..=399 => redirect(answer, now),
+        // It came from the server's inside, not from its door: what it had done by then nobody knows.
+        503 if failed_inside(answer) => failure(answer),
         // Each of these says that the request was not processed: RFC 6585 section 4 and 6, RFC 9110 section 15.5.9 and 15.6.4, RFC 8470;
         // 409 and 423 are what GoTrue and others answer while another refresh of the same session is under way.
         408 | 409 | 423 | 425 | 429 | 503 | 511 => {
@@ -41,6 +44,12 @@ fn failure(answer: &RawAnswer) -> Answer {
     Answer::Ambiguous { why, lost: false }
 }
 
+/// Whether a 503 carries an OAuth error of a server that failed in the middle of its work (RFC 6749, section 4.1.2.1: `server_error`).
+fn failed_inside(answer: &RawAnswer) -> bool {
+    let text = body::text(answer);
+    Members::parse(&text).as_ref().and_then(Refusal::of).is_some_and(|refusal| refusal.is_failure())
+}
+
 /// Whether the status alone decides, so that an answer with a broken body is still an answer.
 pub(crate) fn status_says_all(status: u16) -> bool {
     matches!(status, 300..=399 | 408 | 409 | 423 | 425 | 429 | 501 | 503 | 505 | 511)
@@ -53,12 +62,13 @@ fn success(answer: &RawAnswer, now: Timestamp) -> Answer {
     let Some(members) = Members::parse(json) else {
         return not_json(answer, &text);
     };
-    if let Some(pair) = grant::pair(&members) {
+    let given = Given { by_server: date::date_header(answer), by_us: now };
+    if let Some(pair) = grant::pair(&members, given) {
         return Answer::Fresh(pair);
     }
     // A refresh was asked for and nothing else, so one pair one level down (Slack's `authed_user`, a `data` around it) is the
     // pair; of two nobody can tell which.
-    let mut nested = members.objects().filter_map(|inner| grant::pair(&inner));
+    let mut nested = members.objects().filter_map(|inner| grant::pair(&inner, given));
     if let (Some(pair), None) = (nested.next(), nested.next()) {
         return Answer::Fresh(pair);
     }
@@ -97,7 +107,8 @@ fn refusal(answer: &RawAnswer, now: Timestamp) -> Answer {
     let text = body::text(answer);
     let form = body::form_as_json(&text);
     let json = form.as_deref().unwrap_or(&text);
-    if let Some(refusal) = Members::parse(json).as_ref().and_then(Refusal::of) {
+    let members = Members::parse(json).or_else(|| body::first_of_list(json));
+    if let Some(refusal) = members.as_ref().and_then(Refusal::of) {
         return refusal.meaning(answer, now);
     }
     let page = body::is_page(answer, &text);

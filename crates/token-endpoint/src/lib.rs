@@ -24,7 +24,9 @@
 
 mod answer;
 mod body;
+mod bundle;
 mod cleaned;
+mod client_certificate;
 mod date;
 mod discovery;
 mod document;
@@ -34,17 +36,23 @@ mod grant;
 mod hints;
 mod http_client;
 mod interpretation;
+mod lifetime;
 mod lookups;
 mod metadata;
 mod origin;
+mod own_authority;
+mod platform;
+mod proxy;
 mod raw_answer;
 mod refusal;
 mod request;
 mod shape;
+mod signatures;
 mod tls;
 mod well_known;
 
 pub use answer::{Answer, TokenPair};
+pub use client_certificate::ClientCertificate;
 pub use date::date_header;
 pub use discovery::{DiscoveryError, discover};
 // The same search without a network, for `tests/fuzz-targets`.
@@ -55,9 +63,10 @@ pub use glance::{Glance, RefreshOffer};
 pub use hints::ServerHints;
 pub use http_client::{Http, HttpError, HttpOptions, Limits};
 pub use interpretation::interpret;
-pub use metadata::Metadata;
+pub use metadata::{Metadata, resource_of};
 pub use origin::origin_of;
+pub use proxy::NamedProxy;
 pub use raw_answer::{RawAnswer, RawAnswerError};
 pub use request::{ClientAuth, RefreshRequest};
-pub use shape::{RequestShape, next_shape};
+pub use shape::{RequestShape, guessed_shape, may_have_spent, next_shape};
 pub use well_known::same_issuer;

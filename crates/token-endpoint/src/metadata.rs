@@ -16,8 +16,37 @@ pub struct Metadata {
     pub token_endpoint: Url,
     /// `token_endpoint_auth_methods_supported`; empty where it is not said.
     pub auth_methods: Vec<String>,
+    /// The `resource` of the protected-resource metadata (RFC 9728, section 2), where it speaks for the MCP server: what the client sent at the
+    /// login, as the text of a URL. `None` where there is no such metadata.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
     /// Where this was learnt: the URL of the metadata, or a sentence on the convention that was used instead.
     pub source: String,
+}
+
+/// What the login of this server sent as `resource` (RFC 8707), and what a refresh sends therefore: the `resource` of the protected-resource
+/// metadata, else the server's URL. Both in the form that the client's URL type gives them: a bare host ends in a slash, and nothing
+/// stands behind a `#` (measured, 2.1.332).
+#[must_use]
+pub fn resource_of(metadata: &Metadata, server_url: &str) -> String {
+    let servers_own = || serialised(server_url).unwrap_or_else(|| server_url.to_owned());
+    metadata.resource.clone().unwrap_or_else(servers_own)
+}
+
+/// A URL as the client writes it.
+fn serialised(text: &str) -> Option<String> {
+    let mut url = Url::parse(text).ok()?;
+    url.set_fragment(None);
+    Some(url.into())
+}
+
+/// The `resource` that metadata found for this server names, if the client would send it: of the same origin, with a path that the server's
+/// begins with (as its `checkResourceAllowed` decides).
+pub(crate) fn resource_for(server: &Url, named: &str) -> Option<String> {
+    let resource = Url::parse(named).ok()?;
+    let slashed = |url: &Url| format!("{}/", url.path().trim_end_matches('/'));
+    let fits = resource.origin() == server.origin() && slashed(server).starts_with(&slashed(&resource));
+    (fits && named.len() <= LONGEST_URL).then(|| serialised(named)).flatten()
 }
 
 /// What metadata has to fit to be believed.
@@ -47,7 +76,19 @@ impl Expectation<'_> {
         }
         // From here on the entry names this issuer or none. Where the store sends us to another place for it, that place may speak for it, as it did
         // at the login; a place only the server named may not.
-        self.asked.is_none() || is(self.asked, named) || self.from_store && is(self.entry_issuer, named)
+        // An entry of an old client names none at all: then the place where its login was is all there is to go by, as for that client.
+        self.asked.is_none()
+            || is(self.asked, named)
+            || self.from_store && (self.entry_issuer.is_none() || is(self.entry_issuer, named))
+    }
+
+    /// What was expected, in words.
+    fn in_words(&self) -> String {
+        match (self.entry_issuer, self.asked) {
+            (Some(entrys), _) => format!("this login is from {} (the entry's `issuer`)", shown_text(entrys)),
+            (None, Some(asked)) => format!("{} was asked (RFC 8414, section 3.3)", shown_text(asked)),
+            (None, None) => "another one was expected".to_owned(),
+        }
     }
 }
 
@@ -56,9 +97,9 @@ pub(crate) fn believe(url: &Url, found: Document, expectation: &Expectation<'_>)
     let place = shown(url);
     if !expectation.fits(found.issuer.as_deref()) {
         let named = found.issuer.as_deref().map_or_else(|| "nobody".to_owned(), shown_text);
-        let expected = shown_text(expectation.entry_issuer.or(expectation.asked).unwrap_or_default());
+        let expected = expectation.in_words();
         return Err(format!(
-            "{place} names the issuer {named}, but {expected} was expected; if the server has moved, log in to it again"
+            "{place} names the issuer {named}, but {expected}; if the server has moved, log in to it again"
         ));
     }
     let endpoint = found.token_endpoint.ok_or_else(|| format!("{place} names no token_endpoint"))?;
@@ -74,6 +115,7 @@ pub(crate) fn believe(url: &Url, found: Document, expectation: &Expectation<'_>)
         issuer: found.issuer.or_else(|| expectation.entry_issuer.map(ToOwned::to_owned)),
         token_endpoint,
         auth_methods: known_methods(found.token_endpoint_auth_methods_supported),
+        resource: None,
         source: url.to_string(),
     })
 }

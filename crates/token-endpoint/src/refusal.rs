@@ -16,6 +16,11 @@ const DEAD: &[&str] = &[
     "token_expired",
     "token_revoked",
     "expired_token",
+    // FastAPI and Express servers that answer for the refresh token with the bearer's code (RFC 6750, section 3.1).
+    "invalid_token",
+    // The words of token introspection (RFC 7662), where Hydra and others let them through.
+    "token_inactive",
+    "inactive_token",
     "user_not_found",
     "user_banned",
     "account_inactive",
@@ -29,6 +34,8 @@ const CLIENT_DEAD: &[&str] = &[
     "incorrect_client_credentials",
     "client_not_found",
     "unknown_client",
+    "unrecognized_client",
+    "unrecognized_client_id",
 ];
 
 /// Codes of a passing failure before anything was done.
@@ -74,7 +81,15 @@ const DEAD_WORDS: &[&str] = &[
     "refreshtokenhasalreadybeenused",
     "refreshtokenreuse",
     "unknownrefreshtoken",
+    "refreshtokennolongervalid",
+    "refreshtokenisnolongervalid",
+    "tokenisnolongervalid",
+    "grantisnolongervalid",
 ];
+
+/// What servers that keep the login in a session write with `invalid_request`; elsewhere a session may be any other.
+const DEAD_SESSION_WORDS: &[&str] =
+    &["sessionnotfound", "sessionhasexpired", "sessionexpired", "sessionisnolongervalid"];
 
 /// What servers write instead of `invalid_client` (Keycloak answers `unauthorized_client: Invalid client or Invalid client
 /// credentials`, Entra AADSTS700016 for an application that is gone).
@@ -85,6 +100,15 @@ const CLIENT_DEAD_WORDS: &[&str] = &[
     "clientdoesnotexist",
     "clientisnotregistered",
     "clientnotregistered",
+    // Servers on FastAPI: 422 "Unrecognized client_id".
+    "unrecognizedclientid",
+    "unknownclientid",
+    "invalidclientid",
+    // `unauthorized_client: Client authentication failed`.
+    "clientauthenticationfailed",
+    // `invalid_request: Missing client credentials`: the entry has lost its client.
+    "missingclientcredentials",
+    "clientcredentialsaremissing",
     "aadsts700016",
 ];
 
@@ -96,9 +120,10 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     /// The error in the members of an answer, in RFC 6749's form (section 5.2) or one of those in use instead: an object under
-    /// `error`, `errorCode` (Okta), `error_code` and `msg` (GoTrue), `ok: false` (Slack).
+    /// `error`, `errorCode` (Okta), `error_code` and `msg` (GoTrue), `ok: false` (Slack),
+    /// `success: false`, a list under `errors`, `message` (NestJS) or `detail` (FastAPI).
     pub(crate) fn of(members: &Members<'_>) -> Option<Self> {
-        let nested = members.object("error");
+        let nested = ["error", "errors"].iter().find_map(|name| members.first_object(name));
         let inside = |names: &[&str]| {
             nested.as_ref().and_then(|nested| names.iter().find_map(|name| nested.text(name)))
         };
@@ -107,6 +132,7 @@ impl Refusal {
             .text("error")
             .or_else(|| inside(&["code", "type", "error", "status"]))
             .or_else(|| outside(&["error_code", "errorCode", "code"]));
+        let said = ["message", "detail", "errors", "error"];
         let text = outside(&[
             "error_description",
             "message",
@@ -116,8 +142,9 @@ impl Refusal {
             "detail",
             "description",
         ])
-        .or_else(|| inside(&["error_description", "message", "description"]));
-        let failed = members.has("error") || members.raw("ok") == Some("false");
+        .or_else(|| inside(&["error_description", "message", "description", "detail", "title"]))
+        .or_else(|| said.iter().find_map(|name| members.texts(name)));
+        let failed = members.has("error") || Self::says_no(members);
         if code.is_none() && text.is_none() && !failed {
             return None;
         }
@@ -128,15 +155,24 @@ impl Refusal {
         Some(Self { code: code.trim().to_owned(), text: text.trim().to_owned() })
     }
 
-    /// Whether the members are those of an error and not of anything else: a code or an `ok: false`.
+    /// Whether the members are those of an error and not of anything else: a code, an `ok: false` or a `success: false`.
     pub(crate) fn is_error(members: &Members<'_>) -> bool {
-        ["error", "error_code", "errorCode"].iter().any(|name| members.has(name))
-            || members.raw("ok") == Some("false")
+        ["error", "errors", "error_code", "errorCode"].iter().any(|name| members.has(name))
+            || Self::says_no(members)
+    }
+
+    fn says_no(members: &Members<'_>) -> bool {
+        ["ok", "success"].iter().any(|name| members.raw(name) == Some("false"))
     }
 
     /// An error that is no more than a text.
     pub(crate) fn of_text(text: &str) -> Self {
         Self { code: String::new(), text: text.to_owned() }
+    }
+
+    /// Whether the server says that it failed itself.
+    pub(crate) fn is_failure(&self) -> bool {
+        AMBIGUOUS.contains(&self.code.to_lowercase().as_str())
     }
 
     /// Code and text in one line, for people.
@@ -158,7 +194,7 @@ impl Refusal {
         };
 
         // A complaint about the request's form comes first: Entra dresses some of them as `invalid_grant`.
-        if Complaint::of(&known, &self.text).is_some() {
+        if Complaint::of(&known, &self.text).is_some() && !says(DEAD_WORDS) {
             return Answer::Refused { code, detail };
         }
         if is(TRANSIENT) {
@@ -171,7 +207,7 @@ impl Refusal {
         if is(CLIENT_DEAD) {
             return Answer::ClientDead { code, detail };
         }
-        if is(DEAD) || says(DEAD_WORDS) {
+        if is(DEAD) || says(DEAD_WORDS) || known == "invalid_request" && says(DEAD_SESSION_WORDS) {
             return Answer::Dead { code, detail };
         }
         if says(CLIENT_DEAD_WORDS) {

@@ -1,9 +1,13 @@
 use crate::{RequestShape, SendError, UnsentKind, origin};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderValue, header};
 use oauth_secret::{ClientSecret, RefreshToken};
 use oauth2::{AuthType, ClientId, HttpRequest, HttpResponse, Scope, TokenUrl, basic::BasicClient};
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::fmt;
 use url::Url;
+use zeroize::Zeroizing;
 
 /// One refresh to be asked for (RFC 6749, section 6).
 #[derive(Clone, Debug)]
@@ -20,42 +24,65 @@ pub struct RefreshRequest {
     pub auth: ClientAuth,
     /// Which optional parameters are sent.
     pub shape: RequestShape,
-    /// The MCP server's URL, sent as `resource` (RFC 8707) where the shape says so.
+    /// What the login sent as `resource` (RFC 8707), sent where the shape says so: see [`resource_of`](crate::resource_of).
     pub resource: String,
     /// The entry's scope, sent where the shape says so.
     pub scope: Option<String>,
 }
 
 /// How the client says who it is (RFC 6749, section 2.3; the names of RFC 7591, section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ClientAuth {
-    /// `client_secret_basic`: id and secret in the `Authorization` header.
+    /// `client_secret_basic`: id and secret in the `Authorization` header, form-encoded first (RFC 6749, section 2.3.1), the id also in the body
+    /// (mcp 2.3.0 of PyPI wants it there).
+    #[serde(rename = "client_secret_basic")]
     Basic,
+    /// `client_secret_basic` without form-encoding, for servers that compare what they find in the header.
+    #[serde(rename = "client_secret_basic_plain")]
+    BasicPlain,
     /// `client_secret_post`: id and secret in the body.
+    #[serde(rename = "client_secret_post")]
     Post,
     /// `none`: a public client, the id alone in the body.
     None,
 }
 
 impl ClientAuth {
-    /// The method for a server that offers `auth_methods` (`token_endpoint_auth_methods_supported`) and a client that
-    /// has a secret or has none. No methods named means basic (RFC 8414, section 2); the order of preference is Claude Code's.
+    /// The methods to try, the best first, for a server that offers `auth_methods` (`token_endpoint_auth_methods_supported`).
+    ///
+    /// Claude Code registers with `client_secret_post` where it gets a secret, and five of eleven servers refuse such a client that
+    /// authenticates by Basic although their metadata names both (measured: fastmcp 4.2.3, mcp 2.3.0, workers-oauth-provider 1.2.3,
+    /// @better-auth/mcp 1.7.5, Authlib 1.9.10). So the body comes first, also where nothing is named, against RFC 8414, section 2.
     #[must_use]
-    pub fn choose(auth_methods: &[String], has_secret: bool) -> Self {
+    pub fn to_try(
+        auth_methods: &[String],
+        client_id: Option<&str>,
+        secret: Option<&ClientSecret>,
+    ) -> Vec<Self> {
+        let Some(secret) = secret else { return vec![Self::None] };
         let offers = |name: &str| auth_methods.iter().any(|method| method == name);
-        if !has_secret {
-            Self::None
-        } else if auth_methods.is_empty() || offers("client_secret_basic") {
-            Self::Basic
-        } else if offers("client_secret_post") {
-            Self::Post
-        } else if offers("none") {
-            Self::None
+        let mut methods = if offers("client_secret_post") || !offers("client_secret_basic") {
+            vec![Self::Post, Self::Basic]
         } else {
-            // Only methods we cannot do: the secret in the body is what most servers take all the same.
-            Self::Post
+            vec![Self::Basic, Self::Post]
+        };
+        let encoded_otherwise = |text: &str| form_encoded(text) != text;
+        if encoded_otherwise(secret.expose()) || client_id.is_some_and(encoded_otherwise) {
+            let basic = methods.iter().position(|method| *method == Self::Basic).unwrap_or_default();
+            methods.insert(basic + 1, Self::BasicPlain);
         }
+        // A server that takes public clients only would refuse any secret.
+        let known = ["client_secret_post", "client_secret_basic"];
+        if offers("none") && !known.into_iter().any(offers) {
+            methods.insert(0, Self::None);
+        }
+        methods
     }
+}
+
+fn form_encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 impl RefreshRequest {
@@ -68,13 +95,17 @@ impl RefreshRequest {
             .set_token_uri(TokenUrl::from_url(self.token_endpoint.clone()))
             .set_auth_type(match self.auth {
                 ClientAuth::Basic => AuthType::BasicAuth,
-                ClientAuth::Post | ClientAuth::None => AuthType::RequestBody,
+                ClientAuth::BasicPlain | ClientAuth::Post | ClientAuth::None => AuthType::RequestBody,
             });
         if let (ClientAuth::Basic | ClientAuth::Post, Some(secret)) = (self.auth, &self.client_secret) {
             client = client.set_client_secret(oauth2::ClientSecret::new(secret.expose().to_owned()));
         }
+        let client_id = self.client_id.as_deref().filter(|id| !id.is_empty());
         let refresh_token = oauth2::RefreshToken::new(self.refresh_token.expose().to_owned());
         let mut exchange = client.exchange_refresh_token(&refresh_token);
+        if let (ClientAuth::Basic, Some(_), Some(id)) = (self.auth, &self.client_secret, client_id) {
+            exchange = exchange.add_extra_param("client_id", id);
+        }
         if self.shape.resource && !self.resource.is_empty() {
             exchange = exchange.add_extra_param("resource", self.resource.as_str());
         }
@@ -94,7 +125,18 @@ impl RefreshRequest {
         let mut request = captured.into_inner().ok_or_else(|| {
             not_allowed("the URL of the token endpoint cannot be put into a request".to_owned())
         })?;
-        if self.client_id.is_none() {
+        // A compressed answer that breaks off, or in an encoding that nobody here knows, would cost the rotated token.
+        request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let (ClientAuth::BasicPlain, Some(secret)) = (self.auth, &self.client_secret) {
+            let credentials =
+                Zeroizing::new(format!("{}:{}", client_id.unwrap_or_default(), secret.expose()));
+            let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(credentials.as_bytes())));
+            let mut basic = HeaderValue::try_from(basic.as_str())
+                .map_err(|_| not_allowed("the client secret cannot be put into a header".to_owned()))?;
+            basic.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, basic);
+        }
+        if client_id.is_none() {
             // The crate knows no request without a client.
             let body = request.body_mut();
             *body = without_empty_client_id(body);

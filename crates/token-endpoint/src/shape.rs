@@ -17,19 +17,44 @@ impl Default for RequestShape {
     }
 }
 
-/// The shape to try after this answer; `None` if the answer is not about the shape or nothing is left to change.
+/// The shape that a refusal asks for; `None` if the answer names nothing of the shape, or nothing is left to change.
 ///
-/// `resource` is only ever taken away and `scope` only ever added, so there are at most two changes and no circle.
+/// That a shape is refused does not prove that the refresh token is still good: oidc-provider 9.13.3 rotates first and checks `resource`
+/// afterwards, @node-oauth/oauth2-server 5.3.0 spends the token on `invalid_scope` (measured). When the other shape may be sent is for the
+/// caller to decide.
 #[must_use]
 pub fn next_shape(shape: RequestShape, answer: &Answer, has_scope: bool) -> Option<RequestShape> {
     let Answer::Refused { code, detail } = answer else { return None };
     match Complaint::of(code, detail)? {
         Complaint::Resource if shape.resource => Some(RequestShape { resource: false, ..shape }),
+        Complaint::NoResource if !shape.resource => Some(RequestShape { resource: true, ..shape }),
+        Complaint::ScopeTaken if shape.scope => Some(RequestShape { scope: false, ..shape }),
         Complaint::Scope if has_scope && !shape.scope => Some(RequestShape { scope: true, ..shape }),
         // Entra names the resource also where what it misses is the scope to compare it with.
         Complaint::Resource if has_scope && !shape.scope => Some(RequestShape { scope: true, ..shape }),
-        Complaint::Resource | Complaint::Scope => None,
+        _ => None,
     }
+}
+
+/// The shape to try next after a refusal that says only that the request is wrong in some way: with `resource` where it was left out, without
+/// it where it was sent. No more than a guess, for a token that nobody can use otherwise.
+#[must_use]
+pub fn guessed_shape(shape: RequestShape, answer: &Answer) -> Option<RequestShape> {
+    let Answer::Refused { code, detail } = answer else { return None };
+    let vague = matches!(
+        code.to_lowercase().as_str(),
+        "invalid_request" | "invalid_scope" | "bad request" | "http_400" | "http_422"
+    );
+    (vague && Complaint::of(code, detail).is_none())
+        .then_some(RequestShape { resource: !shape.resource, ..shape })
+}
+
+/// Whether the refresh token may be spent although the request was refused: where the refusal is about `resource` or `scope`, which some
+/// servers look at when they have rotated already.
+#[must_use]
+pub fn may_have_spent(answer: &Answer) -> bool {
+    matches!(answer, Answer::Refused { code, detail }
+        if code.eq_ignore_ascii_case("invalid_scope") || Complaint::of(code, detail).is_some())
 }
 
 /// What a server objects to in the shape of a request.
@@ -37,52 +62,87 @@ pub fn next_shape(shape: RequestShape, answer: &Answer, has_scope: bool) -> Opti
 pub(crate) enum Complaint {
     /// It does not take this `resource`, or none at all.
     Resource,
+    /// It wants a `resource`.
+    NoResource,
     /// It wants a `scope`.
     Scope,
+    /// It does not take this `scope`.
+    ScopeTaken,
 }
+
+/// Codes with a meaning of their own: whatever else their text speaks of.
+const OF_OTHER_THINGS: &[&str] = &[
+    "invalid_grant",
+    "invalid_client",
+    "unauthorized_client",
+    "access_denied",
+    "unsupported_grant_type",
+    "server_error",
+    "temporarily_unavailable",
+];
+
+/// Entra on `resource`: 9010010: it does not match the scopes; 90009: an application asking for itself; 901002: the parameter is not
+/// supported; 500011: it is not known in the tenant.
+const ENTRA: &[&str] = &["aadsts9010010", "aadsts90009", "aadsts901002", "aadsts500011"];
+
+/// How frameworks refuse a parameter that they do not know: Entra, class-validator ("property resource should not exist"), pydantic ("Extra
+/// inputs are not permitted"), Ajv ("must NOT have additional properties"), zod ("Unrecognized key"), Go's form decoders ("unknown field").
+const OBJECTS: &[&str] = &[
+    "not supported",
+    "unsupported",
+    "isn't supported",
+    "unknown",
+    "unrecognized",
+    "not recognized",
+    "unexpected",
+    "not allowed",
+    "not permitted",
+    "should not exist",
+    "additional propert",
+    "extra ",
+    "extra_forbidden",
+    "invalid",
+    "does not match",
+    "doesn't match",
+    "mismatch",
+];
+
+/// How they ask for one.
+const WANTS: &[&str] = &["required", "missing", "must contain", "must be provided", "must be present"];
 
 impl Complaint {
     /// Reads an error's code and text (any case).
     pub(crate) fn of(code: &str, text: &str) -> Option<Self> {
-        let text = text.to_lowercase();
+        let (code, text) = (code.to_lowercase(), text.to_lowercase());
         // AADSTS90014 and 900144: "the required field 'scope' is missing".
         if text.contains("aadsts90014") {
             return text.contains("scope").then_some(Self::Scope);
         }
-        // 9010010: the resource does not match the scopes; 90009: an application asking for itself; 901002: the
-        // parameter is not supported; 500011: the resource is not known in the tenant.
-        if ["aadsts9010010", "aadsts90009", "aadsts901002", "aadsts500011"]
-            .iter()
-            .any(|known| text.contains(known))
-        {
+        if ENTRA.iter().any(|known| text.contains(known)) {
             return Some(Self::Resource);
         }
-        match code.to_lowercase().as_str() {
-            "invalid_target" | "invalid_resource" => return Some(Self::Resource),
-            "invalid_request" | "invalid_scope" | "unsupported_parameter" => {}
-            _ => return None,
+        if matches!(code.as_str(), "invalid_target" | "invalid_resource") {
+            return Some(Self::Resource);
         }
+        if OF_OTHER_THINGS.contains(&code.as_str()) {
+            return None;
+        }
+        let text = text.replace("resource owner", "").replace("resource server", "");
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        let words = || text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        if words().any(|word| word == "resource")
-            && says(&[
-                "not supported",
-                "unsupported",
-                "unknown param",
-                "unrecognized",
-                "unexpected",
-                "not allowed",
-                "not permitted",
-            ])
-        {
+        let names = |name: &str| {
+            text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name)
+        };
+        // Where both are said ("invalid, unknown, missing, or malformed": RFC 8707, section 2), what was sent is what is wrong.
+        if names("resource") && says(OBJECTS) {
             return Some(Self::Resource);
         }
-        if words().any(|word| word == "scope")
-            && says(&["required", "missing", "must contain", "must be provided"])
-        {
+        if names("resource") && says(WANTS) {
+            return Some(Self::NoResource);
+        }
+        if names("scope") && says(WANTS) && !text.contains("invalid, unknown") {
             return Some(Self::Scope);
         }
-        None
+        (code == "invalid_scope").then_some(Self::ScopeTaken)
     }
 }
 

@@ -1,60 +1,61 @@
-use crate::HttpError;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{
-    ClientConfig, RootCertStore, client::Resumption, crypto::CryptoProvider, pki_types::CertificateDer,
-};
-use rustls_platform_verifier::Verifier;
-use std::path::{Path, PathBuf};
+use crate::client_certificate::{self, ClientCertificate};
+use crate::own_authority::{OwnAuthority, has_weak_key};
+use crate::platform::{self, Trust};
+use crate::{HttpError, bundle, signatures};
+use rustls::sign::SingleCertAndKey;
+use rustls::{ClientConfig, RootCertStore, client::Resumption};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The TLS side of every connection, and whether it trusts anybody at all.
 pub(crate) struct Tls {
     pub(crate) config: ClientConfig,
     pub(crate) has_roots: bool,
+    /// What was passed over, for people.
+    pub(crate) passed_over: Vec<String>,
 }
 
-/// TLS 1.2 and 1.3 by ring, verified by the platform (on Linux the system's CA bundle, or the one `SSL_CERT_FILE` names) and
-/// by the CAs of these files in addition.
-pub(crate) fn config(extra_ca: &[PathBuf]) -> Result<Tls, HttpError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut extra = Vec::new();
+/// TLS 1.2 and 1.3, verified by the platform (on Linux the system's CA bundle, or the one `SSL_CERT_FILE` names) and by the CAs of
+/// these files in addition. Who asks for a certificate of ours is shown that one.
+pub(crate) fn config(extra_ca: &[PathBuf], client: Option<&ClientCertificate>) -> Result<Tls, HttpError> {
+    let provider = Arc::new(signatures::provider());
+    let (mut extra, mut passed_over) = (Vec::new(), Vec::new());
     for path in extra_ca {
-        extra.extend(certificates(path)?);
+        let read = bundle::read(path).map_err(|why| HttpError::ExtraCa { path: path.clone(), why })?;
+        let damaged = read.damaged.iter();
+        passed_over.extend(
+            damaged.map(|why| format!("the CA file {}: {why}; the others in it are used", path.display())),
+        );
+        if read.certificates.iter().any(has_weak_key) {
+            passed_over.push(format!(
+                "the CA file {}: an RSA key of fewer than 2048 bits is in it, which can be broken; what it signed is refused",
+                path.display()
+            ));
+        }
+        extra.extend(read.certificates);
     }
-    let builder = ClientConfig::builder_with_provider(Arc::<CryptoProvider>::clone(&provider))
+    let failed = |why: String| HttpError::Tls { why };
+    let Trust { verifier, certificates } = platform::trust(extra, &provider).map_err(failed)?;
+    let has_roots = verifier.is_some();
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| HttpError::Tls { why: error.to_string() })?;
-    let (mut config, has_roots) = match Verifier::new_with_extra_roots(extra, provider) {
-        Ok(verifier) => (
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(),
-            true,
-        ),
+        .map_err(|error| failed(error.to_string()))?;
+    let builder = match verifier {
+        Some(verifier) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(OwnAuthority::new(verifier, certificates.iter()))),
         // A machine without CA certificates can still talk to itself; every other host is refused, with the reason named.
-        Err(_) => (builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(), false),
+        None => builder.with_root_certificates(RootCertStore::empty()),
+    };
+    let mut config = match client {
+        Some(client) => {
+            let certified = client_certificate::read(client, &provider)?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+        }
+        None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Connections are hours apart: remembered sessions would cost memory and save nothing.
     config.resumption = Resumption::disabled();
-    Ok(Tls { config, has_roots })
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpError> {
-    let unusable = |why: String| HttpError::ExtraCa { path: path.to_owned(), why };
-    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| unusable(format!("it is not a PEM file: {error}")))?;
-    if found.is_empty() {
-        return Err(unusable(
-            "there is no certificate in it; a PEM file with BEGIN CERTIFICATE is needed".to_owned(),
-        ));
-    }
-    let mut roots = RootCertStore::empty();
-    for certificate in &found {
-        // Checked here, where the file can still be named.
-        roots
-            .add(certificate.clone())
-            .map_err(|error| unusable(format!("a certificate in it cannot be used: {error}")))?;
-    }
-    Ok(found)
+    Ok(Tls { config, has_roots, passed_over })
 }

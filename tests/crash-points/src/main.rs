@@ -5,15 +5,17 @@
 //! end), or the case is ambiguous and reported. Further it measures how long the storage lock is held, proves that no fsync
 //! happens meanwhile, and lets disks be full and read-only. `install` and `uninstall` die at each of their steps, too, and are typed again; and
 //! the daemon meets what machines do to it: a slow disk, file systems that come and go, no file watches, names that nobody resolves. As root
-//! it cuts the power of the disk at each step.
+//! it cuts the power of the disk at each step. At a server that forgives a reuse for a while, a daemon that is killed with its request on the
+//! wire and started again at once loses nothing.
 //!
-//! `crash-points [holds|disks|install|points|power|surroundings]… [TIMES]`: only these parts; the daemon dies so many times at each step (once by default).
+//! `crash-points [disks|grace|holds|install|points|power|surroundings]… [TIMES]`: only these parts; the daemon dies so many times at each step (once by default).
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 
 mod apart;
 mod crash;
 mod disk;
 mod disks;
+mod grace;
 mod holds;
 mod home;
 mod install;
@@ -66,6 +68,9 @@ fn run() -> Fallible<usize> {
     }
     if want("disks") {
         disks::run(&program, &mut tally)?;
+    }
+    if want("grace") {
+        grace::run(&program, &mut tally)?;
     }
     // Those that die in a refresh mostly wait.
     let mut meanwhile = Vec::new();

@@ -24,6 +24,7 @@ pub fn discovery(input: &[u8]) {
         authorization_server_url: present(authorization_server),
         auth_server_metadata_url: present(configured),
         resource_metadata_url: present(resource),
+        metadata_found: None,
     };
     let rest = String::from_utf8_lossy(rest);
     let answers = RefCell::new(rest.split("\n---\n").filter(|answer| !answer.is_empty()));

@@ -1,4 +1,4 @@
-//! An agent as one would write it in an afternoon: no locks, no quiet moment, no look at what changed meanwhile.
+//! An agent as one would write it in an afternoon: no locks, no quiet moment, no look at what changed meanwhile or who wiped an entry.
 
 use crate::person::Person;
 use crate::refresher::USER_AGENT;
@@ -20,7 +20,9 @@ pub(crate) struct Careless(JoinHandle<()>);
 impl Careless {
     pub(crate) fn start(person: Rc<Person>) -> Self {
         Self(tokio::task::spawn_local(async move {
+            let mut known = Map::new();
             loop {
+                bring_back(&person, &mut known);
                 for key in due(&person) {
                     // What goes wrong shows in the scenario's figures.
                     drop(refresh(&person, &key).await);
@@ -48,6 +50,29 @@ impl Drop for Careless {
 
 fn entries(person: &Person) -> Option<Map<String, Value>> {
     person.document()?.get("mcpOAuth")?.as_object().cloned()
+}
+
+/// Puts back what was wiped, without asking who wiped it and what for.
+fn bring_back(person: &Person, known: &mut Map<String, Value>) {
+    let Some(mut document) = person.document() else { return };
+    let Some(entries) = document.get_mut("mcpOAuth").and_then(Value::as_object_mut) else { return };
+    let mut wiped = false;
+    for (key, entry) in entries.iter_mut() {
+        if entry.get("accessToken") != Some(&json!("")) {
+            known.insert(key.clone(), entry.clone());
+        } else if let (Some(before), true) = (known.get(key), entry.get("expiresAt") == Some(&json!(0))) {
+            entry.clone_from(before);
+            if let Some(expires_at) = entry.get_mut("expiresAt") {
+                // Due at once.
+                *expires_at = json!(1);
+            }
+            wiped = true;
+        }
+    }
+    if wiped {
+        // What goes wrong shows in the scenario's figures.
+        drop(person.write(&document));
+    }
 }
 
 /// The keys of the entries that have tokens, but not for long.

@@ -7,6 +7,7 @@
 
 mod careless;
 mod messages;
+mod parity;
 mod person;
 mod plain_http;
 mod refresher;
@@ -36,7 +37,7 @@ type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 /// Runs scenarios with the real Claude Code client.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which scenarios; without any: all of them
+    /// Which scenarios, or words from the names of which cases; without any: all of them
     scenarios: Vec<String>,
     /// The real client's binary
     #[arg(long, value_name = "PATH")]
@@ -53,6 +54,9 @@ struct Arguments {
     /// How long `both_act` goes on
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     both_act: u64,
+    /// Instead of the scenarios: each case once with the client alone and once with the agent alone
+    #[arg(long, conflicts_with_all = ["soak", "nobody", "careless"])]
+    parity: bool,
     /// Instead of the scenarios: clients that start and are killed at random for so long
     #[arg(long, value_name = "SECONDS", conflicts_with = "scenarios")]
     soak: Option<u64>,
@@ -62,6 +66,9 @@ struct Arguments {
     /// A client of the soak, several times; without any: the one of --client
     #[arg(long, value_name = "VERSION=PATH", value_parser = version_at)]
     soak_client: Vec<soak::Client>,
+    /// How often those that count losses are tried, each time with other persons
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    times: usize,
     /// How many scenarios run side by side
     #[arg(long, value_name = "N", default_value_t = 3)]
     at_once: usize,
@@ -75,6 +82,12 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.list && arguments.parity {
+        for case in parity::all() {
+            println!("{}", case.name);
+        }
+        return ExitCode::SUCCESS;
+    }
     if arguments.list {
         for scenario in SCENARIOS {
             println!("{:32}{}", scenario.name, scenario.shows);
@@ -108,10 +121,18 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
     };
     let client = arguments.client.clone().ok_or("where is the client? --client PATH")?;
     let machine = Machine { client, messages: messages::serve().await? };
+    if arguments.parity {
+        return run_parity(&arguments, &machine, &refresher).await;
+    }
     if let Some(seconds) = arguments.soak {
         return run_soak(seconds, arguments, &machine, &refresher).await;
     }
-    let bench = Rc::new(Bench { machine, refresher, both_act: Duration::from_secs(arguments.both_act) });
+    let bench = Rc::new(Bench {
+        machine,
+        refresher,
+        both_act: Duration::from_secs(arguments.both_act),
+        times: arguments.times,
+    });
 
     let mut chosen = Vec::new();
     for name in &arguments.scenarios {
@@ -150,6 +171,20 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
 fn version_at(text: &str) -> Result<soak::Client, String> {
     let (version, path) = text.split_once('=').ok_or("VERSION=PATH is wanted")?;
     Ok((version.to_owned(), PathBuf::from(path)))
+}
+
+async fn run_parity(arguments: &Arguments, machine: &Machine, refresher: &Choice) -> Fallible<bool> {
+    let Choice::Agent(program) = refresher else { return Err("parity with whom? --agent PATH".into()) };
+    let wanted = |case: &parity::Case| {
+        arguments.scenarios.is_empty() || arguments.scenarios.iter().any(|words| case.name.contains(words))
+    };
+    let cases: Vec<_> = parity::all().into_iter().filter(wanted).collect();
+    if cases.is_empty() {
+        return Err("no case has these words in its name; --parity --list names them all".into());
+    }
+    let whole = cases.len() == 1;
+    // A case starts one client at a time, a scenario up to five.
+    parity::run(cases, machine, program.clone(), 2 * arguments.at_once, whole).await
 }
 
 async fn run_soak(

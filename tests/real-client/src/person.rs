@@ -5,6 +5,7 @@ use scripted_server::{Grant, Site};
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -40,6 +41,16 @@ impl Person {
 
     /// A fresh home in which these servers have been added by the client itself.
     pub(crate) async fn with_servers(machine: &Machine, servers: &[(&str, &Site)]) -> Fallible<Self> {
+        let person = Self::with_nothing(machine)?;
+        for (name, site) in servers {
+            let add = ["mcp", "add", "--transport", "http", "--scope", "user", name, &site.mcp_url()];
+            person.claude(&add).await?;
+        }
+        Ok(person)
+    }
+
+    /// A fresh home in which nothing has ever been run.
+    pub(crate) fn with_nothing(machine: &Machine) -> Fallible<Self> {
         let person = Self { machine: machine.clone(), folder: TempDir::with_prefix("real-client-")? };
         for folder in ["home/.claude", "project", "tmp", "run"] {
             fs::DirBuilder::new().mode(0o700).recursive(true).create(person.folder.path().join(folder))?;
@@ -47,10 +58,6 @@ impl Person {
         let browser = format!("#!/bin/sh\nexec '{}' --browse \"$1\"\n", std::env::current_exe()?.display());
         fs::write(person.browser(), browser)?;
         fs::set_permissions(person.browser(), fs::Permissions::from_mode(0o700))?;
-        for (name, site) in servers {
-            let add = ["mcp", "add", "--transport", "http", "--scope", "user", name, &site.mcp_url()];
-            person.claude(&add).await?;
-        }
         Ok(person)
     }
 
@@ -76,8 +83,23 @@ impl Person {
         self.home().join(".claude/mcp-needs-auth-cache.json")
     }
 
+    pub(crate) fn project(&self) -> PathBuf {
+        self.folder.path().join("project")
+    }
+
     fn browser(&self) -> PathBuf {
         self.folder.path().join("browser")
+    }
+
+    /// From now on the browser only notes the page; the person opens it later (see [`page`](Self::page)).
+    pub(crate) fn let_the_browser_wait(&self) -> Fallible<()> {
+        let page = self.log("page");
+        Ok(fs::write(self.browser(), format!("#!/bin/sh\nprintf %s \"$1\" >'{}'\n", page.display()))?)
+    }
+
+    /// The page that the waiting browser was given.
+    pub(crate) fn page(&self) -> Option<String> {
+        fs::read_to_string(self.log("page")).ok().filter(|page| !page.is_empty())
     }
 
     /// A program in this person's environment and nothing but it. It dies with its handle.
@@ -97,7 +119,7 @@ impl Person {
             .env("ENABLE_TOOL_SEARCH", "false")
             .env("ANTHROPIC_API_KEY", "made-up")
             .env("ANTHROPIC_BASE_URL", &self.machine.messages)
-            .current_dir(self.folder.path().join("project"))
+            .current_dir(self.project())
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
@@ -135,6 +157,16 @@ impl Person {
         self.write(&document)
     }
 
+    /// The same, with a callback port that no other login of this machine has registered: two persons may log in at once.
+    pub(crate) fn store_with_own_port(&self, grant: &Grant) -> Fallible<()> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut entry = grant.entry(SERVER);
+        if let Some(redirect_uri) = entry.get_mut("redirectUri") {
+            *redirect_uri = json!(format!("http://localhost:{port}/callback"));
+        }
+        self.write(&json!({"mcpOAuth": {grant.key(SERVER): entry}, "unknown": {"kept": [1, 2.50, "ü"]}}))
+    }
+
     /// Moves the stored expiry to `left` from now, as if the server had given the token that life.
     pub(crate) fn expire_in(&self, left: Duration) -> Fallible<()> {
         let mut document = self.document().ok_or("the store cannot be read")?;
@@ -166,10 +198,16 @@ impl Person {
 
     /// The tokens of the one entry, if it has both.
     pub(crate) fn pair(&self) -> Option<Pair> {
-        let entry = self.entry()?;
+        Pair::of(&self.entry()?)
+    }
+}
+
+impl Pair {
+    /// The tokens of an entry, if it has both.
+    pub(crate) fn of(entry: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| Some(entry.get(name)?.as_str()?.to_owned()).filter(|text| !text.is_empty());
         let expires_at = entry.get("expiresAt").and_then(Value::as_f64);
-        Some(Pair { access_token: text("accessToken")?, refresh_token: text("refreshToken")?, expires_at })
+        Some(Self { access_token: text("accessToken")?, refresh_token: text("refreshToken")?, expires_at })
     }
 }
 

@@ -83,6 +83,21 @@ impl Refresher {
         Ok(status.pointer("/servers/0/state").and_then(Value::as_str).map(str::to_owned))
     }
 
+    /// A command of the agent that goes on by itself; nothing if it is not the agent.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Fallible<Option<Child>> {
+        let Self::Agent(agent) = self else { return Ok(None) };
+        let mut command = agent.person.command(&agent.program);
+        let log = File::options().append(true).create(true).open(agent.person.log("command.log"))?;
+        Ok(Some(command.args(arguments).stdout(log.try_clone()?).stderr(log).spawn()?))
+    }
+
+    /// What `status --json` says, whatever its exit status; nothing if it is not the agent.
+    pub(crate) async fn status(&self) -> Fallible<Value> {
+        let Self::Agent(agent) = self else { return Ok(Value::Null) };
+        let output = agent.person.command(&agent.program).args(["status", "--json"]).output().await?;
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
     /// Ends it in order.
     pub(crate) async fn stop(self) -> Fallible<()> {
         match self {

@@ -1,11 +1,15 @@
 //! The scenarios by name, the long ones first so that the short ones run beside them.
 
+mod copies;
 mod locks;
+mod login;
+mod menu;
 mod quiet;
 mod removal;
 mod repair;
 mod session;
 mod storm;
+mod vanishing;
 
 use crate::Fallible;
 use crate::person::{Machine, Pair, Person};
@@ -16,12 +20,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// What every scenario gets.
 pub(crate) struct Bench {
     pub(crate) machine: Machine,
     pub(crate) refresher: Choice,
     pub(crate) both_act: Duration,
+    /// How often those that count losses are tried.
+    pub(crate) times: usize,
 }
 
 type Running = Pin<Box<dyn Future<Output = Fallible<Report>>>>;
@@ -43,6 +50,8 @@ enum Fails {
     WithNobody,
     /// Nobody does no harm here: it is about what the agent must not do.
     WithCareless,
+    /// It is about how the agent ends and what it says: nobody else has anything to say or to end.
+    WithOtherAgents,
 }
 
 impl Scenario {
@@ -50,8 +59,8 @@ impl Scenario {
     pub(crate) fn can_show(&self, refresher: &Choice) -> bool {
         match refresher {
             Choice::Agent(_) => true,
-            Choice::Nobody => self.fails != Fails::WithCareless,
-            Choice::Careless => self.fails != Fails::WithNobody,
+            Choice::Nobody => matches!(self.fails, Fails::Both | Fails::WithNobody),
+            Choice::Careless => matches!(self.fails, Fails::Both | Fails::WithCareless),
         }
     }
 }
@@ -115,6 +124,32 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         WithCareless,
         "while the client refreshes, the agent waits and adopts"
     ),
+    scenario!(
+        login::reauthenticate_by_request,
+        WithCareless,
+        "a person logs in anew from an editor beside a busy terminal: the new login stands"
+    ),
+    scenario!(
+        login::reauthenticate_by_menu,
+        WithCareless,
+        "the same by /mcp, Re-authenticate, in a terminal of its own"
+    ),
+    scenario!(
+        login::login_during_refresh,
+        WithCareless,
+        "claude mcp login while the agent's request is under way: the new login stands"
+    ),
+    scenario!(
+        vanishing::auth_logout_during_refresh,
+        WithOtherAgents,
+        "claude auth logout while the agent's request is under way: all ends soon, the next login is not held up"
+    ),
+    scenario!(
+        vanishing::end_after_vanishing,
+        WithOtherAgents,
+        "the store goes while the agent's request is under way: SIGTERM ends it soon after the answer"
+    ),
+    scenario!(copies::copied_store, Both, "one login in two folders: one request, fresh in both"),
     scenario!(removal::logout_during_refresh, Both, "a logout in the middle of a refresh stays a logout"),
 ];
 
@@ -140,4 +175,27 @@ async fn stop(refresher: Refresher, report: &mut Report) {
     if let Err(error) = refresher.stop().await {
         report.demand(&error.to_string(), false);
     }
+}
+
+/// A scenario that runs several times at once, each time for another person.
+type Try = Pin<Box<dyn Future<Output = Fallible<Report>>>>;
+
+/// Runs it as often as the command line says, all at once. Figures are those of the first try, and how many were good.
+async fn tries(bench: Rc<Bench>, once: fn(Rc<Bench>, usize) -> Try) -> Fallible<Report> {
+    let mut running = JoinSet::new();
+    for number in 0..bench.times {
+        running.spawn_local(once(Rc::clone(&bench), number));
+    }
+    let mut all = Report::default();
+    let mut good = 0;
+    for (number, found) in running.join_all().await.into_iter().enumerate() {
+        let found = found?;
+        good += usize::from(found.unmet().is_empty());
+        for unmet in found.unmet() {
+            all.demand(&format!("{}: {unmet}", number + 1), false);
+        }
+        all.figure(&format!("[{}]", number + 1), found);
+    }
+    all.figure("good", format_args!("{good} of {}", bench.times));
+    Ok(all)
 }

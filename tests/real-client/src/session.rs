@@ -67,6 +67,27 @@ impl Session {
         tokio::time::timeout(patience, self.turn()).await.map_err(|_| "the session does not answer")?
     }
 
+    /// Asks the client to authenticate anew, as the SDK and VS Code do; gives back the page that the person has to open.
+    pub(crate) async fn authenticate(&mut self) -> Fallible<String> {
+        let request = json!({"subtype": "mcp_authenticate", "serverName": SERVER});
+        let line =
+            format!("{}\n", json!({"type": "control_request", "request_id": "login", "request": request}));
+        self.input.write_all(line.as_bytes()).await?;
+        let page = tokio::time::timeout(PATIENCE, self.page()).await;
+        page.map_err(|_| "the session does not begin a login")?
+    }
+
+    async fn page(&mut self) -> Fallible<String> {
+        while let Some(line) = self.output.next_line().await? {
+            let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
+            if event.get("type") == Some(&json!("control_response")) {
+                let page = event.pointer("/response/response/authUrl").and_then(Value::as_str);
+                return page.map(str::to_owned).ok_or_else(|| format!("no login was begun: {event}").into());
+            }
+        }
+        Err("the session ended".into())
+    }
+
     /// Prompts until the client has made up its mind about the server, which it does not wait for: a session whose server is slow
     /// begins without it. The turn that is given back calls the tool once, if it is there.
     pub(crate) async fn connect(&mut self) -> Fallible<Turn> {

@@ -7,6 +7,7 @@
 mod keychain;
 mod line;
 mod model;
+pub mod overflow;
 mod print;
 mod whole;
 

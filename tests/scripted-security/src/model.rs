@@ -97,7 +97,7 @@ struct Options {
 }
 
 impl Options {
-    fn parse(words: &[Vec<u8>]) -> Option<Self> {
+    fn parse(words: &[Vec<u8>], writes: bool) -> Option<Self> {
         let mut options = Self::default();
         let mut words = words.iter();
         let text = |word: &Vec<u8>| String::from_utf8_lossy(word).into_owned();
@@ -106,6 +106,7 @@ impl Options {
                 b"-s" => options.service = Some(text(words.next()?)),
                 b"-a" => options.account = Some(text(words.next()?)),
                 b"-X" => options.password = Some(print::unhex(words.next()?)),
+                b"-w" if writes => options.password = Some(words.next()?.clone()),
                 b"-w" => options.show = true,
                 b"-U" => options.update = true,
                 [b'-', ..] => return None,
@@ -158,9 +159,9 @@ impl Model {
             return answer;
         }
         match command.as_slice() {
-            b"find-generic-password" => Options::parse(rest)
+            b"find-generic-password" => Options::parse(rest, false)
                 .map_or_else(|| Answer::failed(WRONG_USE, "usage"), |options| self.find(&options)),
-            b"add-generic-password" => Options::parse(rest)
+            b"add-generic-password" => Options::parse(rest, true)
                 .map_or_else(|| Answer::failed(WRONG_USE, "usage"), |options| self.add(options, now)),
             b"dump-keychain" => {
                 let all = self.items.iter().map(|item| print::attributes(item, whole::LOGIN));
@@ -189,7 +190,9 @@ impl Model {
 
     fn knows(&self, keychain: Option<&str>) -> bool {
         keychain.is_none_or(|path| {
-            self.searched.iter().any(|known| known == path) || self.made.contains_key(path)
+            path == whole::LOGIN
+                || self.searched.iter().any(|known| known == path)
+                || self.made.contains_key(path)
         })
     }
 

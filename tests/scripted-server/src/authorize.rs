@@ -11,7 +11,7 @@ pub(crate) fn register(site: &Site, request: &Request) -> Decision {
         return Decision::bad_request("invalid_client_metadata", "the body is not a JSON object");
     };
     let auth = site.client_auth();
-    let (client_id, secret) = site.with(|state| state.ledger.register(auth));
+    let (client_id, secret) = site.with(|state| state.ledger.register(&state.script));
     client.insert("client_id".to_owned(), json!(client_id));
     client.insert("token_endpoint_auth_method".to_owned(), json!(auth.method()));
     if let Some(secret) = secret {

@@ -83,9 +83,10 @@ pub(crate) enum Verdict {
 }
 
 impl Ledger {
-    pub(crate) fn register(&mut self, auth: ClientAuth) -> (String, Option<String>) {
-        let client_id = self.name("cl");
-        let secret = (auth != ClientAuth::None).then(|| self.name("cs"));
+    pub(crate) fn register(&mut self, script: &Script) -> (String, Option<String>) {
+        let client_id = script.client_id.clone().unwrap_or_else(|| self.name("cl"));
+        let secret = (script.client_auth != ClientAuth::None)
+            .then(|| script.client_secret.clone().unwrap_or_else(|| self.name("cs")));
         self.clients.insert(client_id.clone(), secret.clone());
         (client_id, secret)
     }
@@ -286,6 +287,12 @@ impl Ledger {
             (None, Some(Generation { spent: None, .. })) => TokenState::Current,
             (None, _) => TokenState::Spent,
         }
+    }
+
+    /// Whether both refresh tokens descend from one consent.
+    pub(crate) fn is_same_grant(&self, one: &str, other: &str) -> bool {
+        let family = |token: &str| self.refresh_tokens.get(token).map(|&(number, _)| number);
+        family(one).is_some() && family(one) == family(other)
     }
 
     /// Kills the grant that a refresh token belongs to, as its owner may do on a web page.

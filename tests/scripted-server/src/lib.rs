@@ -25,6 +25,7 @@
 #![allow(clippy::indexing_slicing, reason = "only JSON objects are indexed, to add a member")]
 
 mod answer;
+mod authentication;
 mod authorize;
 mod control;
 mod credentials;
@@ -48,7 +49,10 @@ pub use answer::{Answer, Delivery, HttpReply, RetryAfter};
 pub use credentials::{credentials_json, store_key};
 pub use ledger::TokenState;
 pub use log::{Entry, Kind, Outcome};
-pub use script::{ClientAuth, DeadStyle, Discovery, EarlyRefusal, ResourceRule, Reuse, Script};
-pub use server::Server;
+pub use script::{
+    ClientAuth, DeadStyle, Discovery, EarlyRefusal, Redirect, ResourceMetadataAt, ResourceRule, Reuse, Script,
+};
+pub use server::{Listen, Server};
 pub use shape::{ExpiresIn, RefreshTokenForm, ScopeForm, Shape};
 pub use site::{Grant, Site};
+pub use tls::Certificates;

@@ -14,7 +14,11 @@ const PROTOCOL_VERSION: &str = "2025-06-18";
 pub(crate) fn answer(site: &Site, request: &Request, method: &str) -> Decision {
     if let Err(why) = authorized(site, request) {
         let error = if request.header("authorization").is_some() { r#" error="invalid_token","# } else { "" };
-        let challenge = format!(r#"Bearer{error} resource_metadata="{}""#, resource_url(site));
+        let challenge = if site.with(|state| state.script.challenge_names_metadata) {
+            format!(r#"Bearer{error} resource_metadata="{}""#, resource_url(site))
+        } else {
+            format!("Bearer{}", error.trim_end_matches(','))
+        };
         let response = Response::json(401, &json!({"error": "invalid_token", "error_description": why}))
             .header("WWW-Authenticate", &challenge);
         return Decision::new(response, Outcome::Unauthorized, why);

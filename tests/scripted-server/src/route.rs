@@ -45,8 +45,9 @@ impl Place {
             (None, rest) if rest.starts_with(WELL_KNOWN) => Kind::Metadata,
             (None, "/register") => Kind::Register,
             (None, "/authorize") => Kind::Authorize,
-            (None, "/token") => Kind::Token,
-            (None, "/mcp") => Kind::Mcp,
+            (None, "/token" | "/token/") => Kind::Token,
+            // A server without a path has its MCP endpoint there.
+            (None, "/mcp" | "" | "/") => Kind::Mcp,
             _ => Kind::Other,
         }
     }

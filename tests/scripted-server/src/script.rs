@@ -1,4 +1,4 @@
-use crate::Answer;
+use crate::{Answer, HttpReply};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -27,8 +27,18 @@ pub struct Script {
     pub jwt: bool,
     /// How a client must authenticate itself at the token endpoint.
     pub client_auth: ClientAuth,
+    /// The id of clients registered from now on; without it one is made up.
+    pub client_id: Option<String>,
+    /// The secret of clients registered from now on; without it one is made up.
+    pub client_secret: Option<String>,
+    /// Another `token_endpoint_auth_methods_supported` than the right one; empty: the member is not there.
+    pub auth_methods: Option<Vec<String>>,
     /// What is demanded of the `resource` parameter (RFC 8707).
     pub resource: ResourceRule,
+    /// Another answer to a refused `resource` than 400 `invalid_target`.
+    pub resource_refusal: Option<HttpReply>,
+    /// What [`ResourceRule::Required`] demands, if not the MCP server's URL.
+    pub resource_wanted: Option<String>,
     /// A refresh without `scope` is refused (Entra ID).
     pub scope_required: bool,
     /// How the server says that a refresh token is dead.
@@ -41,10 +51,20 @@ pub struct Script {
     pub discovery: Discovery,
     /// Whether the MCP server has protected-resource metadata (RFC 9728).
     pub resource_metadata: bool,
+    /// Where that metadata is found.
+    pub resource_metadata_at: ResourceMetadataAt,
+    /// Another `resource` in that metadata than the MCP server's URL.
+    pub resource_named: Option<String>,
+    /// Another authorization server in that metadata than this one.
+    pub authorization_server: Option<String>,
+    /// Whether a 401 of the MCP server says where that metadata is.
+    pub challenge_names_metadata: bool,
     /// Another `issuer` in the metadata than the right one.
     pub issuer: Option<String>,
     /// Another `token_endpoint` in the metadata than the right one.
     pub token_endpoint: Option<String>,
+    /// What is at the token endpoint's URL is a redirect; the honest one has a slash added.
+    pub token_redirect: Option<Redirect>,
     /// How a refresh is answered when [`next`](Self::next) is empty. Other grant types are always answered honestly.
     pub answer: Answer,
     /// How the next refreshes are answered, one each.
@@ -62,15 +82,25 @@ impl Default for Script {
             refresh_lifetime: None,
             jwt: false,
             client_auth: ClientAuth::default(),
+            client_id: None,
+            client_secret: None,
+            auth_methods: None,
             resource: ResourceRule::default(),
+            resource_refusal: None,
+            resource_wanted: None,
             scope_required: false,
             dead_style: DeadStyle::default(),
             early_refusal: None,
             refused_user_agents: Vec::new(),
             discovery: Discovery::default(),
             resource_metadata: true,
+            resource_metadata_at: ResourceMetadataAt::default(),
+            resource_named: None,
+            authorization_server: None,
+            challenge_names_metadata: true,
             issuer: None,
             token_endpoint: None,
+            token_redirect: None,
             answer: Answer::default(),
             next: VecDeque::new(),
         }
@@ -111,6 +141,12 @@ pub enum ClientAuth {
     Post,
     /// The `Authorization` header.
     Basic,
+    /// The `Authorization` header, and `client_id` in the form as well (the Python SDK of MCP).
+    BasicAndId,
+    /// The `Authorization` header, compared as it comes: nothing in it is form-decoded.
+    BasicAsIs,
+    /// The form or the header; both at once are refused (RFC 6749, section 2.3).
+    Either,
 }
 
 impl ClientAuth {
@@ -119,8 +155,14 @@ impl ClientAuth {
         match self {
             Self::None => "none",
             Self::Post => "client_secret_post",
-            Self::Basic => "client_secret_basic",
+            Self::Basic | Self::BasicAndId | Self::BasicAsIs | Self::Either => "client_secret_basic",
         }
+    }
+
+    /// `token_endpoint_auth_methods_supported`.
+    pub(crate) fn methods(self) -> Vec<String> {
+        let further = (self == Self::Either).then_some(Self::Post);
+        further.into_iter().chain([self]).map(|auth| auth.method().to_owned()).collect()
     }
 }
 
@@ -135,6 +177,29 @@ pub enum ResourceRule {
     Required,
     /// It must not be there (Entra ID's AADSTS9010010).
     Refused,
+}
+
+/// Where the protected-resource metadata (RFC 9728, section 3.1) of `…/lab/mcp` is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceMetadataAt {
+    /// With the MCP server's path and without it.
+    #[default]
+    Everywhere,
+    /// `/.well-known/oauth-protected-resource/lab/mcp`.
+    Path,
+    /// `/.well-known/oauth-protected-resource/lab`: for the root site without any path.
+    Root,
+}
+
+/// A redirect of the token endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// 307 or 308 keep method and body.
+    pub status: u16,
+    /// `Location`, as it goes out.
+    pub location: String,
 }
 
 /// How the server says that a refresh token is dead.

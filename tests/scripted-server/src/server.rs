@@ -1,9 +1,10 @@
 use crate::log::Log;
 use crate::site::{Site, SiteState};
-use crate::{Entry, Kind, Outcome, Script, tls, wire};
+use crate::tls::{Certificates, Identity};
+use crate::{Entry, Kind, Outcome, Script, wire};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
@@ -20,6 +21,17 @@ pub struct Server {
     ca_pem: Option<String>,
     commands: Option<commands::UnboundedSender<Command>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Where and as what a server listens.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// The address; a free port of it is taken.
+    pub address: IpAddr,
+    /// The host in the server's URLs; it must lead to the address.
+    pub host: String,
+    /// What it shows; without it plain HTTP is spoken.
+    pub certificates: Option<Certificates>,
 }
 
 /// What the server's thread and its handles share.
@@ -64,13 +76,31 @@ impl Server {
     /// When the port is taken, or no socket, no thread or no certificate is to be had.
     pub fn start_on(port: u16, script: Script, with_tls: bool) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        let identity = if with_tls { Some(Identity::make()?) } else { None };
+        let host = if with_tls { "localhost" } else { "127.0.0.1" };
+        Self::serve(listener, host, identity, script)
+    }
+
+    /// Starts on a free port, as another host or with other certificates.
+    ///
+    /// # Errors
+    /// When no socket or no thread is to be had, or the certificates are none.
+    pub fn start_as(listen: &Listen, script: Script) -> io::Result<Self> {
+        let listener = TcpListener::bind((listen.address, 0))?;
+        let identity = listen.certificates.as_ref().map(Identity::brought).transpose()?;
+        Self::serve(listener, &listen.host, identity, script)
+    }
+
+    fn serve(
+        listener: TcpListener,
+        host: &str,
+        identity: Option<Identity>,
+        script: Script,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let identity = if with_tls { Some(tls::Identity::make()?) } else { None };
-        let base = match identity {
-            Some(_) => format!("https://localhost:{}", address.port()),
-            None => format!("http://{address}"),
-        };
+        let scheme = if identity.is_some() { "https" } else { "http" };
+        let base = format!("{scheme}://{host}:{}", address.port());
         let shared = Arc::new(Shared { base, log: Log::default(), sites: Mutex::default() });
         let root = Site { name: String::new(), shared: Arc::clone(&shared) };
         root.set(|current| *current = script);

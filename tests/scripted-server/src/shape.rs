@@ -13,6 +13,8 @@ pub struct Shape {
     pub bom: bool,
     /// Compressed, asked for or not.
     pub gzip: bool,
+    /// Compressed by `deflate` (zlib, RFC 1950), asked for or not.
+    pub deflate: bool,
     /// Whether `token_type` is there.
     pub token_type: bool,
     /// How `expires_in` is given.
@@ -34,6 +36,7 @@ impl Default for Shape {
             content_type: None,
             bom: false,
             gzip: false,
+            deflate: false,
             token_type: true,
             expires_in: ExpiresIn::Number,
             scope: ScopeForm::Text,

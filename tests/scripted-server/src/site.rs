@@ -103,7 +103,7 @@ impl Site {
     fn make_grant(&self, left: Duration, lifetime: Option<Duration>) -> Grant {
         let expires_at = crate::log::now_us() / 1000 + u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
         self.with(|state| {
-            let (client_id, client_secret) = state.ledger.register(state.script.client_auth);
+            let (client_id, client_secret) = state.ledger.register(&state.script);
             let pair = state.ledger.grant(&state.script, Instant::now(), &client_id, SCOPE, lifetime, left);
             Grant {
                 server_url: self.mcp_url(),
@@ -122,6 +122,12 @@ impl Site {
     #[must_use]
     pub fn state_of(&self, refresh_token: &str) -> TokenState {
         self.with(|state| state.ledger.state_of(refresh_token))
+    }
+
+    /// Whether both refresh tokens were issued here and descend from one consent.
+    #[must_use]
+    pub fn is_same_grant(&self, one: &str, other: &str) -> bool {
+        self.with(|state| state.ledger.is_same_grant(one, other))
     }
 
     /// Whether the MCP endpoint would take this access token now.

@@ -1,11 +1,24 @@
-//! A certificate for `localhost`, made at each start.
+//! A certificate for `localhost`, made at each start, or one that is brought along.
 
 use std::io;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+/// What a server shows and demands, all in PEM.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    /// The server's certificate, then those of the authorities above it.
+    pub chain: String,
+    /// Its private key.
+    pub key: String,
+    /// The authority of the clients' certificates: without such a certificate nobody is served (mutual TLS).
+    pub client_authority: Option<String>,
+}
 
 pub(crate) struct Identity {
     pub(crate) ca_pem: String,
@@ -38,5 +51,30 @@ impl Identity {
             .with_single_cert(vec![certificate.der().clone()], private)
             .map_err(io::Error::other)?;
         Ok(Self { ca_pem: authority.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) })
+    }
+
+    /// These certificates, whatever a client thinks of them.
+    pub(crate) fn brought(certificates: &Certificates) -> io::Result<Self> {
+        let provider = Arc::new(ring::default_provider());
+        let parse = |pem: &str| -> io::Result<Vec<CertificateDer<'static>>> {
+            CertificateDer::pem_slice_iter(pem.as_bytes())
+                .map(|read| read.map_err(io::Error::other))
+                .collect()
+        };
+        let key = PrivateKeyDer::from_pem_slice(certificates.key.as_bytes()).map_err(io::Error::other)?;
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?;
+        let builder = match &certificates.client_authority {
+            None => builder.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(parse(authority)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().map_err(io::Error::other)?)
+            }
+        };
+        let config = builder.with_single_cert(parse(&certificates.chain)?, key).map_err(io::Error::other)?;
+        Ok(Self { ca_pem: certificates.chain.clone(), acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 }

@@ -1,5 +1,6 @@
 //! The token endpoint: authorization codes answered honestly, refreshes as the script says.
 
+use crate::authentication::authenticate;
 use crate::form::Form;
 use crate::http::{Request, Response};
 use crate::ledger::{Pair, Verdict};
@@ -9,9 +10,9 @@ use crate::{
     Script, Shape,
 };
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -36,6 +37,13 @@ impl Result {
 pub(crate) async fn answer(site: &Site, request: &Request, number: usize) -> (Response, Delivery) {
     let form = request.form();
     let log = &site.shared.log;
+    if let Some(redirect) = site.with(|state| state.script.token_redirect.clone())
+        && request.path.ends_with("/token")
+    {
+        log.decide(number, Outcome::Untouched, "redirected");
+        let response = Response::empty(redirect.status).header("Location", &redirect.location);
+        return (response, Delivery::Whole);
+    }
     if form.get("grant_type") != Some("refresh_token") {
         let (script, result) = site.with(|state| (state.script.clone(), exchange(state, request, &form)));
         log.decide(number, result.outcome, &result.detail);
@@ -66,6 +74,11 @@ pub(crate) async fn answer(site: &Site, request: &Request, number: usize) -> (Re
     let script = site.with(|state| state.script.clone());
     let response = match (&answer.reply, &result) {
         (Some(reply), _) => Response::from(reply),
+        (None, Some(Result { outcome: Outcome::Refused, body, .. }))
+            if body["error"] == "invalid_target" && script.resource_refusal.is_some() =>
+        {
+            script.resource_refusal.as_ref().map_or_else(|| Response::empty(400), Response::from)
+        }
         (None, Some(result)) => dress(result, &answer.shape, &script),
         (None, None) => Response::empty(503),
     };
@@ -108,6 +121,13 @@ fn refresh(state: &mut SiteState, request: &Request, form: &Form, site: &Site, s
         Err(why) => return Result::error(Outcome::ClientDead, 401, "invalid_client", why),
     };
     let SiteState { script, ledger } = state;
+    if script.client_auth == ClientAuth::Either
+        && request.header("authorization").is_some()
+        && form.get("client_secret").is_some()
+    {
+        let why = "the client authenticated itself in two ways";
+        return Result::error(Outcome::BadRequest, 400, "invalid_request", why);
+    }
     if let Some(refusal) = demands(script, form, &site.mcp_url()) {
         return refusal;
     }
@@ -133,38 +153,6 @@ fn refresh(state: &mut SiteState, request: &Request, form: &Form, site: &Site, s
     }
 }
 
-/// The client's id, if it is known and has authenticated itself in the way the script demands.
-fn authenticate(
-    state: &SiteState,
-    request: &Request,
-    form: &Form,
-) -> std::result::Result<String, &'static str> {
-    let (client_id, secret) = match state.script.client_auth {
-        ClientAuth::Basic => basic(request).ok_or("the client must authenticate by HTTP Basic")?,
-        ClientAuth::Post | ClientAuth::None => {
-            let client_id = form.get("client_id").ok_or("client_id is missing")?;
-            (client_id.to_owned(), form.get("client_secret").map(str::to_owned))
-        }
-    };
-    match state.ledger.client_secret(&client_id) {
-        None => Err("the client is unknown"),
-        Some(expected) if expected.is_some() && expected != secret.as_deref() => {
-            Err("the client's secret is wrong")
-        }
-        Some(_) => Ok(client_id),
-    }
-}
-
-/// Id and secret from the `Authorization` header: both are form-encoded inside it (RFC 6749, section 2.3.1).
-fn basic(request: &Request) -> Option<(String, Option<String>)> {
-    let encoded = request.header("authorization")?.strip_prefix("Basic ")?;
-    let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    let (id, secret) = decoded.split_once(':')?;
-    let plain =
-        |text: &str| Form::parse(format!("x={text}").as_bytes()).get("x").unwrap_or_default().to_owned();
-    Some((plain(id), Some(plain(secret))))
-}
-
 /// What the script demands of a refresh's other parameters.
 fn demands(script: &Script, form: &Form, mcp_url: &str) -> Option<Result> {
     let refused = |code, why| Some(Result::error(Outcome::Refused, 400, code, why));
@@ -172,7 +160,9 @@ fn demands(script: &Script, form: &Form, mcp_url: &str) -> Option<Result> {
         (ResourceRule::Required, None) => {
             return refused("invalid_target", "the resource parameter is required");
         }
-        (ResourceRule::Required, Some(resource)) if resource != mcp_url => {
+        (ResourceRule::Required, Some(resource))
+            if resource != script.resource_wanted.as_deref().unwrap_or(mcp_url) =>
+        {
             return refused("invalid_target", "the resource parameter names another server");
         }
         (ResourceRule::Refused, Some(_)) => {
@@ -238,6 +228,10 @@ fn dress(result: &Result, shape: &Shape, script: &Script) -> Response {
         response = response.header("Content-Encoding", "gzip");
         bytes = gzip(&bytes);
     }
+    if shape.deflate {
+        response = response.header("Content-Encoding", "deflate");
+        bytes = deflate(&bytes);
+    }
     match shape.content_type.as_deref() {
         Some("") => {}
         Some(other) => response = response.header("Content-Type", other),
@@ -288,6 +282,13 @@ fn set(members: &mut Map<String, Value>, name: &str, value: Value) {
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // A Vec takes everything.
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.unwrap_or_default()
+}
+
+fn deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
     // A Vec takes everything.
     let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
     written.unwrap_or_default()

@@ -7,8 +7,8 @@ use crate::server::{Reply, exchange};
 use crate::world::{STATE, World};
 use claude_store::{FileStore, NeedsAuthCache, StorageFolder, Store};
 use refresh_engine::{
-    Activity, Client, Endpoint, Event, Journal, Keeper, Mode, Observer, Partners, Policy, Records, Setup,
-    Subject,
+    Activity, Client, Endpoint, Event, Grants, Journal, Keeper, Mode, Observer, Partners, Policy, Records,
+    Setup, Subject,
 };
 use std::path::Path;
 use std::rc::Rc;
@@ -22,8 +22,9 @@ use virtual_disk::VirtualDisk;
 /// How long a stop waits for what is under way; the service manager kills it then.
 const STOP: Duration = Duration::from_secs(75);
 
-/// A dead token may be presented so often: early and again late, by a healing, and after a crash that took the note of it.
-const OFTEN_ENOUGH: u32 = 6;
+/// A dead token may be presented so often: early, three times once the access token has ended, by a healing, and after crashes that took the
+/// note of it.
+const OFTEN_ENOUGH: u32 = 8;
 
 pub(crate) struct Simulated;
 
@@ -53,9 +54,10 @@ impl Daemon {
         let (records, _) = Records::load(disk.clone(), state).ok()?;
         let (journal, mut unfinished, _) = Journal::open(disk.clone(), state).await.ok()?;
         let local = LocalSet::new();
+        let grants = Grants::default();
         let mut keepers = Vec::new();
         for path in world.folders() {
-            let folder = StorageFolder::at(path, Path::new("/"));
+            let folder = StorageFolder::listed(path, &|_| None, Path::new("/"));
             let store = FileStore::new(disk.clone(), &folder);
             let _ = store.sweep();
             let location = store.location().to_owned();
@@ -63,6 +65,7 @@ impl Daemon {
             unfinished = others;
             let _guard = local.enter();
             keepers.push(Keeper::start(Setup::<Simulated> {
+                grants: grants.clone(),
                 store,
                 endpoint: Rc::new(Wire { world: Rc::clone(world) }),
                 clock: MachineClock { world: Rc::clone(world) },
@@ -158,6 +161,7 @@ impl Endpoint for Wire {
             issuer: hints.issuer.clone(),
             token_endpoint: format!("{origin}/token").parse().expect("a URL"),
             auth_methods: vec!["none".to_owned()],
+            resource: None,
             source: origin,
         };
         let server = number(metadata.token_endpoint.host_str());

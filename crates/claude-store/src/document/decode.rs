@@ -72,6 +72,8 @@ fn discovery(raw: &str) -> Result<DiscoveryState, String> {
             "authorizationServerUrl" => {
                 state.authorization_server_url = text("authorizationServerUrl", raw)?;
             }
+            // Of another type it says nothing, and an entry can do without.
+            "oauthMetadataFound" => state.oauth_metadata_found = raw.parse().ok(),
             "authServerMetadataUrl" => {
                 state.auth_server_metadata_url = text("authServerMetadataUrl", raw)?;
             }

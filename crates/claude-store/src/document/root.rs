@@ -1,4 +1,5 @@
 use super::object::{InOrder, Member, decode_string};
+use crate::KEYCHAIN_OVERFLOW;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -13,6 +14,8 @@ pub(super) struct Root<'a> {
     pub(super) twice: bool,
     /// The raw `mcpOAuthClientConfig`; of several the last, as the client reads it.
     pub(super) configs: Option<&'a str>,
+    /// Whether a member says that there is more of the document elsewhere.
+    pub(super) continues: bool,
 }
 
 impl<'a> Root<'a> {
@@ -46,6 +49,9 @@ impl<'de: 'a, 'a> Visitor<'de> for RootMembers<'a> {
             }
             let value = map.next_value::<&'a RawValue>()?.get();
             root.twice |= key == "mcpOAuth";
+            if key == KEYCHAIN_OVERFLOW {
+                root.continues = value != "null";
+            }
             if key == "mcpOAuthClientConfig" {
                 root.configs = Some(value);
             }

@@ -38,6 +38,17 @@ fn an_entry_is_read_as_the_client_writes_it() {
 }
 
 #[test]
+fn whether_metadata_was_found_is_read_and_of_another_type_says_nothing() {
+    for (said, expected) in
+        [("true", Some(true)), ("false", Some(false)), ("null", None), ("\"no\"", None), ("0", None)]
+    {
+        let entry =
+            only_entry(&format!(r#"{{"accessToken":"a","discoveryState":{{"oauthMetadataFound":{said}}}}}"#));
+        assert_eq!(entry.unwrap().discovery.oauth_metadata_found, expected, "{said}");
+    }
+}
+
+#[test]
 fn debug_output_shows_no_secret() {
     let text = document_of(LAB);
     let document = Document::parse(text.as_bytes()).unwrap();
@@ -179,5 +190,21 @@ fn nesting_a_hundred_and_a_hundred_thousand_deep_is_skipped_over() {
             format!(r#"{{"deep":{deep},"mcpOAuth":{{"lab|00":{{"accessToken":"at","deep":{deep}}}}}}}"#);
         let document = Document::parse(text.as_bytes()).unwrap();
         assert!(document.entry(&"lab|00".into()).is_some());
+    }
+}
+
+#[test]
+fn a_document_that_goes_on_elsewhere_says_so_and_a_stub_in_it_proves_nothing() {
+    let text = r#"{"mcpOAuth":{"lab|00":{"accessToken":"at_lab","refreshToken":"rt_lab"},"stub|00":{"accessToken":""}},"keychainOverflow":{"slot":"a","key":"AAAA"}}"#;
+    let document = Document::parse(text.as_bytes()).unwrap();
+    assert_eq!(document.incomplete(), Some(&Incomplete::OutOfReach));
+    assert_eq!(document.entries().count(), 1);
+    let problems: Vec<_> = document.problems().iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(problems, ["stub|00"]);
+    for whole in
+        [text.replace(r#"{"slot":"a","key":"AAAA"}"#, "null"), text.replace("keychainOverflow", "later")]
+    {
+        let document = Document::parse(whole.as_bytes()).unwrap();
+        assert_eq!((document.incomplete(), document.entries().count()), (None, 2), "{whole}");
     }
 }

@@ -1,4 +1,4 @@
-use crate::storage_folder::{CREDENTIALS, NEEDS_AUTH};
+use crate::storage_folder::CREDENTIALS;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -37,12 +37,14 @@ pub(super) enum Meaning {
 }
 
 impl Plan {
-    pub(super) fn make(folder: &Path, file: &Path, sessions: &Path) -> Self {
+    pub(super) fn make(folder: &Path, file: &Path, needs_auth: &Path, sessions: &Path) -> Self {
         let mut plan = Self::default();
         match folder.canonicalize() {
             Ok(resolved) if resolved.is_dir() => {
                 plan.complete = true;
-                plan.add(&resolved, [CREDENTIALS, NEEDS_AUTH].map(OsString::from), Meaning::Changed);
+                plan.add(&resolved, [OsString::from(CREDENTIALS)], Meaning::Changed);
+                // Beside the document, or in the client's own folder.
+                plan.add_path(needs_auth, Meaning::Changed);
                 // A link in the folder's place can be made to point elsewhere without an event in either folder.
                 plan.follow(folder, Meaning::Outdated);
                 plan.follow(file, Meaning::Outdated);

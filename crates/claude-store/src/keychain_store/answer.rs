@@ -36,6 +36,12 @@ impl ItemAttributes {
     }
 }
 
+/// The Keychain that the item is in, where it can be named to the tool.
+pub(super) fn keychain(printed: &str) -> Option<&str> {
+    let path = printed.strip_prefix("keychain: \"")?.split_once("\"\n")?.0;
+    (path.starts_with('/') && !path.contains(['"', '\\'])).then_some(path)
+}
+
 /// `"text"`, or `0x746578740A  "text\012"` where it holds other than printable ASCII, or `<NULL>`.
 fn text(value: &str) -> Option<String> {
     if let Some(quoted) = value.strip_prefix('"') {
@@ -88,6 +94,8 @@ mod tests {
         assert_eq!(attributes.service.as_deref(), Some("Claude Code-credentials"));
         assert_eq!(attributes.account.as_deref(), Some("me"));
         assert_eq!(attributes.modified, Some(20_261_123_012_404));
+        assert_eq!(keychain(PRINTED), Some("/Users/me/Library/Keychains/login.keychain-db"));
+        assert_eq!(keychain("keychain: <NULL>\n"), None);
     }
 
     #[test]

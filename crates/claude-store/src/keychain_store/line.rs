@@ -7,6 +7,9 @@ use zeroize::Zeroizing;
 /// What is longer is cut, the item corrupted, and the rest taken for a command of its own (reported).
 const LONGEST_LINE: usize = 4095;
 
+/// The same where the client has split the document: it asks for this much of a line, its line break included (read in 2.1.332).
+const LONGEST_LINE_OF_SPLIT: usize = 4032;
+
 /// Room for longer tokens than the ones that are there now. Decided before a request: what its answer makes the document grow by
 /// nobody knows then; a pair that needs more waits in the journal.
 const GROWTH: usize = 512;
@@ -38,6 +41,27 @@ pub(super) fn form(item: &KeychainItem, size: usize, large: LargeItems) -> Resul
 /// Whether a document that is now of `size` bytes can be written again with other tokens in it.
 pub(super) fn will_fit(item: &KeychainItem, size: usize, large: LargeItems) -> Result<(), KeychainError> {
     form(item, size + GROWTH, large).map(drop)
+}
+
+/// Whether the main item of a document that is in two fits into a line.
+pub(super) fn fits_split(item: &KeychainItem, size: usize) -> Result<bool, KeychainError> {
+    Ok(start_of_line(item)?.len() + 2 * size < LONGEST_LINE_OF_SPLIT)
+}
+
+/// Whether a document that is in two can be written again: `least` is what has to stay in the main item, `most` what the other may
+/// come to.
+pub(super) fn will_fit_split(item: &KeychainItem, least: usize, most: usize) -> Result<(), KeychainError> {
+    let longest = platform::LONGEST_ARGUMENT;
+    if fits_split(item, least)? && most + 2 * GROWTH <= longest {
+        return Ok(());
+    }
+    Err(KeychainError::TooLarge { item: item.to_string(), size: most, most: longest, as_argument: true })
+}
+
+/// The arguments that write the sealed part of a document into the other item: as the client does it, since nobody can read it there.
+pub(super) fn arguments_sealed(item: &KeychainItem, sealed: &str, keychain: Option<&str>) -> Vec<String> {
+    let plain = ["add-generic-password", "-U", "-a", item.account(), "-s", item.service(), "-w", sealed];
+    plain.into_iter().chain(keychain).map(str::to_owned).collect()
 }
 
 /// The whole line for the tool's `-i`.

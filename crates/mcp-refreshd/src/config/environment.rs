@@ -8,8 +8,19 @@ use toml::de::DeTable;
 use url::Url;
 
 /// Variables that hold a path, and those that name proxies.
-const PATHS: [&str; 4] =
-    ["CLAUDE_CONFIG_DIR", "CLAUDE_SECURESTORAGE_CONFIG_DIR", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"];
+const PATHS: [&str; 7] = [
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_SECURESTORAGE_CONFIG_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CLAUDE_CODE_CLIENT_CERT",
+    "CLAUDE_CODE_CLIENT_KEY",
+];
+/// What the client's key is opened with.
+const PASSPHRASE: &str = "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE";
+/// The one that says something where it is set and empty: that the store is in `~/.claude`, whatever `CLAUDE_CONFIG_DIR` says.
+const MAY_BE_EMPTY: &str = "CLAUDE_SECURESTORAGE_CONFIG_DIR";
 const PROXIES: [&str; 8] = [
     "ALL_PROXY",
     "HTTPS_PROXY",
@@ -47,14 +58,16 @@ impl Environment {
         Self(all)
     }
 
-    /// What an environment has of them. An empty variable counts as none.
+    /// What an environment has of them. An empty variable counts as none, where emptiness says nothing.
     ///
     /// # Errors
     /// One that no service can be given: names it, and says why.
     pub(crate) fn of(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, String> {
         let mut all = BTreeMap::new();
         for name in names() {
-            let Some(value) = env(name).filter(|value| !value.is_empty()) else { continue };
+            let Some(value) = env(name).filter(|value| !value.is_empty() || name == MAY_BE_EMPTY) else {
+                continue;
+            };
             let value = value.into_string().map_err(|_| format!("${name} is not UTF-8 text"))?;
             judge(name, &value).map_err(|why| format!("${name} {why}"))?;
             all.insert(name, value);
@@ -87,6 +100,7 @@ impl Environment {
     pub(crate) fn shown(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.0.iter().map(|(name, value)| {
             let shown = match proxy(name, value) {
+                _ if *name == PASSPHRASE => "(hidden)".to_owned(),
                 Some(url) if url.password().is_some() => without_password(&url),
                 // What is no URL may still be meant as one with a password.
                 None if is_proxy(name) && value.contains('@') => "(hidden)".to_owned(),
@@ -96,9 +110,10 @@ impl Environment {
         })
     }
 
-    /// Whether a proxy's password is among them.
+    /// Whether a password is among them.
     pub(crate) fn has_password(&self) -> bool {
         self.0.iter().any(|(name, value)| match proxy(name, value) {
+            _ if *name == PASSPHRASE => true,
             Some(url) => url.password().is_some(),
             None => is_proxy(name) && value.contains('@'),
         })
@@ -106,7 +121,7 @@ impl Environment {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    PATHS.into_iter().chain(PROXIES)
+    PATHS.into_iter().chain(PROXIES).chain([PASSPHRASE])
 }
 
 fn is_proxy(name: &str) -> bool {
@@ -120,6 +135,9 @@ fn proxy(name: &str, value: &str) -> Option<Url> {
 }
 
 fn judge(name: &str, value: &str) -> Result<(), &'static str> {
+    if name == MAY_BE_EMPTY && value.is_empty() {
+        return Ok(());
+    }
     if value.is_empty() || value.chars().any(char::is_control) {
         return Err("must be a text of one line, and not empty");
     }
@@ -147,6 +165,12 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_secure_storage_folder_says_something_and_is_taken_along() {
+        let taken = of(&[("CLAUDE_SECURESTORAGE_CONFIG_DIR", ""), ("CLAUDE_CONFIG_DIR", "")]).unwrap();
+        assert_eq!(taken.iter().collect::<Vec<_>>(), [("CLAUDE_SECURESTORAGE_CONFIG_DIR", "")]);
+    }
+
+    #[test]
     fn a_relative_path_means_nothing_to_a_service() {
         let refused = of(&[("CLAUDE_CONFIG_DIR", "work/.claude")]).unwrap_err();
         assert!(refused.starts_with("$CLAUDE_CONFIG_DIR must be an absolute path"), "{refused}");
@@ -166,6 +190,12 @@ mod tests {
             assert!(!format!("{taken:?}").contains("secret"), "{taken:?}");
         }
         assert!(!of(&[("https_proxy", "http://p:3128"), ("no_proxy", "a@b")]).unwrap().has_password());
+    }
+
+    #[test]
+    fn a_keys_passphrase_is_a_password() {
+        let taken = of(&[(PASSPHRASE, "open-sesame")]).unwrap();
+        assert!(taken.has_password() && !format!("{taken:?}").contains("sesame"), "{taken:?}");
     }
 
     #[test]

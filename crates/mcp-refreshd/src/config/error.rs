@@ -16,7 +16,7 @@ pub(crate) enum ConfigError {
     TooLarge { path: PathBuf, limit: u64 },
     /// Others may read the proxy's password.
     #[error(
-        "the configuration {} holds a proxy password and others may read it (mode {mode:04o}); \
+        "the configuration {} holds a password and others may read it (mode {mode:04o}); \
          type: chmod 600 {}", path.display(), crate::words::quoted(&path.to_string_lossy())
     )]
     Exposed { path: PathBuf, mode: u32 },

@@ -26,11 +26,11 @@ impl Reloader {
 
     fn take_over(&mut self, config: Config, agent: &Agent) {
         let Config { stores, keychain, policy, network, log, log_file, notices, environment } = config;
-        if network != self.current.network {
-            match agent.network().replace(&network) {
-                Ok(()) => self.current.network = network,
-                Err(error) => tracing::error!("the old network settings stay in effect: {error}"),
-            }
+        // Also where it is the same: a file that it names, or Claude Code's settings, may be another one.
+        let replaced = agent.kept().iter().try_for_each(|kept| kept.network.replace(&network));
+        match replaced {
+            Ok(()) => self.current.network = network,
+            Err(error) => tracing::error!("the old network settings stay in effect: {error}"),
         }
         if stores != self.current.stores {
             tracing::warn!("a change of `stores` takes effect at the next start");

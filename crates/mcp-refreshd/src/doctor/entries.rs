@@ -38,7 +38,7 @@ fn one(seen: &Seen, report: Option<&EntryReport>, store: &StoreFacts, facts: &Fa
     }
     if !seen.entry.is_stub() {
         findings.extend(lifetime(seen, report));
-        findings.extend(not_configured(seen, store));
+        findings.extend(not_configured(seen, facts));
     }
     findings
 }
@@ -67,11 +67,12 @@ fn lifetime(seen: &Seen, report: Option<&EntryReport>) -> Option<Finding> {
     ))
 }
 
-fn not_configured(seen: &Seen, store: &StoreFacts) -> Option<Finding> {
+fn not_configured(seen: &Seen, facts: &Facts) -> Option<Finding> {
     let name = &seen.entry.server_name;
-    let configs = store.configs.as_ref()?;
+    // What is ignored is ignored in every store: one configuration that names the server, or that is not known, is enough.
+    let gone = |store: &StoreFacts| store.configs.as_ref().is_some_and(|configs| !configs.knows(name));
     // Servers of plugins stand in no configuration file.
-    if configs.knows(name) || name.starts_with("plugin:") {
+    if !facts.stores.iter().all(gone) || name.starts_with("plugin:") {
         return None;
     }
     Some(Finding::note(

@@ -14,8 +14,9 @@ use crate::report::Status;
 use crate::service;
 use crate::socket;
 use crate::stores;
+use crate::surroundings::Surroundings;
 use claude_store::{
-    AnyStore, ErrorKind, FileSystem, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
+    AnyStore, ErrorKind, FileSystem, Incomplete, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
     ServerConfigs, Stamp, StorageFolder, Store,
 };
 use jiff::Timestamp;
@@ -41,7 +42,12 @@ pub(super) struct Facts {
     pub(super) service: Option<Standing>,
     /// Names of proxy variables that are set here.
     pub(super) proxies: Vec<&'static str>,
+    /// Whether the configuration or Claude Code's settings name one.
     pub(super) proxy_configured: bool,
+    /// What of Claude Code's settings and the files they name cannot be used.
+    pub(super) passed_over: Vec<String>,
+    /// Whether a CA file is named already.
+    pub(super) trusts_more: bool,
     pub(super) stores: Vec<StoreFacts>,
     pub(super) origins: Vec<OriginFacts>,
     /// What the authorization servers of logins without refresh token say about such tokens, by the MCP server's URL.
@@ -92,6 +98,8 @@ pub(super) struct StoreFacts {
     pub(super) refused: Vec<String>,
     /// Keys of entries that are not understood, and why.
     pub(super) odd: Vec<(String, String)>,
+    /// Why a part of the document cannot be seen.
+    pub(super) incomplete: Option<Incomplete>,
     /// Servers that new sessions skip, and since when.
     pub(super) flagged: Vec<(String, Timestamp)>,
     pub(super) flags_trouble: Option<String>,
@@ -99,7 +107,7 @@ pub(super) struct StoreFacts {
     pub(super) temporaries: Vec<Temporary>,
     /// `None` where no Keychain is looked at.
     pub(super) keychain: Option<KeychainFacts>,
-    /// `None` where Claude Code has no configuration file here.
+    /// `None` where Claude Code has no configuration file here, or none that can be read.
     pub(super) configs: Option<ServerConfigs>,
 }
 
@@ -133,9 +141,13 @@ impl Facts {
             stores.push(StoreFacts::gather(config, paths, folder, &records).await);
         }
         let (mut origins, mut offers, mut network_trouble) = (Vec::new(), BTreeMap::new(), None);
+        let shell_folder = StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home);
+        let surroundings = Surroundings::read(stores.first().map_or(&shell_folder, |store| &store.folder));
+        let mut passed_over = Vec::new();
         if reach_out != Reach::Nobody {
-            match network::http(&config.network) {
-                Ok(http) => {
+            match network::http(&config.network, &surroundings) {
+                Ok((http, told)) => {
+                    passed_over = told;
                     origins = ask_origins(&http, &stores).await;
                     offers = ask_offers(&http, &stores).await;
                     if reach_out == Reach::Tokens {
@@ -154,13 +166,15 @@ impl Facts {
             journal_trouble,
             service: service::standing(paths),
             proxies: proxy_variables().collect(),
-            proxy_configured: config.network.proxy.is_some(),
+            proxy_configured: config.network.proxy.is_some() || surroundings.settings_name_a_proxy(),
+            passed_over,
+            trusts_more: !config.network.extra_ca.is_empty() || surroundings.extra_ca().is_some(),
             stores,
             origins,
             offers,
             pasts: biographies(&paths.state),
             network_trouble,
-            shell_folder: StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home),
+            shell_folder,
             claude: find_claude(),
             lingers: lingers(Path::new("/"), &|name| std::env::var_os(name)),
             paths: paths.clone(),
@@ -195,8 +209,10 @@ fn folders(config: &Config, paths: &Paths, agent: &Agent) -> Vec<StorageFolder> 
             folder.credentials_path() == path
                 || stores::location_of_item(config, paths, folder).as_deref() == Some(location)
         });
-        let unknown =
-            || path.parent().filter(|_| path.is_absolute()).map(|at| StorageFolder::at(at, &paths.home));
+        let unknown = || {
+            let at = path.parent().filter(|_| path.is_absolute())?;
+            Some(StorageFolder::listed(at, &|name| std::env::var_os(name), &paths.home))
+        };
         same.cloned().or_else(unknown)
     };
     status.stores.iter().filter_map(|store| folder(&store.location)).collect()
@@ -231,12 +247,13 @@ impl StoreFacts {
             entries: Vec::new(),
             refused: Vec::new(),
             odd: Vec::new(),
+            incomplete: None,
             flagged: Vec::new(),
             flags_trouble: None,
             locks: Locks::new(OsFileSystem, folder.path()).survey().unwrap_or_default(),
             temporaries: temporaries(&folder),
             keychain,
-            configs: folder.user_config_path().is_file().then(|| ServerConfigs::read(&OsFileSystem, &folder)),
+            configs: ServerConfigs::known(&OsFileSystem, &folder),
             folder,
         };
         if let Ok(target) = OsFileSystem.resolve(&path) {
@@ -277,18 +294,21 @@ impl StoreFacts {
         let with_report =
             |entry: &claude_store::Entry| (Seen::new(entry.clone()), reports.remove(entry.key.as_str()));
         self.entries = document.entries().map(with_report).collect();
+        self.incomplete = document.incomplete().cloned();
         self.odd = document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.clone())).collect();
     }
 }
 
 fn temporaries(folder: &StorageFolder) -> Vec<Temporary> {
-    let listed = std::fs::read_dir(folder.path());
-    let found = listed.into_iter().flatten().filter_map(Result::ok).filter_map(|entry| {
+    let in_folder = |folder: &Path, prefix: &'static str| {
+        let listed = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        listed.map(move |entry| (entry, prefix))
+    };
+    let listed = in_folder(folder.path(), ".credentials.json.tmp.")
+        .chain(in_folder(folder.config_folder(), ".mcp-needs-auth-cache.json.tmp."));
+    let found = listed.filter_map(|(entry, prefix)| {
         let name = entry.file_name();
-        let name = name.to_str()?;
-        let rest = [".credentials.json.tmp.", ".mcp-needs-auth-cache.json.tmp."]
-            .iter()
-            .find_map(|prefix| name.strip_prefix(prefix))?;
+        let rest = name.to_str()?.strip_prefix(prefix)?;
         let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
         // One dated ahead is as young as can be.
         let age = metadata.modified().ok()?.elapsed().unwrap_or_default();

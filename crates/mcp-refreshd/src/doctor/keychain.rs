@@ -53,17 +53,15 @@ impl KeychainFacts {
     ) -> Option<Self> {
         let keychain = stores::by_security(config, paths, folder)?;
         let other = opened.other.as_ref()?;
+        let mut fits = keychain.will_fit(0);
         let content = match keychain.read().await {
             Ok(snapshot) => {
                 let size = snapshot.bytes().len();
+                fits = keychain.can_be_written(&snapshot);
                 Content::Bytes(size, Holding::of(&Ok(snapshot)))
             }
             Err(ReadError::Keychain(error)) => Content::Closed(error),
             Err(_) => Content::Absent,
-        };
-        let size = match &content {
-            Content::Bytes(size, _) => *size,
-            Content::Absent | Content::Closed(_) => 0,
         };
         // A list that cannot be had is no finding of its own.
         let all = keychain.all_items().await.unwrap_or_default();
@@ -73,7 +71,7 @@ impl KeychainFacts {
         Some(Self {
             kind: other.choice.kind,
             why: other.choice.why,
-            fits: keychain.will_fit(size),
+            fits,
             of_file: other.of_file.clone(),
             accounts: accounts(&all, &item),
             stale: stale(&all, &named),

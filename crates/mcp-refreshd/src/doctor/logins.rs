@@ -123,13 +123,18 @@ pub(super) fn no_refresh_token(seen: &Seen, facts: &Facts) -> Finding {
 /// What only a new login mends, each cause by its own name: they are easily confused.
 pub(super) fn needs_login(need: &Need, name: &str) -> Finding {
     let (finding, more) = match need {
-        Need::Dead { .. } => {
-            ("login-ended", "the server says that the stored refresh token will never work again")
-        }
-        Need::ClientDead { .. } => {
-            ("registration-gone", "the login failed because of the registration, not because of the token")
-        }
+        Need::Dead { .. } => (
+            "login-ended",
+            "the server says that the stored refresh token will never work again. Some servers say the same when they have \
+                 forgotten the client: if the next login ends like this, type `claude mcp logout` before it",
+        ),
+        Need::ClientDead { .. } => (
+            "registration-gone",
+            "the login failed because of the registration, not because of the token. If it comes back after logout and login, \
+                 the server lets no client of this kind refresh: only its operator can change that",
+        ),
         Need::Refused { .. } => ("refresh-refused", "the server does not say that the login has ended"),
+        Need::ServerFails { .. } => ("server-fails", "nothing on this machine can mend that"),
         Need::Spent => (
             "token-spent",
             "sessions that refreshed at the same time overwrote each other, or a backup was restored",

@@ -11,17 +11,22 @@ const SKEW_ALLOWED: Duration = Duration::from_secs(60);
 
 /// The authorization servers: whether they answer, by which certificate, and what their clocks say.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
-    let mut findings: Vec<_> = facts.origins.iter().filter_map(reached).collect();
+    let mut findings: Vec<_> =
+        facts.origins.iter().filter_map(|origin| reached(origin, facts.trusts_more)).collect();
     if let Some(error) = &facts.network_trouble {
         let means = format!("no request can be made: {error}");
         let finding = Finding::trouble("network-settings", Certain, means, "mend the configuration");
         findings.push(finding.at(&facts.paths.config));
     }
+    findings.extend(facts.passed_over.iter().map(|why| {
+        let cure = "mend the file or the setting that the message names";
+        Finding::note("settings-passed-over", Certain, why.clone(), cure)
+    }));
     findings.extend(skew(facts));
     findings
 }
 
-fn reached(origin: &OriginFacts) -> Option<Finding> {
+fn reached(origin: &OriginFacts, trusts_more: bool) -> Option<Finding> {
     let finding = match &origin.answer {
         Ok(glance) if glance.status >= 500 => Finding::trouble(
             "server-in-trouble",
@@ -37,7 +42,11 @@ fn reached(origin: &OriginFacts) -> Option<Finding> {
             "certificate-trouble",
             Certain,
             format!("no safe connection to {}: {why}", origin.place),
-            "name the CA's PEM file in `extra_ca` under [network], if the CA is one you trust",
+            if trusts_more {
+                "see what the message says; a CA file is named already, so compare its certificates with the one that the server shows"
+            } else {
+                "name the CA's PEM file in `extra_ca` under [network], if the CA is one you trust"
+            },
         ),
         Err(error) => Finding::trouble(
             "server-unreachable",

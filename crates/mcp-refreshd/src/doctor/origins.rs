@@ -68,6 +68,7 @@ pub(super) async fn ask_offers(http: &Http, stores: &[StoreFacts]) -> BTreeMap<S
                 issuer: entry.issuer.clone(),
                 authorization_server_url: entry.discovery.authorization_server_url.clone(),
                 auth_server_metadata_url: entry.discovery.auth_server_metadata_url.clone(),
+                metadata_found: entry.discovery.oauth_metadata_found,
                 resource_metadata_url: entry.discovery.resource_metadata_url.clone(),
             };
             Some((server_url, hints))

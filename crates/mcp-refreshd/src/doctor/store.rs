@@ -3,7 +3,7 @@ use super::finding::Sure::{Certain, Possible};
 use super::keychain::KeychainFacts;
 use super::{Finding, Fix};
 use crate::words::quoted;
-use claude_store::{FileKind, Obstacle};
+use claude_store::{FileKind, Incomplete, Obstacle};
 use std::path::Path;
 
 /// The documents themselves: whether they can be read and replaced, by whom, and whether they are the right ones.
@@ -72,6 +72,14 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
         ))),
         None => {}
     }
+    findings.extend(store.incomplete.as_ref().map(|why| {
+        let means = format!("{why}: the logins in it are neither refreshed nor forgotten, and the others go on");
+        let cure = match why {
+            Incomplete::OutOfReach | Incomplete::Unknown => "do what the message says",
+            _ => "see whether Claude Code still knows them (`claude mcp list`); where it asks, log in again with `claude mcp login`",
+        };
+        at(Finding::trouble("keychain-overflow", Certain, means, cure))
+    }));
     findings.extend(store.odd.iter().map(|(key, why)| {
         let name = key.rsplit_once('|').map_or(key.as_str(), |(name, _)| name);
         let means = format!("the entry {key} is left alone: {why}");

@@ -129,6 +129,13 @@ impl Standings {
                 holds: Some(Holds::Tokens),
                 ..line(Kind::Healed, Some((*why).to_owned()))
             }),
+            Event::Shared { before, now, expires_at } => Some(Line {
+                before: *before,
+                after: *now,
+                expires_at: *expires_at,
+                holds: Some(Holds::Tokens),
+                ..line(Kind::Refreshed, Some("together with another entry of the same login".to_owned()))
+            }),
             Event::Removed if known.holds == Some(Holds::Removed) => None,
             Event::Removed => Some(Line {
                 before: known.refresh,

@@ -56,6 +56,11 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
             let message = if before.is_some() { "has new tokens from elsewhere" } else { "has a login" };
             Line { before: *before, now: *now, ..Line::new(Level::INFO, message) }
         }
+        Event::Shared { before, now, expires_at: _ } => Line {
+            before: *before,
+            now: *now,
+            ..Line::new(Level::INFO, "has the new tokens of another entry of the same login")
+        },
         Event::Removed => {
             Line::new(Level::INFO, "was removed from the store; everything about it is forgotten")
         }

@@ -1,7 +1,7 @@
 use crate::action;
 use crate::columns::shortened;
 use crate::words::{quoted, visible};
-use refresh_engine::Need;
+use refresh_engine::{Need, passes_by_itself};
 
 /// What a person is told about one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,8 @@ const LOGIN_HINT: &str = "Over SSH add --no-browser to the login. In a session t
 impl Trouble {
     /// Only a person can mend the entry.
     pub(super) fn needs(store: &str, key: &str, server: &str, need: &Need) -> Self {
-        let login = !matches!(need, Need::NoEndpoint { .. });
+        let passing = matches!(need, Need::Refused { code } if passes_by_itself(code));
+        let login = !passing && !matches!(need, Need::NoEndpoint { .. } | Need::ServerFails { .. });
         Self {
             store: store.to_owned(),
             key: key.to_owned(),
@@ -111,6 +112,7 @@ fn cause(need: &Need) -> &'static str {
         Need::Dead { .. } => "login_ended",
         Need::ClientDead { .. } => "registration_gone",
         Need::Refused { .. } => "refused",
+        Need::ServerFails { .. } => "server_fails",
         Need::Spent => "spent",
         Need::EndpointMoved { .. } => "endpoint_moved",
         Need::NoEndpoint { .. } => "no_endpoint",

@@ -18,6 +18,9 @@ use tokio::io::unix::AsyncFd;
 /// Claude Code keeps its document in a file here.
 pub(crate) const KEYCHAIN: KeychainReach = KeychainReach::Off;
 
+/// Where an organization's settings for Claude Code are.
+pub(crate) const MANAGED_SETTINGS: &str = "/etc/claude-code";
+
 /// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
 pub(crate) const SOCKET_PATH_LIMIT: usize = 107;
 

@@ -11,6 +11,10 @@ use std::time::Duration;
 pub(crate) const KEYCHAIN: KeychainReach =
     if cfg!(target_os = "macos") { KeychainReach::Security } else { KeychainReach::Off };
 
+/// Where an organization's settings for Claude Code are.
+pub(crate) const MANAGED_SETTINGS: &str =
+    if cfg!(target_os = "macos") { "/Library/Application Support/ClaudeCode" } else { "/etc/claude-code" };
+
 /// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
 pub(crate) const SOCKET_PATH_LIMIT: usize = 103;
 

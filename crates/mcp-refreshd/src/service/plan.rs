@@ -60,12 +60,16 @@ pub(crate) fn plan(config: &Config, paths: &Paths) -> Result<Plan, Failure> {
     })
 }
 
-/// The storage folder, and the folders that it and the files in it resolve to.
+/// The storage folder, that of the needs-auth cache, and the folders that they and the files in them resolve to.
 fn folders_of(folder: &StorageFolder) -> Vec<PathBuf> {
     let behind = |path: PathBuf| Some(path.canonicalize().ok()?.parent()?.to_owned());
     let behind = [behind(folder.credentials_path()), behind(folder.needs_auth_path())];
     let mut folders = vec![folder.path().to_owned()];
     folders.extend(folder.path().canonicalize());
+    if folder.config_folder() != folder.path() {
+        folders.push(folder.config_folder().to_owned());
+        folders.extend(folder.config_folder().canonicalize());
+    }
     folders.extend(behind.into_iter().flatten());
     folders
 }

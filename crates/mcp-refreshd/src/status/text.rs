@@ -99,7 +99,7 @@ pub(crate) fn outcome_words(outcome: Outcome) -> &'static str {
         Outcome::Refused => "refused",
         Outcome::Transient => "failed for now",
         Outcome::Unsent => "not reached",
-        Outcome::Ambiguous => "answer lost",
+        Outcome::Ambiguous => "no clear answer",
         Outcome::Adopted => "refreshed by Claude Code",
     }
 }

@@ -182,3 +182,27 @@ fn a_tool_that_is_missing_is_found_and_gone_without_a_keychain() {
     mac.home.configure("keychain = \"off\"\n");
     assert!(!run(&mac).contains("keychain"));
 }
+
+#[test]
+fn an_overflow_item_that_cannot_be_opened_is_named_and_gone_when_it_can() {
+    let mac = Mac::with(&good());
+    let (main, sealed) = scripted_security::overflow::divided(&good(), &["lab|00"], "a");
+    let other = format!("{SERVICE}-overflow-a");
+    mac.put(&main);
+    let finding = the_one(&mac, "keychain-overflow");
+    says(&finding, "means", "is gone");
+    mac.keychain.put(&other, "me", "AAAA").unwrap();
+    let finding = the_one(&mac, "keychain-overflow");
+    assert_eq!(finding["path"], ITEM);
+    says(&finding, "means", "does not open");
+    says(&finding, "means", "neither refreshed nor forgotten");
+    let (code, told, said) = mac.told(&["status"]);
+    assert!(code == 3 || code == 1, "{code}");
+    assert!(format!("{told}{said}").contains("-overflow-a"), "{told}{said}");
+    let (code, _, said) = mac.told(&["check"]);
+    assert!(code == 1 && said.contains("does not open"), "{code}: {said}");
+    mac.keychain.put(&other, "me", sealed).unwrap();
+    nothing(&mac);
+    let (_, told, _) = mac.told(&["status"]);
+    assert!(told.contains("lab"), "{told}");
+}

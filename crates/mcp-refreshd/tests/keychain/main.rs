@@ -13,6 +13,7 @@ mod support;
 
 use mac::{ITEM, Mac, SERVICE};
 use rustix::process::Signal;
+use scripted_security::overflow;
 use scripted_server::{Answer, Grant, Script, Server, credentials_json};
 use serde_json::{Value, json};
 use std::process::Stdio;
@@ -309,4 +310,34 @@ fn a_tool_that_never_ends_holds_up_neither_questions_nor_the_end() {
     assert!(daemon.end().0.success(), "it ends at once, since nothing is on the wire");
     assert!(!asking.wait_with_output().unwrap().status.success());
     assert_eq!(server.token_requests_by(""), 0, "what cannot be read cannot be written");
+}
+
+#[test]
+fn a_login_in_the_overflow_item_is_refreshed_and_sealed_again_without_its_key_in_any_argument() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let grant = lab.grant(EXPIRED);
+    let text = of_size(&grant, 1_400);
+    let (main, sealed) = overflow::divided(&text, &[&grant.key("lab")], "b");
+    let mac = Mac::with(&main);
+    mac.keychain.put(&format!("{SERVICE}-overflow-b"), "me", sealed).unwrap();
+    mac.home.configure("keychain = \"security\"\nkeychain_large_items = \"refuse\"\n");
+    let mut daemon = mac.start();
+    daemon.wait_for("lab: refreshed");
+    daemon.terminate();
+    let main = mac.keychain.content(SERVICE).unwrap();
+    assert_eq!(overflow::slot(&main).as_deref(), Some("a"));
+    let sealed = mac.keychain.content(&format!("{SERVICE}-overflow-a")).unwrap();
+    let whole: Value = serde_json::from_str(&overflow::merged(&main, &sealed).unwrap()).unwrap();
+    let after = whole["mcpOAuth"][grant.key("lab")]["refreshToken"].as_str().unwrap().to_owned();
+    let access = whole["mcpOAuth"][grant.key("lab")]["accessToken"].as_str().unwrap();
+    assert!(lab.accepts(access) && after != grant.refresh_token);
+    assert_eq!(whole["claudeAiOauth"], serde_json::from_str::<Value>(&text).unwrap()["claudeAiOauth"]);
+    let main: Value = serde_json::from_str(&main).unwrap();
+    let key = main["keychainOverflow"]["key"].as_str().unwrap();
+    for call in mac.keychain.calls().unwrap() {
+        for word in &call.arguments {
+            assert!(!word.contains(key) && !word.contains(&after) && word != "-X", "{:?}", call.arguments);
+        }
+    }
 }

@@ -55,7 +55,10 @@ impl Six {
         store(&due.grant(Duration::ZERO));
         let mut daemon = Daemon::start(home.command(&["run"]));
         daemon.wait_for("sentry: refreshed");
+        // A login that lands now would be left in peace; one that was there before is due.
+        daemon.terminate();
         store(&due.grant(10 * MINUTE));
+        let daemon = Daemon::start(home.command(&["run"]));
         let six = Self { home, server, daemon: Some(daemon) };
         six.settle(&due);
         six

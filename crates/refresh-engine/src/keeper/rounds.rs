@@ -3,8 +3,9 @@
 use super::Mode;
 use super::allowance::Allowance;
 use crate::closing::close_unsettled;
+use crate::grants::Presenting;
 use crate::journal::Unfinished;
-use crate::look::{Findings, Unreadable, look_at};
+use crate::look::{Findings, Unreadable, look_at, note_emptied};
 use crate::replay::{is_pair, replay};
 use crate::report::{Circumstances, StoreReport, report_entry};
 use crate::shared::Shared;
@@ -51,8 +52,21 @@ pub(super) struct Inner<P: Partners> {
     pub(super) saving: Cell<bool>,
 }
 
+/// What the journal holds unfinished, whose token counts as being presented until that is known.
+pub(super) struct Replayed<P: Partners> {
+    open: Unfinished,
+    presenting: Presenting<P>,
+}
+
+impl<P: Partners> Replayed<P> {
+    pub(super) fn new(shared: &Shared<P>, open: Unfinished) -> Self {
+        let presenting = shared.grants.present(open.intent.presented);
+        Self { open, presenting }
+    }
+}
+
 impl<P: Partners> Inner<P> {
-    pub(super) async fn run(self: Rc<Self>, mut unfinished: Vec<Unfinished>) {
+    pub(super) async fn run(self: Rc<Self>, mut unfinished: Vec<Replayed<P>>) {
         self.look().await;
         loop {
             unfinished = self.replay(unfinished);
@@ -133,23 +147,25 @@ impl<P: Partners> Inner<P> {
     }
 
     /// Takes note of the store in the middle of a burst: an old client may write an older document over a new pair before the burst is over,
-    /// and only a pair that was seen can be put back. What cannot be read now is the next look's affair; a store that tells of no change
+    /// and only a pair that was seen can be put back; and a person's login empties its entry for as long as the browser takes. What cannot be read now is the next look's affair; a store that tells of no change
     /// takes long to read; what a transaction is about to note as its own would look like another program's; and what is large and changes without end is
     /// read now and then.
     async fn glance(&self) {
         let store = &self.shared.store;
-        if store.look_again_in().is_some() || self.unreadable.borrow().is_some() || self.running() > 0 {
+        if store.look_again_in().is_some() || self.unreadable.borrow().is_some() {
             return;
         }
         let version = store.version().await.ok();
         if version.is_none() || version == self.version.get() || !self.allowance.take(size_of(version)) {
             return;
         }
-        if let Ok(snapshot) = store.read().await
-            && snapshot.document().is_ok()
-            && self.running() == 0
-        {
+        let Ok(snapshot) = store.read().await else { return };
+        let Ok(document) = snapshot.document() else { return };
+        if self.running() == 0 {
+            drop(document);
             self.note(Ok(snapshot));
+        } else {
+            note_emptied(&self.shared, &document);
         }
     }
 
@@ -205,25 +221,26 @@ impl<P: Partners> Inner<P> {
 
     /// Finishes what the journal holds. Gives back what has to wait for a store that can be read: what became of a request, only the store
     /// can tell, and a home that is not mounted yet must not cost what the journal knows. A pair waits by itself.
-    fn replay(self: &Rc<Self>, unfinished: Vec<Unfinished>) -> Vec<Unfinished> {
+    fn replay(self: &Rc<Self>, unfinished: Vec<Replayed<P>>) -> Vec<Replayed<P>> {
         let readable = self.unreadable.borrow().is_none();
         let mut waiting = Vec::new();
         // Those of one entry in the order in which they were begun: each speaks of the pair that the one before it left.
-        let mut by_entry = BTreeMap::<EntryKey, Vec<Unfinished>>::new();
-        for open in unfinished {
-            by_entry.entry(open.intent.entry_key()).or_default().push(open);
+        let mut by_entry = BTreeMap::<EntryKey, Vec<Replayed<P>>>::new();
+        for unfinished in unfinished {
+            by_entry.entry(unfinished.open.intent.entry_key()).or_default().push(unfinished);
         }
         for (key, opens) in by_entry {
-            if !readable && !opens.iter().all(is_pair) {
+            if !readable && !opens.iter().all(|unfinished| is_pair(&unfinished.open)) {
                 waiting.extend(opens);
                 continue;
             }
             self.shared.track(&key, |tracked| tracked.running = true);
             let inner = Rc::clone(self);
             tokio::task::spawn_local(async move {
-                for open in opens {
+                for Replayed { open, presenting } in opens {
                     let current = inner.shared.track(&key, |tracked| tracked.current.clone());
                     replay(&inner.shared, open, current).await;
+                    drop(presenting);
                 }
                 inner.finished(&key);
             });
@@ -272,6 +289,16 @@ impl<P: Partners> Inner<P> {
             journal_open: shared.journal.open_transactions(),
             next_wake: self.next_wake.get().map(|wake| wake.wall),
         }
+    }
+
+    /// True where every transaction that runs has its pair in the journal and waits for the store to take it.
+    pub(super) fn only_unsaved_run(&self) -> bool {
+        self.shared
+            .tracked
+            .borrow()
+            .values()
+            .filter(|known| known.running)
+            .all(|known| known.unsaved.is_some())
     }
 
     pub(super) fn running(&self) -> usize {

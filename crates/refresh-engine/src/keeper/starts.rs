@@ -4,10 +4,10 @@ use super::rounds::Inner;
 use super::{Mode, RefreshedHow};
 use crate::heal;
 use crate::memory::Heal;
-use crate::plan::{Ignored, Plan, Until, plan, plan_forced};
-use crate::shared::Tracked;
+use crate::plan::{Ignored, Need, Plan, Until, plan, plan_forced, standing};
+use crate::shared::{Shared, Tracked};
 use crate::transaction::{Demand, refresh};
-use crate::{Activity, Event, Now, Partners, Seen};
+use crate::{Event, Now, Partners, Seen};
 use claude_store::{EntryKey, Store};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -97,8 +97,21 @@ impl<P: Partners> Inner<P> {
                         }));
                         None
                     }
+                    // What another entry of the same grant is about to bring, or has failed to.
+                    Plan::Refresh(_) if is_anothers(shared, seen) => {
+                        Some(pause).filter(|pause| !pause.is_zero())
+                    }
                     Plan::Refresh(_) => {
                         due.push(Due::of(key, seen));
+                        None
+                    }
+                    Plan::NeedsPerson(Need::Spent) if pause.is_zero() && !is_anothers(shared, seen) => {
+                        let successor = shared.grants.successor(shared, seen);
+                        broken.extend(successor.map(|remembered| Healing {
+                            seen: seen.clone(),
+                            remembered,
+                            heal: Heal::PutBack,
+                        }));
                         None
                     }
                     Plan::Sleep { wait, .. } => Some(wait),
@@ -145,6 +158,7 @@ impl<P: Partners> Inner<P> {
                         known.heal(seen, now, record) == Heal::Nothing
                             && matches!(plan(now, seen, record, &activity, &policy), Plan::Refresh(_))
                     })
+                    && !is_anothers(shared, seen)
             };
             let known = tracked.iter().filter_map(|(key, known)| Some((key, known, known.current.as_ref()?)));
             known
@@ -259,26 +273,30 @@ impl<P: Partners> Inner<P> {
         let shared = &self.shared;
         let mut news = Vec::new();
         {
-            let mut tracked = shared.tracked.borrow_mut();
+            let tracked = shared.tracked.borrow();
             let policy = shared.policy.borrow();
-            for (key, known) in tracked.iter_mut().filter(|(_, known)| !known.running) {
+            for (key, known) in tracked.iter().filter(|(_, known)| !known.running) {
                 let Some(seen) = &known.current else { continue };
                 let need = shared.read_record(key, |record| {
                     let mendable = heal::can_revive(shared, seen, record)
                         || known.heal(seen, now, record) != Heal::Nothing;
-                    match plan(now, seen, record, &Activity::default, &policy) {
-                        Plan::NeedsPerson(need) if !mendable => Some(need),
-                        _ => None,
-                    }
+                    standing(now, seen, record, &policy)
+                        .filter(|_| !mendable)
+                        .filter(|need| *need != Need::Spent || !successor(shared, seen))
                 });
-                if need != known.told {
-                    known.told.clone_from(&need);
-                    news.extend(need.map(|need| (seen.clone(), need)));
+                let told = known.told.as_ref();
+                if need.is_some() != told.is_some()
+                    || need.as_ref().zip(told).is_some_and(|(need, told)| !need.is_like(told))
+                {
+                    news.push((seen.clone(), need));
                 }
             }
         }
         for (seen, need) in news {
-            shared.tell(&seen, Event::NeedsPerson { need });
+            shared.track(&seen.entry.key, |known| known.told.clone_from(&need));
+            if let Some(need) = need {
+                shared.tell(&seen, Event::NeedsPerson { need });
+            }
         }
     }
 
@@ -290,6 +308,16 @@ impl<P: Partners> Inner<P> {
         }
         counts
     }
+}
+
+/// Whether another entry that holds the same refresh token is to be waited for.
+fn is_anothers<P: Partners>(shared: &Shared<P>, seen: &Seen) -> bool {
+    seen.refresh.is_some_and(|refresh| shared.grants.is_anothers(shared, &seen.entry.key, refresh))
+}
+
+/// Whether another entry got the pair that this one lacks.
+fn successor<P: Partners>(shared: &Shared<P>, seen: &Seen) -> bool {
+    shared.grants.successor(shared, seen).is_some()
 }
 
 /// An entry that wants to be refreshed now.

@@ -1,7 +1,7 @@
 //! What only a file does: it is swapped by a rename, and nothing has to ask whether it changed.
 
 use crate::healing::refreshed_by_a_client;
-use crate::world::{HOUR, MINUTE, SECOND, STATE, STORE, World};
+use crate::world::{Answering, HOUR, MINUTE, SECOND, STATE, STORE, World, key};
 use refresh_engine::{Event, Mode, State};
 use std::io;
 use std::path::Path;
@@ -178,4 +178,25 @@ async fn a_lost_update_in_the_burst_of_the_write_that_it_takes_back_is_put_right
     life.pass(SECOND).await;
     assert_eq!(world.stored_refresh("lab"), good);
     assert_eq!(world.server.requests(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn which_of_two_pairs_of_one_grant_counts_is_settled_before_the_servers_grace_ends() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.grace.set(10 * SECOND);
+    world.server.next([Answering::Slowly(3 * SECOND)]);
+    let before = world.stored_refresh("lab");
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    // A client without the lock refreshes the same token, and is answered first.
+    let (access, refresh) = world.server.refresh_as_client(&before).unwrap();
+    let entry = world.entry_with("lab", &access, &refresh, HOUR);
+    world.put_members(&[format!("{:?}:{entry}", key("lab"))]);
+    life.notice().await;
+    life.pass(20 * SECOND).await;
+    assert!(world.server.is_good(&world.stored_refresh("lab")), "{:#?}", world.log.events());
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (2, 0));
+    life.pass(24 * HOUR).await;
+    assert!(world.server.is_good(&world.stored_refresh("lab")), "{:#?}", world.log.events());
+    assert_eq!((world.server.reuses.get(), life.report().journal_open), (0, 0));
 }

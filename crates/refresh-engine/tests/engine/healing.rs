@@ -276,27 +276,6 @@ async fn another_live_pair_in_the_store_is_kept_and_ours_stays_in_the_journal_un
 }
 
 #[tokio::test(start_paused = true)]
-async fn which_of_two_pairs_of_one_grant_counts_is_settled_before_the_servers_grace_ends() {
-    let world = World::with_entries(&[("lab", Duration::ZERO)]);
-    world.server.grace.set(10 * SECOND);
-    world.server.next([Answering::Slowly(3 * SECOND)]);
-    let before = world.stored_refresh("lab");
-    let life = world.live().await;
-    life.pass(SECOND).await;
-    // A client without the lock refreshes the same token, and is answered first.
-    let (access, refresh) = world.server.refresh_as_client(&before).unwrap();
-    let entry = world.entry_with("lab", &access, &refresh, HOUR);
-    world.put_members(&[format!("{:?}:{entry}", key("lab"))]);
-    life.notice().await;
-    life.pass(20 * SECOND).await;
-    assert!(world.server.is_good(&world.stored_refresh("lab")), "{:#?}", world.log.events());
-    assert_eq!((world.server.requests(), world.server.reuses.get()), (2, 0));
-    life.pass(24 * HOUR).await;
-    assert!(world.server.is_good(&world.stored_refresh("lab")), "{:#?}", world.log.events());
-    assert_eq!((world.server.reuses.get(), life.report().journal_open), (0, 0));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_repaired_server_is_taken_out_of_the_clients_list_of_servers_to_skip() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let flags = "/home/u/.claude/mcp-needs-auth-cache.json";

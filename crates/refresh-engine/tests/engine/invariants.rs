@@ -33,19 +33,26 @@ async fn for_ten_days_no_entry_ever_has_less_than_the_clients_window_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_a_token_called_dead_is_never_presented_again() {
+async fn i1_a_token_called_dead_is_looked_at_after_one_and_ten_minutes_and_then_never_presented_again() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.revoke("lab");
     let life = world.live().await;
-    life.pass(48 * HOUR).await;
+    life.pass(MINUTE).await;
     assert_eq!(world.server.requests(), 1);
+    life.pass(10 * SECOND).await;
+    assert_eq!(world.server.requests(), 2);
+    life.pass(9 * MINUTE).await;
+    assert_eq!(world.server.requests(), 2);
+    assert_eq!(world.log.count(|event| matches!(event, Event::NeedsPerson { .. })), 0, "not told before");
+    life.pass(48 * HOUR).await;
+    assert_eq!(world.server.requests(), 3);
     assert_eq!(life.entry("lab").state, State::NeedsPerson);
     assert_eq!(world.log.count(|event| matches!(event, Event::NeedsPerson { .. })), 1, "told once");
     // Not after a restart either.
     life.kill();
     let life = world.live().await;
     life.pass(48 * HOUR).await;
-    assert_eq!(world.server.requests(), 1);
+    assert_eq!(world.server.requests(), 3);
     // A login clears it by itself.
     let members = [format!("{:?}:{}", crate::world::key("lab"), world.entry("lab", MINUTE))];
     world.put_members(&members);
@@ -74,20 +81,36 @@ async fn i1_after_a_lost_connection_there_is_one_retry_within_two_seconds_and_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_after_a_time_out_nothing_is_sent_before_seven_minutes_are_left() {
+async fn i1_after_two_time_outs_nothing_is_sent_before_seven_minutes_are_left() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.grace.set(24 * HOUR);
-    world.server.next([Answering::TimesOut]);
+    world.server.next([Answering::TimesOut, Answering::TimesOut]);
     let life = world.live().await;
     let margin_begins = 45 * MINUTE;
-    life.pass(margin_begins).await;
-    assert_eq!(world.server.requests(), 1);
-    life.pass(7 * MINUTE).await;
-    assert_eq!(world.server.requests(), 1, "held still");
+    life.pass(margin_begins + MINUTE).await;
+    assert_eq!(world.server.requests(), 2, "once more at once, while a grace may last");
+    life.pass(6 * MINUTE).await;
+    assert_eq!(world.server.requests(), 2, "held still");
     assert_eq!(life.entry("lab").last.unwrap().outcome, Outcome::Ambiguous);
     life.pass(2 * MINUTE).await;
-    assert_eq!(world.server.requests(), 2);
+    assert_eq!(world.server.requests(), 3);
     assert_eq!(life.entry("lab").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_answer_took_that_was_late_or_an_error_comes_again_within_the_grace() {
+    let inside = r#"{"error":"server_error"}"#;
+    for (answering, grace) in
+        [(Answering::TimesOut, 40 * SECOND), (Answering::RefusedAfterRotation(500, inside), 10 * SECOND)]
+    {
+        let world = World::with_entries(&[("lab", 10 * MINUTE)]);
+        world.server.grace.set(grace);
+        world.server.next([answering]);
+        let life = world.live().await;
+        life.pass(5 * MINUTE).await;
+        assert_eq!(life.entry("lab").state, State::Fresh);
+        assert_eq!((world.server.requests(), world.server.reuses.get()), (2, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

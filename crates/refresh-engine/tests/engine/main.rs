@@ -6,14 +6,17 @@
 pub(crate) const IN_KEYCHAIN: bool = false;
 
 mod answers;
+mod copies;
 mod crash;
 mod failures;
 mod faults;
 mod file;
 mod healing;
 mod invariants;
+mod logins;
 mod planning;
 mod records;
+mod refusals;
 mod storm;
 mod swap;
 mod world;

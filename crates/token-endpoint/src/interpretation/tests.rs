@@ -127,6 +127,15 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// [`PLAIN`], compressed by Google's own library: no crate here compresses.
+fn brotli() -> Vec<u8> {
+    let digits = concat!(
+        "1b6700a02d8f77f8ac0d2f0e166ef2ca70f26f1a21c96c8accec958d58bb81a4d1cd3021b96681d1e9d35f652274534ee44e2787",
+        "7c00fc6ebf0409059a63ab04a34e9d0ea3bda260ac659d1e66186f293204dc6645716671e3804fcb8d460d",
+    );
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
 #[test]
 fn a_compressed_answer_is_read_whatever_its_header_says() {
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
@@ -142,6 +151,8 @@ fn a_compressed_answer_is_read_whatever_its_header_says() {
         (Some("deflate"), zlib.finish().unwrap()),
         (Some("deflate"), raw.finish().unwrap()),
         (Some("gzip"), without_check_sum),
+        (Some("br"), brotli()),
+        (Some("br"), PLAIN.as_bytes().to_vec()),
     ] {
         let answer =
             RawAnswer { content_encoding: encoding.map(ToOwned::to_owned), ..RawAnswer::new(200, body) };
@@ -207,6 +218,78 @@ fn the_refresh_tokens_own_lifetime_is_read() {
     }
 }
 
+fn jwt(claims: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+}
+
+#[test]
+fn an_end_that_is_named_as_a_moment_is_a_lifetime_too() {
+    let at = |member: &str| format!(r#"{{"access_token":"at_new",{member}}}"#);
+    let end = now().as_second() + 3600;
+    for member in [
+        format!(r#""expires_at":{end}"#),
+        format!(r#""expires_at":{end}000"#),
+        format!(r#""expires_at":"{end}""#),
+        r#""expires_at":"2026-11-20T13:00:00Z""#.to_owned(),
+        r#""expires_at":"2026-11-20T14:00:00.000+01:00""#.to_owned(),
+        format!(r#""expires_on":"{end}""#),
+        format!(r#""expires_in":3600,"expires_at":{}"#, end + 7200),
+        format!(r#""expires_in":0,"expires_at":{end}"#),
+    ] {
+        let pair = pair(meaning(200, at(&member)));
+        assert_eq!(pair.expires_in, Some(Duration::from_secs(3600)), "{member}");
+    }
+    for member in [
+        r#""expires_at":3600"#,
+        r#""expires_at":0"#,
+        r#""expires_at":"soon""#,
+        r#""expires_at":1e400"#,
+        r#""expires_at":1000000001"#,
+    ] {
+        assert_eq!(pair(meaning(200, at(member))).expires_in, None, "{member}");
+    }
+    // By the server's own clock, which is an hour ahead of ours here.
+    let ahead = RawAnswer {
+        date: Some("Fri, 20 Nov 2026 13:00:00 GMT".to_owned()),
+        ..RawAnswer::new(200, at(&format!(r#""expires_at":{}"#, end + 3600)))
+    };
+    assert_eq!(pair(interpret(&ahead, now())).expires_in, Some(Duration::from_secs(3600)));
+}
+
+#[test]
+fn of_expires_in_and_the_tokens_own_end_the_earlier_counts() {
+    let end = now().as_second() + 600;
+    for (claims, expires_in, expected) in [
+        (format!(r#"{{"exp":{end}}}"#), "3600", Some(600)),
+        (format!(r#"{{"exp":{end}}}"#), "60", Some(60)),
+        // Its clock is a day off, and it says so itself.
+        (format!(r#"{{"iat":{},"exp":{}}}"#, end + 86_400, end + 87_000), "3600", Some(600)),
+        // Ended when it was issued: that says nothing.
+        (format!(r#"{{"exp":{}}}"#, end - 1200), "3600", Some(3600)),
+        ("[1,2]".to_owned(), "3600", Some(3600)),
+        // The client takes a token without `expires_in` for one that does not end; so does the store.
+        (format!(r#"{{"exp":{end}}}"#), "null", None),
+    ] {
+        let body = format!(r#"{{"access_token":"{}","expires_in":{expires_in}}}"#, jwt(&claims));
+        let expected = expected.map(Duration::from_secs);
+        assert_eq!(pair(meaning(200, body)).expires_in, expected, "{claims} {expires_in}");
+    }
+}
+
+#[test]
+fn a_refresh_token_that_names_its_own_end_is_believed_where_the_answer_says_nothing() {
+    let token = jwt(&format!(r#"{{"exp":{}}}"#, now().as_second() + 1800));
+    for (member, expected) in [("", Some(1800)), (r#","refresh_expires_in":60"#, Some(60))] {
+        let body = format!(r#"{{"access_token":"at_new","refresh_token":"{token}"{member}}}"#);
+        assert_eq!(
+            pair(meaning(200, body)).refresh_expires_in,
+            expected.map(Duration::from_secs),
+            "{member}"
+        );
+    }
+}
+
 #[test]
 fn of_two_nested_pairs_none_is_guessed() {
     let both = format!(r#"{{"bot":{PLAIN},"user":{PLAIN}}}"#);
@@ -252,6 +335,22 @@ fn answers_of_the_field_mean_what_their_servers_mean() {
         ("capitals", 400, r#"{"error":"INVALID_GRANT"}"#.into(), "dead"),
         ("a plain text", 400, "Invalid refresh token".into(), "dead"),
         ("a plain text", 400, "nope".into(), "refused"),
+        ("FastAPI behind a bearer check", 401, error("invalid_token", "Token is invalid"), "dead"),
+        ("Hydra's introspection", 400, error("token_inactive", ""), "dead"),
+        ("a session store", 400, error("invalid_request", "session not found"), "dead"),
+        ("another session", 404, "Session not found".into(), "refused"),
+        ("words only", 400, error("invalid_request", "The refresh token is no longer valid"), "dead"),
+        ("in a list", 400, r#"[{"error":"invalid_grant"}]"#.into(), "dead"),
+        ("under errors", 400, r#"{"errors":[{"code":"invalid_grant","message":"gone"}]}"#.into(), "dead"),
+        ("a list under error", 400, r#"{"error":[{"code":"invalid_grant"}]}"#.into(), "dead"),
+        ("success: false", 200, r#"{"success":false,"error":"invalid_grant"}"#.into(), "dead"),
+        ("success: false, in words", 200, r#"{"success":false,"message":"Invalid refresh token"}"#.into(), "dead"),
+        ("success: false", 200, r#"{"success":false}"#.into(), "refused"),
+        ("FastAPI", 422, r#"{"detail":"Unrecognized client_id"}"#.into(), "client_dead"),
+        ("FastAPI, a list", 422, r#"{"detail":[{"loc":["body"],"msg":"Unrecognized client_id"}]}"#.into(), "client_dead"),
+        ("a client that is gone", 401, error("unauthorized_client", "Client authentication failed"), "client_dead"),
+        ("a client that is missing", 400, error("invalid_request", "Missing client credentials"), "client_dead"),
+        ("NestJS", 400, r#"{"statusCode":400,"message":["property resource should not exist"],"error":"Bad Request"}"#.into(), "refused"),
         ("no right to refresh", 400, error("unauthorized_client", "grant type not enabled"), "refused"),
         ("early refresh", 400, error("invalid_request", "token is still valid"), "refused"),
         ("two sentences", 400, error("invalid_request", "The request is invalid. Client must send a form."), "refused"),
@@ -316,6 +415,9 @@ fn a_status_means_what_it_proves_of_the_token() {
     for status in [429, 503] {
         assert_eq!(meaning(status, PLAIN).name(), "transient");
     }
+    // A 503 from inside the server is no door that was shut.
+    assert_eq!(meaning(503, error("server_error", "")).name(), "ambiguous");
+    assert_eq!(meaning(503, error("temporarily_unavailable", "")).name(), "transient");
 }
 
 #[test]

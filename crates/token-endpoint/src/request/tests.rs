@@ -56,7 +56,14 @@ fn a_secret_goes_where_the_method_says() {
     let basic = with(ClientAuth::Basic).to_http().unwrap();
     // base64 of "cl_1:se+cret": id and secret are form-encoded first (RFC 6749, section 2.3.1).
     assert_eq!(basic.headers()["authorization"], "Basic Y2xfMTpzZStjcmV0");
-    assert!(!form(&basic).contains_key("client_secret") && !form(&basic).contains_key("client_id"));
+    assert!(!form(&basic).contains_key("client_secret"));
+    assert_eq!(form(&basic)["client_id"], "cl_1", "mcp 2.3.0 wants it in the body, too");
+
+    let plain = with(ClientAuth::BasicPlain).to_http().unwrap();
+    // base64 of "cl_1:se cret".
+    assert_eq!(plain.headers()["authorization"], "Basic Y2xfMTpzZSBjcmV0");
+    assert!(!form(&plain).contains_key("client_secret"));
+    assert_eq!(form(&plain)["client_id"], "cl_1");
 
     let post = with(ClientAuth::Post).to_http().unwrap();
     assert!(!post.headers().contains_key("authorization"));
@@ -105,17 +112,29 @@ fn a_token_is_sent_over_https_or_on_this_machine_only() {
 }
 
 #[test]
-fn the_method_is_the_best_both_sides_know() {
-    let choose = |methods: &[&str], has_secret| {
-        ClientAuth::choose(&methods.iter().map(|method| (*method).to_owned()).collect::<Vec<_>>(), has_secret)
+fn a_client_with_a_secret_puts_it_into_the_body_first_and_into_the_header_next() {
+    use ClientAuth::{Basic, BasicPlain, None, Post};
+    let methods = |methods: &[&str], secret: Option<&str>| {
+        let methods: Vec<String> = methods.iter().map(|method| (*method).to_owned()).collect();
+        ClientAuth::to_try(&methods, Some("cl_1"), secret.map(ClientSecret::new).as_ref())
     };
-    assert_eq!(choose(&[], true), ClientAuth::Basic);
-    assert_eq!(choose(&[], false), ClientAuth::None);
-    assert_eq!(choose(&["client_secret_post", "client_secret_basic"], true), ClientAuth::Basic);
-    assert_eq!(choose(&["none", "client_secret_post"], true), ClientAuth::Post);
-    assert_eq!(choose(&["none"], true), ClientAuth::None);
-    assert_eq!(choose(&["private_key_jwt"], true), ClientAuth::Post);
-    assert_eq!(choose(&["client_secret_post"], false), ClientAuth::None);
+    assert_eq!(methods(&[], Some("se")), [Post, Basic]);
+    assert_eq!(methods(&["client_secret_basic", "client_secret_post"], Some("se")), [Post, Basic]);
+    assert_eq!(methods(&["client_secret_basic"], Some("se")), [Basic, Post]);
+    assert_eq!(methods(&["private_key_jwt"], Some("se")), [Post, Basic]);
+    assert_eq!(methods(&["none"], Some("se")), [None, Post, Basic]);
+    assert_eq!(methods(&["none", "client_secret_post"], Some("se")), [Post, Basic]);
+    // Servers that compare without form decoding see another secret only where encoding changes it.
+    assert_eq!(methods(&[], Some("se+cret/=")), [Post, Basic, BasicPlain]);
+    assert_eq!(methods(&["client_secret_basic"], Some("se cret")), [Basic, BasicPlain, Post]);
+    for offered in [&[][..], &["client_secret_basic"], &["none"]] {
+        assert_eq!(methods(offered, Option::None), [None], "a public client has one way only");
+    }
+}
+
+#[test]
+fn an_answer_is_asked_for_as_it_is_uncompressed() {
+    assert_eq!(request().to_http().unwrap().headers()["accept-encoding"], "identity");
 }
 
 #[test]

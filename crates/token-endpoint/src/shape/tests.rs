@@ -55,6 +55,53 @@ fn the_scope_is_sent_where_a_server_asks_for_it() {
 }
 
 #[test]
+fn a_resource_that_is_missed_is_sent_again_and_a_scope_that_is_refused_is_not() {
+    let without = RequestShape { resource: false, scope: false };
+    for description in ["resource is required", "Field required: resource", "missing resource parameter"] {
+        let answer = refused("invalid_request", description);
+        assert_eq!(next_shape(without, &answer, false), Some(PLAIN), "{answer:?}");
+        assert_eq!(next_shape(PLAIN, &answer, false), None, "it was sent");
+    }
+    let with_scope = RequestShape { resource: true, scope: true };
+    assert_eq!(next_shape(with_scope, &refused("invalid_scope", ""), true), Some(PLAIN));
+    // RFC 8707's own words name both; what was sent is what is wrong.
+    let both =
+        refused("invalid_request", "The requested resource is invalid, unknown, missing, or malformed.");
+    assert_eq!(next_shape(PLAIN, &both, false), Some(without));
+}
+
+#[test]
+fn a_refusal_that_is_about_the_shape_does_not_prove_the_token_unspent() {
+    for answer in [
+        refused("invalid_target", ""),
+        refused("invalid_scope", ""),
+        refused("invalid_request", "unknown parameter: resource"),
+    ] {
+        assert!(may_have_spent(&answer), "{answer:?}");
+    }
+    for answer in [refused("invalid_request", "token is still valid"), refused("unauthorized_client", "")] {
+        assert!(!may_have_spent(&answer), "{answer:?}");
+    }
+}
+
+#[test]
+fn only_a_refusal_that_names_nothing_is_guessed_at() {
+    let without = RequestShape { resource: false, scope: false };
+    for answer in [refused("invalid_request", ""), refused("Bad Request", "nope")] {
+        assert_eq!(guessed_shape(PLAIN, &answer), Some(without), "{answer:?}");
+        assert_eq!(guessed_shape(without, &answer), Some(PLAIN), "and back: it was a guess");
+    }
+    for answer in [
+        refused("invalid_target", ""),
+        refused("unauthorized_client", ""),
+        refused("invalid_client", ""),
+        Answer::Transient { why: String::new(), retry_after: None },
+    ] {
+        assert_eq!(guessed_shape(PLAIN, &answer), None, "{answer:?}");
+    }
+}
+
+#[test]
 fn other_answers_change_nothing() {
     for answer in [
         refused("invalid_grant", "the resource owner revoked the scope"),

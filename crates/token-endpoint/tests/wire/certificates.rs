@@ -2,11 +2,12 @@ use crate::sending::request;
 use crate::server::{Server, json};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use token_endpoint::{Http, HttpError, HttpOptions, SendError, UnsentKind};
+use token_endpoint::{ClientCertificate, Http, HttpError, HttpOptions, SendError, UnsentKind};
 use tokio_rustls::TlsAcceptor;
 
 const PAIR: &str = r#"{"access_token":"at_new","refresh_token":"rt_new"}"#;
@@ -118,6 +119,232 @@ async fn a_ca_file_that_cannot_be_used_is_named() {
     assert!(why().contains("no certificate"), "{}", why());
     std::fs::write(&path, "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n").unwrap();
     assert!(why().contains("cannot be used"), "{}", why());
+}
+
+/// The folder of what was made by `make.sh`.
+fn made(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire/certificates")).join(name)
+}
+
+/// A server with one of those certificates.
+async fn made_site(name: &str) -> Site {
+    let certificate = CertificateDer::from_pem_file(made(&format!("{name}.pem"))).unwrap();
+    let key = PrivateKeyDer::from_pem_file(made(&format!("{name}.key"))).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(config));
+    Site {
+        server: Server::start_with(Some(tls), |_| json(200, PAIR)).await,
+        folder: tempfile::tempdir().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn signatures_that_claude_code_accepts_are_accepted() {
+    for (name, authority) in [
+        ("p256-sha512", "p256"),
+        ("p384-sha512", "p384"),
+        ("p521-sha256", "p521"),
+        ("p521-sha384", "p521"),
+        ("p521-sha512", "p521"),
+    ] {
+        let site = made_site(name).await;
+        let http = Http::new(&trusting(made(&format!("{authority}.pem")))).unwrap();
+        let answer = http.send(&request(&site.endpoint())).await;
+        assert_eq!(answer.map(|answer| answer.status), Ok(200), "{name}");
+        // Only by the key that signed it.
+        let other = if authority == "p384" { "p256.pem" } else { "p384.pem" };
+        made_site(name).await.refused(&trusting(made(other))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_signature_that_was_changed_is_refused() {
+    for name in ["p256-sha512", "p384-sha512", "p521-sha256", "p521-sha512"] {
+        let whole = CertificateDer::from_pem_file(made(&format!("{name}.pem"))).unwrap();
+        let mut bytes = whole.to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        let key = PrivateKeyDer::from_pem_file(made(&format!("{name}.key"))).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![CertificateDer::from(bytes)], key)
+            .unwrap();
+        let server = Server::start_with(Some(TlsAcceptor::from(Arc::new(config))), |_| json(200, PAIR)).await;
+        let site = Site { server, folder: tempfile::tempdir().unwrap() };
+        let authority = made(&format!("{}.pem", &name[..4]));
+        site.refused(&trusting(authority)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_on_purpose_is_said_as_such() {
+    for (name, authority, why) in
+        [("sha1", "p256", "SHA-1"), ("rsa-sha1", "rsa", "SHA-1"), ("name-in-cn", "p256", "subjectAltName")]
+    {
+        let site = made_site(name).await;
+        let told = site.refused(&trusting(made(&format!("{authority}.pem")))).await;
+        assert!(told.contains(why) && told.contains("on purpose") && !told.contains("extra_ca"), "{told}");
+    }
+    let http = Http::new(&trusting(made("rsa-1024.pem"))).unwrap();
+    assert!(http.passed_over().iter().any(|told| told.contains("fewer than 2048 bits")));
+}
+
+#[tokio::test]
+async fn a_servers_certificate_that_is_its_own_authority_is_trusted_for_its_own_name() {
+    for (names, ca, end, reached) in [
+        (["localhost"], true, 2099, true),
+        (["localhost"], false, 2099, true),
+        (["other.example"], true, 2099, false),
+        (["localhost"], true, 2020, false),
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let mut own = CertificateParams::new(names.map(str::to_owned)).unwrap();
+        own.is_ca = if ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::ExplicitNoCa };
+        own.not_after = rcgen::date_time_ymd(end, 1, 1);
+        let own = own.self_signed(&key).unwrap();
+        let server = Server::start_with(Some(acceptor(own.der().clone(), &key)), |_| json(200, PAIR)).await;
+        let site = Site { server, folder: tempfile::tempdir().unwrap() };
+        std::fs::write(site.ca(), own.pem()).unwrap();
+        if reached {
+            let http = Http::new(&trusting(site.ca())).unwrap();
+            assert_eq!(http.send(&request(&site.endpoint())).await.unwrap().status, 200, "{ca}");
+        } else {
+            site.refused(&trusting(site.ca())).await;
+        }
+        // Another one of the same name is not this one.
+        let key = KeyPair::generate().unwrap();
+        let mut other = CertificateParams::new(names.map(str::to_owned)).unwrap();
+        other.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        std::fs::write(site.folder.path().join("other.pem"), other.self_signed(&key).unwrap().pem()).unwrap();
+        let http = Http::new(&trusting(site.folder.path().join("other.pem"))).unwrap();
+        assert!(http.send(&request(&site.endpoint())).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn one_damaged_certificate_does_not_take_the_others_along() {
+    let site = Site::start(|_| ()).await;
+    let good = std::fs::read_to_string(site.ca()).unwrap();
+    let bundle = site.folder.path().join("bundle.pem");
+    let der = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
+    let base64 = "-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n";
+    let cut = &good[..good.len() / 2];
+    for (text, number) in [
+        (format!("{der}{good}"), "certificate 1 (line 1)"),
+        (format!("{good}{der}"), "certificate 2"),
+        (format!("{base64}{good}"), "certificate 1"),
+        (format!("{cut}\n{good}"), "certificate 1"),
+        (format!("{good}{cut}"), "certificate 2"),
+    ] {
+        std::fs::write(&bundle, text).unwrap();
+        let http = Http::new(&trusting(bundle.clone())).unwrap();
+        assert_eq!(http.send(&request(&site.endpoint())).await.unwrap().status, 200, "{number}");
+        let [told] = http.passed_over() else { panic!("{:?}", http.passed_over()) };
+        assert!(told.contains(number) && told.contains("bundle.pem"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_is_read_in_every_dress() {
+    let site = Site::start(|_| ()).await;
+    let good = std::fs::read_to_string(site.ca()).unwrap();
+    let bundle = site.folder.path().join("bundle.pem");
+    let lines: Vec<_> = good.lines().collect();
+    for text in [
+        format!("# ours\nSubject: CN=ours\n    Validity\n{good}\nend\n"),
+        good.replace('\n', "\r\n"),
+        format!("\u{feff}{good}"),
+        good.replace('\n', "\n  "),
+        good.replace("CERTIFICATE", "X509 CERTIFICATE"),
+        format!("{}\n{}\n{}", lines[0], lines[1..lines.len() - 1].concat(), lines[lines.len() - 1]),
+        format!("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n{good}"),
+    ] {
+        std::fs::write(&bundle, &text).unwrap();
+        let http = Http::new(&trusting(bundle.clone())).unwrap();
+        assert_eq!(http.send(&request(&site.endpoint())).await.unwrap().status, 200, "{text}");
+        assert!(http.passed_over().is_empty(), "{:?}", http.passed_over());
+    }
+    for file in ["trusted.pem", "p256.der"] {
+        let site = made_site("p256-sha512").await;
+        let http = Http::new(&trusting(made(file))).unwrap();
+        assert_eq!(http.send(&request(&site.endpoint())).await.unwrap().status, 200, "{file}");
+    }
+}
+
+/// A server that asks for a certificate of the authority `p256`.
+async fn asking_site() -> Site {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(made("p256.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let asks =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .unwrap();
+    let certificate = CertificateDer::from_pem_file(made("p256-sha512.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(made("p256-sha512.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(asks)
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(config));
+    Site {
+        server: Server::start_with(Some(tls), |_| json(200, PAIR)).await,
+        folder: tempfile::tempdir().unwrap(),
+    }
+}
+
+fn showing(key: &str, passphrase: Option<&str>) -> HttpOptions {
+    let client = ClientCertificate {
+        certificate: made("name-in-cn.pem"),
+        key: Some(made(key)),
+        passphrase: passphrase.map(|text| text.to_owned().into()),
+    };
+    HttpOptions { client_certificate: Some(client), ..trusting(made("p256.pem")) }
+}
+
+#[tokio::test]
+async fn who_asks_for_a_certificate_is_shown_one() {
+    for (key, passphrase) in [
+        ("name-in-cn.key", None),
+        ("name-in-cn.sec1.key", None),
+        ("name-in-cn.encrypted.key", Some("open-sesame")),
+        ("name-in-cn.key", Some("not needed")),
+    ] {
+        let site = asking_site().await;
+        let http = Http::new(&showing(key, passphrase)).unwrap();
+        assert_eq!(http.send(&request(&site.endpoint())).await.unwrap().status, 200, "{key}");
+    }
+    let site = asking_site().await;
+    let error =
+        Http::new(&trusting(made("p256.pem"))).unwrap().send(&request(&site.endpoint())).await.unwrap_err();
+    let SendError::Unsent { why, kind: UnsentKind::Tls } = error else { panic!("{error:?}") };
+    assert!(why.contains("CLAUDE_CODE_CLIENT_CERT") && site.server.requests().is_empty(), "{why}");
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_cannot_be_used_is_named_and_the_passphrase_never() {
+    for (key, passphrase, why) in [
+        ("missing.key", None, "No such file"),
+        ("name-in-cn.encrypted.key", None, "no passphrase is set"),
+        ("name-in-cn.encrypted.key", Some("open-barley"), "cannot be opened with the passphrase"),
+        ("name-in-cn.legacy.key", Some("open-sesame"), "openssl pkcs8"),
+        ("p256-sha512.key", None, "the certificate"),
+        ("p256.pem", None, "no private key"),
+    ] {
+        let options = showing(key, passphrase);
+        let error = Http::new(&options).unwrap_err();
+        let told = format!("{error} {error:?} {options:?}");
+        assert!(matches!(error, HttpError::ClientCertificate { .. }), "{told}");
+        assert!(told.contains(key) && told.contains(why) && !told.contains("open-"), "{told}");
+    }
 }
 
 #[tokio::test]

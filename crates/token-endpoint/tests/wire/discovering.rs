@@ -98,7 +98,11 @@ async fn the_configured_metadata_url_comes_first() {
     assert_eq!(metadata.issuer, Some(site.url("/as")));
     assert_eq!(metadata.auth_methods, ["none", "client_secret_post"]);
     assert_eq!(metadata.source, site.url("/meta"));
-    assert_eq!(site.server.paths(), ["/meta"]);
+    assert_eq!(site.server.paths()[0], "/meta");
+    assert!(
+        site.server.paths()[1..].iter().all(|path| path.starts_with(RESOURCE)),
+        "no other issuer is asked"
+    );
 
     let written = serde_json::to_string(&metadata).unwrap();
     assert_eq!(serde_json::from_str::<Metadata>(&written).unwrap(), metadata);
@@ -122,7 +126,8 @@ async fn the_stores_hints_come_before_the_server_is_asked() {
         ..site.hints()
     };
     assert_eq!(endpoint(&hints).await, site.url("/t1/token"));
-    assert_eq!(site.server.paths(), [format!("{AS}/t1")]);
+    assert_eq!(site.server.paths()[0], format!("{AS}/t1"));
+    assert!(site.server.paths()[1..].iter().all(|path| path.starts_with(RESOURCE)));
 }
 
 #[tokio::test]
@@ -360,5 +365,98 @@ async fn servers_of_one_issuer_that_look_at_the_same_time_ask_it_once() {
             .iter()
             .all(|found| found.as_ref().is_ok_and(|found| found.token_endpoint.path() == "/token"))
     );
-    assert_eq!(site.server.paths(), ["/.well-known/oauth-authorization-server"]);
+    let issuer = site.server.paths().into_iter().filter(|path| path == AS);
+    assert_eq!(issuer.count(), 1);
+}
+
+#[tokio::test]
+async fn the_resource_is_the_one_that_the_login_sent() {
+    for (named, expected) in [
+        ("/v1/mcp", Some("/v1/mcp")),
+        ("/v1", Some("/v1")),
+        ("", Some("/")),
+        // The client would not send these for this server.
+        ("/v1/mc", None),
+        ("/v2", None),
+    ] {
+        let site = Site::start().await;
+        site.metadata(AS, &site.url(""), &site.url("/token"));
+        site.resource(&format!("{RESOURCE}/v1/mcp"), &site.url(named), &[site.url("")]);
+        let hints = ServerHints { issuer: Some(site.url("")), ..site.hints() };
+        let metadata = found(&hints).await;
+        assert_eq!(metadata.resource, expected.map(|path| site.url(path)), "{named}");
+        let sent = token_endpoint::resource_of(&metadata, &hints.server_url);
+        assert_eq!(sent, site.url(expected.unwrap_or("/v1/mcp")), "{named}");
+    }
+    let site = Site::start().await;
+    site.resource(RESOURCE, "https://elsewhere.example/v1/mcp", &[]);
+    assert_eq!(found(&site.hints()).await.resource, None);
+}
+
+#[tokio::test]
+async fn a_bare_host_is_sent_as_the_client_writes_it() {
+    let site = Site::start().await;
+    let metadata = found(&site.hints()).await;
+    assert_eq!(token_endpoint::resource_of(&metadata, "https://m.example"), "https://m.example/");
+    assert_eq!(
+        token_endpoint::resource_of(&metadata, "https://M.example:443/a b#x"),
+        "https://m.example/a%20b"
+    );
+}
+
+#[tokio::test]
+async fn where_the_resource_is_known_to_have_a_name_an_outage_is_no_reason_to_send_another() {
+    let site = Site::start().await;
+    site.metadata(AS, &site.url(""), &site.url("/token"));
+    site.page("/prm", answer(503, "", ""));
+    let hints = ServerHints {
+        issuer: Some(site.url("")),
+        resource_metadata_url: Some(site.url("/prm")),
+        ..site.hints()
+    };
+    assert!(transient(&hints).await.0.contains("/prm"));
+    let without = ServerHints { resource_metadata_url: None, ..hints };
+    site.page(&format!("{RESOURCE}/v1/mcp"), answer(503, "", ""));
+    assert_eq!(endpoint(&without).await, site.url("/token"), "nobody knows of one");
+}
+
+#[tokio::test]
+async fn metadata_of_an_issuer_with_a_path_may_lie_at_the_root() {
+    let site = Site::start().await;
+    site.metadata(AS, &site.url("/t1"), &site.url("/t1/token"));
+    let hints = ServerHints { issuer: Some(site.url("/t1")), ..site.hints() };
+    assert_eq!(endpoint(&hints).await, site.url("/t1/token"));
+    // The root of another issuer is nothing to complain of, and nothing to believe.
+    site.metadata(AS, &site.other("/t2"), &site.url("/steal"));
+    let hints = ServerHints { authorization_server_url: Some(site.url("/t1/")), ..hints };
+    assert!(needs_person(&hints).await.contains("the entry's `issuer`"));
+}
+
+#[tokio::test]
+async fn where_the_client_found_no_metadata_its_convention_holds() {
+    let site = Site::start().await;
+    // An application that answers every path with its page.
+    for path in [AS, OIDC] {
+        site.page(path, answer(200, "content-type: text/html\r\n", "<html>"));
+    }
+    let hints = ServerHints {
+        authorization_server_url: Some(site.url("")),
+        metadata_found: Some(false),
+        ..site.hints()
+    };
+    assert_eq!(endpoint(&hints).await, site.url("/token"));
+    transient(&ServerHints { metadata_found: None, ..hints.clone() }).await;
+    // Metadata that is published since counts.
+    site.metadata(AS, &site.url(""), &site.url("/found"));
+    assert_eq!(endpoint(&hints).await, site.url("/found"));
+}
+
+#[tokio::test]
+async fn an_old_entry_without_an_issuer_believes_the_place_where_its_login_was() {
+    let site = Site::start().await;
+    site.metadata(AS, &site.other("/real"), &site.url("/token"));
+    let hints = ServerHints { authorization_server_url: Some(site.url("/")), ..site.hints() };
+    assert_eq!(endpoint(&hints).await, site.url("/token"));
+    // A place that only the server names may not speak for another issuer.
+    needs_person(&site.hints()).await;
 }

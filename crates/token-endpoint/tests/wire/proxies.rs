@@ -12,6 +12,7 @@ async fn a_proxy_that_refuses_the_tunnel_never_sees_the_token() {
     let http = Http::new(&through(&proxy.url(""))).unwrap();
     let error = http.send(&request("https://auth.example/token")).await.unwrap_err();
     assert!(matches!(error, SendError::Unsent { .. }), "{error:?}");
+    assert!(error.to_string().contains("asks for a password (HTTP 407)"), "{error}");
     let [seen] = proxy.requests().try_into().unwrap();
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("CONNECT", "auth.example:443"));
     assert!(!format!("{seen:?}").contains("rt_old"), "{seen:?}");
@@ -27,6 +28,32 @@ async fn this_machine_is_reached_without_the_proxy() {
         assert_eq!(http.send(&request(&endpoint)).await.unwrap().status, 200);
     }
     assert_eq!((proxy.connections(), server.requests().len()), (0, 2));
+}
+
+#[tokio::test]
+async fn a_proxys_name_and_password_go_to_the_proxy() {
+    let proxy = Server::start(|_| answer(407, "", "")).await;
+    let url = proxy.url("").replace("://", "://me:open%20sesame@");
+    let http = Http::new(&through(&url)).unwrap();
+    let _ = http.send(&request("https://auth.example/token")).await.unwrap_err();
+    let [seen] = proxy.requests().try_into().unwrap();
+    assert!(seen.head.contains("Basic bWU6b3BlbiBzZXNhbWU="), "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_excepted_host_is_reached_without_the_proxy() {
+    let proxy = Server::start(|_| answer(502, "", "")).await;
+    for (no_proxy, host, asked) in [
+        ("", "192.0.2.1", 1),
+        (".invalid", "auth.invalid", 1),
+        ("auth.invalid:443", "auth.invalid", 1),
+        ("x", "auth.invalid", 2),
+    ] {
+        let http =
+            Http::new(&HttpOptions { no_proxy: no_proxy.to_owned(), ..through(&proxy.url("")) }).unwrap();
+        let _ = http.send(&request(&format!("https://{host}/token"))).await.unwrap_err();
+        assert_eq!(proxy.requests().len(), asked, "{no_proxy:?} {host}");
+    }
 }
 
 #[tokio::test]

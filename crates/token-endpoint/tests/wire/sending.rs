@@ -68,12 +68,60 @@ async fn one_request_goes_out_and_the_answer_comes_back_as_it_was() {
     assert!(seen.head.contains("HTTP/1.1"), "{}", seen.head);
     let agent = concat!("user-agent: mcp-refreshd/", env!("CARGO_PKG_VERSION"), "\r\n");
     assert!(seen.head.contains(agent), "{}", seen.head);
-    assert!(!seen.head.contains("accept-encoding") && !seen.head.contains("cookie"), "{}", seen.head);
+    assert!(seen.head.contains("accept-encoding: identity\r\n"), "{}", seen.head);
+    assert!(!seen.head.contains("cookie"), "{}", seen.head);
     assert!(
         seen.body.contains("grant_type=refresh_token&refresh_token=rt_old_0123456789abcdef"),
         "{}",
         seen.body
     );
+}
+
+#[tokio::test]
+async fn a_redirect_that_adds_a_slash_is_followed_once_with_the_same_form() {
+    for status in [307, 308] {
+        for location in ["/token/".to_owned(), "token/".to_owned(), "/token/?a=1#x".to_owned()] {
+            let to = location.clone();
+            let server = Server::start(move |seen| match seen.path.as_str() {
+                "/token" => answer(status, &format!("location: {to}\r\n"), ""),
+                _ => json(200, PAIR),
+            })
+            .await;
+            assert!(is_fresh(&send(&server).await.unwrap()), "{status} {location}");
+            let [first, second] = server.requests().try_into().unwrap();
+            assert!(second.path.starts_with("/token/") && !second.path.contains('#'), "{}", second.path);
+            assert_eq!((first.method, first.body), (second.method, second.body));
+        }
+    }
+    // In a circle it is not followed again.
+    let server = Server::start(|seen| {
+        let to = if seen.path == "/token" { "/token/" } else { "/token" };
+        answer(307, &format!("location: {to}\r\n"), "")
+    })
+    .await;
+    assert_eq!(send(&server).await.unwrap().status, 307);
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn no_token_follows_a_redirect_to_another_origin_or_of_another_kind() {
+    let elsewhere = Server::start(|_| json(200, PAIR)).await;
+    for (status, location) in [
+        (307, elsewhere.url("/token")),
+        (308, "https://127.0.0.1:1/token".to_owned()),
+        (308, format!("//localhost:{}/token", elsewhere.port)),
+        (307, "http://a:b@127.0.0.1/token".to_owned()),
+        (301, "/token/".to_owned()),
+        (302, "/token/".to_owned()),
+        (303, "/token/".to_owned()),
+    ] {
+        let to = location.clone();
+        let answer = send_once(answer(status, &format!("location: {to}\r\n"), "")).await.unwrap();
+        assert_eq!(answer.status, status, "{location}");
+        let why = format!("{:?}", interpret(&answer, jiff::Timestamp::UNIX_EPOCH));
+        assert!(why.contains("not followed with a token in hand"), "{why}");
+    }
+    assert_eq!(elsewhere.connections(), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use claude_store::{FileSystem, KeychainItem, SecurityCall, SecurityOutput, SecurityTool, ToolError};
 use oauth_secret::SecretBytes;
-use scripted_security::{Behaviour, Item, Model};
+use scripted_security::{Behaviour, Item, Model, overflow};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -57,8 +57,49 @@ impl VirtualKeychain {
             vec![Item { service, account, password: document.to_vec(), created: seconds, modified: seconds }];
     }
 
+    /// The item is deleted.
+    pub(crate) fn delete(&self) {
+        self.model.borrow_mut().items.clear();
+    }
+
+    /// The document as the client reads it, be it in two items.
     pub(crate) fn text(&self) -> String {
+        let main = self.main();
+        let sealed = overflow::slot(&main).map(|slot| self.overflow(&slot)).unwrap_or_default();
+        overflow::merged(&main, &sealed).unwrap_or(main)
+    }
+
+    /// What stands in the main item.
+    pub(crate) fn main(&self) -> String {
         String::from_utf8(self.model.borrow().items[0].password.clone()).unwrap()
+    }
+
+    /// What stands in the overflow item of a slot; empty where there is none.
+    pub(crate) fn overflow(&self, slot: &str) -> String {
+        let model = self.model.borrow();
+        let item = model.items.iter().find(|item| item.service == service_of(slot));
+        item.map(|item| String::from_utf8(item.password.clone()).unwrap()).unwrap_or_default()
+    }
+
+    /// Puts these texts into the main item and the overflow item of a slot, as a client does that writes.
+    pub(crate) fn put_two(&self, (main, sealed): (String, String), slot: &str, at: SystemTime) {
+        self.put_overflow(slot, sealed, at);
+        let mut model = self.model.borrow_mut();
+        model.items[0].password = main.into_bytes();
+        model.items[0].modified = seconds(at);
+    }
+
+    /// Puts a text into the overflow item of a slot.
+    pub(crate) fn put_overflow(&self, slot: &str, sealed: String, at: SystemTime) {
+        let mut model = self.model.borrow_mut();
+        let (service, account, at) = (service_of(slot), ACCOUNT.to_owned(), seconds(at));
+        model.items.retain(|item| item.service != service);
+        model.items.push(Item { service, account, password: sealed.into_bytes(), created: at, modified: at });
+    }
+
+    /// Takes the overflow item of a slot away.
+    pub(crate) fn remove_overflow(&self, slot: &str) {
+        self.model.borrow_mut().items.retain(|item| item.service != service_of(slot));
     }
 
     pub(crate) fn remove(&self) {
@@ -129,6 +170,10 @@ impl SecurityTool for VirtualSecurity {
         tokio::time::sleep(afterwards).await;
         Ok(SecurityOutput { code: Some(answer.code), stdout: SecretBytes::from(answer.stdout) })
     }
+}
+
+fn service_of(slot: &str) -> String {
+    format!("{SERVICE}-overflow-{slot}")
 }
 
 fn seconds(at: SystemTime) -> i64 {

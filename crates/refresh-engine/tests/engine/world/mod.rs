@@ -14,13 +14,14 @@ pub(crate) use server::{Answering, Server};
 
 use claude_store::{
     AnyStore, Document, EntryKey, FileStore, FileSystem, KeychainStore, LargeItems, NeedsAuthCache,
-    StorageFolder,
+    StorageFolder, Store,
 };
 use jiff::Timestamp;
 use refresh_engine::{
-    Activity, Client, EntryReport, Journal, Keeper, Mode, Partners, Policy, Records, Setup, StoreReport,
+    Activity, Client, EntryReport, Grants, Journal, Keeper, Mode, Partners, Policy, Records, Setup,
+    StoreReport,
 };
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -48,6 +49,8 @@ impl Partners for Virtual {
 #[derive(Clone, Default)]
 pub(crate) struct Session {
     pub(crate) active_at: Rc<Cell<Option<Timestamp>>>,
+    /// `oauth.clientId` of every server's configuration.
+    pub(crate) client_id: Rc<RefCell<Option<String>>>,
 }
 
 impl Client for Session {
@@ -57,6 +60,10 @@ impl Client for Session {
 
     fn metadata_url(&self, _server_name: &str, _server_url: &str) -> Option<String> {
         None
+    }
+
+    fn client_id(&self, _server_name: &str, _server_url: &str) -> Option<String> {
+        self.client_id.borrow().clone()
     }
 }
 
@@ -71,11 +78,16 @@ pub(crate) struct World {
     pub(crate) log: Rc<Log>,
     pub(crate) session: Session,
     pub(crate) policy: Policy,
+    /// Other folders whose documents are kept, too.
+    pub(crate) copies: Vec<&'static str>,
 }
 
 /// One run of the daemon's engine.
 pub(crate) struct Life {
     pub(crate) keeper: Keeper<Virtual>,
+    /// The keepers of the world's copies.
+    #[allow(dead_code, reason = "a world on a Keychain has no copies")]
+    pub(crate) copies: Vec<Keeper<Virtual>>,
     pub(crate) disk: VirtualDisk,
     /// Every task of this life; dropping it is a kill.
     local: tokio::task::LocalSet,
@@ -96,6 +108,7 @@ impl World {
             log: Rc::default(),
             session: Session::default(),
             policy: Policy::default(),
+            copies: Vec::new(),
         }
     }
 
@@ -123,6 +136,14 @@ impl World {
         match &self.keychain {
             Some(keychain) => keychain.put(document.as_ref(), self.disk.now()),
             None => self.disk.put(STORE, document),
+        }
+    }
+
+    /// Deletes the document, as `claude auth logout` does.
+    pub(crate) fn delete(&self) {
+        match &self.keychain {
+            Some(keychain) => keychain.delete(),
+            None => self.disk.remove_file(Path::new(STORE)).unwrap(),
         }
     }
 
@@ -180,42 +201,54 @@ impl World {
     /// The same on a process that may be killed while it starts: then there is no life.
     pub(crate) async fn live_as(&self, disk: VirtualDisk, mode: Mode) -> Option<Life> {
         let local = tokio::task::LocalSet::new();
-        let folder = StorageFolder::at("/home/u/.claude", Path::new(HOME));
-        let store = match &self.keychain {
+        let state = Path::new(STATE);
+        let (records, _) = Records::load(disk.clone(), state).ok()?;
+        let (journal, mut unfinished, _) = Journal::open(disk.clone(), state).await.ok()?;
+        let grants = Grants::default();
+        let mut keepers = Vec::new();
+        for folder in ["/home/u/.claude"].iter().chain(&self.copies) {
+            let folder = StorageFolder::at(folder, Path::new(HOME));
+            let store = self.store(&disk, &folder);
+            let location = store.location().to_owned();
+            let (ours, others) = unfinished.into_iter().partition(|open| open.intent.store == location);
+            unfinished = others;
+            let setup = Setup::<Virtual> {
+                store,
+                endpoint: Rc::clone(&self.server),
+                clock: self.clock.clone(),
+                client: self.session.clone(),
+                observer: Rc::clone(&self.log),
+                policy: self.policy.clone(),
+                records: records.clone(),
+                journal: journal.clone(),
+                unfinished: ours,
+                needs_auth: NeedsAuthCache::new(disk.clone(), folder.needs_auth_path()),
+                grants: grants.clone(),
+                mode,
+            };
+            let _guard = local.enter();
+            keepers.push(Keeper::start(setup));
+        }
+        let mut keepers = keepers.into_iter();
+        let (keeper, copies) = (keepers.next()?, keepers.collect());
+        Some(Life { keeper, copies, disk, local })
+    }
+
+    fn store(&self, disk: &VirtualDisk, folder: &StorageFolder) -> AnyStore<VirtualDisk, VirtualSecurity> {
+        match &self.keychain {
             Some(keychain) => AnyStore::Keychain(Box::new(KeychainStore::new(
                 disk.clone(),
-                keychain.tool(&disk),
-                &folder,
+                keychain.tool(disk),
+                folder,
                 VirtualKeychain::item(),
                 self.large,
             ))),
             None => {
-                let store = FileStore::new(disk.clone(), &folder);
+                let store = FileStore::new(disk.clone(), folder);
                 let _ = store.sweep();
                 AnyStore::File(store)
             }
-        };
-        let state = Path::new(STATE);
-        let (records, _) = Records::load(disk.clone(), state).ok()?;
-        let (journal, unfinished, _) = Journal::open(disk.clone(), state).await.ok()?;
-        let setup = Setup::<Virtual> {
-            store,
-            endpoint: Rc::clone(&self.server),
-            clock: self.clock.clone(),
-            client: self.session.clone(),
-            observer: Rc::clone(&self.log),
-            policy: self.policy.clone(),
-            records,
-            journal,
-            unfinished,
-            needs_auth: NeedsAuthCache::new(disk.clone(), folder.needs_auth_path()),
-            mode,
-        };
-        let keeper = {
-            let _guard = local.enter();
-            Keeper::start(setup)
-        };
-        Some(Life { keeper, disk, local })
+        }
     }
 }
 

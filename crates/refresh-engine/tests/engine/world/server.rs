@@ -27,8 +27,12 @@ pub(crate) enum Answering {
     Unreachable,
     /// This answer, nothing consumed.
     Status(u16, &'static str),
+    /// Rotates, then answers this: what is checked after the rotation.
+    RefusedAfterRotation(u16, &'static str),
     /// Rotates and answers with an access token that names its own end, and without `expires_in`.
     Claims(Duration),
+    /// Rotates and answers without `expires_in`.
+    Endless,
     /// Takes this long, then this status, nothing consumed.
     HangsThen(Duration, u16),
     /// This answer with a `Retry-After`.
@@ -45,6 +49,10 @@ pub(crate) struct Server {
     next: RefCell<VecDeque<Answering>>,
     pub(crate) always: RefCell<Option<Answering>>,
     pub(crate) token_origin: RefCell<Option<String>>,
+    /// `token_endpoint_auth_methods_supported`.
+    pub(crate) auth_methods: RefCell<Vec<String>>,
+    /// The `resource` that its metadata names.
+    pub(crate) resource: RefCell<Option<String>>,
     grants: RefCell<BTreeMap<String, Grant>>,
     issued: Cell<u64>,
     /// Refresh tokens as they were presented, with the moment.
@@ -72,6 +80,8 @@ impl Server {
             next: RefCell::default(),
             always: RefCell::default(),
             token_origin: RefCell::default(),
+            auth_methods: RefCell::new(vec!["none".to_owned()]),
+            resource: RefCell::default(),
             grants: RefCell::default(),
             issued: Cell::default(),
             presented: RefCell::default(),
@@ -174,7 +184,8 @@ impl Endpoint for Server {
         Ok(Metadata {
             issuer: hints.issuer.clone(),
             token_endpoint: format!("{origin}/token").parse().unwrap(),
-            auth_methods: vec!["none".to_owned()],
+            auth_methods: self.auth_methods.borrow().clone(),
+            resource: self.resource.borrow().clone(),
             source: origin,
         })
     }
@@ -206,6 +217,13 @@ impl Endpoint for Server {
                     format!(r#"{{"access_token":"e30.{claims}.{refresh}","refresh_token":"{refresh}"}}"#);
                 Ok(RawAnswer::new(200, body))
             }
+            Answering::Endless => {
+                let Some((access, refresh)) = self.exchange(&presented) else {
+                    return Ok(RawAnswer::new(400, r#"{"error":"invalid_grant"}"#));
+                };
+                let body = format!(r#"{{"access_token":"{access}","refresh_token":"{refresh}"}}"#);
+                Ok(RawAnswer::new(200, body))
+            }
             Answering::LostAfterRotation => {
                 self.exchange(&presented);
                 Err(SendError::Lost { why: "the connection was closed".into() })
@@ -219,6 +237,10 @@ impl Endpoint for Server {
             Answering::HangsThen(time, status) => {
                 tokio::time::sleep(time).await;
                 Ok(RawAnswer::new(status, "busy"))
+            }
+            Answering::RefusedAfterRotation(status, body) => {
+                self.exchange(&presented);
+                Ok(RawAnswer::new(status, body))
             }
             Answering::Status(status, body) => Ok(RawAnswer::new(status, body)),
             Answering::Busy(after) => {

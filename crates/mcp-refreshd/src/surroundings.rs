@@ -1,0 +1,294 @@
+//! The variables that Claude Code would have: what its settings set goes before the environment.
+
+use crate::platform;
+use claude_store::{FileSystem, OsFileSystem, Stamp, StorageFolder};
+use serde::Deserialize;
+use serde::Deserializer;
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use token_endpoint::{ClientCertificate, HttpOptions, NamedProxy};
+use zeroize::Zeroizing;
+
+/// No settings file of a person is larger; the configuration, in which the client keeps histories, may be.
+const LARGEST: u64 = 512 << 20;
+
+/// The variables that the way to a server depends on, and that the client takes from its settings (2.1.332, measured; not `SSL_CERT_FILE`,
+/// which only its environment sets).
+const NAMES: [&str; 12] = [
+    "https_proxy",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "HTTP_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "NODE_EXTRA_CA_CERTS",
+    "CLAUDE_CODE_CLIENT_CERT",
+    "CLAUDE_CODE_CLIENT_KEY",
+    "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE",
+];
+
+/// The files that were read, each as it was.
+pub(crate) type Seen = Vec<(PathBuf, Option<Stamp>)>;
+
+/// The variables in effect, and where they come from.
+#[derive(Clone, Default)]
+pub(crate) struct Surroundings {
+    variables: BTreeMap<&'static str, (String, Option<PathBuf>)>,
+    /// Settings that cannot be read; the client passes them over, too.
+    pub(crate) unreadable: Vec<(PathBuf, String)>,
+}
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Proxies and the passphrase are secrets.
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+impl Surroundings {
+    /// What is in effect for the client of this folder. Weakest first (2.1.332, measured): the environment, `env` of the client's
+    /// configuration, of the user's settings, of the managed settings and of the files beside those. A project's settings hold for
+    /// that project only.
+    pub(crate) fn read(folder: &StorageFolder) -> Self {
+        Self::layered(&files(folder), &|name| env::var(name).ok())
+    }
+
+    fn layered(files: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>) -> Self {
+        let mut all = Self::default();
+        for name in NAMES {
+            all.variables.extend(environment(name).map(|value| (name, (value, None))));
+        }
+        for path in files {
+            match settings(path) {
+                Ok(settings) => {
+                    for name in NAMES {
+                        let set = settings.get(name).map(|value| (name, (value.clone(), Some(path.clone()))));
+                        all.variables.extend(set);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => all.unreadable.push((path.clone(), error.to_string())),
+            }
+        }
+        all
+    }
+
+    /// The value of a variable; an empty one counts as none.
+    fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(|(value, _)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether a variable for a proxy is set, be it to nothing.
+    pub(crate) fn names_proxies(&self) -> bool {
+        self.variables.keys().any(|name| is_proxy(name))
+    }
+
+    /// Whether settings do so.
+    pub(crate) fn settings_name_a_proxy(&self) -> bool {
+        self.variables.iter().any(|(name, (_, by))| is_proxy(name) && by.is_some())
+    }
+
+    pub(crate) fn proxy(&self) -> NamedProxy {
+        NamedProxy::choose(&|name| self.get(name).map(str::to_owned))
+    }
+
+    /// The file with the authorities that the client trusts besides its own.
+    pub(crate) fn extra_ca(&self) -> Option<PathBuf> {
+        self.get("NODE_EXTRA_CA_CERTS").map(PathBuf::from)
+    }
+
+    /// What the client shows to servers that ask who it is.
+    pub(crate) fn client_certificate(&self) -> Option<ClientCertificate> {
+        Some(ClientCertificate {
+            certificate: self.get("CLAUDE_CODE_CLIENT_CERT")?.into(),
+            key: self.get("CLAUDE_CODE_CLIENT_KEY").map(PathBuf::from),
+            passphrase: self
+                .get("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE")
+                .map(|text| Zeroizing::new(text.to_owned())),
+        })
+    }
+}
+
+fn is_proxy(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with("_proxy") && !name.eq_ignore_ascii_case("no_proxy")
+}
+
+/// The client's files with settings that hold for every project, the weakest first.
+pub(crate) fn files(folder: &StorageFolder) -> Vec<PathBuf> {
+    let managed = Path::new(platform::MANAGED_SETTINGS);
+    let mut beside: Vec<_> = std::fs::read_dir(managed.join("managed-settings.d"))
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    beside.sort();
+    let first =
+        [folder.user_config_path().to_owned(), folder.settings_path(), managed.join("managed-settings.json")];
+    first.into_iter().chain(beside).collect()
+}
+
+/// How all files are on which the way to a server depends.
+pub(crate) fn seen(folder: &StorageFolder, options: &HttpOptions) -> Seen {
+    let client = options.client_certificate.iter();
+    let client = client.flat_map(|files| [Some(files.certificate.clone()), files.key.clone()]).flatten();
+    let files = files(folder).into_iter().chain(options.extra_ca.iter().cloned()).chain(client);
+    files.map(|path| (path.clone(), OsFileSystem.stamp(&path).ok())).collect()
+}
+
+/// The strings of `env`. Members of other kinds are turned into text, as the client does.
+fn settings(path: &Path) -> io::Result<BTreeMap<String, String>> {
+    #[derive(Deserialize)]
+    struct Settings {
+        #[serde(default)]
+        env: Env,
+    }
+    // A pipe in its place must not hold the agent.
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if metadata.len() > LARGEST {
+        return Err(io::Error::other(format!("it is over {} MiB", LARGEST >> 20)));
+    }
+    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+    skip_mark(&mut reader)?;
+    let Settings { env } = serde_json::from_reader(reader).map_err(|error| {
+        // Its text may quote what stands there.
+        io::Error::other(format!(
+            "line {}, column {}: it is not JSON as it should be",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    Ok(env.0)
+}
+
+/// Some editors begin a file with a byte-order mark, and the client reads it all the same.
+fn skip_mark(reader: &mut BufReader<File>) -> io::Result<()> {
+    use io::BufRead;
+    if reader.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+        reader.consume(3);
+    }
+    Ok(())
+}
+
+/// `env`; of another type it counts as empty.
+#[derive(Default)]
+struct Env(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Env {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let serde_json::Value::Object(members) = serde_json::Value::deserialize(deserializer)? else {
+            return Ok(Self::default());
+        };
+        let text = |value| match value {
+            serde_json::Value::String(text) => Some(text),
+            serde_json::Value::Number(_) | serde_json::Value::Bool(_) => Some(value.to_string()),
+            _ => None,
+        };
+        Ok(Self(members.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn put(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        }
+    }
+
+    fn with(files: &[PathBuf], environment: &[(&str, &str)]) -> Surroundings {
+        Surroundings::layered(files, &|name| {
+            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn proxy(surroundings: &Surroundings) -> Option<String> {
+        surroundings.proxy().url.map(String::from)
+    }
+
+    const SHELL: [(&str, &str); 1] = [("HTTPS_PROXY", "http://shell:1")];
+
+    #[test]
+    fn what_is_said_later_goes_first_and_the_environment_is_the_first_to_speak() {
+        let place = Place::new();
+        let user =
+            place.put("user.json", r#"{"env":{"HTTPS_PROXY":"http://user:1","NODE_EXTRA_CA_CERTS":"/ca"}}"#);
+        let managed = place.put("managed.json", r#"{"env":{"HTTPS_PROXY":"http://managed:1"}}"#);
+        assert_eq!(proxy(&with(&[], &SHELL)).as_deref(), Some("http://shell:1/"));
+        assert_eq!(proxy(&with(std::slice::from_ref(&user), &SHELL)).as_deref(), Some("http://user:1/"));
+        let all = with(&[user, managed], &SHELL);
+        assert_eq!(proxy(&all).as_deref(), Some("http://managed:1/"));
+        assert_eq!(all.extra_ca().as_deref(), Some(Path::new("/ca")));
+        assert!(all.settings_name_a_proxy() && all.unreadable.is_empty());
+    }
+
+    #[test]
+    fn settings_take_away_what_the_environment_has() {
+        let place = Place::new();
+        let user = place.put("user.json", r#"{"env":{"HTTPS_PROXY":""}}"#);
+        let all = with(&[user], &SHELL);
+        assert_eq!((proxy(&all), all.names_proxies()), (None, true));
+    }
+
+    #[test]
+    fn names_in_small_letters_come_first_whoever_sets_them() {
+        let place = Place::new();
+        let user = place.put("user.json", r#"{"env":{"HTTPS_PROXY":"http://user:1"}}"#);
+        let all = with(&[user], &[("https_proxy", "http://shell:1")]);
+        assert_eq!(proxy(&all).as_deref(), Some("http://shell:1/"));
+    }
+
+    #[test]
+    fn settings_that_cannot_be_read_are_passed_over_and_named_without_their_text() {
+        let place = Place::new();
+        for odd in ["", "{", "// hi\n{}", r#"{"env":{"HTTPS_PROXY":"http://me:secret@p"},}"#, "7"] {
+            let user = place.put("user.json", odd);
+            let all = with(std::slice::from_ref(&user), &SHELL);
+            assert_eq!(proxy(&all).as_deref(), Some("http://shell:1/"), "{odd}");
+            let [(path, why)] = all.unreadable.as_slice() else { panic!("{odd}: {:?}", all.unreadable) };
+            assert!(*path == user && !why.contains("secret"), "{why}");
+        }
+        for odd in ["{}", "[]", r#"{"env":null}"#, r#"{"env":[1]}"#, r#"{"env":{"HTTPS_PROXY":null,"x":[]}}"#]
+        {
+            let all = with(&[place.put("user.json", odd)], &SHELL);
+            assert!(proxy(&all).is_some() && all.unreadable.is_empty(), "{odd}");
+        }
+        let marked = place.put("user.json", "\u{feff}{\"env\":{\"HTTPS_PROXY\":\"http://user:1\"}}");
+        assert_eq!(proxy(&with(&[marked], &SHELL)).as_deref(), Some("http://user:1/"));
+        let missing = place.0.path().join("missing.json");
+        assert!(with(&[missing], &SHELL).unreadable.is_empty());
+        assert_eq!(with(&[place.0.path().to_owned()], &SHELL).unreadable.len(), 1);
+    }
+
+    #[test]
+    fn a_passphrase_is_never_shown() {
+        let place = Place::new();
+        let text =
+            r#"{"env":{"CLAUDE_CODE_CLIENT_CERT":"/c","CLAUDE_CODE_CLIENT_KEY_PASSPHRASE":"open-sesame"}}"#;
+        let all = with(&[place.put("user.json", text)], &[]);
+        let client = all.client_certificate().unwrap();
+        assert_eq!(client.passphrase.as_ref().map(|text| text.as_str()), Some("open-sesame"));
+        assert!(!format!("{all:?} {client:?}").contains("sesame"));
+    }
+}

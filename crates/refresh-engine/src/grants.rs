@@ -1,0 +1,226 @@
+//! One grant in several entries: a folder that is a copy of another, a store restored from a backup, two names of one server. To the
+//! server they are one refresh token, which may be presented once, so they are refreshed by one transaction: it holds the locks of all,
+//! and its pair goes to every entry that holds what was presented.
+
+use crate::heal::{hand_over, with_tokens_of};
+use crate::shared::Shared;
+use crate::{Activity, Client, Partners, Seen, Verdict};
+use claude_store::{EntryKey, LockError, RefreshLock, Store};
+use oauth_secret::TokenDigest;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// What the keepers of one process know of each other's entries. Clones share it.
+pub struct Grants<P: Partners> {
+    inner: Rc<Inner<P>>,
+}
+
+struct Inner<P: Partners> {
+    keepers: RefCell<Vec<Weak<Shared<P>>>>,
+    /// Refresh tokens that are being presented, or of which the journal does not know yet how that ended.
+    presenting: RefCell<BTreeMap<TokenDigest, u32>>,
+    presented: Notify,
+}
+
+impl<P: Partners> Clone for Grants<P> {
+    fn clone(&self) -> Self {
+        Self { inner: Rc::clone(&self.inner) }
+    }
+}
+
+impl<P: Partners> Default for Grants<P> {
+    fn default() -> Self {
+        let inner =
+            Inner { keepers: RefCell::default(), presenting: RefCell::default(), presented: Notify::new() };
+        Self { inner: Rc::new(inner) }
+    }
+}
+
+/// An entry, and the keeper of its store.
+struct Holder<P: Partners> {
+    shared: Rc<Shared<P>>,
+    key: EntryKey,
+}
+
+impl<P: Partners> Grants<P> {
+    pub(crate) fn join(&self, keeper: &Rc<Shared<P>>) {
+        self.inner.keepers.borrow_mut().push(Rc::downgrade(keeper));
+    }
+
+    fn keepers(&self) -> Vec<Rc<Shared<P>>> {
+        self.inner.keepers.borrow().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The other entries that hold this refresh token, of all stores, in an order that does not change.
+    fn others(&self, shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> Vec<Holder<P>> {
+        let mut others = Vec::new();
+        for keeper in self.keepers() {
+            let own = std::ptr::eq(Rc::as_ptr(&keeper), shared);
+            let tracked = keeper.tracked.borrow();
+            let holds = |known: &crate::shared::Tracked| {
+                known.current.as_ref().is_some_and(|seen| seen.refresh == Some(token))
+            };
+            let keys: Vec<EntryKey> = tracked
+                .iter()
+                .filter(|(other, known)| !(own && *other == key) && holds(known))
+                .map(|(key, _)| key.clone())
+                .collect();
+            drop(tracked);
+            others.extend(keys.into_iter().map(|key| Holder { shared: Rc::clone(&keeper), key }));
+        }
+        others
+    }
+
+    /// Whether somebody else is to present this token: it is being presented, or another entry that holds it has a history with it, be it
+    /// a failure whose pause is not over or a verdict. What was learned there counts here, too.
+    pub(crate) fn is_anothers(&self, shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> bool {
+        if self.inner.presenting.borrow().contains_key(&token) {
+            return true;
+        }
+        let has_history = |shared: &Shared<P>, key: &EntryKey| {
+            shared.read_record(key, |record| {
+                record.refresh == Some(token) && (record.verdict != Verdict::Good || record.failures > 0)
+            })
+        };
+        let others = self.others(shared, key, token);
+        let mut known = others.iter().filter(|other| has_history(&other.shared, &other.key)).peekable();
+        if known.peek().is_none() {
+            return false;
+        }
+        // Of several that know something one goes on.
+        let name = |shared: &Shared<P>, key: &EntryKey| (shared.location().to_owned(), key.clone());
+        !has_history(shared, key) || known.any(|other| name(&other.shared, &other.key) < name(shared, key))
+    }
+
+    /// Marks the token as being presented until the guard is dropped.
+    pub(crate) fn present(&self, token: TokenDigest) -> Presenting<P> {
+        *self.inner.presenting.borrow_mut().entry(token).or_default() += 1;
+        Presenting { grants: self.clone(), token }
+    }
+
+    /// The same, once nobody else presents it. The second value says that somebody did.
+    pub(crate) async fn present_after_others(&self, token: TokenDigest) -> (Presenting<P>, bool) {
+        let mut waited = false;
+        loop {
+            let presented = self.inner.presented.notified();
+            if !self.inner.presenting.borrow().contains_key(&token) {
+                return (self.present(token), waited);
+            }
+            waited = true;
+            presented.await;
+        }
+    }
+
+    /// Takes the refresh locks of all other entries that hold this token: their clients would present it, too. Where a lock cannot be made
+    /// by anybody, no client can either hold it or write there.
+    pub(crate) async fn lock_others(
+        &self,
+        shared: &Shared<P>,
+        key: &EntryKey,
+        token: TokenDigest,
+        patience: Duration,
+    ) -> Result<Others<P>, LockError> {
+        let mut locks = Vec::new();
+        for Holder { shared, key } in self.others(shared, key, token) {
+            match shared.store.locks().refresh_lock(&key, patience).await {
+                Ok(lock) => locks.push(lock),
+                Err(error @ (LockError::Held { .. } | LockError::Lost { .. })) => {
+                    release(locks);
+                    return Err(error);
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(Others { grants: self.clone(), locks })
+    }
+
+    /// Writes what was obtained for `key` into every other entry that still holds what was presented.
+    pub(crate) async fn hand_over(&self, shared: &Shared<P>, key: &EntryKey, presented: TokenDigest) {
+        let Some(new) = shared.track(key, |tracked| tracked.current.clone()) else { return };
+        let record = shared.read_record(key, Clone::clone);
+        for other in self.others(shared, key, presented) {
+            hand_over(&other.shared, &other.key, presented, &new, &record).await;
+            other.shared.ended.notify_one();
+        }
+    }
+
+    /// The pair that another entry got for the token that this one still holds, as it would stand here.
+    pub(crate) fn successor(&self, shared: &Shared<P>, seen: &Seen) -> Option<Seen> {
+        let spent = seen.refresh?;
+        self.keepers().iter().find_map(|keeper| {
+            let own = std::ptr::eq(Rc::as_ptr(keeper), shared);
+            let tracked = keeper.tracked.borrow();
+            let others = tracked.iter().filter(|(key, _)| !(own && **key == seen.entry.key));
+            let mut candidates = others.filter_map(|(key, known)| Some((key, known.current.as_ref()?)));
+            let successor = candidates.find(|(key, other)| {
+                keeper.read_record(key, |record| {
+                    let live = other.refresh.is_some_and(|refresh| !record.is_spent(refresh));
+                    live && other.refresh == record.refresh && record.is_spent(spent)
+                })
+            });
+            successor.map(|(_, other)| with_tokens_of(seen, other))
+        })
+    }
+
+    /// When sessions of any of the stores were at work: what one of them does with a token concerns the others.
+    pub(crate) fn activity(&self) -> Activity {
+        let mut activity = Activity::default();
+        self.keepers().iter().for_each(|keeper| activity.join(&keeper.client.activity()));
+        activity
+    }
+}
+
+/// A refresh token is being presented, until this is dropped.
+#[must_use = "the token counts as presented only while this lives"]
+pub(crate) struct Presenting<P: Partners> {
+    grants: Grants<P>,
+    token: TokenDigest,
+}
+
+impl<P: Partners> Drop for Presenting<P> {
+    fn drop(&mut self) {
+        let mut presenting = self.grants.inner.presenting.borrow_mut();
+        let left = presenting.get(&self.token).copied().unwrap_or_default().saturating_sub(1);
+        if left == 0 {
+            presenting.remove(&self.token);
+        } else {
+            presenting.insert(self.token, left);
+        }
+        drop(presenting);
+        self.grants.inner.presented.notify_waiters();
+        for keeper in self.grants.keepers() {
+            // Whoever holds the same token waited for this.
+            keeper.ended.notify_one();
+        }
+    }
+}
+
+/// The locks of the other entries that hold a token.
+#[must_use = "the locks are held only while this lives"]
+pub(crate) struct Others<P: Partners> {
+    grants: Grants<P>,
+    locks: Vec<RefreshLock<P::Files>>,
+}
+
+impl<P: Partners> Others<P> {
+    /// Writes the pair that was obtained into every other entry, and gives their locks back.
+    pub(crate) async fn hand_over(self, shared: &Shared<P>, key: &EntryKey, presented: TokenDigest) {
+        self.grants.hand_over(shared, key, presented).await;
+        self.release();
+    }
+
+    /// Gives the locks back.
+    pub(crate) fn release(self) {
+        release(self.locks);
+    }
+}
+
+fn release<F: claude_store::FileSystem>(locks: Vec<RefreshLock<F>>) {
+    for lock in locks {
+        // A lock that is no longer ours is left alone.
+        let _ = lock.release();
+    }
+}

@@ -1,0 +1,17 @@
+use super::Trust;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls_platform_verifier::Verifier;
+use std::sync::Arc;
+
+/// The system's settings may name a proxy.
+pub(crate) const HAS_SYSTEM_PROXY: bool = true;
+
+/// These certificates, and whom the system's own verifier trusts.
+pub(crate) fn trust(
+    extra: Vec<CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Trust, String> {
+    let built = Verifier::new_with_extra_roots(extra.clone(), Arc::clone(provider));
+    Ok(Trust { verifier: built.ok().map(|verifier| Arc::new(verifier) as _), certificates: extra })
+}

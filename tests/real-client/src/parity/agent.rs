@@ -1,0 +1,108 @@
+//! The agent's side of a case.
+
+use super::lab::Lab;
+use super::verdict::Side;
+use crate::Fallible;
+use crate::person::{Machine, Person, tail};
+use serde_json::Value;
+use std::fs::File;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::process::Command;
+
+/// How often the store is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+/// How often the agent is asked.
+const ASK: Duration = Duration::from_millis(900);
+/// It is waited for so long where it must end fresh: nobody waits for a program in the background as for a command, so that its first
+/// pause may be a minute.
+const PATIENCE: Duration = Duration::from_secs(75);
+/// What it need not refresh is given so long after the first attempt, in which it must not ask too often.
+const WATCH: Duration = Duration::from_secs(8);
+/// And so long after it has called for a person.
+const AFTERTHOUGHT: Duration = Duration::from_secs(2);
+
+/// Runs the daemon until the entry is fresh or it has said what is wrong.
+///
+/// `demanded`: whether it must end fresh.
+pub(super) async fn run(machine: &Machine, program: &Path, lab: &Lab, demanded: bool) -> Fallible<Side> {
+    let person = lab.furnish(machine)?;
+    let log = File::create(person.log("agent.log"))?;
+    let mut command = with_variables(person.command(program), lab);
+    let mut daemon = command.arg("run").stdout(log.try_clone()?).stderr(log).spawn()?;
+
+    let mut end = Instant::now() + PATIENCE;
+    let mut next_question = Instant::now() + ASK;
+    let (mut tried, mut settled) = (false, false);
+    let mut fresh = false;
+    let mut words = String::new();
+    while Instant::now() < end && daemon.try_wait()?.is_none() {
+        fresh = lab.is_fresh(&person);
+        if fresh {
+            break;
+        }
+        if Instant::now() >= next_question {
+            let status = status(program, &person, lab).await?;
+            if status.tried && !demanded && !tried {
+                end = end.min(Instant::now() + WATCH);
+                tried = true;
+            }
+            if status.settled && !settled {
+                // One that asks again all the same must have the time for it where it must end fresh.
+                end = if demanded { end } else { end.min(Instant::now() + AFTERTHOUGHT) };
+                settled = true;
+            }
+            words = status.words;
+            next_question = Instant::now() + ASK;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    if fresh {
+        // The pair is in the store before the record is; what it says is not judged then.
+        words = "fresh".to_owned();
+    } else if let Some(status) = daemon.try_wait()? {
+        words = format!("the agent ended: {status}: {}", tail(&person.log("agent.log")));
+    }
+    if let Some(pid) = daemon.id() {
+        person.command("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        // In the middle of a request it drains; nothing of that is of interest.
+        let _ = tokio::time::timeout(Duration::from_secs(3), daemon.wait()).await;
+    }
+    Ok(Side {
+        fresh,
+        words,
+        requests: lab.requests(),
+        lost: lab.is_spent() && !lab.keeps_grant(&person),
+        leaked: lab.leaked(),
+        story: format!("{}{}\n", lab.story(), tail(&person.log("agent.log"))),
+    })
+}
+
+struct Status {
+    words: String,
+    /// There was an attempt.
+    tried: bool,
+    /// It needs a person.
+    settled: bool,
+}
+
+async fn status(program: &Path, person: &Person, lab: &Lab) -> Fallible<Status> {
+    let output = with_variables(person.command(program), lab).args(["status", "--json"]).output().await?;
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let state = text("/servers/0/state");
+    let parts = [
+        state,
+        text("/servers/0/last_refresh/outcome"),
+        text("/servers/0/last_refresh/detail"),
+        text("/servers/0/action"),
+    ];
+    let words: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let tried = !text("/servers/0/last_refresh/outcome").is_empty();
+    Ok(Status { tried, settled: state == "needs_person", words: words.join("; ") })
+}
+
+fn with_variables(mut command: Command, lab: &Lab) -> Command {
+    command.envs(lab.environment.iter().map(|(name, value)| (name, value)));
+    command
+}
