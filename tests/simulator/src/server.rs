@@ -14,6 +14,8 @@ use std::time::Duration;
 pub(crate) const PATIENCE: u64 = 30 * SECOND;
 
 pub(crate) struct Server {
+    /// No two servers give the same token.
+    number: u64,
     pub(crate) kind: Kind,
     pub(crate) fate: Fate,
     /// The grants, newest last; older ones cannot come back.
@@ -57,11 +59,11 @@ pub(crate) struct Pair {
 
 impl Server {
     pub(crate) fn new(seed: u64, number: u64, years: u64) -> Self {
-        Self::of(Kind::of(seed, number), Fate::of(seed, number, years))
+        Self { number, ..Self::of(Kind::of(seed, number), Fate::of(seed, number, years)) }
     }
 
     pub(crate) fn of(kind: Kind, fate: Fate) -> Self {
-        Self { kind, fate, grants: RefCell::default(), next: Cell::default() }
+        Self { number: 0, kind, fate, grants: RefCell::default(), next: Cell::default() }
     }
 
     /// A person logs in: a new grant.
@@ -154,9 +156,9 @@ impl Server {
         grant.access += 1;
         let generation = grant.generation;
         Pair {
-            access: format!("at.{number}.{}.{at}.made.up", grant.access),
+            access: format!("at.{number}.{}.{at}.s{}.made.up", grant.access, self.number),
             refresh: (self.kind.rotation != Rotation::None || generation == 0 && grant.access == 1)
-                .then(|| format!("rt.{number}.{generation}.0.made.up")),
+                .then(|| format!("rt.{number}.{generation}.0.s{}.made.up", self.number)),
             expires_in: self.kind.names_lifetime.then_some(self.kind.lifetime / SECOND),
             refresh_expires_in: self.kind.idle.filter(|_| self.kind.names_idle).map(|idle| idle / SECOND),
             grant: number,
