@@ -19,8 +19,8 @@ const TRIES: usize = 10;
 pub struct FolderWatch {
     folder: PathBuf,
     file: PathBuf,
-    sessions: PathBuf,
     needs_auth: PathBuf,
+    sessions: PathBuf,
     /// Replaced as a whole when folders come and go: a fresh one has no past.
     watcher: Option<RecommendedWatcher>,
     signal: Arc<Signal>,
@@ -65,8 +65,8 @@ impl FolderWatch {
         let mut watch = Self {
             folder: folder.path().to_owned(),
             file: folder.credentials_path(),
-            sessions: folder.sessions_path(),
             needs_auth: folder.needs_auth_path(),
+            sessions: folder.sessions_path(),
             watcher: None,
             signal: Arc::default(),
             plan: Plan::default(),

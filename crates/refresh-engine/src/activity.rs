@@ -31,12 +31,14 @@ impl Activity {
         }
     }
 
-    /// Takes in what another store's sessions did.
-    pub(crate) fn join(&mut self, other: &Self) {
+    /// Both together.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Self) -> Self {
         self.last = self.last.max(other.last);
-        for (mine, theirs) in self.by_hour.iter_mut().zip(other.by_hour) {
-            *mine = (*mine).max(theirs);
+        for (hour, theirs) in self.by_hour.iter_mut().zip(other.by_hour) {
+            *hour = (*hour).max(theirs);
         }
+        self
     }
 
     /// When a session was last at work; `None` where no sign of one was ever seen.

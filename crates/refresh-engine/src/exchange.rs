@@ -145,11 +145,13 @@ impl<P: Partners> Exchange<'_, P> {
             .read_record(&self.seen.entry.key, |record| (record.trying.unwrap_or(record.shape), record.auth));
         let mut ways = self.ways_to_authenticate(known_auth);
         let has_scope = self.presented.entry.scope.as_ref().is_some_and(|scope| !scope.trim().is_empty());
+        let entry = &self.presented.entry;
+        let names_another = resource(self.metadata, entry, false) != resource(self.metadata, entry, true);
         let (mut lost, mut changes) = (None, 0);
         loop {
             let auth = ways.front().copied().unwrap_or(ClientAuth::None);
             let (mut answer, sent_at) = self.send(shape, auth).await;
-            let other = next_shape(shape, &answer, has_scope);
+            let other = next_shape(shape, &answer, has_scope, names_another);
             if is_about_the_client(&answer) && ways.len() > 1 {
                 ways.pop_front();
             } else if let Some(other) = other.filter(|_| changes < MOST_SHAPES && self.may_vary()) {
@@ -385,9 +387,18 @@ fn request(
         client_secret: entry.client_secret.clone(),
         auth,
         shape,
-        resource: resource_of(metadata, entry.server_url.as_deref().unwrap_or_default()),
+        resource: resource(metadata, entry, shape.own_url),
         scope: entry.scope.clone(),
     }
+}
+
+/// What is sent as `resource`: what the login sent, or the server's own URL.
+fn resource(metadata: &Metadata, entry: &Entry, own_url: bool) -> String {
+    let server_url = entry.server_url.as_deref().unwrap_or_default();
+    if own_url {
+        return resource_of(&Metadata { resource: None, ..metadata.clone() }, server_url);
+    }
+    resource_of(metadata, server_url)
 }
 
 pub(crate) fn heal_members(remembered: &Seen) -> HealMembers {

@@ -167,9 +167,8 @@ impl<P: Partners> Grants<P> {
 
     /// When sessions of any of the stores were at work: what one of them does with a token concerns the others.
     pub(crate) fn activity(&self) -> Activity {
-        let mut activity = Activity::default();
-        self.keepers().iter().for_each(|keeper| activity.join(&keeper.client.activity()));
-        activity
+        let each = self.keepers().into_iter().map(|keeper| keeper.client.activity());
+        each.fold(Activity::default(), Activity::and)
     }
 }
 

@@ -58,11 +58,11 @@ pub struct Policy {
     pub margin_ceiling: Duration,
     /// A refresh token unused for this long is refreshed in every case.
     pub keep_alive: Duration,
-    /// When access tokens are kept fresh.
-    pub fresh: Freshness,
     /// What makes the jitter of this machine and user another than that of others: two agents that keep copies of one grant must not be due
     /// in the same second.
     pub jitter_seed: u64,
+    /// When access tokens are kept fresh.
+    pub fresh: Freshness,
     /// What differs for single servers, by `serverName`.
     pub servers: BTreeMap<String, ServerPolicy>,
 }
@@ -110,8 +110,8 @@ impl Default for Policy {
             margin_floor: MARGIN_FLOOR,
             margin_ceiling: MARGIN_CEILING,
             keep_alive: Duration::from_secs(7 * 24 * 60 * 60),
-            fresh: Freshness::default(),
             jitter_seed: 0,
+            fresh: Freshness::default(),
             servers: BTreeMap::new(),
         }
     }

@@ -151,7 +151,9 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
             authorization_server.get_or_insert(issuer);
         }
         let own = well_known::root(&self.server);
-        if let Some(metadata) = self.issuer(&own, own.as_str(), false).await? {
+        // What lies at the root is not an issuer's that has a path; the client does not look there, and goes by its convention (measured).
+        let has_path = authorization_server.as_ref().is_some_and(|server: &Url| server.path() != "/");
+        if !has_path && let Some(metadata) = self.issuer(&own, own.as_str(), false).await? {
             return Ok(metadata);
         }
         if let Some(passing) = self.passing.take() {
@@ -206,14 +208,6 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
         for url in well_known::of_issuer(issuer) {
             let Some(found) = self.document(&url).await? else { continue };
             if let Some(metadata) = self.accept(&url, found, Some(written), from_store) {
-                return Ok(Some(metadata));
-            }
-        }
-        for url in well_known::at_the_root(issuer) {
-            let Some(found) = self.document(&url).await? else { continue };
-            let expectation = self.expectation(Some(written), from_store);
-            // The root may well be another issuer's, of which nothing is to be said.
-            if let Ok(metadata) = believe(&url, found, &expectation) {
                 return Ok(Some(metadata));
             }
         }

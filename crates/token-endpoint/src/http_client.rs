@@ -69,6 +69,8 @@ impl Default for Limits {
 #[derive(Clone)]
 pub struct Http {
     proxied: reqwest::Client,
+    /// Host and port of the proxy that the options name.
+    proxy: Option<String>,
     direct: reqwest::Client,
     exceptions: Exceptions,
     limits: Limits,
@@ -123,6 +125,11 @@ impl Http {
         Ok(Self {
             proxied,
             direct,
+            proxy: options
+                .proxy
+                .as_deref()
+                .and_then(|url| Url::parse(url).ok())
+                .map(|url| origin::host_of(&url)),
             exceptions: Exceptions::parse(&options.no_proxy),
             limits: options.limits,
             has_roots: tls.has_roots,
@@ -138,7 +145,20 @@ impl Http {
     }
 
     fn client_for(&self, url: &Url) -> &reqwest::Client {
-        if origin::is_loopback(url) || self.exceptions.has(url) { &self.direct } else { &self.proxied }
+        if self.goes_direct(url) { &self.direct } else { &self.proxied }
+    }
+
+    fn goes_direct(&self, url: &Url) -> bool {
+        origin::is_loopback(url) || self.exceptions.has(url)
+    }
+
+    /// The host a request goes to, and by which proxy: where the connection fails, that is where to look.
+    fn way_to(&self, url: &Url) -> String {
+        let host = origin::host_of(url);
+        match &self.proxy {
+            Some(proxy) if !self.goes_direct(url) => format!("{host} through the proxy {proxy}"),
+            _ => host,
+        }
     }
 
     /// Sends the request once and hands the whole answer back as it came, whatever its status. A redirect that keeps method and body (307, 308)
@@ -175,14 +195,14 @@ impl Http {
 
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, SendError> {
-        let host = origin::host_of(request.url());
+        let host = self.way_to(request.url());
         let client = self.client_for(request.url());
         let sent = client.execute(request).await;
         sent.map_err(|error| failure::of_reqwest(&error, &host, self.has_roots))
     }
 
     async fn execute(&self, request: reqwest::Request) -> Result<RawAnswer, SendError> {
-        let host = origin::host_of(request.url());
+        let host = self.way_to(request.url());
         let client = self.client_for(request.url());
         let failed = |error: reqwest::Error| failure::of_reqwest(&error, &host, self.has_roots);
         let mut response = client.execute(request).await.map_err(failed)?;

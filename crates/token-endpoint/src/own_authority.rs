@@ -16,6 +16,8 @@ pub(crate) struct OwnAuthority {
     inner: Arc<dyn ServerCertVerifier>,
     /// SHA-256 of each trusted certificate.
     trusted: BTreeSet<[u8; 32]>,
+    /// Trusted ones with a key that is refused; a server does not send the one that signed its chain.
+    weak: Vec<CertificateDer<'static>>,
 }
 
 impl OwnAuthority {
@@ -23,7 +25,14 @@ impl OwnAuthority {
         inner: Arc<dyn ServerCertVerifier>,
         trusted: impl Iterator<Item = &'a CertificateDer<'a>>,
     ) -> Self {
-        Self { inner, trusted: trusted.map(fingerprint).collect() }
+        let mut own = Self { inner, trusted: BTreeSet::new(), weak: Vec::new() };
+        for certificate in trusted {
+            own.trusted.insert(fingerprint(certificate));
+            if has_weak_key(certificate) {
+                own.weak.push(certificate.clone().into_owned());
+            }
+        }
+        own
     }
 }
 
@@ -83,7 +92,7 @@ impl ServerCertVerifier for OwnAuthority {
                 Ok(ServerCertVerified::assertion())
             }
             verified => verified.map_err(|error| {
-                let chain = std::iter::once(end_entity).chain(intermediates);
+                let chain = std::iter::once(end_entity).chain(intermediates).chain(&self.weak);
                 weak_key_or(error, chain)
             }),
         }

@@ -7,25 +7,36 @@ use serde::{Deserialize, Serialize};
 pub struct RequestShape {
     /// Send `resource` (RFC 8707). Some servers answer 400 without it, so it is sent until one objects to it.
     pub resource: bool,
+    /// Send the server's own URL as `resource` also where its metadata names another one: the client's login sends the latter, its refresh
+    /// at connect the former (measured, 2.1.332).
+    pub own_url: bool,
     /// Send the entry's `scope`. Not sent until a server asks for it: RFC 6749, section 6 lets it be left out.
     pub scope: bool,
 }
 
 impl Default for RequestShape {
     fn default() -> Self {
-        Self { resource: true, scope: false }
+        Self { resource: true, own_url: false, scope: false }
     }
 }
 
-/// The shape that a refusal asks for; `None` if the answer names nothing of the shape, or nothing is left to change.
+/// The shape that a refusal asks for, where the server's metadata names another `resource` than its URL or not; `None` if the answer names nothing of the shape, or nothing is left to change.
 ///
 /// That a shape is refused does not prove that the refresh token is still good: oidc-provider 9.13.3 rotates first and checks `resource`
 /// afterwards, @node-oauth/oauth2-server 5.3.0 spends the token on `invalid_scope` (measured). When the other shape may be sent is for the
 /// caller to decide.
 #[must_use]
-pub fn next_shape(shape: RequestShape, answer: &Answer, has_scope: bool) -> Option<RequestShape> {
+pub fn next_shape(
+    shape: RequestShape,
+    answer: &Answer,
+    has_scope: bool,
+    names_another: bool,
+) -> Option<RequestShape> {
     let Answer::Refused { code, detail } = answer else { return None };
     match Complaint::of(code, detail)? {
+        Complaint::Resource | Complaint::NoResource if shape.resource && names_another && !shape.own_url => {
+            Some(RequestShape { own_url: true, ..shape })
+        }
         Complaint::Resource if shape.resource => Some(RequestShape { resource: false, ..shape }),
         Complaint::NoResource if !shape.resource => Some(RequestShape { resource: true, ..shape }),
         Complaint::ScopeTaken if shape.scope => Some(RequestShape { scope: false, ..shape }),
@@ -121,7 +132,8 @@ impl Complaint {
         if ENTRA.iter().any(|known| text.contains(known)) {
             return Some(Self::Resource);
         }
-        if matches!(code.as_str(), "invalid_target" | "invalid_resource") {
+        let of_resource = matches!(code.as_str(), "invalid_target" | "invalid_resource");
+        if of_resource && OBJECTS.iter().chain(WANTS).all(|word| !text.contains(word)) {
             return Some(Self::Resource);
         }
         if OF_OTHER_THINGS.contains(&code.as_str()) {
@@ -141,6 +153,9 @@ impl Complaint {
         }
         if names("scope") && says(WANTS) && !text.contains("invalid, unknown") {
             return Some(Self::Scope);
+        }
+        if of_resource {
+            return Some(Self::Resource);
         }
         (code == "invalid_scope").then_some(Self::ScopeTaken)
     }

@@ -18,17 +18,6 @@ pub(crate) fn of_issuer(issuer: &Url) -> Vec<Url> {
     urls
 }
 
-/// Where servers put the metadata of an issuer with a path all the same: at the root (measured: @modelcontextprotocol/sdk 1.32.2, mcp 2.3.0
-/// of PyPI). Empty for an issuer without a path.
-pub(crate) fn at_the_root(issuer: &Url) -> Vec<Url> {
-    if issuer.path().trim_end_matches('/').is_empty() {
-        return Vec::new();
-    }
-    ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]
-        .map(|path| at(issuer, path))
-        .to_vec()
-}
-
 /// Where the metadata of a protected resource may be: RFC 9728, section 3.1 (path inserted), then the root.
 pub(crate) fn of_resource(resource: &Url) -> Vec<Url> {
     let path = resource.path().trim_end_matches('/');

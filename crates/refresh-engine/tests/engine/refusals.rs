@@ -120,14 +120,14 @@ async fn the_resource_is_the_one_of_the_metadata_else_the_servers_url_as_the_cli
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_with_a_secret_is_believed_in_the_body_or_else_in_the_header_and_that_is_remembered() {
+async fn a_client_with_a_secret_says_so_as_claude_code_does_or_else_in_another_way_which_is_remembered() {
     let world = World::new();
     with_secret(&world, HOUR);
     world.server.next([Answering::Status(401, r#"{"error":"invalid_client"}"#)]);
     let life = world.live().await;
     life.pass(4 * HOUR).await;
     let ways = each(&world, |request| request.auth);
-    assert_eq!(ways[..2], [ClientAuth::Post, ClientAuth::Basic]);
+    assert_eq!(ways[..2], [ClientAuth::BasicPlain, ClientAuth::Basic]);
     assert!(ways.len() > 3 && ways[2..].iter().all(|way| *way == ClientAuth::Basic), "{ways:?}");
     assert_eq!(life.entry("lab").state, State::Fresh);
 }
@@ -141,7 +141,7 @@ async fn a_client_that_is_gone_is_tried_in_each_way_once_before_it_is_believed()
     life.pass(24 * HOUR).await;
     assert_eq!(
         each(&world, |request| request.auth),
-        [ClientAuth::Post, ClientAuth::Basic, ClientAuth::BasicPlain]
+        [ClientAuth::BasicPlain, ClientAuth::Basic, ClientAuth::Post]
     );
     assert!(matches!(life.entry("lab").need, Some(Need::ClientDead { .. })));
 }

@@ -43,7 +43,8 @@ fn the_form_is_the_one_claude_code_sends() {
 
 #[test]
 fn the_shape_takes_the_resource_away_and_adds_the_scope() {
-    let request = RefreshRequest { shape: RequestShape { resource: false, scope: true }, ..request() };
+    let request =
+        RefreshRequest { shape: RequestShape { resource: false, own_url: false, scope: true }, ..request() };
     let form = form(&request.to_http().unwrap());
     assert!(!form.contains_key("resource"));
     assert_eq!(form["scope"], "mcp offline_access");
@@ -118,15 +119,15 @@ fn a_client_with_a_secret_puts_it_into_the_body_first_and_into_the_header_next()
         let methods: Vec<String> = methods.iter().map(|method| (*method).to_owned()).collect();
         ClientAuth::to_try(&methods, Some("cl_1"), secret.map(ClientSecret::new).as_ref())
     };
-    assert_eq!(methods(&[], Some("se")), [Post, Basic]);
-    assert_eq!(methods(&["client_secret_basic", "client_secret_post"], Some("se")), [Post, Basic]);
+    assert_eq!(methods(&[], Some("se")), [Basic, Post]);
+    assert_eq!(methods(&["client_secret_basic", "client_secret_post"], Some("se")), [Basic, Post]);
     assert_eq!(methods(&["client_secret_basic"], Some("se")), [Basic, Post]);
-    assert_eq!(methods(&["private_key_jwt"], Some("se")), [Post, Basic]);
-    assert_eq!(methods(&["none"], Some("se")), [None, Post, Basic]);
+    assert_eq!(methods(&["private_key_jwt"], Some("se")), [Basic, Post]);
+    assert_eq!(methods(&["none"], Some("se")), [None, Basic, Post]);
     assert_eq!(methods(&["none", "client_secret_post"], Some("se")), [Post, Basic]);
     // Servers that compare without form decoding see another secret only where encoding changes it.
-    assert_eq!(methods(&[], Some("se+cret/=")), [Post, Basic, BasicPlain]);
-    assert_eq!(methods(&["client_secret_basic"], Some("se cret")), [Basic, BasicPlain, Post]);
+    assert_eq!(methods(&[], Some("se+cret/=")), [BasicPlain, Basic, Post]);
+    assert_eq!(methods(&["client_secret_basic"], Some("se cret")), [BasicPlain, Basic, Post]);
     for offered in [&[][..], &["client_secret_basic"], &["none"]] {
         assert_eq!(methods(offered, Option::None), [None], "a public client has one way only");
     }

@@ -2,7 +2,7 @@ use super::*;
 use crate::{RawAnswer, interpret};
 use jiff::Timestamp;
 
-const PLAIN: RequestShape = RequestShape { resource: true, scope: false };
+const PLAIN: RequestShape = RequestShape { resource: true, own_url: false, scope: false };
 
 fn refused(code: &str, description: &str) -> Answer {
     let body = serde_json::json!({ "error": code, "error_description": description }).to_string();
@@ -32,8 +32,8 @@ fn the_resource_is_left_out_where_a_server_objects_to_it() {
     ] {
         let answer = refused(code, description);
         assert_eq!(
-            next_shape(PLAIN, &answer, false),
-            Some(RequestShape { resource: false, scope: false }),
+            next_shape(PLAIN, &answer, false, false),
+            Some(RequestShape { resource: false, own_url: false, scope: false }),
             "{code} {description}: {answer:?}"
         );
     }
@@ -48,26 +48,30 @@ fn the_scope_is_sent_where_a_server_asks_for_it() {
         ("invalid_scope", "Missing scope"),
     ] {
         let answer = refused(code, description);
-        let with_scope = RequestShape { resource: true, scope: true };
-        assert_eq!(next_shape(PLAIN, &answer, true), Some(with_scope), "{code} {description}: {answer:?}");
-        assert_eq!(next_shape(PLAIN, &answer, false), None, "there is none to send");
+        let with_scope = RequestShape { resource: true, own_url: false, scope: true };
+        assert_eq!(
+            next_shape(PLAIN, &answer, true, false),
+            Some(with_scope),
+            "{code} {description}: {answer:?}"
+        );
+        assert_eq!(next_shape(PLAIN, &answer, false, false), None, "there is none to send");
     }
 }
 
 #[test]
 fn a_resource_that_is_missed_is_sent_again_and_a_scope_that_is_refused_is_not() {
-    let without = RequestShape { resource: false, scope: false };
+    let without = RequestShape { resource: false, own_url: false, scope: false };
     for description in ["resource is required", "Field required: resource", "missing resource parameter"] {
         let answer = refused("invalid_request", description);
-        assert_eq!(next_shape(without, &answer, false), Some(PLAIN), "{answer:?}");
-        assert_eq!(next_shape(PLAIN, &answer, false), None, "it was sent");
+        assert_eq!(next_shape(without, &answer, false, false), Some(PLAIN), "{answer:?}");
+        assert_eq!(next_shape(PLAIN, &answer, false, false), None, "it was sent");
     }
-    let with_scope = RequestShape { resource: true, scope: true };
-    assert_eq!(next_shape(with_scope, &refused("invalid_scope", ""), true), Some(PLAIN));
+    let with_scope = RequestShape { resource: true, own_url: false, scope: true };
+    assert_eq!(next_shape(with_scope, &refused("invalid_scope", ""), true, false), Some(PLAIN));
     // RFC 8707's own words name both; what was sent is what is wrong.
     let both =
         refused("invalid_request", "The requested resource is invalid, unknown, missing, or malformed.");
-    assert_eq!(next_shape(PLAIN, &both, false), Some(without));
+    assert_eq!(next_shape(PLAIN, &both, false, false), Some(without));
 }
 
 #[test]
@@ -86,7 +90,7 @@ fn a_refusal_that_is_about_the_shape_does_not_prove_the_token_unspent() {
 
 #[test]
 fn only_a_refusal_that_names_nothing_is_guessed_at() {
-    let without = RequestShape { resource: false, scope: false };
+    let without = RequestShape { resource: false, own_url: false, scope: false };
     for answer in [refused("invalid_request", ""), refused("Bad Request", "nope")] {
         assert_eq!(guessed_shape(PLAIN, &answer), Some(without), "{answer:?}");
         assert_eq!(guessed_shape(without, &answer), Some(PLAIN), "and back: it was a guess");
@@ -112,7 +116,7 @@ fn other_answers_change_nothing() {
         Answer::Transient { why: "invalid_target".to_owned(), retry_after: None },
         Answer::Unsent { why: "scope is required".to_owned() },
     ] {
-        assert_eq!(next_shape(PLAIN, &answer, true), None, "{answer:?}");
+        assert_eq!(next_shape(PLAIN, &answer, true, false), None, "{answer:?}");
     }
 }
 
@@ -123,7 +127,7 @@ fn there_is_an_end_to_the_changes() {
         for second in &answers {
             let mut shape = PLAIN;
             let mut changes = 0;
-            while let Some(next) = next_shape(shape, if changes == 0 { first } else { second }, true) {
+            while let Some(next) = next_shape(shape, if changes == 0 { first } else { second }, true, false) {
                 assert_ne!(next, shape);
                 shape = next;
                 changes += 1;
@@ -135,7 +139,7 @@ fn there_is_an_end_to_the_changes() {
 
 #[test]
 fn a_remembered_shape_is_read_back_and_an_empty_one_is_the_default() {
-    let shape = RequestShape { resource: false, scope: true };
+    let shape = RequestShape { resource: false, own_url: false, scope: true };
     let json = serde_json::to_string(&shape).unwrap();
     assert_eq!(serde_json::from_str::<RequestShape>(&json).unwrap(), shape);
     assert_eq!(serde_json::from_str::<RequestShape>("{}").unwrap(), PLAIN);

@@ -142,7 +142,7 @@ pub(super) const CASES: &[Case] = &[
             .variable("CLAUDE_CODE_CLIENT_KEY", key)
             .variable("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE", "s3cret"))
     }),
-    Case::fails("tls: client certificate lacking", "connection", || Ok(mutual()?.0)),
+    Case::fails("tls: client certificate lacking", "certificate", || Ok(mutual()?.0)),
 ];
 
 pub(super) fn folder() -> Fallible<TempDir> {
