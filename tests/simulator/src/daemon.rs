@@ -108,8 +108,11 @@ impl Daemon {
 pub(crate) async fn stop(world: &World) {
     let keeper = world.daemon.borrow().as_ref().map(Daemon::keeper);
     if let Some(keeper) = keeper {
+        let process = world.daemon.borrow().as_ref().map(|daemon| daemon.disk.clone());
         let ended = tokio::time::timeout(STOP, keeper.drain()).await;
-        if ended.is_err() && world.disk_trouble.get() == 0 {
+        // One that was killed meanwhile ends nothing any more.
+        let lives = process.is_some_and(|process| process.is_alive());
+        if ended.is_err() && lives && world.disk_trouble.get() == 0 {
             world.watch.complain("an orderly stop did not end within 75 s");
         }
         world.watch.stopped();
