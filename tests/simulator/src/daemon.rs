@@ -1,6 +1,7 @@
 //! One life of the daemon's engine, as a process on the machine.
 
 use crate::clock::MachineClock;
+use crate::entry::login_resource;
 use crate::grant::Actor;
 use crate::kind::Shape;
 use crate::server::{Reply, exchange};
@@ -17,6 +18,7 @@ use token_endpoint::{
     DiscoveryError, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints, UnsentKind,
 };
 use tokio::task::{AbortHandle, LocalSet};
+use url::Url;
 use virtual_disk::VirtualDisk;
 
 /// How long a stop waits for what is under way; the service manager kills it then.
@@ -160,14 +162,15 @@ impl Endpoint for Wire {
     async fn discover(&self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
         let origin = hints.authorization_server_url.clone().unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(20)).await;
+        let token_endpoint = format!("{origin}/token").parse::<Url>().expect("a URL");
+        let server = number(token_endpoint.host_str());
         let metadata = Metadata {
             issuer: hints.issuer.clone(),
-            token_endpoint: format!("{origin}/token").parse().expect("a URL"),
+            token_endpoint,
             auth_methods: vec!["none".to_owned()],
-            resource: None,
+            resource: Some(login_resource(server)),
             source: origin,
         };
-        let server = number(metadata.token_endpoint.host_str());
         let weather = self.world.servers[server].fate.weather(self.world.now());
         if !self.world.online() || matches!(weather, Some(crate::fate::Weather::Unreachable)) {
             return Err(DiscoveryError::Transient { why: "no route to host".into(), retry_after: None });
