@@ -3,6 +3,7 @@
 use crate::closing::close;
 use crate::compare::Expected;
 use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
+use crate::grants::Others;
 use crate::journal::{HealMembers, Intent, TransactionId};
 use crate::judge::{CLIENT_DOCUMENT_UNREAD, judge, may_vary, of_client};
 use crate::policy::SHORT_LIFE;
@@ -47,6 +48,8 @@ pub(crate) struct Exchange<'a, P: Partners> {
     pub(crate) heal: Option<Box<HealMembers>>,
     pub(crate) metadata: &'a Metadata,
     pub(crate) lock: &'a RefreshLock<P::Files>,
+    /// The locks of other entries that hold the same token.
+    pub(crate) others: &'a Others<P>,
     pub(crate) id: Option<TransactionId>,
 }
 
@@ -70,6 +73,7 @@ impl<P: Partners> Exchange<'_, P> {
             expected: self.expected,
             at: self.shared.now().wall,
             lock: Some(self.lock.identity()),
+            other_locks: self.others.for_journal(),
             heal: self.heal.clone(),
         }
     }

@@ -3,7 +3,8 @@
 //! and its pair goes to every entry that holds what was presented.
 
 use crate::heal::{hand_over, with_tokens_of};
-use crate::shared::Shared;
+use crate::journal::OtherLock;
+use crate::shared::{Shared, Tracked};
 use crate::{Activity, Client, Partners, Seen, Verdict};
 use claude_store::{EntryKey, LockError, RefreshLock, Store};
 use oauth_secret::TokenDigest;
@@ -54,14 +55,19 @@ impl<P: Partners> Grants<P> {
         self.inner.keepers.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// The other entries that hold this refresh token, of all stores, in an order that does not change.
+    /// The other entries that hold this refresh token for the same server, of all stores, in an order that does not change. What names
+    /// another server never gets a token of this one, whatever it holds.
     fn others(&self, shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> Vec<Holder<P>> {
         let mut others = Vec::new();
+        let server_of = |known: &Tracked| known.current.as_ref()?.entry.server_url.clone();
+        let Some(server) = shared.tracked.borrow().get(key).and_then(server_of) else { return others };
         for keeper in self.keepers() {
             let own = std::ptr::eq(Rc::as_ptr(&keeper), shared);
             let tracked = keeper.tracked.borrow();
-            let holds = |known: &crate::shared::Tracked| {
-                known.current.as_ref().is_some_and(|seen| seen.refresh == Some(token))
+            let holds = |known: &Tracked| {
+                known.current.as_ref().is_some_and(|seen| {
+                    seen.refresh == Some(token) && seen.entry.server_url.as_ref() == Some(&server)
+                })
             };
             let keys: Vec<EntryKey> = tracked
                 .iter()
@@ -124,9 +130,9 @@ impl<P: Partners> Grants<P> {
         patience: Duration,
     ) -> Result<Others<P>, LockError> {
         let mut locks = Vec::new();
-        for Holder { shared, key } in self.others(shared, key, token) {
-            match shared.store.locks().refresh_lock(&key, patience).await {
-                Ok(lock) => locks.push(lock),
+        for holder in self.others(shared, key, token) {
+            match holder.shared.store.locks().refresh_lock(&holder.key, patience).await {
+                Ok(lock) => locks.push(Locked { holder, lock }),
                 Err(error @ (LockError::Held { .. } | LockError::Lost { .. })) => {
                     release(locks);
                     return Err(error);
@@ -135,6 +141,19 @@ impl<P: Partners> Grants<P> {
             }
         }
         Ok(Others { grants: self.clone(), locks })
+    }
+
+    /// Takes away the locks that a life before this one held in other entries.
+    pub(crate) fn remove_left_over(&self, locks: &[OtherLock]) {
+        let keepers = self.keepers();
+        for OtherLock { store, key, lock } in locks {
+            let Some(keeper) = keepers.iter().find(|keeper| keeper.location() == store) else { continue };
+            let key = EntryKey::new(key.as_str());
+            if let Err(error) = keeper.store.locks().remove_left_over(&key, *lock) {
+                // It looks dead to everybody within a minute.
+                keeper.state_trouble(&error);
+            }
+        }
     }
 
     /// Writes what was obtained for `key` into every other entry that still holds what was presented.
@@ -157,7 +176,9 @@ impl<P: Partners> Grants<P> {
             let mut candidates = others.filter_map(|(key, known)| Some((key, known.current.as_ref()?)));
             let successor = candidates.find(|(key, other)| {
                 keeper.read_record(key, |record| {
-                    let live = other.refresh.is_some_and(|refresh| !record.is_spent(refresh));
+                    let same_server =
+                        seen.entry.server_url.is_some() && other.entry.server_url == seen.entry.server_url;
+                    let live = same_server && other.refresh.is_some_and(|refresh| !record.is_spent(refresh));
                     live && other.refresh == record.refresh && record.is_spent(spent)
                 })
             });
@@ -201,7 +222,12 @@ impl<P: Partners> Drop for Presenting<P> {
 #[must_use = "the locks are held only while this lives"]
 pub(crate) struct Others<P: Partners> {
     grants: Grants<P>,
-    locks: Vec<RefreshLock<P::Files>>,
+    locks: Vec<Locked<P>>,
+}
+
+struct Locked<P: Partners> {
+    holder: Holder<P>,
+    lock: RefreshLock<P::Files>,
 }
 
 impl<P: Partners> Others<P> {
@@ -211,14 +237,24 @@ impl<P: Partners> Others<P> {
         self.release();
     }
 
+    /// The locks as the journal keeps them, so that the next start can take them away at once.
+    pub(crate) fn for_journal(&self) -> Vec<OtherLock> {
+        let other = |Locked { holder, lock }: &Locked<P>| OtherLock {
+            store: holder.shared.location().to_owned(),
+            key: holder.key.to_string(),
+            lock: lock.identity(),
+        };
+        self.locks.iter().map(other).collect()
+    }
+
     /// Gives the locks back.
     pub(crate) fn release(self) {
         release(self.locks);
     }
 }
 
-fn release<F: claude_store::FileSystem>(locks: Vec<RefreshLock<F>>) {
-    for lock in locks {
+fn release<P: Partners>(locks: Vec<Locked<P>>) {
+    for Locked { lock, .. } in locks {
         // A lock that is no longer ours is left alone.
         let _ = lock.release();
     }

@@ -9,7 +9,7 @@ mod format;
 mod intent;
 
 pub use error::JournalError;
-pub use intent::{HealMembers, Intent, TransactionId, Unfinished};
+pub use intent::{HealMembers, Intent, OtherLock, TransactionId, Unfinished};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -56,7 +56,7 @@ pub use clock::{Clock, Now, later};
 pub use compare::{Expected, Obtained, WriteDecision, decide_write};
 pub use event::{Event, Observer, Subject};
 pub use grants::Grants;
-pub use journal::{HealMembers, Intent, Journal, JournalError, TransactionId, Unfinished};
+pub use journal::{HealMembers, Intent, Journal, JournalError, OtherLock, TransactionId, Unfinished};
 pub use judge::passes_by_itself;
 pub use keeper::{Keeper, Mode, Refreshed, RefreshedHow, Setup};
 pub use memory::{Disappearance, Heal, LOGIN_PATIENCE, VANISHED_KEPT, decide_heal, disappearance};

@@ -47,6 +47,7 @@ pub(crate) async fn replay<P: Partners>(
         // It looks dead to everybody within a minute.
         shared.state_trouble(&error);
     }
+    shared.grants.remove_left_over(&unfinished.intent.other_locks);
     let what = match (unfinished.answer, unfinished.superseded_by) {
         (None, _) => {
             without_answer(shared, &unfinished.intent, current.as_ref());

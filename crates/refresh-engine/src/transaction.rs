@@ -10,6 +10,7 @@
 use crate::compare::Expected;
 use crate::ended::{Ended, locked};
 use crate::exchange::{Exchange, InFlight, heal_members};
+use crate::grants::Others;
 use crate::memory::{Heal, decide_heal};
 use crate::metadata::{self, NoMetadata};
 use crate::obtainment::Obtainment;
@@ -77,7 +78,7 @@ pub(crate) async fn refresh<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen, de
             return locked(shared, seen, &error);
         }
     };
-    let ended = under_lock(shared, seen, demand, &metadata, &lock).await;
+    let ended = under_lock(shared, seen, demand, &metadata, &lock, &others).await;
     if ended == Ended::Fresh {
         others.hand_over(shared, key, token).await;
     } else {
@@ -94,6 +95,7 @@ async fn under_lock<P: Partners>(
     demand: Demand,
     metadata: &Metadata,
     lock: &RefreshLock<P::Files>,
+    others: &Others<P>,
 ) -> Ended {
     let key = &planned.entry.key;
     // 3: read the store again, decide again
@@ -123,6 +125,7 @@ async fn under_lock<P: Partners>(
         seen: &seen,
         metadata,
         lock,
+        others,
         id: None,
     };
     if let Err(ended) = exchange.prepare().await {

@@ -182,6 +182,7 @@ fn intent(number: usize) -> Intent {
         presented: refresh,
         expected: Expected { refresh: Some(refresh), access: None, expires_at_ms: expires.millis() },
         at: moment(number),
+        other_locks: Vec::new(),
         lock,
         heal: None,
     }

@@ -14,10 +14,10 @@ use std::time::Duration;
 pub(crate) const PATIENCE: u64 = 30 * SECOND;
 
 pub(crate) struct Server {
-    /// No two servers give the same token.
-    number: u64,
     pub(crate) kind: Kind,
     pub(crate) fate: Fate,
+    /// Which of the world's servers it is: no two of them give the same token.
+    pub(crate) number: Cell<usize>,
     /// The grants, newest last; older ones cannot come back.
     pub(crate) grants: RefCell<Vec<Grant>>,
     /// What the next request meets, whatever the weather.
@@ -59,11 +59,11 @@ pub(crate) struct Pair {
 
 impl Server {
     pub(crate) fn new(seed: u64, number: u64, years: u64) -> Self {
-        Self { number, ..Self::of(Kind::of(seed, number), Fate::of(seed, number, years)) }
+        Self::of(Kind::of(seed, number), Fate::of(seed, number, years))
     }
 
     pub(crate) fn of(kind: Kind, fate: Fate) -> Self {
-        Self { number: 0, kind, fate, grants: RefCell::default(), next: Cell::default() }
+        Self { kind, fate, number: Cell::default(), grants: RefCell::default(), next: Cell::default() }
     }
 
     /// A person logs in: a new grant.
@@ -156,9 +156,9 @@ impl Server {
         grant.access += 1;
         let generation = grant.generation;
         Pair {
-            access: format!("at.{number}.{}.{at}.s{}.made.up", grant.access, self.number),
+            access: format!("at.{number}.{}.{at}.s{}.made.up", grant.access, self.number.get()),
             refresh: (self.kind.rotation != Rotation::None || generation == 0 && grant.access == 1)
-                .then(|| format!("rt.{number}.{generation}.0.s{}.made.up", self.number)),
+                .then(|| format!("rt.{number}.{generation}.0.s{}.made.up", self.number.get())),
             expires_in: self.kind.names_lifetime.then_some(self.kind.lifetime / SECOND),
             refresh_expires_in: self.kind.idle.filter(|_| self.kind.names_idle).map(|idle| idle / SECOND),
             grant: number,

@@ -110,6 +110,7 @@ impl World {
     /// A world with these servers.
     pub(crate) fn with(seed: u64, servers: Vec<Server>, with_daemon: bool, verbose: bool) -> Rc<Self> {
         let count = servers.len();
+        servers.iter().enumerate().for_each(|(number, server)| server.number.set(number));
         let disk = VirtualDisk::new();
         disk.record_calls(false);
         disk.put_folder(FOLDER);

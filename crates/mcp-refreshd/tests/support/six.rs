@@ -58,7 +58,8 @@ impl Six {
         // A login that lands now would be left in peace; one that was there before is due.
         daemon.terminate();
         store(&due.grant(10 * MINUTE));
-        let daemon = Daemon::start(home.command(&["run"]));
+        let mut daemon = Daemon::start(home.command(&["run"]));
+        daemon.wait_for("is at work");
         let six = Self { home, server, daemon: Some(daemon) };
         six.settle(&due);
         six

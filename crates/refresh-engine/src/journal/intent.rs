@@ -27,6 +27,9 @@ pub struct Intent {
     /// The refresh lock under which it happens, so that the next start need not wait for the lock of a dead process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Identity>,
+    /// The refresh locks of other entries that hold the same token, for the same reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_locks: Vec<OtherLock>,
     /// What a wipe took from the entry, where this transaction heals one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heal: Option<Box<HealMembers>>,
@@ -38,6 +41,17 @@ impl Intent {
     pub fn entry_key(&self) -> EntryKey {
         EntryKey::new(self.key.as_str())
     }
+}
+
+/// The refresh lock of another entry, which was held together with the own one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherLock {
+    /// Its store's location.
+    pub store: String,
+    /// The entry's key.
+    pub key: String,
+    /// The lock.
+    pub lock: Identity,
 }
 
 /// The members of an entry that a client's failed refresh takes away.
