@@ -28,10 +28,11 @@ const ROOM_PER_TRANSACTION: usize = 16 * 1024;
 /// A dead-token answer is believed only if the store holds the same token after this: another process may be saving its pair.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(3);
 
-/// The one early retry after an answer that was lost, cut, late or a 500, inside what grace there may be (10 s is the shortest seen). A
+/// The early retries after an answer that was lost, cut, late or a 500, inside what grace there may be (10 s is the shortest seen); the second
+/// only where connections break, which takes no time. A
 /// server without grace has spent the token or has not, and a client asks again at once, too (measured: after a 500 that came after the
 /// rotation it keeps the login that way).
-const EARLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
+const EARLY_RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(6)];
 
 /// How many other shapes are tried in one transaction.
 const MOST_SHAPES: u32 = 2;
@@ -151,7 +152,7 @@ impl<P: Partners> Exchange<'_, P> {
         let has_scope = self.presented.entry.scope.as_ref().is_some_and(|scope| !scope.trim().is_empty());
         let entry = &self.presented.entry;
         let names_another = resource(self.metadata, entry, false) != resource(self.metadata, entry, true);
-        let (mut lost, mut changes) = (None, 0);
+        let (mut lost, mut changes, mut early) = (None, 0, 0);
         loop {
             let auth = ways.front().copied().unwrap_or(ClientAuth::None);
             let (mut answer, sent_at) = self.send(shape, auth).await;
@@ -161,9 +162,10 @@ impl<P: Partners> Exchange<'_, P> {
             } else if let Some(other) = other.filter(|_| changes < MOST_SHAPES && self.may_vary()) {
                 shape = other;
                 changes += 1;
-            } else if self.may_ask_again(&answer) && lost.is_none() {
-                lost = Some((answer.clone(), sent_at));
-                tokio::time::sleep(EARLY_RETRY_PAUSE).await;
+            } else if let Some(pause) = self.ask_again_after(&answer, early) {
+                early += 1;
+                lost.get_or_insert_with(|| (answer.clone(), sent_at));
+                tokio::time::sleep(pause).await;
                 if self.replaced().await {
                     return Ok((answer, sent_at));
                 }
@@ -202,9 +204,11 @@ impl<P: Partners> Exchange<'_, P> {
         ways
     }
 
-    /// Whether one more request at once may bring what this one did not. A stop does not wait for a server that was slow already.
-    fn may_ask_again(&self, answer: &Answer) -> bool {
-        matches!(answer, Answer::Ambiguous { lost, .. } if *lost || !self.shared.stopping.get())
+    /// How soon one more request may bring what this one did not. A stop does not wait for a server that was slow already.
+    fn ask_again_after(&self, answer: &Answer, early: usize) -> Option<Duration> {
+        let Answer::Ambiguous { lost, .. } = answer else { return None };
+        let allowed = if *lost { EARLY_RETRY_PAUSES.len() } else { usize::from(!self.shared.stopping.get()) };
+        EARLY_RETRY_PAUSES.get(early).copied().filter(|_| early < allowed)
     }
 
     fn may_vary(&self) -> bool {

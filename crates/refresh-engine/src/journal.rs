@@ -150,7 +150,7 @@ impl<F: FileSystem> Journal<F> {
     /// # Errors
     /// When the file system refuses: then nothing may be sent.
     pub fn intend_again(&self, id: TransactionId, intent: Intent) -> Result<(), JournalError> {
-        self.inner.append(id, &Line::Intent { id, intent })
+        self.inner.append(id, &Line::Intent { id, intent: Box::new(intent) })
     }
 
     /// Records a raw answer before anybody looks into it. A kill cannot take it any more; a power cut could until

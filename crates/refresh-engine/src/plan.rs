@@ -343,7 +343,7 @@ fn plan_healthy(
             let rest = resting(life.filter(|_| record.lifetime_answered));
             if !rest.is_zero() {
                 let exercise = exercise_due(now, record, Some(left), keep_alive.min(RESTING_KEEP_ALIVE));
-                return earlier(plan_resting(left, rest), exercise, now, activity);
+                return earlier(plan_resting(now, left, rest, activity), exercise, now, activity);
             }
             match life {
                 Some(life) if short_lived => plan_short_lived(now, record, left, life, activity),
@@ -356,10 +356,13 @@ fn plan_healthy(
     earlier(access_token, exercise, now, activity)
 }
 
-/// Nobody is expected for `rest`: the access token may end. Where it has not, whoever comes before that finds it good and changes nothing in
-/// the store, so that only a look shows it; where it has, the client's own refresh tells.
-fn plan_resting(left: SignedDuration, rest: Duration) -> Plan {
-    let wait = if left > SignedDuration::ZERO { rest.min(RESTING_LOOK) } else { rest };
+/// Nobody is expected for `rest`: the access token may end. While it has not, whoever comes finds it good and changes nothing in the store; and a
+/// session that goes on after a break of hours changes nothing that is watched: only a look shows either. At other times a session's first
+/// file tells, or the client's own refresh.
+fn plan_resting(now: Now, left: SignedDuration, rest: Duration, activity: &dyn Fn() -> Activity) -> Plan {
+    let quiet_for = activity().last().map_or(Duration::MAX, |at| now.elapsed_since(at));
+    let looks = left > SignedDuration::ZERO || quiet_for < SHORT_LIVED_RESUMED;
+    let wait = if looks { rest.min(RESTING_LOOK) } else { rest };
     Plan::Sleep { wait, until: Until::Use }
 }
 

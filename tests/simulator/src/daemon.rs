@@ -18,6 +18,7 @@ use token_endpoint::{
     DiscoveryError, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints, UnsentKind,
 };
 use tokio::task::{AbortHandle, LocalSet};
+use url::Url;
 use virtual_disk::VirtualDisk;
 
 /// How long a stop waits for what is under way; the service manager kills it then.
@@ -109,8 +110,11 @@ impl Daemon {
 pub(crate) async fn stop(world: &World) {
     let keeper = world.daemon.borrow().as_ref().map(Daemon::keeper);
     if let Some(keeper) = keeper {
+        let process = world.daemon.borrow().as_ref().map(|daemon| daemon.disk.clone());
         let ended = tokio::time::timeout(STOP, keeper.drain()).await;
-        if ended.is_err() && world.disk_trouble.get() == 0 {
+        // One that was killed meanwhile ends nothing any more.
+        let lives = process.is_some_and(|process| process.is_alive());
+        if ended.is_err() && lives && world.disk_trouble.get() == 0 {
             world.watch.complain("an orderly stop did not end within 75 s");
         }
         world.watch.stopped();
@@ -158,15 +162,15 @@ impl Endpoint for Wire {
     async fn discover(&self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
         let origin = hints.authorization_server_url.clone().unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let mut metadata = Metadata {
+        let token_endpoint = format!("{origin}/token").parse::<Url>().expect("a URL");
+        let server = number(token_endpoint.host_str());
+        let metadata = Metadata {
             issuer: hints.issuer.clone(),
-            token_endpoint: format!("{origin}/token").parse().expect("a URL"),
+            token_endpoint,
             auth_methods: vec!["none".to_owned()],
-            resource: None,
+            resource: Some(login_resource(server)),
             source: origin,
         };
-        let server = number(metadata.token_endpoint.host_str());
-        metadata.resource = Some(login_resource(server));
         let weather = self.world.servers[server].fate.weather(self.world.now());
         if !self.world.online() || matches!(weather, Some(crate::fate::Weather::Unreachable)) {
             return Err(DiscoveryError::Transient { why: "no route to host".into(), retry_after: None });

@@ -296,7 +296,7 @@ impl World {
             let mut until = self.unexpected_until.borrow_mut();
             for (until, server) in until.iter_mut().zip(&self.servers) {
                 if !activity.nobody_for(now, Duration::from_millis(server.kind.lifetime)).is_zero() {
-                    *until = self.now() + MINUTE;
+                    *until = self.now() + MINUTE + 30 * SECOND;
                 }
             }
         }

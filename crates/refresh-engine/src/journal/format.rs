@@ -25,7 +25,7 @@ const ROOM: usize = 4096;
 #[serde(rename_all = "snake_case")]
 pub(super) enum Line {
     Journal { version: u32 },
-    Intent { id: TransactionId, intent: Intent },
+    Intent { id: TransactionId, intent: Box<Intent> },
     Answer { id: TransactionId, sent_at: Timestamp, answer: Zeroizing<String> },
     Superseded { id: TransactionId, by: TokenDigest },
     Done { id: TransactionId },
@@ -91,7 +91,7 @@ impl Content {
                     continue;
                 }
                 Line::Intent { id, intent } => {
-                    let fresh = Unfinished { id, intent, answer: None, superseded_by: None };
+                    let fresh = Unfinished { id, intent: *intent, answer: None, superseded_by: None };
                     unfinished.insert(id, fresh);
                     id
                 }

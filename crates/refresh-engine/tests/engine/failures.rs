@@ -306,12 +306,23 @@ async fn a_lost_answer_inside_the_servers_grace_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_while_answers_keep_getting_lost_only_one_early_retry_is_made_per_attempt() {
+async fn two_lost_answers_inside_the_servers_grace_cost_nothing() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.grace.set(10 * SECOND);
+    world.server.next([Answering::LostAfterRotation, Answering::LostAfterRotation]);
+    let life = world.live().await;
+    life.pass(10 * SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn i1_while_answers_keep_getting_lost_only_two_early_retries_are_made_per_attempt() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.always.replace(Some(Answering::LostBefore));
     let life = world.live().await;
     life.pass(52 * MINUTE).await;
-    assert_eq!(world.server.requests(), 2, "the first attempt and its early retry, then still");
+    assert_eq!(world.server.requests(), 3, "the first attempt and its early retries, then still");
     life.pass(6 * MINUTE).await;
-    assert!(world.server.requests() <= 2 + 2 * 4, "{}", world.server.requests());
+    assert!(world.server.requests() <= 3 + 3 * 4, "{}", world.server.requests());
 }

@@ -289,3 +289,17 @@ async fn a_resting_refresh_token_is_used_once_a_day() {
     life.pass(10 * 24 * HOUR + HOUR).await;
     assert_eq!(world.server.requests(), 10);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_goes_on_after_hours_has_a_token_of_minutes_fresh_within_a_minute() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.lifetime.set(15 * MINUTE);
+    world.session.active_at.set(Some(world.now()));
+    let life = world.live().await;
+    life.pass(2 * HOUR).await;
+    assert_eq!(world.left("lab"), Duration::ZERO, "nobody was here for an hour");
+    // A prompt in the open session: nothing in the storage folder tells.
+    world.session.active_at.set(Some(world.now()));
+    life.pass(MINUTE + SECOND).await;
+    assert!(world.left("lab") > 13 * MINUTE);
+}
