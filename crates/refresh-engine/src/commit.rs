@@ -99,6 +99,11 @@ impl Drop for Awaited<'_> {
 }
 
 impl Committer {
+    /// Whether requests are on the wire.
+    pub(crate) fn awaits_answers(&self) -> bool {
+        self.awaited.get() > 0
+    }
+
     /// To be held while an answer is waited for.
     pub(crate) fn await_answer(&self) -> Awaited<'_> {
         self.awaited.set(self.awaited.get() + 1);

@@ -151,7 +151,9 @@ impl<P: Partners> Inner<P> {
     /// read now and then.
     async fn glance(&self) {
         let store = &self.shared.store;
-        if store.look_again_in().is_some() || self.unreadable.borrow().is_some() {
+        // While transactions run, what matters is whether a person empties an entry whose answer is awaited.
+        let matters = self.running() == 0 || self.shared.committer.awaits_answers();
+        if store.look_again_in().is_some() || self.unreadable.borrow().is_some() || !matters {
             return;
         }
         let version = store.version().await.ok();
