@@ -23,8 +23,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-/// How long a stop waits for a store that does not take a pair: the journal keeps it, and nobody else can write there either.
-const UNSAVED_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a stop waits for a store that does not take a pair, while the journal keeps it: until a lock of a dead process is stale (15 s)
+/// and was taken over.
+const UNSAVED_PATIENCE: Duration = Duration::from_secs(40);
+/// And where there is no document that could be read, so that no client can write there either.
+const ABSENT_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it looks whether that is all there is to wait for.
 const UNSAVED_LOOK: Duration = Duration::from_millis(500);
 
@@ -218,7 +221,9 @@ impl<P: Partners> Keeper<P> {
         while self.inner.running() > 0 {
             if self.inner.only_unsaved_run() {
                 let since = *given_up.get_or_insert_with(Instant::now);
-                if since.elapsed() >= UNSAVED_PATIENCE && self.inner.shared.journal.sync().await.is_ok() {
+                let absent = self.inner.unreadable.borrow().is_some();
+                let patience = if absent { ABSENT_PATIENCE } else { UNSAVED_PATIENCE };
+                if since.elapsed() >= patience && self.inner.shared.journal.sync().await.is_ok() {
                     break;
                 }
             } else {
