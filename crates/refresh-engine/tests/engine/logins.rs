@@ -140,6 +140,7 @@ async fn a_stop_leaves_a_pair_that_the_store_does_not_take_to_the_next_start() {
     life.pass(SECOND / 2).await;
     let whole = world.text();
     world.put_text("{ half of it");
+    life.notice().await;
     life.pass(3 * SECOND).await;
     let began = tokio::time::Instant::now();
     life.run(life.keeper.drain()).await;
