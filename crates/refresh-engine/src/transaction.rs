@@ -29,6 +29,8 @@ use token_endpoint::{Answer, Metadata};
 
 /// How long a refresh lock that somebody alive holds is waited for; the client is refreshing then.
 const REFRESH_LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long another entry's refresh of the same login is waited for: two requests of 30 s. One of a store that cannot be read may never end.
+const TURN_PATIENCE: Duration = Duration::from_secs(90);
 /// How soon to look again when the store could not be read under the lock; old clients write it in place.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -50,7 +52,11 @@ pub(crate) async fn refresh<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen, de
     let presented = presented.clone();
     let token = presented.refresh.unwrap_or_else(|| TokenDigest::of(""));
     // One grant is one transaction, in however many entries it stands.
-    let (_presenting, waited) = shared.grants.present_after_others(token).await;
+    let turn = shared.grants.present_after_others(token);
+    let Ok((_presenting, waited)) = tokio::time::timeout(TURN_PATIENCE, turn).await else {
+        let why = "another entry holds the same login, and how its refresh ended is not known yet; mend its store first";
+        return Ended::Locked(why.to_owned());
+    };
     if waited {
         let current = shared.track(&seen.entry.key, |known| known.current.clone());
         match demand {
