@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every target (or those named) under the fuzzer, one after the other, and fails on any crash.
 #   fuzz/nightly.sh [SECONDS [TARGET...]]     SECONDS for each target: 600
-# What it finds new goes into fuzz/corpus; fuzz/README.md says how to make that small again.
+# What it finds new lies in fuzz/found; fuzz/README.md says how it is kept.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -27,12 +27,13 @@ row target executions per_second coverage corpus crashes | tee "$logs/table"
 for target in "${targets[@]}"; do
     log=$logs/$target
     crashes=0
-    cargo_fuzz run "$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
+    ./corpus.sh unpack "$target"
+    cargo_fuzz run "$target" "found/$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
         -dict="dictionaries/$target.dict" -print_final_stats=1 >"$log" 2>&1 || crashes=1
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     coverage=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
     row "$target" "${executions:-?}" "$((${executions:-0} / (seconds > 0 ? seconds : 1)))" "${coverage:-?}" \
-        "$(find "corpus/$target" -type f | wc -l)" "$crashes" | tee -a "$logs/table"
+        "$(find "found/$target" -type f | wc -l)" "$crashes" | tee -a "$logs/table"
     if [ "$crashes" = 1 ]; then
         crashed+=("$target")
         # The panic, the file, and the command.
