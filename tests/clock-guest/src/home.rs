@@ -1,15 +1,11 @@
 //! A home folder with a store of three servers, and the real daemon in it.
 
-use crate::Fallible;
+use harness::{Daemon, Fallible};
 use scripted_server::{Entry, Kind, Script, Server, Site, TokenState, credentials_json};
 use serde_json::Value;
 use std::error::Error;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tempfile::TempDir;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Three, so that a storm would show.
 const SERVERS: [&str; 3] = ["ash", "birch", "cedar"];
@@ -18,10 +14,10 @@ const SERVERS: [&str; 3] = ["ash", "birch", "cedar"];
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 
 pub(crate) struct Home {
-    folder: TempDir,
+    home: harness::Home,
     server: Server,
     sites: [Site; 3],
-    daemon: Child,
+    daemon: Daemon,
 }
 
 impl Home {
@@ -30,30 +26,15 @@ impl Home {
         let server = Server::start(Script::default())?;
         let sites = SERVERS.map(|name| server.add(name, Script { lifetime: LIFETIME, ..Script::default() }));
         let grants = sites.each_ref().map(|site| (site.name(), site.grant(left)));
-        let folder = tempfile::tempdir()?;
-        let claude = folder.path().join(".claude");
-        fs::create_dir(&claude)?;
-        let credentials = claude.join(".credentials.json");
-        let entries = grants.iter().map(|(name, grant)| (*name, grant));
-        fs::write(&credentials, credentials_json(entries))?;
-        fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600))?;
-        let log = fs::File::create(folder.path().join("log"))?;
-        let daemon = Command::new("/bin/mcp-refreshd")
-            .arg("run")
-            .env_clear()
-            .env("HOME", folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()?;
-        let home = Self { folder, server, sites, daemon };
+        let home = harness::Home::with(
+            "/bin/mcp-refreshd",
+            &credentials_json(grants.iter().map(|(name, grant)| (*name, grant))),
+        )?;
+        let daemon = home.daemon()?;
+        let home = Self { home, server, sites, daemon };
         // The first look, the watch and the first plan; a second is long for that.
         std::thread::sleep(Duration::from_secs(2));
         Ok(home)
-    }
-
-    fn credentials(&self) -> PathBuf {
-        self.folder.path().join(".claude/.credentials.json")
     }
 
     /// Refreshes that were asked for so far, of all servers.
@@ -73,19 +54,17 @@ impl Home {
             return Err(self.complaint(&format!("{seen} of {wanted} refreshes after {seconds} s")));
         }
         // The answers are out; the pairs are in the store some milliseconds later.
-        let end = Instant::now() + Duration::from_secs(5);
-        while let Err(why) = self.all_are_fresh() {
-            if Instant::now() > end {
-                return Err(why);
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        Ok(())
+        let mut last = Ok(());
+        harness::until(Duration::from_secs(5), || {
+            last = self.all_are_fresh();
+            last.is_ok()
+        });
+        last
     }
 
     /// Nothing, if every entry holds the pair that its server gave last, and is valid by the wall clock.
     fn all_are_fresh(&self) -> Fallible<()> {
-        let document: Value = serde_json::from_slice(&fs::read(self.credentials())?)?;
+        let document: Value = serde_json::from_str(&self.home.stored()?)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
         for site in &self.sites {
             let name = site.name();
@@ -106,25 +85,17 @@ impl Home {
 
     /// What was wrong, and what the daemon has to say about it.
     pub(crate) fn complaint(&self, what: &str) -> Box<dyn Error + Send + Sync> {
-        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        format!("{what}; the daemon says:\n{log}").into()
+        format!("{what}; the daemon says:\n{}", self.home.log()).into()
     }
 
     /// How often the daemon was given the processor so far.
     pub(crate) fn wake_ups(&self) -> Fallible<u64> {
         let mut sum = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.daemon.id()))? {
+        for task in fs::read_dir(format!("/proc/{}/task", self.daemon.pid()))? {
             let status = fs::read_to_string(task?.path().join("status"))?;
             let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
             sum += line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0);
         }
         Ok(sum)
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
     }
 }

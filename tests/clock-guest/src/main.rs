@@ -12,10 +12,8 @@ mod guest;
 mod home;
 mod scenarios;
 
+use harness::Fallible;
 use std::process::ExitCode;
-
-/// Errors here are told to people and to nobody else.
-type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     if let Err(why) = guest::is_this_one() {

@@ -2,8 +2,9 @@
 
 use crate::Fallible;
 use crate::disk::Disk;
-use crate::home::Home;
-use crate::trace::{Step, Trace};
+use crate::outcomes::outcomes;
+use crate::trace::{SHOWN, Step, Trace};
+use harness::Home;
 use rustix::process::Signal;
 use scripted_server::{Answer, Grant, Outcome, Reuse, Script, Server, Site, TokenState};
 use serde_json::Value;
@@ -98,22 +99,16 @@ pub(crate) struct Found {
 }
 
 /// A store, its server and its daemon.
-struct Scene<'a> {
-    home: Home<'a>,
+struct Scene {
+    home: Home,
     site: Site,
     grant: Grant,
     neighbour: Grant,
     document: String,
 }
 
-impl<'a> Scene<'a> {
-    fn new(
-        program: &'a Path,
-        server: &Server,
-        name: &str,
-        story: Story,
-        disk: Option<&Disk>,
-    ) -> Fallible<Self> {
+impl Scene {
+    fn new(program: &Path, server: &Server, name: &str, story: Story, disk: Option<&Disk>) -> Fallible<Self> {
         let site = server.add(name, story.script());
         let (grant, neighbour) = (site.grant(Duration::ZERO), site.grant(Duration::from_secs(36_000)));
         if story == Story::Dead {
@@ -121,9 +116,10 @@ impl<'a> Scene<'a> {
         }
         let document = scripted_server::credentials_json([(NAME, &grant), (NEIGHBOUR, &neighbour)]);
         let home = match disk {
-            Some(disk) => Home::new_in(disk.path(), program, &document)?,
-            None => Home::new(program, &document)?,
+            Some(disk) => Home::new_in(disk.path(), program)?,
+            None => Home::new(program)?,
         };
+        home.store(&document)?;
         // New sessions of the client skip it; the refresh has to take that away.
         fs::write(home.needs_auth(), format!("{{\"{NAME}\":{{\"timestamp\":1795381774631}}}}"))?;
         if let Some(disk) = disk {
@@ -195,7 +191,7 @@ impl<'a> Scene<'a> {
 /// One whole life under strace, undisturbed.
 pub(crate) fn reference(program: &Path, server: &Server, name: &str, story: Story) -> Fallible<Trace> {
     let scene = Scene::new(program, server, &format!("{name}-{story:?}"), story, None)?;
-    let mut daemon = scene.home.traced(&[])?;
+    let mut daemon = scene.home.traced(SHOWN, &[])?;
     let home = &scene.home;
     let done = daemon.wait(PATIENCE, || match story {
         Story::Dead => home.log().contains("login ended"),
@@ -205,7 +201,7 @@ pub(crate) fn reference(program: &Path, server: &Server, name: &str, story: Stor
     std::thread::sleep(Duration::from_millis(800));
     // What comes with the end is no part of a refresh.
     let trace = Trace::read(&home.trace());
-    let ended = daemon.terminate(END);
+    let ended = daemon.ends_well(END);
     if !done || !ended {
         return Err(format!("the undisturbed run did not come to its end; its log:\n{}", home.log()).into());
     }
@@ -249,16 +245,12 @@ pub(crate) fn die(
 }
 
 /// Until the death. Says what the daemon was about to do.
-fn first_life(home: &Home<'_>, death: &Death, story: Story) -> Fallible<Option<String>> {
-    let options = match death {
-        Death::Before(step) => {
-            vec!["-e".to_owned(), format!("inject={}:signal=KILL:when={}", step.call, step.nth)]
-        }
-        Death::DuringFsync(_) => {
-            vec!["-e".to_owned(), format!("inject=fsync,fdatasync:delay_enter={}", SLOW_FSYNC.as_micros())]
-        }
+fn first_life(home: &Home, death: &Death, story: Story) -> Fallible<Option<String>> {
+    let inject = match death {
+        Death::Before(step) => format!("inject={}:signal=KILL:when={}", step.call, step.nth),
+        Death::DuringFsync(_) => format!("inject=fsync,fdatasync:delay_enter={}", SLOW_FSYNC.as_micros()),
     };
-    let mut daemon = home.traced(&options)?;
+    let mut daemon = home.traced(SHOWN, &["-e", &inject])?;
     match death {
         Death::Before(_) => {
             daemon.wait(PATIENCE, || match story {
@@ -284,14 +276,14 @@ fn first_life(home: &Home<'_>, death: &Death, story: Story) -> Fallible<Option<S
         }
     }
     if !daemon.has_ended() {
-        daemon.terminate(END);
+        daemon.ends_well(END);
         return Ok(None);
     }
     Ok(Trace::read(&home.trace()).last_step())
 }
 
 /// From the next start to a regular end.
-fn second_life(scene: &Scene<'_>, story: Story, keep_locks: bool) -> Fallible<Found> {
+fn second_life(scene: &Scene, story: Story, keep_locks: bool) -> Fallible<Found> {
     let patience = if keep_locks { LONG_PATIENCE } else { PATIENCE };
     let (began, said) = (Instant::now(), scene.home.log().len());
     let mut daemon = scene.home.daemon()?;
@@ -302,7 +294,7 @@ fn second_life(scene: &Scene<'_>, story: Story, keep_locks: bool) -> Fallible<Fo
             end = Some("saved");
         } else if Instant::now() > next_look {
             next_look = Instant::now() + Duration::from_millis(100);
-            let outcomes = scene.home.outcomes();
+            let outcomes = outcomes(&scene.home);
             if outcomes.iter().any(|(_, outcome)| outcome == "ambiguous") {
                 end = Some("ambiguous, and reported");
             } else if story == Story::Dead && outcomes.iter().any(|(state, _)| state == "needs_person") {
@@ -318,7 +310,7 @@ fn second_life(scene: &Scene<'_>, story: Story, keep_locks: bool) -> Fallible<Fo
         log.get(said..).is_some_and(|log| log.contains("is at work"))
             && !scene.home.journal().contains("\"intent\"")
     });
-    let ended_well = daemon.terminate(Duration::from_secs(70));
+    let ended_well = daemon.ends_well(Duration::from_secs(70));
     let mut unmet = Vec::new();
     let mut demand = |what: String, holds: bool| {
         if !holds {

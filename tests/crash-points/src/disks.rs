@@ -1,7 +1,7 @@
 //! Disks that are full or read-only, as a small file system in a mount namespace of the daemon's own.
 
-use crate::home::{Daemon, Home};
 use crate::{Fallible, Tally};
+use harness::{Daemon, Home};
 use scripted_server::{Script, Server, Site, TokenState};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,16 +33,16 @@ pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
 }
 
 /// The storage folder as the daemon sees it.
-fn seen_by(daemon: &Daemon, home: &Home<'_>) -> PathBuf {
+fn seen_by(daemon: &Daemon, home: &Home) -> PathBuf {
     let claude = home.claude();
     let inside = claude.strip_prefix("/").unwrap_or(&claude);
     Path::new("/proc").join(daemon.pid().to_string()).join("root").join(inside)
 }
 
-fn start<'a>(program: &'a Path, site: &Site, what: &str) -> Fallible<(Home<'a>, Daemon, String)> {
+fn start(program: &Path, site: &Site, what: &str) -> Fallible<(Home, Daemon, String)> {
     let grant = site.grant(Duration::ZERO);
     let document = scripted_server::credentials_json([("lab", &grant)]);
-    let home = Home::new(program, &document)?;
+    let home = Home::with(program, &document)?;
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", SCRIPT, "sh"]).arg(home.claude()).arg(what).arg(program);
     let daemon = home.daemon_by(command)?;
@@ -50,7 +50,7 @@ fn start<'a>(program: &'a Path, site: &Site, what: &str) -> Fallible<(Home<'a>, 
 }
 
 /// What must hold while nothing can be written.
-fn nothing_was_sent(home: &Home<'_>, daemon: &mut Daemon, site: &Site, cause: &str) -> Vec<String> {
+fn nothing_was_sent(home: &Home, daemon: &mut Daemon, site: &Site, cause: &str) -> Vec<String> {
     let mut unmet = Vec::new();
     let told = daemon.wait(PATIENCE, || home.log().contains("not refreshed"));
     let log = home.log();
@@ -85,7 +85,7 @@ fn full(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<()> {
     if left != [".credentials.json"] {
         unmet.push(format!("left behind: {left:?}"));
     }
-    if !daemon.terminate(PATIENCE) {
+    if !daemon.ends_well(PATIENCE) {
         unmet.push("it did not end well".to_owned());
     }
     tally.note("a full disk is found out before the request, and with room again it goes on", &unmet);
@@ -99,7 +99,7 @@ fn read_only(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<()>
     if site.state_of(&refresh_token) != TokenState::Current {
         unmet.push("the grant was touched".to_owned());
     }
-    if !daemon.terminate(PATIENCE) {
+    if !daemon.ends_well(PATIENCE) {
         unmet.push("it did not end well".to_owned());
     }
     tally.note("a read-only file system is found out before the request", &unmet);

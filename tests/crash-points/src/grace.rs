@@ -3,8 +3,8 @@
 //! The answer is lost with the daemon. Within the grace the old refresh token still brings the new pair; after it, it costs the login.
 //! So the next daemon has to ask soon: services are killed for want of memory, by upgrades and by shutdowns, and start again at once.
 
-use crate::home::Home;
 use crate::{Fallible, Tally};
+use harness::Home;
 use rustix::process::Signal;
 use scripted_server::{Answer, Outcome, Reuse, Script, Server, TokenState};
 use serde_json::Value;
@@ -72,7 +72,7 @@ fn kill(program: &Path, server: &Server, number: u32) -> Fallible<Found> {
         Script { reuse: Reuse::Revoke { grace: GRACE }, next: [slow].into(), ..Script::default() },
     );
     let grant = site.grant(Duration::ZERO);
-    let home = Home::new(program, &scripted_server::credentials_json([("lab", &grant)]))?;
+    let home = Home::with(program, &scripted_server::credentials_json([("lab", &grant)]))?;
     let token = |member: &str| {
         let document: Value = serde_json::from_str(&home.stored().unwrap_or_default()).unwrap_or_default();
         let entry = document.get("mcpOAuth").and_then(|entries| entries.get(grant.key("lab")));
@@ -102,7 +102,7 @@ fn kill(program: &Path, server: &Server, number: u32) -> Fallible<Found> {
     let fresh = second.wait(SOON, is_fresh);
     let took = restarted.elapsed();
     let again = presented();
-    let ended_well = second.terminate(PATIENCE);
+    let ended_well = second.ends_well(PATIENCE);
 
     let mut unmet = Vec::new();
     let mut demand = |what: &str, holds: bool| {

@@ -1,8 +1,9 @@
 //! How long the storage lock is held, and what is done meanwhile.
 
-use crate::home::Home;
-use crate::trace::{Call, Trace};
+use crate::trace::{SHOWN, Trace};
 use crate::{Fallible, Tally};
+use harness::Home;
+use harness::strace::Call;
 use scripted_server::{Grant, Script, Server};
 use std::path::Path;
 use std::time::Duration;
@@ -20,16 +21,16 @@ pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
 
 fn one_after_the_other(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<()> {
     let site = server.add("serial", Script::default());
-    let home = Home::new(
+    let home = Home::with(
         program,
         &scripted_server::credentials_json([("lab", &site.grant(Duration::from_secs(36_000)))]),
     )?;
-    let mut daemon = home.traced(&["--seccomp-bpf".to_owned()])?;
+    let mut daemon = home.traced(SHOWN, &["--seccomp-bpf"])?;
     daemon.wait(PATIENCE, || home.log().contains("is at work"));
     for _ in 0..REFRESHES {
         home.command(&["refresh", "lab", "--force"]).output()?;
     }
-    let ended = daemon.terminate(PATIENCE);
+    let ended = daemon.ends_well(PATIENCE);
     let made = site.refreshes();
     let mut unmet = Vec::new();
     if made != REFRESHES || !ended {
@@ -49,13 +50,13 @@ fn all_at_once(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<(
     let names: Vec<_> = (0..TOGETHER).map(|number| format!("storm-{number}")).collect();
     let grants: Vec<Grant> =
         names.iter().map(|name| server.add(name, Script::default()).grant(Duration::ZERO)).collect();
-    let home = Home::new(
+    let home = Home::with(
         program,
         &scripted_server::credentials_json(names.iter().map(String::as_str).zip(&grants)),
     )?;
-    let mut daemon = home.traced(&["--seccomp-bpf".to_owned()])?;
+    let mut daemon = home.traced(SHOWN, &["--seccomp-bpf"])?;
     let done = daemon.wait(PATIENCE, || home.log().matches("refreshed, good for").count() == TOGETHER);
-    let ended = daemon.terminate(PATIENCE);
+    let ended = daemon.ends_well(PATIENCE);
     let mut unmet = Vec::new();
     if !done || !ended {
         unmet.push(format!("they were not all made; the log:\n{}", home.log()));
@@ -66,8 +67,8 @@ fn all_at_once(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<(
 
 /// One hold of the storage lock: from before the mkdir to after the rmdir.
 pub(crate) struct Hold {
-    pub(crate) from: f64,
-    pub(crate) to: f64,
+    pub(crate) from_us: u64,
+    pub(crate) to_us: u64,
     /// The fsyncs that began meanwhile.
     begun: usize,
     /// The fsyncs of other transactions that were still under way.
@@ -77,27 +78,27 @@ pub(crate) struct Hold {
 pub(crate) fn holds(trace: &Trace) -> Vec<Hold> {
     let is_lock = |call: &&Call| call.arguments.contains(".storage-write.lock\"");
     let made = trace.calls.iter().filter(|call| call.name.starts_with("mkdir")).filter(is_lock);
-    let removed = |after: f64| {
+    let removed = |after: u64| {
         let mut rmdirs = trace.calls.iter().filter(|call| call.name == "rmdir").filter(is_lock);
-        rmdirs.find(|call| call.entered > after)
+        rmdirs.find(|call| call.entered_us > after)
     };
     let syncs: Vec<_> = trace.calls.iter().filter(|call| call.name.contains("sync")).collect();
     made.filter_map(|mkdir| {
-        let from = mkdir.entered;
-        let to = removed(from)?.left?;
-        let begun = syncs.iter().filter(|sync| sync.entered > from && sync.entered < to).count();
+        let from = mkdir.entered_us;
+        let to = removed(from)?.left_us?;
+        let begun = syncs.iter().filter(|sync| sync.entered_us > from && sync.entered_us < to).count();
         let under_way = syncs
             .iter()
-            .filter(|sync| sync.entered <= from && sync.left.is_none_or(|left| left > from))
+            .filter(|sync| sync.entered_us <= from && sync.left_us.is_none_or(|left| left > from))
             .count();
-        Some(Hold { from, to, begun, under_way })
+        Some(Hold { from_us: from, to_us: to, begun, under_way })
     })
     .collect()
 }
 
 fn tell(what: &str, trace: &Trace, every_one_written: bool, mut unmet: Vec<String>, tally: &mut Tally) {
     let holds = holds(trace);
-    let mut times: Vec<f64> = holds.iter().map(|hold| (hold.to - hold.from) * 1000.0).collect();
+    let mut times: Vec<f64> = holds.iter().map(|hold| (hold.to_us - hold.from_us) as f64 / 1000.0).collect();
     times.sort_by(f64::total_cmp);
     let at = |percent: usize| {
         times.get(times.len().saturating_sub(1) * percent / 100).copied().unwrap_or(f64::NAN)

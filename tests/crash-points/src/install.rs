@@ -112,7 +112,7 @@ fn undisturbed(program: &Path, story: Story) -> Fallible<Undisturbed> {
 }
 
 /// What the command did that matters.
-fn steps_of(machine: &Machine<'_>) -> Vec<Step> {
+fn steps_of(machine: &Machine) -> Vec<Step> {
     let mut steps = machine.trace().steps();
     steps.retain(|step| !OF_NO_MATTER.iter().any(|what| step.label.contains(what)));
     steps

@@ -17,19 +17,17 @@ mod disk;
 mod disks;
 mod grace;
 mod holds;
-mod home;
 mod install;
+mod outcomes;
 mod points;
 mod power;
 mod surroundings;
 mod trace;
 
+use harness::Fallible;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
-
-/// Errors here are told to people and to nobody else.
-type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     let strace = Command::new("strace").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status();

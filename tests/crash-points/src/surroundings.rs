@@ -2,9 +2,10 @@
 
 use crate::apart::Apart;
 use crate::holds::holds;
-use crate::home::{Daemon, Home};
-use crate::trace::Trace;
+use crate::outcomes::outcomes;
+use crate::trace::{SHOWN, Trace};
 use crate::{Fallible, Tally};
+use harness::{Daemon, Home};
 use scripted_server::{Answer, Grant, Script, Server};
 use serde_json::Value;
 use std::fs;
@@ -68,9 +69,9 @@ impl Demands {
     }
 
     /// The status is told, and soon.
-    fn answers(&mut self, home: &Home<'_>, when: &str) {
+    fn answers(&mut self, home: &Home, when: &str) {
         let began = Instant::now();
-        let told = home.outcomes();
+        let told = outcomes(home);
         self.demand(
             &format!("the status is told {when} ({:?})", began.elapsed()),
             !told.is_empty() && began.elapsed() < ANSWERED,
@@ -78,7 +79,7 @@ impl Demands {
     }
 
     /// With the log, if anything does not hold.
-    fn end(mut self, home: &Home<'_>) -> Unmet {
+    fn end(mut self, home: &Home) -> Unmet {
         if !self.0.is_empty() {
             self.0.push(format!("the log:\n{}", home.log()));
         }
@@ -86,8 +87,8 @@ impl Demands {
     }
 }
 
-fn home_with<'a>(program: &'a Path, grants: &[(&str, &Grant)]) -> Fallible<Home<'a>> {
-    Home::new(program, &scripted_server::credentials_json(grants.iter().copied()))
+fn home_with(program: &Path, grants: &[(&str, &Grant)]) -> Fallible<Home> {
+    Home::with(program, &scripted_server::credentials_json(grants.iter().copied()))
 }
 
 fn slow_disk(program: &Path, server: &Server) -> Unmet {
@@ -95,7 +96,7 @@ fn slow_disk(program: &Path, server: &Server) -> Unmet {
     let grant = site.grant(Duration::ZERO);
     let home = home_with(program, &[("lab", &grant)])?;
     let mut daemon =
-        home.traced(&["-e".to_owned(), format!("inject=fsync,fdatasync:delay_enter={}", SLOW.as_micros())])?;
+        home.traced(SHOWN, &["-e", &format!("inject=fsync,fdatasync:delay_enter={}", SLOW.as_micros())])?;
     let mut demands = Demands::default();
     let syncing = || Trace::read(&home.trace()).calls.iter().any(|call| call.name.contains("sync"));
     demands.demand("something is synced", daemon.wait(PATIENCE, syncing));
@@ -105,10 +106,14 @@ fn slow_disk(program: &Path, server: &Server) -> Unmet {
     demands.demand("it is refreshed", daemon.wait(PATIENCE, || home.log().contains("refreshed, good for")));
     demands.demand("the pair is in the store", !home.stored()?.contains(&grant.refresh_token));
     let held = holds(&Trace::read(&home.trace()));
-    let longest = held.iter().map(|hold| hold.to - hold.from).fold(0.0, f64::max);
+    let longest =
+        held.iter().map(|hold| Duration::from_micros(hold.to_us - hold.from_us)).max().unwrap_or_default();
     demands.demand("the storage lock was held once", held.len() == 1);
-    demands.demand(&format!("it was held for less than a second ({longest} s)"), longest < 1.0);
-    demands.demand("it ends well", daemon.terminate(PATIENCE));
+    demands.demand(
+        &format!("it was held for less than a second ({longest:?})"),
+        longest < Duration::from_secs(1),
+    );
+    demands.demand("it ends well", daemon.ends_well(PATIENCE));
     demands.end(&home)
 }
 
@@ -149,12 +154,12 @@ fn unmounted(program: &Path, server: &Server) -> Unmet {
     in_its_place(&daemon, r#"mount -t tmpfs none "$1" && cp -p "$HOME/copy" "$1/.credentials.json""#, &home)?;
     demands
         .demand("one that is mounted over it is noticed", daemon.wait(PATIENCE, || second.refreshes() == 1));
-    demands.demand("it ends well", daemon.terminate(PATIENCE));
+    demands.demand("it ends well", daemon.ends_well(PATIENCE));
     demands.end(&home)
 }
 
 /// Runs a script where the daemon is.
-fn in_its_place(daemon: &Daemon, script: &str, home: &Home<'_>) -> Fallible<()> {
+fn in_its_place(daemon: &Daemon, script: &str, home: &Home) -> Fallible<()> {
     let mut command = Command::new("nsenter");
     command.args(["--mount", "--target", &daemon.pid().to_string(), "sh", "-c", script, "sh"]);
     let status = command.arg(home.claude()).env("HOME", home.path()).stdin(Stdio::null()).status()?;
@@ -187,7 +192,7 @@ fn unwatched(program: &Path, server: &Server, limit: &str) -> Unmet {
     fs::write(home.credentials(), scripted_server::credentials_json(grants))?;
     demands.demand("a new login is found all the same", daemon.wait(PATIENCE, || second.refreshes() == 1));
     demands.demand("it is said once", home.log().matches("limit for file watches").count() == 1);
-    demands.demand("it ends well", daemon.terminate(PATIENCE));
+    demands.demand("it ends well", daemon.ends_well(PATIENCE));
     demands.end(&home)
 }
 
@@ -217,7 +222,7 @@ fn nameless(program: &Path, server: &Server) -> Unmet {
     let mut entries: Vec<_> =
         names.iter().zip(&grants).map(|(name, grant)| with_names(name, grant)).collect();
     entries.push(format!("{}:{}", Value::from(good.key("lab")), good.entry_json("lab")));
-    let home = Home::new(program, &format!("{{\"mcpOAuth\":{{{}}}}}", entries.join(",")))?;
+    let home = Home::with(program, &format!("{{\"mcpOAuth\":{{{}}}}}", entries.join(",")))?;
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", NAMES, "sh"]).arg(program);
     let mut daemon = home.daemon_by(command)?;
@@ -228,14 +233,14 @@ fn nameless(program: &Path, server: &Server) -> Unmet {
     let (pid, mut most) = (daemon.pid(), 0);
     let told = daemon.wait(PATIENCE, || {
         most = most.max(threads(pid));
-        home.outcomes().iter().filter(|(_, outcome)| outcome == "unsent").count() == NAMELESS
+        outcomes(&home).iter().filter(|(_, outcome)| outcome == "unsent").count() == NAMELESS
     });
     demands.demand("of the others it is said that nothing was sent", told);
     demands.answers(&home, "while names are looked up");
     // The main thread, the watcher's, four for names, and those that wait for the disk.
     demands.demand(&format!("there are few threads ({most})"), (2..=8).contains(&most));
     let began = Instant::now();
-    demands.demand("it ends well", daemon.terminate(PATIENCE));
+    demands.demand("it ends well", daemon.ends_well(PATIENCE));
     demands.demand(&format!("and soon ({:?})", began.elapsed()), began.elapsed() < Duration::from_secs(15));
     demands.demand("nobody lost a grant", server.families_revoked() == 0);
     demands.end(&home)

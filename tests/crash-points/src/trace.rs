@@ -1,20 +1,7 @@
-//! What strace saw, read back from its output.
+//! The steps of the main thread, as strace saw them.
 
-use std::fs;
+use harness::strace::{self, Call};
 use std::path::Path;
-
-/// One system call, at the moment it was entered.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    /// The thread.
-    pub(crate) thread: u32,
-    /// Seconds since the epoch at which it was entered.
-    pub(crate) entered: f64,
-    /// Seconds since the epoch at which the thread went on; `None` where it never did.
-    pub(crate) left: Option<f64>,
-    pub(crate) name: String,
-    pub(crate) arguments: String,
-}
 
 /// A whole trace. The first thread is the main one.
 #[derive(Default)]
@@ -23,42 +10,9 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Reads what strace wrote so far; a line that is cut off is passed over.
+    /// Reads what strace wrote so far.
     pub(crate) fn read(path: &Path) -> Self {
-        Self::parse(&String::from_utf8_lossy(&fs::read(path).unwrap_or_default()))
-    }
-
-    fn parse(text: &str) -> Self {
-        let mut calls: Vec<Call> = Vec::new();
-        for line in text.lines() {
-            // Process ids are padded to five places; where one thread alone is traced there is none.
-            let Some((first, after)) = line.split_once(' ') else { continue };
-            let (thread, rest) = first.parse::<u32>().map_or((0, line), |thread| (thread, after));
-            let Some((at, rest)) = rest.trim_start().split_once(' ') else { continue };
-            let Ok(at) = at.parse::<f64>() else { continue };
-            let rest = rest.trim_start();
-            // The next thing a thread does tells that its call before has ended, at the latest.
-            if let Some(open) = calls.iter_mut().rev().find(|call| call.thread == thread)
-                && open.left.is_none()
-                && !line.contains("+++")
-            {
-                open.left = Some(at);
-            }
-            if rest.starts_with("<...") || rest.starts_with("+++") || rest.starts_with("---") {
-                continue;
-            }
-            let Some((name, arguments)) = rest.split_once('(') else { continue };
-            // Finished on the same line: it lasted less than what matters here.
-            let left = (!arguments.contains("<unfinished ...>") && arguments.contains(") = ")).then_some(at);
-            calls.push(Call {
-                thread,
-                entered: at,
-                left,
-                name: name.to_owned(),
-                arguments: arguments.to_owned(),
-            });
-        }
-        Self { calls }
+        Self { calls: strace::read(path) }
     }
 
     /// The main thread's id, which is the process's.
@@ -73,7 +27,7 @@ impl Trace {
         for call in self.calls.iter().filter(|call| Some(call.thread) == self.main()) {
             let count = counts.entry(&call.name).or_default();
             *count += 1;
-            if let Some(label) = call.label() {
+            if let Some(label) = label(call) {
                 let mut label = label;
                 let same = steps.iter().filter(|step: &&Step| step.plain == label).count();
                 let plain = label.clone();
@@ -89,7 +43,7 @@ impl Trace {
     /// The last thing the main thread began.
     pub(crate) fn last_step(&self) -> Option<String> {
         let last = self.calls.iter().rfind(|call| Some(call.thread) == self.main())?;
-        last.label().or_else(|| Some(last.name.clone()))
+        label(last).or_else(|| Some(last.name.clone()))
     }
 }
 
@@ -111,50 +65,48 @@ pub(crate) const SHOWN: &str = "execve,mkdir,mkdirat,rmdir,open,openat,creat,fal
      chmod,utimensat,rename,renameat,renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat,connect,sendto,recvfrom,read,clone,clone3,fsync,fdatasync,\
      sync_file_range,syncfs,msync,prctl,shutdown";
 
-impl Call {
-    /// What this call does in words, if it is a step of interest.
-    fn label(&self) -> Option<String> {
-        let arguments = &self.arguments;
-        let paths = || {
-            let quoted = arguments.split('"').skip(1).step_by(2);
-            quoted.map(short).collect::<Vec<_>>().join(" -> ")
-        };
-        match self.name.as_str() {
-            "open" | "openat" if arguments.contains("O_CREAT") => Some(format!("create {}", paths())),
-            "open" | "openat" | "read" | "prctl" | "execve" => None,
-            "clone" | "clone3" if arguments.contains("CLONE_VFORK") => Some("start a tool".to_owned()),
-            "clone" | "clone3" => Some("start a thread".to_owned()),
-            "write" | "writev" => {
-                let (file, rest) = arguments.split_once(',')?;
-                let file = file.split_once('<').map_or(file, |(_, path)| path.trim_end_matches('>'));
-                if arguments.starts_with("2<") || file.contains("eventfd") {
-                    return None;
-                }
-                let is_socket = file.contains("socket") || file.contains("TCP");
-                let content = rest.split_once('"')?.1;
-                let word = content.trim_start_matches(|c: char| !c.is_alphanumeric());
-                let word: String = word.chars().take_while(char::is_ascii_alphabetic).collect();
-                let what = if word.is_empty() { "something" } else { &word };
-                let to = if is_socket { "the network".to_owned() } else { short(file) };
-                Some(format!("write {what} to {to}"))
+/// What this call does in words, if it is a step of interest.
+fn label(call: &Call) -> Option<String> {
+    let arguments = &call.arguments;
+    let paths = || {
+        let quoted = arguments.split('"').skip(1).step_by(2);
+        quoted.map(short).collect::<Vec<_>>().join(" -> ")
+    };
+    match call.name.as_str() {
+        "open" | "openat" if arguments.contains("O_CREAT") => Some(format!("create {}", paths())),
+        "open" | "openat" | "read" | "prctl" | "execve" => None,
+        "clone" | "clone3" if arguments.contains("CLONE_VFORK") => Some("start a tool".to_owned()),
+        "clone" | "clone3" => Some("start a thread".to_owned()),
+        "write" | "writev" => {
+            let (file, rest) = arguments.split_once(',')?;
+            let file = file.split_once('<').map_or(file, |(_, path)| path.trim_end_matches('>'));
+            if arguments.starts_with("2<") || file.contains("eventfd") {
+                return None;
             }
-            "recvfrom" => Some("receive from the network".to_owned()),
-            "connect" => Some("connect".to_owned()),
-            "shutdown" => None,
-            "ftruncate" | "fallocate" | "fchmod" | "fsync" | "fdatasync" => {
-                let file = arguments.split_once('<').map_or("", |(_, rest)| rest);
-                let file = file.split_once('>').map_or(file, |(path, _)| path);
-                let empties = if self.name == "ftruncate"
-                    && (arguments.contains(">, 0)") || arguments.contains(">, 0 <"))
-                {
-                    " to nothing"
-                } else {
-                    ""
-                };
-                Some(format!("{} {}{empties}", self.name, short(file)))
-            }
-            name => Some(format!("{name} {}", paths())),
+            let is_socket = file.contains("socket") || file.contains("TCP");
+            let content = rest.split_once('"')?.1;
+            let word = content.trim_start_matches(|c: char| !c.is_alphanumeric());
+            let word: String = word.chars().take_while(char::is_ascii_alphabetic).collect();
+            let what = if word.is_empty() { "something" } else { &word };
+            let to = if is_socket { "the network".to_owned() } else { short(file) };
+            Some(format!("write {what} to {to}"))
         }
+        "recvfrom" => Some("receive from the network".to_owned()),
+        "connect" => Some("connect".to_owned()),
+        "shutdown" => None,
+        "ftruncate" | "fallocate" | "fchmod" | "fsync" | "fdatasync" => {
+            let file = arguments.split_once('<').map_or("", |(_, rest)| rest);
+            let file = file.split_once('>').map_or(file, |(path, _)| path);
+            let empties = if call.name == "ftruncate"
+                && (arguments.contains(">, 0)") || arguments.contains(">, 0 <"))
+            {
+                " to nothing"
+            } else {
+                ""
+            };
+            Some(format!("{} {}{empties}", call.name, short(file)))
+        }
+        name => Some(format!("{name} {}", paths())),
     }
 }
 

@@ -1,9 +1,10 @@
 //! How soon an outside write is acted on, and what a store costs that changes ten times a second.
 
 use crate::document::{Logins, padded};
-use crate::home::{Home, wait};
-use crate::process::Usage;
+use crate::process::{Usage, wait_for_rest};
 use crate::{Fallible, Sorted, between, ms, now_us};
+use crate::{daemon_at_work, wait};
+use harness::Home;
 use scripted_server::{Kind, credentials_json};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -25,11 +26,11 @@ fn delay(program: &Path) -> Fallible<()> {
     let servers = Logins::expired(0, 1, Duration::ZERO)?;
     let server = servers.servers.first().ok_or("a server was started")?;
     home.store("{\"mcpOAuth\":{}}")?;
-    let daemon = home.daemon_at_work()?;
+    let daemon = daemon_at_work(&home)?;
     let requests = || server.log().into_iter().filter(|entry| entry.kind != Kind::Mcp);
     let mut delays = Vec::new();
     for number in 0..LOGINS {
-        daemon.wait_for_rest(Duration::from_millis(400))?;
+        wait_for_rest(daemon.pid(), Duration::from_millis(400))?;
         let before = requests().count();
         let (name, grant) = (format!("lab-{number}"), server.grant(Duration::ZERO));
         let document = credentials_json([(name.as_str(), &grant)]);
@@ -57,8 +58,8 @@ fn cost(program: &Path, size: usize, time: Duration) -> Fallible<()> {
     let plain = credentials_json(grants.iter().map(|(name, grant)| (name.as_str(), grant)));
     let document = padded(&plain, size)?;
     home.store(&document)?;
-    let daemon = home.daemon_at_work()?;
-    daemon.wait_for_rest(Duration::from_millis(1500))?;
+    let daemon = daemon_at_work(&home)?;
+    wait_for_rest(daemon.pid(), Duration::from_millis(1500))?;
     let (before, began) = (Usage::of(daemon.pid())?, Instant::now());
     let mut changes = 0;
     while began.elapsed() < time {

@@ -2,8 +2,9 @@
 //! quiet one, so these are judged.
 
 use crate::Fallible;
+use crate::PATIENCE;
 use crate::document::Logins;
-use crate::home::{Home, wait};
+use harness::Home;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -117,15 +118,15 @@ fn live(program: &Path, tool: Tool, entries: usize, size: usize, times: u64) -> 
     home.store(&logins.document(size)?)?;
     let mut command = tool.command(program, &home);
     command.arg("run");
-    let daemon = home.start(command)?;
-    wait("the daemon is at work", || Ok(home.said("is at work")))?;
+    let mut daemon = home.daemon_by(command)?;
+    daemon.wait_for("is at work", PATIENCE)?;
     for _ in 0..times {
         let output = home.command(&["refresh", "lab-0000", "--force"]).output()?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
         }
     }
-    daemon.end()?;
+    daemon.terminate(PATIENCE)?;
     tool.counted(&home)
 }
 

@@ -13,21 +13,17 @@ mod bare;
 mod change;
 mod document;
 mod growth;
-mod home;
 mod instructions;
 mod picture;
 mod process;
 mod storm;
-mod trace;
 mod transaction;
 mod watch;
 
+use harness::{Daemon, Fallible, Home};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
-
-/// Errors here are told to people and to nobody else.
-type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -98,4 +94,19 @@ impl Sorted {
     fn median(&self) -> Duration {
         self.at(500)
     }
+}
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Looks again and again until it is so.
+fn wait(what: &str, condition: impl FnMut() -> Fallible<bool>) -> Fallible<()> {
+    harness::wait(what, PATIENCE, condition)
+}
+
+/// Starts the daemon and waits until it is at work.
+fn daemon_at_work(home: &Home) -> Fallible<Daemon> {
+    let mut daemon = home.daemon()?;
+    daemon.wait_for("is at work", PATIENCE)?;
+    Ok(daemon)
 }

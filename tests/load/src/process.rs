@@ -1,8 +1,9 @@
 //! What a process used so far, as the kernel counts it.
 
-use crate::Fallible;
+use crate::wait;
+use harness::Fallible;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
@@ -44,6 +45,18 @@ impl Usage {
             peak_kb: number_after(&status, "VmHWM:"),
         })
     }
+}
+
+/// Waits until this process has rested for `quiet`: what it still had to save is saved then.
+pub(crate) fn wait_for_rest(pid: u32, quiet: Duration) -> Fallible<()> {
+    let (mut last, mut since) = (Usage::of(pid)?, Instant::now());
+    wait("the daemon rests", || {
+        let now = Usage::of(pid)?;
+        if now.cpu != last.cpu || now.written != last.written {
+            (last, since) = (now, Instant::now());
+        }
+        Ok(since.elapsed() >= quiet)
+    })
 }
 
 fn number_after(text: &str, name: &str) -> u64 {

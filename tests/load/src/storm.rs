@@ -2,11 +2,12 @@
 
 use crate::document::{Logins, fresh_in};
 use crate::growth::exponent;
-use crate::home::{Home, wait};
 use crate::picture::{Curve, draw};
-use crate::process::Usage;
+use crate::process::{Usage, wait_for_rest};
 use crate::watch::Watch;
 use crate::{Fallible, between, ms};
+use crate::{daemon_at_work, wait};
+use harness::Home;
 use scripted_server::Kind;
 use std::fs;
 use std::path::Path;
@@ -179,8 +180,8 @@ fn exponents(rows: &[Row], x: &dyn Fn(&Row) -> f64, from: f64) {
 fn start_up(program: &Path) -> Fallible<Usage> {
     let home = Home::new(program)?;
     home.store("{\"mcpOAuth\":{}}")?;
-    let daemon = home.daemon_at_work()?;
-    daemon.wait_for_rest(REST)?;
+    let daemon = daemon_at_work(&home)?;
+    wait_for_rest(daemon.pid(), REST)?;
     Usage::of(daemon.pid())
 }
 
@@ -192,28 +193,29 @@ fn measure(program: &Path, storm: Storm, start: Usage) -> Fallible<Row> {
         Logins::expired(storm.entries, storm.servers, ANSWER)?
     };
     if storm.tls {
-        home.trust(&logins.authorities())?;
+        fs::write(home.path().join("authorities.pem"), logins.authorities())?;
+        home.configure("[network]\nextra_ca = [\"~/authorities.pem\"]\n")?;
     }
     home.store(&logins.document(storm.size)?)?;
-    let document = fs::metadata(home.document())?.len();
+    let document = fs::metadata(home.credentials())?.len();
     let watch = Watch::new(&[&home.claude(), &home.state()])?;
     let daemon = home.daemon()?;
     wait("every server gave its pairs", || Ok(logins.fresh() >= logins.len()))?;
     let mut visible_us = 0;
     wait("every pair is in the document", || {
-        let last = watch.last_rename(&home.document()).unwrap_or(0);
+        let last = watch.last_rename(&home.credentials()).unwrap_or(0);
         if last == visible_us {
             return Ok(false);
         }
         visible_us = last;
-        Ok(fresh_in(&fs::read(home.document())?) == logins.len())
+        Ok(fresh_in(&fs::read(home.credentials())?) == logins.len())
     })?;
-    daemon.wait_for_rest(REST)?;
+    wait_for_rest(daemon.pid(), REST)?;
     let used = Usage::of(daemon.pid())?;
     let requests: Vec<_> = logins.servers.iter().flat_map(|server| server.log()).collect();
     let of = |kind: Kind| requests.iter().filter(|request| request.kind == kind).count();
     let first_us = requests.iter().map(|request| request.received_us).min().unwrap_or(0);
-    let (document_writes, document_bytes) = watch.renames(&home.document());
+    let (document_writes, document_bytes) = watch.renames(&home.credentials());
     let records_bytes = fs::metadata(home.state().join("records.jsonl"))?.len();
     Ok(Row {
         entries: storm.entries,

@@ -2,14 +2,16 @@
 
 use crate::bare::Bare;
 use crate::document::Logins;
-use crate::home::{Home, wait};
-use crate::process::Usage;
-use crate::trace::{self, Call, covered};
+use crate::process::{Usage, wait_for_rest};
 use crate::watch::{Event, Watch, What};
 use crate::{Fallible, Sorted, between, ms};
+use crate::{PATIENCE, daemon_at_work, wait};
+use harness::Home;
+use harness::strace::{self, Call, covered};
 use scripted_server::{Entry, Outcome};
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const ENTRIES: usize = 20;
@@ -57,10 +59,10 @@ fn untraced(program: &Path, times: usize) -> Fallible<()> {
     let refreshes = Refreshes::new(program)?;
     let home = &refreshes.home;
     let watch = Watch::new(&[&home.claude(), &home.state()])?;
-    let daemon = home.daemon_at_work()?;
+    let daemon = daemon_at_work(home)?;
     refreshes.all_are_fresh()?;
-    daemon.wait_for_rest(Duration::from_millis(1500))?;
-    let document = fs::read(home.document())?;
+    wait_for_rest(daemon.pid(), Duration::from_millis(1500))?;
+    let document = fs::read(home.credentials())?;
     let mut bare = Bare::new(home.path())?;
     let before = Usage::of(daemon.pid())?;
     let (mut visible, mut durable, mut held, mut bare_times) =
@@ -72,7 +74,7 @@ fn untraced(program: &Path, times: usize) -> Fallible<()> {
         let events = events.get(seen..).unwrap_or_default();
         let finished = request.finished_us.unwrap_or(0);
         let swap =
-            events.iter().position(|event| event.what == What::Renamed && event.path == home.document());
+            events.iter().position(|event| event.what == What::Renamed && event.path == home.credentials());
         if let Some((swap, at)) = swap.and_then(|swap| Some((swap, events.get(swap)?.at_us))) {
             visible.push(between(finished, at));
             // The next thing that is done after the folder's fsync is a note in the state folder.
@@ -126,12 +128,12 @@ fn lock_held(events: &[Event]) -> Option<Duration> {
 fn traced(program: &Path, times: usize) -> Fallible<()> {
     let refreshes = Refreshes::new(program)?;
     let home = &refreshes.home;
-    let Ok(mut strace) =
-        trace::around(home, home.command(&["run"]), TRACED).stderr(fs::File::create(home.log())?).spawn()
-    else {
+    let strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
+    if !strace.is_ok_and(|status| status.success()) {
         println!("own share of the time: not measured, strace is not installed");
         return Ok(());
-    };
+    }
+    let daemon = home.traced(TRACED, &["--seccomp-bpf"])?;
     let measured = refreshes.all_are_fresh().and_then(|()| {
         let mut requests = Vec::new();
         for _ in 0..times {
@@ -139,12 +141,9 @@ fn traced(program: &Path, times: usize) -> Fallible<()> {
         }
         Ok(requests)
     });
-    // strace takes the daemon with it.
-    let stopped = home.stop();
-    let _ = strace.wait();
+    daemon.terminate(PATIENCE)?;
     let requests = measured?;
-    stopped?;
-    let calls = trace::read(home);
+    let calls = strace::read(&home.trace());
     let of = |name: &str, part: &str| -> Vec<Call> {
         let calls = calls.iter().filter(|call| call.name == name && call.arguments.contains(part));
         calls.cloned().collect()
@@ -154,8 +153,8 @@ fn traced(program: &Path, times: usize) -> Fallible<()> {
     let (mut own, mut whole) = (Vec::new(), Vec::new());
     for request in &requests {
         let (sent, answered) = (request.received_us, request.finished_us.unwrap_or(request.received_us));
-        let from = locks.iter().rfind(|call| call.from_us < sent).map(|call| call.from_us);
-        let to = unlocks.iter().find(|call| call.from_us > answered).map(|call| call.to_us);
+        let from = locks.iter().rfind(|call| call.entered_us < sent).map(|call| call.entered_us);
+        let to = unlocks.iter().find(|call| call.entered_us > answered).and_then(|call| call.left_us);
         let (Some(from), Some(to)) = (from, to) else { continue };
         whole.push(between(from, to));
         own.push(Duration::from_micros(
@@ -165,9 +164,10 @@ fn traced(program: &Path, times: usize) -> Fallible<()> {
     let held: Vec<_> = of("mkdir", ".storage-write.lock")
         .iter()
         .filter_map(|made| {
-            let gone =
-                of("rmdir", ".storage-write.lock").into_iter().find(|gone| gone.from_us > made.from_us)?;
-            Some(between(made.from_us, gone.to_us))
+            let gone = of("rmdir", ".storage-write.lock")
+                .into_iter()
+                .find(|gone| gone.entered_us > made.entered_us)?;
+            Some(between(made.entered_us, gone.left_us?))
         })
         .collect();
     println!("{} refreshes under strace, which stops the daemon at {TRACED}", own.len());

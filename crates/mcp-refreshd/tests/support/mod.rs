@@ -3,26 +3,33 @@
 // Each test file is a program of its own and uses only some of this.
 #![allow(dead_code, unreachable_pub)]
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use scripted_server::{Grant, credentials_json};
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use std::ops::Deref;
+use std::process::{Command, ExitStatus, Output};
+use std::time::Duration;
 
 /// Far longer than anything here takes: reached only by a test that fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A home folder.
-pub struct Home {
-    folder: TempDir,
+/// A home folder: [`harness::Home`], where what cannot be done fails the test.
+pub struct Home(harness::Home);
+
+impl Deref for Home {
+    type Target = harness::Home;
+
+    fn deref(&self) -> &harness::Home {
+        &self.0
+    }
 }
 
 impl Home {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        // Another build of the program, where one is named: the footprint of a release build, say.
+        let program = std::env::var_os("MCP_REFRESHD");
+        Self(
+            harness::Home::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_mcp-refreshd").into())).unwrap(),
+        )
     }
 
     /// A home folder whose store holds these grants.
@@ -32,43 +39,17 @@ impl Home {
         home
     }
 
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    pub fn credentials(&self) -> PathBuf {
-        self.path().join(".claude/.credentials.json")
-    }
-
-    pub fn state(&self) -> PathBuf {
-        self.path().join(".local/state/mcp-refreshd")
-    }
-
     /// Replaces the store as the client does.
     pub fn store(&self, text: &str) {
-        let path = self.credentials();
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let beside = path.with_extension("json.tmp");
-        std::fs::write(&beside, text).unwrap();
-        std::fs::rename(&beside, &path).unwrap();
+        self.0.store(text).unwrap();
     }
 
     pub fn stored(&self) -> String {
-        std::fs::read_to_string(self.credentials()).unwrap()
+        self.0.stored().unwrap()
     }
 
     pub fn configure(&self, text: &str) {
-        let path = self.path().join(".config/mcp-refreshd/config.toml");
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        // Another build of the program, where one is named: the footprint of a release build, say.
-        let program = std::env::var_os("MCP_REFRESHD");
-        let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_mcp-refreshd").into()));
-        command.args(arguments).env_clear().env("HOME", self.path()).stdin(Stdio::null());
-        command
+        self.0.configure(text).unwrap();
     }
 
     pub fn run(&self, arguments: &[&str]) -> Output {
@@ -84,7 +65,7 @@ impl Home {
 
     /// `status --json`.
     pub fn status(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.run(&["status", "--json"]).stdout).unwrap()
+        self.0.status().unwrap()
     }
 
     /// Starts the daemon and waits until it is at work.
@@ -95,68 +76,33 @@ impl Home {
     }
 }
 
-/// A running daemon, killed at the test's end at the latest.
-pub struct Daemon {
-    process: Child,
-    lines: Receiver<String>,
-    log: Vec<String>,
-}
+/// A running daemon, killed at the test's end at the latest: [`harness::Daemon`], where what does not come fails the test.
+pub struct Daemon(harness::Daemon);
 
 impl Daemon {
-    pub fn start(mut command: Command) -> Self {
-        let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let (sender, lines) = channel();
-        let log = BufReader::new(process.stderr.take().unwrap());
-        std::thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { process, lines, log: Vec::new() }
+    pub fn start(command: Command) -> Self {
+        Self(harness::Daemon::start(command, tempfile::tempfile().unwrap()).unwrap())
     }
 
     pub fn pid(&self) -> u32 {
-        self.process.id()
+        self.0.pid()
     }
 
     /// Waits for a line of the log that has this text in it, and gives it.
     pub fn wait_for(&mut self, text: &str) -> String {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(line) => {
-                    self.log.push(line.clone());
-                    if line.contains(text) {
-                        return line;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    panic!("the log never said \"{text}\"; it said:\n{}", self.log.join("\n"))
-                }
-            }
-        }
+        self.0.wait_for(text, PATIENCE).unwrap()
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
+        self.0.signal(signal);
     }
 
     /// Waits for its end; gives its exit status and its whole log.
-    pub fn end(mut self) -> (ExitStatus, String) {
-        let end = Instant::now() + PATIENCE;
-        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            self.log.push(line);
-        }
-        assert!(Instant::now() < end, "it did not end; its log:\n{}", self.log.join("\n"));
-        (self.process.wait().unwrap(), self.log.join("\n"))
+    pub fn end(self) -> (ExitStatus, String) {
+        self.0.end(PATIENCE).unwrap()
     }
 
     pub fn terminate(self) -> (ExitStatus, String) {
-        self.signal(Signal::TERM);
-        self.end()
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.0.terminate(PATIENCE).unwrap()
     }
 }

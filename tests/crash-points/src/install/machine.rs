@@ -3,8 +3,8 @@
 use super::story::Story;
 use crate::Fallible;
 use crate::disk::{Disk, Kind};
-use crate::home::Home;
 use crate::trace::{SHOWN, Step, Trace};
+use harness::Home;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -20,21 +20,22 @@ const SYSTEMCTL: &str = include_str!("systemctl");
 pub(super) type Picture = BTreeMap<String, (u32, Vec<u8>)>;
 
 /// Removed from bottom to top: the home before the disk that it lies on.
-pub(super) struct Machine<'a> {
-    home: Home<'a>,
+pub(super) struct Machine {
+    home: Home,
     /// What the manager has in its memory, and where it lies; not on the disk.
     manager: TempDir,
     disk: Option<Disk>,
 }
 
-impl<'a> Machine<'a> {
+impl Machine {
     /// A machine as it is before the story's command.
-    pub(super) fn new(program: &'a Path, story: Story, disk: Option<Kind>) -> Fallible<Self> {
+    pub(super) fn new(program: &Path, story: Story, disk: Option<Kind>) -> Fallible<Self> {
         let disk = disk.map(Disk::new).transpose()?;
         let home = match &disk {
-            Some(disk) => Home::new_in(disk.path(), program, story.document())?,
-            None => Home::new(program, story.document())?,
+            Some(disk) => Home::new_in(disk.path(), program)?,
+            None => Home::new(program)?,
         };
+        home.store(story.document())?;
         let machine = Self { home, manager: tempfile::tempdir()?, disk };
         fs::write(machine.in_manager("play"), SYSTEMCTL)?;
         fs::set_permissions(machine.in_manager("play"), fs::Permissions::from_mode(0o755))?;
@@ -50,7 +51,7 @@ impl<'a> Machine<'a> {
         Ok(machine)
     }
 
-    pub(super) fn home(&self) -> &Home<'a> {
+    pub(super) fn home(&self) -> &Home {
         &self.home
     }
 

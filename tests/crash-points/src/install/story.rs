@@ -88,7 +88,7 @@ impl Story {
     }
 
     /// Brings the machine to where the command is typed.
-    pub(super) fn prepare(self, machine: &Machine<'_>) -> Fallible<()> {
+    pub(super) fn prepare(self, machine: &Machine) -> Fallible<()> {
         if self == Self::InstallRefused {
             machine.obstacle(true)?;
         }
@@ -117,7 +117,7 @@ impl Story {
     }
 
     /// Before the command is typed once more.
-    pub(super) fn mend(self, machine: &Machine<'_>) -> Fallible<()> {
+    pub(super) fn mend(self, machine: &Machine) -> Fallible<()> {
         if self == Self::InstallRefused { machine.obstacle(false) } else { Ok(()) }
     }
 }
