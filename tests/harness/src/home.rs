@@ -169,14 +169,22 @@ impl Home {
     /// # Errors
     /// It cannot be started.
     pub fn daemon(&self) -> Fallible<Daemon> {
-        self.daemon_by(self.command(&["run"]))
+        self.start(self.command(&["run"]))
     }
 
-    /// Starts a command that becomes the agent.
+    /// Starts a command that becomes the agent, in this home and with nothing else in its environment.
     ///
     /// # Errors
     /// It cannot be started.
     pub fn daemon_by(&self, command: Command) -> Fallible<Daemon> {
+        self.start(self.in_here(command))
+    }
+
+    /// Starts a command that becomes the agent, in the environment that the command has.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(&self, command: Command) -> Fallible<Daemon> {
         Daemon::start(command, File::options().append(true).read(true).create(true).open(self.log_file())?)
     }
 
@@ -189,7 +197,7 @@ impl Home {
         strace.args(["-f", "-ttt", "-T", "-y", "-q", "-s", "24", "-e", "signal=none"]);
         strace.arg("-e").arg(format!("trace={calls}")).arg("-o").arg(self.trace());
         strace.args(options).arg(&self.program).arg("run");
-        let mut daemon = self.daemon_by(self.in_here(strace))?;
+        let mut daemon = self.daemon_by(strace)?;
         let mut found = None;
         daemon.wait(Duration::from_secs(10), || {
             found = strace::read(&self.trace()).first().map(|call| call.thread);

@@ -118,7 +118,7 @@ fn live(program: &Path, tool: Tool, entries: usize, size: usize, times: u64) -> 
     home.store(&logins.document(size)?)?;
     let mut command = tool.command(program, &home);
     command.arg("run");
-    let mut daemon = home.daemon_by(command)?;
+    let mut daemon = home.start(command)?;
     daemon.wait_for("is at work", PATIENCE)?;
     for _ in 0..times {
         let output = home.command(&["refresh", "lab-0000", "--force"]).output()?;
