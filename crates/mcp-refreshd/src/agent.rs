@@ -1,29 +1,36 @@
 //! The engine joined with this machine: one keeper for each store, and what is asked of them all.
 
-use crate::action;
-use crate::client::ClaudeCode;
-use crate::clock::SystemClock;
-use crate::config::Config;
-use crate::history::History;
-use crate::log::LogObserver;
-use crate::network::Network;
-use crate::notices::Notices;
+pub(crate) mod client;
+pub(crate) mod network;
+pub(crate) mod runtime;
+pub(crate) mod status;
+pub(crate) mod stores;
+
+use crate::control::protocol::{Done, How};
+use crate::control::report::{Daemon, Status, StoreStatus};
 use crate::observers::Observers;
-use crate::paths::Paths;
-use crate::protocol::{Done, How};
-use crate::report::{Daemon, Status, StoreStatus};
-use crate::status::outcome_words;
-use crate::stores;
-use crate::words::length;
+use crate::observers::history::History;
+use crate::observers::log::LogObserver;
+use crate::observers::notices::Notices;
+use crate::platform::clock::SystemClock;
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::remedy;
+use crate::terminal::wording::length;
+use crate::terminal::wording::outcome_words;
 use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
+use client::ClaudeCode;
 use jiff::Timestamp;
+use network::Network;
 use refresh_engine::{
     Grants, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow,
-    Setup, StoreReport, inspect,
+    Setup, StoreReport,
 };
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
+use stores::storage_folders;
 use token_endpoint::HttpError;
 use tokio::task::{JoinHandle, spawn_local};
 
@@ -51,6 +58,16 @@ pub(crate) enum StartError {
     Network(#[from] HttpError),
 }
 
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let exit = match error {
+            StartError::Network(_) => Exit::Usage,
+            StartError::Records(_) | StartError::Journal(_) => Exit::Person,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
 /// All keepers.
 pub(crate) struct Agent {
     kept: Vec<Kept>,
@@ -63,23 +80,6 @@ pub(crate) struct Kept {
     pub(crate) keeper: Keeper<Machine>,
     /// The way to the servers, as the client of this folder has it.
     pub(crate) network: Rc<Network>,
-}
-
-/// The storage folders that the configuration names, else the one that Claude Code itself uses. A document that is
-/// reached twice, be it by a link, has one keeper: two would race for the same tokens.
-pub(crate) fn storage_folders(config: &Config, paths: &Paths) -> Vec<StorageFolder> {
-    let env = |name: &str| std::env::var_os(name);
-    let mut folders = match &config.stores {
-        Some(stores) => stores.iter().map(|store| StorageFolder::listed(store, &env, &paths.home)).collect(),
-        None => vec![StorageFolder::from_env(&env, &paths.home)],
-    };
-    let mut known = BTreeSet::new();
-    folders.retain(|folder| {
-        let document = folder.credentials_path();
-        // What does not exist yet is known by its name until the next start.
-        known.insert(document.canonicalize().unwrap_or(document))
-    });
-    folders
 }
 
 impl Agent {
@@ -225,25 +225,6 @@ impl Agent {
     }
 }
 
-/// How everything is, read from the disk: takes no lock and changes nothing.
-pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
-    let records = Records::peek(OsFileSystem, &paths.state);
-    // A journal that cannot be read is the daemon's to complain about.
-    let unfinished = Journal::peek(&OsFileSystem, &paths.state).unwrap_or_default();
-    let mut stores = Vec::new();
-    for folder in storage_folders(config, paths) {
-        let owed = |location: &str| {
-            unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some())
-        };
-        let store = stores::open(config, paths, &folder, &owed).await.store;
-        let open = unfinished.iter().filter(|open| open.intent.store == store.location()).count();
-        let client = ClaudeCode::new(&folder);
-        let report = inspect::<Machine>(&store, &records, &SystemClock, &client, &config.policy, open).await;
-        stores.push(StoreStatus::new(report));
-    }
-    Status { daemon: None, stores }
-}
-
 fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
     let left = || {
         let entry = report.entries.iter().find(|entry| entry.key == key)?;
@@ -261,7 +242,7 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
         RefreshedHow::Ignored => (How::Ignored, "left alone, as the configuration says".into()),
         RefreshedHow::NeedsPerson(need) => {
             let detail =
-                format!("needs you: {}; type: {}", action::why(&need), action::what_to_type(&need, &name));
+                format!("needs you: {}; type: {}", remedy::why(&need), remedy::what_to_type(&need, &name));
             (How::NeedsPerson, detail)
         }
         RefreshedHow::Ended { outcome, detail } => {

@@ -1,4 +1,4 @@
-use crate::config::parse_duration;
+use crate::settings::config::parse_duration;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! What reads bytes that others wrote, as plain functions for `tests/fuzz-targets`. Nothing of the program uses this.
 
-use crate::config::{Config, effective};
-use crate::protocol::{self, Answer, Ask, Envelope};
+use crate::control::protocol::{self, Answer, Ask, Envelope};
+use crate::settings::config::{Config, effective};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

@@ -7,46 +7,17 @@
 
 #![forbid(unsafe_code)]
 
-mod action;
 mod agent;
-mod check;
 mod cli;
-mod client;
-mod clock;
-mod columns;
 mod command;
-mod completions;
-mod config;
-mod confined;
-mod daemon;
-mod doctor;
-mod environment;
-mod exit;
+mod commands;
+mod control;
 #[doc(hidden)]
 pub mod fuzzed;
-mod history;
-mod instance;
-mod log;
-mod logs;
-mod look;
-mod memory;
-mod nearest;
-mod network;
-mod notices;
-mod notify;
 mod observers;
-mod output;
-mod paths;
 mod platform;
-mod protocol;
-mod refresh;
-mod report;
-mod service;
-mod socket;
-mod status;
-mod stores;
-mod surroundings;
-mod words;
+mod settings;
+mod terminal;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,8 +1,12 @@
 //! Everybody who wants to know what happens.
 
-use crate::history::History;
-use crate::log::LogObserver;
-use crate::notices::Notices;
+pub(crate) mod history;
+pub(crate) mod log;
+pub(crate) mod notices;
+
+use history::History;
+use log::LogObserver;
+use notices::Notices;
 use refresh_engine::{Event, Observer, Subject};
 
 /// Log, history and notices, told in this order.

@@ -103,7 +103,7 @@ fn a_store_that_is_a_mount_is_found() {
         Ok(output) if output.status.success() => {}
         other => {
             eprintln!(
-                "no namespace can be made here ({other:?}); what a mount gives is judged in src/doctor/tests.rs"
+                "no namespace can be made here ({other:?}); what a mount gives is judged in src/commands/doctor/tests.rs"
             );
             return;
         }
@@ -615,13 +615,8 @@ fn every_finding_is_in_the_documentation() {
             && !text.starts_with('-')
     };
     let mut names = Vec::new();
-    // The others find nothing.
-    let others = ["facts", "finding", "fix", "origins", "tests", "text"];
-    for file in fs::read_dir(root.join("src/doctor")).unwrap().map(|file| file.unwrap().path()) {
-        if others.iter().any(|other| file.ends_with(format!("{other}.rs"))) {
-            continue;
-        }
-        let source = fs::read_to_string(file).unwrap();
+    for file in fs::read_dir(root.join("src/commands/doctor/findings")).unwrap() {
+        let source = fs::read_to_string(file.unwrap().path()).unwrap();
         names.extend(source.split('"').filter(|text| is_name(text)).map(str::to_owned));
     }
     assert!(names.len() > 40, "{names:?}");

@@ -1,6 +1,5 @@
-use crate::clock::{IsBefore, SystemClock};
-use crate::config::KeychainReach;
-use refresh_engine::{Clock, Now};
+use crate::platform::moment::{is_before, until};
+use refresh_engine::Now;
 use rustix::fd::OwnedFd;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::time::{
@@ -16,7 +15,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// Claude Code keeps its document in a file here.
-pub(crate) const KEYCHAIN: KeychainReach = KeychainReach::Off;
+pub(crate) const CLIENT_USES_KEYCHAIN: bool = false;
 
 /// Where an organization's settings for Claude Code are.
 pub(crate) const MANAGED_SETTINGS: &str = "/etc/claude-code";
@@ -91,7 +90,7 @@ pub(crate) fn withdrawn_notice(shown: u32) -> Vec<Command> {
 
 /// Sleeps until either clock has reached its part of `moment`, or the wall clock was set. The kernel wakes us then and not before; the
 /// timers of an asynchronous runtime stand still during a suspend.
-pub(crate) async fn sleep_until(clock: &SystemClock, moment: Now) {
+pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
     let wall =
         Duration::try_from(moment.wall.duration_since(jiff::Timestamp::UNIX_EPOCH)).unwrap_or(Duration::ZERO);
     let timers =
@@ -107,8 +106,8 @@ pub(crate) async fn sleep_until(clock: &SystemClock, moment: Now) {
         }
         // No descriptors left, or a sandbox that forbids timers: still on time, at the price of ticks.
         Err(_) => {
-            while clock.now().is_before(moment) {
-                tokio::time::sleep(super::until(clock, moment).min(TICK)).await;
+            while is_before(now(), moment) {
+                tokio::time::sleep(until(now(), moment).min(TICK)).await;
             }
         }
     }

@@ -1,6 +1,5 @@
-use crate::clock::{IsBefore, SystemClock};
-use crate::config::KeychainReach;
-use refresh_engine::{Clock, Now};
+use crate::platform::moment::{is_before, until};
+use refresh_engine::Now;
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
 use std::path::Path;
@@ -8,8 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Claude Code keeps its document in the login Keychain on macOS.
-pub(crate) const KEYCHAIN: KeychainReach =
-    if cfg!(target_os = "macos") { KeychainReach::Security } else { KeychainReach::Off };
+pub(crate) const CLIENT_USES_KEYCHAIN: bool = cfg!(target_os = "macos");
 
 /// Where an organization's settings for Claude Code are.
 pub(crate) const MANAGED_SETTINGS: &str =
@@ -52,9 +50,9 @@ pub(crate) fn withdrawn_notice(_shown: u32) -> Vec<Command> {
 }
 
 /// Sleeps until either clock has reached its part of `moment`.
-pub(crate) async fn sleep_until(clock: &SystemClock, moment: Now) {
-    while clock.now().is_before(moment) {
-        tokio::time::sleep(super::until(clock, moment).min(TICK)).await;
+pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
+    while is_before(now(), moment) {
+        tokio::time::sleep(until(now(), moment).min(TICK)).await;
     }
 }
 

@@ -1,0 +1,134 @@
+//! Where each storage folder's document is: in its file, or in an item of the Keychain.
+
+use crate::settings::config::{Config, KeychainReach};
+use crate::settings::paths::Paths;
+use claude_store::{
+    AnyStore, Choice, FileStore, Holding, KeychainItem, KeychainStore, KeyringStore, OsFileSystem,
+    OsSecurity, StorageFolder, Store, StoreKind, Why, choose_store,
+};
+use std::collections::BTreeSet;
+
+/// Both places of one folder, and which of them is used. Chosen once for a run: nothing falls back to the other later.
+pub(crate) struct Opened {
+    pub(crate) store: AnyStore,
+    /// The other place and the choice, where a Keychain is used at all.
+    pub(crate) other: Option<Other>,
+}
+
+/// The place that is not used.
+pub(crate) struct Other {
+    pub(crate) choice: Choice,
+    pub(crate) location: String,
+    /// What the file holds.
+    pub(crate) of_file: Holding,
+}
+
+/// The storage folders that the configuration names, else the one that Claude Code itself uses. A document that is
+/// reached twice, be it by a link, has one keeper: two would race for the same tokens.
+pub(crate) fn storage_folders(config: &Config, paths: &Paths) -> Vec<StorageFolder> {
+    let env = |name: &str| std::env::var_os(name);
+    let mut folders = match &config.stores {
+        Some(stores) => stores.iter().map(|store| StorageFolder::listed(store, &env, &paths.home)).collect(),
+        None => vec![StorageFolder::from_env(&env, &paths.home)],
+    };
+    let mut known = BTreeSet::new();
+    folders.retain(|folder| {
+        let document = folder.credentials_path();
+        // What does not exist yet is known by its name until the next start.
+        known.insert(document.canonicalize().unwrap_or(document))
+    });
+    folders
+}
+
+/// Opens the store of a folder. `owed` says whether the journal holds a pair for a location.
+pub(crate) async fn open(
+    config: &Config,
+    paths: &Paths,
+    folder: &StorageFolder,
+    owed: &dyn Fn(&str) -> bool,
+) -> Opened {
+    let file = FileStore::new(OsFileSystem, folder);
+    let Some(keychain) = keychain(config, paths, folder) else {
+        return Opened { store: AnyStore::File(file), other: None };
+    };
+    let of_item = Holding::of(&keychain.read().await);
+    let of_file = Holding::of(&file.read().await);
+    let owed_to = match (owed(keychain.location()), owed(file.location())) {
+        (true, _) => Some(StoreKind::Keychain),
+        (false, true) => Some(StoreKind::File),
+        (false, false) => None,
+    };
+    let choice = choose_store(&of_item, &of_file, owed_to);
+    let (store, location) = match choice.kind {
+        StoreKind::Keychain => (keychain, file.location().to_owned()),
+        StoreKind::File => (AnyStore::File(file), keychain.location().to_owned()),
+    };
+    Opened { store, other: Some(Other { choice, location, of_file }) }
+}
+
+/// The store in the Keychain item of a folder, where the configuration wants any.
+fn keychain(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<AnyStore> {
+    let item = item(paths, folder);
+    Some(match config.keychain.reach {
+        KeychainReach::Off => return None,
+        KeychainReach::Security => AnyStore::Keychain(Box::new(KeychainStore::new(
+            OsFileSystem,
+            security(),
+            folder,
+            item,
+            config.keychain.large_items,
+        ))),
+        KeychainReach::Keyring(keyring) => {
+            AnyStore::Keyring(Box::new(KeyringStore::new(keyring, item, OsFileSystem, folder)))
+        }
+    })
+}
+
+/// The store in the Keychain item of a folder, by the system's own tool, where the configuration wants that.
+pub(crate) fn by_security(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<KeychainStore> {
+    let item = item(paths, folder);
+    (config.keychain.reach == KeychainReach::Security)
+        .then(|| KeychainStore::new(OsFileSystem, security(), folder, item, config.keychain.large_items))
+}
+
+/// Where the document of a folder is when it is not in its file.
+pub(crate) fn location_of_item(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<String> {
+    keychain(config, paths, folder).map(|store| store.location().to_owned())
+}
+
+/// The Keychain item of a folder.
+pub(crate) fn item(paths: &Paths, folder: &StorageFolder) -> KeychainItem {
+    KeychainItem::of(folder, &|name| std::env::var_os(name), &paths.home)
+}
+
+/// The tool that reaches the Keychain. No setting changes it; a build for tests, and none other, has a variable for a stand-in.
+pub(crate) fn security() -> OsSecurity {
+    #[cfg(debug_assertions)]
+    if let Some(stand_in) = std::env::var_os("MCP_REFRESHD_TEST_SECURITY") {
+        return OsSecurity::stand_in(stand_in);
+    }
+    OsSecurity::new()
+}
+
+impl Opened {
+    /// Says which store was chosen, where there was a choice.
+    pub(crate) fn tell(&self) {
+        let Some(Other { choice, location: other, .. }) = &self.other else { return };
+        let used = self.store.location();
+        match choice.why {
+            Why::Alone => tracing::debug!("{used} is used; there is no {other}"),
+            Why::Same => tracing::info!("{used} is used; {other} holds the same logins"),
+            Why::OtherIsEmpty => {
+                tracing::info!("{used} is used; {other} holds nothing that can be refreshed")
+            }
+            Why::Owed => tracing::info!("{used} is used: the journal holds a new token that belongs there"),
+            Why::Unreadable => {
+                tracing::warn!("{used} is used, though it cannot be read now; {other} is left alone")
+            }
+            Why::Later => tracing::warn!(
+                "{used} and {other} hold different logins; {used} is used, since its tokens expire later, and {other} is left alone: \
+                 see `mcp-refreshd doctor`"
+            ),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The commands, a module each.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod history;
+pub(crate) mod logs;
+pub(crate) mod refresh;
+pub(crate) mod run;
+pub(crate) mod service;
+pub(crate) mod status;

@@ -1,0 +1,224 @@
+//! `mcp-refreshd check`: whether tokens are good, as an exit code.
+
+use crate::agent::network;
+use crate::agent::status::status_from_disk;
+use crate::agent::stores;
+use crate::agent::stores::storage_folders;
+use crate::commands::status;
+use crate::control::report::Status;
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
+use crate::settings::surroundings::Surroundings;
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::output;
+use crate::terminal::remedy::{how_to_mend, refresh_by_force, what_to_type};
+use crate::terminal::wording::{length, visible};
+use claude_store::{AnyStore, ErrorKind, KEYCHAIN_OVERFLOW, Store};
+use jiff::Timestamp;
+use refresh_engine::{Need, Seen, State};
+use std::time::Duration;
+use token_endpoint::{Glance, Http, SendError};
+use tokio::task::spawn_local;
+
+/// As many servers are asked at the same time.
+const AT_ONCE: usize = 16;
+
+/// What is to be checked.
+pub(crate) struct Wish {
+    pub(crate) names: Vec<String>,
+    pub(crate) min_valid: Duration,
+    pub(crate) live: bool,
+    pub(crate) quiet: bool,
+}
+
+/// Carries out the command. Reads the store itself, so that it needs no agent, and changes nothing.
+///
+/// # Errors
+/// Wrong use, or a result that cannot be printed.
+pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
+    let config = Config::load(&paths.config, &paths.home)?;
+    let mut exit = Exit::Well;
+    let mut entries = Vec::new();
+    let say = |why: &str| {
+        if !wish.quiet {
+            output::message(&visible(why));
+        }
+    };
+    for folder in storage_folders(&config, paths) {
+        let store = stores::open(&config, paths, &folder, &|_| false).await.store;
+        match read(&store).await {
+            Ok((mut found, odd)) => {
+                entries.append(&mut found);
+                odd.iter().for_each(|why| say(why));
+                exit = exit.max(if odd.is_empty() { Exit::Well } else { Exit::Person });
+            }
+            Err(Unread::Absent) => say(&format!("there is no {} yet", store.location())),
+            Err(Unread::Broken(why)) => {
+                say(&why);
+                exit = exit.max(Exit::Unreadable);
+            }
+        }
+    }
+    let fits = |name: &str, seen: &Seen| seen.entry.server_name == name || seen.entry.key.as_str() == name;
+    if let Some(name) = wish.names.iter().find(|name| !entries.iter().any(|seen| fits(name, seen))) {
+        return Err(status::unknown(&status_from_disk(&config, paths).await, name));
+    }
+    entries.retain(|seen| match wish.names.as_slice() {
+        [] => !config.policy.servers.get(&seen.entry.server_name).is_some_and(|server| server.ignore),
+        names => names.iter().any(|name| fits(name, seen)),
+    });
+    entries.sort_by(|a, b| (&a.entry.server_name, &a.entry.key).cmp(&(&b.entry.server_name, &b.entry.key)));
+    let now = Timestamp::now();
+    let mut told: Vec<_> = entries.iter().map(|seen| judge(seen, now, wish.min_valid, None)).collect();
+    if told.iter().any(|told| !told.good) {
+        // Only now the records matter: whether a refresh would help.
+        let status = status_from_disk(&config, paths).await;
+        told = entries.iter().map(|seen| judge(seen, now, wish.min_valid, needed(&status, seen))).collect();
+    }
+    if wish.live {
+        let folders = storage_folders(&config, paths);
+        let surroundings = folders.first().map(Surroundings::read).unwrap_or_default();
+        let (http, _) = network::http(&config.network, &surroundings).map_err(|error| {
+            Failure::new(Exit::Usage, format!("the configuration's `[network]` cannot be used: {error}"))
+        })?;
+        for (told, asked) in told.iter_mut().zip(ask_all(&http, &entries).await) {
+            if let Some(asked) = asked {
+                told.good &= asked.good;
+                told.words = format!("{}; {}", told.words, asked.words);
+            }
+        }
+    }
+    if told.iter().any(|told| !told.good) {
+        exit = exit.max(Exit::Person);
+    }
+    if !wish.quiet {
+        output::result(&text(&entries, &told, exit))?;
+    }
+    Ok(exit)
+}
+
+fn text(entries: &[Seen], told: &[Told], exit: Exit) -> String {
+    let line = |(seen, told): (&Seen, &Told)| {
+        let mark = if told.good { "ok" } else { "not ok" };
+        format!("{}: {mark}: {}\n", visible(&seen.entry.server_name), told.words)
+    };
+    let text: String = entries.iter().zip(told).map(line).collect();
+    if text.is_empty() && exit == Exit::Well { "no servers with a login\n".to_owned() } else { text }
+}
+
+/// Why a store tells nothing.
+enum Unread {
+    Absent,
+    /// Path, cause and cure.
+    Broken(String),
+}
+
+/// The entries of a store, and what is to be said of those that are not understood.
+async fn read(store: &AnyStore) -> Result<(Vec<Seen>, Vec<String>), Unread> {
+    let snapshot = store.read().await.map_err(|error| match error.kind() {
+        ErrorKind::Absent => Unread::Absent,
+        ErrorKind::Retry | ErrorKind::NeedsPerson => Unread::Broken(error.to_string()),
+    })?;
+    let document =
+        snapshot.document().map_err(|error| Unread::Broken(format!("{}: {error}", store.location())))?;
+    let odd = document.problems().iter().map(|problem| {
+        let name = problem.key.server_name();
+        format!("{name}: not understood: {}; {}", problem.why, how_to_mend(name))
+    });
+    let hidden = document.incomplete();
+    let hidden = hidden.map(|why| format!("{}: {why}; {}", store.location(), how_to_mend(KEYCHAIN_OVERFLOW)));
+    let odd = hidden.into_iter().chain(odd).collect();
+    Ok((document.entries().cloned().map(Seen::new).collect(), odd))
+}
+
+/// What to type where no refresh helps any more, as far as the agent's records know.
+fn needed<'a>(status: &'a Status, seen: &Seen) -> Option<&'a str> {
+    let key = seen.entry.key.as_str();
+    let mut entries = status.stores.iter().flat_map(|store| &store.entries);
+    entries.find(|entry| entry.key == key && entry.state == State::NeedsPerson)?.action.as_deref()
+}
+
+/// What is to be said of one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Told {
+    good: bool,
+    words: String,
+}
+
+impl Told {
+    fn good(words: impl Into<String>) -> Self {
+        Self { good: true, words: words.into() }
+    }
+
+    fn bad(words: impl Into<String>) -> Self {
+        Self { good: false, words: words.into() }
+    }
+}
+
+/// Whether an entry's token is good for `min_valid`, by what the store says.
+/// `needed` is what only a person can do.
+fn judge(seen: &Seen, now: Timestamp, min_valid: Duration, needed: Option<&str>) -> Told {
+    let name = &seen.entry.server_name;
+    let login = || what_to_type(&Need::Stub, name);
+    if seen.entry.access_token.is_none() {
+        return Told::bad(format!("not logged in; type: {}", login()));
+    }
+    let Some(end) = seen.expiry.moment() else {
+        return Told::good("valid, and nobody says until when");
+    };
+    let cure = match (needed, seen.refresh) {
+        (Some(needed), _) => needed.to_owned(),
+        (None, Some(_)) => refresh_by_force(name),
+        (None, None) => login(),
+    };
+    match Duration::try_from(end.duration_since(now)) {
+        Ok(left) if left >= min_valid && !left.is_zero() => Told::good(format!("valid for {}", length(left))),
+        Ok(left) if !left.is_zero() => Told::bad(format!("valid for {} only; type: {cure}", length(left))),
+        _ if end <= Timestamp::UNIX_EPOCH => Told::bad(format!("expired; type: {cure}")),
+        _ => {
+            let ago = length(end.duration_since(now).unsigned_abs());
+            Told::bad(format!("expired {ago} ago; type: {cure}"))
+        }
+    }
+}
+
+/// What each server says of its token; `None` where there is nothing to ask with.
+async fn ask_all(http: &Http, entries: &[Seen]) -> Vec<Option<Told>> {
+    let mut all = Vec::new();
+    for some in entries.chunks(AT_ONCE) {
+        let tasks: Vec<_> = some
+            .iter()
+            .map(|seen| {
+                let (http, entry) = (http.clone(), seen.entry.clone());
+                spawn_local(async move {
+                    let token = entry.access_token.as_ref()?;
+                    let Some(url) = entry.server_url.as_deref() else {
+                        return Some(Told::bad("the entry names no server to ask"));
+                    };
+                    Some(judge_answer(&http.initialize(url, token).await, &entry.server_name))
+                })
+            })
+            .collect();
+        for task in tasks {
+            all.push(task.await.unwrap_or_else(|_| Some(Told::bad("the server could not be asked"))));
+        }
+    }
+    all
+}
+
+fn judge_answer(answer: &Result<Glance, SendError>, name: &str) -> Told {
+    match answer {
+        Ok(Glance { status: status @ 200..=299, .. }) => {
+            Told::good(format!("the server accepts it (HTTP {status})"))
+        }
+        Ok(Glance { status: 401, .. }) => {
+            Told::bad(format!("the server refuses it (HTTP 401); type: {}", refresh_by_force(name)))
+        }
+        Ok(Glance { status: 403, .. }) => {
+            Told::bad("the server accepts it for less than a session needs (HTTP 403)")
+        }
+        Ok(Glance { status, .. }) => Told::bad(format!("the server answers HTTP {status}")),
+        Err(error) => Told::bad(format!("unreachable: {}", visible(&error.to_string()))),
+    }
+}

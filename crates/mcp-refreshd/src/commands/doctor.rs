@@ -1,0 +1,104 @@
+//! `mcp-refreshd doctor`: everything that can be wrong around the tokens, named, with the cure.
+//!
+//! Facts are gathered first, without a change and without a lock; each file of findings then judges them, as a pure function. Only
+//! `--fix` changes anything, through the few [`Fix`]es.
+
+mod facts;
+mod finding;
+mod findings;
+mod fix;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use facts::proxy_variables;
+
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::output;
+use crate::terminal::style::Look;
+use facts::{Facts, Reach};
+use finding::{Finding, Weight};
+use findings::findings;
+use fix::{Fix, Fixed};
+use std::io;
+use tokio::task::{JoinHandle, spawn_local};
+
+/// What is asked for.
+pub(crate) struct Wish {
+    pub(crate) fix: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) yes: bool,
+    pub(crate) offline: bool,
+    pub(crate) live: bool,
+    pub(crate) json: bool,
+}
+
+impl Wish {
+    fn reach(&self) -> Reach {
+        match (self.offline, self.live) {
+            (true, _) => Reach::Nobody,
+            (false, false) => Reach::Metadata,
+            (false, true) => Reach::Tokens,
+        }
+    }
+}
+
+/// Carries out the command.
+///
+/// # Errors
+/// A configuration that cannot be used, or a result that cannot be printed.
+pub(crate) async fn doctor(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
+    let config = Config::load(&paths.config, &paths.home)?;
+    let facts = Facts::gather(&config, paths, wish.reach()).await;
+    let findings = findings(&facts);
+    let fixed = match wish.fix && !wish.dry_run {
+        true => apply(&findings, paths, wish.yes).await,
+        false => findings.iter().map(|_| None).collect(),
+    };
+    let shown: Vec<_> = findings.iter().zip(fixed).collect();
+    let text = if wish.json {
+        text::json(&shown).map_err(io::Error::from)?
+    } else {
+        text::text(&shown, wish.dry_run, &Look::of_stdout())
+    };
+    output::result(&text)?;
+    let left = |(finding, fixed): &(&Finding, Option<Fixed>)| {
+        finding.weight == Weight::Trouble && !matches!(fixed, Some(Fixed::Done(_)))
+    };
+    Ok(if shown.iter().any(left) { Exit::Person } else { Exit::Well })
+}
+
+/// Mends what can be mended. Dead locks are watched at the same time, since each takes 12 s.
+async fn apply(findings: &[Finding], paths: &Paths, yes: bool) -> Vec<Option<Fixed>> {
+    let begun: Vec<_> = findings
+        .iter()
+        .map(|finding| match finding.fix.clone()? {
+            fix @ Fix::TakeLock { .. } => {
+                let paths = paths.clone();
+                Some(Begun::Task(spawn_local(async move { fix.apply(&paths, yes).await })))
+            }
+            fix => Some(Begun::InTurn(fix)),
+        })
+        .collect();
+    let mut fixed = Vec::new();
+    for begun in begun {
+        fixed.push(match begun {
+            None => None,
+            Some(Begun::InTurn(fix)) => Some(fix.apply(paths, yes).await),
+            Some(Begun::Task(task)) => {
+                Some(task.await.unwrap_or_else(|_| Fixed::Failed("it was stopped".to_owned())))
+            }
+        });
+    }
+    fixed
+}
+
+/// A fix that runs, or that waits for its turn.
+enum Begun {
+    Task(JoinHandle<Fixed>),
+    InTurn(Fix),
+}

@@ -1,0 +1,189 @@
+pub(crate) mod keychain;
+pub(crate) mod origins;
+mod store;
+mod surroundings;
+
+pub(super) use store::StoreFacts;
+
+use crate::agent::network;
+use crate::agent::stores;
+use crate::agent::stores::storage_folders;
+use crate::commands::service;
+use crate::control::protocol::{Answer, Ask};
+use crate::control::report::Status;
+use crate::control::socket;
+use crate::control::socket::reach;
+use crate::observers::history::{Biography, biographies};
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
+use crate::settings::surroundings::Surroundings;
+use claude_store::{OsFileSystem, StorageFolder};
+use jiff::Timestamp;
+use origins::{OriginFacts, ask_offers, ask_origins, ask_servers};
+use refresh_engine::{Journal, Records, Seen};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use surroundings::{find_claude, lingers};
+use token_endpoint::{HttpError, RefreshOffer};
+use user_agent_service::Standing;
+
+/// The variables that name a proxy, as the HTTP client reads them.
+const PROXY_VARIABLES: [&str; 6] =
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+
+/// Everything the findings rest on, gathered without a change and without a lock.
+pub(super) struct Facts {
+    pub(super) now: Timestamp,
+    pub(super) paths: Paths,
+    pub(super) agent: Agent,
+    pub(super) journal_open: usize,
+    pub(super) journal_trouble: Option<String>,
+    /// The agent as a service; `None` where it is not installed.
+    pub(super) service: Option<Standing>,
+    /// Names of proxy variables that are set here.
+    pub(super) proxies: Vec<&'static str>,
+    /// Whether the configuration or Claude Code's settings name one.
+    pub(super) proxy_configured: bool,
+    /// What of Claude Code's settings and the files they name cannot be used.
+    pub(super) passed_over: Vec<String>,
+    /// Whether a CA file is named already.
+    pub(super) trusts_more: bool,
+    pub(super) stores: Vec<StoreFacts>,
+    pub(super) origins: Vec<OriginFacts>,
+    /// What the authorization servers of logins without refresh token say about such tokens, by the MCP server's URL.
+    pub(super) offers: BTreeMap<String, RefreshOffer>,
+    /// What the history knows of each entry, by the store's location and the key.
+    pub(super) pasts: BTreeMap<(String, String), Biography>,
+    pub(super) network_trouble: Option<HttpError>,
+    /// What Claude Code in this shell would use.
+    pub(super) shell_folder: StorageFolder,
+    /// Where a command named `claude` is, links resolved.
+    pub(super) claude: Option<PathBuf>,
+    /// Whether the user's services run without a login; `None` where that is no question here.
+    pub(super) lingers: Option<bool>,
+}
+
+/// The daemon.
+pub(super) enum Agent {
+    Stopped,
+    /// It runs; the second value is the proxy variables it knows, where it says so.
+    Runs(Status, Option<Vec<String>>),
+    /// It runs and cannot be asked.
+    Unreachable(String),
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Nobody on the network.
+    Nobody,
+    /// The authorization servers, for their metadata.
+    Metadata,
+    /// Also each MCP server, with its own token.
+    Tokens,
+}
+
+impl Facts {
+    pub(super) async fn gather(config: &Config, paths: &Paths, reach_out: Reach) -> Self {
+        let agent = match reach(&paths.state).await {
+            Ok(None) => Agent::Stopped,
+            Ok(Some(status)) => {
+                let knows = match socket::ask(&paths.state, &Ask::ProxyVariables).await {
+                    Ok(Some(Answer::ProxyVariables(names))) => Some(names),
+                    _ => None,
+                };
+                Agent::Runs(status, knows)
+            }
+            Err(error) => Agent::Unreachable(error.to_string()),
+        };
+        let (journal_open, journal_trouble) = match Journal::peek(&OsFileSystem, &paths.state) {
+            Ok(open) => (open.len(), None),
+            Err(error) => (0, Some(error.to_string())),
+        };
+        let records = Records::peek(OsFileSystem, &paths.state);
+        let mut stores = Vec::new();
+        for folder in folders(config, paths, &agent) {
+            stores.push(StoreFacts::gather(config, paths, folder, &records).await);
+        }
+        let (mut origins, mut offers, mut network_trouble) = (Vec::new(), BTreeMap::new(), None);
+        let shell_folder = StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home);
+        let surroundings = Surroundings::read(stores.first().map_or(&shell_folder, |store| &store.folder));
+        let mut passed_over = Vec::new();
+        if reach_out != Reach::Nobody {
+            match network::http(&config.network, &surroundings) {
+                Ok((http, told)) => {
+                    passed_over = told;
+                    origins = ask_origins(&http, &stores).await;
+                    offers = ask_offers(&http, &stores).await;
+                    if reach_out == Reach::Tokens {
+                        for store in &mut stores {
+                            store.refused = ask_servers(&http, &store.entries).await;
+                        }
+                    }
+                }
+                Err(error) => network_trouble = Some(error),
+            }
+        }
+        Self {
+            now: Timestamp::now(),
+            agent,
+            journal_open,
+            journal_trouble,
+            service: service::standing(paths),
+            proxies: proxy_variables().collect(),
+            proxy_configured: config.network.proxy.is_some() || surroundings.settings_name_a_proxy(),
+            passed_over,
+            trusts_more: !config.network.extra_ca.is_empty() || surroundings.extra_ca().is_some(),
+            stores,
+            origins,
+            offers,
+            pasts: biographies(&paths.state),
+            network_trouble,
+            shell_folder,
+            claude: find_claude(),
+            lingers: lingers(Path::new("/"), &|name| std::env::var_os(name)),
+            paths: paths.clone(),
+        }
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        !matches!(self.agent, Agent::Stopped)
+    }
+
+    /// What the history knows of this entry.
+    pub(super) fn past_of(&self, store: &StoreFacts, seen: &Seen) -> Biography {
+        let place = (store.path.display().to_string(), seen.entry.key.to_string());
+        self.pasts.get(&place).cloned().unwrap_or_default()
+    }
+
+    /// Whether the agent holds a new pair for this entry that it could not write yet.
+    pub(super) fn waits_to_be_saved(&self, seen: &Seen) -> bool {
+        let Agent::Runs(status, _) = &self.agent else { return false };
+        let entries = status.stores.iter().flat_map(|store| &store.entries);
+        entries.filter(|entry| entry.key == seen.entry.key.as_str()).any(|entry| entry.unsaved.is_some())
+    }
+}
+
+/// The stores that are kept: those of the running agent, whose environment may be another one, else those of the configuration.
+fn folders(config: &Config, paths: &Paths, agent: &Agent) -> Vec<StorageFolder> {
+    let of_config = storage_folders(config, paths);
+    let Agent::Runs(status, _) = agent else { return of_config };
+    let folder = |location: &str| {
+        let path = Path::new(location);
+        let same = of_config.iter().find(|folder| {
+            folder.credentials_path() == path
+                || stores::location_of_item(config, paths, folder).as_deref() == Some(location)
+        });
+        let unknown = || {
+            let at = path.parent().filter(|_| path.is_absolute())?;
+            Some(StorageFolder::listed(at, &|name| std::env::var_os(name), &paths.home))
+        };
+        same.cloned().or_else(unknown)
+    };
+    status.stores.iter().filter_map(|store| folder(&store.location)).collect()
+}
+
+/// The proxy variables that are set for this process. Only their names: a proxy's URL may hold a password.
+pub(crate) fn proxy_variables() -> impl Iterator<Item = &'static str> {
+    PROXY_VARIABLES.into_iter().filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}

@@ -1,0 +1,108 @@
+//! What the servers themselves say, gathered by one request to each.
+
+use super::store::StoreFacts;
+use jiff::Timestamp;
+use refresh_engine::{EntryReport, Seen};
+use std::collections::BTreeMap;
+use token_endpoint::{Glance, Http, RefreshOffer, SendError, ServerHints};
+use tokio::task::spawn_local;
+
+/// As many origins are asked; more of them would not tell more.
+const ORIGINS_AT_MOST: usize = 50;
+
+/// An authorization server, and whether it answers.
+pub(crate) struct OriginFacts {
+    pub(crate) place: String,
+    /// A server that depends on it.
+    pub(crate) server: String,
+    pub(crate) answer: Result<Glance, SendError>,
+    pub(crate) asked_at: Timestamp,
+}
+
+/// Asks each authorization server once, all at the same time.
+pub(super) async fn ask_origins(http: &Http, stores: &[StoreFacts]) -> Vec<OriginFacts> {
+    let mut origins = BTreeMap::new();
+    for (seen, _) in stores.iter().flat_map(|store| &store.entries) {
+        let entry = &seen.entry;
+        let Some(server_url) = entry.server_url.clone() else { continue };
+        if entry.refresh_token.is_none() {
+            continue;
+        }
+        let hints = [&entry.issuer, &entry.discovery.authorization_server_url, &entry.server_url];
+        let place = hints.into_iter().flatten().find_map(|hint| url::Url::parse(hint).ok());
+        if let Some(place) = place {
+            origins.entry(token_endpoint::origin_of(&place)).or_insert((
+                place,
+                server_url,
+                entry.server_name.clone(),
+            ));
+        }
+    }
+    let tasks: Vec<_> = origins
+        .into_iter()
+        .take(ORIGINS_AT_MOST)
+        .map(|(origin, (place, server_url, server))| {
+            let http = http.clone();
+            spawn_local(async move {
+                let answer = http.glance_at(place.as_str(), &server_url).await;
+                OriginFacts { place: origin, server, answer, asked_at: Timestamp::now() }
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await);
+    }
+    all
+}
+
+/// Asks the authorization server of each login without refresh token whether it gives such tokens at all.
+pub(super) async fn ask_offers(http: &Http, stores: &[StoreFacts]) -> BTreeMap<String, RefreshOffer> {
+    let without = stores.iter().flat_map(|store| &store.entries).map(|(seen, _)| &seen.entry);
+    let without = without.filter(|entry| !entry.is_stub() && entry.refresh_token.is_none());
+    let hints: BTreeMap<_, _> = without
+        .filter_map(|entry| {
+            let server_url = entry.server_url.clone()?;
+            let hints = ServerHints {
+                server_url: server_url.clone(),
+                issuer: entry.issuer.clone(),
+                authorization_server_url: entry.discovery.authorization_server_url.clone(),
+                auth_server_metadata_url: entry.discovery.auth_server_metadata_url.clone(),
+                metadata_found: entry.discovery.oauth_metadata_found,
+                resource_metadata_url: entry.discovery.resource_metadata_url.clone(),
+            };
+            Some((server_url, hints))
+        })
+        .collect();
+    let ask = |(server_url, hints): (String, ServerHints)| {
+        let http = http.clone();
+        spawn_local(async move { Some((server_url, http.refresh_offer(&hints).await?)) })
+    };
+    let tasks: Vec<_> = hints.into_iter().take(ORIGINS_AT_MOST).map(ask).collect();
+    let mut offers = BTreeMap::new();
+    for task in tasks {
+        offers.extend(task.await.ok().flatten());
+    }
+    offers
+}
+
+/// Asks each server whose token should be good; gives the names of those that refuse it.
+pub(super) async fn ask_servers(http: &Http, entries: &[(Seen, Option<EntryReport>)]) -> Vec<String> {
+    let now = Timestamp::now();
+    let good = entries.iter().filter(|(seen, _)| seen.expiry.moment().is_none_or(|end| end > now));
+    let tasks: Vec<_> = good
+        .map(|(seen, _)| {
+            let (http, entry) = (http.clone(), seen.entry.clone());
+            spawn_local(async move {
+                let answer =
+                    http.initialize(entry.server_url.as_deref()?, entry.access_token.as_ref()?).await;
+                answer.is_ok_and(|glance| glance.status == 401).then_some(entry.server_name)
+            })
+        })
+        .collect();
+    let mut refused = Vec::new();
+    for task in tasks {
+        refused.extend(task.await.ok().flatten());
+    }
+    refused
+}

@@ -1,0 +1,147 @@
+use super::keychain::KeychainFacts;
+use crate::agent::Machine;
+use crate::agent::client::ClaudeCode;
+use crate::agent::stores;
+use crate::platform::clock::SystemClock;
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
+use claude_store::{
+    AnyStore, ErrorKind, FileSystem, Incomplete, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
+    ServerConfigs, Stamp, StorageFolder, Store,
+};
+use jiff::Timestamp;
+use refresh_engine::{EntryReport, Records, Seen, inspect};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// One store.
+pub(crate) struct StoreFacts {
+    pub(crate) folder: StorageFolder,
+    pub(crate) path: PathBuf,
+    /// Why it cannot be read; `None` also where there simply is none.
+    pub(crate) unreadable: Option<String>,
+    pub(crate) link: Option<PathBuf>,
+    /// The document itself, behind all links.
+    pub(crate) stamp: Option<Stamp>,
+    pub(crate) obstacle: Option<Obstacle>,
+    pub(crate) entries: Vec<(Seen, Option<EntryReport>)>,
+    /// Servers that refuse (401) a token that the store calls good.
+    pub(crate) refused: Vec<String>,
+    /// Keys of entries that are not understood, and why.
+    pub(crate) odd: Vec<(String, String)>,
+    /// Why a part of the document cannot be seen.
+    pub(crate) incomplete: Option<Incomplete>,
+    /// Servers that new sessions skip, and since when.
+    pub(crate) flagged: Vec<(String, Timestamp)>,
+    pub(crate) flags_trouble: Option<String>,
+    pub(crate) locks: Vec<LockSighting>,
+    pub(crate) temporaries: Vec<Temporary>,
+    /// `None` where no Keychain is looked at.
+    pub(crate) keychain: Option<KeychainFacts>,
+    /// `None` where Claude Code has no configuration file here, or none that can be read.
+    pub(crate) configs: Option<ServerConfigs>,
+}
+
+/// A temporary file beside the document.
+pub(crate) struct Temporary {
+    pub(crate) path: PathBuf,
+    pub(crate) age: Duration,
+    pub(crate) ours: bool,
+}
+
+impl StoreFacts {
+    pub(crate) async fn gather(
+        config: &Config,
+        paths: &Paths,
+        folder: StorageFolder,
+        records: &Records<OsFileSystem>,
+    ) -> Self {
+        let opened = stores::open(config, paths, &folder, &|_| false).await;
+        let keychain = KeychainFacts::gather(config, paths, &folder, &opened).await;
+        let store = opened.store;
+        let path = match &store {
+            AnyStore::File(file) => file.path().to_owned(),
+            // It is shown and compared, never opened.
+            AnyStore::Keychain(_) | AnyStore::Keyring(_) => PathBuf::from(store.location()),
+        };
+        let mut facts = Self {
+            path: path.clone(),
+            unreadable: None,
+            link: None,
+            stamp: OsFileSystem.stamp(&path).ok(),
+            obstacle: None,
+            entries: Vec::new(),
+            refused: Vec::new(),
+            odd: Vec::new(),
+            incomplete: None,
+            flagged: Vec::new(),
+            flags_trouble: None,
+            locks: Locks::new(OsFileSystem, folder.path()).survey().unwrap_or_default(),
+            temporaries: temporaries(&folder),
+            keychain,
+            configs: ServerConfigs::known(&OsFileSystem, &folder),
+            folder,
+        };
+        if let Ok(target) = OsFileSystem.resolve(&path) {
+            facts.obstacle = OsFileSystem.obstacle(&target).unwrap_or_default();
+            let is_link = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
+            facts.link = is_link.then_some(target);
+        }
+        match NeedsAuthCache::new(OsFileSystem, facts.folder.needs_auth_path()).flagged() {
+            Ok(flagged) => {
+                let moment = |(name, millis)| Some((name, Timestamp::from_millisecond(millis).ok()?));
+                facts.flagged = flagged.into_iter().filter_map(moment).collect();
+            }
+            Err(error) => facts.flags_trouble = Some(error.to_string()),
+        }
+        facts.read(config, &store, records).await;
+        facts
+    }
+
+    async fn read(&mut self, config: &Config, store: &AnyStore, records: &Records<OsFileSystem>) {
+        let snapshot = match store.read().await {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                self.unreadable = (error.kind() != ErrorKind::Absent).then(|| error.to_string());
+                return;
+            }
+        };
+        let document = match snapshot.document() {
+            Ok(document) => document,
+            Err(error) => {
+                self.unreadable = Some(format!("{}: {error}", store.location()));
+                return;
+            }
+        };
+        let client = ClaudeCode::new(&self.folder);
+        let report = inspect::<Machine>(store, records, &SystemClock, &client, &config.policy, 0).await;
+        let mut reports: BTreeMap<_, _> =
+            report.entries.into_iter().map(|report| (report.key.clone(), report)).collect();
+        let with_report =
+            |entry: &claude_store::Entry| (Seen::new(entry.clone()), reports.remove(entry.key.as_str()));
+        self.entries = document.entries().map(with_report).collect();
+        self.incomplete = document.incomplete().cloned();
+        self.odd = document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.clone())).collect();
+    }
+}
+
+fn temporaries(folder: &StorageFolder) -> Vec<Temporary> {
+    let in_folder = |folder: &Path, prefix: &'static str| {
+        let listed = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        listed.map(move |entry| (entry, prefix))
+    };
+    let listed = in_folder(folder.path(), ".credentials.json.tmp.")
+        .chain(in_folder(folder.config_folder(), ".mcp-needs-auth-cache.json.tmp."));
+    let found = listed.filter_map(|(entry, prefix)| {
+        let name = entry.file_name();
+        let rest = name.to_str()?.strip_prefix(prefix)?;
+        let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        // One dated ahead is as young as can be.
+        let age = metadata.modified().ok()?.elapsed().unwrap_or_default();
+        Some(Temporary { path: entry.path(), age, ours: rest.starts_with("mcp-refreshd-") })
+    });
+    let mut found: Vec<_> = found.collect();
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}

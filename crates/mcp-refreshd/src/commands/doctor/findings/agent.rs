@@ -1,0 +1,108 @@
+use crate::commands::doctor::facts::{Agent, Facts};
+use crate::commands::doctor::finding::Finding;
+use crate::commands::doctor::finding::Sure::{Certain, Likely};
+use crate::commands::doctor::fix::Fix;
+use crate::control::protocol::VERSION;
+
+/// The daemon, its journal, and what it knows of the world.
+pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match &facts.agent {
+        // What to do about it is the service's business.
+        Agent::Stopped => {}
+        Agent::Unreachable(why) => findings.push(Finding::trouble(
+            "agent-unreachable",
+            Certain,
+            format!("the agent cannot be asked: {why}"),
+            "mcp-refreshd restart, or end that process where it is no service",
+        )),
+        Agent::Runs(status, known) => {
+            for store in status.stores.iter().filter(|store| !store.vanished.is_empty()) {
+                let servers = store.vanished.clone();
+                let finding = Finding::trouble(
+                    "entries-vanished",
+                    Likely,
+                    format!(
+                        "the entries of {} vanished from the store in one write; a logout removes one, so something \
+                         replaced or emptied the document. The agent remembers them for a day",
+                        servers.join(", ")
+                    ),
+                    "mcp-refreshd doctor --fix (it asks first); if you removed them yourself, do nothing",
+                );
+                let finding = Finding { path: Some(store.location.clone()), ..finding };
+                findings.push(finding.mended_by(Fix::Restore { store: store.location.clone(), servers }));
+            }
+            findings.extend(status.daemon.as_ref().and_then(|agent| other_version(&agent.version)));
+            findings.extend(known.as_ref().and_then(|known| proxies(facts, known)));
+        }
+    }
+    findings.extend(journal(facts));
+    findings
+}
+
+/// A journal that holds something is normal while a refresh runs, and while a pair that lost against another one is kept.
+fn journal(facts: &Facts) -> Option<Finding> {
+    let journal = facts.paths.state.join("journal");
+    if let Some(why) = &facts.journal_trouble {
+        let means = format!("the journal cannot be read, and so no refresh is begun: {why}");
+        return Some(Finding::trouble("journal-unreadable", Certain, means, "mend what the message names"));
+    }
+    let unsaved: Vec<_> = match &facts.agent {
+        Agent::Runs(status, _) => status
+            .stores
+            .iter()
+            .flat_map(|store| &store.entries)
+            .filter_map(|entry| Some((entry.name.clone(), entry.unsaved.clone()?)))
+            .collect(),
+        _ => Vec::new(),
+    };
+    if let Some((server, why)) = unsaved.first() {
+        let means = format!("a new token was obtained and cannot be written; the journal keeps it: {why}");
+        let cure = "mend what the message names; the agent then writes it by itself";
+        return Some(Finding::trouble("token-not-saved", Certain, means, cure).of(server));
+    }
+    (matches!(facts.agent, Agent::Stopped) && facts.journal_open > 0).then(|| {
+        Finding::trouble(
+            "journal-not-empty",
+            Certain,
+            format!(
+                "{} begun and not brought to an end; what was answered is safe in the journal",
+                crate::terminal::wording::counted(facts.journal_open, "refresh was", "refreshes were")
+            ),
+            "mcp-refreshd start, or once by hand: mcp-refreshd refresh",
+        )
+        .at(&journal)
+    })
+}
+
+/// An upgrade puts the new program in its place and leaves the running one alone.
+fn other_version(theirs: &str) -> Option<Finding> {
+    (theirs != VERSION).then(|| {
+        Finding::note(
+            "agent-other-version",
+            Certain,
+            format!("the running agent is mcp-refreshd {theirs}, and this is {VERSION}: an upgrade does not restart it"),
+            "mcp-refreshd restart; a refresh on the wire is brought to its end first",
+        )
+    })
+}
+
+fn proxies(facts: &Facts, known: &[String]) -> Option<Finding> {
+    if facts.proxy_configured {
+        return None;
+    }
+    let missing: Vec<_> =
+        facts.proxies.iter().copied().filter(|name| !known.iter().any(|known| known == name)).collect();
+    (!missing.is_empty()).then(|| {
+        Finding::trouble(
+            "proxy-unknown-to-agent",
+            Likely,
+            format!(
+                "this shell names a proxy ({}), and the running agent was started without it: its requests may not get out",
+                missing.join(", ")
+            ),
+            "mcp-refreshd install, which takes the variables into the configuration; or set `proxy` under [network]",
+        )
+        .at(&facts.paths.config)
+    })
+}

@@ -1,0 +1,153 @@
+use super::logins;
+use crate::commands::doctor::facts::{Facts, StoreFacts};
+use crate::commands::doctor::finding::Finding;
+use crate::commands::doctor::finding::Sure::{Certain, Likely, Possible};
+use crate::terminal::wording::{length, quoted};
+use claude_store::ExpiresAt;
+use oauth_secret::TokenDigest;
+use refresh_engine::{EntryReport, Expiry, SHORT_LIFE, Seen};
+use std::collections::BTreeMap;
+
+/// The logins: each by itself, and all beside each other.
+pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for store in &facts.stores {
+        for (seen, report) in &store.entries {
+            let of_entry = one(seen, report.as_ref(), store, facts);
+            findings.extend(of_entry.into_iter().map(|f| f.of(&seen.entry.server_name).at(&store.path)));
+        }
+    }
+    findings.extend(twins(facts));
+    findings.extend(disagreeing(facts));
+    findings
+}
+
+fn one(seen: &Seen, report: Option<&EntryReport>, store: &StoreFacts, facts: &Facts) -> Vec<Finding> {
+    let name = &seen.entry.server_name;
+    let mut findings = Vec::new();
+    if let Some(kind) = seen.entry.stub_kind() {
+        findings.push(logins::stub(kind, seen, store, facts));
+    } else if seen.refresh.is_none() {
+        findings.push(logins::no_refresh_token(seen, facts));
+    } else if let Some(need) = report.and_then(|report| report.need.as_ref()) {
+        findings.push(logins::needs_login(need, name));
+    } else if seen.expiry.moment().is_some_and(|end| end <= facts.now) && !facts.waits_to_be_saved(seen) {
+        findings.push(logins::expired(seen, facts, name));
+    }
+    if store.refused.contains(name) {
+        findings.push(logins::refused(seen, name));
+    }
+    if !seen.entry.is_stub() {
+        findings.extend(lifetime(seen, report));
+        findings.extend(not_configured(seen, facts));
+    }
+    findings
+}
+
+fn lifetime(seen: &Seen, report: Option<&EntryReport>) -> Option<Finding> {
+    seen.refresh?;
+    if seen.expiry == Expiry::Unknown && seen.entry.expires_at == ExpiresAt::Absent {
+        return Some(Finding::note(
+            "unknown-expiry",
+            Certain,
+            "the server does not say how long its access tokens live, so Claude Code refreshes only after a refusal",
+            "nothing; `keep_alive` in the configuration sets how often the agent refreshes such a login",
+        ));
+    }
+    let report = report.filter(|report| report.lifetime_answered)?;
+    let life = report.lifetime.filter(|life| *life < SHORT_LIFE)?;
+    Some(Finding::note(
+        "short-lived-token",
+        Certain,
+        format!(
+            "its access tokens live {} only, near the 5 min before the end at which Claude Code refreshes by itself; the \
+             agent refreshes them while Claude Code is in use",
+            length(life)
+        ),
+        "nothing; if you run the server, let its tokens live for an hour",
+    ))
+}
+
+fn not_configured(seen: &Seen, facts: &Facts) -> Option<Finding> {
+    let name = &seen.entry.server_name;
+    // What is ignored is ignored in every store: one configuration that names the server, or that is not known, is enough.
+    let gone = |store: &StoreFacts| store.configs.as_ref().is_some_and(|configs| !configs.knows(name));
+    // Servers of plugins stand in no configuration file.
+    if !facts.stores.iter().all(gone) || name.starts_with("plugin:") {
+        return None;
+    }
+    Some(Finding::note(
+        "server-not-configured",
+        Possible,
+        "no configuration of Claude Code names this server any more, though its login is kept fresh",
+        format!(
+            "if you removed the server, tell the agent to leave it alone: [servers.{}] ignore = true",
+            toml::Value::String(name.clone())
+        ),
+    ))
+}
+
+/// Two entries with one refresh token: the first refresh of one spends the other's.
+fn twins(facts: &Facts) -> Vec<Finding> {
+    let mut holders: BTreeMap<TokenDigest, Vec<(&StoreFacts, &Seen)>> = BTreeMap::new();
+    for store in &facts.stores {
+        for (seen, _) in &store.entries {
+            if let Some(refresh) = seen.refresh {
+                holders.entry(refresh).or_default().push((store, seen));
+            }
+        }
+    }
+    let twins = holders.into_iter().filter_map(|(refresh, holders)| {
+        let [(_, first), (store, second), ..] = holders.as_slice() else { return None };
+        let (one, other) = (&first.entry.key, &second.entry.key);
+        let name = &second.entry.server_name;
+        Some(
+            Finding::trouble(
+                "same-refresh-token",
+                Certain,
+                format!(
+                    "the entries {one} and {other} hold the same refresh token ({}): where the server gives a new one at \
+                     each refresh, the first refresh of one ends the other",
+                    refresh.fingerprint()
+                ),
+                format!("claude mcp login {} (in the second place)", quoted(name)),
+            )
+            .of(name)
+            .at(&store.path),
+        )
+    });
+    twins.collect()
+}
+
+/// The same entry with a login in one store and without one in another.
+fn disagreeing(facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, store) in facts.stores.iter().enumerate() {
+        for (seen, _) in store.entries.iter().filter(|(seen, _)| seen.entry.is_stub()) {
+            let elsewhere =
+                facts.stores.iter().enumerate().filter(|(other, _)| *other != number).find(|(_, other)| {
+                    other
+                        .entries
+                        .iter()
+                        .any(|(other, _)| other.entry.key == seen.entry.key && !other.entry.is_stub())
+                });
+            if let Some((_, other)) = elsewhere {
+                findings.push(
+                    Finding::note(
+                        "stores-disagree",
+                        Likely,
+                        format!(
+                            "this store holds no login for the server, and {} does: a login counts only for the store it \
+                             was made in",
+                            other.path.display()
+                        ),
+                        "log in with CLAUDE_CONFIG_DIR set to this store's folder, or use the other store",
+                    )
+                    .of(&seen.entry.server_name)
+                    .at(&store.path),
+                );
+            }
+        }
+    }
+    findings
+}

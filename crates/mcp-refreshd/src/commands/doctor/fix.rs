@@ -1,0 +1,160 @@
+use crate::control::instance::Instance;
+use crate::control::protocol::{Answer, Ask};
+use crate::control::socket;
+use crate::settings::paths::Paths;
+use crate::terminal::output;
+use claude_store::{
+    EntryKey, FileStore, LockKind, LockSighting, Locks, NeedsAuthCache, OsFileSystem, StorageFolder,
+};
+use std::fs;
+use std::io::{self, BufRead, IsTerminal};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Time for a dead lock to be watched (12 s) and taken.
+const LOCK_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Something that `--fix` may do: safe for the tokens, whatever else goes on at the same time.
+#[derive(Clone, Debug)]
+pub(super) enum Fix {
+    /// Take a server out of the list of those that new sessions skip.
+    Unflag { cache: PathBuf, server: String },
+    /// Remove the file that stands in a lock's place.
+    RemoveFile { folder: PathBuf, sighting: LockSighting },
+    /// Take a dead lock by the client's own rules, and give it back.
+    TakeLock { folder: PathBuf, sighting: LockSighting },
+    /// Take the rights of others away from a store.
+    MakePrivate { path: PathBuf },
+    /// Remove what an earlier run of ours left.
+    Sweep { folder: StorageFolder },
+    /// Have the daemon put back the entries that vanished at once.
+    Restore { store: String, servers: Vec<String> },
+}
+
+/// How it ended, in words.
+#[derive(Debug)]
+pub(super) enum Fixed {
+    Done(String),
+    Failed(String),
+}
+
+impl Fix {
+    /// What it does.
+    pub(super) fn would(&self) -> String {
+        match self {
+            Self::Unflag { server, cache } => format!("take {server} out of {}", cache.display()),
+            Self::RemoveFile { sighting, .. } => format!("remove the file {}", sighting.path.display()),
+            Self::TakeLock { sighting, .. } => {
+                format!("watch {} for 12 s, and remove it if nobody holds it", sighting.path.display())
+            }
+            Self::MakePrivate { path } => format!("chmod 600 {}", path.display()),
+            Self::Sweep { folder } => {
+                format!("remove mcp-refreshd's own temporary files in {}", folder.path().display())
+            }
+            Self::Restore { servers, .. } => {
+                format!("ask, and then put the entries of {} back into the store", servers.join(", "))
+            }
+        }
+    }
+
+    /// Does it. What is no longer as it was found is left alone. `yes` answers every question.
+    pub(super) async fn apply(&self, paths: &Paths, yes: bool) -> Fixed {
+        let end = match self {
+            Self::Unflag { cache, server } => unflag(cache, server),
+            Self::RemoveFile { folder, sighting } => remove_file(folder, sighting),
+            Self::TakeLock { folder, sighting } => take_lock(folder, sighting).await,
+            Self::MakePrivate { path } => make_private(path),
+            Self::Sweep { folder } => sweep(paths, folder),
+            Self::Restore { store, servers } => restore(paths, store, servers, yes).await,
+        };
+        match end {
+            Ok(what) => Fixed::Done(what),
+            Err(why) => Fixed::Failed(why),
+        }
+    }
+}
+
+fn unflag(cache: &PathBuf, server: &str) -> Result<String, String> {
+    match NeedsAuthCache::new(OsFileSystem, cache).remove(server) {
+        Ok(true) => Ok("the next session uses the server again".to_owned()),
+        Ok(false) => Ok("it was out already".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn remove_file(folder: &PathBuf, sighting: &LockSighting) -> Result<String, String> {
+    match Locks::new(OsFileSystem, folder).remove_file_in_place_of(sighting) {
+        Ok(true) => Ok("the file was removed".to_owned()),
+        Ok(false) => Ok("no file stood there any more".to_owned()),
+        Err(error) => Err(format!("{} cannot be removed: {error}", sighting.path.display())),
+    }
+}
+
+/// By the protocol of every other taker: observed as long, stolen in the same way, given back at once.
+async fn take_lock(folder: &PathBuf, sighting: &LockSighting) -> Result<String, String> {
+    let locks = Locks::new(OsFileSystem, folder);
+    match sighting.kind {
+        LockKind::Storage => {
+            let lock = locks.storage_lock(LOCK_PATIENCE).await.map_err(|error| error.to_string())?;
+            lock.release().map_err(|error| error.to_string())?;
+        }
+        LockKind::Refresh => {
+            let name = sighting.path.file_name().and_then(|name| name.to_str());
+            let name = name.and_then(|name| name.strip_prefix("mcp-refresh-")?.strip_suffix(".lock.lock"));
+            let name = name.ok_or("its name is not that of a lock")?;
+            // What the client makes of a key's odd characters stays as it is when it is made once more.
+            let lock = locks.refresh_lock(&EntryKey::new(name), LOCK_PATIENCE).await;
+            lock.map_err(|error| error.to_string())?.release().map_err(|error| error.to_string())?;
+        }
+    }
+    Ok("nobody held it, and it was removed".to_owned())
+}
+
+fn make_private(path: &PathBuf) -> Result<String, String> {
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(format!("{} is not a file of yours any more", path.display()));
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok("only you can read it now".to_owned())
+}
+
+/// Only while no daemon works: its own files have such names too.
+fn sweep(paths: &Paths, folder: &StorageFolder) -> Result<String, String> {
+    let _instance = match paths.state.exists() {
+        true => Some(Instance::claim(&paths.state).map_err(|error| error.to_string())?),
+        false => None,
+    };
+    let removed = FileStore::new(OsFileSystem, folder).sweep();
+    removed.map(|number| format!("{number} removed")).map_err(|error| error.to_string())
+}
+
+async fn restore(paths: &Paths, store: &str, servers: &[String], yes: bool) -> Result<String, String> {
+    if !yes && !asked(servers) {
+        return Err("not restored; `mcp-refreshd doctor --fix --yes` does it without asking".to_owned());
+    }
+    match socket::ask(&paths.state, &Ask::Restore { store: store.to_owned() }).await {
+        Ok(Some(Answer::Restored(names))) if names.is_empty() => {
+            Err("the agent could put none of them back; see its log".to_owned())
+        }
+        Ok(Some(Answer::Restored(names))) => Ok(format!("put back: {}", names.join(", "))),
+        Ok(_) => Err("the agent that remembered them does not run any more".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Asks the person at the terminal; without one the answer is no.
+fn asked(servers: &[String]) -> bool {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return false;
+    }
+    output::message(&format!(
+        "put the entries of {} back into the store? They vanished all at once; say no if you removed them. [y/N]",
+        crate::terminal::wording::visible(&servers.join(", "))
+    ));
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line).is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
+}

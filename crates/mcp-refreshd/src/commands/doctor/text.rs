@@ -1,0 +1,151 @@
+use super::finding::{Finding, Weight};
+use super::fix::{Fix, Fixed};
+use crate::terminal::columns::{flowed, labelled};
+use crate::terminal::style::Look;
+use crate::terminal::wording::{self, counted, visible};
+use serde::Serialize;
+
+/// What is said where everything is as it should be.
+const HEALTHY: &str = "nothing wrong was found\n";
+
+/// Longer lines are hard to read, however wide the terminal.
+const WIDEST: usize = 80;
+
+type Shown<'a> = (&'a Finding, Option<Fixed>);
+
+/// The findings for people.
+pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, look: &Look) -> String {
+    if shown.is_empty() {
+        return HEALTHY.to_owned();
+    }
+    let mut text = String::new();
+    for (finding, fixed) in shown {
+        let Finding { name, weight, sure, server, path, means, cure, fix } = finding;
+        text.push_str(&format!("{}: {name} ({})\n", weight.word(), sure.word()));
+        let fixed = match (fixed, fix) {
+            (Some(Fixed::Done(what)), _) => Some(("mended", what.clone())),
+            (Some(Fixed::Failed(why)), _) => Some(("not mended", why.clone())),
+            (None, Some(fix)) if dry_run => Some(("would", fix.would())),
+            (None, _) => None,
+        };
+        let mended = matches!(fixed, Some(("mended", _)));
+        let columns = look.size.map_or(WIDEST, |(columns, _)| columns.min(WIDEST));
+        let said = |label: &str, value: &str| {
+            labelled(&format!("  {label:7} "), &look.shows(&visible(value)), Some(columns))
+        };
+        // Paths and commands are there to be copied: never broken, and not even in ASCII, where an escaped one would be another.
+        let copied = |label: &str, value: &str| labelled(&format!("  {label:7} "), &visible(value), None);
+        text.extend(server.iter().map(|server| said("server", server)));
+        text.extend(path.iter().map(|path| copied("where", path)));
+        text.push_str(&said("means", means));
+        if !mended {
+            text.push_str(&copied("cure", cure));
+        }
+        text.extend(fixed.iter().map(|(label, value)| copied(label, value)));
+        text.push('\n');
+    }
+    let columns = look.size.map_or(usize::MAX, |(columns, _)| columns);
+    text.push_str(&flowed(&summary(shown), columns).join("\n"));
+    text.push('\n');
+    text
+}
+
+fn summary(shown: &[Shown<'_>]) -> String {
+    let mended = shown.iter().filter(|(_, fixed)| matches!(fixed, Some(Fixed::Done(_)))).count();
+    let left = shown.iter().filter(|(_, fixed)| !matches!(fixed, Some(Fixed::Done(_))));
+    let (troubles, notes): (Vec<_>, Vec<_>) = left.partition(|(found, _)| found.weight == Weight::Trouble);
+    let mendable = troubles
+        .iter()
+        .chain(&notes)
+        .filter(|(finding, fixed)| finding.fix.is_some() && fixed.is_none())
+        .count();
+    let mut parts =
+        vec![counted(troubles.len(), "trouble", "troubles"), counted(notes.len(), "note", "notes")];
+    if mended > 0 {
+        parts.push(format!("{mended} mended"));
+    }
+    if mendable > 0 {
+        parts.push(format!("{mendable} can be mended by: mcp-refreshd doctor --fix"));
+    }
+    parts.join(", ")
+}
+
+/// `doctor --json`, format version 1. Members are only ever added under the same version.
+#[derive(Serialize)]
+struct Json<'a> {
+    format_version: u32,
+    findings: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    weight: &'a str,
+    sure: &'a str,
+    server: Option<&'a str>,
+    path: Option<&'a str>,
+    means: &'a str,
+    cure: &'a str,
+    /// What `--fix` would do; `None` where it does nothing.
+    fix: Option<String>,
+    /// Whether it was mended now; `None` where nothing was tried.
+    mended: Option<bool>,
+    /// Why it could not be mended.
+    not_mended: Option<&'a str>,
+}
+
+/// The findings for programs.
+///
+/// # Errors
+/// None in practice: every member can be written.
+pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
+    let row = |(finding, fixed): &'_ Shown<'_>| {
+        let not_mended = match fixed {
+            Some(Fixed::Failed(why)) => Some(why.clone()),
+            _ => None,
+        };
+        (
+            finding.fix.as_ref().map(Fix::would),
+            fixed.as_ref().map(|f| matches!(f, Fixed::Done(_))),
+            not_mended,
+        )
+    };
+    let rows: Vec<_> = shown.iter().map(row).collect();
+    let findings = shown.iter().zip(&rows).map(|((finding, _), (fix, mended, not_mended))| Row {
+        name: finding.name,
+        weight: finding.weight.word(),
+        sure: finding.sure.word(),
+        server: finding.server.as_deref(),
+        path: finding.path.as_deref(),
+        means: &finding.means,
+        cure: &finding.cure,
+        fix: fix.clone(),
+        mended: *mended,
+        not_mended: not_mended.as_deref(),
+    });
+    wording::json(&Json { format_version: 1, findings: findings.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Sure;
+    use super::*;
+    use crate::terminal::columns::width;
+
+    #[test]
+    fn a_finding_is_laid_out_for_its_terminal_and_its_cure_is_never_broken() {
+        let means = "the server gave no refresh token, so nobody can refresh this login, which ends in 3 min";
+        let cure = "claude mcp login 'my – own' (each time it ends)";
+        let finding = Finding::trouble("no-refresh-token", Sure::Certain, means, cure).of("my – own");
+        let look = |columns, utf8| Look { size: Some((columns, 24)), colour: false, utf8, cursor: true };
+        for columns in [20, 40, 80, 120] {
+            let text = text(&[(&finding, None)], false, &look(columns, true));
+            let mut lines = text.lines().filter(|line| !line.starts_with("  cure"));
+            assert!(lines.all(|line| width(line) <= columns.max(36)), "{columns}: {text}");
+            assert!(text.contains(cure), "{text}");
+        }
+        let ascii = text(&[(&finding, None)], false, &look(80, false));
+        assert!(ascii.contains("  server  my \\u{2013} own\n") && ascii.contains(cure), "{ascii}");
+        assert_eq!(text(&[], false, &look(20, true)), HEALTHY);
+    }
+}

@@ -1,0 +1,26 @@
+use crate::terminal::style::Look;
+use std::borrow::Cow;
+
+/// What a picture may use of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Canvas {
+    /// Columns.
+    pub(super) width: usize,
+    /// The locale is UTF-8.
+    pub(super) unicode: bool,
+    pub(super) colour: bool,
+}
+
+impl Canvas {
+    /// What this reader offers; `None` where it is no terminal.
+    pub(super) fn of(look: Look) -> Option<Self> {
+        let (width, _) = look.size?;
+        Some(Self { width, unicode: look.utf8, colour: look.colour })
+    }
+
+    /// The text as this terminal can show it.
+    pub(super) fn shows<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Self { width, unicode: utf8, colour } = *self;
+        Look { size: Some((width, 1)), colour, utf8, cursor: false }.shows(text)
+    }
+}

@@ -1,0 +1,175 @@
+//! When each entry was good: worked out from the lines alone.
+
+use crate::observers::history::line::{Holds, Kind, Line};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How an entry was over a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// Logged out by the user: nothing to cover.
+    Removed,
+    /// The agent did not run, and what was known had expired.
+    Unwatched,
+    /// A good access token.
+    Valid,
+    /// Tokens were taken, by no wish of the user.
+    Missing,
+    /// An access token that had ended.
+    Expired,
+}
+
+impl State {
+    /// In the order of a legend.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Valid, Self::Expired, Self::Missing, Self::Unwatched, Self::Removed];
+
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Expired => "expired",
+            Self::Missing => "missing",
+            Self::Unwatched => "not watched",
+            Self::Removed => "logged out",
+        }
+    }
+}
+
+/// A time of one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Span {
+    pub(super) from: Timestamp,
+    pub(super) until: Timestamp,
+    pub(super) state: State,
+}
+
+/// One entry over the time that is asked about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Coverage {
+    pub(super) store: String,
+    pub(super) key: String,
+    pub(super) server: String,
+    /// One after the other, oldest first.
+    pub(super) spans: Vec<Span>,
+}
+
+impl Coverage {
+    /// Milliseconds of this state.
+    pub(super) fn time(&self, state: State) -> i64 {
+        let of_it = self.spans.iter().filter(|span| span.state == state);
+        of_it.map(|span| span.until.as_millisecond() - span.from.as_millisecond()).sum()
+    }
+
+    /// The share of the watched time with a login in which the access token was good, in tenths of a percent, rounded down: what is
+    /// not whole is never called so. `None` where nothing was watched.
+    pub(super) fn permille(&self) -> Option<i64> {
+        let valid = self.time(State::Valid);
+        let whole = valid + self.time(State::Expired) + self.time(State::Missing);
+        (whole > 0).then(|| valid.saturating_mul(1000) / whole)
+    }
+
+    /// The worst that happened between two moments.
+    pub(super) fn worst(&self, from: Timestamp, until: Timestamp) -> Option<State> {
+        let within = self.spans.iter().filter(|span| span.from < until && span.until > from);
+        within.map(|span| span.state).max()
+    }
+}
+
+/// How the entry was between `from` and `until`. `running` says that the agent runs now, so that silence means no change.
+pub(super) fn coverage(lines: &[Line], from: Timestamp, until: Timestamp, running: bool) -> Vec<Coverage> {
+    let mut entries: BTreeMap<(String, String), Tracker> = BTreeMap::new();
+    let mut watched = false;
+    let mut last = Timestamp::MIN;
+    let window = (from, until);
+    for line in lines {
+        let advance = |entries: &mut BTreeMap<_, Tracker>, to, watched| {
+            entries.values_mut().for_each(|tracker| tracker.advance(to, watched, window));
+        };
+        match line.event {
+            // Without a word of its end it ended sometime after the last one that it wrote.
+            Kind::AgentStarted if watched => {
+                advance(&mut entries, last, true);
+                advance(&mut entries, line.at, false);
+            }
+            Kind::AgentStarted => {
+                advance(&mut entries, line.at, false);
+                watched = true;
+            }
+            Kind::AgentEnded => {
+                advance(&mut entries, line.at, watched);
+                watched = false;
+            }
+            Kind::Carried if line.key.is_none() => watched = true,
+            _ => {}
+        }
+        last = last.max(line.at);
+        let (Some((store, key)), Some(holds)) = (line.entry(), line.holds) else { continue };
+        let tracker =
+            entries.entry((store.to_owned(), key.to_owned())).or_insert_with(|| Tracker::new(line.at));
+        tracker.advance(line.at, watched, window);
+        tracker.holds = Some(holds);
+        tracker.expires_at = line.expires_at;
+        tracker.server.clone_from(line.server.as_ref().unwrap_or(&String::new()));
+    }
+    entries
+        .into_iter()
+        .map(|((store, key), mut tracker)| {
+            if watched && !running {
+                tracker.advance(last, true, window);
+            }
+            tracker.advance(until, watched && running, window);
+            Coverage { store, key, server: tracker.server, spans: tracker.spans }
+        })
+        .filter(|coverage| coverage.spans.iter().any(|span| span.state != State::Removed))
+        .collect()
+}
+
+/// One entry on the way through the lines.
+struct Tracker {
+    server: String,
+    holds: Option<Holds>,
+    expires_at: Option<Timestamp>,
+    /// Up to here the spans are known.
+    cursor: Timestamp,
+    spans: Vec<Span>,
+}
+
+impl Tracker {
+    fn new(at: Timestamp) -> Self {
+        Self { server: String::new(), holds: None, expires_at: None, cursor: at, spans: Vec::new() }
+    }
+
+    /// A clock that was set back makes no time.
+    fn advance(&mut self, to: Timestamp, watched: bool, window: (Timestamp, Timestamp)) {
+        if to <= self.cursor {
+            return;
+        }
+        let from = self.cursor;
+        self.cursor = to;
+        let unless_unwatched = |state| if watched { state } else { State::Unwatched };
+        match self.holds {
+            None => {}
+            Some(Holds::Tokens) => {
+                // Without an end known the client takes it as "does not expire".
+                let end = self.expires_at.unwrap_or(Timestamp::MAX).clamp(from, to);
+                self.push(from, end, State::Valid, window);
+                self.push(end, to, unless_unwatched(State::Expired), window);
+            }
+            Some(Holds::Missing) => self.push(from, to, unless_unwatched(State::Missing), window),
+            Some(Holds::Removed) => self.push(from, to, State::Removed, window),
+        }
+    }
+
+    fn push(&mut self, from: Timestamp, until: Timestamp, state: State, window: (Timestamp, Timestamp)) {
+        let (from, until) = (from.max(window.0), until.min(window.1));
+        if from >= until {
+            return;
+        }
+        match self.spans.last_mut() {
+            Some(last) if last.state == state && last.until == from => last.until = until,
+            _ => self.spans.push(Span { from, until, state }),
+        }
+    }
+}

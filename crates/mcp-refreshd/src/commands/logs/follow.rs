@@ -1,0 +1,111 @@
+use crate::observers::log::predecessor;
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::output::{self, Reader};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+/// How often the file is looked at for what is new.
+const PACE: Duration = Duration::from_millis(250);
+/// What is read at once, in bytes.
+const PIECE: u64 = 64 * 1024;
+
+/// Shows a log file, its predecessor first; with `follow` also what is written from now on, until nobody reads any more.
+///
+/// # Errors
+/// It cannot be read, or the output cannot be written.
+pub(super) fn show(path: &Path, follow: bool) -> Result<(), Failure> {
+    let mut tail = match open(&predecessor(path)) {
+        Ok(before) => Tail::new(before),
+        Err(_) => Tail::default(),
+    };
+    if tail.show()? == Reader::Gone || tail.show_begun()? == Reader::Gone {
+        return Ok(());
+    }
+    match open(path) {
+        Ok(file) => tail = Tail::new(file),
+        Err(error) if follow && error.kind() == io::ErrorKind::NotFound => tail = Tail::default(),
+        Err(error) => {
+            return Err(Failure::new(
+                Exit::Person,
+                format!("the log file {} cannot be read: {error}", path.display()),
+            ));
+        }
+    }
+    while tail.show()? == Reader::There && follow && output::reader() == Reader::There {
+        thread::sleep(PACE);
+        if !tail.is_at(path) {
+            // What was written between the last look and the rotation.
+            if tail.show()? == Reader::Gone {
+                break;
+            }
+            if let Ok(next) = open(path) {
+                tail = Tail::new(next);
+            }
+        }
+    }
+    tail.show_begun()?;
+    Ok(())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    // A FIFO in the file's place would hold us.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    File::open(path)
+}
+
+/// What of one file was not shown yet.
+#[derive(Default)]
+struct Tail {
+    file: Option<File>,
+    /// The begin of a line whose end is not there yet.
+    begun: Vec<u8>,
+}
+
+impl Tail {
+    fn new(file: File) -> Self {
+        Self { file: Some(file), begun: Vec::new() }
+    }
+
+    /// True where this is the file at the path.
+    fn is_at(&self, path: &Path) -> bool {
+        let Some(ours) = self.file.as_ref().and_then(|file| file.metadata().ok()) else { return false };
+        fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+    }
+
+    /// Shows a line whose end never came.
+    fn show_begun(&mut self) -> io::Result<Reader> {
+        let begun = std::mem::take(&mut self.begun);
+        match begun.is_empty() {
+            true => Ok(Reader::There),
+            false => output::part(&format!("{}\n", String::from_utf8_lossy(&begun))),
+        }
+    }
+
+    /// Shows the whole lines that are new.
+    fn show(&mut self) -> io::Result<Reader> {
+        let Self { file: Some(file), begun } = self else { return Ok(Reader::There) };
+        // Emptied by somebody: everything in it is new.
+        if file.metadata()?.len() < file.stream_position()? {
+            file.seek(SeekFrom::Start(0))?;
+            begun.clear();
+        }
+        loop {
+            if file.by_ref().take(PIECE).read_to_end(begun)? == 0 {
+                return Ok(Reader::There);
+            }
+            let end = begun.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let rest = begun.split_off(end);
+            if output::part(&String::from_utf8_lossy(begun))? == Reader::Gone {
+                return Ok(Reader::Gone);
+            }
+            *begun = rest;
+        }
+    }
+}

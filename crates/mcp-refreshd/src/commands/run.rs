@@ -1,0 +1,237 @@
+//! `mcp-refreshd run`: the keepers, what wakes them, and what ends them.
+
+mod notices;
+mod notify;
+mod reload;
+mod watch;
+
+use crate::agent::Agent;
+use crate::agent::runtime::block_on;
+use crate::commands::doctor;
+use crate::control::instance::Instance;
+use crate::control::protocol::{Answer, Ask, VERSION};
+use crate::control::report::Daemon;
+use crate::control::socket::Listener;
+use crate::observers::log;
+use crate::platform::memory;
+use crate::settings::config::{self, Config};
+use crate::settings::paths::{Paths, private_folder};
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::wording::counted;
+use jiff::Timestamp;
+use refresh_engine::Mode;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
+
+/// What is on the wire at the end may take this long: the whole of a request (30 s), a second one after a lost answer, and the
+/// write. What does not come to its end is in the journal.
+const DRAIN: Duration = Duration::from_secs(60);
+/// What an agent that is ending has to do besides.
+const MARGIN: Duration = Duration::from_secs(10);
+/// A burst of events makes one status line for the service manager.
+const STATUS_PACE: Duration = Duration::from_secs(1);
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// What keeps it from starting.
+pub(crate) fn run(paths: &Paths, log_file: Option<&Path>) -> Result<Exit, Failure> {
+    if let Some(file) = log_file {
+        let file = config::path_argument(file, &paths.home).map_err(|error| {
+            Failure::new(Exit::Usage, format!("the log file {} cannot be found: {error}", file.display()))
+        })?;
+        // Before the configuration is read: what is wrong with it belongs there, too.
+        log::into_file(file);
+    }
+    started_up(paths).inspect_err(|failure| log::end_of_all(failure.message()))
+}
+
+fn started_up(paths: &Paths) -> Result<Exit, Failure> {
+    let config = Config::load(&paths.config, &paths.home)?;
+    if let (None, Some(file)) = (log::goes_to(), &config.log_file) {
+        log::into_file(file.clone());
+    }
+    log::init(config.log);
+    memory::keep_private().iter().for_each(|failure| tracing::warn!("{failure}"));
+    private_folder(&paths.state)?;
+    let instance = Instance::claim_after(&paths.state, DRAIN + MARGIN)?;
+    instance.tell(None, log::goes_to().as_deref())?;
+    block_on(keep(&config, paths, &instance))?
+}
+
+async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exit, Failure> {
+    let (mut signals, mut hangup) = (Signals::new()?, listen_for(SignalKind::hangup())?);
+    let agent = Rc::new(Agent::start(config, paths, Mode::Watch).await?);
+    agent.observer().history.agent_started();
+    let listener = listen(paths, instance)?.map(Rc::new);
+    let identity = Daemon { pid: std::process::id(), version: VERSION.to_owned(), started_at: started() };
+    let anew = Rc::new(Notify::new());
+    for kept in agent.kept() {
+        spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone(), Rc::clone(&anew)));
+    }
+    let serving = listener.as_ref().map(|listener| {
+        let (listener, agent, identity) = (Rc::clone(listener), Rc::clone(&agent), identity.clone());
+        spawn_local(
+            async move { listener.serve(async move |ask| answer(&agent, &identity, ask).await).await },
+        )
+    });
+    agent.first_look().await;
+    tracing::info!("mcp-refreshd {VERSION} is at work (process {})", identity.pid);
+    notify::ready(&notify::summary(&agent.status(None)));
+    {
+        let (agent, state) = (Rc::clone(&agent), paths.state.clone());
+        spawn_local(async move { notices::tell(agent, &state).await });
+    }
+    if notify::is_heard() {
+        spawn_local(tell_status(Rc::clone(&agent)));
+    }
+    if let Some(pace) = notify::watchdog() {
+        spawn_local(feed_watchdog(Rc::clone(&agent), pace));
+    }
+    let mut reloader = reload::Reloader::new(config.clone(), paths.clone());
+    let why = loop {
+        tokio::select! {
+            name = signals.end() => {
+                tracing::info!("{name}: ending");
+                break Exit::Well;
+            }
+            () = anew.notified() => {
+                tracing::info!("ending, to be started again");
+                break Exit::Person;
+            }
+            _ = hangup.recv() => reloader.reload(&agent),
+        }
+    };
+    notify::stopping();
+    if let Err(error) = instance.ending() {
+        // Whoever comes after this process is then refused instead of waiting, and its manager starts it again.
+        tracing::debug!("{error}");
+    }
+    let end = drain(&agent, &mut signals).await;
+    agent.observer().history.agent_ended();
+    if let (Some(listener), Some(serving)) = (listener, serving) {
+        serving.abort();
+        // An aborted task ends with an error, and that is all it says.
+        let _ = serving.await;
+        listener.farewell().await;
+    }
+    Ok(end.max(why))
+}
+
+/// Listens for clients, or goes on without: tokens that stay fresh matter more than being asked about them.
+fn listen(paths: &Paths, instance: &Instance) -> Result<Option<Listener>, Failure> {
+    match Listener::bind(&paths.sockets) {
+        Ok((listener, passed_over)) => {
+            passed_over
+                .iter()
+                .for_each(|error| tracing::warn!("{error}; listening at {}", listener.path().display()));
+            instance.tell(Some(listener.path()), log::goes_to().as_deref())?;
+            Ok(Some(listener))
+        }
+        Err(errors) => {
+            errors.iter().for_each(|error| tracing::error!("{error}"));
+            tracing::error!(
+                "without a control socket `status` and `refresh` cannot reach this process; it works all the same"
+            );
+            Ok(None)
+        }
+    }
+}
+
+fn started() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Ask) -> Answer {
+    agent.first_look().await;
+    match ask {
+        Ask::Status => Answer::Status(agent.status(Some(identity.clone()))),
+        Ask::Refresh { names, force } => Answer::Refreshed(agent.refresh(&names, force).await),
+        Ask::ProxyVariables => Answer::ProxyVariables(doctor::proxy_variables().map(str::to_owned).collect()),
+        Ask::Restore { store } => Answer::Restored(agent.restore(&store).await),
+    }
+}
+
+/// Lets what is under way come to its end.
+async fn drain(agent: &Agent, signals: &mut Signals) -> Exit {
+    let running = agent.running();
+    if running > 0 {
+        tracing::info!("waiting for {}", counted(running, "refresh", "refreshes"));
+    }
+    let drained = tokio::time::timeout(DRAIN, agent.drain());
+    tokio::pin!(drained);
+    loop {
+        tokio::select! {
+            end = &mut drained => return match end {
+                Ok(()) => Exit::Well,
+                Err(_) => {
+                    tracing::error!("a refresh did not come to its end within a minute; the next start reads its journal");
+                    Exit::Person
+                }
+            },
+            name = signals.end() => {
+                // A token on the wire would be lost by an abrupt end.
+                tracing::warn!("{name}: still waiting for a refresh, at most a minute");
+            }
+        }
+    }
+}
+
+/// Keeps the service manager's status line up to date.
+async fn tell_status(agent: Rc<Agent>) {
+    let news = agent.observer().log.news();
+    let mut told = String::new();
+    loop {
+        news.notified().await;
+        tokio::time::sleep(STATUS_PACE).await;
+        let now = notify::summary(&agent.status(None));
+        if now != told {
+            notify::status(&now);
+            told = now;
+        }
+    }
+}
+
+/// A sign of life whenever every keeper's loop has taken a turn.
+async fn feed_watchdog(agent: Rc<Agent>, pace: Duration) {
+    loop {
+        for kept in agent.kept() {
+            kept.keeper.ping().await;
+        }
+        notify::alive();
+        tokio::time::sleep(pace).await;
+    }
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::new(Exit::Person, format!("cannot listen for signals: {error}")))
+}
+
+/// What wants the end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            terminate: listen_for(SignalKind::terminate())?,
+            interrupt: listen_for(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Returns with the name of a signal that wants the end.
+    async fn end(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What the service manager is told (`sd_notify(3)`). Where there is none, nothing happens.
+
+use crate::control::report::Status;
+use crate::terminal::wording::counted;
+use refresh_engine::State;
+use sd_notify::NotifyState;
+use std::time::Duration;
+
+/// The service works, and this is how it is.
+pub(crate) fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// How it is now.
+pub(crate) fn status(status: &str) {
+    tell(&[NotifyState::Status(status)]);
+}
+
+/// The configuration is read again; [`ready`] ends that.
+pub(crate) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(_) => tell(&[NotifyState::Reloading]),
+    }
+}
+
+/// The service ends as soon as what is under way has ended.
+pub(crate) fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// The service is alive.
+pub(crate) fn alive() {
+    tell(&[NotifyState::Watchdog]);
+}
+
+/// How often the service manager wants a sign of life, at least.
+pub(crate) fn watchdog() -> Option<Duration> {
+    // Half the time allowed is what sd_watchdog_enabled(3) advises.
+    sd_notify::watchdog_enabled().map(|allowed| allowed / 2).filter(|pace| !pace.is_zero())
+}
+
+/// True where somebody reads what is told.
+pub(crate) fn is_heard() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// Everything in one line: "20 servers: 18 fresh, 1 retrying, 1 needs you".
+pub(crate) fn summary(status: &Status) -> String {
+    let entries: Vec<_> = status.stores.iter().flat_map(|store| &store.entries).collect();
+    let unreadable = status.stores.iter().filter(|store| store.unreadable.is_some() && !store.absent).count();
+    let mut parts = Vec::new();
+    for (state, word) in [
+        (State::NeedsPerson, "needing you"),
+        (State::Expired, "expired"),
+        (State::Retrying, "retrying"),
+        (State::Refreshing, "refreshing"),
+        (State::Due, "due"),
+        (State::Resting, "resting"),
+        (State::Fresh, "fresh"),
+        (State::Ignored, "ignored"),
+    ] {
+        let number = entries.iter().filter(|entry| entry.state == state).count();
+        if number > 0 {
+            parts.push(format!("{number} {word}"));
+        }
+    }
+    if unreadable > 0 {
+        parts.push(format!("{} unreadable", counted(unreadable, "store", "stores")));
+    }
+    let servers = counted(entries.len(), "server", "servers");
+    if parts.is_empty() { servers } else { format!("{servers}: {}", parts.join(", ")) }
+}
+
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!("the service manager cannot be told: {error}");
+    }
+}

@@ -1,0 +1,70 @@
+use crate::control::report::{EntryStatus, Status, StoreStatus};
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::remedy::how_to_mend;
+use crate::terminal::suggest::nearest;
+use crate::terminal::wording::visible;
+
+/// Only the entries of this name or key.
+///
+/// # Errors
+/// There is none; what comes nearest is named.
+pub(crate) fn only(mut status: Status, name: &str) -> Result<Status, Failure> {
+    let fits = |entry: &EntryStatus| entry.name == name || entry.key == name;
+    let known = |store: &StoreStatus| {
+        store.entries.iter().any(fits)
+            || store.odd.iter().any(|(odd, _)| odd == name)
+            || store.vanished.iter().any(|vanished| vanished == name)
+    };
+    if !status.stores.iter().any(known) {
+        return Err(unknown(&status, name));
+    }
+    for store in &mut status.stores {
+        store.entries.retain(fits);
+        store.odd.retain(|(odd, _)| odd == name);
+        store.vanished.retain(|vanished| vanished == name);
+    }
+    Ok(status)
+}
+
+/// Why a command can do nothing with a name that no entry has.
+pub(crate) fn unknown(status: &Status, name: &str) -> Failure {
+    let shown = visible(name);
+    for store in &status.stores {
+        if store.vanished.iter().any(|vanished| vanished == name) {
+            let why = format!(
+                "{shown} vanished from {} together with others; `mcp-refreshd doctor --fix` puts it back",
+                visible(&store.location)
+            );
+            return Failure::new(Exit::Person, why);
+        }
+        if let Some((_, why)) = store.odd.iter().find(|(odd, _)| odd == name) {
+            let cure = how_to_mend(name);
+            return Failure::new(Exit::Person, format!("{shown} is left alone: {}; {cure}", visible(why)));
+        }
+    }
+    let unreadable =
+        status.stores.iter().filter(|store| !store.absent).find_map(|store| store.unreadable.as_ref());
+    match unreadable {
+        // It may well be in there.
+        Some(why) => Failure::new(Exit::Unreadable, visible(why)),
+        None => Failure::new(Exit::Usage, not_called(status, name)),
+    }
+}
+
+fn not_called(status: &Status, name: &str) -> String {
+    let known = status.stores.iter().flat_map(|store| &store.entries).map(|entry| entry.name.as_str());
+    let mut names: Vec<_> = known.collect();
+    names.sort_unstable();
+    names.dedup();
+    let shown = visible(name);
+    match nearest(name, names.iter().copied()) {
+        Some(near) => format!("no server is called {shown}; did you mean {}?", visible(near)),
+        None if names.is_empty() => format!("no server is called {shown}; the store holds none"),
+        None => {
+            let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
+            let more = if names.len() > 20 { ", …" } else { "" };
+            format!("no server is called {shown}; there are: {}{more}", listed.join(", "))
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! `status --watch`: shown again whenever something changed.
+
+use super::remarks::{exit, remarks};
+use super::selection::only;
+use super::table::overview;
+use super::text::{between, detailed, words};
+use crate::agent::status::gather;
+use crate::commands::history::Recent;
+use crate::control::report::{EntryStatus, Status};
+use crate::settings::paths::Paths;
+use crate::terminal::columns::{cut, folded, width, wrapped};
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::output::{self, Reader};
+use crate::terminal::style::Look;
+use crate::terminal::wording::{outcome_words, visible};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How often the agent is asked. Nobody reads faster, and the answer costs it next to nothing.
+const PACE: Duration = Duration::from_secs(1);
+
+/// Shows everything, or one server, until a signal ends it; the exit code is that of what was shown last.
+///
+/// # Errors
+/// It cannot be shown even once.
+pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Failure> {
+    let listen = |kind| signal(kind).map_err(Failure::from);
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (mut hangup, mut resized) = (listen(SignalKind::hangup())?, listen(SignalKind::window_change())?);
+    let mut status = narrowed(gather(paths).await?, name)?;
+    let (mut screen, mut journal) = (Screen::default(), Journal::default());
+    let (mut recent, mut trouble) = (Recent::default(), None);
+    loop {
+        let (look, now) = (Look::of_stdout(), Timestamp::now());
+        let text = match look.size {
+            Some((columns, rows)) if look.cursor => {
+                let above = match name {
+                    Some(_) => {
+                        recent.look_again(&paths.state, &status);
+                        detailed(&status, &recent, now, &look)
+                    }
+                    None => overview(&status, now, &look),
+                };
+                let mut below = remarks(&status);
+                below.extend(trouble.clone());
+                let below = below.iter().flat_map(|remark| wrapped(&look.shows(remark), columns));
+                screen.show(&frame(&above, below.collect(), columns, rows))
+            }
+            _ => journal.news(&status, trouble.as_deref(), now),
+        };
+        let reader = if text.is_empty() { output::reader() } else { output::part(&text)? };
+        if reader == Reader::Gone {
+            return Ok(exit(&status));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PACE) => {}
+            _ = resized.recv() => screen.forget(),
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            _ = hangup.recv() => break,
+        }
+        // What cannot be had now may be there again in a second: an agent that restarts, for one.
+        match gather(paths).await.and_then(|status| narrowed(status, name)) {
+            Ok(new) => (status, trouble) = (new, None),
+            Err(failure) => trouble = Some(failure.message().to_owned()),
+        }
+    }
+    // Over the terminal's own "^C".
+    if screen.lines > 0 {
+        output::result("\r\u{1b}[K")?;
+    }
+    Ok(exit(&status))
+}
+
+fn narrowed(status: Status, name: Option<&str>) -> Result<Status, Failure> {
+    match name {
+        None => Ok(status),
+        Some(name) => only(status, name),
+    }
+}
+
+/// What fits on a screen, its last row left for the cursor; where something is missing the remarks stay.
+pub(super) fn frame(above: &str, below: Vec<String>, columns: usize, rows: usize) -> Vec<String> {
+    let room = rows.saturating_sub(1).max(1);
+    let mut lines: Vec<String> = above.lines().flat_map(|line| fitting(line, columns)).collect();
+    let least = lines.len().min(2);
+    let for_lines = room.saturating_sub(below.len()).max(least).min(room);
+    if lines.len() > for_lines {
+        let missing = lines.len() - for_lines.saturating_sub(1);
+        lines.truncate(for_lines.saturating_sub(1));
+        lines.push(cut(&format!("({missing} more lines)"), columns));
+    }
+    lines.extend(below);
+    lines.truncate(room);
+    lines
+}
+
+/// A line that is too long goes on in the next, so that a command can be read to its end. What is painted has no longer lines.
+fn fitting(line: &str, columns: usize) -> Vec<String> {
+    if width(line) <= columns || line.contains('\u{1b}') {
+        vec![line.to_owned()]
+    } else {
+        folded(line, columns)
+    }
+}
+
+/// What stands on the terminal.
+#[derive(Debug, Default)]
+pub(super) struct Screen {
+    shown: Vec<String>,
+    lines: usize,
+    /// The terminal laid out anew what stood there, so nothing is known about it.
+    lost: bool,
+}
+
+impl Screen {
+    /// The terminal's size changed.
+    fn forget(&mut self) {
+        self.lost = true;
+    }
+
+    /// What is to be written so that these lines stand there; nothing where they do already. One write that goes over the old lines
+    /// in place: nothing is blank for a moment, so nothing flickers.
+    pub(super) fn show(&mut self, lines: &[String]) -> String {
+        if !self.lost && self.shown == lines {
+            return String::new();
+        }
+        // Without wrapping a line is a row, whatever the terminal thinks of a character's width.
+        let mut text = String::from("\u{1b}[?7l");
+        match (std::mem::take(&mut self.lost), self.lines) {
+            (true, _) => text.push_str("\u{1b}[H\u{1b}[2J"),
+            (false, 0) => {}
+            (false, up) => text.push_str(&format!("\r\u{1b}[{up}A")),
+        }
+        for line in lines {
+            text.push_str(&format!("{line}\u{1b}[K\r\n"));
+        }
+        text.push_str("\u{1b}[J\u{1b}[?7h");
+        self.lines = lines.len();
+        self.shown = lines.to_vec();
+        text
+    }
+}
+
+/// What was said to a reader that is no terminal.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    servers: BTreeMap<(String, String), EntryStatus>,
+    remarks: Vec<String>,
+    begun: bool,
+}
+
+impl Journal {
+    /// A line for everything that is new since the last time.
+    pub(super) fn news(&mut self, status: &Status, trouble: Option<&str>, now: Timestamp) -> String {
+        let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let mut text = String::new();
+        if trouble.is_none() {
+            let mut entries: Vec<_> = status
+                .stores
+                .iter()
+                .flat_map(|store| store.entries.iter().map(|entry| (store.location.clone(), entry)))
+                .collect();
+            entries.sort_by_key(|(_, entry)| (entry.state, &entry.name));
+            let mut gone = std::mem::take(&mut self.servers);
+            for (store, entry) in entries {
+                let key = (store, entry.key.clone());
+                if gone.remove(&key).is_none_or(|before| differs(&before, entry)) {
+                    text.push_str(&format!("{at}  {}\n", told(entry, now)));
+                }
+                self.servers.insert(key, entry.clone());
+            }
+            // A store that cannot be read for a moment has lost nothing.
+            let unreadable = status.stores.iter().filter(|store| store.unreadable.is_some() && !store.absent);
+            let unreadable: Vec<_> = unreadable.map(|store| &store.location).collect();
+            for (key, entry) in gone {
+                if unreadable.contains(&&key.0) {
+                    self.servers.insert(key, entry);
+                } else {
+                    text.push_str(&format!("{at}  {}  removed\n", visible(&entry.name)));
+                }
+            }
+        }
+        let mut said = if trouble.is_some() { Vec::new() } else { remarks(status) };
+        said.extend(trouble.map(str::to_owned));
+        for remark in said.iter().filter(|remark| !self.remarks.contains(remark)) {
+            text.push_str(&format!("{at}  {remark}\n"));
+        }
+        if self.remarks.iter().any(|remark| !said.contains(remark)) && said.is_empty() {
+            text.push_str(&format!("{at}  the agent runs, and nothing is wrong with it or the stores\n"));
+        } else if !self.begun && text.is_empty() {
+            text.push_str(&format!("{at}  no servers with a login yet\n"));
+        }
+        self.begun = true;
+        self.remarks = said;
+        text
+    }
+}
+
+/// The passing of time is no change.
+fn differs(before: &EntryStatus, now: &EntryStatus) -> bool {
+    (before.state, before.expires_at, &before.action, &before.unsaved)
+        != (now.state, now.expires_at, &now.action, &now.unsaved)
+        || before.last.as_ref().map(|last| last.at) != now.last.as_ref().map(|last| last.at)
+}
+
+fn told(entry: &EntryStatus, now: Timestamp) -> String {
+    let mut parts = vec![visible(&entry.name), words(entry.state).to_owned()];
+    parts.extend(entry.expires_at.map(|at| {
+        let time = between(at, now);
+        if at > now { format!("{time} left") } else { format!("expired {time} ago") }
+    }));
+    parts.extend(entry.last.as_ref().map(|last| outcome_words(last.outcome).to_owned()));
+    parts.extend(entry.unsaved.as_ref().map(|_| "new token not saved yet".to_owned()));
+    parts.extend(entry.action.as_ref().map(|action| format!("type: {action}")));
+    parts.join("  ")
+}

@@ -1,0 +1,207 @@
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// More than any process id and socket path needs.
+const LARGEST: u64 = 8192;
+
+/// The proof that no other process of this user refreshes with this state folder. Let go of when dropped, or when the process ends
+/// in whatever way.
+#[derive(Debug)]
+#[must_use = "the lock is held only as long as this lives"]
+pub(crate) struct Instance {
+    file: File,
+    path: PathBuf,
+}
+
+/// Why this process may not work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InstanceError {
+    #[error("another mcp-refreshd is at work already ({}): one is enough, and `mcp-refreshd status` asks it; it holds {}", holder(.pid), path.display())]
+    Held { path: PathBuf, pid: Option<u32> },
+    #[error("the lock file {} cannot be used: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+fn holder(pid: &Option<u32>) -> String {
+    pid.map_or_else(|| "process id unknown".to_owned(), |pid| format!("process {pid}"))
+}
+
+/// What the lock's holder wrote into it. It outlives the holder: only a connection to the socket proves that it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) pid: u32,
+    /// Where it listens, if it does.
+    pub(crate) socket: Option<PathBuf>,
+    /// The file it logs into, if it does.
+    pub(crate) log: Option<PathBuf>,
+    /// It was told to end, and only brings to its end what is on the wire.
+    pub(crate) ending: bool,
+}
+
+/// The last line of the lock file of one that is ending.
+const ENDING: &str = "ending";
+/// How often the lock of one that is ending is tried.
+const LOOK: Duration = Duration::from_millis(100);
+
+fn lock_path(state: &Path) -> PathBuf {
+    state.join("lock")
+}
+
+impl Instance {
+    /// Becomes the one at work with this state folder.
+    ///
+    /// # Errors
+    /// Another one is; its process id is named.
+    pub(crate) fn claim(state: &Path) -> Result<Self, InstanceError> {
+        let path = lock_path(state);
+        let failed = |source| InstanceError::Io { path: path.clone(), source };
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0))
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(InstanceError::Held { pid: holder_of(state).map(|holder| holder.pid), path });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let instance = Self { file, path: path.clone() };
+        // Who only refreshes once is no agent: where the last one logged stays known.
+        let log = holder_of(state).and_then(|before| before.log);
+        instance.tell(None, log.as_deref())?;
+        Ok(instance)
+    }
+
+    /// Becomes the one at work, after the one before where that is ending: an upgrade starts the new agent while the old one still
+    /// waits for an answer. One that is not ending is not waited for. Blocks the thread.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim), and where the one before does not end within `patience`.
+    pub(crate) fn claim_after(state: &Path, patience: Duration) -> Result<Self, InstanceError> {
+        let began = Instant::now();
+        let mut told = false;
+        loop {
+            match Self::claim(state) {
+                Err(InstanceError::Held { pid, .. })
+                    if began.elapsed() < patience && holder_of(state).is_some_and(|holder| holder.ending) =>
+                {
+                    if !told {
+                        tracing::info!("waiting for the agent before this one to end ({})", holder(&pid));
+                        told = true;
+                    }
+                    std::thread::sleep(LOOK);
+                }
+                end => return end,
+            }
+        }
+    }
+
+    /// Tells that this process only brings to its end what is on the wire.
+    ///
+    /// # Errors
+    /// If the lock file cannot be written.
+    pub(crate) fn ending(&self) -> Result<(), InstanceError> {
+        let end = format!("{ENDING}\n");
+        (&self.file)
+            .write_all(end.as_bytes())
+            .map_err(|source| InstanceError::Io { path: self.path.clone(), source })
+    }
+
+    /// Tells clients which process this is, where it listens, and which file it logs into.
+    ///
+    /// # Errors
+    /// If the lock file cannot be written.
+    pub(crate) fn tell(&self, socket: Option<&Path>, log: Option<&Path>) -> Result<(), InstanceError> {
+        let write = || -> io::Result<()> {
+            let mut text = format!("{}\n", std::process::id()).into_bytes();
+            // A line each, empty for none: versions that know no third line read the first two.
+            for path in [socket, log] {
+                text.extend_from_slice(path.map_or(&[], |path| path.as_os_str().as_bytes()));
+                text.push(b'\n');
+            }
+            let mut file = &self.file;
+            file.set_len(0)?;
+            file.rewind()?;
+            file.write_all(&text)
+        };
+        write().map_err(|source| InstanceError::Io { path: self.path.clone(), source })
+    }
+}
+
+/// Who wrote the lock file last; `None` where nobody did or it says nothing of use.
+pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
+    let mut bytes = Vec::new();
+    // A FIFO in its place would be waited for without an end.
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let file = File::options().read(true).custom_flags(flags).open(lock_path(state)).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let pid = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
+    let mut path =
+        || lines.next().filter(|line| !line.is_empty()).map(|line| PathBuf::from(OsStr::from_bytes(line)));
+    let (socket, log) = (path(), path());
+    Some(Holder { pid, socket, log, ending: path().is_some_and(|word| word == Path::new(ENDING)) })
+}
+
+impl From<InstanceError> for Failure {
+    fn from(error: InstanceError) -> Self {
+        Self::new(Exit::Person, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_instance_is_told_the_first_ones_process_id() {
+        let state = tempfile::tempdir().unwrap();
+        let first = Instance::claim(state.path()).unwrap();
+        let told = Instance::claim(state.path()).unwrap_err().to_string();
+        assert!(told.contains(&format!("process {}", std::process::id())), "{told}");
+        drop(first);
+        drop(Instance::claim(state.path()).unwrap());
+    }
+
+    #[test]
+    fn clients_find_the_socket_through_the_lock() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(holder_of(state.path()), None);
+        let instance = Instance::claim(state.path()).unwrap();
+        let pid = std::process::id();
+        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log: None, ending: false }));
+        instance.tell(Some(Path::new("/run/user/1000/s.sock")), None).unwrap();
+        assert_eq!(
+            holder_of(state.path()),
+            Some(Holder { pid, socket: Some("/run/user/1000/s.sock".into()), log: None, ending: false })
+        );
+        instance.tell(None, Some(Path::new("/log"))).unwrap();
+        instance.ending().unwrap();
+        let log = Some("/log".into());
+        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log, ending: true }));
+        drop(instance);
+        let next = Instance::claim(state.path()).unwrap();
+        let log = Some("/log".into());
+        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log, ending: false }));
+        drop(next);
+        std::fs::write(lock_path(state.path()), "nonsense\n").unwrap();
+        assert_eq!(holder_of(state.path()), None);
+    }
+}

@@ -1,0 +1,164 @@
+//! What the daemon and its clients say to each other: one line of JSON each way.
+
+use crate::control::report::Status;
+use crate::terminal::wording::visible;
+use serde::{Deserialize, Serialize};
+
+/// Moves when the meaning of a message changes, so that two versions never misunderstand each other.
+pub(crate) const PROTOCOL: u32 = 1;
+/// This program's version.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// No request is longer, in bytes.
+pub(crate) const LARGEST_REQUEST: u64 = 64 * 1024;
+/// No answer is longer, in bytes: ten thousand entries take about six million.
+pub(crate) const LARGEST_REPLY: u64 = 64 * 1024 * 1024;
+
+/// A message of either side, as far as every version understands it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Envelope<T> {
+    pub(crate) protocol: u32,
+    pub(crate) version: String,
+    #[serde(flatten)]
+    pub(crate) content: T,
+}
+
+/// The part of an envelope that tells whether the rest can be understood.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) protocol: u32,
+    pub(crate) version: String,
+}
+
+/// What a client asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "request", content = "with")]
+pub(crate) enum Ask {
+    /// How everything is.
+    Status,
+    /// Refresh now.
+    Refresh {
+        /// Names or keys; empty means all.
+        names: Vec<String>,
+        /// Also what is not due.
+        force: bool,
+    },
+    /// Which proxy variables the daemon's environment has.
+    ProxyVariables,
+    /// Put back what vanished from this store at once. Only ever at a person's word.
+    Restore {
+        /// The store's location.
+        store: String,
+    },
+}
+
+/// What the daemon answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "reply", content = "with")]
+pub(crate) enum Answer {
+    Status(Status),
+    Refreshed(Vec<Done>),
+    /// Names of variables.
+    ProxyVariables(Vec<String>),
+    /// Names of the servers that are back.
+    Restored(Vec<String>),
+    /// The request was not understood or may not be answered.
+    Refused(String),
+}
+
+/// How one refresh that was asked for ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    pub(crate) name: String,
+    pub(crate) how: How,
+    /// In words, with what to type where a person is needed.
+    pub(crate) detail: String,
+}
+
+/// How one refresh that was asked for ended, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum How {
+    Fresh,
+    NotNeeded,
+    Running,
+    Ignored,
+    NeedsPerson,
+    Failed,
+}
+
+impl<T> Envelope<T> {
+    /// A message of this version.
+    pub(crate) fn new(content: T) -> Self {
+        Self { protocol: PROTOCOL, version: VERSION.to_owned(), content }
+    }
+}
+
+impl<T: Serialize> Envelope<T> {
+    /// The message as one line.
+    pub(crate) fn to_line(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
+/// Why a message cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Misunderstood {
+    #[error("not a message of mcp-refreshd ({})", visible(&.0.to_string()))]
+    Malformed(#[from] serde_json::Error),
+    #[error("it speaks another version of the protocol (mcp-refreshd {theirs}, this is {VERSION})")]
+    OtherVersion { theirs: String },
+}
+
+/// Reads a message of the other side.
+///
+/// # Errors
+/// It is none, or one of another version.
+pub(crate) fn read<T: for<'de> Deserialize<'de>>(line: &[u8]) -> Result<T, Misunderstood> {
+    let header: Header = serde_json::from_slice(line)?;
+    if header.protocol != PROTOCOL {
+        return Err(Misunderstood::OtherVersion {
+            theirs: crate::terminal::columns::shortened(&header.version, 30),
+        });
+    }
+    Ok(serde_json::from_slice::<Envelope<T>>(line)?.content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_message_is_one_line_and_comes_back_as_it_was() {
+        for ask in [Ask::Status, Ask::Refresh { names: vec!["a\nb".into()], force: true }] {
+            let line = Envelope::new(ask.clone()).to_line().unwrap();
+            assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+            assert_eq!(read::<Ask>(&line).unwrap(), ask);
+        }
+    }
+
+    #[test]
+    fn another_version_is_told_by_its_name() {
+        let line = br#"{"protocol":99,"version":"7.1.0","request":"dance"}"#;
+        let told = read::<Ask>(line).unwrap_err().to_string();
+        assert!(told.contains("7.1.0") && told.contains(VERSION), "{told}");
+    }
+
+    #[test]
+    fn what_is_no_message_is_told_without_what_could_move_a_cursor() {
+        let line = br#"{"protocol":1,"version":"0.1.0","request":"\u001b[2J\nall is well"}"#;
+        let told = read::<Ask>(line).unwrap_err().to_string();
+        assert!(told.contains("\\u{1b}[2J\\nall is well") && !told.contains(char::is_control), "{told:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_breaks_the_reader(line: Vec<u8>) {
+            drop(read::<Ask>(&line));
+            drop(read::<Answer>(&line));
+        }
+    }
+}

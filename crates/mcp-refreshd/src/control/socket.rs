@@ -1,0 +1,10 @@
+//! The control socket: the daemon's side and its clients'.
+
+mod client;
+mod server;
+
+pub(crate) use client::{ask, reach};
+pub(crate) use server::Listener;
+
+#[cfg(test)]
+mod tests;

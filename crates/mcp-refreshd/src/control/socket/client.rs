@@ -1,0 +1,93 @@
+use crate::control::instance::holder_of;
+use crate::control::protocol::{self, Answer, Ask, Envelope, LARGEST_REPLY, Misunderstood, VERSION};
+use crate::control::report::Status;
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::wording::visible;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+/// A daemon that is well answers at once…
+const STATUS_PATIENCE: Duration = Duration::from_secs(10);
+/// …but a refresh takes what the token endpoints take, with a lock to be waited for and a second try.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(150);
+
+/// Why there is no answer though a daemon runs.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AskError {
+    #[error("the agent (process {pid}) cannot be reached at {}: {source}", path.display())]
+    Unreachable { path: PathBuf, pid: u32, source: io::Error },
+    #[error("the socket {} belongs to another user; nothing was sent to it", path.display())]
+    NotOurs { path: PathBuf },
+    #[error("the agent (process {pid}) does not answer; restart it")]
+    Silent { pid: u32 },
+    #[error("the running agent is mcp-refreshd {theirs}, this is {VERSION}; restart the agent")]
+    OtherVersion { theirs: String },
+    #[error("the agent's answer cannot be understood: {}; restart the agent", visible(&.0.to_string()))]
+    Misunderstood(serde_json::Error),
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Asks the daemon of this state folder. `None` where none runs.
+///
+/// # Errors
+/// One runs, and does not answer as it should.
+pub(crate) async fn ask(state: &Path, ask: &Ask) -> Result<Option<Answer>, AskError> {
+    let Some(holder) = holder_of(state) else { return Ok(None) };
+    let (pid, Some(path)) = (holder.pid, holder.socket) else { return Ok(None) };
+    let mut stream = match UnixStream::connect(&path).await {
+        Ok(stream) => stream,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Ok(None);
+        }
+        Err(source) => return Err(AskError::Unreachable { path, pid, source }),
+    };
+    let us = rustix::process::geteuid().as_raw();
+    if !stream.peer_cred().is_ok_and(|peer| peer.uid() == us) {
+        return Err(AskError::NotOurs { path });
+    }
+    let patience = match ask {
+        Ask::Status | Ask::ProxyVariables => STATUS_PATIENCE,
+        Ask::Refresh { .. } | Ask::Restore { .. } => REFRESH_PATIENCE,
+    };
+    let request = Envelope::new(ask).to_line().map_err(AskError::Misunderstood)?;
+    let mut line = Vec::new();
+    let conversation = async {
+        stream.write_all(&request).await?;
+        stream.take(LARGEST_REPLY).read_to_end(&mut line).await
+    };
+    match tokio::time::timeout(patience, conversation).await {
+        Err(_) => return Err(AskError::Silent { pid }),
+        Ok(Err(source)) => return Err(AskError::Unreachable { path, pid, source }),
+        Ok(Ok(_)) => {}
+    }
+    match protocol::read(&line) {
+        Ok(Answer::Refused(why)) => Err(AskError::Refused(why)),
+        Ok(answer) => Ok(Some(answer)),
+        Err(Misunderstood::OtherVersion { theirs }) => Err(AskError::OtherVersion { theirs }),
+        // It ended in the middle: as good as not running.
+        Err(Misunderstood::Malformed(_)) if line.is_empty() => Err(AskError::Silent { pid }),
+        Err(Misunderstood::Malformed(error)) => Err(AskError::Misunderstood(error)),
+    }
+}
+
+/// How the running daemon says that everything is; `None` where none runs.
+///
+/// # Errors
+/// One runs, and does not answer as it should.
+pub(crate) async fn reach(state: &Path) -> Result<Option<Status>, AskError> {
+    match ask(state, &Ask::Status).await? {
+        Some(Answer::Status(status)) => Ok(Some(status)),
+        Some(_) | None => Ok(None),
+    }
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Self {
+        Self::new(Exit::Person, error.to_string())
+    }
+}

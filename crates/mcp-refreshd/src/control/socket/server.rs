@@ -1,0 +1,155 @@
+use crate::control::protocol::{self, Answer, Ask, Envelope, LARGEST_REQUEST};
+use crate::platform::SOCKET_PATH_LIMIT;
+use crate::settings::paths::{FolderError, private_folder};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+/// A client that says nothing for this long is let go.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// More clients than this wait for their turn.
+const CLIENTS_AT_MOST: u32 = 16;
+/// At the end, answers that are being written get this long.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Why no control socket can be had at one place.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SocketError {
+    #[error(
+        "the path {} is too long for a socket ({} bytes, the system takes {SOCKET_PATH_LIMIT}); \
+         set XDG_RUNTIME_DIR to a shorter one", path.display(), path.as_os_str().len()
+    )]
+    TooLong { path: PathBuf },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error("{} is not a socket; move it away", path.display())]
+    NotASocket { path: PathBuf },
+    #[error("another daemon listens at {}", path.display())]
+    Taken { path: PathBuf },
+    #[error("no socket at {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// The daemon's control socket. Its file goes with it.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    listener: UnixListener,
+    path: PathBuf,
+    clients: Arc<Semaphore>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // Left behind it would do no harm: a dead socket is recognised.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Listener {
+    /// Listens at the first of these places where that is possible. The second value says why it was not at those before.
+    ///
+    /// # Errors
+    /// What is wrong with each place.
+    pub(crate) fn bind(places: &[PathBuf]) -> Result<(Self, Vec<SocketError>), Vec<SocketError>> {
+        let mut passed_over = Vec::new();
+        for path in places {
+            match Self::bind_at(path) {
+                Ok(listener) => return Ok((listener, passed_over)),
+                Err(error) => passed_over.push(error),
+            }
+        }
+        Err(passed_over)
+    }
+
+    fn bind_at(path: &Path) -> Result<Self, SocketError> {
+        if path.as_os_str().len() > SOCKET_PATH_LIMIT {
+            return Err(SocketError::TooLong { path: path.to_owned() });
+        }
+        if let Some(folder) = path.parent() {
+            private_folder(folder)?;
+        }
+        let failed = |source| SocketError::Io { path: path.to_owned(), source };
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+            Ok(metadata) if !metadata.file_type().is_socket() => {
+                return Err(SocketError::NotASocket { path: path.to_owned() });
+            }
+            // Nobody answers at the socket of a daemon that died.
+            Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+                Ok(_) => return Err(SocketError::Taken { path: path.to_owned() }),
+                Err(_) => fs::remove_file(path).map_err(failed)?,
+            },
+        }
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        let clients = Arc::new(Semaphore::new(usize::try_from(CLIENTS_AT_MOST).unwrap_or(1)));
+        let listener = Self { listener, path: path.to_owned(), clients };
+        // Until here the folder, which only its user may enter, keeps others out.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(listener)
+    }
+
+    /// Where it listens.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Answers clients for ever, each in a task of its own. Must be called inside a [`LocalSet`](tokio::task::LocalSet).
+    pub(crate) async fn serve<H: AsyncFn(Ask) -> Answer + 'static>(&self, handler: H) {
+        let handler = Rc::new(handler);
+        loop {
+            let Ok(turn) = Arc::clone(&self.clients).acquire_owned().await else { return };
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let handler = Rc::clone(&handler);
+                    tokio::task::spawn_local(async move {
+                        attend(stream, &*handler).await;
+                        drop(turn);
+                    });
+                }
+                // Out of descriptors: those of others end, so it passes.
+                Err(error) => {
+                    tracing::warn!("the control socket cannot accept a client: {error}");
+                    tokio::time::sleep(PATIENCE).await;
+                }
+            }
+        }
+    }
+
+    /// Waits a moment for answers that are still being given; to be called when [`serve`](Self::serve) no longer runs.
+    pub(crate) async fn farewell(&self) {
+        // Whoever connected and says nothing is not waited for.
+        let _ = tokio::time::timeout(FAREWELL, self.clients.acquire_many(CLIENTS_AT_MOST)).await;
+    }
+}
+
+/// Hears one request and answers it. A client that misbehaves only loses its own connection.
+async fn attend<H: AsyncFn(Ask) -> Answer>(stream: UnixStream, handler: &H) {
+    let us = rustix::process::geteuid().as_raw();
+    if !stream.peer_cred().is_ok_and(|peer| peer.uid() == us) {
+        tracing::warn!("a process of another user was turned away from the control socket");
+        return;
+    }
+    let (input, mut output) = stream.into_split();
+    let mut line = Vec::new();
+    let mut input = BufReader::new(input.take(LARGEST_REQUEST));
+    let heard = tokio::time::timeout(PATIENCE, input.read_until(b'\n', &mut line)).await;
+    if !matches!(heard, Ok(Ok(_))) || line.is_empty() {
+        return;
+    }
+    let answer = match protocol::read::<Ask>(&line) {
+        Ok(ask) => handler(ask).await,
+        Err(error) => Answer::Refused(format!("the agent did not understand the request: {error}")),
+    };
+    if let Ok(line) = Envelope::new(answer).to_line() {
+        // A client that went away does not want to know.
+        let _ = tokio::time::timeout(PATIENCE, output.write_all(&line)).await;
+    }
+}

@@ -1,0 +1,169 @@
+use super::server::SocketError;
+use super::*;
+use crate::control::instance::Instance;
+use crate::control::protocol::{Answer, Ask, PROTOCOL};
+use crate::control::report::Status;
+use std::cell::Cell;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+fn run(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, future);
+}
+
+fn serve(place: PathBuf) {
+    let (listener, _) = Listener::bind(&[place]).unwrap();
+    tokio::task::spawn_local(async move {
+        let answer = async |ask| match ask {
+            Ask::Status => Answer::Status(Status { daemon: None, stores: vec![] }),
+            Ask::ProxyVariables | Ask::Restore { .. } => Answer::Refused("not asked here".to_owned()),
+            Ask::Refresh { names, .. } => Answer::Refused(format!("asked for {}", names.join("+"))),
+        };
+        listener.serve(answer).await;
+    });
+}
+
+/// What the daemon answers to these bytes.
+async fn said(place: &Path, bytes: &'static [u8]) -> String {
+    let place = place.to_owned();
+    let conversation = move || {
+        let mut stream = UnixStream::connect(place).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    tokio::task::spawn_blocking(conversation).await.unwrap()
+}
+
+#[test]
+fn a_client_finds_the_daemon_and_gets_its_answer() {
+    run(async {
+        let state = tempfile::tempdir().unwrap();
+        assert!(ask(state.path(), &Ask::Status).await.unwrap().is_none());
+        let instance = Instance::claim(state.path()).unwrap();
+        let place = state.path().join("run/control.sock");
+        serve(place.clone());
+        instance.tell(Some(&place), None).unwrap();
+        assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(matches!(ask(state.path(), &Ask::Status).await.unwrap(), Some(Answer::Status(_))));
+        let refresh = Ask::Refresh { names: vec!["a".into(), "b".into()], force: false };
+        assert_eq!(ask(state.path(), &refresh).await.unwrap_err().to_string(), "asked for a+b");
+    });
+}
+
+#[test]
+fn the_socket_of_a_dead_daemon_is_replaced_and_that_of_a_live_one_is_not() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("control.sock");
+        drop(UnixListener::bind(&place).unwrap());
+        assert!(place.exists());
+        let (live, _) = Listener::bind(std::slice::from_ref(&place)).unwrap();
+        let other = folder.path().join("other.sock");
+        let (second, passed_over) = Listener::bind(&[place.clone(), other.clone()]).unwrap();
+        assert!(matches!(passed_over.as_slice(), [SocketError::Taken { .. }]));
+        assert_eq!(second.path(), other);
+        drop(live);
+        assert!(!place.exists());
+    });
+}
+
+#[test]
+fn a_stale_lock_file_means_that_no_daemon_runs() {
+    run(async {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::write(state.path().join("lock"), "1\n/nowhere/at/all.sock\n").unwrap();
+        assert!(ask(state.path(), &Ask::Status).await.unwrap().is_none());
+        let dead = state.path().join("dead.sock");
+        drop(UnixListener::bind(&dead).unwrap());
+        std::fs::write(state.path().join("lock"), format!("1\n{}\n", dead.display())).unwrap();
+        assert!(ask(state.path(), &Ask::Status).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn no_socket_takes_the_place_of_a_file_or_a_path_too_long() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("control.sock");
+        std::fs::write(&file, "mine").unwrap();
+        let long = folder.path().join("x".repeat(120)).join("control.sock");
+        let errors = Listener::bind(&[file.clone(), long]).unwrap_err();
+        assert!(matches!(errors.as_slice(), [SocketError::NotASocket { .. }, SocketError::TooLong { .. }]));
+        assert_eq!(std::fs::read(file).unwrap(), b"mine");
+    });
+}
+
+#[test]
+fn a_daemon_of_another_version_is_told_apart() {
+    run(async {
+        let state = tempfile::tempdir().unwrap();
+        let place = state.path().join("control.sock");
+        let listener = UnixListener::bind(&place).unwrap();
+        std::fs::write(state.path().join("lock"), format!("1\n{}\n", place.display())).unwrap();
+        let future_daemon = tokio::task::spawn_blocking(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            BufReader::new(&stream).read_line(&mut String::new()).unwrap();
+            let line =
+                format!("{{\"protocol\":{},\"version\":\"9.9.9\",\"reply\":\"song\"}}\n", PROTOCOL + 1);
+            stream.write_all(line.as_bytes()).unwrap();
+        });
+        let told = ask(state.path(), &Ask::Status).await.unwrap_err().to_string();
+        assert!(told.contains("9.9.9") && told.contains("restart"), "{told}");
+        future_daemon.await.unwrap();
+    });
+}
+
+#[test]
+fn nonsense_gets_an_answer_and_harms_nobody_else() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("control.sock");
+        serve(place.clone());
+        let told = said(&place, b"GET / HTTP/1.1\r\n\r\n").await;
+        assert!(told.contains("did not understand"), "{told}");
+        let told = said(&place, b"{\"protocol\":99,\"version\":\"9.9.9\"}\n").await;
+        assert!(told.contains("another version"), "{told}");
+        let endless: &'static [u8] = vec![b'x'; 60_000].leak();
+        let stream = UnixStream::connect(&place).unwrap();
+        (&stream).write_all(endless).unwrap();
+        let told = said(&place, b"{\"protocol\":1,\"version\":\"x\",\"request\":\"status\"}\n").await;
+        assert!(told.contains("\"stores\":[]"), "{told}");
+    });
+}
+
+#[test]
+fn the_end_waits_for_answers_that_are_being_given() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("control.sock");
+        let listener = Rc::new(Listener::bind(std::slice::from_ref(&place)).unwrap().0);
+        let (heard, answered) = (Rc::new(Notify::new()), Rc::new(Cell::new(false)));
+        let serving = tokio::task::spawn_local({
+            let (listener, heard, answered) = (Rc::clone(&listener), Rc::clone(&heard), Rc::clone(&answered));
+            let answer = async move |_| {
+                heard.notify_one();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                answered.set(true);
+                Answer::Refreshed(vec![])
+            };
+            async move { listener.serve(answer).await }
+        });
+        let conversation = tokio::task::spawn_local(async move {
+            said(&place, b"{\"protocol\":1,\"version\":\"x\",\"request\":\"status\"}\n").await
+        });
+        heard.notified().await;
+        serving.abort();
+        assert!(serving.await.is_err());
+        listener.farewell().await;
+        assert!(answered.get());
+        assert!(conversation.await.unwrap().contains("refreshed"));
+    });
+}

@@ -1,0 +1,13 @@
+//! What happened to every login, kept in the state folder: one line of JSON for each event, never a token.
+//!
+//! [`History`] writes (an observer of the engine, beside the log), `file` reads. Nothing that goes wrong here keeps the daemon from
+//! working.
+
+mod biography;
+pub(crate) mod file;
+pub(crate) mod line;
+pub(crate) mod standing;
+mod writer;
+
+pub(crate) use biography::{Biography, biographies};
+pub(crate) use writer::History;

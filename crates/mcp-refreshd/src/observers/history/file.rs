@@ -1,0 +1,132 @@
+//! The files of the history: `history.jsonl` and its predecessor `history.1.jsonl`, both 0600 in the state folder.
+
+use super::line::{FORMAT, Line};
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// When a file is full it becomes the predecessor, and the one before is gone.
+pub(crate) const FULL: u64 = 1 << 20;
+/// No file of ours is larger; of one that is, only the end is read.
+const READ_AT_MOST: u64 = 4 * FULL;
+
+/// The history cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("the history {} cannot be {verb}: {source}; the agent works without it; mend or move away the file to have one again", path.display())]
+pub(crate) struct FileError {
+    path: PathBuf,
+    verb: &'static str,
+    source: io::Error,
+}
+
+/// What the files hold.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    /// Oldest first.
+    pub(crate) lines: Vec<Line>,
+    /// Lines that were passed over because they are not understood; one cut short by a crash is not counted.
+    pub(crate) damaged: usize,
+}
+
+fn places(state: &Path) -> [PathBuf; 2] {
+    [state.join("history.1.jsonl"), state.join("history.jsonl")]
+}
+
+/// How the files looked at one moment: as long as they look so, there is nothing new in them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stamps([Option<(u64, u64, SystemTime)>; 2]);
+
+pub(crate) fn stamps(state: &Path) -> Stamps {
+    Stamps(places(state).map(|path| {
+        let metadata = std::fs::symlink_metadata(path).ok()?;
+        Some((metadata.ino(), metadata.len(), metadata.modified().ok()?))
+    }))
+}
+
+/// Reads everything there is; nothing where there is no history yet.
+pub(crate) fn read(state: &Path) -> Result<Past, FileError> {
+    let mut lines = Vec::new();
+    let damaged = each(state, |line| lines.push(line))?;
+    Ok(Past { lines, damaged })
+}
+
+/// Gives one line after the other, oldest first: the daemon need not hold them all. Returns how many were passed over because they
+/// are not understood; one cut short by a crash is not counted.
+pub(crate) fn each(state: &Path, mut take: impl FnMut(Line)) -> Result<usize, FileError> {
+    let mut damaged = 0;
+    for path in places(state) {
+        match each_of(&path, &mut take) {
+            Ok(passed_over) => damaged += passed_over,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(FileError { path, verb: "read", source }),
+        }
+    }
+    Ok(damaged)
+}
+
+fn each_of(path: &Path, take: &mut impl FnMut(Line)) -> io::Result<usize> {
+    let mut file = open(path, OFlags::RDONLY)?;
+    let size = file.metadata()?.len();
+    if size > READ_AT_MOST {
+        file.seek(SeekFrom::Start(size - READ_AT_MOST))?;
+    }
+    let mut reader = BufReader::new(file.take(READ_AT_MOST));
+    let (mut line, mut damaged) = (Vec::new(), 0);
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        match serde_json::from_slice::<Line>(&line) {
+            Ok(line) if line.v == FORMAT => take(line),
+            _ if line.ends_with(b"\n") && line.len() > 1 => damaged += 1,
+            // The last line, cut short.
+            _ => {}
+        }
+        line.clear();
+    }
+    Ok(damaged)
+}
+
+/// Appends lines in one write. Where the file is full, `carried` goes before them into a new one.
+pub(crate) fn append(
+    state: &Path,
+    lines: &[Line],
+    carried: impl FnOnce() -> Vec<Line>,
+) -> Result<(), FileError> {
+    let [predecessor, path] = places(state);
+    let failed = |source| FileError { path: path.clone(), verb: "written", source };
+    let mut file = open(&path, OFlags::RDWR | OFlags::CREATE | OFlags::APPEND).map_err(failed)?;
+    let mut size = file.metadata().map_err(failed)?.len();
+    let mut text = Vec::new();
+    if size >= FULL {
+        std::fs::rename(&path, &predecessor).map_err(failed)?;
+        file = open(&path, OFlags::RDWR | OFlags::CREATE | OFlags::APPEND).map_err(failed)?;
+        size = 0;
+        written(&carried(), &mut text).map_err(failed)?;
+    }
+    let mut last = [b'\n'];
+    if size > 0 {
+        file.read_exact_at(&mut last, size - 1).map_err(failed)?;
+    }
+    if last != [b'\n'] {
+        // A crash cut the line before; what follows must not be glued to it.
+        text.push(b'\n');
+    }
+    written(lines, &mut text).map_err(failed)?;
+    file.write_all(&text).map_err(failed)
+}
+
+fn written(lines: &[Line], text: &mut Vec<u8>) -> io::Result<()> {
+    for line in lines {
+        serde_json::to_writer(&mut *text, line)?;
+        text.push(b'\n');
+    }
+    Ok(())
+}
+
+/// Opens without waiting and without following a link: a FIFO in the file's place must not hold the daemon.
+fn open(path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
+    let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}

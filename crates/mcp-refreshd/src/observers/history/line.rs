@@ -1,0 +1,150 @@
+use jiff::Timestamp;
+use oauth_secret::Fingerprint;
+use serde::{Deserialize, Serialize};
+
+/// The format that is written. Members and kinds are only ever added under the same version.
+pub(crate) const FORMAT: u32 = 1;
+
+/// One line of the history. Of tokens it holds fingerprints only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    /// Format version.
+    pub(crate) v: u32,
+    pub(crate) at: Timestamp,
+    pub(crate) event: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) store: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) server: Option<String>,
+    /// Why, or by whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<String>,
+    /// Refresh token before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<Fingerprint>,
+    /// Refresh token after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<Fingerprint>,
+    /// When the access token that is there now ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_at: Option<Timestamp>,
+    /// What the entry holds from now on, where that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) holds: Option<Holds>,
+}
+
+/// What an entry holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Holds {
+    /// Tokens.
+    Tokens,
+    /// None, though nobody logged out: a failed refresh took them, or the entry vanished together with others.
+    Missing,
+    /// None, by the user's wish.
+    Removed,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// The agent began to watch.
+    AgentStarted,
+    /// The agent ended in order.
+    AgentEnded,
+    /// The entry was there when it was first looked at.
+    Found,
+    /// Somebody logged in.
+    Login,
+    /// Another program wrote other tokens: Claude Code refreshed by itself, or somebody logged in again.
+    Adopted,
+    /// We refreshed.
+    Refreshed,
+    /// A refresh failed.
+    Failed,
+    /// A refresh was not begun.
+    NotBegun,
+    /// Obtained tokens could not be saved yet.
+    Unsaved,
+    /// A failed refresh of another program took the tokens.
+    Wiped,
+    /// We put an entry right that another program had broken.
+    Healed,
+    /// Logged out, or removed.
+    Removed,
+    /// Vanished together with others.
+    Vanished,
+    /// Only a person can help.
+    NeedsPerson,
+    /// The entry has a form that is not understood.
+    Odd,
+    /// Something that an earlier run had left unfinished was finished.
+    Replayed,
+    /// The store cannot be read.
+    StoreUnreadable,
+    /// The store can be read again.
+    StoreReadable,
+    /// Repeated at the beginning of a file for what its predecessor said.
+    Carried,
+    /// Of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Kind {
+    /// As people read it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::AgentStarted => "agent started",
+            Self::AgentEnded => "agent ended",
+            Self::Found => "found",
+            Self::Login => "logged in",
+            Self::Adopted => "new tokens from elsewhere",
+            Self::Refreshed => "refreshed",
+            Self::Failed => "refresh failed",
+            Self::NotBegun => "not refreshed",
+            Self::Unsaved => "not saved yet",
+            Self::Wiped => "wiped",
+            Self::Healed => "put right",
+            Self::Removed => "removed",
+            Self::Vanished => "vanished",
+            Self::NeedsPerson => "needs you",
+            Self::Odd => "left alone",
+            Self::Replayed => "finished after a crash",
+            Self::StoreUnreadable => "store unreadable",
+            Self::StoreReadable => "store readable again",
+            Self::Carried | Self::Unknown => "",
+        }
+    }
+
+    /// Whether a person wants to see it: the rest is bookkeeping.
+    pub(crate) fn is_shown(self) -> bool {
+        !self.words().is_empty()
+    }
+}
+
+impl Line {
+    pub(crate) fn new(at: Timestamp, event: Kind) -> Self {
+        Self {
+            v: FORMAT,
+            at,
+            event,
+            store: None,
+            key: None,
+            server: None,
+            cause: None,
+            before: None,
+            after: None,
+            expires_at: None,
+            holds: None,
+        }
+    }
+
+    /// The entry it is about: its store and its key.
+    pub(crate) fn entry(&self) -> Option<(&str, &str)> {
+        self.store.as_deref().zip(self.key.as_deref())
+    }
+}

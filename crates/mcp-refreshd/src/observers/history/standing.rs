@@ -1,0 +1,242 @@
+//! What the lines so far say of each entry: tells news from what is known already, also across restarts.
+
+use super::line::{Holds, Kind, Line};
+use claude_store::StubKind;
+use jiff::Timestamp;
+use oauth_secret::Fingerprint;
+use refresh_engine::{Event, Outcome, Subject};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How one entry stands.
+#[derive(Clone, Debug, Default)]
+struct Standing {
+    server: String,
+    holds: Option<Holds>,
+    refresh: Option<Fingerprint>,
+    expires_at: Option<Timestamp>,
+    /// The last trouble that was told: the same once more is no news.
+    trouble: Option<String>,
+    need: Option<String>,
+    /// Why the refresh that is running was begun.
+    reason: Option<&'static str>,
+}
+
+/// How all entries stand.
+#[derive(Debug, Default)]
+pub(crate) struct Standings {
+    entries: BTreeMap<(String, String), Standing>,
+    /// Stores that were looked at since the start: what is found before that happened while nobody watched.
+    looked_at: BTreeSet<String>,
+}
+
+impl Standings {
+    /// What a line says holds from now on.
+    pub(crate) fn apply(&mut self, line: &Line) {
+        let Some((store, key)) = line.entry() else { return };
+        let standing = self.entries.entry((store.to_owned(), key.to_owned())).or_default();
+        if let Some(server) = &line.server {
+            standing.server.clone_from(server);
+        }
+        match line.event {
+            Kind::NeedsPerson => standing.need.clone_from(&line.cause),
+            Kind::Failed | Kind::NotBegun | Kind::Unsaved | Kind::Odd => {
+                standing.trouble.clone_from(&line.cause);
+            }
+            _ => {}
+        }
+        if let Some(holds) = line.holds {
+            standing.holds = Some(holds);
+            // Of tokens that are gone it is worth knowing which they were, should they come back.
+            if holds == Holds::Tokens {
+                standing.refresh = line.after;
+            }
+            standing.expires_at = line.expires_at;
+            standing.trouble = None;
+            if holds != Holds::Missing {
+                standing.need = None;
+            }
+        }
+    }
+
+    /// Whether the entry ever held a refresh token.
+    pub(crate) fn had_login(&self, store: &str, key: &str) -> bool {
+        let standing = self.entries.get(&(store.to_owned(), key.to_owned()));
+        standing.is_some_and(|standing| standing.refresh.is_some())
+    }
+
+    /// The lines that repeat everything which still holds, for the beginning of a file.
+    pub(crate) fn carried(&self, at: Timestamp) -> Vec<Line> {
+        let carry = |((store, key), standing): (&(String, String), &Standing)| Line {
+            store: Some(store.clone()),
+            key: Some(key.clone()),
+            server: Some(standing.server.clone()),
+            after: standing.refresh,
+            expires_at: standing.expires_at,
+            holds: standing.holds,
+            ..Line::new(at, Kind::Carried)
+        };
+        self.entries.iter().map(carry).collect()
+    }
+
+    /// The lines that an event deserves: none where it is no news.
+    pub(crate) fn lines(&mut self, at: Timestamp, subject: Subject<'_>, event: &Event) -> Vec<Line> {
+        let store = Some(subject.store.to_owned());
+        let Some((key, name)) = subject.entry else { return self.about_the_store(at, subject.store, event) };
+        let place = (subject.store.to_owned(), key.to_owned());
+        let first_look = !self.looked_at.contains(subject.store);
+        let known = self.entries.entry(place).or_default();
+        name.clone_into(&mut known.server);
+        let line = |event, cause: Option<String>| Line {
+            store: store.clone(),
+            key: Some(key.to_owned()),
+            server: Some(name.to_owned()),
+            cause: cause.filter(|cause| !cause.is_empty()),
+            ..Line::new(at, event)
+        };
+        let trouble = |known: &Standing, event, cause: String| {
+            (known.trouble.as_ref() != Some(&cause)).then(|| line(event, Some(cause)))
+        };
+        let news = match event {
+            Event::Held { access: _, refresh, expires_at, stub } => {
+                known.held(*refresh, *expires_at, *stub, first_look).map(|(event, cause)| Line {
+                    before: known.refresh,
+                    after: *refresh,
+                    expires_at: expires_at.filter(|_| stub.is_none()),
+                    holds: Some(holds(*stub)),
+                    ..line(event, Some(cause.to_owned()))
+                })
+            }
+            Event::Refreshing { reason, .. } => {
+                known.reason = Some(reason.words());
+                None
+            }
+            Event::Ended { outcome: Outcome::Fresh, before, now, expires_at, .. } => Some(Line {
+                before: *before,
+                after: *now,
+                expires_at: *expires_at,
+                holds: Some(Holds::Tokens),
+                ..line(Kind::Refreshed, known.reason.take().map(str::to_owned))
+            }),
+            Event::Ended { outcome, detail, before, now, .. } => {
+                let words = crate::terminal::wording::outcome_words(*outcome);
+                let cause = if detail.is_empty() { words.to_owned() } else { format!("{words}: {detail}") };
+                trouble(known, Kind::Failed, cause).map(|line| Line { before: *before, after: *now, ..line })
+            }
+            Event::Healed { why, now, expires_at } => Some(Line {
+                before: known.refresh,
+                after: *now,
+                expires_at: *expires_at,
+                holds: Some(Holds::Tokens),
+                ..line(Kind::Healed, Some((*why).to_owned()))
+            }),
+            Event::Shared { before, now, expires_at } => Some(Line {
+                before: *before,
+                after: *now,
+                expires_at: *expires_at,
+                holds: Some(Holds::Tokens),
+                ..line(Kind::Refreshed, Some("together with another entry of the same login".to_owned()))
+            }),
+            Event::Removed if known.holds == Some(Holds::Removed) => None,
+            Event::Removed => Some(Line {
+                before: known.refresh,
+                holds: Some(Holds::Removed),
+                ..line(Kind::Removed, Some("the entry was taken out of the store".to_owned()))
+            }),
+            Event::Unsaved { why, .. } => trouble(known, Kind::Unsaved, why.clone()),
+            Event::NotSavable { why } | Event::NotLockable { why } => {
+                trouble(known, Kind::NotBegun, why.clone())
+            }
+            Event::EntryOdd { why } => trouble(known, Kind::Odd, why.clone()),
+            Event::Replayed { what } => Some(line(Kind::Replayed, Some((*what).to_owned()))),
+            Event::NeedsPerson { need } => {
+                let why = crate::terminal::remedy::why(need);
+                (known.need.as_ref() != Some(&why)).then(|| line(Kind::NeedsPerson, Some(why)))
+            }
+            // What these say is said by `Held` more exactly, or passes by itself.
+            Event::Adopted { .. } | Event::Locked { .. } | Event::Unflagged | Event::UnflagFailed { .. } => {
+                None
+            }
+            Event::StoreSeen { .. }
+            | Event::StoreUnreadable { .. }
+            | Event::StoreReadable
+            | Event::VanishedTogether { .. }
+            | Event::StateTrouble { .. } => None,
+        };
+        news.into_iter().collect()
+    }
+
+    fn about_the_store(&mut self, at: Timestamp, store: &str, event: &Event) -> Vec<Line> {
+        let line = |event, cause: Option<&str>| Line {
+            store: Some(store.to_owned()),
+            cause: cause.map(str::to_owned),
+            ..Line::new(at, event)
+        };
+        match event {
+            Event::StoreSeen { .. } => {
+                self.looked_at.insert(store.to_owned());
+                Vec::new()
+            }
+            Event::StoreUnreadable { why, absent: false } => vec![line(Kind::StoreUnreadable, Some(why))],
+            Event::StoreReadable => vec![line(Kind::StoreReadable, None)],
+            Event::VanishedTogether { servers } => {
+                let gone = self.entries.iter().filter(|((place, _), standing)| {
+                    place == store
+                        && standing.holds == Some(Holds::Tokens)
+                        && servers.contains(&standing.server)
+                });
+                gone.map(|((_, key), standing)| Line {
+                    key: Some(key.clone()),
+                    server: Some(standing.server.clone()),
+                    before: standing.refresh,
+                    holds: Some(Holds::Missing),
+                    ..line(Kind::Vanished, Some("several entries vanished in one write"))
+                })
+                .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Standing {
+    /// What it means that the entry holds this now; `None` where that was known.
+    fn held(
+        &self,
+        refresh: Option<Fingerprint>,
+        expires_at: Option<Timestamp>,
+        stub: Option<StubKind>,
+        first_look: bool,
+    ) -> Option<(Kind, &'static str)> {
+        let now = holds(stub);
+        let same = self.holds == Some(now)
+            && (now != Holds::Tokens || (self.refresh, self.expires_at) == (refresh, expires_at));
+        if same {
+            return None;
+        }
+        let unwatched = |watched| if first_look { "found so at the start" } else { watched };
+        Some(match (self.holds, now) {
+            (None, Holds::Tokens) if !first_look => (Kind::Login, "a new entry in the store"),
+            (None, _) => (Kind::Found, if stub.is_some() { "it holds no login" } else { "" }),
+            (Some(Holds::Tokens), Holds::Tokens) => {
+                (Kind::Adopted, unwatched("another program wrote them, Claude Code for one"))
+            }
+            (Some(_), Holds::Tokens) if self.refresh.is_some() && self.refresh == refresh => {
+                (Kind::Adopted, "the entry is in the store again")
+            }
+            (Some(_), Holds::Tokens) => (Kind::Login, unwatched("")),
+            (Some(Holds::Tokens), Holds::Missing) => {
+                (Kind::Wiped, unwatched("a failed refresh of another program took the tokens"))
+            }
+            (Some(_), Holds::Missing) => (Kind::Found, "it holds no login"),
+            (Some(_), Holds::Removed) => (Kind::Removed, unwatched("a logout")),
+        })
+    }
+}
+
+fn holds(stub: Option<StubKind>) -> Holds {
+    match stub {
+        None => Holds::Tokens,
+        Some(StubKind::FailedRefresh) => Holds::Missing,
+        Some(StubKind::LoggedOut) => Holds::Removed,
+    }
+}

@@ -1,0 +1,88 @@
+use super::file;
+use super::line::{Kind, Line};
+use super::standing::Standings;
+use crate::control::protocol::VERSION;
+use jiff::Timestamp;
+use refresh_engine::{Event, Observer, Subject};
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+
+/// Writes down what the engine tells. Trouble with the file is logged once, and passes over everything else.
+#[derive(Debug)]
+pub(crate) struct History {
+    state: PathBuf,
+    standings: RefCell<Standings>,
+    in_trouble: Cell<bool>,
+}
+
+impl History {
+    /// Goes on with the history in this folder.
+    pub(crate) fn open(state: &Path) -> Self {
+        let mut standings = Standings::default();
+        let read = file::each(state, |line| standings.apply(&line));
+        if let Err(error) = &read {
+            tracing::warn!("{error}");
+        }
+        let in_trouble = read.is_err();
+        Self {
+            state: state.to_owned(),
+            standings: RefCell::new(standings),
+            in_trouble: Cell::new(in_trouble),
+        }
+    }
+
+    /// Whether this entry ever held a login that could be refreshed, as far as the history reaches.
+    pub(crate) fn had_login(&self, store: &str, key: &str) -> bool {
+        self.standings.borrow().had_login(store, key)
+    }
+
+    /// Notes that the stores are watched from now on.
+    pub(crate) fn agent_started(&self) {
+        let cause = Some(format!("version {VERSION}"));
+        self.write(&[Line { cause, ..Line::new(now(), Kind::AgentStarted) }]);
+    }
+
+    /// Notes that nobody watches any more.
+    pub(crate) fn agent_ended(&self) {
+        self.write(&[Line::new(now(), Kind::AgentEnded)]);
+    }
+
+    /// Writes down an event of this moment, where it is news.
+    pub(crate) fn note(&self, at: Timestamp, subject: Subject<'_>, event: &Event) {
+        let lines = self.standings.borrow_mut().lines(at, subject, event);
+        self.write(&lines);
+    }
+
+    fn write(&self, lines: &[Line]) {
+        let Some(first) = lines.first() else { return };
+        // What is carried into a new file is what held before these lines.
+        let carried = || {
+            let mut carried = vec![Line::new(first.at, Kind::Carried)];
+            carried.extend(self.standings.borrow().carried(first.at));
+            carried
+        };
+        let written = file::append(&self.state, lines, carried);
+        let mut standings = self.standings.borrow_mut();
+        lines.iter().for_each(|line| standings.apply(line));
+        match written {
+            Ok(()) => self.in_trouble.set(false),
+            Err(error) => {
+                if !self.in_trouble.replace(true) {
+                    tracing::warn!("{error}");
+                }
+            }
+        }
+    }
+}
+
+impl Observer for History {
+    fn event(&self, subject: Subject<'_>, event: &Event) {
+        self.note(now(), subject, event);
+    }
+}
+
+/// To the millisecond, as the store counts.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}

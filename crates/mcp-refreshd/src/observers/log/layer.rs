@@ -1,0 +1,217 @@
+use super::file::LogFile;
+use crate::settings::config::{LogConfig, LogFormat, LogLevel};
+use crate::terminal::wording::visible;
+use jiff::Timestamp;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry;
+
+/// Only what this program itself says is logged: the HTTP library's own traces could hold tokens.
+const OURS: &str = "mcp_refreshd";
+
+static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Info as u8);
+static JSON: AtomicBool = AtomicBool::new(false);
+/// Where lines go instead of standard error, and whether the last one could not be written there.
+static FILE: Mutex<Option<(LogFile, bool)>> = Mutex::new(None);
+
+/// Begins to log. To be called once.
+pub(crate) fn init(config: LogConfig) {
+    set(config);
+    // Fails only if a logger is installed already, and that is ours.
+    let _ = tracing::subscriber::set_global_default(registry().with(Stderr { journal: goes_to_journal() }));
+}
+
+/// Changes level and format from now on.
+pub(crate) fn set(config: LogConfig) {
+    LEVEL.store(config.level as u8, Ordering::Relaxed);
+    JSON.store(config.format == LogFormat::Json, Ordering::Relaxed);
+}
+
+/// Everything that is logged from now on goes into this file. As long as it cannot be written, it goes to standard error.
+pub(crate) fn into_file(path: PathBuf) {
+    *file() = Some((LogFile::new(path), false));
+}
+
+/// The file that is logged into, where there is one.
+pub(crate) fn goes_to() -> Option<PathBuf> {
+    file().as_ref().map(|(file, _)| file.path().to_owned())
+}
+
+/// Why the program could not go on, for those who read the log file. A service that is started again and again for the same reason
+/// says it once.
+pub(crate) fn end_of_all(message: &str) {
+    let mut file = file();
+    let Some((file, _)) = &mut *file else { return };
+    let line = format!("{:5} {}", Level::ERROR, visible(message));
+    if file.last_line().is_none_or(|last| !last.ends_with(&line)) {
+        // Standard error gets the message anyway.
+        let _ = file.write(format!("{:.3} {line}\n", Timestamp::now()).as_bytes());
+    }
+}
+
+fn file() -> MutexGuard<'static, Option<(LogFile, bool)>> {
+    FILE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the line is in the file now. The first of several failures is told on standard error.
+fn written(line: &str) -> bool {
+    let mut file = file();
+    let Some((file, failing)) = &mut *file else { return false };
+    match file.write(line.as_bytes()) {
+        Ok(()) => *failing = false,
+        Err(error) if !*failing => {
+            *failing = true;
+            let path = file.path().display();
+            let _ = writeln!(
+                std::io::stderr(),
+                "mcp-refreshd: the log file {path} cannot be written: {error}; logging to standard error as long as that is so"
+            );
+        }
+        Err(_) => {}
+    }
+    !*failing
+}
+
+struct Stderr {
+    journal: bool,
+}
+
+impl<S: Subscriber> Layer<S> for Stderr {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        metadata.target().split("::").next() == Some(OURS)
+            && weight(metadata.level()) <= LEVEL.load(Ordering::Relaxed)
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let level = *event.metadata().level();
+        let now = Timestamp::now();
+        let dated = match JSON.load(Ordering::Relaxed) {
+            true => json(now, level, &fields),
+            false => format!("{now:.3} {}\n", text(level, &fields)),
+        };
+        if written(&dated) {
+            return;
+        }
+        let line = match self.journal && !JSON.load(Ordering::Relaxed) {
+            true => format!("<{}>{}\n", priority(level), text(level, &fields)),
+            false => dated,
+        };
+        // In one call, so that lines of several processes do not mix. A log that cannot be written stops nothing.
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
+fn weight(level: &Level) -> u8 {
+    match *level {
+        Level::ERROR => LogLevel::Error as u8,
+        Level::WARN => LogLevel::Warn as u8,
+        Level::INFO => LogLevel::Info as u8,
+        _ => LogLevel::Debug as u8,
+    }
+}
+
+/// The priority that the journal reads from the line's start (`sd-daemon(3)`).
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        _ => 7,
+    }
+}
+
+/// Whether standard error is the journal's (`systemd.exec(5)`, `$JOURNAL_STREAM`): it dates lines by itself.
+fn goes_to_journal() -> bool {
+    let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else { return false };
+    let stderr = rustix::fs::fstat(std::io::stderr());
+    stderr.is_ok_and(|stderr| stream == format!("{}:{}", stderr.st_dev, stderr.st_ino))
+}
+
+/// What one event says.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    message: String,
+    server: Option<String>,
+    others: Vec<(&'static str, Value)>,
+}
+
+#[derive(Debug)]
+enum Value {
+    Text(String),
+    Number(u64),
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => value.clone_into(&mut self.message),
+            "server" => self.server = Some(value.to_owned()),
+            name => self.others.push((name, Value::Text(value.to_owned()))),
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.others.push((field.name(), Value::Number(value)));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+fn text(level: Level, fields: &Fields) -> String {
+    let mut line = format!("{level:5} ");
+    if let Some(server) = &fields.server {
+        line.push_str(&visible(server));
+        line.push_str(": ");
+    }
+    line.push_str(&visible(&fields.message));
+    for (name, value) in &fields.others {
+        // Writing to a string does not fail.
+        let _ = match value {
+            Value::Number(number) => write!(line, " {name}={number}"),
+            Value::Text(text) if is_plain(text) => write!(line, " {name}={text}"),
+            Value::Text(text) => write!(line, " {name}=\"{}\"", visible(text).replace('"', "'")),
+        };
+    }
+    line
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != '"' && c != '=')
+}
+
+fn json(now: Timestamp, level: Level, fields: &Fields) -> String {
+    let mut members = serde_json::Map::new();
+    let mut put = |name: &str, value: serde_json::Value| drop(members.insert(name.to_owned(), value));
+    put("time", format!("{now:.3}").into());
+    put("level", level.as_str().to_ascii_lowercase().into());
+    if let Some(server) = &fields.server {
+        put("server", server.as_str().into());
+    }
+    put("message", fields.message.as_str().into());
+    for (name, value) in &fields.others {
+        put(
+            name,
+            match value {
+                Value::Number(number) => (*number).into(),
+                Value::Text(text) => text.as_str().into(),
+            },
+        );
+    }
+    format!("{}\n", serde_json::Value::Object(members))
+}
+
+#[cfg(test)]
+pub(super) fn rendered(now: Timestamp, level: Level, fields: &Fields) -> [String; 2] {
+    [format!("{}\n", text(level, fields)), json(now, level, fields)]
+}

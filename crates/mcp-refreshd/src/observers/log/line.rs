@@ -1,0 +1,147 @@
+use crate::terminal::remedy;
+use crate::terminal::wording::{counted, length};
+use oauth_secret::Fingerprint;
+use refresh_engine::{Event, Outcome};
+use std::time::Duration;
+use tracing::Level;
+
+/// What one event is in the log. Never a token: events carry fingerprints only.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) level: Level,
+    pub(super) message: String,
+    /// Which refresh token was presented, or was there before.
+    pub(super) before: Option<Fingerprint>,
+    /// Which is there now.
+    pub(super) now: Option<Fingerprint>,
+    pub(super) outcome: Option<&'static str>,
+    pub(super) lifetime: Option<Duration>,
+    pub(super) retry_in: Option<Duration>,
+}
+
+impl Line {
+    fn new(level: Level, message: impl Into<String>) -> Self {
+        Self {
+            level,
+            message: message.into(),
+            before: None,
+            now: None,
+            outcome: None,
+            lifetime: None,
+            retry_in: None,
+        }
+    }
+}
+
+/// Puts an event about the server `name` into words.
+pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
+    match event {
+        Event::StoreSeen { entries: 0 } => Line::new(Level::INFO, "the store holds no server's login"),
+        Event::StoreSeen { entries } => {
+            Line::new(Level::INFO, format!("the store holds {}", counted(*entries, "login", "logins")))
+        }
+        Event::StoreUnreadable { why, absent } => {
+            Line::new(if *absent { Level::INFO } else { Level::WARN }, why.as_str())
+        }
+        Event::StoreReadable => Line::new(Level::INFO, "the store can be read"),
+        Event::EntryOdd { why } => {
+            let cure = name.map(|name| format!("; {}", remedy::how_to_mend(name)));
+            Line::new(Level::WARN, format!("left alone: {why}{}", cure.unwrap_or_default()))
+        }
+        // What changed in it is told by the other events.
+        Event::Held { refresh, .. } => {
+            Line { now: *refresh, ..Line::new(Level::DEBUG, "the store holds its entry") }
+        }
+        Event::Adopted { before, now } => {
+            let message = if before.is_some() { "has new tokens from elsewhere" } else { "has a login" };
+            Line { before: *before, now: *now, ..Line::new(Level::INFO, message) }
+        }
+        Event::Shared { before, now, expires_at: _ } => Line {
+            before: *before,
+            now: *now,
+            ..Line::new(Level::INFO, "has the new tokens of another entry of the same login")
+        },
+        Event::Removed => {
+            Line::new(Level::INFO, "was removed from the store; everything about it is forgotten")
+        }
+        Event::VanishedTogether { servers } => {
+            let entries = counted(servers.len(), "entry", "entries");
+            let message = format!(
+                "{entries} vanished at once: {}; that is no logout; nothing is written; to have them back type: mcp-refreshd doctor --fix",
+                servers.join(", ")
+            );
+            Line::new(Level::WARN, message)
+        }
+        Event::Refreshing { reason, refresh } => Line {
+            before: Some(*refresh),
+            ..Line::new(Level::DEBUG, format!("refreshing: {}", reason.words()))
+        },
+        Event::Ended { outcome, detail, before, now, lifetime, expires_at: _, retry_in } => Line {
+            before: *before,
+            now: *now,
+            outcome: Some(outcome.word()),
+            lifetime: *lifetime,
+            retry_in: *retry_in,
+            ..Line::new(weight_of(*outcome), ended(*outcome, detail, *lifetime, *retry_in))
+        },
+        Event::Unsaved { why, retry_in } => Line {
+            retry_in: Some(*retry_in),
+            ..Line::new(
+                Level::ERROR,
+                format!("the new tokens could not be saved, and are kept in the journal: {why}"),
+            )
+        },
+        Event::NotSavable { why } => {
+            Line::new(Level::WARN, format!("not refreshed, because new tokens could not be saved: {why}"))
+        }
+        Event::Locked { why } => Line::new(Level::INFO, format!("somebody else is refreshing it: {why}")),
+        Event::NotLockable { why } => Line::new(Level::WARN, format!("not refreshed: {why}")),
+        Event::Healed { why, now, expires_at: _ } => {
+            Line { now: *now, ..Line::new(Level::INFO, format!("put right: {why}")) }
+        }
+        Event::Unflagged => Line::new(Level::INFO, "the next session of Claude Code connects to it again"),
+        Event::UnflagFailed { why } => {
+            let message = format!("new sessions of Claude Code may skip it for up to 15 minutes: {why}");
+            Line::new(Level::WARN, message)
+        }
+        Event::Replayed { what } => {
+            Line::new(Level::INFO, format!("left unfinished by an earlier run: {what}"))
+        }
+        Event::NeedsPerson { need } => {
+            let type_this = name.map(|name| format!("; type: {}", remedy::what_to_type(need, name)));
+            Line::new(
+                Level::WARN,
+                format!("needs you: {}{}", remedy::why(need), type_this.unwrap_or_default()),
+            )
+        }
+        Event::StateTrouble { why } => Line::new(Level::ERROR, why.as_str()),
+    }
+}
+
+fn weight_of(outcome: Outcome) -> Level {
+    match outcome {
+        Outcome::Fresh | Outcome::Adopted => Level::INFO,
+        Outcome::Dead
+        | Outcome::ClientDead
+        | Outcome::Refused
+        | Outcome::Transient
+        | Outcome::Unsent
+        | Outcome::Ambiguous => Level::WARN,
+    }
+}
+
+fn ended(outcome: Outcome, detail: &str, lifetime: Option<Duration>, retry_in: Option<Duration>) -> String {
+    let mut message = crate::terminal::wording::outcome_words(outcome).to_owned();
+    if let Some(lifetime) = lifetime {
+        message.push_str(&format!(", good for {}", length(lifetime)));
+    }
+    // Of a success the lifetime says all.
+    let says_more = outcome != Outcome::Fresh || lifetime.is_none();
+    if says_more && !detail.is_empty() {
+        message.push_str(&format!(": {detail}"));
+    }
+    if let Some(retry_in) = retry_in {
+        message.push_str(&format!("; again in {}", length(retry_in)));
+    }
+    message
+}

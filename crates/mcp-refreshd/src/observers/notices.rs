@@ -1,0 +1,15 @@
+//! Tells a person who is needed: once for each server and cause, by a notice on the desktop and by a command of their own.
+//!
+//! [`Notices`] hears from the engine what is wrong; a task of the agent compares it with how everything is and says what was not said
+//! within the last day. What was said is kept in the state folder, so that a restart repeats nothing.
+
+pub(crate) mod delivery;
+pub(crate) mod ledger;
+mod listener;
+mod outside;
+pub(crate) mod trouble;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use listener::Notices;

@@ -1,0 +1,71 @@
+use crate::platform::confined;
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
+use tokio::process::Command;
+
+/// The command as it has to be run so that it has the rights of its user, and not only those of the agent.
+pub(super) fn outside(command: Command, limit: Duration) -> Command {
+    match confined::by_systemd() {
+        true => by_the_manager(&command, limit),
+        false => command,
+    }
+}
+
+/// The same command as a service of its own, started by the user's manager: outside of the agent's sandbox, with the manager's
+/// environment and the command's own variables. The manager keeps the time limit, too, should the agent die meanwhile.
+pub(super) fn by_the_manager(command: &Command, limit: Duration) -> Command {
+    let command = command.as_std();
+    let mut outside = Command::new("systemd-run");
+    outside.args(["--user", "--quiet", "--collect", "--wait", "--pipe"]);
+    outside.arg(format!("--property=RuntimeMaxSec={}", limit.as_secs().max(1)));
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            let mut variable = OsString::from("--setenv=");
+            [name, OsStr::new("="), value].into_iter().for_each(|part| variable.push(part));
+            outside.arg(variable);
+        }
+    }
+    outside.arg("--").arg(command.get_program());
+    outside.args(command.get_args().map(without_expansion));
+    outside
+}
+
+/// The manager puts variables in the place of their names (`${X}`, `$X`), unless the dollar sign is doubled.
+fn without_expansion(argument: &OsStr) -> OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut bytes = Vec::with_capacity(argument.len());
+    for byte in argument.as_bytes() {
+        bytes.extend(std::iter::repeat_n(*byte, if *byte == b'$' { 2 } else { 1 }));
+    }
+    OsString::from_vec(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_keeps_its_words_and_variables_outside() {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg("echo \"$MCP_REFRESHD_WHY\"").env("MCP_REFRESHD_WHY", "a $x\nb");
+        let outside = by_the_manager(&command, Duration::from_secs(10));
+        let words: Vec<_> = outside.as_std().get_args().map(|word| word.to_str().unwrap()).collect();
+        assert_eq!(
+            words,
+            [
+                "--user",
+                "--quiet",
+                "--collect",
+                "--wait",
+                "--pipe",
+                "--property=RuntimeMaxSec=10",
+                "--setenv=MCP_REFRESHD_WHY=a $x\nb",
+                "--",
+                "/bin/sh",
+                "-c",
+                "echo \"$$MCP_REFRESHD_WHY\"",
+            ]
+        );
+        assert_eq!(outside.as_std().get_envs().count(), 0);
+    }
+}

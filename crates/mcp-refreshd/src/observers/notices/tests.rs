@@ -1,0 +1,242 @@
+use super::delivery::{hook_command, run};
+use super::ledger::{AGAIN_AFTER, Ledger};
+use super::listener::Notices;
+use super::trouble::Trouble;
+use crate::control::report::{EntryStatus, Facts, Status, StoreStatus};
+use crate::settings::config::NoticesConfig;
+use claude_store::StubKind;
+use jiff::{SignedDuration, Timestamp};
+use refresh_engine::{Event, Need, Observer, State, Subject};
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::process::Command;
+
+const STORE: &str = "/home/me/.claude/.credentials.json";
+const LAB: Subject<'_> = Subject { store: STORE, entry: Some(("lab|00", "lab")) };
+
+fn trouble(server: &str) -> Trouble {
+    Trouble::needs(STORE, server, server, &Need::Dead { code: "invalid_grant".into() })
+}
+
+fn at(hours: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + hours * 3600).unwrap()
+}
+
+fn due(ledger: &mut Ledger, open: &[Trouble], hours: i64) -> Vec<String> {
+    let (due, _) = ledger.due(open.to_vec(), &BTreeSet::new(), true, at(hours));
+    due.into_iter().map(|trouble| trouble.server).collect()
+}
+
+fn status(why: Option<&str>, unsaved: Option<&str>) -> Status {
+    let entry = EntryStatus {
+        key: "lab|00".into(),
+        name: "lab".into(),
+        url: None,
+        state: State::NeedsPerson,
+        expires_at: None,
+        next_refresh_at: None,
+        margin_s: None,
+        access: None,
+        refresh: None,
+        last: None,
+        waits_for: None,
+        unsaved: unsaved.map(str::to_owned),
+        why: why.map(str::to_owned),
+        action: None,
+        facts: Facts::default(),
+    };
+    let store = StoreStatus {
+        location: STORE.into(),
+        unreadable: None,
+        absent: false,
+        entries: vec![entry],
+        odd: Vec::new(),
+        vanished: Vec::new(),
+        journal_open: 0,
+    };
+    Status { daemon: None, stores: vec![store] }
+}
+
+fn causes(notices: &Notices, status: &Status) -> Vec<&'static str> {
+    notices.troubles(status, &|_, _| true).into_iter().map(|trouble| trouble.cause).collect()
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn shell(line: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", line]);
+    command
+}
+
+#[test]
+fn a_trouble_is_told_once_a_day_and_a_restart_does_not_repeat_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::load(folder.path());
+    let open = [trouble("lab")];
+    assert_eq!(due(&mut ledger, &open, 0), ["lab"]);
+    assert_eq!(due(&mut ledger, &open, 23), [""; 0]);
+    let mut ledger = Ledger::load(folder.path());
+    assert_eq!(due(&mut ledger, &open, 23), [""; 0]);
+    assert_eq!(due(&mut ledger, &[open[0].clone(), trouble("other")], 23), ["other"]);
+    assert_eq!(due(&mut ledger, &open, 24), ["lab"]);
+    let (_, again) = ledger.due(open.to_vec(), &BTreeSet::new(), true, at(30));
+    assert_eq!(again, Some(at(24) + AGAIN_AFTER));
+    let mode = std::fs::metadata(folder.path().join("notices.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn what_was_solved_is_forgotten_in_silence_and_told_anew_when_it_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::load(folder.path());
+    assert_eq!(due(&mut ledger, &[trouble("lab")], 0), ["lab"]);
+    assert_eq!(due(&mut ledger, &[], 1), [""; 0]);
+    assert_eq!(due(&mut ledger, &[trouble("lab")], 2), ["lab"]);
+}
+
+#[test]
+fn a_store_that_cannot_be_read_solves_nothing_nor_does_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::load(folder.path());
+    assert_eq!(due(&mut ledger, &[trouble("lab")], 0), ["lab"]);
+    let unreadable = BTreeSet::from([STORE.to_owned()]);
+    assert!(ledger.due(Vec::new(), &unreadable, true, at(1)).0.is_empty());
+    assert!(ledger.due(Vec::new(), &BTreeSet::new(), false, at(1)).0.is_empty());
+    assert_eq!(due(&mut ledger, &[trouble("lab")], 2), [""; 0]);
+}
+
+#[test]
+fn a_damaged_ledger_or_one_from_the_future_tells_once_more() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("notices.json"), "{\"told\":[").unwrap();
+    let mut ledger = Ledger::load(folder.path());
+    assert_eq!(due(&mut ledger, &[trouble("lab")], 100), ["lab"]);
+    assert_eq!(due(&mut ledger, &[trouble("lab")], 0), ["lab"]);
+    assert_eq!(due(&mut Ledger::load(Path::new("/nowhere")), &[trouble("lab")], 0), ["lab"]);
+    assert_eq!(at(0) + SignedDuration::from_hours(24), at(24));
+}
+
+#[test]
+fn what_the_engine_says_is_told_as_long_as_it_holds() {
+    let notices = Notices::new(NoticesConfig::default());
+    assert!(causes(&notices, &status(Some("not logged in"), None)).is_empty(), "being mended, perhaps");
+    notices.event(LAB, &Event::NeedsPerson { need: Need::Dead { code: "x".into() } });
+    assert_eq!(causes(&notices, &status(Some("x"), None)), ["login_ended"]);
+    assert!(causes(&notices, &status(None, None)).is_empty());
+    notices.event(LAB, &Event::Held { access: None, refresh: None, expires_at: None, stub: None });
+    assert!(causes(&notices, &status(Some("x"), None)).is_empty());
+    notices.event(LAB, &Event::NotSavable { why: "disk full".into() });
+    assert_eq!(causes(&notices, &status(None, None)), ["not_saved"]);
+    assert_eq!(causes(&notices, &status(None, Some("disk full"))), ["not_saved"]);
+    notices.event(LAB, &Event::Removed);
+    assert!(causes(&notices, &status(None, None)).is_empty());
+}
+
+#[test]
+fn nobody_is_told_that_they_logged_out() {
+    let notices = Notices::new(NoticesConfig::default());
+    let stub = |kind| Event::Held { access: None, refresh: None, expires_at: None, stub: Some(kind) };
+    for (kind, expected) in
+        [(StubKind::LoggedOut, &[][..]), (StubKind::FailedRefresh, &["not_logged_in"][..])]
+    {
+        notices.event(LAB, &stub(kind));
+        notices.event(LAB, &Event::NeedsPerson { need: Need::Stub });
+        assert_eq!(causes(&notices, &status(Some("not logged in"), None)), expected);
+    }
+}
+
+#[test]
+fn a_stub_of_a_server_that_nobody_ever_logged_in_to_is_told_once_and_a_lost_login_daily() {
+    let notices = Notices::new(NoticesConfig::default());
+    notices.event(LAB, &Event::NeedsPerson { need: Need::Stub });
+    let status = status(Some("not logged in"), None);
+    for (had_login, next_day) in [(false, &[][..]), (true, &["lab"])] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::load(folder.path());
+        let open = notices.troubles(&status, &|_, _| had_login);
+        assert_eq!(due(&mut ledger, &open, 0), ["lab"]);
+        let mut ledger = Ledger::load(folder.path());
+        assert_eq!(due(&mut ledger, &open, 25), next_day);
+        let (_, again) = ledger.due(open, &BTreeSet::new(), true, at(26));
+        assert_eq!(again.is_some(), had_login, "nobody is woken for nothing");
+    }
+}
+
+#[test]
+fn entries_that_vanished_at_once_are_told_until_they_are_back() {
+    let notices = Notices::new(NoticesConfig::default());
+    let store = Subject { store: STORE, entry: None };
+    let servers = vec!["lab".to_owned(), "other".to_owned()];
+    notices.event(store, &Event::VanishedTogether { servers: servers.clone() });
+    let woken =
+        || block_on(async { tokio::time::timeout(Duration::ZERO, notices.news().notified()).await.is_ok() });
+    assert!(woken());
+    let mut gone = status(None, None);
+    gone.stores[0].entries.clear();
+    gone.stores[0].vanished = servers;
+    let troubles = notices.troubles(&gone, &|_, _| true);
+    let [told] = troubles.as_slice() else { panic!("{troubles:?}") };
+    assert_eq!((told.cause, told.title().as_str()), ("entries_vanished", "MCP logins vanished: lab, other"));
+    assert!(told.body().contains("Type: mcp-refreshd doctor --fix\n"), "{}", told.body());
+    notices.event(LAB, &Event::Held { access: None, refresh: None, expires_at: None, stub: None });
+    assert!(woken() && causes(&notices, &status(None, None)).is_empty());
+}
+
+#[test]
+fn the_text_names_the_server_and_what_to_type() {
+    let trouble = trouble("my lab");
+    assert_eq!(trouble.title(), "MCP server my lab needs you");
+    let body = trouble.body();
+    for part in ["invalid_grant", "Type: claude mcp login 'my lab'\n", "--no-browser", "/mcp", "Reconnect"] {
+        assert!(body.contains(part), "{body}");
+    }
+    let gone = Trouble::needs(STORE, "k", "lab", &Need::ClientDead { code: "invalid_client".into() });
+    assert!(gone.body().contains("claude mcp logout lab && claude mcp login lab"), "{}", gone.body());
+}
+
+#[test]
+fn a_hook_gets_the_trouble_in_its_environment_and_no_name_breaks_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = folder.path().join("seen");
+    let line = format!(
+        "printf '%s|%s|%s|%s' \"$MCP_REFRESHD_EVENT\" \"$MCP_REFRESHD_CAUSE\" \"$MCP_REFRESHD_SERVER\" \
+         \"$MCP_REFRESHD_ACTION\" > {}",
+        seen.display()
+    );
+    let trouble = trouble("lab\0$(reboot)");
+    block_on(run(hook_command(&line, &trouble), Duration::from_secs(10))).unwrap();
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert!(seen.starts_with("needs_person|login_ended|lab\\u{0}$(reboot)|claude mcp login $'lab"), "{seen}");
+}
+
+#[test]
+fn a_hook_that_hangs_is_ended_with_everything_it_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = folder.path().join("child");
+    let line = format!("sleep 600 & echo $! > {}; wait", child.display());
+    let began = Instant::now();
+    let why = block_on(run(shell(&line), Duration::from_secs(1))).unwrap_err();
+    assert!(why.contains("did not end within 1 s and was killed"), "{why}");
+    assert!(began.elapsed() < Duration::from_secs(10));
+    let pid = std::fs::read_to_string(child).unwrap();
+    // Killed: it is gone, or a zombie until whoever adopted it has buried it, as soon as the system gets round to it.
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let end = Instant::now() + Duration::from_secs(10);
+    while !state().is_empty() && !state().contains(") Z ") {
+        assert!(Instant::now() < end, "{}", state());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_hook_that_fails_says_how() {
+    let patience = Duration::from_secs(10);
+    assert!(block_on(run(shell("exit 3"), patience)).unwrap_err().contains('3'));
+    let missing = block_on(run(Command::new("/nowhere/at-all"), patience)).unwrap_err();
+    assert!(missing.starts_with("cannot be started"), "{missing}");
+}

@@ -1,0 +1,121 @@
+use crate::terminal::columns::shortened;
+use crate::terminal::remedy;
+use crate::terminal::wording::{quoted, visible};
+use refresh_engine::{Need, passes_by_itself};
+
+/// What a person is told about one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    pub(crate) store: String,
+    pub(crate) key: String,
+    pub(crate) server: String,
+    /// A word for programs.
+    pub(crate) cause: &'static str,
+    /// In words.
+    pub(crate) why: String,
+    /// What to type.
+    pub(crate) action: String,
+    /// What else to know.
+    pub(crate) hint: Option<&'static str>,
+    /// Whether it is told again each day as long as it lasts.
+    pub(crate) daily: bool,
+}
+
+/// What a trouble is known by: store, key and cause.
+pub(crate) type Id = (String, String, String);
+
+/// Entries that vanished at once.
+const VANISHED: &str = "entries_vanished";
+/// More names make no title; the text has them all.
+const LONGEST_LIST: usize = 60;
+
+const LOGIN_HINT: &str = "Over SSH add --no-browser to the login. In a session that is already running type /mcp and choose \
+     Reconnect afterwards.";
+
+impl Trouble {
+    /// Only a person can mend the entry.
+    pub(crate) fn needs(store: &str, key: &str, server: &str, need: &Need) -> Self {
+        let passing = matches!(need, Need::Refused { code } if passes_by_itself(code));
+        let login = !passing && !matches!(need, Need::NoEndpoint { .. } | Need::ServerFails { .. });
+        Self {
+            store: store.to_owned(),
+            key: key.to_owned(),
+            server: server.to_owned(),
+            cause: cause(need),
+            why: remedy::why(need),
+            action: remedy::what_to_type(need, server),
+            hint: login.then_some(LOGIN_HINT),
+            daily: true,
+        }
+    }
+
+    /// New tokens cannot be saved, or could not be if they were asked for.
+    pub(crate) fn not_saved(store: &str, key: &str, server: &str, why: &str) -> Self {
+        Self {
+            store: store.to_owned(),
+            key: key.to_owned(),
+            server: server.to_owned(),
+            cause: "not_saved",
+            why: format!("its tokens cannot be saved: {why}"),
+            action: format!("mcp-refreshd status {}", quoted(server)),
+            hint: None,
+            daily: true,
+        }
+    }
+
+    /// Several entries vanished from a store at once.
+    pub(crate) fn vanished(store: &str, servers: &[String]) -> Self {
+        let servers = servers.join(", ");
+        Self {
+            store: store.to_owned(),
+            // Other servers are another trouble.
+            key: servers.clone(),
+            why: format!("the logins of {servers} vanished from the store in one write; that is no logout"),
+            server: servers,
+            cause: VANISHED,
+            action: "mcp-refreshd doctor --fix".to_owned(),
+            hint: Some(
+                "It puts them back. The agent remembers them for a day; if you removed them yourself, do nothing.",
+            ),
+            daily: false,
+        }
+    }
+
+    /// What it is known by: the same one is told once a day.
+    pub(crate) fn id(&self) -> Id {
+        (self.store.clone(), self.key.clone(), self.cause.to_owned())
+    }
+
+    /// The notice's first line.
+    pub(crate) fn title(&self) -> String {
+        match self.cause {
+            VANISHED => format!("MCP logins vanished: {}", shortened(&self.server, LONGEST_LIST)),
+            _ => format!("MCP server {} needs you", visible(&self.server)),
+        }
+    }
+
+    /// Why and what to type.
+    pub(crate) fn body(&self) -> String {
+        let body = format!("{}.\nType: {}", visible(&self.why).trim_end_matches('.'), visible(&self.action));
+        match self.hint {
+            Some(hint) => format!("{body}\n{hint}"),
+            None => body,
+        }
+    }
+}
+
+/// The word that a hook gets as `MCP_REFRESHD_CAUSE`.
+fn cause(need: &Need) -> &'static str {
+    match need {
+        Need::Stub => "not_logged_in",
+        Need::NoRefreshToken => "no_refresh_token",
+        Need::Dead { .. } => "login_ended",
+        Need::ClientDead { .. } => "registration_gone",
+        Need::Refused { .. } => "refused",
+        Need::ServerFails { .. } => "server_fails",
+        Need::Spent => "spent",
+        Need::EndpointMoved { .. } => "endpoint_moved",
+        Need::NoEndpoint { .. } => "no_endpoint",
+        Need::NoServerUrl => "no_server_url",
+    }
+}

@@ -1,0 +1,6 @@
+//! What this process was told: configuration, environment, and where everything of ours is.
+
+pub(crate) mod config;
+pub(crate) mod environment;
+pub(crate) mod paths;
+pub(crate) mod surroundings;

@@ -1,0 +1,115 @@
+//! What the user may set, in `config.toml`. Everything is optional, and so is the file.
+
+mod duration;
+mod effective;
+mod environment;
+mod error;
+mod options;
+mod parse;
+mod redacted;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use effective::effective;
+pub(crate) use environment::Environment;
+pub(crate) use error::{ConfigError, Problem};
+pub(crate) use options::{Config, KeychainReach, LogConfig, LogFormat, LogLevel, Network, NoticesConfig};
+
+use oauth_secret::TokenDigest;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// The default configuration file, each line explained.
+pub(crate) const DEFAULTS: &str = include_str!("config/default.toml");
+
+/// No configuration of this program is larger.
+const LARGEST: u64 = 1 << 20;
+
+/// A length of time on the command line, written as in the configuration.
+///
+/// # Errors
+/// Says how it is written.
+pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    duration::parse(text).ok_or_else(|| "write it like 10m, 2h or 1h30m".to_owned())
+}
+
+/// A path on the command line: `~/` is the home folder, for where no shell stands between; what is relative lies in the folder
+/// that the program was started in.
+///
+/// # Errors
+/// That folder does not exist any more.
+pub(crate) fn path_argument(path: &Path, home: &Path) -> io::Result<PathBuf> {
+    match path.strip_prefix("~") {
+        Ok(rest) => Ok(home.join(rest)),
+        Err(_) => std::path::absolute(path),
+    }
+}
+
+impl Config {
+    /// Reads the configuration; where there is none, the defaults hold. `home` is what `~` stands for.
+    ///
+    /// # Errors
+    /// Names file, line and key of everything that is wrong.
+    pub(crate) fn load(path: &Path, home: &Path) -> Result<Self, ConfigError> {
+        let mut config = Self::read(path, home)?;
+        config.policy.jitter_seed = seed_of_this_machine();
+        Ok(config)
+    }
+
+    fn read(path: &Path, home: &Path) -> Result<Self, ConfigError> {
+        let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+        let mut file = match open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(failed(error)),
+        };
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(ConfigError::NotAFile { path: path.to_owned() });
+        }
+        let mut bytes = Vec::new();
+        Read::by_ref(&mut file).take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST {
+            return Err(ConfigError::TooLarge { path: path.to_owned(), limit: LARGEST });
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            ConfigError::wrong(path, vec![Problem { line, text: "not UTF-8 text".to_owned() }])
+        })?;
+        let config = Self::parse(&text, path, home)?;
+        let mode = metadata.permissions().mode() & 0o7777;
+        let password = config.network.proxy.as_ref().is_some_and(|proxy| proxy.password().is_some());
+        if (password || config.environment.has_password()) && mode & 0o077 != 0 {
+            return Err(ConfigError::Exposed { path: path.to_owned(), mode });
+        }
+        Ok(config)
+    }
+}
+
+impl Config {
+    /// Reads a configuration from its text; `path` is where it stands or will stand.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn parse(text: &str, path: &Path, home: &Path) -> Result<Self, ConfigError> {
+        parse::parse(text, home).map_err(|problems| ConfigError::wrong(path, problems))
+    }
+}
+
+/// A number that differs between machines and users, and stays as it is.
+fn seed_of_this_machine() -> u64 {
+    let (name, user) = (rustix::system::uname(), rustix::process::getuid());
+    TokenDigest::of(&format!("{} {}", name.nodename().to_string_lossy(), user.as_raw())).seed()
+}
+
+/// Opens without waiting: a FIFO in the file's place must not hold the program.
+fn open(path: &Path) -> io::Result<fs::File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(fs::File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}

@@ -1,0 +1,35 @@
+//! The variables of the configuration, for a process whose own environment lacks them.
+
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// Becomes the same program with the variables that the configuration has and the environment lacks. Libraries read some of them by
+/// themselves, and a process cannot safely change its own environment.
+///
+/// # Errors
+/// The program cannot be started again.
+pub(crate) fn complete(paths: &Paths) -> Result<(), Failure> {
+    // A configuration that cannot be used is told by whatever uses it.
+    let Ok(config) = Config::load(&paths.config, &paths.home) else { return Ok(()) };
+    let lacking = config.environment.lacking_in(&|name| env::var_os(name));
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let failed = |error| {
+        Failure::new(
+            Exit::Person,
+            format!("cannot start again with the configuration's [environment]: {error}"),
+        )
+    };
+    let mut arguments = env::args_os();
+    let mut again = Command::new(env::current_exe().map_err(failed)?);
+    if let Some(name) = arguments.next() {
+        again.arg0(name);
+    }
+    Err(failed(again.args(arguments).envs(lacking).exec()))
+}

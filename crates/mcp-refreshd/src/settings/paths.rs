@@ -1,0 +1,186 @@
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+const NAME: &str = "mcp-refreshd";
+
+/// Where everything of ours is, by the XDG base directory specification, on every system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Paths {
+    /// The user's home folder.
+    pub(crate) home: PathBuf,
+    /// The configuration file.
+    pub(crate) config: PathBuf,
+    /// The folder of journal, records and lock.
+    pub(crate) state: PathBuf,
+    /// Where the control socket may be, the better place first.
+    pub(crate) sockets: Vec<PathBuf>,
+}
+
+/// The environment names no home folder.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "$HOME names no absolute path, so there is no place for configuration and state; set it and try again"
+)]
+pub(crate) struct NoHome;
+
+impl Paths {
+    /// Works out the places from an environment.
+    ///
+    /// # Errors
+    /// If there is no home folder.
+    pub(crate) fn from_env(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, NoHome> {
+        // The specification wants relative paths ignored.
+        let absolute = |variable: &str| env(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = absolute("HOME").ok_or(NoHome)?;
+        let config = absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
+        let state = absolute("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")).join(NAME);
+        let socket = "control.sock";
+        let runtime = absolute("XDG_RUNTIME_DIR").map(|folder| folder.join(NAME).join(socket));
+        let sockets = runtime.into_iter().chain([state.join(socket)]).collect();
+        Ok(Self { config: config.join(NAME).join("config.toml"), sockets, state, home })
+    }
+
+    /// The places for the environment of this process.
+    ///
+    /// # Errors
+    /// If there is no home folder.
+    pub(crate) fn of_this_process() -> Result<Self, NoHome> {
+        // A service without $HOME still has an entry in the user database.
+        let home = || std::env::home_dir().map(PathBuf::into_os_string);
+        Self::from_env(&|variable| match variable {
+            "HOME" => home(),
+            other => std::env::var_os(other),
+        })
+    }
+}
+
+/// A folder of ours cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FolderError {
+    #[error("the folder {} cannot be made or read: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} is not a folder; move it away", path.display())]
+    NotAFolder { path: PathBuf },
+    #[error("the folder {} belongs to user {owner}, not to you; move it away or give it back with chown", path.display())]
+    NotOurs { path: PathBuf, owner: u32 },
+    #[error(
+        "{} belongs to user {owner}, who put it into a folder of yours while others could write there; look at it, and move it \
+         away", path.display()
+    )]
+    Planted { path: PathBuf, owner: u32 },
+}
+
+/// Makes a folder that only its user may enter, and those above it that are missing. One that is there is checked: it must be a
+/// folder of ours (or a link of ours to one); rights of others are taken away. What is in it must be ours, too: a journal or a record
+/// that another user left there while that was possible would be believed.
+///
+/// # Errors
+/// Says what is wrong with it and what to do.
+pub(crate) fn private_folder(path: &Path) -> Result<(), FolderError> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+    let failed = |source| FolderError::Io { path: path.to_owned(), source };
+    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(FolderError::NotAFolder { path: path.to_owned() });
+        }
+        other => other.map_err(failed)?,
+    }
+    let us = rustix::process::geteuid().as_raw();
+    let ours = |owner: u32| match owner == us {
+        true => Ok(()),
+        false => Err(FolderError::NotOurs { path: path.to_owned(), owner }),
+    };
+    // Both the link, if it is one, and what it leads to.
+    ours(std::fs::symlink_metadata(path).map_err(failed)?.uid())?;
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_dir() {
+        return Err(FolderError::NotAFolder { path: path.to_owned() });
+    }
+    ours(metadata.uid())?;
+    if metadata.mode() & 0o077 != 0 {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
+    }
+    // From here on nobody else can put anything there.
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        // Of a link the link itself. What is gone meanwhile is nobody's.
+        if let Ok(metadata) = entry.metadata()
+            && metadata.uid() != us
+        {
+            return Err(FolderError::Planted { path: entry.path(), owner: metadata.uid() });
+        }
+    }
+    Ok(())
+}
+
+impl From<NoHome> for Failure {
+    fn from(error: NoHome) -> Self {
+        Self::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        Self::new(Exit::Person, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn paths(variables: &[(&str, &str)]) -> Result<Paths, NoHome> {
+        Paths::from_env(&|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+        })
+    }
+
+    #[test]
+    fn the_defaults_lie_in_the_home_folder() {
+        let paths = paths(&[("HOME", "/home/me")]).unwrap();
+        assert_eq!(paths.config, Path::new("/home/me/.config/mcp-refreshd/config.toml"));
+        assert_eq!(paths.state, Path::new("/home/me/.local/state/mcp-refreshd"));
+        assert_eq!(paths.sockets, [Path::new("/home/me/.local/state/mcp-refreshd/control.sock")]);
+    }
+
+    #[test]
+    fn the_variables_of_the_specification_are_honoured_unless_relative() {
+        let paths = paths(&[
+            ("HOME", "/home/me"),
+            ("XDG_CONFIG_HOME", "/cfg"),
+            ("XDG_STATE_HOME", "relative"),
+            ("XDG_RUNTIME_DIR", "/run/user/1000"),
+        ])
+        .unwrap();
+        assert_eq!(paths.config, Path::new("/cfg/mcp-refreshd/config.toml"));
+        assert_eq!(paths.state, Path::new("/home/me/.local/state/mcp-refreshd"));
+        assert_eq!(paths.sockets[0], Path::new("/run/user/1000/mcp-refreshd/control.sock"));
+    }
+
+    #[test]
+    fn without_a_home_folder_there_is_no_place() {
+        assert!(paths(&[]).is_err());
+        assert!(paths(&[("HOME", "")]).is_err());
+    }
+
+    #[test]
+    fn a_folder_of_ours_is_made_private_or_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let fresh = place.path().join("a/b");
+        private_folder(&fresh).unwrap();
+        assert_eq!((mode(&fresh), mode(fresh.parent().unwrap())), (0o700, 0o700));
+
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o777)).unwrap();
+        private_folder(&fresh).unwrap();
+        assert_eq!(mode(&fresh), 0o700);
+
+        let file = place.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(matches!(private_folder(&file), Err(FolderError::NotAFolder { .. })));
+    }
+}

@@ -1,0 +1,10 @@
+//! What a person reads: text, its layout, and the one place that prints it.
+
+pub(crate) mod columns;
+pub(crate) mod exit;
+pub(crate) mod failure;
+pub(crate) mod output;
+pub(crate) mod remedy;
+pub(crate) mod style;
+pub(crate) mod suggest;
+pub(crate) mod wording;

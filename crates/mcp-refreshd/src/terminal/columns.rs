@@ -1,0 +1,177 @@
+//! Texts in a terminal's columns: a character may take two of them (East Asian ones), or none (accents that are put over another).
+
+use crate::terminal::wording::visible;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Asks for the character before it as a picture, which is two columns wide.
+const AS_PICTURE: char = '\u{fe0f}';
+
+/// How many columns the text takes.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text filled up with blanks to this many columns.
+pub(crate) fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// At most this many columns of a text that is safe to show, the end marked where something is missing.
+pub(crate) fn shortened(text: &str, columns: usize) -> String {
+    let shown = visible(text);
+    if width(&shown) <= columns {
+        return shown;
+    }
+    format!("{}…", beginning(&shown, columns.saturating_sub(1)))
+}
+
+/// The first columns, without a sign that something is missing: for where there is no room for one.
+pub(crate) fn cut(text: &str, columns: usize) -> String {
+    beginning(text, columns).to_owned()
+}
+
+/// As much of the text as certainly fits.
+fn beginning(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    for (at, character) in text.char_indices() {
+        used += if character == AS_PICTURE { 1 } else { character.width().unwrap_or(0) };
+        if used > columns {
+            return text.get(..at).unwrap_or_default();
+        }
+    }
+    text
+}
+
+/// The text in lines of at most this many columns, broken between words where that is possible.
+pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    flowed(text, columns).iter().flat_map(|line| folded(line, columns)).collect()
+}
+
+/// The text in lines of at most this many columns, broken between words alone: a path or a command can be copied from it.
+pub(crate) fn flowed(text: &str, columns: usize) -> Vec<String> {
+    let (mut lines, mut used) = (Vec::<String>::new(), 0);
+    for word in text.split_whitespace() {
+        let wide = width(word);
+        match lines.last_mut() {
+            Some(line) if used + 1 + wide <= columns => {
+                line.push(' ');
+                line.push_str(word);
+                used += 1 + wide;
+            }
+            _ => {
+                lines.push(word.to_owned());
+                used = wide;
+            }
+        }
+    }
+    lines
+}
+
+/// One line in pieces of at most this many columns, broken anywhere.
+pub(crate) fn folded(line: &str, columns: usize) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut rest = line;
+    while width(rest) > columns {
+        let piece = beginning(rest, columns);
+        // Where not even one character has room, there is one all the same.
+        let end = if piece.is_empty() { rest.chars().next().map_or(0, char::len_utf8) } else { piece.len() };
+        let (piece, others) = rest.split_at(end);
+        if others.is_empty() {
+            break;
+        }
+        pieces.push(piece.to_owned());
+        rest = others;
+    }
+    pieces.push(rest.to_owned());
+    pieces
+}
+
+/// A label and its text: beside it where a reader of this many columns leaves room for that, the lines below each other; else under
+/// it. `None` is a reader that is no terminal, for whom nothing is broken. Words are never broken.
+pub(crate) fn labelled(label: &str, text: &str, columns: Option<usize>) -> String {
+    /// A column of text narrower than this is hard to read.
+    const LEAST: usize = 24;
+    let Some(columns) = columns else { return format!("{label}{text}\n") };
+    let indent = width(label);
+    if width(text) + indent <= columns {
+        return format!("{label}{text}\n");
+    }
+    let beside = columns >= indent + LEAST;
+    let margin = if beside { indent } else { 2 };
+    let lines = flowed(text, columns.saturating_sub(margin).max(1));
+    let begin = match label.trim_end() {
+        _ if beside => label.to_owned(),
+        // What belongs to the row above.
+        "" => "  ".to_owned(),
+        label => format!("{label}\n  "),
+    };
+    format!("{begin}{}\n", lines.join(&format!("\n{}", " ".repeat(margin))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_name_is_cut_by_columns_and_not_by_characters() {
+        assert_eq!(shortened("abcdef", 4), "abc…");
+        assert_eq!(shortened("abcd", 4), "abcd");
+        assert_eq!((width("開発サーバー"), shortened("開発サーバー", 12)), (12, "開発サーバー".to_owned()));
+        // Half a character cannot be shown.
+        assert_eq!(shortened("開発サーバー", 8), "開発サ…");
+        assert_eq!(shortened("開発", 3), "開…");
+        assert_eq!(shortened("e\u{301}e\u{301}e\u{301}", 3), "e\u{301}e\u{301}e\u{301}");
+        assert_eq!(cut("開発", 3), "開");
+    }
+
+    #[test]
+    fn columns_are_filled_up_whatever_the_characters() {
+        for text in ["lab", "開発", "e\u{301}", "naïve", "☺\u{fe0f}"] {
+            assert_eq!(width(&padded(text, 8)), 8, "{text}");
+        }
+        assert_eq!(padded("開発", 2), "開発");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("the login has ended", 10), ["the login", "has ended"]);
+        assert_eq!(wrapped("a pneumonia b", 4), ["a", "pneu", "moni", "a", "b"]);
+        assert!(wrapped("", 4).is_empty());
+        assert_eq!(flowed("rm /a/long/path now", 6), ["rm", "/a/long/path", "now"]);
+        assert_eq!(wrapped("開発サ", 4), ["開発", "サ"]);
+    }
+
+    #[test]
+    fn a_text_stands_beside_its_label_where_there_is_room() {
+        assert_eq!(labelled("why    ", "it is so", None), "why    it is so\n");
+        assert_eq!(
+            labelled("why    ", "a b c d e f g h i j k l m n", Some(31)),
+            "why    a b c d e f g h i j k l\n       m n\n"
+        );
+        assert_eq!(labelled("why    ", "it is so and so", Some(12)), "why\n  it is so\n  and so\n");
+        assert_eq!(labelled("       ", "it is so and so", Some(12)), "  it is so\n  and so\n");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_wider_than_it_may_be(text: String, columns in 2_usize..40) {
+            prop_assert!(width(&shortened(&text, columns)) <= columns);
+            prop_assert!(width(&cut(&text, columns)) <= columns);
+            let shown = visible(&text);
+            prop_assert!(wrapped(&shown, columns).iter().all(|line| width(line) <= columns));
+            let whole: String = folded(&shown, columns).concat();
+            prop_assert_eq!(whole, shown);
+        }
+
+        #[test]
+        fn no_flowed_line_is_wider_than_its_longest_word_needs(text: String, columns in 1_usize..80) {
+            let text = visible(&text);
+            let longest = text.split_whitespace().map(width).max().unwrap_or(0);
+            for line in flowed(&text, columns) {
+                prop_assert!(width(&line) <= columns.max(longest));
+            }
+        }
+    }
+}
