@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
         Ok(lab)
     }),
     Case::fails("answer: 500 for ever", "500", || always(Answer::status(500))),
-    Case::fails("answer: 500 that hides an upstream's refusal", "500", || {
+    Case::fails("answer: 500 that hides an upstream's refusal", "Token refresh failed: 400", || {
         always(Answer::error(500, "server_error", "Token refresh failed: 400"))
     }),
     Case::connects("answer: page with 200, then good", || first(Answer::html(200))),
