@@ -131,6 +131,11 @@ fn options(config: &config::Network, surroundings: &Surroundings) -> (HttpOption
         .iter()
         .map(|(path, why)| format!("Claude Code's settings {} are passed over: {why}", path.display()))
         .collect();
+    if surroundings.asks_not_to_verify() {
+        let why = "$NODE_TLS_REJECT_UNAUTHORIZED=0 is not obeyed, on purpose: certificates are verified; name the CA of a server that needs it in \
+                   `extra_ca` or $NODE_EXTRA_CA_CERTS";
+        told.push(why.to_owned());
+    }
     let proxy = match &config.proxy {
         Some(proxy) => Some(proxy.as_str().to_owned()),
         None => {
@@ -148,6 +153,7 @@ fn options(config: &config::Network, surroundings: &Surroundings) -> (HttpOption
         no_proxy: named.exceptions,
         extra_ca: config.extra_ca.iter().cloned().chain(surroundings.extra_ca()).collect(),
         client_certificate: surroundings.client_certificate(),
+        asked_not_to_verify: surroundings.asks_not_to_verify(),
         ..HttpOptions::default()
     };
     (options, told)
