@@ -15,12 +15,13 @@ use crate::shared::Shared;
 use crate::{Client, Endpoint, Event, Expiry, Now, Partners, Seen};
 use claude_store::{Entry, ExpiresAt, RefreshLock, Store, Version};
 use oauth_secret::TokenDigest;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{
-    Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, TokenPair, asks_for_client_id, guessed_shape,
-    interpret, next_shape,
+    Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, SendError, TokenPair, asks_for_client_id,
+    guessed_shape, interpret, next_shape,
 };
 use zeroize::Zeroizing;
 
@@ -54,6 +55,8 @@ pub(crate) struct Exchange<'a, P: Partners> {
     pub(crate) lock: &'a RefreshLock<P::Files>,
     /// The locks of other entries that hold the same token.
     pub(crate) others: &'a Others<P>,
+    /// An answer was too big to be one: the next one would be as well.
+    pub(crate) oversized: Cell<bool>,
     pub(crate) id: Option<TransactionId>,
 }
 
@@ -227,6 +230,9 @@ impl<P: Partners> Exchange<'_, P> {
     /// How soon one more request may bring what this one did not. A stop does not wait for a server that was slow already.
     fn ask_again_after(&self, answer: &Answer, early: usize) -> Option<Duration> {
         let Answer::Ambiguous { lost, .. } = answer else { return None };
+        if self.oversized.get() {
+            return None;
+        }
         let allowed = if *lost { EARLY_RETRY_PAUSES.len() } else { usize::from(!self.shared.stopping.get()) };
         EARLY_RETRY_PAUSES.get(early).copied().filter(|_| early < allowed)
     }
@@ -295,7 +301,10 @@ impl<P: Partners> Exchange<'_, P> {
                 }
                 (of_client(interpret(&raw, self.shared.now().wall), client_id.as_deref()), sent_at)
             }
-            Err(error) => (Answer::from(error), sent_at),
+            Err(error) => {
+                self.oversized.set(matches!(error, SendError::TooBig { .. }));
+                (Answer::from(error), sent_at)
+            }
         }
     }
 

@@ -133,6 +133,7 @@ async fn under_lock<P: Partners>(
         seen: &seen,
         lock,
         others,
+        oversized: Cell::new(false),
         id: None,
     };
     if let Err(ended) = exchange.prepare().await {

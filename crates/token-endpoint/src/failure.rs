@@ -15,9 +15,16 @@ pub enum SendError {
         /// What kind of failure it was.
         kind: UnsentKind,
     },
-    /// The connection was lost after the request may have been written, or the answer was cut or too big to be one.
+    /// The connection was lost after the request may have been written, or the answer was cut.
     #[error("{why}")]
     Lost {
+        /// What happened, for people.
+        why: String,
+    },
+    /// The answer is too big to be one, as far as it was read. What became of the request is as unknown as after a lost answer, and another
+    /// one gets the like.
+    #[error("{why}")]
+    TooBig {
         /// What happened, for people.
         why: String,
     },
@@ -35,6 +42,7 @@ impl SendError {
         let add = |why| format!("{why}; its status was {status}");
         match self {
             Self::Lost { why } => Self::Lost { why: add(why) },
+            Self::TooBig { why } => Self::TooBig { why: add(why) },
             Self::TimedOut { why } => Self::TimedOut { why: add(why) },
             unsent @ Self::Unsent { .. } => unsent,
         }

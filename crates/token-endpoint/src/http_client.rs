@@ -1,5 +1,5 @@
-use crate::lookups::Lookups;
 use crate::failure::Trust;
+use crate::lookups::Lookups;
 use crate::proxy::Exceptions;
 use crate::{
     ClientCertificate, RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, platform, tls,
@@ -229,7 +229,7 @@ impl Http {
             match response.chunk().await {
                 Ok(Some(chunk)) if answer.body.len() + chunk.len() > self.limits.body => {
                     let limit = self.limits.body;
-                    break SendError::Lost {
+                    break SendError::TooBig {
                         why: format!("the answer of {host} is bigger than {limit} bytes"),
                     };
                 }
@@ -240,6 +240,10 @@ impl Http {
         };
         if interpretation::status_says_all(answer.status) {
             answer.body.clear();
+            return Ok(answer);
+        }
+        // What follows a whole object is not looked at in an answer that ends either, and a new pair may stand in it.
+        if interpretation::is_whole(&answer) {
             return Ok(answer);
         }
         Err(cut.with_status(answer.status))

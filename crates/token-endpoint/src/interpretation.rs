@@ -58,6 +58,11 @@ pub(crate) fn status_says_all(status: u16) -> bool {
     matches!(status, 300..=399 | 408 | 409 | 423 | 425 | 429 | 501 | 503 | 505 | 511)
 }
 
+/// Whether a body that did not come to its end holds a whole JSON object all the same.
+pub(crate) fn is_whole(answer: &RawAnswer) -> bool {
+    Members::parse(&body::text(answer)).is_some()
+}
+
 fn success(answer: &RawAnswer, now: Timestamp) -> Answer {
     let text = body::text(answer);
     let form = body::form_as_json(&text);

@@ -253,6 +253,18 @@ async fn a_refusal_that_a_proxy_tells_as_its_own_failure_is_asked_about_three_ti
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_big_is_not_asked_for_again_at_once() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.grace.set(10 * MINUTE);
+    world.server.next([Answering::TooBig]);
+    let life = world.live().await;
+    life.pass(50 * SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    life.pass(20 * SECOND).await;
+    assert_eq!((world.server.requests(), life.entry("lab").state), (2, State::Fresh));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_server_took_as_resource_is_sent_on_whatever_its_metadata_names_since() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let life = world.live().await;

@@ -197,7 +197,10 @@ async fn what_is_refused_on_purpose_is_said_as_such() {
 
 #[tokio::test]
 async fn a_certificate_for_a_person_names_no_host_and_one_for_another_host_is_no_such_thing() {
-    for (name, on_purpose) in [(SanType::Rfc822Name("me@lab.example".try_into().unwrap()), true), (SanType::DnsName("other.example".try_into().unwrap()), false)] {
+    for (name, on_purpose) in [
+        (SanType::Rfc822Name("me@lab.example".try_into().unwrap()), true),
+        (SanType::DnsName("other.example".try_into().unwrap()), false),
+    ] {
         let key = KeyPair::generate().unwrap();
         let mut own = CertificateParams::default();
         own.subject_alt_names = vec![name];
@@ -216,7 +219,10 @@ async fn that_nothing_is_to_be_verified_is_not_obeyed_and_said_where_it_matters(
     let site = Site::start(|_| ()).await;
     let options = HttpOptions { asked_not_to_verify: true, ..HttpOptions::default() };
     let told = site.refused(&options).await;
-    assert!(told.contains("on purpose, in spite of NODE_TLS_REJECT_UNAUTHORIZED=0") && told.contains("extra_ca"), "{told}");
+    assert!(
+        told.contains("on purpose, in spite of NODE_TLS_REJECT_UNAUTHORIZED=0") && told.contains("extra_ca"),
+        "{told}"
+    );
     // What helps is told, and helps.
     let http = Http::new(&HttpOptions { asked_not_to_verify: true, ..trusting(site.ca()) }).unwrap();
     assert_eq!(http.send(&request(&site.endpoint())).await.unwrap().status, 200);

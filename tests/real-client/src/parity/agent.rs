@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(50);
 /// How often the agent is asked.
 const ASK: Duration = Duration::from_millis(900);
-/// It is waited for so long where it must end fresh: nobody waits for a program in the background as for a command, so that its first
+/// It is waited for so long after the first attempt where it must end fresh: nobody waits for a program in the background as for a command, so that its first
 /// pause may be a minute.
 const PATIENCE: Duration = Duration::from_secs(75);
 /// What it need not refresh is given so long after the first attempt, in which it must not ask too often.
@@ -42,8 +42,9 @@ pub(super) async fn run(machine: &Machine, program: &Path, lab: &Lab, demanded: 
         }
         if Instant::now() >= next_question {
             let status = status(program, &person, lab).await?;
-            if status.tried && !demanded && !tried {
-                end = end.min(Instant::now() + WATCH);
+            if status.tried && !tried {
+                // From here on: on a machine with much to do a start takes its time.
+                end = if demanded { Instant::now() + PATIENCE } else { end.min(Instant::now() + WATCH) };
                 tried = true;
             }
             if status.settled && !settled {

@@ -23,6 +23,8 @@ pub(crate) enum Answering {
     LostBefore,
     /// Rotates; no answer within 30 s.
     TimesOut,
+    /// Rotates; what comes is too big to be an answer.
+    TooBig,
     /// No connection.
     Unreachable,
     /// This answer, nothing consumed.
@@ -241,6 +243,10 @@ impl Endpoint for Server {
             Answering::LostAfterRotation => {
                 self.exchange(&presented);
                 Err(SendError::Lost { why: "the connection was closed".into() })
+            }
+            Answering::TooBig => {
+                self.exchange(&presented);
+                Err(SendError::TooBig { why: "the answer is bigger than 1048576 bytes".into() })
             }
             Answering::LostBefore => Err(SendError::Lost { why: "the connection was closed".into() }),
             Answering::TimesOut => {
