@@ -64,11 +64,16 @@ unshare $namespace true 2>/dev/null || skip "unshare $namespace is not permitted
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-# A name beside `localhost` that leads to the loopback interface.
-printf '127.0.0.1 localhost\n::1 localhost\n127.0.0.1 direct.test\n' >"$scratch/hosts"
+# The namespace's own /etc: with a name beside `localhost` that leads to the loopback interface, and a place for the settings of an
+# organization, which a case may put there for itself. What cannot be read here (as another user than root) is of no use to anybody there.
+mkdir "$scratch/etc"
+cp -a /etc/. "$scratch/etc" 2>/dev/null || true
+rm -rf "$scratch/etc/claude-code"
+mkdir "$scratch/etc/claude-code"
+printf '127.0.0.1 localhost\n::1 localhost\n127.0.0.1 direct.test\n' >"$scratch/etc/hosts"
 # shellcheck disable=SC2086,SC2016
 env -i PATH="/usr/sbin:/sbin:/usr/bin:/bin" TMPDIR="$scratch" unshare $namespace \
-    sh -c 'ip link set lo up && mount --bind "$TMPDIR/hosts" /etc/hosts && exec "$@"' sh "$target/debug/real-client" --client "$client" "$@" &
+    sh -c 'ip link set lo up && mount --bind "$TMPDIR/etc" /etc && exec "$@"' sh "$target/debug/real-client" --client "$client" "$@" &
 running=$!
 # A shell that waits for a command in the foreground hears no signal until that ends.
 trap 'kill -KILL "$running"; exit 1' HUP INT TERM

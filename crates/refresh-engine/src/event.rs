@@ -1,3 +1,4 @@
+use crate::Narrowing;
 use crate::plan::{Need, Reason};
 use crate::record::Outcome;
 use claude_store::StubKind;
@@ -84,6 +85,11 @@ pub enum Event {
         expires_at: Option<Timestamp>,
         /// The next attempt, where it failed.
         retry_in: Option<Duration>,
+    },
+    /// The answers grant less than the login has: said when it is noticed, and when the login's scope was asked for in vain.
+    Narrowed {
+        /// What is missing.
+        narrowing: Narrowing,
     },
     /// A pair was obtained and cannot be saved yet; it is in the journal.
     Unsaved {

@@ -6,19 +6,22 @@ use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::grants::Others;
 use crate::journal::{HealMembers, Intent, TransactionId};
 use crate::judge::{CLIENT_DOCUMENT_UNREAD, judge, may_vary, of_client};
+use crate::narrowing;
 use crate::policy::SHORT_LIFE;
 use crate::reading::{Reading, read_entry};
 use crate::record::{Outcome, Retry};
+use crate::request::{first_shape, names_another, request, resource};
 use crate::shared::Shared;
 use crate::{Client, Endpoint, Event, Expiry, Now, Partners, Seen};
 use claude_store::{Entry, ExpiresAt, RefreshLock, Store, Version};
-use oauth_secret::{RefreshToken, TokenDigest};
+use oauth_secret::TokenDigest;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{
-    Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, TokenPair, guessed_shape, interpret,
-    next_shape, resource_of,
+    Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, SendError, TokenPair, asks_for_client_id,
+    guessed_shape, interpret, next_shape,
 };
 use zeroize::Zeroizing;
 
@@ -47,10 +50,13 @@ pub(crate) struct Exchange<'a, P: Partners> {
     pub(crate) expected: Expected,
     pub(crate) document_size: usize,
     pub(crate) heal: Option<Box<HealMembers>>,
-    pub(crate) metadata: &'a Metadata,
+    /// With the `resource` that is known to be taken from this login: see [`for_login`](crate::request::for_login).
+    pub(crate) metadata: Metadata,
     pub(crate) lock: &'a RefreshLock<P::Files>,
     /// The locks of other entries that hold the same token.
     pub(crate) others: &'a Others<P>,
+    /// An answer was too big to be one: the next one would be as well.
+    pub(crate) oversized: Cell<bool>,
     pub(crate) id: Option<TransactionId>,
 }
 
@@ -145,21 +151,28 @@ impl<P: Partners> Exchange<'_, P> {
     /// where another shape of the request is wanted and may be tried ([`may_vary`]), and once where it was left open what became of the
     /// token (I1).
     pub(crate) async fn run(&mut self) -> Result<(Answer, Now), Ended> {
-        let (mut shape, known_auth) = self
-            .shared
-            .read_record(&self.seen.entry.key, |record| (record.trying.unwrap_or(record.shape), record.auth));
+        let (mut shape, known_auth) = self.shared.read_record(&self.seen.entry.key, |record| {
+            (first_shape(record, self.presented, &self.metadata), record.auth)
+        });
         let mut ways = self.ways_to_authenticate(known_auth);
+        let asks_scope = shape.scope && self.shared.read_record(&self.seen.entry.key, narrowing::asks);
+        let mut refused = Vec::new();
         let has_scope = self.presented.entry.scope.as_ref().is_some_and(|scope| !scope.trim().is_empty());
-        let entry = &self.presented.entry;
-        let names_another = resource(self.metadata, entry, false) != resource(self.metadata, entry, true);
+        let names_another = names_another(&self.metadata, &self.presented.entry);
         let (mut lost, mut changes, mut early) = (None, 0, 0);
         loop {
             let auth = ways.front().copied().unwrap_or(ClientAuth::None);
             let (mut answer, sent_at) = self.send(shape, auth).await;
             let other = next_shape(shape, &answer, has_scope, names_another);
-            if is_about_the_client(&answer) && ways.len() > 1 {
+            if self.wants_the_id_beside(&answer, auth) && !ways.contains(&ClientAuth::BasicAndId) {
+                ways.push_back(ClientAuth::BasicAndId);
+            }
+            // What was refused a moment ago is refused again.
+            let untried = other.filter(|other| !refused.contains(other));
+            if is_about_the_client(&answer, auth) && ways.len() > 1 {
                 ways.pop_front();
-            } else if let Some(other) = other.filter(|_| changes < MOST_SHAPES && self.may_vary()) {
+            } else if let Some(other) = untried.filter(|_| changes < MOST_SHAPES && self.may_vary()) {
+                refused.push(shape);
                 shape = other;
                 changes += 1;
             } else if let Some(pause) = self.ask_again_after(&answer, early) {
@@ -173,7 +186,7 @@ impl<P: Partners> Exchange<'_, P> {
                 if let Answer::Fresh(pair) = &mut answer {
                     self.complete(pair, sent_at);
                 }
-                self.note_shape(shape, auth, other, &answer);
+                self.note_shape(shape, auth, other, &answer, asks_scope);
                 // What the second request was told says nothing of the first, unless it settles what became of the token.
                 let settled =
                     matches!(answer, Answer::Fresh(_) | Answer::Dead { .. } | Answer::ClientDead { .. });
@@ -197,16 +210,29 @@ impl<P: Partners> Exchange<'_, P> {
             entry.client_secret.as_ref(),
         );
         let mut ways = VecDeque::from(ways);
-        if let Some(known) = known.filter(|known| ways.contains(known)) {
+        let has_secret = entry.client_secret.is_some();
+        let possible =
+            |known: &ClientAuth| ways.contains(known) || has_secret && *known == ClientAuth::BasicAndId;
+        if let Some(known) = known.filter(possible) {
             ways.retain(|way| *way != known);
             ways.push_front(known);
         }
         ways
     }
 
+    /// Whether the server misses in the body the id that stood in the header (mcp 2.3.0), and is to get it there, once nothing else helped.
+    fn wants_the_id_beside(&self, answer: &Answer, auth: ClientAuth) -> bool {
+        matches!(auth, ClientAuth::Basic | ClientAuth::BasicPlain)
+            && asks_for_client_id(answer)
+            && self.client_id().is_some()
+    }
+
     /// How soon one more request may bring what this one did not. A stop does not wait for a server that was slow already.
     fn ask_again_after(&self, answer: &Answer, early: usize) -> Option<Duration> {
         let Answer::Ambiguous { lost, .. } = answer else { return None };
+        if self.oversized.get() {
+            return None;
+        }
         let allowed = if *lost { EARLY_RETRY_PAUSES.len() } else { usize::from(!self.shared.stopping.get()) };
         EARLY_RETRY_PAUSES.get(early).copied().filter(|_| early < allowed)
     }
@@ -223,16 +249,34 @@ impl<P: Partners> Exchange<'_, P> {
         auth: ClientAuth,
         other: Option<RequestShape>,
         answer: &Answer,
+        asks_scope: bool,
     ) {
-        self.shared.change_record(&self.seen.entry.key, |record| match answer {
-            Answer::Fresh(_) => {
-                record.shape = shape;
-                record.auth = Some(auth);
-                record.trying = None;
+        let news = self.shared.change_record(&self.seen.entry.key, |record| {
+            let known = record.narrowing.clone();
+            narrowing::note(record, shape, asks_scope, answer);
+            let before = record.shape;
+            match answer {
+                Answer::Fresh(_) => {
+                    let sent = || resource(&self.metadata, &self.presented.entry, shape.own_url);
+                    record.resource = shape.resource.then(sent);
+                    // A scope that nobody demands and that brought nothing is not named again.
+                    let in_vain = asks_scope && record.narrowing.is_some();
+                    record.shape = RequestShape { scope: shape.scope && !in_vain, ..shape };
+                    record.auth = Some(auth);
+                    record.trying = None;
+                }
+                // What is known to go well is what comes after an experiment.
+                Answer::Dead { .. } | Answer::ClientDead { .. } | Answer::Refused { .. } if asks_scope => {
+                    record.trying = Some(before);
+                }
+                Answer::Refused { .. } => record.trying = other.or_else(|| guessed_shape(shape, answer)),
+                _ => {}
             }
-            Answer::Refused { .. } => record.trying = other.or_else(|| guessed_shape(shape, answer)),
-            _ => {}
+            record.narrowing.clone().filter(|narrowing| known.as_ref() != Some(narrowing))
         });
+        if let Some(narrowing) = news {
+            self.shared.tell(self.seen, Event::Narrowed { narrowing });
+        }
     }
 
     async fn send(&self, shape: RequestShape, auth: ClientAuth) -> (Answer, Now) {
@@ -242,7 +286,7 @@ impl<P: Partners> Exchange<'_, P> {
         let login_scope = self.shared.read_record(&self.seen.entry.key, |record| record.login_scope.clone());
         let request = RefreshRequest {
             scope: login_scope.or_else(|| self.presented.entry.scope.clone()),
-            ..request(self.presented, self.metadata, client_id.clone(), shape, auth)
+            ..request(self.presented, &self.metadata, client_id.clone(), shape, auth)
         };
         let awaited = self.shared.committer.await_answer();
         let answer = self.shared.endpoint.send(&request).await;
@@ -257,7 +301,10 @@ impl<P: Partners> Exchange<'_, P> {
                 }
                 (of_client(interpret(&raw, self.shared.now().wall), client_id.as_deref()), sent_at)
             }
-            Err(error) => (Answer::from(error), sent_at),
+            Err(error) => {
+                self.oversized.set(matches!(error, SendError::TooBig { .. }));
+                (Answer::from(error), sent_at)
+            }
         }
     }
 
@@ -367,8 +414,10 @@ impl<P: Partners> Exchange<'_, P> {
 
 /// Whether the server did not believe who the client is: by its word, or by a 401 without one (RFC 6749, section 5.2). A server has to know
 /// the client before it can look at a token that is bound to it, so the token is unspent.
-fn is_about_the_client(answer: &Answer) -> bool {
+fn is_about_the_client(answer: &Answer, auth: ClientAuth) -> bool {
+    let in_header = matches!(auth, ClientAuth::Basic | ClientAuth::BasicPlain);
     matches!(answer, Answer::ClientDead { .. })
+        || in_header && asks_for_client_id(answer)
         || matches!(answer, Answer::Refused { code, .. } if code == "http_401" || code == CLIENT_DOCUMENT_UNREAD)
 }
 
@@ -383,35 +432,6 @@ impl<P: Partners> Drop for InFlight<'_, P> {
             self.0.store.release_reservation();
         }
     }
-}
-
-fn request(
-    presented: &Seen,
-    metadata: &Metadata,
-    client_id: Option<String>,
-    shape: RequestShape,
-    auth: ClientAuth,
-) -> RefreshRequest {
-    let entry = &presented.entry;
-    RefreshRequest {
-        token_endpoint: metadata.token_endpoint.clone(),
-        refresh_token: entry.refresh_token.clone().unwrap_or_else(|| RefreshToken::new("")),
-        client_id,
-        client_secret: entry.client_secret.clone(),
-        auth,
-        shape,
-        resource: resource(metadata, entry, shape.own_url),
-        scope: entry.scope.clone(),
-    }
-}
-
-/// What is sent as `resource`: what the login sent, or the server's own URL.
-fn resource(metadata: &Metadata, entry: &Entry, own_url: bool) -> String {
-    let server_url = entry.server_url.as_deref().unwrap_or_default();
-    if own_url {
-        return resource_of(&Metadata { resource: None, ..metadata.clone() }, server_url);
-    }
-    resource_of(metadata, server_url)
 }
 
 pub(crate) fn heal_members(remembered: &Seen) -> HealMembers {

@@ -35,6 +35,7 @@ mod keeper;
 mod look;
 mod memory;
 mod metadata;
+mod narrowing;
 mod obtainment;
 mod partners;
 mod plan;
@@ -44,6 +45,7 @@ mod record;
 mod records;
 mod replay;
 mod report;
+mod request;
 mod restore;
 mod save;
 mod seen;
@@ -60,6 +62,7 @@ pub use journal::{HealMembers, Intent, Journal, JournalError, OtherLock, Transac
 pub use judge::passes_by_itself;
 pub use keeper::{Keeper, Mode, Refreshed, RefreshedHow, Setup};
 pub use memory::{Disappearance, Heal, LOGIN_PATIENCE, VANISHED_KEPT, decide_heal, disappearance};
+pub use narrowing::Narrowing;
 pub use partners::{Client, Endpoint, Partners};
 pub use plan::{Ignored, Need, Plan, Reason, Until, plan, plan_forced};
 pub use policy::{

@@ -25,12 +25,15 @@ pub(crate) async fn of<P: Partners>(shared: &Shared<P>, seen: &Seen) -> Result<M
     let (key, now) = (&seen.entry.key, shared.now());
     let cached =
         shared.read_record(key, |record| record.metadata.clone().filter(|_| is_of_grant(record, seen)));
+    let is_new = |cached: &CachedMetadata| {
+        cached.fetched_at <= now.wall && now.elapsed_since(cached.fetched_at) < CACHED_FOR
+    };
+    shared.endpoint.make_ready().await;
+    if !cached.as_ref().is_some_and(is_new) || seen.entry.client_id.as_ref().is_none_or(String::is_empty) {
+        shared.client.make_ready().await;
+    }
     let (metadata, looked_up) = match cached {
-        Some(cached)
-            if cached.fetched_at <= now.wall && now.elapsed_since(cached.fetched_at) < CACHED_FOR =>
-        {
-            (cached.metadata, false)
-        }
+        Some(cached) if is_new(&cached) => (cached.metadata, false),
         stale => match shared.endpoint.discover(&hints(shared, seen)).await {
             Ok(metadata) => (metadata, true),
             // An outage of the metadata must not keep a token from being refreshed where it always was.

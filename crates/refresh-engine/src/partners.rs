@@ -22,6 +22,11 @@ pub trait Partners: 'static {
 
 /// Token endpoints, as far as the engine deals with them.
 pub trait Endpoint: 'static {
+    /// Takes note of what has changed on the way to token endpoints. Asked before a transaction takes a lock: it may take a while.
+    fn make_ready(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+
     /// Finds the authorization server's metadata.
     fn discover(&self, hints: &ServerHints) -> impl Future<Output = Result<Metadata, DiscoveryError>>;
 
@@ -43,6 +48,11 @@ impl Endpoint for Http {
 pub trait Client: 'static {
     /// When sessions of this store were seen at work.
     fn activity(&self) -> Activity;
+
+    /// Reads what the questions below are answered from. Asked before a transaction takes a lock: it may take a while.
+    fn make_ready(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
 
     /// `oauth.authServerMetadataUrl` of the server's configuration.
     fn metadata_url(&self, server_name: &str, server_url: &str) -> Option<String>;

@@ -1,4 +1,4 @@
-use crate::{Now, Seen, later};
+use crate::{Narrowing, Now, Seen, later};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,10 @@ pub struct Record {
     /// The scope of the login, before any answer of ours named another one: what is asked for where a server wants a scope. (Entra answers
     /// `.default` with the scopes behind it, and without `offline_access`.)
     pub login_scope: Option<String>,
+    /// What the last answer lacked of that scope.
+    pub narrowing: Option<Narrowing>,
+    /// What the server took as `resource` from this login at the last refresh that went well.
+    pub resource: Option<String>,
     /// How this server took the client's word for who it is, at the last refresh that went well.
     pub auth: Option<ClientAuth>,
     /// How often in a row the server answered that it failed.
@@ -251,6 +255,12 @@ impl Record {
             self.landed_at = None;
             self.refresh_token_expires_at = seen.refresh_token_lapses_at().filter(|at| *at > now.wall);
             self.login_scope = seen.entry.scope.clone().filter(|scope| !scope.trim().is_empty());
+            self.narrowing = None;
+            self.resource = None;
+            if let Some(cached) = &mut self.metadata {
+                // A login goes by what is published at its time; what is remembered counts where that cannot be read now.
+                cached.fetched_at = Timestamp::UNIX_EPOCH;
+            }
             self.verdict = Verdict::Good;
             self.trying = None;
             self.failures = 0;
@@ -318,6 +328,8 @@ impl Record {
         self.verdict = Verdict::Good;
         self.trying = None;
         self.shape = other.shape;
+        self.narrowing.clone_from(&other.narrowing);
+        self.resource.clone_from(&other.resource);
         self.auth = other.auth;
         self.heal_tried = None;
         self.contested = None;

@@ -2,7 +2,9 @@
 
 use crate::plan::{Ignored, Need, Plan, Until, plan};
 use crate::record::LastRefresh;
-use crate::{Activity, Client, Clock, MarginRule, Now, Partners, Policy, Record, Records, Seen, Verdict};
+use crate::{
+    Activity, Client, Clock, MarginRule, Narrowing, Now, Partners, Policy, Record, Records, Seen, Verdict,
+};
 use claude_store::{KEYCHAIN_OVERFLOW, ReadError, Store};
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
@@ -68,6 +70,8 @@ pub struct EntryReport {
     pub issuer: Option<String>,
     /// Where its refresh token is presented, as last looked up.
     pub token_endpoint: Option<String>,
+    /// What the last answer lacked of the login's scope.
+    pub narrowing: Option<Narrowing>,
     /// Failures in a row.
     pub failures: u32,
     /// No request before this moment, which is in the future.
@@ -204,6 +208,7 @@ pub(crate) fn report_entry(seen: &Seen, record: &Record, circumstances: &Circums
             .metadata
             .as_ref()
             .map(|cached| discreet(cached.metadata.token_endpoint.as_str())),
+        narrowing: record.narrowing.clone(),
         failures: record.failures,
         retry_at: record.retry.filter(|retry| !retry.left(*now).is_zero()).map(|retry| retry.not_before),
     }

@@ -6,6 +6,7 @@ use claude_store::{Entry, ExpiresAt};
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::{AccessToken, TokenDigest};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 /// An entry as it was read once, with what every decision asks of it worked out: digests and expiry are computed when the
 /// document changed, not each time a plan is made.
@@ -56,6 +57,27 @@ impl Seen {
     /// When its refresh token lapses, where that is a JWT that says so.
     pub(crate) fn refresh_token_lapses_at(&self) -> Option<Timestamp> {
         self.entry.refresh_token.as_ref().and_then(|token| jwt_expiry(token.expose()))
+    }
+
+    /// Whether its access token is a JWT that says that it is for this resource (RFC 9068, section 2.2; RFC 8707, section 2.2).
+    pub(crate) fn is_for(&self, resource: &str) -> bool {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Audience {
+            One(String),
+            Several(Vec<String>),
+        }
+        #[derive(Deserialize)]
+        struct Claims {
+            aud: Audience,
+        }
+        let claims = self.entry.access_token.as_ref().and_then(|token| jwt_claims(token.expose()));
+        let is_it = |audience: &String| audience.trim_end_matches('/') == resource.trim_end_matches('/');
+        match claims.and_then(|claims| serde_json::from_slice(&claims).ok()) {
+            Some(Claims { aud: Audience::One(audience) }) => is_it(&audience),
+            Some(Claims { aud: Audience::Several(audiences) }) => audiences.iter().any(is_it),
+            None => false,
+        }
     }
 
     /// Whether both hold the same tokens, to the same end, for the same reason where there are none.
@@ -128,14 +150,19 @@ fn jwt_expiry(token: &str) -> Option<Timestamp> {
     struct Claims {
         exp: f64,
     }
-    let mut parts = token.split('.');
-    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
-    let claims = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
-    // A list would be read as if its items were the claims in their order.
-    let first = claims.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
-    let Claims { exp } = (first == Some(&b'{')).then(|| serde_json::from_slice(&claims).ok())??;
+    let Claims { exp } = serde_json::from_slice(&jwt_claims(token)?).ok()?;
     // NumericDate may carry a fraction; whole seconds are enough, and rounding down is the safe side.
     (exp > 0.0 && exp < 253_402_300_799.0).then(|| Timestamp::from_second(exp as i64).ok())?
+}
+
+/// The claims of a JWT (RFC 7519), decoded and not verified.
+fn jwt_claims(token: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut parts = token.split('.');
+    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+    let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
+    // A list would be read as if its items were the claims in their order.
+    let first = claims.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    (first == Some(&b'{')).then_some(claims)
 }
 
 #[cfg(test)]

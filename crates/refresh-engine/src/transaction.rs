@@ -17,6 +17,7 @@ use crate::obtainment::Obtainment;
 use crate::plan::{Plan, Reason, plan, plan_forced};
 use crate::reading::{Reading, read_entry};
 use crate::record::{Outcome, Retry};
+use crate::request::for_login;
 use crate::save::save;
 use crate::shared::Shared;
 use crate::{Event, Partners, Seen};
@@ -127,11 +128,12 @@ async fn under_lock<P: Partners>(
         expected: Expected::of(&seen),
         document_size: size,
         heal: (reason == Reason::Heal).then(|| Box::new(heal_members(&presented))),
+        metadata: shared.read_record(key, |record| for_login(metadata.clone(), record)),
         presented: &presented,
         seen: &seen,
-        metadata,
         lock,
         others,
+        oversized: Cell::new(false),
         id: None,
     };
     if let Err(ended) = exchange.prepare().await {

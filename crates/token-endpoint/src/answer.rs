@@ -76,7 +76,7 @@ impl From<SendError> for Answer {
         match error {
             SendError::Unsent { why, .. } => Self::Unsent { why },
             SendError::Lost { why } => Self::Ambiguous { why, lost: true },
-            SendError::TimedOut { why } => Self::Ambiguous { why, lost: false },
+            SendError::TooBig { why } | SendError::TimedOut { why } => Self::Ambiguous { why, lost: false },
         }
     }
 }

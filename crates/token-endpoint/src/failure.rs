@@ -15,9 +15,16 @@ pub enum SendError {
         /// What kind of failure it was.
         kind: UnsentKind,
     },
-    /// The connection was lost after the request may have been written, or the answer was cut or too big to be one.
+    /// The connection was lost after the request may have been written, or the answer was cut.
     #[error("{why}")]
     Lost {
+        /// What happened, for people.
+        why: String,
+    },
+    /// The answer is too big to be one, as far as it was read. What became of the request is as unknown as after a lost answer, and another
+    /// one gets the like.
+    #[error("{why}")]
+    TooBig {
         /// What happened, for people.
         why: String,
     },
@@ -35,6 +42,7 @@ impl SendError {
         let add = |why| format!("{why}; its status was {status}");
         match self {
             Self::Lost { why } => Self::Lost { why: add(why) },
+            Self::TooBig { why } => Self::TooBig { why: add(why) },
             Self::TimedOut { why } => Self::TimedOut { why: add(why) },
             unsent @ Self::Unsent { .. } => unsent,
         }
@@ -60,11 +68,20 @@ pub enum UnsentKind {
     Other,
 }
 
+/// What a certificate is verified by, as far as a person has to know where one does not verify.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trust {
+    /// There are CA certificates at all.
+    pub(crate) has_roots: bool,
+    /// Somebody wants none to be needed.
+    pub(crate) asked_not_to_verify: bool,
+}
+
 /// What a failure of reqwest means before the whole answer was received. `host` is where the request went.
-pub(crate) fn of_reqwest(error: &reqwest::Error, host: &str, has_roots: bool) -> SendError {
+pub(crate) fn of_reqwest(error: &reqwest::Error, host: &str, trust: Trust) -> SendError {
     // Only what failed inside the connector is known to be unsent; everything else may have reached the server.
     if error.is_connect() {
-        let (kind, why) = connect_failure(error, host, has_roots);
+        let (kind, why) = connect_failure(error, host, trust);
         return SendError::Unsent { why, kind };
     }
     if error.is_builder() {
@@ -108,13 +125,16 @@ fn is_about_our_certificate(alert: AlertDescription) -> bool {
     )
 }
 
-fn connect_failure(error: &reqwest::Error, host: &str, has_roots: bool) -> (UnsentKind, String) {
+fn connect_failure(error: &reqwest::Error, host: &str, trust: Trust) -> (UnsentKind, String) {
     if let Some(tls) = find_tls(error) {
         return match tls {
             rustls::Error::InvalidCertificate(reason) => {
                 let cure = if on_purpose(reason).is_some() {
                     "mcp-refreshd refuses this on purpose, also where Claude Code connects; the server needs another certificate"
-                } else if has_roots {
+                } else if trust.asked_not_to_verify {
+                    "mcp-refreshd verifies it on purpose, in spite of NODE_TLS_REJECT_UNAUTHORIZED=0: whoever stands in between could read \
+                     every token; name the CA's PEM file, or a self-signed certificate itself, in `extra_ca` or NODE_EXTRA_CA_CERTS"
+                } else if trust.has_roots {
                     "if the host is your own or stands behind a proxy that opens TLS, name its CA's PEM file in `extra_ca`"
                 } else {
                     "this machine has no CA certificates; install the ca-certificates package or name a PEM file in `extra_ca`"
@@ -172,7 +192,7 @@ fn on_purpose(reason: &CertificateError) -> Option<&'static str> {
                 "it is signed in a way that is out of use or not known here"
             })
         }
-        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+        CertificateError::NotValidForNameContext { presented, .. } if !presented.iter().any(names_a_host) => {
             Some("it names no host as subjectAltName, and a name in CN alone does not count")
         }
         CertificateError::Other(other) if other.0.is::<WeakKey>() => {
@@ -186,6 +206,11 @@ fn on_purpose(reason: &CertificateError) -> Option<&'static str> {
         },
         _ => None,
     }
+}
+
+/// Whether this name in a certificate, as webpki writes it, is a host's; there are those of people (`rfc822Name`), too.
+fn names_a_host(name: &String) -> bool {
+    ["DnsName(", "IpAddress("].iter().any(|kind| name.starts_with(kind))
 }
 
 fn sources<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {

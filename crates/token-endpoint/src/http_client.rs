@@ -1,3 +1,4 @@
+use crate::failure::Trust;
 use crate::lookups::Lookups;
 use crate::proxy::Exceptions;
 use crate::{
@@ -24,6 +25,8 @@ pub struct HttpOptions {
     pub extra_ca: Vec<PathBuf>,
     /// What is shown to servers that ask who this is.
     pub client_certificate: Option<ClientCertificate>,
+    /// Somebody wants certificates not to be verified (`NODE_TLS_REJECT_UNAUTHORIZED=0`), which is not obeyed: said where one does not verify.
+    pub asked_not_to_verify: bool,
     /// Put behind `mcp-refreshd/<version>` in the `User-Agent`, after a space.
     pub user_agent_suffix: Option<String>,
     /// How long and how much.
@@ -39,6 +42,7 @@ impl fmt::Debug for HttpOptions {
             .field("no_proxy", &self.no_proxy)
             .field("extra_ca", &self.extra_ca)
             .field("client_certificate", &self.client_certificate)
+            .field("asked_not_to_verify", &self.asked_not_to_verify)
             .field("user_agent_suffix", &self.user_agent_suffix)
             .field("limits", &self.limits)
             .finish()
@@ -74,7 +78,7 @@ pub struct Http {
     direct: reqwest::Client,
     exceptions: Exceptions,
     limits: Limits,
-    has_roots: bool,
+    trust: Trust,
     passed_over: Arc<[String]>,
     lookups: Lookups,
 }
@@ -132,7 +136,7 @@ impl Http {
                 .map(|url| origin::host_of(&url)),
             exceptions: Exceptions::parse(&options.no_proxy),
             limits: options.limits,
-            has_roots: tls.has_roots,
+            trust: Trust { has_roots: tls.has_roots, asked_not_to_verify: options.asked_not_to_verify },
             passed_over: tls.passed_over.into(),
             lookups: Lookups::default(),
         })
@@ -177,7 +181,7 @@ impl Http {
     async fn send_there(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
         let host = origin::host_of(&request.token_endpoint);
         let request = reqwest::Request::try_from(request.to_http()?)
-            .map_err(|error| failure::of_reqwest(&error, &host, self.has_roots))?;
+            .map_err(|error| failure::of_reqwest(&error, &host, self.trust))?;
         self.execute(request).await
     }
 
@@ -198,13 +202,13 @@ impl Http {
         let host = self.way_to(request.url());
         let client = self.client_for(request.url());
         let sent = client.execute(request).await;
-        sent.map_err(|error| failure::of_reqwest(&error, &host, self.has_roots))
+        sent.map_err(|error| failure::of_reqwest(&error, &host, self.trust))
     }
 
     async fn execute(&self, request: reqwest::Request) -> Result<RawAnswer, SendError> {
         let host = self.way_to(request.url());
         let client = self.client_for(request.url());
-        let failed = |error: reqwest::Error| failure::of_reqwest(&error, &host, self.has_roots);
+        let failed = |error: reqwest::Error| failure::of_reqwest(&error, &host, self.trust);
         let mut response = client.execute(request).await.map_err(failed)?;
 
         let header = |name: header::HeaderName| {
@@ -225,7 +229,7 @@ impl Http {
             match response.chunk().await {
                 Ok(Some(chunk)) if answer.body.len() + chunk.len() > self.limits.body => {
                     let limit = self.limits.body;
-                    break SendError::Lost {
+                    break SendError::TooBig {
                         why: format!("the answer of {host} is bigger than {limit} bytes"),
                     };
                 }
@@ -236,6 +240,10 @@ impl Http {
         };
         if interpretation::status_says_all(answer.status) {
             answer.body.clear();
+            return Ok(answer);
+        }
+        // What follows a whole object is not looked at in an answer that ends either, and a new pair may stand in it.
+        if interpretation::is_whole(&answer) {
             return Ok(answer);
         }
         Err(cut.with_status(answer.status))

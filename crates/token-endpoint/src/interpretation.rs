@@ -21,7 +21,7 @@ pub fn interpret(answer: &RawAnswer, now: Timestamp) -> Answer {
         200..=299 => success(answer, now),
         300..=399 => redirect(answer, now),
         // It came from the server's inside, not from its door: what it had done by then nobody knows.
-        503 if failed_inside(answer) => failure(answer),
+        503 if failed_inside(answer) => failure(answer, now),
         // Each of these says that the request was not processed: RFC 6585 section 4 and 6, RFC 9110 section 15.5.9 and 15.6.4, RFC 8470;
         // 409 and 423 are what GoTrue and others answer while another refresh of the same session is under way.
         408 | 409 | 423 | 425 | 429 | 503 | 511 => {
@@ -31,15 +31,18 @@ pub fn interpret(answer: &RawAnswer, now: Timestamp) -> Answer {
         // The server does not do what was asked for, so it did not do it.
         501 | 505 => Answer::Refused { code: format!("http_{status}"), detail: meaning_of(status) },
         // The server, or a proxy in front of it, failed at a moment nobody knows.
-        _ => failure(answer),
+        _ => failure(answer, now),
     }
 }
 
-/// A failure of the server or before it. Whatever it says of the token, it said it while failing.
-fn failure(answer: &RawAnswer) -> Answer {
+/// A failure of the server or before it. Whatever it says of the token, it said it while failing, unless it passes on what another said.
+fn failure(answer: &RawAnswer, now: Timestamp) -> Answer {
     let text = body::text(answer);
-    let said =
-        Members::parse(&text).as_ref().and_then(Refusal::of).map(|refusal| refusal.summary(answer.status));
+    let refusal = Members::parse(&text).as_ref().and_then(Refusal::of);
+    if let Some(behind) = refusal.as_ref().and_then(|refusal| refusal.behind(answer, now)) {
+        return behind;
+    }
+    let said = refusal.map(|refusal| refusal.summary(answer.status));
     let why = [Some(meaning_of(answer.status)), said].into_iter().flatten().collect::<Vec<_>>().join("; ");
     Answer::Ambiguous { why, lost: false }
 }
@@ -53,6 +56,11 @@ fn failed_inside(answer: &RawAnswer) -> bool {
 /// Whether the status alone decides, so that an answer with a broken body is still an answer.
 pub(crate) fn status_says_all(status: u16) -> bool {
     matches!(status, 300..=399 | 408 | 409 | 423 | 425 | 429 | 501 | 503 | 505 | 511)
+}
+
+/// Whether a body that did not come to its end holds a whole JSON object all the same.
+pub(crate) fn is_whole(answer: &RawAnswer) -> bool {
+    Members::parse(&body::text(answer)).is_some()
 }
 
 fn success(answer: &RawAnswer, now: Timestamp) -> Answer {

@@ -67,6 +67,6 @@ pub use metadata::{Metadata, resource_of};
 pub use origin::origin_of;
 pub use proxy::NamedProxy;
 pub use raw_answer::{RawAnswer, RawAnswerError};
-pub use request::{ClientAuth, RefreshRequest};
+pub use request::{ClientAuth, RefreshRequest, asks_for_client_id};
 pub use shape::{RequestShape, guessed_shape, may_have_spent, next_shape};
 pub use well_known::same_issuer;

@@ -99,7 +99,7 @@ pub(crate) fn believe(url: &Url, found: Document, expectation: &Expectation<'_>)
         let named = found.issuer.as_deref().map_or_else(|| "nobody".to_owned(), shown_text);
         let expected = expectation.in_words();
         return Err(format!(
-            "{place} names the issuer {named}, but {expected}; if the server has moved, log in to it again"
+            "{place} names the issuer {named}, but {expected}; such metadata is not believed, on purpose, also where Claude Code goes on: it could lead the token elsewhere; if the server has moved, log in to it again"
         ));
     }
     let endpoint = found.token_endpoint.ok_or_else(|| format!("{place} names no token_endpoint"))?;

@@ -175,6 +175,23 @@ impl Refusal {
         AMBIGUOUS.contains(&self.code.to_lowercase().as_str())
     }
 
+    /// What the refusal of a server behind this one means, where this one hides it: the proxy of @modelcontextprotocol/sdk 1.32.2 tells
+    /// `invalid_grant` as `server_error: Token refresh failed: 400` and leaves no more of it than the number. The server behind has answered,
+    /// so nothing is open; a dead login is what it refuses a refresh for by far the most often, and it is looked at again before that is believed.
+    pub(crate) fn behind(&self, answer: &RawAnswer, now: Timestamp) -> Option<Answer> {
+        let status =
+            self.text.strip_prefix("Token refresh failed: ").filter(|_| self.code == "server_error")?;
+        let (code, detail) = (self.code.clone(), cleaned(&self.text));
+        match status {
+            "400" | "401" | "403" => Some(Answer::Dead { code, detail }),
+            "408" | "409" | "423" | "425" | "429" => Some(Answer::Transient {
+                why: format!("the server behind this one refused for now: {detail}"),
+                retry_after: date::retry_after(answer, now),
+            }),
+            _ => None,
+        }
+    }
+
     /// Code and text in one line, for people.
     pub(crate) fn summary(&self, status: u16) -> String {
         [self.shown_code(status), cleaned(&self.text)].join(": ").trim_end_matches(": ").to_owned()
@@ -202,6 +219,9 @@ impl Refusal {
             return Answer::Transient { why, retry_after: date::retry_after(answer, now) };
         }
         if is(AMBIGUOUS) {
+            if let Some(behind) = self.behind(answer, now) {
+                return behind;
+            }
             return Answer::Ambiguous { why: format!("the server failed: {code}: {detail}"), lost: false };
         }
         if is(CLIENT_DEAD) {

@@ -1,4 +1,4 @@
-use crate::{RequestShape, SendError, UnsentKind, origin};
+use crate::{Answer, RequestShape, SendError, UnsentKind, origin};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderValue, header};
 use oauth_secret::{ClientSecret, RefreshToken};
@@ -34,10 +34,13 @@ pub struct RefreshRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuth {
-    /// `client_secret_basic`: id and secret in the `Authorization` header, form-encoded first (RFC 6749, section 2.3.1), the id also in the body
-    /// (mcp 2.3.0 of PyPI wants it there).
+    /// `client_secret_basic`: id and secret in the `Authorization` header and nowhere else, form-encoded first (RFC 6749, section 2.3.1).
     #[serde(rename = "client_secret_basic")]
     Basic,
+    /// `client_secret_basic` with the id in the body as well. mcp 2.3.0 of PyPI wants it there; workers-oauth-provider 1.2.3 calls it a second
+    /// method of authentication and refuses it.
+    #[serde(rename = "client_secret_basic_and_id")]
+    BasicAndId,
     /// `client_secret_basic` without form-encoding, for servers that compare what they find in the header.
     #[serde(rename = "client_secret_basic_plain")]
     BasicPlain,
@@ -54,7 +57,7 @@ impl ClientAuth {
     /// Claude Code sends Basic where the metadata names it or nothing, id and secret as they are (measured, 2.1.332), and so it comes first
     /// here, too. Five of eleven servers refuse a client that was registered with `client_secret_post` and authenticates by Basic, although
     /// their metadata names both (measured: fastmcp 4.2.3, mcp 2.3.0, workers-oauth-provider 1.2.3, @better-auth/mcp 1.7.5, Authlib
-    /// 1.9.10): the body comes next.
+    /// 1.9.10): the body comes next. [`BasicAndId`](Self::BasicAndId) is for servers that ask for it: see [`asks_for_client_id`].
     #[must_use]
     pub fn to_try(
         auth_methods: &[String],
@@ -82,6 +85,15 @@ impl ClientAuth {
     }
 }
 
+/// Whether a server that was shown id and secret in the header misses the id in the body: it has not looked at the token then.
+#[must_use]
+pub fn asks_for_client_id(answer: &Answer) -> bool {
+    let (Answer::ClientDead { detail, .. } | Answer::Refused { detail, .. }) = answer else { return false };
+    let text = detail.to_lowercase().replace("client id", "client_id");
+    text.contains("client_id")
+        && ["missing", "required", "not provided"].iter().any(|word| text.contains(word))
+}
+
 fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
@@ -95,16 +107,18 @@ impl RefreshRequest {
         let mut client = BasicClient::new(ClientId::new(self.client_id.clone().unwrap_or_default()))
             .set_token_uri(TokenUrl::from_url(self.token_endpoint.clone()))
             .set_auth_type(match self.auth {
-                ClientAuth::Basic => AuthType::BasicAuth,
+                ClientAuth::Basic | ClientAuth::BasicAndId => AuthType::BasicAuth,
                 ClientAuth::BasicPlain | ClientAuth::Post | ClientAuth::None => AuthType::RequestBody,
             });
-        if let (ClientAuth::Basic | ClientAuth::Post, Some(secret)) = (self.auth, &self.client_secret) {
+        if let (ClientAuth::Basic | ClientAuth::BasicAndId | ClientAuth::Post, Some(secret)) =
+            (self.auth, &self.client_secret)
+        {
             client = client.set_client_secret(oauth2::ClientSecret::new(secret.expose().to_owned()));
         }
         let client_id = self.client_id.as_deref().filter(|id| !id.is_empty());
         let refresh_token = oauth2::RefreshToken::new(self.refresh_token.expose().to_owned());
         let mut exchange = client.exchange_refresh_token(&refresh_token);
-        if let (ClientAuth::Basic, Some(_), Some(id)) = (self.auth, &self.client_secret, client_id) {
+        if let (ClientAuth::BasicAndId, Some(_), Some(id)) = (self.auth, &self.client_secret, client_id) {
             exchange = exchange.add_extra_param("client_id", id);
         }
         if self.shape.resource && !self.resource.is_empty() {
@@ -137,18 +151,17 @@ impl RefreshRequest {
             basic.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, basic);
         }
-        if client_id.is_none() {
-            // The crate knows no request without a client.
+        if client_id.is_none() || self.auth == ClientAuth::BasicPlain && self.client_secret.is_some() {
+            // The crate knows no request without a client in it.
             let body = request.body_mut();
-            *body = without_empty_client_id(body);
+            *body = without_client_id(body);
         }
         Ok(request)
     }
 }
 
-fn without_empty_client_id(body: &[u8]) -> Vec<u8> {
-    let pairs =
-        url::form_urlencoded::parse(body).filter(|(name, value)| !(name == "client_id" && value.is_empty()));
+fn without_client_id(body: &[u8]) -> Vec<u8> {
+    let pairs = url::form_urlencoded::parse(body).filter(|(name, _)| name != "client_id");
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
 }
 

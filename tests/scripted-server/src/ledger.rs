@@ -246,7 +246,7 @@ impl Ledger {
         };
         let expires_in = left.unwrap_or(lifetime);
         if script.jwt {
-            access_token = jwt(&access_token, expires_in);
+            access_token = jwt(&access_token, expires_in, script.audience.as_deref());
         }
         self.access_tokens
             .insert(access_token.clone(), Access { family, expires: now + expires_in, superseded: false });
@@ -314,10 +314,14 @@ impl Ledger {
 }
 
 /// A JWT in form only: readers of `exp` are satisfied, nobody could verify it.
-fn jwt(id: &str, expires_in: Duration) -> String {
+fn jwt(id: &str, expires_in: Duration, audience: Option<&str>) -> String {
     let exp = crate::log::now_us() / 1_000_000 + expires_in.as_secs();
     let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let header = part(serde_json::json!({"alg": "HS256", "typ": "at+jwt"}));
-    let payload = part(serde_json::json!({"jti": id, "exp": exp}));
+    let mut claims = serde_json::json!({"jti": id, "exp": exp});
+    if let Some(audience) = audience {
+        claims["aud"] = audience.into();
+    }
+    let payload = part(claims);
     format!("{header}.{payload}.{}", URL_SAFE_NO_PAD.encode(id))
 }

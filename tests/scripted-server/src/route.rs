@@ -91,7 +91,8 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: &Request, number: usiz
         _ => Decision::not_found(405),
     };
     shared.log.decide(number, decision.outcome, &decision.detail);
-    (decision.response, Delivery::Whole)
+    let endless = place.kind() == Kind::Metadata && site.with(|state| state.script.endless_metadata);
+    (decision.response, if endless { Delivery::Endless } else { Delivery::Whole })
 }
 
 /// A response and what to note about it.

@@ -25,6 +25,8 @@ pub struct Script {
     pub refresh_lifetime: Option<Duration>,
     /// Access tokens are JWTs with an `exp` claim (not signed by anybody).
     pub jwt: bool,
+    /// The `aud` claim of those.
+    pub audience: Option<String>,
     /// How a client must authenticate itself at the token endpoint.
     pub client_auth: ClientAuth,
     /// The id of clients registered from now on; without it one is made up.
@@ -49,6 +51,8 @@ pub struct Script {
     pub refused_user_agents: Vec<String>,
     /// Where the metadata of the authorization server is found.
     pub discovery: Discovery,
+    /// No metadata of either kind ever comes to its end.
+    pub endless_metadata: bool,
     /// Whether the MCP server has protected-resource metadata (RFC 9728).
     pub resource_metadata: bool,
     /// Where that metadata is found.
@@ -81,6 +85,7 @@ impl Default for Script {
             refresh_tokens: true,
             refresh_lifetime: None,
             jwt: false,
+            audience: None,
             client_auth: ClientAuth::default(),
             client_id: None,
             client_secret: None,
@@ -93,6 +98,7 @@ impl Default for Script {
             early_refusal: None,
             refused_user_agents: Vec::new(),
             discovery: Discovery::default(),
+            endless_metadata: false,
             resource_metadata: true,
             resource_metadata_at: ResourceMetadataAt::default(),
             resource_named: None,

@@ -153,7 +153,7 @@ async fn deliver(
             loop {
                 stream.write_all(&blanks).await?;
                 // Slow enough not to burn a processor, fast enough to pass 1 MiB in a moment.
-                sleep(Duration::from_micros(200)).await;
+                sleep(Duration::from_millis(1)).await;
             }
         }
     }

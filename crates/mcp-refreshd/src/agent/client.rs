@@ -3,6 +3,7 @@ use jiff::Timestamp;
 use refresh_engine::{Activity, Client};
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
 /// Looking at the sessions' logs costs a walk through their folders: plans made together share one look.
 const ACTIVITY_KEPT: Duration = Duration::from_secs(1);
@@ -16,6 +17,8 @@ pub(crate) struct ClaudeCode {
     sessions: SessionActivity,
     activity: Cell<Option<(Instant, Activity)>>,
     configs: RefCell<Option<(Instant, ServerConfigs)>>,
+    /// Held by whoever reads them; the others wait for it.
+    reading: Mutex<()>,
 }
 
 impl ClaudeCode {
@@ -26,14 +29,12 @@ impl ClaudeCode {
             folder: folder.clone(),
             activity: Cell::new(None),
             configs: RefCell::new(None),
+            reading: Mutex::new(()),
         }
     }
 
     fn with_configs<T>(&self, ask: impl FnOnce(&ServerConfigs) -> T) -> T {
         let mut configs = self.configs.borrow_mut();
-        if configs.as_ref().is_some_and(|(at, _)| at.elapsed() >= CONFIGS_KEPT) {
-            configs.take();
-        }
         let (_, configs) =
             configs.get_or_insert_with(|| (Instant::now(), ServerConfigs::read(&OsFileSystem, &self.folder)));
         ask(configs)
@@ -60,6 +61,19 @@ impl Client for ClaudeCode {
                 self.activity.set(Some((Instant::now(), activity)));
                 activity
             }
+        }
+    }
+
+    /// The client keeps its histories in the same file: one of 91 MiB takes seconds, on a thread of its own.
+    async fn make_ready(&self) {
+        let _reading = self.reading.lock().await;
+        if self.configs.borrow().as_ref().is_some_and(|(at, _)| at.elapsed() < CONFIGS_KEPT) {
+            return;
+        }
+        let folder = self.folder.clone();
+        let read = tokio::task::spawn_blocking(move || ServerConfigs::read(&OsFileSystem, &folder)).await;
+        if let Ok(read) = read {
+            self.configs.replace(Some((Instant::now(), read)));
         }
     }
 

@@ -6,18 +6,22 @@ use std::cell::RefCell;
 use token_endpoint::{
     DiscoveryError, Http, HttpError, HttpOptions, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints,
 };
+use tokio::sync::Mutex;
 
 /// The way to the token endpoints of one store's logins. It can be replaced while requests are under way: those go on by the old one.
 #[derive(Debug)]
 pub(crate) struct Network {
     folder: StorageFolder,
     way: RefCell<Way>,
+    /// Held by whoever reads the files again; the others wait for it.
+    reading: Mutex<()>,
 }
 
 /// The way as it is now, and what it was made from.
 #[derive(Debug)]
 struct Way {
     config: config::Network,
+    surroundings: Surroundings,
     /// Its files, each as it was.
     seen: Seen,
     options: HttpOptions,
@@ -32,9 +36,9 @@ impl Network {
     /// # Errors
     /// A certificate file or the proxy of the configuration cannot be used.
     pub(crate) fn new(config: &config::Network, folder: &StorageFolder) -> Result<Self, HttpError> {
-        let way = Way::find(config, folder)?;
+        let way = Way::find(config, folder, Surroundings::read(folder))?;
         way.tell(&[]);
-        Ok(Self { folder: folder.clone(), way: RefCell::new(way) })
+        Ok(Self { folder: folder.clone(), way: RefCell::new(way), reading: Mutex::new(()) })
     }
 
     /// From now on by this configuration, and by what Claude Code has around it now.
@@ -42,40 +46,58 @@ impl Network {
     /// # Errors
     /// As for [`new`](Self::new); the old way stays then.
     pub(crate) fn replace(&self, config: &config::Network) -> Result<(), HttpError> {
-        let way = Way::find(config, &self.folder)?;
-        let old = self.way.replace(way);
+        let before = self.seen();
+        let surroundings = if before == self.way.borrow().seen {
+            self.way.borrow().surroundings.clone()
+        } else {
+            Surroundings::read(&self.folder)
+        };
+        let old = self.way.replace(Way::find(config, &self.folder, surroundings)?.as_seen(&before));
         self.way.borrow().tell(&old.told);
         Ok(())
     }
 
-    /// The way as it is now. What it was made from is read again where a file has changed.
+    fn seen(&self) -> Seen {
+        surroundings::seen(&self.folder, &self.way.borrow().options)
+    }
+
+    /// The way as it is now.
     fn current(&self) -> Http {
-        let mut way = self.way.borrow_mut();
-        let seen = surroundings::seen(&self.folder, &way.options);
-        if seen != way.seen {
-            way.follow(&self.folder, seen);
-        }
-        way.http.clone()
+        self.way.borrow().http.clone()
     }
 }
 
 impl Way {
-    fn find(config: &config::Network, folder: &StorageFolder) -> Result<Self, HttpError> {
-        let (options, mut told) = options(config, &Surroundings::read(folder));
+    fn find(
+        config: &config::Network,
+        folder: &StorageFolder,
+        surroundings: Surroundings,
+    ) -> Result<Self, HttpError> {
+        let (options, mut told) = options(config, &surroundings);
         let (options, http) = built(options, config, &mut told)?;
         let seen = surroundings::seen(folder, &options);
-        Ok(Self { config: config.clone(), seen, options, http, told })
+        Ok(Self { config: config.clone(), surroundings, seen, options, http, told })
+    }
+
+    /// A file that changed while it was read is read again: what counts is how it was before.
+    fn as_seen(mut self, before: &Seen) -> Self {
+        for (path, stamp) in &mut self.seen {
+            if let Some((_, earlier)) = before.iter().find(|(known, _)| known == path) {
+                *stamp = *earlier;
+            }
+        }
+        self
     }
 
     /// Goes by what has changed; what cannot be used leaves everything as it is until the next change.
-    fn follow(&mut self, folder: &StorageFolder, seen: Seen) {
-        match Self::find(&self.config, folder) {
+    fn follow(&mut self, folder: &StorageFolder, seen: Seen, found: Surroundings) {
+        match Self::find(&self.config, folder, found) {
             Ok(way) => {
                 if way.options != self.options {
                     tracing::info!("Claude Code's settings have changed: requests go by the new ones");
                 }
                 way.tell(&self.told);
-                *self = way;
+                *self = way.as_seen(&seen);
             }
             Err(error) => {
                 tracing::error!("the old network settings stay in effect: {error}");
@@ -109,6 +131,11 @@ fn options(config: &config::Network, surroundings: &Surroundings) -> (HttpOption
         .iter()
         .map(|(path, why)| format!("Claude Code's settings {} are passed over: {why}", path.display()))
         .collect();
+    if surroundings.asks_not_to_verify() {
+        let why = "$NODE_TLS_REJECT_UNAUTHORIZED=0 is not obeyed, on purpose: certificates are verified; name the CA of a server that needs it in \
+                   `extra_ca` or $NODE_EXTRA_CA_CERTS";
+        told.push(why.to_owned());
+    }
     let proxy = match &config.proxy {
         Some(proxy) => Some(proxy.as_str().to_owned()),
         None => {
@@ -126,6 +153,7 @@ fn options(config: &config::Network, surroundings: &Surroundings) -> (HttpOption
         no_proxy: named.exceptions,
         extra_ca: config.extra_ca.iter().cloned().chain(surroundings.extra_ca()).collect(),
         client_certificate: surroundings.client_certificate(),
+        asked_not_to_verify: surroundings.asks_not_to_verify(),
         ..HttpOptions::default()
     };
     (options, told)
@@ -159,11 +187,91 @@ fn built(
 }
 
 impl Endpoint for Network {
+    /// What the way was made from is read again where a file has changed: on a thread of its own, since the client keeps its histories in one
+    /// of them (91 MiB take seconds).
+    async fn make_ready(&self) {
+        let _reading = self.reading.lock().await;
+        let seen = self.seen();
+        if seen == self.way.borrow().seen {
+            return;
+        }
+        let folder = self.folder.clone();
+        let Ok(found) = tokio::task::spawn_blocking(move || Surroundings::read(&folder)).await else {
+            return;
+        };
+        self.way.borrow_mut().follow(&self.folder, seen, found);
+    }
+
     async fn discover(&self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
         token_endpoint::discover(&self.current(), hints).await
     }
 
     async fn send(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
         self.current().send(request).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::client::ClaudeCode;
+    use refresh_engine::Client;
+    use std::fs;
+    use std::future::poll_fn;
+    use std::path::Path;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    /// How a future is after one turn of the loop, and at its end.
+    async fn waits(future: impl Future<Output = ()>) -> bool {
+        let mut future = pin!(future);
+        let waits = poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await;
+        if waits {
+            future.await;
+        }
+        waits
+    }
+
+    fn home(configuration: &str) -> (tempfile::TempDir, StorageFolder) {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join(".claude")).unwrap();
+        fs::write(home.path().join(".claude.json"), configuration).unwrap();
+        let folder = StorageFolder::from_env(&|_| None, home.path());
+        (home, folder)
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changed_is_read_again_on_another_thread_than_the_loops() {
+        let (home, folder) = home("{}");
+        let network = Network::new(&config::Network::default(), &folder).unwrap();
+        assert!(!waits(network.make_ready()).await, "nothing has changed");
+        let settings = r#"{"env":{"https_proxy":"http://new.test:1"}}"#;
+        fs::write(home.path().join(".claude.json"), settings).unwrap();
+        assert!(waits(network.make_ready()).await);
+        assert_eq!(network.way.borrow().options.proxy.as_deref(), Some("http://new.test:1/"));
+        assert!(!waits(network.make_ready()).await);
+    }
+
+    #[tokio::test]
+    async fn the_servers_configurations_are_read_on_another_thread_than_the_loops() {
+        let server = r#"{"type":"http","url":"https://lab.test/mcp","oauth":{"clientId":"cl_1"}}"#;
+        let (_home, folder) = home(&format!(r#"{{"mcpServers":{{"lab":{server}}}}}"#));
+        let client = ClaudeCode::new(&folder);
+        assert!(waits(client.make_ready()).await);
+        assert_eq!(client.client_id("lab", "https://lab.test/mcp").as_deref(), Some("cl_1"));
+        assert!(!waits(client.make_ready()).await, "a look a moment ago is good enough");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_while_it_is_read_counts_as_it_was_before() {
+        let (home, folder) = home("{}");
+        let network = Network::new(&config::Network::default(), &folder).unwrap();
+        let before = network.seen();
+        let way = Way::find(&config::Network::default(), &folder, Surroundings::default()).unwrap();
+        let path = home.path().join(".claude.json");
+        fs::write(&path, r#"{"env":{"https_proxy":"http://new.test:1"}}"#).unwrap();
+        let of = |seen: &Seen, path: &Path| seen.iter().find(|(known, _)| known == path).cloned();
+        assert_eq!(of(&way.as_seen(&before).seen, &path), of(&before, &path));
+        assert_ne!(of(&network.seen(), &path), of(&before, &path));
     }
 }

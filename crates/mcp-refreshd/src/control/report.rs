@@ -76,6 +76,12 @@ pub(crate) struct Facts {
     pub(crate) margin_why: Option<String>,
     pub(crate) issuer: Option<String>,
     pub(crate) token_endpoint: Option<String>,
+    /// What the person types where `action` did not help.
+    #[serde(default)]
+    pub(crate) otherwise: Option<String>,
+    /// What the last answer lacked of the login's scope, in words.
+    #[serde(default)]
+    pub(crate) narrowed: Option<String>,
     /// Failures in a row.
     pub(crate) failures: u32,
     /// No request before this moment.
@@ -105,6 +111,7 @@ impl StoreStatus {
 impl From<EntryReport> for EntryStatus {
     fn from(report: EntryReport) -> Self {
         let action = report.need.as_ref().map(|need| remedy::what_to_type(need, &report.name));
+        let otherwise = report.need.as_ref().and_then(|need| remedy::what_else_to_type(need, &report.name));
         let why = report.need.as_ref().map(remedy::why);
         Self {
             key: EntryKey::new(report.key).to_string(),
@@ -126,6 +133,8 @@ impl From<EntryReport> for EntryStatus {
                 margin_why: report.margin_rule.map(margin_why).map(str::to_owned),
                 issuer: report.issuer,
                 token_endpoint: report.token_endpoint,
+                otherwise,
+                narrowed: report.narrowing.map(|narrowing| narrowing.words()),
                 failures: report.failures,
                 retry_at: report.retry_at,
             },

@@ -18,7 +18,7 @@ const LARGEST: u64 = 512 << 20;
 
 /// The variables that the way to a server depends on, and that the client takes from its settings (2.1.332, measured; not `SSL_CERT_FILE`,
 /// which only its environment sets).
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "https_proxy",
     "HTTPS_PROXY",
     "http_proxy",
@@ -31,6 +31,7 @@ const NAMES: [&str; 12] = [
     "CLAUDE_CODE_CLIENT_CERT",
     "CLAUDE_CODE_CLIENT_KEY",
     "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
 ];
 
 /// The files that were read, each as it was.
@@ -101,6 +102,11 @@ impl Surroundings {
     /// The file with the authorities that the client trusts besides its own.
     pub(crate) fn extra_ca(&self) -> Option<PathBuf> {
         self.get("NODE_EXTRA_CA_CERTS").map(PathBuf::from)
+    }
+
+    /// Whether the client verifies no certificate (Node.js takes this value alone). We do not go along with that.
+    pub(crate) fn asks_not_to_verify(&self) -> bool {
+        self.get("NODE_TLS_REJECT_UNAUTHORIZED") == Some("0")
     }
 
     /// What the client shows to servers that ask who it is.

@@ -25,12 +25,22 @@ pub(crate) fn what_to_type(need: &Need, server: &str) -> String {
     }
 }
 
+/// What to type where that did not help. Some servers call a login ended when they have forgotten the client as well (better-auth 1.7.5 after a
+/// restart): a login that goes on with the registration in the store fails there.
+pub(crate) fn what_else_to_type(need: &Need, server: &str) -> Option<String> {
+    let name = argument(server);
+    matches!(need, Need::Dead { .. }).then(|| format!("claude mcp logout {name} && claude mcp login {name}"))
+}
+
 /// Why it has to be a person.
 pub(crate) fn why(need: &Need) -> String {
     match need {
         Need::Stub => "not logged in".to_owned(),
         Need::NoRefreshToken => {
             "the server gave no refresh token, and the access token ends or has ended".to_owned()
+        }
+        Need::Dead { code } if code == "server_error" => {
+            "the server behind this one refuses the refresh, as it does when a login has ended".to_owned()
         }
         Need::Dead { code } => format!("the login has ended ({code})"),
         Need::ClientDead { code } => {
@@ -113,6 +123,19 @@ mod tests {
         assert!(why(&document).contains("client id"));
         let refused = Need::Refused { code: "invalid_request".into() };
         assert_eq!(what_to_type(&refused, "lab"), "claude mcp login lab");
+    }
+
+    #[test]
+    fn a_login_that_has_ended_has_a_second_step_where_the_first_does_not_help() {
+        let ended = Need::Dead { code: "invalid_grant".into() };
+        assert_eq!(what_to_type(&ended, "lab"), "claude mcp login lab");
+        let logout_first = "claude mcp logout lab && claude mcp login lab";
+        assert_eq!(what_else_to_type(&ended, "lab").as_deref(), Some(logout_first));
+        for need in [Need::Stub, Need::Spent, Need::ClientDead { code: "invalid_client".into() }] {
+            assert_eq!(what_else_to_type(&need, "lab"), None);
+        }
+        let hidden = Need::Dead { code: "server_error".into() };
+        assert!(why(&hidden).contains("behind"), "{}", why(&hidden));
     }
 
     #[test]

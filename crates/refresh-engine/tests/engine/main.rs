@@ -17,6 +17,7 @@ mod logins;
 mod planning;
 mod records;
 mod refusals;
+mod scopes;
 mod storm;
 mod swap;
 mod world;

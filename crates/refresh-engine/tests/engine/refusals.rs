@@ -217,12 +217,12 @@ async fn a_person_who_insists_is_answered_by_the_server_even_where_it_called_the
 #[tokio::test(start_paused = true)]
 async fn a_server_that_fails_without_end_is_told_to_a_person_after_an_hour_and_asked_on() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
-    let proxied = r#"{"error":"server_error","error_description":"Token refresh failed: 400"}"#;
-    world.server.always.replace(Some(Answering::Status(500, proxied)));
+    let failing = r#"{"error":"server_error","error_description":"the database is gone"}"#;
+    world.server.always.replace(Some(Answering::Status(500, failing)));
     let life = world.live().await;
     let told = || {
         world.log.count(|event| {
-            matches!(event, Event::NeedsPerson { need: Need::ServerFails { why } } if why.contains("Token refresh failed"))
+            matches!(event, Event::NeedsPerson { need: Need::ServerFails { why } } if why.contains("the database is gone"))
         })
     };
     life.pass(30 * MINUTE).await;
@@ -232,6 +232,113 @@ async fn a_server_that_fails_without_end_is_told_to_a_person_after_an_hour_and_a
     world.server.always.replace(None);
     life.pass(15 * MINUTE + SECOND).await;
     assert_eq!(life.entry("lab").state, State::Fresh);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_a_proxy_tells_as_its_own_failure_is_asked_about_three_times_and_then_told() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let proxied = r#"{"error":"server_error","error_description":"Token refresh failed: 400"}"#;
+    world.server.always.replace(Some(Answering::Status(500, proxied)));
+    let life = world.live().await;
+    life.pass(10 * SECOND).await;
+    // Nothing was left open, so nobody asks again at once.
+    assert_eq!(world.server.requests(), 1);
+    assert!(matches!(life.entry("lab").need, Some(Need::Dead { .. })));
+    let last = life.entry("lab").last.map(|last| last.detail).unwrap_or_default();
+    assert!(last.contains("Token refresh failed: 400"), "{last}");
+    let told = || world.log.count(|event| matches!(event, Event::NeedsPerson { need: Need::Dead { .. } }));
+    assert_eq!(told(), 0, "the server may be in the middle of a deployment");
+    life.pass(12 * MINUTE).await;
+    assert_eq!((world.server.requests(), told()), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_big_is_not_asked_for_again_at_once() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.grace.set(10 * MINUTE);
+    world.server.next([Answering::TooBig]);
+    let life = world.live().await;
+    life.pass(50 * SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    life.pass(20 * SECOND).await;
+    assert_eq!((world.server.requests(), life.entry("lab").state), (2, State::Fresh));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_took_as_resource_is_sent_on_whatever_its_metadata_names_since() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    world.server.resource.replace(Some("https://lab.test/".to_owned()));
+    life.pass(30 * HOUR).await;
+    assert!(world.server.discoveries.get() > 1);
+    let sent = each(&world, |request| request.resource.clone());
+    assert!(sent.len() > 30 && sent.iter().all(|resource| resource == "https://lab.test/mcp"), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_login_is_refreshed_with_the_resource_that_the_metadata_names_now() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let life = world.live().await;
+    life.pass(25 * HOUR).await;
+    world.server.resource.replace(Some("https://lab.test/".to_owned()));
+    let entry = world.entry("lab", HOUR);
+    world.put_members(&[format!("{:?}:{entry}", key("lab"))]);
+    life.pass(25 * HOUR).await;
+    let sent = each(&world, |request| request.resource.clone());
+    assert_eq!(sent.last().map(String::as_str), Some("https://lab.test/"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_says_that_it_is_for_the_servers_own_url_is_refreshed_for_that() {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    for (audience, expected) in [
+        (r#""https://lab.test/mcp""#, "https://lab.test/mcp"),
+        (r#"["https://lab.test/mcp","https://lab.test/userinfo"]"#, "https://lab.test/mcp"),
+        (r#"["https://lab.test/mcp","https://lab.test/"]"#, "https://lab.test/"),
+        (r#""https://lab.test""#, "https://lab.test/"),
+        (r#""api://lab""#, "https://lab.test/"),
+        ("7", "https://lab.test/"),
+    ] {
+        let world = World::new();
+        world.server.resource.replace(Some("https://lab.test/".to_owned()));
+        let access = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(format!(r#"{{"aud":{audience}}}"#)));
+        let (_, refresh) = world.server.grant("lab");
+        let entry = world.entry_with("lab", &access, &refresh, Duration::ZERO);
+        world.put_members(&[format!("{:?}:{entry}", key("lab"))]);
+        let life = world.live().await;
+        life.pass(2 * HOUR).await;
+        let sent = each(&world, |request| request.resource.clone());
+        assert!(sent.len() > 1 && sent.iter().all(|resource| resource == expected), "{audience}: {sent:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shape_that_was_refused_is_not_tried_twice_in_one_attempt() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let other =
+        r#"{"error":"invalid_target","error_description":"the resource parameter names another server"}"#;
+    let none = r#"{"error":"invalid_target","error_description":"the resource parameter is required"}"#;
+    world.server.next([Answering::Status(400, other), Answering::Status(400, none)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(shapes(&world), [true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_wants_the_client_id_beside_the_header_gets_it_when_nothing_else_helps() {
+    let world = World::new();
+    with_secret(&world, Duration::ZERO);
+    let missing = r#"{"error":"invalid_client","error_description":"Missing client_id"}"#;
+    let wrong = r#"{"error":"invalid_client","error_description":"Missing or invalid Basic authentication"}"#;
+    let answers = [missing, missing, wrong].map(|body| Answering::Status(401, body));
+    world.server.next(answers);
+    let life = world.live().await;
+    life.pass(2 * HOUR).await;
+    let ways = each(&world, |request| request.auth);
+    let expected = [ClientAuth::BasicPlain, ClientAuth::Basic, ClientAuth::Post, ClientAuth::BasicAndId];
+    assert_eq!(ways[..4], expected);
+    assert!(ways.len() > 4 && ways[4..].iter().all(|way| *way == ClientAuth::BasicAndId), "{ways:?}");
 }
 
 #[tokio::test(start_paused = true)]

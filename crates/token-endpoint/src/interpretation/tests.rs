@@ -415,6 +415,23 @@ fn a_status_means_what_it_proves_of_the_token() {
     for status in [429, 503] {
         assert_eq!(meaning(status, PLAIN).name(), "transient");
     }
+    // The TypeScript SDK's proxy leaves no more of a refusal than its number: who was behind it has answered.
+    for (behind, expected) in [
+        ("400", "dead"),
+        ("401", "dead"),
+        ("403", "dead"),
+        ("429", "transient"),
+        ("500", "ambiguous"),
+        ("503", "ambiguous"),
+        ("4000", "ambiguous"),
+    ] {
+        let proxied = error("server_error", &format!("Token refresh failed: {behind}"));
+        for status in [500, 503, 400] {
+            let answer = meaning(status, proxied.clone());
+            assert_eq!(answer.name(), expected, "{behind} behind {status}: {answer:?}");
+            assert!(format!("{answer:?}").contains(&format!("Token refresh failed: {behind}")), "{answer:?}");
+        }
+    }
     // A 503 from inside the server is no door that was shut.
     assert_eq!(meaning(503, error("server_error", "")).name(), "ambiguous");
     assert_eq!(meaning(503, error("temporarily_unavailable", "")).name(), "transient");

@@ -58,13 +58,20 @@ fn a_secret_goes_where_the_method_says() {
     // base64 of "cl_1:se+cret": id and secret are form-encoded first (RFC 6749, section 2.3.1).
     assert_eq!(basic.headers()["authorization"], "Basic Y2xfMTpzZStjcmV0");
     assert!(!form(&basic).contains_key("client_secret"));
-    assert_eq!(form(&basic)["client_id"], "cl_1", "mcp 2.3.0 wants it in the body, too");
+    assert!(
+        !form(&basic).contains_key("client_id"),
+        "workers-oauth-provider 1.2.3 takes that for a second method"
+    );
+
+    let and_id = with(ClientAuth::BasicAndId).to_http().unwrap();
+    assert_eq!(and_id.headers()["authorization"], basic.headers()["authorization"]);
+    assert!(!form(&and_id).contains_key("client_secret"));
+    assert_eq!(form(&and_id)["client_id"], "cl_1", "mcp 2.3.0 wants it in the body, too");
 
     let plain = with(ClientAuth::BasicPlain).to_http().unwrap();
     // base64 of "cl_1:se cret".
     assert_eq!(plain.headers()["authorization"], "Basic Y2xfMTpzZSBjcmV0");
-    assert!(!form(&plain).contains_key("client_secret"));
-    assert_eq!(form(&plain)["client_id"], "cl_1");
+    assert!(!form(&plain).contains_key("client_secret") && !form(&plain).contains_key("client_id"));
 
     let post = with(ClientAuth::Post).to_http().unwrap();
     assert!(!post.headers().contains_key("authorization"));
@@ -130,6 +137,22 @@ fn a_client_with_a_secret_puts_it_into_the_body_first_and_into_the_header_next()
     assert_eq!(methods(&["client_secret_basic"], Some("se cret")), [BasicPlain, Basic, Post]);
     for offered in [&[][..], &["client_secret_basic"], &["none"]] {
         assert_eq!(methods(offered, Option::None), [None], "a public client has one way only");
+    }
+}
+
+#[test]
+fn a_server_that_misses_the_id_in_the_body_says_so() {
+    let refused =
+        |code: &str, detail: &str| Answer::Refused { code: code.to_owned(), detail: detail.to_owned() };
+    let gone =
+        |detail: &str| Answer::ClientDead { code: "invalid_client".to_owned(), detail: detail.to_owned() };
+    for answer in
+        [gone("Missing client_id"), refused("invalid_request", "The client ID parameter is required")]
+    {
+        assert!(asks_for_client_id(&answer), "{answer:?}");
+    }
+    for answer in [gone("Invalid client_id"), gone(""), refused("invalid_request", "resource is required")] {
+        assert!(!asks_for_client_id(&answer), "{answer:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::sending::request;
 use crate::server::{Server, json};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -193,6 +193,39 @@ async fn what_is_refused_on_purpose_is_said_as_such() {
     }
     let http = Http::new(&trusting(made("rsa-1024.pem"))).unwrap();
     assert!(http.passed_over().iter().any(|told| told.contains("fewer than 2048 bits")));
+}
+
+#[tokio::test]
+async fn a_certificate_for_a_person_names_no_host_and_one_for_another_host_is_no_such_thing() {
+    for (name, on_purpose) in [
+        (SanType::Rfc822Name("me@lab.example".try_into().unwrap()), true),
+        (SanType::DnsName("other.example".try_into().unwrap()), false),
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let mut own = CertificateParams::default();
+        own.subject_alt_names = vec![name];
+        let own = own.self_signed(&key).unwrap();
+        let server = Server::start_with(Some(acceptor(own.der().clone(), &key)), |_| json(200, PAIR)).await;
+        let site = Site { server, folder: tempfile::tempdir().unwrap() };
+        std::fs::write(site.ca(), own.pem()).unwrap();
+        let told = site.refused(&trusting(site.ca())).await;
+        assert_eq!(told.contains("CN alone does not count"), on_purpose, "{told}");
+        assert_eq!(told.contains("on purpose"), on_purpose, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn that_nothing_is_to_be_verified_is_not_obeyed_and_said_where_it_matters() {
+    let site = Site::start(|_| ()).await;
+    let options = HttpOptions { asked_not_to_verify: true, ..HttpOptions::default() };
+    let told = site.refused(&options).await;
+    assert!(
+        told.contains("on purpose, in spite of NODE_TLS_REJECT_UNAUTHORIZED=0") && told.contains("extra_ca"),
+        "{told}"
+    );
+    // What helps is told, and helps.
+    let http = Http::new(&HttpOptions { asked_not_to_verify: true, ..trusting(site.ca()) }).unwrap();
+    assert_eq!(http.send(&request(&site.endpoint())).await.unwrap().status, 200);
 }
 
 #[tokio::test]

@@ -286,7 +286,7 @@ async fn an_answer_without_an_end_or_over_the_limit_is_lost() {
     for script in [
         vec![Step::Send(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()), endless.clone()],
         vec![Step::Send(too_long.into()), Step::Send(vec![b' '; 64 * 1024 + 1])],
-        vec![Step::Send(chunked.into()), Step::Repeat(chunk, Duration::ZERO)],
+        vec![Step::Send(chunked.clone().into()), Step::Repeat(chunk.clone(), Duration::ZERO)],
         // Headers without an end.
         vec![
             Step::Send(b"HTTP/1.1 200 OK\r\n".to_vec()),
@@ -294,10 +294,38 @@ async fn an_answer_without_an_end_or_over_the_limit_is_lost() {
         ],
     ] {
         let error = send_once(script).await.unwrap_err();
-        assert!(matches!(error, SendError::Lost { .. }), "{error:?}");
+        assert!(matches!(error, SendError::TooBig { .. } | SendError::Lost { .. }), "{error:?}");
+        assert!(matches!(Answer::from(error), Answer::Ambiguous { .. }));
     }
     let exactly = answer(200, "", vec![b' '; 64 * 1024]);
     assert_eq!(send_once(exactly).await.unwrap().body.len(), 64 * 1024);
+}
+
+#[tokio::test]
+async fn a_whole_answer_is_one_whatever_follows_it_and_whether_that_ends() {
+    let chunk = |text: &str| [format!("{:x}\r\n", text.len()).as_bytes(), text.as_bytes(), b"\r\n"].concat();
+    let refusal = r#"{"error":"invalid_grant"}"#;
+    for (status, body, expected) in [(200, PAIR, "fresh"), (400, refusal, "dead"), (200, refusal, "dead")] {
+        let head = format!("HTTP/1.1 {status} X\r\ntransfer-encoding: chunked\r\n\r\n").into_bytes();
+        let first = [head, chunk(body)].concat();
+        for then in [
+            Step::Repeat(chunk(&" ".repeat(16 * 1024)), Duration::ZERO),
+            Step::Repeat(chunk(" "), Duration::from_millis(50)),
+            Step::Hang,
+        ] {
+            let script = vec![Step::Send(first.clone()), then];
+            let server = Server::start(move |_| script.clone()).await;
+            let got = http(Duration::from_secs(1)).send(&request(&server.url("/token"))).await.unwrap();
+            assert_eq!(interpret(&got, jiff::Timestamp::UNIX_EPOCH).name(), expected, "{got:?}");
+        }
+    }
+    // Half of one is none.
+    let half = PAIR.get(..PAIR.len() - 1).unwrap();
+    let head = format!("HTTP/1.1 200 OK\r\n\r\n{half}").into_bytes();
+    let error = send_once(vec![Step::Send(head), Step::Repeat(vec![b' '; 16 * 1024], Duration::ZERO)])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, SendError::TooBig { .. }), "{error:?}");
 }
 
 #[tokio::test]

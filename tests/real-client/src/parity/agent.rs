@@ -8,13 +8,12 @@ use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::process::Command;
 
 /// How often the store is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// How often the agent is asked.
 const ASK: Duration = Duration::from_millis(900);
-/// It is waited for so long where it must end fresh: nobody waits for a program in the background as for a command, so that its first
+/// It is waited for so long after the first attempt where it must end fresh: nobody waits for a program in the background as for a command, so that its first
 /// pause may be a minute.
 const PATIENCE: Duration = Duration::from_secs(75);
 /// What it need not refresh is given so long after the first attempt, in which it must not ask too often.
@@ -28,7 +27,7 @@ const AFTERTHOUGHT: Duration = Duration::from_secs(2);
 pub(super) async fn run(machine: &Machine, program: &Path, lab: &Lab, demanded: bool) -> Fallible<Side> {
     let person = lab.furnish(machine)?;
     let log = File::create(person.log("agent.log"))?;
-    let mut command = with_variables(person.command(program), lab);
+    let mut command = lab.command(&person, program);
     let mut daemon = command.arg("run").stdout(log.try_clone()?).stderr(log).spawn()?;
 
     let mut end = Instant::now() + PATIENCE;
@@ -43,8 +42,9 @@ pub(super) async fn run(machine: &Machine, program: &Path, lab: &Lab, demanded: 
         }
         if Instant::now() >= next_question {
             let status = status(program, &person, lab).await?;
-            if status.tried && !demanded && !tried {
-                end = end.min(Instant::now() + WATCH);
+            if status.tried && !tried {
+                // From here on: on a machine with much to do a start takes its time.
+                end = if demanded { Instant::now() + PATIENCE } else { end.min(Instant::now() + WATCH) };
                 tried = true;
             }
             if status.settled && !settled {
@@ -87,7 +87,7 @@ struct Status {
 }
 
 async fn status(program: &Path, person: &Person, lab: &Lab) -> Fallible<Status> {
-    let output = with_variables(person.command(program), lab).args(["status", "--json"]).output().await?;
+    let output = lab.command(person, program).args(["status", "--json"]).output().await?;
     let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let state = text("/servers/0/state");
@@ -100,9 +100,4 @@ async fn status(program: &Path, person: &Person, lab: &Lab) -> Fallible<Status> 
     let words: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let tried = !text("/servers/0/last_refresh/outcome").is_empty();
     Ok(Status { tried, settled: state == "needs_person", words: words.join("; ") })
-}
-
-fn with_variables(mut command: Command, lab: &Lab) -> Command {
-    command.envs(lab.environment.iter().map(|(name, value)| (name, value)));
-    command
 }

@@ -12,9 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(100);
 /// Runs `claude mcp get` once.
 pub(super) async fn run(machine: &Machine, lab: &Lab) -> Fallible<Side> {
     let person = lab.furnish(machine)?;
-    let mut command = person.client(&["mcp", "get", SERVER]);
-    command.envs(lab.environment.iter().map(|(name, value)| (name, value)));
-    let output = tokio::time::timeout(PATIENCE, command.output())
+    let mut command = lab.command(&person, &machine.client);
+    let output = tokio::time::timeout(PATIENCE, command.args(["mcp", "get", SERVER]).output())
         .await
         .map_err(|_| "claude mcp get does not end")??;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

@@ -6,8 +6,10 @@ use scripted_server::{Grant, Kind, Listen, Script, Server, Site, TokenState, sto
 use serde_json::{Map, Value, json};
 use std::any::Any;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::process::Command;
 
 /// One side of a case: its server, and everything of its home that is not the same for all.
 pub(crate) struct Lab {
@@ -24,6 +26,10 @@ pub(crate) struct Lab {
     pub(super) environment: Vec<(String, String)>,
     /// `env` of `~/.claude/settings.json`.
     pub(super) settings: Map<String, Value>,
+    /// `env` of `/etc/claude-code/managed-settings.json`, which only this case's processes see.
+    pub(super) managed: Map<String, Value>,
+    /// The same of a file in `managed-settings.d` beside it.
+    pub(super) managed_beside: Map<String, Value>,
     /// `settings.json` holds something that is no JSON.
     pub(super) broken_settings: bool,
     /// So many bytes of history in `.claude.json`.
@@ -54,6 +60,8 @@ impl Lab {
             configuration: Map::new(),
             environment: Vec::new(),
             settings: Map::new(),
+            managed: Map::new(),
+            managed_beside: Map::new(),
             broken_settings: false,
             history: 0,
             stranger: None,
@@ -80,6 +88,13 @@ impl Lab {
     /// A login at the site `/name` with a script of its own instead of the root site's.
     pub(super) fn at_site(mut self, name: &str, script: Script) -> Self {
         self.site = self.server.add(name, script);
+        self.grant = self.site.grant(Duration::ZERO);
+        self.take_entry();
+        self
+    }
+
+    /// The login as the script makes it now.
+    pub(super) fn granted_anew(mut self) -> Self {
         self.grant = self.site.grant(Duration::ZERO);
         self.take_entry();
         self
@@ -119,6 +134,18 @@ impl Lab {
     /// A variable in `env` of `~/.claude/settings.json`, and nowhere else.
     pub(super) fn setting(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.insert(name.to_owned(), json!(value.into()));
+        self
+    }
+
+    /// A variable in `env` of the managed settings.
+    pub(super) fn managed(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.managed.insert(name.to_owned(), json!(value.into()));
+        self
+    }
+
+    /// A variable in `env` of a file beside the managed settings.
+    pub(super) fn managed_beside(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.managed_beside.insert(name.to_owned(), json!(value.into()));
         self
     }
 
@@ -162,6 +189,14 @@ impl Lab {
             let settings = json!({"env": self.settings});
             fs::write(person.home().join(".claude/settings.json"), settings.to_string())?;
         }
+        if self.has_managed_settings() {
+            let folder = person.log("managed");
+            fs::create_dir_all(folder.join("managed-settings.d"))?;
+            let settings = json!({"env": self.managed});
+            fs::write(folder.join("managed-settings.json"), settings.to_string())?;
+            let beside = json!({"env": self.managed_beside});
+            fs::write(folder.join("managed-settings.d/50-network.json"), beside.to_string())?;
+        }
         if self.broken_settings {
             fs::write(person.home().join(".claude/settings.json"), "{\"env\": {")?;
         }
@@ -172,6 +207,24 @@ impl Lab {
         }
         person.write(&Value::Object(document))?;
         Ok(person)
+    }
+
+    fn has_managed_settings(&self) -> bool {
+        !self.managed.is_empty() || !self.managed_beside.is_empty()
+    }
+
+    /// A program in this home, with what surrounds it.
+    pub(super) fn command(&self, person: &Person, program: &Path) -> Command {
+        let mut command = if self.has_managed_settings() {
+            let mut command = person.command("unshare");
+            let there = r#"mount --bind "$0" /etc/claude-code && exec "$@""#;
+            command.args(["--mount", "sh", "-c", there]).arg(person.log("managed")).arg(program);
+            command
+        } else {
+            person.command(program)
+        };
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// How many refreshes were asked for.

@@ -53,6 +53,7 @@ fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, now: Timestamp
         ("server", Some(visible(&entry.name))),
         ("state", Some(words(entry.state).to_owned())),
         ("type", entry.action.clone()),
+        ("if that fails", facts.otherwise.clone()),
         ("why", entry.why.as_deref().map(visible)),
         ("url", entry.url.as_deref().map(visible)),
         ("issuer", facts.issuer.as_deref().map(visible)),
@@ -63,6 +64,7 @@ fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, now: Timestamp
         ("next refresh", entry.next_refresh_at.map(moment)),
         ("waits for", entry.waits_for.clone()),
         ("last result", last),
+        ("scope", facts.narrowed.as_deref().map(visible)),
         ("back-off", back_off),
         ("not saved", entry.unsaved.as_deref().map(visible)),
         ("access token", entry.access.map(|print| print.to_string())),
@@ -74,7 +76,7 @@ fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, now: Timestamp
     for (label, value) in rows.into_iter().filter_map(|(label, value)| Some((label, value?))) {
         text.push_str(&match label {
             // Never broken, and not even in ASCII: an escaped name would be another one.
-            "type" => format!("{label:15} {value}\n"),
+            "type" | "if that fails" => format!("{label:15} {value}\n"),
             _ => row(label, &value, look),
         });
     }

@@ -153,9 +153,11 @@ impl Standings {
                 (known.need.as_ref() != Some(&why)).then(|| line(Kind::NeedsPerson, Some(why)))
             }
             // What these say is said by `Held` more exactly, or passes by itself.
-            Event::Adopted { .. } | Event::Locked { .. } | Event::Unflagged | Event::UnflagFailed { .. } => {
-                None
-            }
+            Event::Adopted { .. }
+            | Event::Narrowed { .. }
+            | Event::Locked { .. }
+            | Event::Unflagged
+            | Event::UnflagFailed { .. } => None,
             Event::StoreSeen { .. }
             | Event::StoreUnreadable { .. }
             | Event::StoreReadable

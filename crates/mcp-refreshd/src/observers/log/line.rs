@@ -84,6 +84,7 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
             retry_in: *retry_in,
             ..Line::new(weight_of(*outcome), ended(*outcome, detail, *lifetime, *retry_in))
         },
+        Event::Narrowed { narrowing } => Line::new(Level::WARN, narrowing.words()),
         Event::Unsaved { why, retry_in } => Line {
             retry_in: Some(*retry_in),
             ..Line::new(

@@ -1,7 +1,7 @@
 use super::layer::{Fields, rendered};
 use super::observer::LogObserver;
 use oauth_secret::{Fingerprint, TokenDigest};
-use refresh_engine::{Event, Need, Observer, Outcome, Reason, Subject};
+use refresh_engine::{Event, Narrowing, Need, Observer, Outcome, Reason, Subject};
 use std::time::Duration;
 use tracing::field::Visit;
 use tracing::span::{Attributes, Id, Record};
@@ -49,6 +49,7 @@ fn events() -> Vec<Event> {
         Event::Locked { why: why() },
         Event::Held { access: print(), refresh: print(), expires_at: None, stub: None },
         Event::Healed { why: "a wiped entry", now: print(), expires_at: None },
+        Event::Narrowed { narrowing: Narrowing { lacks: why(), in_vain: true } },
         Event::Unflagged,
         Event::UnflagFailed { why: why() },
         Event::Replayed { what: "written" },

@@ -32,6 +32,10 @@ const LONGEST_LIST: usize = 60;
 const LOGIN_HINT: &str = "Over SSH add --no-browser to the login. In a session that is already running type /mcp and choose \
      Reconnect afterwards.";
 
+/// Some servers call a login ended when they have forgotten the client, too.
+const ENDED_HINT: &str = "Over SSH add --no-browser to the login. If it fails, type claude mcp logout and the server's name before it. In a \
+     session that is already running type /mcp and choose Reconnect afterwards.";
+
 impl Trouble {
     /// Only a person can mend the entry.
     pub(crate) fn needs(store: &str, key: &str, server: &str, need: &Need) -> Self {
@@ -44,7 +48,7 @@ impl Trouble {
             cause: cause(need),
             why: remedy::why(need),
             action: remedy::what_to_type(need, server),
-            hint: login.then_some(LOGIN_HINT),
+            hint: login.then_some(if matches!(need, Need::Dead { .. }) { ENDED_HINT } else { LOGIN_HINT }),
             daily: true,
         }
     }

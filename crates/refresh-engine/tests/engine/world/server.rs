@@ -23,6 +23,8 @@ pub(crate) enum Answering {
     LostBefore,
     /// Rotates; no answer within 30 s.
     TimesOut,
+    /// Rotates; what comes is too big to be an answer.
+    TooBig,
     /// No connection.
     Unreachable,
     /// This answer, nothing consumed.
@@ -46,6 +48,10 @@ pub(crate) struct Server {
     pub(crate) grace: Cell<Duration>,
     pub(crate) rotates: Cell<bool>,
     pub(crate) refresh_expires_in: Cell<Option<u64>>,
+    /// What answers name as the scope of a request without one.
+    pub(crate) default_scope: RefCell<Option<String>>,
+    /// Whether a request that names a scope gets it.
+    pub(crate) honours_scope: Cell<bool>,
     next: RefCell<VecDeque<Answering>>,
     pub(crate) always: RefCell<Option<Answering>>,
     pub(crate) token_origin: RefCell<Option<String>>,
@@ -77,6 +83,8 @@ impl Server {
             grace: Cell::default(),
             rotates: Cell::new(true),
             refresh_expires_in: Cell::default(),
+            default_scope: RefCell::default(),
+            honours_scope: Cell::new(true),
             next: RefCell::default(),
             always: RefCell::default(),
             token_origin: RefCell::default(),
@@ -157,7 +165,8 @@ impl Server {
         Some((access, refresh))
     }
 
-    fn proper_answer(&self, presented: &str) -> RawAnswer {
+    fn proper_answer(&self, request: &RefreshRequest) -> RawAnswer {
+        let presented = request.refresh_token.expose();
         let Some((access, refresh)) = self.exchange(presented) else {
             return RawAnswer::new(400, r#"{"error":"invalid_grant"}"#);
         };
@@ -166,10 +175,17 @@ impl Server {
             .refresh_expires_in
             .get()
             .map_or(String::new(), |life| format!(r#","refresh_expires_in":{life}"#));
+        let named = request.scope.clone().filter(|_| request.shape.scope && self.honours_scope.get());
+        let scope = self
+            .default_scope
+            .borrow()
+            .clone()
+            .map(|default| format!(r#","scope":"{}""#, named.unwrap_or(default)))
+            .unwrap_or_default();
         RawAnswer::new(
             200,
             format!(
-                r#"{{"access_token":"{access}","token_type":"Bearer","expires_in":{life},"refresh_token":"{refresh}"{own_life}}}"#
+                r#"{{"access_token":"{access}","token_type":"Bearer","expires_in":{life},"refresh_token":"{refresh}"{own_life}{scope}}}"#
             ),
         )
     }
@@ -201,10 +217,10 @@ impl Endpoint for Server {
         self.requests.borrow_mut().push(request.clone());
         tokio::time::sleep(Duration::from_millis(50)).await;
         match answering {
-            Answering::Properly => Ok(self.proper_answer(&presented)),
+            Answering::Properly => Ok(self.proper_answer(request)),
             Answering::Slowly(time) => {
                 tokio::time::sleep(time).await;
-                Ok(self.proper_answer(&presented))
+                Ok(self.proper_answer(request))
             }
             Answering::Claims(life) => {
                 let ends = self.clock.now() + life;
@@ -227,6 +243,10 @@ impl Endpoint for Server {
             Answering::LostAfterRotation => {
                 self.exchange(&presented);
                 Err(SendError::Lost { why: "the connection was closed".into() })
+            }
+            Answering::TooBig => {
+                self.exchange(&presented);
+                Err(SendError::TooBig { why: "the answer is bigger than 1048576 bytes".into() })
             }
             Answering::LostBefore => Err(SendError::Lost { why: "the connection was closed".into() }),
             Answering::TimesOut => {

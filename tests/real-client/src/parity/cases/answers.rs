@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
         Ok(lab)
     }),
     Case::fails("answer: 500 for ever", "500", || always(Answer::status(500))),
-    Case::fails("answer: 500 that hides an upstream's refusal", "500", || {
+    Case::fails("answer: 500 that hides an upstream's refusal", "Token refresh failed: 400", || {
         always(Answer::error(500, "server_error", "Token refresh failed: 400"))
     }),
     Case::connects("answer: page with 200, then good", || first(Answer::html(200))),
@@ -73,6 +73,18 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::better("answer: scope null", || extra("scope", Value::Null)),
     Case::connects("answer: another scope", || extra("scope", json!("mcp"))),
+    Case::connects("answer: less scope than the login has", || {
+        Ok(extra("scope", json!("mcp"))?.entry("scope", json!("mcp write offline_access")))
+    }),
+    Case::connects("answer: endless, then good", || {
+        first(Answer { spends: false, ..Answer::default() }.delivered(Delivery::Endless))
+    }),
+    Case::fails("answer: endless, always", "bigger than", || {
+        always(Answer::reply(HttpReply::json(200, "{")).delivered(Delivery::Endless))
+    }),
+    Case::fails("answer: endless refusal", "bigger than", || {
+        always(Answer::error(400, "invalid_request", "").delivered(Delivery::Endless))
+    }),
     Case::connects("answer: no refresh_token", || refresh_token(RefreshTokenForm::Absent)),
     Case::better("answer: refresh_token null", || refresh_token(RefreshTokenForm::Null)),
     Case::connects("answer: refresh_token empty", || refresh_token(RefreshTokenForm::Empty)),

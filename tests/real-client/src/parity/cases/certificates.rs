@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
         let bundle = cabinet.write("bundle.pem", cabinet.read("ca.pem")?)?;
         Ok(serving(folder, "leaf", "localhost", None)?.variable(EXTRA, bundle))
     }),
-    Case::refused("tls: name in the common name only", "not valid for", || {
+    Case::refused("tls: name in the common name only", "CN alone does not count", || {
         let folder = folder()?;
         let cabinet = Cabinet(&folder);
         cabinet.authority("ca", P256)?;
@@ -122,10 +122,14 @@ pub(super) const CASES: &[Case] = &[
         let (lab, bundle) = with_authority(P256, P256, "localhost")?;
         Ok(lab.variable("SSL_CERT_FILE", bundle))
     }),
-    Case::refused("tls: any certificate by NODE_TLS_REJECT_UNAUTHORIZED=0", "certificate", || {
-        let (lab, _) = with_authority(P256, P256, "localhost")?;
-        Ok(lab.variable("NODE_TLS_REJECT_UNAUTHORIZED", "0"))
-    }),
+    Case::refused(
+        "tls: any certificate by NODE_TLS_REJECT_UNAUTHORIZED=0",
+        "in spite of NODE_TLS_REJECT_UNAUTHORIZED",
+        || {
+            let (lab, _) = with_authority(P256, P256, "localhost")?;
+            Ok(lab.variable("NODE_TLS_REJECT_UNAUTHORIZED", "0"))
+        },
+    ),
     Case::connects("tls: client certificate", || {
         let (lab, certificate, key) = mutual()?;
         Ok(lab.variable("CLAUDE_CODE_CLIENT_CERT", certificate).variable("CLAUDE_CODE_CLIENT_KEY", key))

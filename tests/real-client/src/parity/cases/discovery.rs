@@ -8,6 +8,9 @@ use scripted_server::{ClientAuth, Discovery, Redirect, ResourceMetadataAt, Scrip
 use serde_json::{Value, json};
 
 pub(super) const CASES: &[Case] = &[
+    Case::fails("discovery: metadata without end", "bigger than", || {
+        Lab::plain(Script { endless_metadata: true, ..Script::default() })
+    }),
     Case::connects("discovery: issuer with a path, metadata with path insertion", || site(Script::default())),
     Case::connects("discovery: issuer with a path, metadata at the root only", || {
         metadata_at_root(|base| (format!("{base}/auth"), format!("{base}/token")))

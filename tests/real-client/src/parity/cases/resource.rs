@@ -59,11 +59,16 @@ pub(super) const CASES: &[Case] = &[
     Case::fails("resource demanded, as the metadata names it: an identifier", "resource", || {
         demanded_and_named(|_| "https://api.example.test/mcp".to_owned())
     }),
-    Case::connects("resource demanded: MCP URL, metadata names the origin", || {
-        let lab = Lab::plain(Script { resource: ResourceRule::Required, ..Script::default() })?;
-        let base = lab.server.url();
-        lab.server.set(|script| script.resource_named = Some(base));
-        Ok(lab)
+    // The token says for which of the two the login was. Where it says nothing the agent begins with what the metadata names, as the login
+    // of 2.1.332 does: a server that binds the token to that may spend it on another (oidc-provider 9.13.3).
+    Case::connects("resource demanded: MCP URL, metadata names the origin since the login", || {
+        let lab = Lab::plain(Script { resource: ResourceRule::Required, jwt: true, ..Script::default() })?;
+        let (base, own) = (lab.server.url(), lab.server.mcp_url());
+        lab.server.set(|script| {
+            script.audience = Some(own);
+            script.resource_named = Some(base);
+        });
+        Ok(lab.granted_anew())
     }),
     Case::connects("resource demanded, no metadata of the resource", || {
         let rule = ResourceRule::Required;

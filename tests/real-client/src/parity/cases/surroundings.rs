@@ -19,11 +19,8 @@ const NOBODY: &str = "http://127.0.0.1:9";
 const PASSWORD: &str = "c29tZWJvZHk6czNjcmV0";
 
 pub(super) const CASES: &[Case] = &[
-    Case::connects("home: .claude.json of 40 MB", || {
-        let mut lab = Lab::plain(Script::default())?;
-        lab.history = 40 << 20;
-        Ok(lab)
-    }),
+    Case::connects("home: .claude.json of 40 MB", || remembering(40 << 20)),
+    Case::connects("home: .claude.json of 100 MB", || remembering(100 << 20)),
     Case::connects("address: IPv6 loopback", || {
         let listen =
             Listen { address: IpAddr::V6(Ipv6Addr::LOCALHOST), host: "[::1]".to_owned(), certificates: None };
@@ -59,6 +56,27 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::connects("proxy: the right one in HTTPS_PROXY, another in ALL_PROXY", || {
         Ok(proxied("HTTPS_PROXY", "http://", None, false)?.variable("ALL_PROXY", NOBODY))
+    }),
+    Case::connects("managed settings: HTTPS_PROXY", || {
+        let (proxy, lab) = (Proxy::start(None)?, at(BEHIND)?);
+        let url = format!("http://{}", proxy.authority);
+        Ok(lab.managed("HTTPS_PROXY", url).keeping(proxy))
+    }),
+    Case::connects(
+        "managed settings: the right proxy there, another in settings.json and in the environment",
+        || {
+            let (proxy, lab) = (Proxy::start(None)?, at(BEHIND)?);
+            let url = format!("http://{}", proxy.authority);
+            let lab = lab.managed("HTTPS_PROXY", url).keeping(proxy);
+            Ok(lab.setting("HTTPS_PROXY", NOBODY).variable("HTTPS_PROXY", NOBODY))
+        },
+    ),
+    Case::fails("managed settings: another proxy there, the right one in settings.json", "proxy", || {
+        Ok(proxied("HTTPS_PROXY", "http://", None, true)?.managed("HTTPS_PROXY", NOBODY))
+    }),
+    Case::connects("managed settings: NODE_EXTRA_CA_CERTS in a file beside them", || {
+        let (lab, bundle) = with_authority(P256, P256, "localhost")?;
+        Ok(lab.managed("NO_PROXY", "localhost").managed_beside(EXTRA, bundle))
     }),
     Case::connects("proxy: HTTPS_PROXY without a scheme", || proxied("HTTPS_PROXY", "", None, false)),
     Case::connects("proxy: HTTP_PROXY for https", || proxied("HTTP_PROXY", "http://", None, false)),
@@ -114,6 +132,13 @@ pub(super) const CASES: &[Case] = &[
         Ok(lab)
     }),
 ];
+
+/// A home whose `.claude.json` holds so many bytes of history.
+fn remembering(bytes: usize) -> Fallible<Lab> {
+    let mut lab = Lab::plain(Script::default())?;
+    lab.history = bytes;
+    Ok(lab)
+}
 
 /// A server at `https://HOST`, its authority known by variable.
 fn at(host: &str) -> Fallible<Lab> {

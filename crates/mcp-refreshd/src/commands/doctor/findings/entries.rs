@@ -39,6 +39,7 @@ fn one(seen: &Seen, report: Option<&EntryReport>, store: &StoreFacts, facts: &Fa
     }
     if !seen.entry.is_stub() {
         findings.extend(lifetime(seen, report));
+        findings.extend(report.and_then(|report| report.narrowing.as_ref()).map(logins::narrowed));
         findings.extend(not_configured(seen, facts));
     }
     findings

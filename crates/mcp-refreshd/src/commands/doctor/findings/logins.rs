@@ -5,10 +5,10 @@ use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::finding::Sure::{Certain, Likely};
 use crate::commands::doctor::finding::Weight;
 use crate::terminal::remedy::{self, refresh_by_force};
-use crate::terminal::wording::length;
+use crate::terminal::wording::{length, visible};
 use claude_store::StubKind;
 use jiff::Timestamp;
-use refresh_engine::{Need, Seen};
+use refresh_engine::{Narrowing, Need, Seen};
 use std::time::Duration;
 use token_endpoint::RefreshOffer;
 
@@ -151,6 +151,16 @@ pub(super) fn needs_login(need: &Need, name: &str) -> Finding {
         format!("{}; {more}", remedy::why(need)),
         remedy::what_to_type(need, name),
     )
+}
+
+/// Tools that need what is missing fail, and Claude Code then asks for a new login.
+pub(super) fn narrowed(narrowing: &Narrowing) -> Finding {
+    let cure = if narrowing.in_vain {
+        "a new login, if something of the server's no longer works"
+    } else {
+        "nothing yet: the next refresh asks for what the login had"
+    };
+    Finding::note("scope-narrowed", Certain, visible(&narrowing.words()), cure)
 }
 
 /// The look-alike: Claude Code may call this "Token expired without refresh token".
