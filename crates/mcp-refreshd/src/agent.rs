@@ -18,7 +18,7 @@ use crate::words::length;
 use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
 use jiff::Timestamp;
 use refresh_engine::{
-    Grants, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow,
+    Grants, Held, Journal, JournalError, Keeper, Mode, Need, Partners, Records, RecordsError, Refreshed, RefreshedHow,
     Setup, StoreReport, inspect,
 };
 use std::collections::BTreeSet;
@@ -263,6 +263,16 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
             let detail =
                 format!("needs you: {}; type: {}", action::why(&need), action::what_to_type(&need, &name));
             (How::NeedsPerson, detail)
+        }
+        RefreshedHow::Held(Held { why, wait }) => {
+            let good = left().map_or_else(|| "may still be good".to_owned(), |left| format!("is good for {left}"));
+            let detail = format!(
+                "not asked again: {why}, so that its refresh token may be used up, and a second use may end the login; its access token {good}, \
+                 and it is asked again in {}; if Claude Code cannot use it now, type: {}",
+                length(wait),
+                action::what_to_type(&Need::Stub, &name)
+            );
+            (How::Failed, detail)
         }
         RefreshedHow::Ended { outcome, detail } => {
             (How::Failed, format!("{}: {detail}", outcome_words(outcome)))

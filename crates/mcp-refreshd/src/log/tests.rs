@@ -50,6 +50,8 @@ fn events() -> Vec<Event> {
         Event::Held { access: print(), refresh: print(), expires_at: None, stub: None },
         Event::Healed { why: "a wiped entry", now: print(), expires_at: None },
         Event::Unflagged,
+        Event::Rests,
+        Event::RestOver,
         Event::UnflagFailed { why: why() },
         Event::Replayed { what: "written" },
         Event::NeedsPerson { need: Need::Dead { code: why() } },

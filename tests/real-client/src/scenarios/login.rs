@@ -18,7 +18,7 @@ const IN_THE_BROWSER: [u64; 10] = [1, 4, 2, 7, 3, 12, 20, 30, 45, 60];
 const PAUSE: Duration = Duration::from_millis(300);
 /// How long a new login is looked at afterwards.
 const AFTERWARDS: Duration = Duration::from_secs(8);
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a person asks for the login.
 #[derive(Clone, Copy, PartialEq)]
@@ -126,7 +126,7 @@ fn demand_stub(person: &Person) -> Fallible<()> {
 }
 
 /// The first pair in the store that does not descend from the old login.
-async fn landing(person: &Person, server: &Server, old: &str) -> Option<Pair> {
+pub(super) async fn landing(person: &Person, server: &Server, old: &str) -> Option<Pair> {
     let landed = || {
         person.pair().filter(|pair| {
             server.state_of(&pair.refresh_token) != TokenState::Unknown
@@ -138,7 +138,7 @@ async fn landing(person: &Person, server: &Server, old: &str) -> Option<Pair> {
 }
 
 /// The new login has landed, stands in the store, and lives at the server.
-fn judge(report: &mut Report, server: &Server, person: &Person, login: Option<&Pair>) {
+pub(super) fn judge(report: &mut Report, server: &Server, person: &Person, login: Option<&Pair>) {
     let exchanged = server.count(|entry| entry.outcome == Outcome::Exchanged);
     report.demand_eq("logins", exchanged, 1);
     report.demand("the new login landed in the store", login.is_some());
@@ -157,7 +157,7 @@ fn judge(report: &mut Report, server: &Server, person: &Person, login: Option<&P
 }
 
 /// With the traffic and the agent's words where something is not as it should be.
-fn explain(mut report: Report, server: &Server, person: &Person) -> Fallible<Report> {
+pub(super) fn explain(mut report: Report, server: &Server, person: &Person) -> Fallible<Report> {
     if !report.unmet().is_empty() {
         let log = server.log();
         let began = log.first().map_or(0, |entry| entry.received_us);
@@ -185,8 +185,8 @@ pub(super) async fn login_during_refresh(bench: Rc<Bench>) -> Fallible<Report> {
 }
 
 async fn login_during(bench: Rc<Bench>, number: usize) -> Fallible<Report> {
-    // A login waits 5 s for the refresh lock and goes on without it: it lands before the answer, or just after it.
-    let endpoint = Duration::from_secs(if number.is_multiple_of(2) { 12 } else { 8 });
+    // A login waits 5 s for the refresh lock and goes on without it: it lands before the answer, just before it, or after it.
+    let endpoint = Duration::from_secs([12, 8, 5].get(number % 3).copied().unwrap_or(8));
     let next = [Answer::default().before(endpoint)].into();
     // A further one would show: the old access token dies long before the new one is known.
     let answer = Answer { after: Duration::from_secs(4), ..Answer::default() };
