@@ -153,12 +153,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ),
     scenario!(
         revocation::login_that_revokes,
-        WithOtherAgents,
+        WithCareless,
         "claude mcp login and Re-authenticate at a server with a revocation endpoint, also while the agent's request is under way"
     ),
     scenario!(
         resting::resting_is_woken,
-        WithOtherAgents,
+        WithCareless,
         "a token that nobody has used for weeks has ended: whoever comes connects, with one request"
     ),
     scenario!(copies::copied_store, Both, "one login in two folders: one request, fresh in both"),

@@ -1,6 +1,6 @@
 //! A person logs in again while the old login is still good: the new one stands, and nobody uses up the old one meanwhile.
 
-use super::menu::Menu;
+use super::menu::{Menu, get_used_to_it};
 use super::{Bench, stop, tries};
 use crate::person::{Pair, Person, tail};
 use crate::report::Report;
@@ -46,6 +46,7 @@ async fn reauthenticate(bench: Rc<Bench>, number: usize, way: Way) -> Fallible<R
     let person = bench.person(&server).await?;
     let grant = server.grant(Duration::from_secs(3600));
     person.store_with_own_port(&grant)?;
+    get_used_to_it(&person)?;
     let refresher = bench.start(&person)?;
     let mut busy = Session::start(&person)?;
     let first = busy.connect().await?;

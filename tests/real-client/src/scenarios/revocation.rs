@@ -2,7 +2,7 @@
 //! with an old refresh token goes whatever was obtained from it meanwhile.
 
 use super::login::{PATIENCE, explain, judge, landing};
-use super::menu::Menu;
+use super::menu::{Menu, get_used_to_it};
 use super::{Bench, stop, tries};
 use crate::person::{Pair, Person};
 use crate::refresher::Refresher;
@@ -67,6 +67,7 @@ async fn revokes(bench: Rc<Bench>, way: Way, request: Request) -> Fallible<Repor
     let left = Duration::from_secs(if request == Request::Nothing { 3600 } else { 400 });
     let grant = server.grant(left);
     person.store_with_own_port(&grant)?;
+    get_used_to_it(&person)?;
     let mut other = Session::start(&person)?;
     if !other.connect().await?.is_good(1) {
         return Err("the other session does not connect".into());
