@@ -18,8 +18,8 @@ use crate::words::length;
 use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
 use jiff::Timestamp;
 use refresh_engine::{
-    Grants, Held, Journal, JournalError, Keeper, Mode, Need, Partners, Records, RecordsError, Refreshed, RefreshedHow,
-    Setup, StoreReport, inspect,
+    Grants, Held, Journal, JournalError, Keeper, Mode, Need, Partners, Records, RecordsError, Refreshed,
+    RefreshedHow, Setup, StoreReport, inspect,
 };
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -265,7 +265,8 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
             (How::NeedsPerson, detail)
         }
         RefreshedHow::Held(Held { why, wait }) => {
-            let good = left().map_or_else(|| "may still be good".to_owned(), |left| format!("is good for {left}"));
+            let good =
+                left().map_or_else(|| "may still be good".to_owned(), |left| format!("is good for {left}"));
             let detail = format!(
                 "not asked again: {why}, so that its refresh token may be used up, and a second use may end the login; its access token {good}, \
                  and it is asked again in {}; if Claude Code cannot use it now, type: {}",

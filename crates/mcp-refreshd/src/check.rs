@@ -94,7 +94,8 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
             Failure::new(Exit::Usage, format!("the configuration's `[network]` cannot be used: {error}"))
         })?;
         // A token that has ended in its rest is refused, and that says nothing.
-        let asked = entries.iter().zip(&told).map(|(seen, told)| told.asks.then_some(seen)).collect::<Vec<_>>();
+        let asked =
+            entries.iter().zip(&told).map(|(seen, told)| told.asks.then_some(seen)).collect::<Vec<_>>();
         for (told, asked) in told.iter_mut().zip(ask_all(&http, &asked).await) {
             if let Some(asked) = asked {
                 told.good &= asked.good;
@@ -164,14 +165,17 @@ fn rests(status: &Status, seen: &Seen) -> bool {
 fn resting(seen: &Seen, now: Timestamp, min_valid: Option<Duration>) -> Told {
     let left = seen.expiry.moment().map(|end| end.duration_since(now)).unwrap_or_default();
     let time = length(left.unsigned_abs());
-    let end = if left.is_positive() { format!("valid for {time} only") } else { format!("expired {time} ago") };
+    let end =
+        if left.is_positive() { format!("valid for {time} only") } else { format!("expired {time} ago") };
     if min_valid.is_some() {
         let now = format!("mcp-refreshd refresh {}", argument(&seen.entry.server_name));
         return Told::bad(format!("rests, {end}; type: {now}"));
     }
     Told {
         asks: left.is_positive(),
-        ..Told::good(format!("rests, {end}: nobody is expected to use it now; it is fresh again when somebody is"))
+        ..Told::good(format!(
+            "rests, {end}: nobody is expected to use it now; it is fresh again when somebody is"
+        ))
     }
 }
 

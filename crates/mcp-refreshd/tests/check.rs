@@ -170,7 +170,10 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
     for asked in [&["check"][..], &["check", "lab", "--live"]] {
         let (code, told, _) = home.told(asked);
         assert_eq!(code, 0, "{told}");
-        assert!(told.starts_with("lab: ok: rests, expired ") && told.contains("nobody is expected"), "{told}");
+        assert!(
+            told.starts_with("lab: ok: rests, expired ") && told.contains("nobody is expected"),
+            "{told}"
+        );
         assert!(!told.contains("server"), "{told}");
     }
     assert_eq!(server.log().len(), 0, "nobody was asked");

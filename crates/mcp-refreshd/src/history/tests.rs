@@ -160,7 +160,9 @@ fn a_rest_is_told_once_and_drawn_as_such_and_no_part_of_the_share() {
     assert_eq!(one.permille(), Some(900), "180 of 200 minutes");
     let picture = text::picture(&coverage(&lines, at(0), at(280), true), at(0), at(280), ASCII);
     assert!(picture.contains("#__") && picture.contains("_ resting"), "{picture}");
-    assert!(text::summary(&[coverage(&lines, at(0), at(280), true).remove(0)]).contains("resting 1 h 20 min"));
+    assert!(
+        text::summary(&[coverage(&lines, at(0), at(280), true).remove(0)]).contains("resting 1 h 20 min")
+    );
     let lines = &lines.iter().collect::<Vec<_>>();
     let json = json::json(lines, &coverage(&told(&[]), at(0), at(280), true), at(0), at(280)).unwrap();
     assert!(json.contains("\"event\": \"rests\""), "{json}");

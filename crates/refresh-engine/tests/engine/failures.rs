@@ -330,10 +330,9 @@ async fn i1_while_answers_keep_getting_lost_only_two_early_retries_are_made_per_
 #[tokio::test(start_paused = true)]
 async fn who_insists_while_the_token_may_be_spent_is_told_until_when_and_nothing_is_presented() {
     let refused = Answering::Status(400, r#"{"error":"invalid_target"}"#);
-    for (answer, requests, still_held) in [
-        (Answering::LostBefore, 3, 2 * HOUR - 7 * MINUTE),
-        (refused, 1, 2 * HOUR - 5 * MINUTE),
-    ] {
+    for (answer, requests, still_held) in
+        [(Answering::LostBefore, 3, 2 * HOUR - 7 * MINUTE), (refused, 1, 2 * HOUR - 5 * MINUTE)]
+    {
         let world = World::with_entries(&[("lab", 2 * HOUR)]);
         world.server.always.replace(Some(answer.clone()));
         let life = world.live().await;

@@ -96,7 +96,7 @@ async fn log_in(
         Way::Request => {
             let mut editor = Session::start(person)?;
             let page = editor.authenticate().await?;
-            demand_stub(person)?;
+            demand_stub(person, old)?;
             tokio::time::sleep(dwell).await;
             plain_http::browse(&page).await?;
             let landed = landing(person, server, old).await;
@@ -107,7 +107,7 @@ async fn log_in(
         Way::Menu => {
             let menu = Menu::open(person).await?;
             let page = menu.reauthenticate(person).await?;
-            demand_stub(person)?;
+            demand_stub(person, old)?;
             tokio::time::sleep(dwell).await;
             plain_http::browse(&page).await?;
             let landed = landing(person, server, old).await;
@@ -118,12 +118,16 @@ async fn log_in(
     }
 }
 
-/// What the client leaves while the person is away; it is what the scenario is about.
-fn demand_stub(person: &Person) -> Fallible<()> {
-    let entry = person.entry().ok_or("the entry is gone when the login begins")?;
-    let is_stub = entry.get("expiresAt") == Some(&0.into());
+/// What the client leaves while the person is away; it is what the scenario is about. Mostly `expiresAt` 0 and the registration; where the
+/// client takes its callback port for taken, as on a busy machine, it deletes the entry and begins with a new registration.
+fn demand_stub(person: &Person, old: &str) -> Fallible<()> {
     // Somebody who cannot leave it alone may have been here already.
-    if is_stub || person.pair().is_some() { Ok(()) } else { Err(format!("no stub: {entry:?}").into()) }
+    match person.pair() {
+        Some(pair) if pair.refresh_token == old => {
+            Err("the old login is still there when the new one begins".into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The first pair in the store that does not descend from the old login.

@@ -152,11 +152,7 @@ async fn judge_revocation(
     let revoked = log.iter().filter(|entry| entry.outcome == Outcome::Revoked);
     let revoked = revoked.filter_map(|entry| entry.decided_us).min().unwrap_or(u64::MAX);
     let late = log.iter().filter(|entry| is_refresh(entry) && is_by_agent(entry));
-    report.demand_eq(
-        "after the revocation",
-        late.filter(|entry| entry.received_us > revoked).count(),
-        0,
-    );
+    report.demand_eq("after the revocation", late.filter(|entry| entry.received_us > revoked).count(), 0);
     if let Some(state) = refresher.state().await? {
         report.demand_eq("state", state.as_str(), "fresh");
     }
