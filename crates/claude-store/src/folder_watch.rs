@@ -28,11 +28,21 @@ pub struct FolderWatch {
     plan: Plan,
 }
 
+/// What may have happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The document or the needs-auth cache may be another one, and a session may have begun.
+    Any,
+    /// A session has begun, and nothing else happened.
+    Session,
+}
+
 /// What the watcher's thread tells.
 #[derive(Default)]
 struct Signal {
     wake: Notify,
     changed: AtomicBool,
+    session: AtomicBool,
     outdated: AtomicBool,
 }
 
@@ -75,23 +85,27 @@ impl FolderWatch {
         Ok(watch)
     }
 
-    /// Waits until something of interest may have changed; what changed while nobody waited counts. May be dropped and called
+    /// Waits until something of interest may have changed, and says what; what changed while nobody waited counts. May be dropped and called
     /// again without missing anything.
     ///
     /// # Errors
     /// The folders came or went and cannot be watched any more. The next call tries once more.
-    pub async fn changed(&mut self) -> Result<(), WatchError> {
+    pub async fn changed(&mut self) -> Result<News, WatchError> {
         loop {
             if self.watcher.is_none() || self.signal.outdated.swap(false, Ordering::AcqRel) {
                 let was_complete = self.plan.complete;
                 self.arm()?;
                 if was_complete || self.plan.complete {
                     self.signal.changed.store(false, Ordering::Release);
-                    return Ok(());
+                    return Ok(News::Any);
                 }
             }
+            // A session is told before what it does to the document, so that nothing waits for the other.
+            if self.signal.session.swap(false, Ordering::AcqRel) {
+                return Ok(News::Session);
+            }
             if self.signal.changed.swap(false, Ordering::AcqRel) {
-                return Ok(());
+                return Ok(News::Any);
             }
             self.signal.wake.notified().await;
         }
@@ -159,11 +173,11 @@ fn start(plan: &Plan, signal: Arc<Signal>) -> Result<Option<RecommendedWatcher>,
 
 /// Runs in the watcher's thread: tells the waiting task what matters and nothing else.
 fn report(interests: &[Interest], signal: &Signal, event: notify::Result<Event>) {
-    let (mut changed, mut outdated) = (false, false);
+    let (mut changed, mut session, mut outdated) = (false, false, false);
     match event {
         // Events were lost, or the watcher is in trouble: look at everything anew.
-        Err(_) => (changed, outdated) = (true, true),
-        Ok(event) if event.need_rescan() => (changed, outdated) = (true, true),
+        Err(_) => (changed, session, outdated) = (true, true, true),
+        Ok(event) if event.need_rescan() => (changed, session, outdated) = (true, true, true),
         Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
         Ok(event) => {
             for interest in interests {
@@ -171,7 +185,7 @@ fn report(interests: &[Interest], signal: &Signal, event: notify::Result<Event>)
                     match interest.meaning_of(path) {
                         Some(Meaning::Changed) => changed = true,
                         // What becomes of a session's file later is its own affair.
-                        Some(Meaning::Session) => changed |= matches!(event.kind, EventKind::Create(_)),
+                        Some(Meaning::Session) => session |= matches!(event.kind, EventKind::Create(_)),
                         // Folders and links matter when they come, go or get other rights.
                         Some(Meaning::Outdated)
                             if !matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) =>
@@ -187,10 +201,13 @@ fn report(interests: &[Interest], signal: &Signal, event: notify::Result<Event>)
     if changed {
         signal.changed.store(true, Ordering::Release);
     }
+    if session {
+        signal.session.store(true, Ordering::Release);
+    }
     if outdated {
         signal.outdated.store(true, Ordering::Release);
     }
-    if changed || outdated {
+    if changed || session || outdated {
         signal.wake.notify_one();
     }
 }

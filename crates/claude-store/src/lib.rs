@@ -58,7 +58,7 @@ pub use entry::{DiscoveryState, Entry, ExpiresAt, StubKind};
 pub use error::{ErrorKind, ReadError, WriteError};
 pub use file_store::{FileStore, StagedFile};
 pub use file_system::{FileKind, FileSystem, Identity, Obstacle, Stamp};
-pub use folder_watch::{FolderWatch, WatchError};
+pub use folder_watch::{FolderWatch, News, WatchError};
 pub use incomplete::{Incomplete, KEYCHAIN_OVERFLOW};
 pub use key::EntryKey;
 pub use keychain_item::KeychainItem;

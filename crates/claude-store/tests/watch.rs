@@ -8,7 +8,7 @@
     reason = "a test that meets anything unexpected should end"
 )]
 
-use claude_store::{FolderWatch, StorageFolder};
+use claude_store::{FolderWatch, News, StorageFolder};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -217,9 +217,17 @@ fn a_session_that_begins_is_reported_and_what_it_does_later_is_not() {
         fs::create_dir_all(session.parent().unwrap()).unwrap();
         reported(&mut watch).await;
         fs::write(&session, "{}").unwrap();
-        reported(&mut watch).await;
+        let change = tokio::time::timeout(LIMIT, watch.changed()).await.unwrap().unwrap();
+        assert_eq!(change, News::Session);
         unreported(&mut watch, || fs::write(&session, "{\"status\":\"busy\"}").unwrap()).await;
         unreported(&mut watch, || fs::write(session.with_extension("key"), "").unwrap()).await;
         unreported(&mut watch, || fs::remove_file(&session).unwrap()).await;
+        // The document changed as well, and nobody has listened meanwhile: both are told, the session first.
+        write_by_rename(&place.folder.credentials_path(), "{}");
+        fs::write(&session, "{}").unwrap();
+        tokio::time::sleep(SILENCE).await;
+        for expected in [News::Session, News::Any] {
+            assert_eq!(watch.changed().await.unwrap(), expected);
+        }
     });
 }

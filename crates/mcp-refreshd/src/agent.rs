@@ -25,8 +25,8 @@ use client::ClaudeCode;
 use jiff::Timestamp;
 use network::Network;
 use refresh_engine::{
-    Grants, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed, RefreshedHow,
-    Setup, StoreReport,
+    Grants, Held, Journal, JournalError, Keeper, Mode, Need, Partners, Records, RecordsError, Refreshed,
+    RefreshedHow, Setup, StoreReport,
 };
 use std::rc::Rc;
 use std::time::Duration;
@@ -244,6 +244,17 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
             let detail =
                 format!("needs you: {}; type: {}", remedy::why(&need), remedy::what_to_type(&need, &name));
             (How::NeedsPerson, detail)
+        }
+        RefreshedHow::Held(Held { why, wait }) => {
+            let good =
+                left().map_or_else(|| "may still be good".to_owned(), |left| format!("is good for {left}"));
+            let detail = format!(
+                "not asked again: {why}, so that its refresh token may be used up, and a second use may end the login; its access token {good}, \
+                 and it is asked again in {}; if Claude Code cannot use it now, type: {}",
+                length(wait),
+                remedy::what_to_type(&Need::Stub, &name)
+            );
+            (How::Failed, detail)
         }
         RefreshedHow::Ended { outcome, detail } => {
             (How::Failed, format!("{}: {detail}", outcome_words(outcome)))

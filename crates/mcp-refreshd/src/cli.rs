@@ -100,15 +100,15 @@ pub(crate) enum Command {
 
     /// Says by its exit code whether tokens are good: for cron, CI, prompts and hooks
     ///
-    /// 0: every named server's token (of all servers, without a name) is valid for that long. 1: one is not. 4: the store
-    /// cannot be read. It needs no agent, and changes nothing.
+    /// 0: every named server's token (of all servers, without a name) is valid for that long, or rests: the agent lets it end while
+    /// nobody is expected to use it. 1: one is not. 4: the store cannot be read. It needs no agent, and changes nothing.
     Check {
         /// Only these servers; without a name all that the configuration does not ignore
         #[arg(value_name = "NAME")]
         names: Vec<String>,
-        /// How long a token has to be good for
-        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
-        min_valid: Duration,
+        /// How long a token has to be good for, one that rests too; without it 10m, and a rest is no fault
+        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+        min_valid: Option<Duration>,
         /// Also asks each MCP server whether it accepts the token
         #[arg(long)]
         live: bool,

@@ -149,3 +149,44 @@ fn a_session_that_the_server_opened_for_the_question_is_closed_and_its_stream_no
     let farewell = server.join().unwrap();
     assert!(farewell.starts_with("delete /mcp ") && farewell.contains("mcp-session-id: s1"), "{farewell}");
 }
+
+#[test]
+fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_good() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let home = Home::with([("lab", &lab.grant(Duration::ZERO))]);
+    // A session a month ago: nobody is expected.
+    let sessions = home.path().join(".claude/sessions");
+    std::fs::create_dir_all(&sessions).unwrap();
+    let session = std::fs::File::create(sessions.join("4711.json")).unwrap();
+    session.set_modified(std::time::SystemTime::now() - 30 * 24 * 60 * MINUTE).unwrap();
+
+    let (code, told, _) = home.told(&["check"]);
+    assert_eq!(code, 1, "without an agent nobody wakes it: {told}");
+    assert!(told.contains("lab: not ok: expired "), "{told}");
+
+    let daemon = home.daemon();
+    assert_eq!(home.status()["servers"][0]["state"], "resting");
+    for asked in [&["check"][..], &["check", "lab", "--live"]] {
+        let (code, told, _) = home.told(asked);
+        assert_eq!(code, 0, "{told}");
+        assert!(
+            told.starts_with("lab: ok: rests, expired ") && told.contains("nobody is expected"),
+            "{told}"
+        );
+        assert!(!told.contains("server"), "{told}");
+    }
+    assert_eq!(server.log().len(), 0, "nobody was asked");
+    let (code, told, _) = home.told(&["check", "lab", "--min-valid", "10m"]);
+    assert_eq!(code, 1);
+    assert!(told.starts_with("lab: not ok: rests, expired "), "{told}");
+    assert!(told.ends_with("; type: mcp-refreshd refresh lab\n"), "{told}");
+
+    let (code, told, _) = home.told(&["refresh", "lab"]);
+    assert_eq!((code, told.as_str()), (0, "lab: refreshed, good for 59 min\n"));
+    assert_eq!(home.told(&["check", "lab", "--min-valid", "10m"]).0, 0);
+    assert!(daemon.terminate().0.success());
+    let (_, told, _) = home.told(&["history"]);
+    assert!(told.contains("  lab  rests: nobody is expected to use it now\n"), "{told}");
+    assert!(told.contains(" resting ") && !told.contains("expired "), "{told}");
+}

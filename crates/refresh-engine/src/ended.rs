@@ -28,6 +28,8 @@ pub(crate) enum Ended {
     Unreadable(String),
     /// A person is needed first.
     NeedsPerson(crate::plan::Need),
+    /// It may be spent and is not presented again yet.
+    Held(crate::grants::Held),
     /// The attempt failed.
     Failed(Outcome, String),
 }

@@ -134,6 +134,10 @@ pub enum Event {
         /// What became of it.
         what: &'static str,
     },
+    /// Nobody is expected to use it: its access token may end.
+    Rests,
+    /// It is kept fresh again, or was refreshed meanwhile.
+    RestOver,
     /// A person is needed.
     NeedsPerson {
         /// Why.

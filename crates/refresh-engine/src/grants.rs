@@ -4,6 +4,7 @@
 
 use crate::heal::{hand_over, with_tokens_of};
 use crate::journal::OtherLock;
+use crate::plan::held;
 use crate::shared::{Shared, Tracked};
 use crate::{Activity, Client, Partners, Seen, Verdict};
 use claude_store::{EntryKey, LockError, RefreshLock, Store};
@@ -38,6 +39,15 @@ impl<P: Partners> Default for Grants<P> {
             Inner { keepers: RefCell::default(), presenting: RefCell::default(), presented: Notify::new() };
         Self { inner: Rc::new(inner) }
     }
+}
+
+/// A refresh token that may be spent, beside an access token that is still good: presenting it once more may end the login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What left it open: how an answer was lost, or which refusal it was.
+    pub why: String,
+    /// It is presented again after this time at the earliest.
+    pub wait: Duration,
 }
 
 /// An entry, and the keeper of its store.
@@ -99,6 +109,25 @@ impl<P: Partners> Grants<P> {
         // Of several that know something one goes on.
         let name = |shared: &Shared<P>, key: &EntryKey| (shared.location().to_owned(), key.clone());
         !has_history(shared, key) || known.any(|other| name(&other.shared, &other.key) < name(shared, key))
+    }
+
+    /// Why nobody may present this entry's token now, not even at a person's word: what was learned of it anywhere counts.
+    pub(crate) fn held(&self, shared: &Shared<P>, seen: &Seen) -> Option<Held> {
+        let token = seen.refresh?;
+        let now = shared.now();
+        let by = |shared: &Shared<P>, key: &EntryKey| {
+            shared.read_record(key, |record| {
+                let wait = held(now, seen, record);
+                let why = match &record.verdict {
+                    Verdict::Ambiguous { why, .. } | Verdict::Suspect { code: why, .. } => why.clone(),
+                    _ => String::new(),
+                };
+                (record.refresh == Some(token) && !wait.is_zero()).then_some(Held { why, wait })
+            })
+        };
+        let others = self.others(shared, &seen.entry.key, token);
+        let others = others.iter().filter_map(|other| by(&other.shared, &other.key));
+        by(shared, &seen.entry.key).into_iter().chain(others).max_by_key(|held| held.wait)
     }
 
     /// Marks the token as being presented until the guard is dropped.

@@ -7,13 +7,13 @@ mod starts;
 use crate::closing::close_unsettled;
 use crate::commit::Committer;
 use crate::ended::Ended;
-use crate::grants::Grants;
+use crate::grants::{Grants, Held};
 use crate::journal::{Journal, Unfinished};
 use crate::plan::Need;
 use crate::reading::Reader;
 use crate::report::StoreReport;
 use crate::shared::Shared;
-use crate::{Outcome, Partners, Policy, Records};
+use crate::{Client, Outcome, Partners, Policy, Records};
 use allowance::Allowance;
 use claude_store::NeedsAuthCache;
 use rounds::{FIRST_REREAD, Inner, Replayed};
@@ -157,6 +157,13 @@ impl<P: Partners> Keeper<P> {
         self.inner.changed.notify_one();
     }
 
+    /// To be called when a session has begun. What rests is refreshed at once, not when the store has come to rest: the session's first request
+    /// comes soon, and where the agent is first it waits for the agent's lock instead of spending the refresh token itself.
+    pub fn session_began(&self) {
+        self.inner.shared.client.session_began();
+        self.inner.shared.ended.notify_one();
+    }
+
     /// Replaces the policy; the next plan goes by it.
     pub fn set_policy(&self, policy: Policy) {
         self.inner.shared.policy.replace(policy);
@@ -179,7 +186,7 @@ impl<P: Partners> Keeper<P> {
     }
 
     /// Refreshes the named servers (all, if none is named) and waits for the ends. Without `force` only what is due, expired or
-    /// waiting for a better moment.
+    /// waiting for a better moment. A token that may be spent is not presented either way.
     pub async fn refresh(&self, names: &[String], force: bool) -> Vec<Refreshed> {
         self.inner.look().await;
         let wanted = self.inner.find(names);
@@ -270,6 +277,8 @@ pub enum RefreshedHow {
     Ignored,
     /// Only a person can help.
     NeedsPerson(Need),
+    /// An earlier answer left it open whether the refresh token is spent: it is not presented again while the access token is good.
+    Held(Held),
     /// A request was made or was to be made, and brought no new pair.
     Ended {
         /// How it ended.
@@ -287,6 +296,7 @@ impl From<Ended> for RefreshedHow {
             Ended::Fresh => Self::Fresh,
             Ended::NotNeeded => Self::NotNeeded,
             Ended::NeedsPerson(need) => Self::NeedsPerson(need),
+            Ended::Held(held) => Self::Held(held),
             Ended::Removed => Self::Failed("the entry was removed meanwhile; nothing was written".into()),
             Ended::Locked(why) | Ended::NotSavable(why) | Ended::Unreadable(why) => Self::Failed(why),
             Ended::Failed(outcome, detail) => Self::Ended { outcome, detail },

@@ -57,7 +57,7 @@ pub use backoff::{Failure, back_off};
 pub use clock::{Clock, Now, later};
 pub use compare::{Expected, Obtained, WriteDecision, decide_write};
 pub use event::{Event, Observer, Subject};
-pub use grants::Grants;
+pub use grants::{Grants, Held};
 pub use journal::{HealMembers, Intent, Journal, JournalError, OtherLock, TransactionId, Unfinished};
 pub use judge::passes_by_itself;
 pub use keeper::{Keeper, Mode, Refreshed, RefreshedHow, Setup};

@@ -54,6 +54,9 @@ pub trait Client: 'static {
         std::future::ready(())
     }
 
+    /// A session has begun: what [`activity`](Self::activity) said last is out of date.
+    fn session_began(&self) {}
+
     /// `oauth.authServerMetadataUrl` of the server's configuration.
     fn metadata_url(&self, server_name: &str, server_url: &str) -> Option<String>;
 

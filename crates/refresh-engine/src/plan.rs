@@ -201,9 +201,7 @@ pub fn plan(
     match &record.verdict {
         Verdict::Suspect { reuse, .. } => {
             let recheck = match left {
-                // What may be a reuse is not risked before the client itself would present the token.
-                Some(left) if *reuse => until(left, CLIENT_WINDOW),
-                None if *reuse => UNKNOWN_EXPIRY_KEEP_ALIVE.saturating_sub(since_last_request(now, record)),
+                _ if *reuse => held(now, seen, record),
                 Some(left) => until(left, SUSPECT_RECHECK),
                 None => SUSPECT_RECHECK_UNKNOWN.saturating_sub(since_last_request(now, record)),
             };
@@ -212,8 +210,7 @@ pub fn plan(
         Verdict::CutOff { .. } => wait_or(pause, Until::Retry, Reason::CutOff),
         // One late try; after that only the pauses between tries, which grow.
         Verdict::Ambiguous { tries: 0 | 1, .. } => {
-            let hold = left.map_or(Duration::ZERO, |left| until(left, MARGIN_FLOOR));
-            wait_or(hold.max(pause), Until::AmbiguousHold, Reason::AfterAmbiguous)
+            wait_or(held(now, seen, record).max(pause), Until::AmbiguousHold, Reason::AfterAmbiguous)
         }
         Verdict::Ambiguous { .. } => wait_or(pause, Until::Retry, Reason::AfterAmbiguous),
         // No grace is waited out, and no quiet moment: it ends in seconds.
@@ -246,7 +243,22 @@ pub(crate) fn standing(now: Now, seen: &Seen, record: &Record, policy: &Policy) 
     }
 }
 
-/// What a person who insists gets: a refresh now, pauses and margins aside. What would endanger the grant is still refused.
+/// How much longer the refresh token is not presented, whoever asks: it may be spent, so that presenting it once more may end the login, and
+/// the access token with it, which is still good.
+pub(crate) fn held(now: Now, seen: &Seen, record: &Record) -> Duration {
+    match (&record.verdict, seen.left(now, record)) {
+        // What may be a reuse is not risked before the client itself would present the token.
+        (Verdict::Suspect { reuse: true, .. }, Some(left)) => until(left, CLIENT_WINDOW),
+        (Verdict::Suspect { reuse: true, .. }, None) => {
+            UNKNOWN_EXPIRY_KEEP_ALIVE.saturating_sub(since_last_request(now, record))
+        }
+        (Verdict::Ambiguous { tries: 0 | 1, .. }, Some(left)) => until(left, MARGIN_FLOOR),
+        _ => Duration::ZERO,
+    }
+}
+
+/// What a person who insists gets: a refresh now, pauses and margins aside. What would endanger the grant is still refused. (That
+/// an answer left open what became of the token is asked besides, of every entry that holds it.)
 #[must_use]
 pub fn plan_forced(seen: &Seen, record: &Record, policy: &Policy) -> Plan {
     if policy.ignores(&seen.entry.server_name) {
@@ -343,7 +355,11 @@ fn plan_healthy(
             let rest = resting(life.filter(|_| record.lifetime_answered));
             if !rest.is_zero() {
                 let exercise = exercise_due(now, record, Some(left), keep_alive.min(RESTING_KEEP_ALIVE));
-                return earlier(plan_resting(now, left, rest, activity), exercise, now, activity);
+                // What comes first, the keep-alive or the usual time, is no matter to whoever comes before both.
+                return match earlier(plan_resting(now, left, rest, activity), exercise, now, activity) {
+                    Plan::Sleep { wait, .. } => Plan::Sleep { wait, until: Until::Use },
+                    planned => planned,
+                };
             }
             match life {
                 Some(life) if short_lived => plan_short_lived(now, record, left, life, activity),

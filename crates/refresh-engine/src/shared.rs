@@ -72,6 +72,8 @@ pub(crate) struct Tracked {
     pub(crate) unsaved: Option<String>,
     /// Transactions whose pair waits for a person's login to be over, one way or the other.
     pub(crate) held: Vec<TransactionId>,
+    /// It was told that it rests.
+    pub(crate) rests: bool,
     /// The need that was told, so that it is told once.
     pub(crate) told: Option<crate::plan::Need>,
 }

@@ -194,6 +194,10 @@ fn decide_again<P: Partners>(
     });
     match (decision, demand) {
         (Plan::Refresh(reason), Demand::Heal(remembered)) => Ok((reason, *remembered)),
+        (Plan::Refresh(reason), Demand::Forced) => match shared.grants.held(shared, seen) {
+            Some(held) => Err(Ended::Held(held)),
+            None => Ok((reason, seen.clone())),
+        },
         (Plan::Refresh(reason), _) => Ok((reason, seen.clone())),
         (Plan::NeedsPerson(need), _) => Err(Ended::NeedsPerson(need)),
         (Plan::Sleep { .. } | Plan::Ignore(_), _) => {

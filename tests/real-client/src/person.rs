@@ -9,6 +9,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -159,7 +160,7 @@ impl Person {
 
     /// The same, with a callback port that no other login of this machine has registered: two persons may log in at once.
     pub(crate) fn store_with_own_port(&self, grant: &Grant) -> Fallible<()> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = own_port().ok_or("no port is free")?;
         let mut entry = grant.entry(SERVER);
         if let Some(redirect_uri) = entry.get_mut("redirectUri") {
             *redirect_uri = json!(format!("http://localhost:{port}/callback"));
@@ -218,6 +219,14 @@ pub(crate) struct Pair {
     pub(crate) refresh_token: String,
     /// Milliseconds since the epoch.
     pub(crate) expires_at: Option<f64>,
+}
+
+/// A port that no other person here gets, below those that the system gives to connections: on a port that is taken the client does not
+/// begin a login with the registration it has.
+fn own_port() -> Option<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let ports = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed)).take(1000);
+    ports.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
 }
 
 /// Runs a command to its end, with a limit of time; gives back both of its outputs.

@@ -77,9 +77,7 @@ impl Refresher {
 
     /// What the agent says of the server's state; nothing if it is not the agent.
     pub(crate) async fn state(&self) -> Fallible<Option<String>> {
-        let Self::Agent(agent) = self else { return Ok(None) };
-        let said = agent.command(&["status", "--json"]).await?;
-        let status: Value = serde_json::from_str(&said)?;
+        let status = self.status().await?;
         Ok(status.pointer("/servers/0/state").and_then(Value::as_str).map(str::to_owned))
     }
 

@@ -7,6 +7,8 @@ mod menu;
 mod quiet;
 mod removal;
 mod repair;
+mod resting;
+mod revocation;
 mod session;
 mod storm;
 mod vanishing;
@@ -149,6 +151,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         WithOtherAgents,
         "the store goes while the agent's request is under way: SIGTERM ends it soon after the answer"
     ),
+    scenario!(
+        revocation::login_that_revokes,
+        WithCareless,
+        "claude mcp login and Re-authenticate at a server with a revocation endpoint, also while the agent's request is under way"
+    ),
+    scenario!(
+        resting::resting_is_woken,
+        WithCareless,
+        "a token that nobody has used for weeks has ended: whoever comes connects, with one request"
+    ),
     scenario!(copies::copied_store, Both, "one login in two folders: one request, fresh in both"),
     scenario!(removal::logout_during_refresh, Both, "a logout in the middle of a refresh stays a logout"),
 ];
@@ -180,15 +192,18 @@ async fn stop(refresher: Refresher, report: &mut Report) {
 /// A scenario that runs several times at once, each time for another person.
 type Try = Pin<Box<dyn Future<Output = Fallible<Report>>>>;
 
-/// Runs it as often as the command line says, all at once. Figures are those of the first try, and how many were good.
+/// Runs it as often as the command line says, all at once. Figures are those of each try, and how many were good.
 async fn tries(bench: Rc<Bench>, once: fn(Rc<Bench>, usize) -> Try) -> Fallible<Report> {
     let mut running = JoinSet::new();
     for number in 0..bench.times {
-        running.spawn_local(once(Rc::clone(&bench), number));
+        let once = once(Rc::clone(&bench), number);
+        running.spawn_local(async move { (number, once.await) });
     }
     let mut all = Report::default();
     let mut good = 0;
-    for (number, found) in running.join_all().await.into_iter().enumerate() {
+    let mut ended = running.join_all().await;
+    ended.sort_by_key(|(number, _)| *number);
+    for (number, found) in ended {
         let found = found?;
         good += usize::from(found.unmet().is_empty());
         for unmet in found.unmet() {

@@ -302,6 +302,21 @@ impl Ledger {
         family.map(|family| family.end = Some(TokenState::Dead)).is_some()
     }
 
+    /// Revokes a token as its holder asks (RFC 7009, section 2.1): with a refresh token, be it spent, goes everything that was granted with
+    /// it; an access token goes alone. Says whether it was known and issued to this client.
+    pub(crate) fn revoke(&mut self, token: &str, client_id: &str) -> bool {
+        let access = self.access_tokens.get(token).map(|access| access.family);
+        let number = self.refresh_tokens.get(token).map(|&(number, _)| number);
+        let family = number.or(access).and_then(|number| self.families.get_mut(number));
+        let Some(family) = family.filter(|family| family.client_id == client_id) else { return false };
+        if number.is_some() {
+            family.end.get_or_insert(TokenState::Dead);
+        } else if let Some(access) = self.access_tokens.get_mut(token) {
+            access.superseded = true;
+        }
+        true
+    }
+
     pub(crate) fn families_revoked(&self) -> usize {
         self.families.iter().filter(|family| family.end == Some(TokenState::Revoked)).count()
     }

@@ -35,6 +35,7 @@ mod ledger;
 mod log;
 mod mcp;
 mod metadata;
+mod revoke;
 mod route;
 mod script;
 mod seconds;

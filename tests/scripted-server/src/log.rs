@@ -66,6 +66,8 @@ pub enum Kind {
     Authorize,
     /// The token endpoint, any grant type.
     Token,
+    /// The revocation endpoint.
+    Revoke,
     /// The MCP endpoint.
     Mcp,
     /// The control endpoints and everything unknown.
@@ -99,6 +101,8 @@ pub enum Outcome {
     ClientDead,
     /// Refused without the grant having been touched (too early, `resource`, `scope`, User-Agent).
     Refused,
+    /// A token was revoked at its holder's wish.
+    Revoked,
     /// The script's fault; the grant was not touched.
     Untouched,
     /// The MCP endpoint took the access token.

@@ -68,6 +68,9 @@ fn document(site: &Site, script: &Script) -> Value {
         "token_endpoint_auth_methods_supported": script.client_auth.methods(),
         "code_challenge_methods_supported": ["S256"]
     });
+    if script.revocation {
+        document["revocation_endpoint"] = json!(format!("{url}/revoke"));
+    }
     if let (Some(methods), Some(members)) = (&script.auth_methods, document.as_object_mut()) {
         if methods.is_empty() {
             members.shift_remove("token_endpoint_auth_methods_supported");

@@ -3,7 +3,7 @@
 use crate::http::{Request, Response};
 use crate::server::Shared;
 use crate::site::Site;
-use crate::{Delivery, Entry, Kind, Outcome, authorize, control, log, mcp, metadata, token};
+use crate::{Delivery, Entry, Kind, Outcome, authorize, control, log, mcp, metadata, revoke, token};
 use std::sync::Arc;
 
 /// The kinds of `/.well-known/` documents.
@@ -46,6 +46,7 @@ impl Place {
             (None, "/register") => Kind::Register,
             (None, "/authorize") => Kind::Authorize,
             (None, "/token" | "/token/") => Kind::Token,
+            (None, "/revoke") => Kind::Revoke,
             // A server without a path has its MCP endpoint there.
             (None, "/mcp" | "" | "/") => Kind::Mcp,
             _ => Kind::Other,
@@ -86,6 +87,7 @@ pub(crate) async fn answer(shared: &Arc<Shared>, request: &Request, number: usiz
         },
         (Kind::Register, "POST") => authorize::register(&site, request),
         (Kind::Authorize, "GET") => authorize::authorize(&site, request),
+        (Kind::Revoke, "POST") => revoke::answer(&site, request),
         (Kind::Mcp, method) => mcp::answer(&site, request, method),
         (Kind::Other, _) => control::answer(&site, request),
         _ => Decision::not_found(405),

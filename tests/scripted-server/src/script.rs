@@ -65,6 +65,8 @@ pub struct Script {
     pub challenge_names_metadata: bool,
     /// Another `issuer` in the metadata than the right one.
     pub issuer: Option<String>,
+    /// Whether there is a revocation endpoint (RFC 7009). What is revoked by a refresh token, an old one too, is its whole family.
+    pub revocation: bool,
     /// Another `token_endpoint` in the metadata than the right one.
     pub token_endpoint: Option<String>,
     /// What is at the token endpoint's URL is a redirect; the honest one has a slash added.
@@ -105,6 +107,7 @@ impl Default for Script {
             authorization_server: None,
             challenge_names_metadata: true,
             issuer: None,
+            revocation: false,
             token_endpoint: None,
             token_redirect: None,
             answer: Answer::default(),

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{PING, call, refresh};
+use common::{FORM, PING, call, get, refresh, request};
 use scripted_server::{
     Answer, ClientAuth, DeadStyle, EarlyRefusal, Outcome, RefreshTokenForm, ResourceRule, Reuse, Script,
     Server, Shape, TokenState,
@@ -260,4 +260,34 @@ fn each_grant_may_have_its_own_lifetime() {
     let server = Server::start(Script::default()).unwrap();
     let grant = server.grant_with_lifetime(HOUR, Duration::from_secs(60));
     assert_eq!(refresh(server.address(), &grant, &grant.refresh_token).json()["expires_in"], 60);
+}
+
+#[test]
+fn what_its_holder_revokes_by_an_old_refresh_token_is_dead_as_a_whole_and_no_reuse() {
+    let server = Server::start(Script { revocation: true, ..Script::default() }).unwrap();
+    let (grant, other) = (server.grant(HOUR), server.grant(HOUR));
+    let metadata = get(server.address(), "/.well-known/oauth-authorization-server").json();
+    assert_eq!(metadata["revocation_endpoint"], format!("{}/revoke", server.url()));
+    let revoke = |token: &str| {
+        let form = format!("token={token}&client_id={}", grant.client_id);
+        request(server.address(), "POST", "/revoke", &[FORM], &form).status()
+    };
+    assert_eq!(revoke(&grant.access_token), 200);
+    assert!(!server.accepts(&grant.access_token));
+    let next = refresh(server.address(), &grant, &grant.refresh_token);
+    let (access, next) = (next.member("access_token"), next.member("refresh_token"));
+    assert!(server.accepts(&access), "an access token goes alone");
+
+    assert_eq!(revoke(&grant.refresh_token), 200);
+    assert!(!server.accepts(&access));
+    assert_eq!(server.state_of(&next), TokenState::Dead);
+    assert_eq!(refresh(server.address(), &grant, &next).member("error"), "invalid_grant");
+    assert_eq!((server.families_revoked(), server.reuses_by("")), (0, 0));
+
+    assert_eq!(revoke("rt_unknown"), 200);
+    assert_eq!(revoke(&other.refresh_token), 200, "another client's is none of its business");
+    assert_eq!(server.state_of(&other.refresh_token), TokenState::Current);
+    assert_eq!(request(server.address(), "POST", "/revoke", &[FORM], "token=x&client_id=y").status(), 401);
+    server.set(|script| script.revocation = false);
+    assert_eq!(revoke(&next), 404);
 }

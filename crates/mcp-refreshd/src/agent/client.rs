@@ -77,6 +77,10 @@ impl Client for ClaudeCode {
         }
     }
 
+    fn session_began(&self) {
+        self.activity.take();
+    }
+
     fn metadata_url(&self, server_name: &str, server_url: &str) -> Option<String> {
         self.with_configs(|configs| configs.metadata_url(server_name, server_url))
     }

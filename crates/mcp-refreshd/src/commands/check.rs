@@ -6,13 +6,14 @@ use crate::agent::stores;
 use crate::agent::stores::storage_folders;
 use crate::commands::status;
 use crate::control::report::Status;
+use crate::control::socket::reach;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::settings::surroundings::Surroundings;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
-use crate::terminal::remedy::{how_to_mend, refresh_by_force, what_to_type};
+use crate::terminal::remedy::{argument, how_to_mend, refresh_by_force, what_to_type};
 use crate::terminal::wording::{length, visible};
 use claude_store::{AnyStore, ErrorKind, KEYCHAIN_OVERFLOW, Store};
 use jiff::Timestamp;
@@ -23,16 +24,20 @@ use tokio::task::spawn_local;
 
 /// As many servers are asked at the same time.
 const AT_ONCE: usize = 16;
+/// How long a token has to be good for, where nobody says.
+const MIN_VALID: Duration = Duration::from_secs(10 * 60);
 
 /// What is to be checked.
 pub(crate) struct Wish {
     pub(crate) names: Vec<String>,
-    pub(crate) min_valid: Duration,
+    /// Whoever says how long wants it now: a rest is no excuse then.
+    pub(crate) min_valid: Option<Duration>,
     pub(crate) live: bool,
     pub(crate) quiet: bool,
 }
 
-/// Carries out the command. Reads the store itself, so that it needs no agent, and changes nothing.
+/// Carries out the command. Reads the store itself, so that it needs no agent, and changes nothing. Only that an ended token rests has to be
+/// said by an agent that runs: without one nobody would wake it.
 ///
 /// # Errors
 /// Wrong use, or a result that cannot be printed.
@@ -70,11 +75,21 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
     });
     entries.sort_by(|a, b| (&a.entry.server_name, &a.entry.key).cmp(&(&b.entry.server_name, &b.entry.key)));
     let now = Timestamp::now();
-    let mut told: Vec<_> = entries.iter().map(|seen| judge(seen, now, wish.min_valid, None)).collect();
+    let min_valid = wish.min_valid.unwrap_or(MIN_VALID);
+    let mut told: Vec<_> = entries.iter().map(|seen| judge(seen, now, min_valid, None)).collect();
     if told.iter().any(|told| !told.good) {
-        // Only now the records matter: whether a refresh would help.
-        let status = status_from_disk(&config, paths).await;
-        told = entries.iter().map(|seen| judge(seen, now, wish.min_valid, needed(&status, seen))).collect();
+        // Only now the records matter: whether a refresh would help, or is not wanted before somebody comes.
+        let status = match reach(&paths.state).await {
+            Ok(Some(status)) => status,
+            _ => status_from_disk(&config, paths).await,
+        };
+        told = entries
+            .iter()
+            .map(|seen| {
+                let told = judge(seen, now, min_valid, needed(&status, seen));
+                if !told.good && rests(&status, seen) { resting(seen, now, wish.min_valid) } else { told }
+            })
+            .collect();
     }
     if wish.live {
         let folders = storage_folders(&config, paths);
@@ -82,7 +97,10 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
         let (http, _) = network::http(&config.network, &surroundings).map_err(|error| {
             Failure::new(Exit::Usage, format!("the configuration's `[network]` cannot be used: {error}"))
         })?;
-        for (told, asked) in told.iter_mut().zip(ask_all(&http, &entries).await) {
+        // A token that has ended in its rest is refused, and that says nothing.
+        let asked =
+            entries.iter().zip(&told).map(|(seen, told)| told.asks.then_some(seen)).collect::<Vec<_>>();
+        for (told, asked) in told.iter_mut().zip(ask_all(&http, &asked).await) {
             if let Some(asked) = asked {
                 told.good &= asked.good;
                 told.words = format!("{}; {}", told.words, asked.words);
@@ -139,20 +157,48 @@ fn needed<'a>(status: &'a Status, seen: &Seen) -> Option<&'a str> {
     entries.find(|entry| entry.key == key && entry.state == State::NeedsPerson)?.action.as_deref()
 }
 
+/// Whether the agent that runs says that this entry rests.
+fn rests(status: &Status, seen: &Seen) -> bool {
+    let key = seen.entry.key.as_str();
+    let entries = status.stores.iter().flat_map(|store| &store.entries);
+    let mut same = entries.filter(|entry| entry.key == key).peekable();
+    status.daemon.is_some() && same.peek().is_some() && same.all(|entry| entry.state == State::Resting)
+}
+
+/// What is to be said of an entry that rests.
+fn resting(seen: &Seen, now: Timestamp, min_valid: Option<Duration>) -> Told {
+    let left = seen.expiry.moment().map(|end| end.duration_since(now)).unwrap_or_default();
+    let time = length(left.unsigned_abs());
+    let end =
+        if left.is_positive() { format!("valid for {time} only") } else { format!("expired {time} ago") };
+    if min_valid.is_some() {
+        let now = format!("mcp-refreshd refresh {}", argument(&seen.entry.server_name));
+        return Told::bad(format!("rests, {end}; type: {now}"));
+    }
+    Told {
+        asks: left.is_positive(),
+        ..Told::good(format!(
+            "rests, {end}: nobody is expected to use it now; it is fresh again when somebody is"
+        ))
+    }
+}
+
 /// What is to be said of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Told {
     good: bool,
     words: String,
+    /// Whether its server could say more.
+    asks: bool,
 }
 
 impl Told {
     fn good(words: impl Into<String>) -> Self {
-        Self { good: true, words: words.into() }
+        Self { good: true, words: words.into(), asks: true }
     }
 
     fn bad(words: impl Into<String>) -> Self {
-        Self { good: false, words: words.into() }
+        Self { good: false, words: words.into(), asks: true }
     }
 }
 
@@ -184,14 +230,15 @@ fn judge(seen: &Seen, now: Timestamp, min_valid: Duration, needed: Option<&str>)
 }
 
 /// What each server says of its token; `None` where there is nothing to ask with.
-async fn ask_all(http: &Http, entries: &[Seen]) -> Vec<Option<Told>> {
+async fn ask_all(http: &Http, entries: &[Option<&Seen>]) -> Vec<Option<Told>> {
     let mut all = Vec::new();
     for some in entries.chunks(AT_ONCE) {
         let tasks: Vec<_> = some
             .iter()
             .map(|seen| {
-                let (http, entry) = (http.clone(), seen.entry.clone());
+                let (http, entry) = (http.clone(), seen.map(|seen| seen.entry.clone()));
                 spawn_local(async move {
+                    let entry = entry?;
                     let token = entry.access_token.as_ref()?;
                     let Some(url) = entry.server_url.as_deref() else {
                         return Some(Told::bad("the entry names no server to ask"));

@@ -63,6 +63,7 @@ impl<P: Partners> Inner<P> {
         let mut due: Vec<Due> = Vec::new();
         let mut broken: Vec<Healing> = Vec::new();
         let mut bereft: Vec<Seen> = Vec::new();
+        let mut turned: Vec<(Seen, bool)> = Vec::new();
         let mut wait: Option<Duration> = None;
         {
             let tracked = shared.tracked.borrow();
@@ -76,6 +77,10 @@ impl<P: Partners> Inner<P> {
                     let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
                     (heal, revives, plan(now, seen, record, &activity, &policy), pause)
                 });
+                let rests = matches!(planned, Plan::Sleep { until: Until::Use, .. });
+                if rests != known.rests {
+                    turned.push((seen.clone(), rests));
+                }
                 let awaits_login = match heal {
                     Heal::AwaitLogin(wait) => wait,
                     _ => Duration::ZERO,
@@ -120,6 +125,7 @@ impl<P: Partners> Inner<P> {
                 wait = [wait, next].into_iter().flatten().min();
             }
         }
+        self.tell_rests(turned);
         self.tell_needs(now);
         // A store that cannot be read now cannot be refreshed into either.
         if self.mode == Mode::Watch && !self.shared.stopping.get() && self.unreadable.borrow().is_none() {
@@ -231,6 +237,9 @@ impl<P: Partners> Inner<P> {
                 Plan::Ignore(_) => return RefreshedHow::Ignored,
             }
         };
+        if let (Demand::Forced, Some(held)) = (&demand, shared.grants.held(shared, &seen)) {
+            return RefreshedHow::Held(held);
+        }
         if !self.begin(&seen.entry.key) {
             return RefreshedHow::Running;
         }
@@ -267,6 +276,14 @@ impl<P: Partners> Inner<P> {
         drop(tracked);
         self.shared.ended.notify_waiters();
         self.shared.ended.notify_one();
+    }
+
+    /// Only who acts by itself lets an entry rest.
+    fn tell_rests(&self, turned: Vec<(Seen, bool)>) {
+        for (seen, rests) in turned.into_iter().filter(|_| self.mode == Mode::Watch) {
+            self.shared.track(&seen.entry.key, |known| known.rests = rests);
+            self.shared.tell(&seen, if rests { Event::Rests } else { Event::RestOver });
+        }
     }
 
     fn tell_needs(&self, now: Now) {

@@ -2,7 +2,7 @@
 
 use crate::world::{Answering, HOUR, MINUTE, SECOND, STORE, World, key};
 use claude_store::FileSystem;
-use refresh_engine::{Need, State};
+use refresh_engine::{Need, RefreshedHow, State};
 use std::path::Path;
 use std::time::Duration;
 
@@ -56,6 +56,26 @@ async fn a_refresh_that_is_asked_for_in_both_folders_is_one() {
         .run(async { tokio::join!(life.keeper.refresh(&names, true), life.copies[0].refresh(&names, true)) })
         .await;
     assert_eq!(world.server.requests(), 1, "{ends:?}");
+    both_hold_the_good_pair(&world);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_lost_for_one_folder_holds_the_other_back_too_whoever_insists() {
+    let world = copied(2 * HOUR);
+    world.server.always.replace(Some(Answering::LostBefore));
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    let names = ["lab".to_owned()];
+    let both = async || tokio::join!(life.keeper.refresh(&names, true), life.copies[0].refresh(&names, true));
+    let ends = life.run(both()).await;
+    assert_eq!(world.server.requests(), 3, "one transaction, with its two early retries: {ends:?}");
+    let ends = life.run(both()).await;
+    assert_eq!(world.server.requests(), 3, "{ends:?}");
+    for end in [&ends.0[0], &ends.1[0]] {
+        assert!(matches!(end.how, RefreshedHow::Held(_)), "{end:?}");
+    }
+    world.server.always.replace(None);
+    life.pass(2 * HOUR).await;
     both_hold_the_good_pair(&world);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::world::{Answering, HOUR, MINUTE, SECOND, World, key};
 use claude_store::FileSystem;
-use refresh_engine::{Event, Need, Outcome, State};
+use refresh_engine::{Event, Held, Need, Outcome, RefreshedHow, State};
 use std::path::Path;
 use std::time::Duration;
 
@@ -325,4 +325,54 @@ async fn i1_while_answers_keep_getting_lost_only_two_early_retries_are_made_per_
     assert_eq!(world.server.requests(), 3, "the first attempt and its early retries, then still");
     life.pass(6 * MINUTE).await;
     assert!(world.server.requests() <= 3 + 3 * 4, "{}", world.server.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_insists_while_the_token_may_be_spent_is_told_until_when_and_nothing_is_presented() {
+    let refused = Answering::Status(400, r#"{"error":"invalid_target"}"#);
+    for (answer, requests, still_held) in
+        [(Answering::LostBefore, 3, 2 * HOUR - 7 * MINUTE), (refused, 1, 2 * HOUR - 5 * MINUTE)]
+    {
+        let world = World::with_entries(&[("lab", 2 * HOUR)]);
+        world.server.always.replace(Some(answer.clone()));
+        let life = world.live().await;
+        let lab = ["lab".to_owned()];
+        let first = life.run(life.keeper.refresh(&lab, true)).await;
+        assert!(matches!(first[0].how, RefreshedHow::Ended { .. }), "{first:?}");
+        assert_eq!(world.server.requests(), requests, "{answer:?}");
+        world.server.always.replace(None);
+        for force in [true, false, true] {
+            let ends = life.run(life.keeper.refresh(&lab, force)).await;
+            match &ends[0].how {
+                RefreshedHow::Held(Held { why, wait }) if force => {
+                    assert!(!why.is_empty());
+                    assert!((still_held - MINUTE..=still_held).contains(wait), "{answer:?}: {wait:?}");
+                }
+                how => assert!(!force && *how == RefreshedHow::NotNeeded, "{answer:?}: {how:?}"),
+            }
+        }
+        assert_eq!(world.server.requests(), requests, "{answer:?}");
+        // A restart knows it, too.
+        life.kill();
+        let life = world.live().await;
+        life.pass(SECOND).await;
+        let ends = life.run(life.keeper.refresh(&lab, true)).await;
+        assert!(matches!(ends[0].how, RefreshedHow::Held(_)), "{answer:?}: {ends:?}");
+        assert_eq!(world.server.requests(), requests, "{answer:?}");
+        life.pass(still_held + 10 * SECOND).await;
+        assert_eq!(world.server.requests(), requests + 1, "{answer:?}");
+        assert_eq!(life.entry("lab").state, State::Fresh, "{answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_insists_once_the_access_token_has_ended_is_obeyed() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.always.replace(Some(Answering::LostBefore));
+    let life = world.live().await;
+    life.pass(20 * SECOND).await;
+    assert_eq!(life.entry("lab").last.unwrap().outcome, Outcome::Ambiguous);
+    world.server.always.replace(None);
+    let ends = life.run(life.keeper.refresh(&["lab".into()], true)).await;
+    assert_eq!(ends[0].how, RefreshedHow::Fresh);
 }

@@ -2,7 +2,7 @@
 
 use crate::world::{Answering, HOUR, MINUTE, SECOND, World};
 use claude_store::FileSystem;
-use refresh_engine::{Freshness, Need, Outcome, ServerPolicy, State, Until};
+use refresh_engine::{Event, Freshness, Need, Outcome, ServerPolicy, State, Until};
 use std::time::Duration;
 
 /// A session that is active at every moment until told otherwise.
@@ -254,6 +254,25 @@ async fn where_nobody_is_expected_a_token_may_end_and_a_session_has_it_fresh_at_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_that_begins_wakes_what_rests_at_once_also_while_the_store_changes() {
+    for changes in [false, true] {
+        let world = World::with_entries(&[("lab", Duration::ZERO)]);
+        world.session.active_at.set(Some(world.now() - 9 * HOUR));
+        let life = world.live().await;
+        life.pass(MINUTE).await;
+        assert_eq!((world.server.requests(), life.entry("lab").state), (0, State::Resting));
+        world.session.active_at.set(Some(world.now()));
+        if changes {
+            life.keeper.store_changed();
+            life.pass(Duration::from_millis(1)).await;
+        }
+        life.keeper.session_began();
+        life.pass(Duration::from_millis(100)).await;
+        assert_eq!(world.server.requests(), 1, "before the store has come to rest");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_is_fresh_before_the_usual_time_of_the_day() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.session.active_at.set(Some(world.now()));
@@ -279,6 +298,38 @@ async fn whoever_comes_while_a_token_is_about_to_end_has_it_fresh_within_a_minut
     world.session.active_at.set(Some(world.now() - 61 * SECOND));
     life.pass(MINUTE + SECOND).await;
     assert!(world.left("lab") > 50 * MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_rests_says_so_also_when_its_keep_alive_comes_before_the_usual_time() {
+    let world = World::with_entries(&[("lab", HOUR)]);
+    world.session.active_at.set(Some(world.now() - 15 * 24 * HOUR));
+    let life = world.live().await;
+    let told = |event: Event| world.log.count(|known| *known == event);
+    life.pass(MINUTE).await;
+    for hours in 0..30 {
+        life.pass(HOUR).await;
+        let entry = life.entry("lab");
+        if world.left("lab").is_zero() {
+            assert_eq!((entry.state, entry.waits_for), (State::Resting, Some(Until::Use)), "after {hours} h");
+        }
+    }
+    assert_eq!(world.server.requests(), 1, "once a day");
+    // Before its end, and after the keep-alive.
+    assert_eq!((told(Event::Rests), told(Event::RestOver)), (2, 1));
+    let ends = life.run(life.keeper.refresh(&["lab".into()], false)).await;
+    assert_eq!(ends[0].how, refresh_engine::RefreshedHow::Fresh, "who asks for it is who uses it");
+    life.pass(SECOND).await;
+    assert_eq!((told(Event::Rests), told(Event::RestOver)), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_only_does_what_is_asked_says_nothing_of_rests() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.session.active_at.set(Some(world.now() - 15 * 24 * HOUR));
+    let life = world.live_as(world.disk.process(), refresh_engine::Mode::OnlyAsked).await.unwrap();
+    life.pass(MINUTE).await;
+    assert_eq!(world.log.count(|event| matches!(event, Event::Rests | Event::RestOver)), 0);
 }
 
 #[tokio::test(start_paused = true)]

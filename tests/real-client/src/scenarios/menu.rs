@@ -17,9 +17,8 @@ pub(crate) struct Menu<'a> {
 }
 
 impl<'a> Menu<'a> {
-    /// Starts the client, of a person who has used it before, and waits for its prompt.
+    /// Starts the client of a person who is [used to it](get_used_to_it), and waits for its prompt.
     pub(crate) async fn open(person: &'a Person) -> Fallible<Self> {
-        get_used_to_it(person)?;
         let menu = Self { person, socket: person.log("tmux") };
         let client = person.client(&[]);
         // What it says at its end stays on the screen.
@@ -94,8 +93,9 @@ impl<'a> Menu<'a> {
     }
 }
 
-/// What the client asks a person once and never again.
-fn get_used_to_it(person: &Person) -> Fallible<()> {
+/// Answers what the client asks a person once and never again. To be called before any session runs: what another one writes there could
+/// take it away.
+pub(crate) fn get_used_to_it(person: &Person) -> Fallible<()> {
     let path = person.home().join(".claude.json");
     let mut known: Map<String, Value> = serde_json::from_slice(&fs::read(&path)?)?;
     let project = person.project().canonicalize()?.to_string_lossy().into_owned();

@@ -68,21 +68,31 @@ pub(super) async fn end_after_vanishing(bench: Rc<Bench>) -> Fallible<Report> {
 }
 
 async fn end_after(bench: Rc<Bench>, number: usize) -> Fallible<Report> {
-    let answer = Answer::default().before(Duration::from_secs(3));
+    let answer = Answer::default().before(Duration::from_secs(2));
     let server = Server::start(Script { answer, ..Script::default() })?;
     let person = bench.person(&server).await?;
     person.store(&server.grant(Duration::ZERO))?;
     let refresher = bench.start(&person)?;
     asked(&server, &person).await?;
+    let mut forced = refresher.spawn(&["refresh", "--force"])?.ok_or("no agent")?;
     // The file, or the whole folder.
     if number.is_multiple_of(2) {
         fs::remove_file(person.credentials())?;
     } else {
         fs::remove_dir_all(person.home().join(".claude"))?;
     }
+    let gone = Instant::now();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let mut report = Report::default();
     report.demand("the request is still under way", is_under_way(&server));
+    // Asked for before, while there is nothing to refresh any more, and at the end.
+    let mut late = refresher.spawn(&["refresh", "--force"])?.ok_or("no agent")?;
+    if number % 4 < 2 {
+        let ended = |child: &mut tokio::process::Child| matches!(child.try_wait(), Ok(Some(_)));
+        let both = until(SOON, || ended(&mut forced) & ended(&mut late)).await;
+        report.demand("refresh --force ends within 5 s", both && gone.elapsed() < SOON);
+        report.figure("refresh --force ended after", seconds(gone));
+    }
     let answer = async {
         until(PATIENCE, || !is_under_way(&server)).await;
         Instant::now()
@@ -93,6 +103,9 @@ async fn end_after(bench: Rc<Bench>, number: usize) -> Fallible<Report> {
         report.demand(&error.to_string(), false);
     }
     report.demand("it ends within 5 s of the answer", answered.elapsed() < SOON);
+    if number % 4 >= 2 {
+        report.demand("it ends within 5 s after the store went", gone.elapsed() < SOON);
+    }
     report.figure("SIGTERM took", seconds(began));
     report.demand("no lock is left", locks(&person).is_empty());
     report.demand("no store came back", !person.credentials().exists());

@@ -5,6 +5,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// So long after an entry was found the agent has said whether it rests, in milliseconds.
+const FOUND_WITHIN_MS: i64 = 5000;
+
 /// How an entry was over a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -15,6 +18,8 @@ pub(super) enum State {
     Unwatched,
     /// A good access token.
     Valid,
+    /// An access token that had ended while nobody was expected to use it.
+    Resting,
     /// Tokens were taken, by no wish of the user.
     Missing,
     /// An access token that had ended.
@@ -23,12 +28,13 @@ pub(super) enum State {
 
 impl State {
     /// In the order of a legend.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Valid, Self::Expired, Self::Missing, Self::Unwatched, Self::Removed];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Valid, Self::Resting, Self::Expired, Self::Missing, Self::Unwatched, Self::Removed];
 
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Valid => "valid",
+            Self::Resting => "resting",
             Self::Expired => "expired",
             Self::Missing => "missing",
             Self::Unwatched => "not watched",
@@ -62,7 +68,7 @@ impl Coverage {
         of_it.map(|span| span.until.as_millisecond() - span.from.as_millisecond()).sum()
     }
 
-    /// The share of the watched time with a login in which the access token was good, in tenths of a percent, rounded down: what is
+    /// The share of the watched time with a login, rests apart, in which the access token was good, in tenths of a percent, rounded down: what is
     /// not whole is never called so. `None` where nothing was watched.
     pub(super) fn permille(&self) -> Option<i64> {
         let valid = self.time(State::Valid);
@@ -88,14 +94,15 @@ pub(super) fn coverage(lines: &[Line], from: Timestamp, until: Timestamp, runnin
             entries.values_mut().for_each(|tracker| tracker.advance(to, watched, window));
         };
         match line.event {
-            // Without a word of its end it ended sometime after the last one that it wrote.
-            Kind::AgentStarted if watched => {
-                advance(&mut entries, last, true);
-                advance(&mut entries, line.at, false);
-            }
+            // Without a word of its end the one before ended sometime after the last one that it wrote.
             Kind::AgentStarted => {
+                if watched {
+                    advance(&mut entries, last, true);
+                }
                 advance(&mut entries, line.at, false);
                 watched = true;
+                // It says anew what rests.
+                entries.values_mut().for_each(|tracker| tracker.rests = false);
             }
             Kind::AgentEnded => {
                 advance(&mut entries, line.at, watched);
@@ -105,11 +112,19 @@ pub(super) fn coverage(lines: &[Line], from: Timestamp, until: Timestamp, runnin
             _ => {}
         }
         last = last.max(line.at);
-        let (Some((store, key)), Some(holds)) = (line.entry(), line.holds) else { continue };
+        let Some((store, key)) = line.entry() else { continue };
+        if let (Some(rests), Some(tracker)) =
+            (line.turns(), entries.get_mut(&(store.to_owned(), key.to_owned())))
+        {
+            tracker.advance(line.at, watched, window);
+            tracker.turn(rests);
+        }
+        let Some(holds) = line.holds else { continue };
         let tracker =
             entries.entry((store.to_owned(), key.to_owned())).or_insert_with(|| Tracker::new(line.at));
         tracker.advance(line.at, watched, window);
         tracker.holds = Some(holds);
+        tracker.rests = line.rests;
         tracker.expires_at = line.expires_at;
         tracker.server.clone_from(line.server.as_ref().unwrap_or(&String::new()));
     }
@@ -131,6 +146,7 @@ struct Tracker {
     server: String,
     holds: Option<Holds>,
     expires_at: Option<Timestamp>,
+    rests: bool,
     /// Up to here the spans are known.
     cursor: Timestamp,
     spans: Vec<Span>,
@@ -138,7 +154,14 @@ struct Tracker {
 
 impl Tracker {
     fn new(at: Timestamp) -> Self {
-        Self { server: String::new(), holds: None, expires_at: None, cursor: at, spans: Vec::new() }
+        Self {
+            server: String::new(),
+            holds: None,
+            expires_at: None,
+            rests: false,
+            cursor: at,
+            spans: Vec::new(),
+        }
     }
 
     /// A clock that was set back makes no time.
@@ -155,10 +178,23 @@ impl Tracker {
                 // Without an end known the client takes it as "does not expire".
                 let end = self.expires_at.unwrap_or(Timestamp::MAX).clamp(from, to);
                 self.push(from, end, State::Valid, window);
-                self.push(end, to, unless_unwatched(State::Expired), window);
+                let ended = if self.rests { State::Resting } else { State::Expired };
+                self.push(end, to, unless_unwatched(ended), window);
             }
             Some(Holds::Missing) => self.push(from, to, unless_unwatched(State::Missing), window),
             Some(Holds::Removed) => self.push(from, to, State::Removed, window),
+        }
+    }
+
+    /// Whether nobody is expected from now on. What was found expired a moment before was so while nobody was.
+    fn turn(&mut self, rests: bool) {
+        self.rests = rests;
+        let found = self.spans.pop_if(|last| {
+            let long = last.until.as_millisecond() - last.from.as_millisecond();
+            rests && last.state == State::Expired && last.until == self.cursor && long <= FOUND_WITHIN_MS
+        });
+        if let Some(Span { from, until, .. }) = found {
+            self.push(from, until, State::Resting, (from, until));
         }
     }
 

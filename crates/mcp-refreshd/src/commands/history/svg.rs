@@ -112,6 +112,7 @@ impl Scale {
 fn fill(state: State) -> Option<&'static str> {
     match state {
         State::Valid => Some("#2e8b57"),
+        State::Resting => Some("#a9d3bb"),
         State::Expired => Some("#c0392b"),
         State::Missing => Some("#8e44ad"),
         State::Unwatched => Some("#d0d0d0"),

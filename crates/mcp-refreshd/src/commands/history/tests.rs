@@ -131,6 +131,87 @@ fn every_turn_of_a_login_is_told_once_with_fingerprints_before_and_after() {
 }
 
 #[test]
+fn a_rest_is_told_once_and_drawn_as_such_and_no_part_of_the_share() {
+    let (rests, over) = (|| Event::Rests, || Event::RestOver);
+    let mut lines = told(&[
+        (0, LAB, held("one", 60)),
+        (0, ALL, seen()),
+        (50, LAB, over()),
+        (50, LAB, rests()),
+        (50, LAB, rests()),
+        // The keep-alive.
+        (100, LAB, over()),
+        (100, LAB, fresh("one", "two", 160)),
+        (150, LAB, rests()),
+        // Somebody comes, and the server is down.
+        (200, LAB, over()),
+        (200, LAB, failed("down")),
+        (220, LAB, fresh("two", "three", 280)),
+    ]);
+    use Kind::{Failed, Found, Refreshed, RestOver, Rests};
+    let expected = [Found, Rests, RestOver, Refreshed, Rests, RestOver, Failed, Refreshed];
+    assert_eq!(kinds(&lines), expected);
+    assert!(Rests.is_shown() && !RestOver.is_shown());
+    lines.insert(0, agent(0, Kind::AgentStarted));
+    let one = &coverage(&lines, at(0), at(280), true)[0];
+    use State::{Expired, Resting, Valid};
+    let drawn = [(60, Valid), (40, Resting), (60, Valid), (40, Resting), (20, Expired), (60, Valid)];
+    assert_eq!(minutes(one), drawn);
+    assert_eq!(one.permille(), Some(900), "180 of 200 minutes");
+    let picture = text::picture(&coverage(&lines, at(0), at(280), true), at(0), at(280), ASCII);
+    assert!(picture.contains("#__") && picture.contains("_ resting"), "{picture}");
+    assert!(
+        text::summary(&[coverage(&lines, at(0), at(280), true).remove(0)]).contains("resting 1 h 20 min")
+    );
+    let lines = &lines.iter().collect::<Vec<_>>();
+    let json = json::json(lines, &coverage(&told(&[]), at(0), at(280), true), at(0), at(280)).unwrap();
+    assert!(json.contains("\"event\": \"rests\""), "{json}");
+}
+
+#[test]
+fn a_rest_lasts_into_a_new_file_and_every_agent_says_anew_what_rests() {
+    let mut standings = Standings::default();
+    for (minute, event) in [(0, held("one", 60)), (50, Event::Rests)] {
+        let lines = standings.lines(at(minute), LAB, &event);
+        lines.iter().for_each(|line| standings.apply(line));
+    }
+    let mut lines = vec![agent(90, Kind::Carried)];
+    lines.extend(standings.carried(at(90)));
+    let written: Vec<_> = lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect();
+    let mut lines: Vec<Line> = written.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(minutes(&coverage(&lines, at(90), at(120), true)[0]), [(30, State::Resting)]);
+
+    // Killed, and started again where somebody is expected; where nobody is, it says so again.
+    lines.push(agent(100, Kind::AgentStarted));
+    assert_eq!(
+        minutes(&coverage(&lines, at(90), at(120), true)[0]),
+        [(10, State::Unwatched), (20, State::Expired)]
+    );
+    standings.apply(&agent(100, Kind::AgentStarted));
+    let again = standings.lines(at(100), LAB, &Event::Rests);
+    assert_eq!(kinds(&again), [Kind::Rests]);
+    lines.extend(again);
+    assert_eq!(
+        minutes(&coverage(&lines, at(90), at(120), true)[0]),
+        [(10, State::Unwatched), (20, State::Resting)]
+    );
+    // What is found expired is told to rest a moment later.
+    let moment = |milliseconds| at(0).checked_add(SignedDuration::from_millis(milliseconds)).unwrap();
+    for (later, expired) in [(40, 0), (6000, 1)] {
+        let mut found = vec![agent(-10, Kind::AgentStarted), holding(-5, Holds::Tokens, Some(-5))];
+        found[1].at = at(0);
+        let rests = Line { holds: None, rests: true, event: Kind::Rests, ..holding(0, Holds::Tokens, None) };
+        found.push(Line { at: moment(later), ..rests });
+        let one = &coverage(&found, at(-10), at(10), true)[0];
+        assert_eq!(one.spans.len(), 1 + expired, "{one:?}");
+        assert_eq!(one.spans[expired].state, State::Resting);
+    }
+    // A line of an earlier version rests nowhere.
+    let old = r#"{"v":1,"at":"2023-11-14T22:13:20Z","event":"refreshed","holds":"tokens"}"#;
+    assert_eq!(serde_json::from_str::<Line>(old).unwrap().turns(), Some(false));
+}
+
+#[test]
 fn the_same_failure_again_is_no_news_until_something_else_happened() {
     let story = [failed("a"), failed("a"), failed("b"), fresh("one", "two", 60), failed("b")];
     let story: Vec<_> = story.into_iter().map(|event| (0, LAB, event)).collect();
@@ -283,7 +364,7 @@ fn the_picture_shows_the_worst_of_each_share_and_fits_the_terminal() {
         "2023-11-14T22:13:20Z to 2023-11-14T23:53:20Z\n\
          one block: 1 min 28 s\n\
          lab ########################################xxxxxxxxxxxxxxx-------......  66.6 %\n\
-         # valid  x expired  - missing  . not watched\n"
+         # valid  _ resting  x expired  - missing  . not watched\n"
     );
     let unicode = Canvas { width: 24, unicode: true, colour: false };
     let narrow = text::picture(&story(), at(0), at(100), unicode);
@@ -417,7 +498,7 @@ proptest! {
     /// Whatever stands in the files.
     #[test]
     fn no_lines_break_the_picture(
-        turns in proptest::collection::vec((0_i64..1000, 0..6_usize, proptest::option::of(-50_i64..2000)), 0..40),
+        turns in proptest::collection::vec((0_i64..1000, 0..8_usize, proptest::option::of(-50_i64..2000)), 0..40),
         from in 0_i64..1000, length in 1_i64..1000, running: bool, width in 0_usize..200,
     ) {
         let lines: Vec<_> = turns.iter().map(|(minute, what, until)| match what {
@@ -425,6 +506,8 @@ proptest! {
             1 => agent(*minute, Kind::AgentEnded),
             2 => agent(*minute, Kind::Carried),
             3 => holding(*minute, Holds::Missing, None),
+            6 => Line { holds: None, rests: true, event: Kind::Rests, ..holding(*minute, Holds::Tokens, None) },
+            7 => Line { holds: None, event: Kind::RestOver, ..holding(*minute, Holds::Tokens, None) },
             4 => holding(*minute, Holds::Removed, None),
             _ => holding(*minute, Holds::Tokens, *until),
         }).collect();

@@ -116,6 +116,7 @@ fn blocks(coverage: &Coverage, from: Timestamp, until: Timestamp, bar: usize, te
 fn block(state: Option<State>, terminal: Canvas) -> char {
     let (unicode, ascii) = match state {
         Some(State::Valid) => ('█', '#'),
+        Some(State::Resting) => ('▂', '_'),
         Some(State::Expired) => ('▒', 'x'),
         Some(State::Missing) => ('░', '-'),
         Some(State::Unwatched) => ('·', '.'),
@@ -127,6 +128,7 @@ fn block(state: Option<State>, terminal: Canvas) -> char {
 fn coloured(text: &str, state: Option<State>, terminal: Canvas) -> String {
     let colour = match state {
         Some(State::Valid) => 32,
+        Some(State::Resting) => 36,
         Some(State::Expired) => 31,
         Some(State::Missing) => 35,
         Some(State::Unwatched) => 90,

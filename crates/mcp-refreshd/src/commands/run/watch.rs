@@ -1,7 +1,7 @@
 use crate::agent::Machine;
 use crate::platform::Mounts;
 use crate::platform::confined;
-use claude_store::{FolderWatch, StorageFolder};
+use claude_store::{FolderWatch, News, StorageFolder};
 use refresh_engine::Keeper;
 use std::rc::Rc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>, anew: 
                 }
                 // What happened before the watcher stood.
                 notice();
-                until_it_fails(&mut watch, &mounts, &notice).await
+                until_it_fails(&mut watch, &mounts, &keeper, &notice).await
             }
             Err(error) => error.to_string(),
         };
@@ -47,11 +47,17 @@ pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>, anew: 
     }
 }
 
-async fn until_it_fails(watch: &mut FolderWatch, mounts: &Mounts, notice: &impl Fn()) -> String {
+async fn until_it_fails(
+    watch: &mut FolderWatch,
+    mounts: &Mounts,
+    keeper: &Keeper<Machine>,
+    notice: &impl Fn(),
+) -> String {
     loop {
         tokio::select! {
             change = watch.changed() => match change {
-                Ok(()) => notice(),
+                Ok(News::Session) => keeper.session_began(),
+                Ok(News::Any) => notice(),
                 Err(error) => return error.to_string(),
             },
             () = mounts.changed() => watch.recheck(),

@@ -33,6 +33,9 @@ pub(crate) struct Line {
     /// What the entry holds from now on, where that changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) holds: Option<Holds>,
+    /// Nobody is expected to use it from now on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) rests: bool,
 }
 
 /// What an entry holds.
@@ -77,6 +80,10 @@ pub(crate) enum Kind {
     Removed,
     /// Vanished together with others.
     Vanished,
+    /// Nobody is expected to use it: its access token may end.
+    Rests,
+    /// It is kept fresh again, or was refreshed meanwhile.
+    RestOver,
     /// Only a person can help.
     NeedsPerson,
     /// The entry has a form that is not understood.
@@ -111,12 +118,14 @@ impl Kind {
             Self::Healed => "put right",
             Self::Removed => "removed",
             Self::Vanished => "vanished",
+            Self::Rests => "rests",
             Self::NeedsPerson => "needs you",
             Self::Odd => "left alone",
             Self::Replayed => "finished after a crash",
             Self::StoreUnreadable => "store unreadable",
             Self::StoreReadable => "store readable again",
-            Self::Carried | Self::Unknown => "",
+            // What ends a rest says so itself.
+            Self::RestOver | Self::Carried | Self::Unknown => "",
         }
     }
 
@@ -140,7 +149,14 @@ impl Line {
             after: None,
             expires_at: None,
             holds: None,
+            rests: false,
         }
+    }
+
+    /// Whether the entry rests from now on, where this line says anything about it.
+    pub(crate) fn turns(&self) -> Option<bool> {
+        let says = self.holds.is_some() || matches!(self.event, Kind::Rests | Kind::RestOver);
+        says.then_some(self.rests)
     }
 
     /// The entry it is about: its store and its key.

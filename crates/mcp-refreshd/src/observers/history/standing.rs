@@ -17,6 +17,7 @@ struct Standing {
     /// The last trouble that was told: the same once more is no news.
     trouble: Option<String>,
     need: Option<String>,
+    rests: bool,
     /// Why the refresh that is running was begun.
     reason: Option<&'static str>,
 }
@@ -32,6 +33,10 @@ pub(crate) struct Standings {
 impl Standings {
     /// What a line says holds from now on.
     pub(crate) fn apply(&mut self, line: &Line) {
+        if line.event == Kind::AgentStarted {
+            // It says anew what rests.
+            self.entries.values_mut().for_each(|standing| standing.rests = false);
+        }
         let Some((store, key)) = line.entry() else { return };
         let standing = self.entries.entry((store.to_owned(), key.to_owned())).or_default();
         if let Some(server) = &line.server {
@@ -43,6 +48,9 @@ impl Standings {
                 standing.trouble.clone_from(&line.cause);
             }
             _ => {}
+        }
+        if let Some(rests) = line.turns() {
+            standing.rests = rests;
         }
         if let Some(holds) = line.holds {
             standing.holds = Some(holds);
@@ -73,6 +81,7 @@ impl Standings {
             after: standing.refresh,
             expires_at: standing.expires_at,
             holds: standing.holds,
+            rests: standing.rests,
             ..Line::new(at, Kind::Carried)
         };
         self.entries.iter().map(carry).collect()
@@ -148,6 +157,11 @@ impl Standings {
             }
             Event::EntryOdd { why } => trouble(known, Kind::Odd, why.clone()),
             Event::Replayed { what } => Some(line(Kind::Replayed, Some((*what).to_owned()))),
+            Event::Rests => (!known.rests).then(|| Line {
+                rests: true,
+                ..line(Kind::Rests, Some("nobody is expected to use it now".to_owned()))
+            }),
+            Event::RestOver => known.rests.then(|| line(Kind::RestOver, None)),
             Event::NeedsPerson { need } => {
                 let why = crate::terminal::remedy::why(need);
                 (known.need.as_ref() != Some(&why)).then(|| line(Kind::NeedsPerson, Some(why)))

@@ -51,6 +51,8 @@ fn events() -> Vec<Event> {
         Event::Healed { why: "a wiped entry", now: print(), expires_at: None },
         Event::Narrowed { narrowing: Narrowing { lacks: why(), in_vain: true } },
         Event::Unflagged,
+        Event::Rests,
+        Event::RestOver,
         Event::UnflagFailed { why: why() },
         Event::Replayed { what: "written" },
         Event::NeedsPerson { need: Need::Dead { code: why() } },
