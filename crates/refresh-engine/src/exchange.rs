@@ -6,11 +6,13 @@ use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::grants::Others;
 use crate::journal::{HealMembers, Intent, TransactionId};
 use crate::judge::{CLIENT_DOCUMENT_UNREAD, judge, may_vary, of_client};
+use crate::look::note_found;
+use crate::obtainment::is_same_grant;
 use crate::policy::SHORT_LIFE;
 use crate::reading::{Reading, read_entry};
 use crate::record::{Outcome, Retry};
 use crate::shared::Shared;
-use crate::{Client, Endpoint, Event, Expiry, Now, Partners, Seen};
+use crate::{Client, Endpoint, Event, Expiry, Now, Partners, Seen, Verdict};
 use claude_store::{Entry, ExpiresAt, RefreshLock, Store, Version};
 use oauth_secret::{RefreshToken, TokenDigest};
 use std::collections::VecDeque;
@@ -20,6 +22,7 @@ use token_endpoint::{
     Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, TokenPair, guessed_shape, interpret,
     next_shape, resource_of,
 };
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// Room set aside in the new document for each refresh in flight.
@@ -28,11 +31,12 @@ const ROOM_PER_TRANSACTION: usize = 16 * 1024;
 /// A dead-token answer is believed only if the store holds the same token after this: another process may be saving its pair.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(3);
 
-/// The early retries after an answer that was lost, cut, late or a 500, inside what grace there may be (10 s is the shortest seen); the second
-/// only where connections break, which takes no time. A
-/// server without grace has spent the token or has not, and a client asks again at once, too (measured: after a 500 that came after the
-/// rotation it keeps the login that way).
-const EARLY_RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(6)];
+/// The first early retry after an answer that was lost, cut, late or a 500. A server without grace has spent the token or has not, and a
+/// client asks again at once, too (measured: after a 500 that came after the rotation it keeps the login that way).
+const EARLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// The others, from the first request on: shortly before the end of each grace of seconds that was seen (10 s, 30 s), for it runs from a
+/// rotation that came later than that.
+const LATER_RETRIES: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(26)];
 
 /// How many other shapes are tried in one transaction.
 const MOST_SHAPES: u32 = 2;
@@ -152,9 +156,10 @@ impl<P: Partners> Exchange<'_, P> {
         let has_scope = self.presented.entry.scope.as_ref().is_some_and(|scope| !scope.trim().is_empty());
         let entry = &self.presented.entry;
         let names_another = resource(self.metadata, entry, false) != resource(self.metadata, entry, true);
-        let (mut lost, mut changes, mut early) = (None, 0, 0);
+        let (mut lost, mut changes, mut first) = (None, 0, None);
         loop {
             let auth = ways.front().copied().unwrap_or(ClientAuth::None);
+            let began = Instant::now();
             let (mut answer, sent_at) = self.send(shape, auth).await;
             let other = next_shape(shape, &answer, has_scope, names_another);
             if is_about_the_client(&answer) && ways.len() > 1 {
@@ -162,12 +167,12 @@ impl<P: Partners> Exchange<'_, P> {
             } else if let Some(other) = other.filter(|_| changes < MOST_SHAPES && self.may_vary()) {
                 shape = other;
                 changes += 1;
-            } else if let Some(pause) = self.ask_again_after(&answer, early) {
-                early += 1;
-                lost.get_or_insert_with(|| (answer.clone(), sent_at));
+            } else if let Some(pause) = self.ask_again_after(&answer, first) {
+                first.get_or_insert(began);
+                let before = lost.get_or_insert((answer, sent_at)).clone();
                 tokio::time::sleep(pause).await;
                 if self.replaced().await {
-                    return Ok((answer, sent_at));
+                    return Ok(before);
                 }
             } else {
                 if let Answer::Fresh(pair) = &mut answer {
@@ -204,11 +209,32 @@ impl<P: Partners> Exchange<'_, P> {
         ways
     }
 
-    /// How soon one more request may bring what this one did not. A stop does not wait for a server that was slow already.
-    fn ask_again_after(&self, answer: &Answer, early: usize) -> Option<Duration> {
-        let Answer::Ambiguous { lost, .. } = answer else { return None };
-        let allowed = if *lost { EARLY_RETRY_PAUSES.len() } else { usize::from(!self.shared.stopping.get()) };
-        EARLY_RETRY_PAUSES.get(early).copied().filter(|_| early < allowed)
+    /// How soon one more request may bring what this one did not. `first` is when the first one was sent whose answer left it open what became
+    /// of the token; since then it matters little whether a connection breaks or none can be made.
+    fn ask_again_after(&self, answer: &Answer, first: Option<Instant>) -> Option<Duration> {
+        let stopping = self.shared.stopping.get();
+        let Some(first) = first else {
+            // A stop does not wait for a server that was slow already.
+            let asks = matches!(answer, Answer::Ambiguous { lost, .. } if *lost || !stopping);
+            return asks.then_some(EARLY_RETRY_PAUSE);
+        };
+        let goes_on = match answer {
+            Answer::Ambiguous { lost: true, .. } | Answer::Unsent { .. } => true,
+            // A server that has been failing for long is not asked so often.
+            Answer::Ambiguous { lost: false, .. } | Answer::Transient { retry_after: None, .. } => {
+                !stopping && !self.was_left_open()
+            }
+            _ => false,
+        };
+        let since = first.elapsed();
+        let mut later = LATER_RETRIES.into_iter().take(if stopping { 1 } else { LATER_RETRIES.len() });
+        later.find(|at| *at > since).map(|at| at - since).filter(|_| goes_on)
+    }
+
+    /// Whether an earlier transaction ended with nobody knowing what became of this token.
+    fn was_left_open(&self) -> bool {
+        let key = &self.seen.entry.key;
+        self.shared.read_record(key, |record| matches!(record.verdict, Verdict::Ambiguous { .. }))
     }
 
     fn may_vary(&self) -> bool {
@@ -304,10 +330,28 @@ impl<P: Partners> Exchange<'_, P> {
     /// True where the store no longer holds what was presented: somebody else refreshed, logged in or removed the entry.
     async fn replaced(&self) -> bool {
         match read_entry(self.shared, &self.seen.entry.key).await {
-            Ok(Reading { seen: Some(found), .. }) => Expected::of(&found) != self.expected,
+            Ok(Reading { seen: Some(found), .. }) => {
+                let replaced = Expected::of(&found) != self.expected;
+                if replaced {
+                    note_found(self.shared, &found);
+                }
+                replaced
+            }
             Ok(Reading { seen: None, .. }) => true,
             Err(_) => false,
         }
+    }
+
+    /// The refresh token that somebody else got and stored while our own request may have brought another one, which nobody heard of. Not
+    /// that of a login, which empties the entry first, and of which nothing tells where nothing tells of changes.
+    fn contested(&self) -> Option<TokenDigest> {
+        let blind = self.shared.store.look_again_in().is_some();
+        self.shared.track(&self.seen.entry.key, |known| {
+            let found = known.current.as_ref().filter(|found| is_same_grant(self.presented, found))?;
+            found
+                .refresh
+                .filter(|refresh| !blind && !known.emptied && Some(*refresh) != self.presented.refresh)
+        })
     }
 
     /// An answer that is no pair: what it means, once it is believed.
@@ -328,7 +372,9 @@ impl<P: Partners> Exchange<'_, P> {
         };
         let now = shared.now();
         if !believed {
+            let contested = matches!(answer, Answer::Ambiguous { .. }).then(|| self.contested()).flatten();
             shared.change_record(key, |record| {
+                record.contested = contested.or(record.contested);
                 record.note(now.wall, Outcome::Adopted, "another process refreshed it meanwhile");
             });
             self.close();

@@ -2,9 +2,10 @@
 
 use crate::judge::passes_by_itself;
 use crate::policy::{
-    CLIENT_WINDOW, KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET, RESTING_KEEP_ALIVE,
-    RESTING_LOOK, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LEFT, SHORT_LIVED_LOOK,
-    SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
+    CLIENT_WINDOW, GRACE_USED, KEEP_ALIVE_PATIENCE, LONGEST_GRACE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET,
+    RESTING_KEEP_ALIVE, RESTING_LOOK, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE,
+    SHORT_LIVED_LEFT, SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE,
+    with_jitter,
 };
 use crate::record::Outcome;
 use crate::{Activity, Freshness, Now, Policy, Record, Seen, Verdict};
@@ -213,6 +214,8 @@ pub fn plan(
         // One late try; after that only the pauses between tries, which grow.
         Verdict::Ambiguous { tries: 0 | 1, .. } => {
             let hold = left.map_or(Duration::ZERO, |left| until(left, MARGIN_FLOOR));
+            let since = since_last_request(now, record);
+            let hold = if since < LONGEST_GRACE { hold.min(GRACE_USED.saturating_sub(since)) } else { hold };
             wait_or(hold.max(pause), Until::AmbiguousHold, Reason::AfterAmbiguous)
         }
         Verdict::Ambiguous { .. } => wait_or(pause, Until::Retry, Reason::AfterAmbiguous),
