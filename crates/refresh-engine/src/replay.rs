@@ -162,12 +162,13 @@ fn note_contested(record: &mut Record, intent: &Intent, seen: &Seen) {
     record.contested = seen.refresh.filter(|refresh| same_client && *refresh != intent.presented);
 }
 
-/// How often a request with this token was cut off before. One that followed a lost answer was the last try itself.
+/// How often a request with this token was cut off before. One that followed a lost answer may be the one that the server acted on: it is
+/// asked for once more, and then no more in haste.
 fn times_cut_off(record: &Record, intent: &Intent) -> u32 {
     match record.verdict {
         _ if record.refresh != Some(intent.presented) => 0,
         Verdict::CutOff { times, .. } => times,
-        Verdict::Ambiguous { .. } => CUT_OFF_AT_MOST,
+        Verdict::Ambiguous { .. } => CUT_OFF_AT_MOST - 1,
         _ => 0,
     }
 }

@@ -116,6 +116,23 @@ async fn an_answer_that_a_kill_took_away_is_asked_for_again_while_the_grace_last
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_a_kill_took_away_is_asked_for_at_once_where_an_earlier_one_was_lost_too() {
+    use crate::world::Answering;
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.grace.set(10 * SECOND);
+    world.server.next(vec![Answering::LostBefore; 4]);
+    world.server.next([Answering::Slowly(10 * SECOND)]);
+    let life = world.live().await;
+    life.pass(90 * SECOND).await;
+    assert_eq!(world.server.requests(), 5);
+    life.kill();
+    let life = world.live().await;
+    life.pass(4 * SECOND).await;
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (6, 0));
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_daemon_that_dies_each_time_does_not_present_the_token_each_time() {
     let world = World::with_entries(&[("lab", HOUR)]);
     *world.server.always.borrow_mut() = Some(crate::world::Answering::HangsThen(20 * SECOND, 503));
