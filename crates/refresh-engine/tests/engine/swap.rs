@@ -236,12 +236,13 @@ async fn i1_a_token_that_was_spent_while_the_intent_was_saved_is_not_presented()
 }
 
 /// A client gets a pair for the same token just before our request arrives, within the server's grace, and stores it.
-async fn contested(world: &World, answering: Answering) -> Life {
+async fn contested(world: &World, answering: Answering, at: Duration) -> Life {
     world.server.grace.set(10 * SECOND);
     world.server.next([answering]);
     let life = world.live().await;
-    life.pass(Duration::from_millis(500)).await;
+    life.pass(at).await;
     refreshed_by_a_client(world, HOUR);
+    life.keeper.store_changed();
     life
 }
 
@@ -249,9 +250,10 @@ async fn contested(world: &World, answering: Answering) -> Life {
 async fn a_pair_of_a_client_that_won_is_put_back_where_an_older_document_takes_it_before_the_next_look() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let old = world.text();
-    let life = contested(&world, Answering::Slowly(SECOND)).await;
-    life.keeper.store_changed();
-    life.pass(Duration::from_millis(650)).await;
+    let life = contested(&world, Answering::Slowly(SECOND), SECOND).await;
+    life.pass(Duration::from_millis(200)).await;
+    let superseded = |event: &Event| matches!(event, Event::Ended { .. });
+    assert_eq!((world.server.requests(), world.log.count(superseded)), (1, 0), "the burst is not over");
     world.put_text(&old);
     life.notice().await;
     life.pass(5 * SECOND).await;
@@ -263,8 +265,7 @@ async fn a_pair_of_a_client_that_won_is_put_back_where_an_older_document_takes_i
 async fn a_pair_of_a_client_is_settled_at_once_where_our_own_answer_was_lost_on_the_wire() {
     for answering in [Answering::LostAfterSlowRotation(SECOND), Answering::LostAfterRotation] {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
-        let life = contested(&world, answering.clone()).await;
-        life.notice().await;
+        let life = contested(&world, answering.clone(), SECOND / 2).await;
         life.pass(5 * SECOND).await;
         assert_eq!(
             (world.server.requests(), world.server.reuses.get()),
@@ -286,7 +287,7 @@ async fn a_pair_of_a_client_is_settled_at_once_where_a_kill_took_our_own_answer(
     assert_eq!(world.server.requests(), 1);
     life.kill();
     world.clock.suspend(HOUR);
-    let life = contested(&world, Answering::LostAfterSlowRotation(SECOND)).await;
+    let life = contested(&world, Answering::LostAfterSlowRotation(SECOND), SECOND / 2).await;
     life.pass(Duration::from_millis(700)).await;
     life.kill();
     let life = world.live().await;
