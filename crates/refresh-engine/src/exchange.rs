@@ -38,6 +38,9 @@ const EARLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// rotation that came later than that.
 const LATER_RETRIES: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(26)];
 
+/// An intent that became durable this long after it was made is made anew.
+const OLD_INTENT: Duration = Duration::from_secs(2);
+
 /// How many other shapes are tried in one transaction.
 const MOST_SHAPES: u32 = 2;
 
@@ -85,6 +88,7 @@ impl<P: Partners> Exchange<'_, P> {
 
     /// Step 4: room for the new document and for the answer, and a durable intent. Nothing was sent when this fails.
     pub(crate) async fn prepare(&mut self) -> Result<(), Ended> {
+        let begun = self.shared.now().wall;
         let size = self.document_size + ROOM_PER_TRANSACTION * self.shared.in_flight.get();
         let prepared = match self.shared.store.reserve(size).await {
             Ok(()) => match self.shared.journal.intend(self.intent()) {
@@ -96,10 +100,12 @@ impl<P: Partners> Exchange<'_, P> {
             },
             Err(error) => Err(error.to_string()),
         };
-        prepared
-            .map_err(NotPresented::NotSavable)
-            .and_then(|()| self.still_locked())
-            .map_err(|why| self.give_up(why))
+        let mut ready = prepared.map_err(NotPresented::NotSavable).and_then(|()| self.still_locked());
+        // The machine may have slept meanwhile, or the disk taken its time: should the daemon die now, what counts is when it was sent.
+        if ready.is_ok() && self.shared.now().age_of(begun) > OLD_INTENT {
+            ready = self.present_again().await;
+        }
+        ready.map_err(|why| self.give_up(why))
     }
 
     /// The medium may have taken its time with the intent, and a client that refreshes without the lock has not waited for it: the token
