@@ -6,13 +6,15 @@ use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::grants::Others;
 use crate::journal::{HealMembers, Intent, TransactionId};
 use crate::judge::{CLIENT_DOCUMENT_UNREAD, judge, may_vary, of_client};
+use crate::look::note_found;
 use crate::narrowing;
+use crate::obtainment::is_same_grant;
 use crate::policy::SHORT_LIFE;
 use crate::reading::{Reading, read_entry};
 use crate::record::{Outcome, Retry};
 use crate::request::{first_shape, names_another, request, resource};
 use crate::shared::Shared;
-use crate::{Client, Endpoint, Event, Expiry, Now, Partners, Seen};
+use crate::{Client, Endpoint, Event, Expiry, Now, Partners, Seen, Verdict};
 use claude_store::{Entry, ExpiresAt, RefreshLock, Store, Version};
 use oauth_secret::TokenDigest;
 use std::cell::Cell;
@@ -23,6 +25,7 @@ use token_endpoint::{
     Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, SendError, TokenPair, asks_for_client_id,
     guessed_shape, interpret, next_shape,
 };
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// Room set aside in the new document for each refresh in flight.
@@ -31,11 +34,15 @@ const ROOM_PER_TRANSACTION: usize = 16 * 1024;
 /// A dead-token answer is believed only if the store holds the same token after this: another process may be saving its pair.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(3);
 
-/// The early retries after an answer that was lost, cut, late or a 500, inside what grace there may be (10 s is the shortest seen); the second
-/// only where connections break, which takes no time. A
-/// server without grace has spent the token or has not, and a client asks again at once, too (measured: after a 500 that came after the
-/// rotation it keeps the login that way).
-const EARLY_RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(6)];
+/// The first early retry after an answer that was lost, cut, late or a 500. A server without grace has spent the token or has not, and a
+/// client asks again at once, too (measured: after a 500 that came after the rotation it keeps the login that way).
+const EARLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// The others, from the first request on: shortly before the end of each grace of seconds that was seen (10 s, 30 s), for it runs from a
+/// rotation that came later than that.
+const LATER_RETRIES: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(26)];
+
+/// An intent that became durable this long after it was made is made anew.
+const OLD_INTENT: Duration = Duration::from_secs(2);
 
 /// How many other shapes are tried in one transaction.
 const MOST_SHAPES: u32 = 2;
@@ -87,6 +94,7 @@ impl<P: Partners> Exchange<'_, P> {
 
     /// Step 4: room for the new document and for the answer, and a durable intent. Nothing was sent when this fails.
     pub(crate) async fn prepare(&mut self) -> Result<(), Ended> {
+        let begun = self.shared.now().wall;
         let size = self.document_size + ROOM_PER_TRANSACTION * self.shared.in_flight.get();
         let prepared = match self.shared.store.reserve(size).await {
             Ok(()) => match self.shared.journal.intend(self.intent()) {
@@ -98,10 +106,12 @@ impl<P: Partners> Exchange<'_, P> {
             },
             Err(error) => Err(error.to_string()),
         };
-        prepared
-            .map_err(NotPresented::NotSavable)
-            .and_then(|()| self.still_locked())
-            .map_err(|why| self.give_up(why))
+        let mut ready = prepared.map_err(NotPresented::NotSavable).and_then(|()| self.still_locked());
+        // The machine may have slept meanwhile, or the disk taken its time: should the daemon die now, what counts is when it was sent.
+        if ready.is_ok() && self.shared.now().age_of(begun) > OLD_INTENT {
+            ready = self.present_again().await;
+        }
+        ready.map_err(|why| self.give_up(why))
     }
 
     /// The medium may have taken its time with the intent, and a client that refreshes without the lock has not waited for it: the token
@@ -159,9 +169,10 @@ impl<P: Partners> Exchange<'_, P> {
         let mut refused = Vec::new();
         let has_scope = self.presented.entry.scope.as_ref().is_some_and(|scope| !scope.trim().is_empty());
         let names_another = names_another(&self.metadata, &self.presented.entry);
-        let (mut lost, mut changes, mut early) = (None, 0, 0);
+        let (mut lost, mut changes, mut first) = (None, 0, None);
         loop {
             let auth = ways.front().copied().unwrap_or(ClientAuth::None);
+            let began = Instant::now();
             let (mut answer, sent_at) = self.send(shape, auth).await;
             let other = next_shape(shape, &answer, has_scope, names_another);
             if self.wants_the_id_beside(&answer, auth) && !ways.contains(&ClientAuth::BasicAndId) {
@@ -175,12 +186,12 @@ impl<P: Partners> Exchange<'_, P> {
                 refused.push(shape);
                 shape = other;
                 changes += 1;
-            } else if let Some(pause) = self.ask_again_after(&answer, early) {
-                early += 1;
-                lost.get_or_insert_with(|| (answer.clone(), sent_at));
+            } else if let Some(pause) = self.ask_again_after(&answer, first) {
+                first.get_or_insert(began);
+                let before = lost.get_or_insert((answer, sent_at)).clone();
                 tokio::time::sleep(pause).await;
                 if self.replaced().await {
-                    return Ok((answer, sent_at));
+                    return Ok(before);
                 }
             } else {
                 if let Answer::Fresh(pair) = &mut answer {
@@ -227,14 +238,35 @@ impl<P: Partners> Exchange<'_, P> {
             && self.client_id().is_some()
     }
 
-    /// How soon one more request may bring what this one did not. A stop does not wait for a server that was slow already.
-    fn ask_again_after(&self, answer: &Answer, early: usize) -> Option<Duration> {
-        let Answer::Ambiguous { lost, .. } = answer else { return None };
+    /// How soon one more request may bring what this one did not. `first` is when the first one was sent whose answer left it open what became
+    /// of the token; since then it matters little whether a connection breaks or none can be made.
+    fn ask_again_after(&self, answer: &Answer, first: Option<Instant>) -> Option<Duration> {
         if self.oversized.get() {
             return None;
         }
-        let allowed = if *lost { EARLY_RETRY_PAUSES.len() } else { usize::from(!self.shared.stopping.get()) };
-        EARLY_RETRY_PAUSES.get(early).copied().filter(|_| early < allowed)
+        let stopping = self.shared.stopping.get();
+        let Some(first) = first else {
+            // A stop does not wait for a server that was slow already.
+            let asks = matches!(answer, Answer::Ambiguous { lost, .. } if *lost || !stopping);
+            return asks.then_some(EARLY_RETRY_PAUSE);
+        };
+        let goes_on = match answer {
+            Answer::Ambiguous { lost: true, .. } | Answer::Unsent { .. } => true,
+            // A server that has been failing for long is not asked so often.
+            Answer::Ambiguous { lost: false, .. } | Answer::Transient { retry_after: None, .. } => {
+                !stopping && !self.was_left_open()
+            }
+            _ => false,
+        };
+        let since = first.elapsed();
+        let mut later = LATER_RETRIES.into_iter().take(if stopping { 1 } else { LATER_RETRIES.len() });
+        later.find(|at| *at > since).map(|at| at - since).filter(|_| goes_on)
+    }
+
+    /// Whether an earlier transaction ended with nobody knowing what became of this token.
+    fn was_left_open(&self) -> bool {
+        let key = &self.seen.entry.key;
+        self.shared.read_record(key, |record| matches!(record.verdict, Verdict::Ambiguous { .. }))
     }
 
     fn may_vary(&self) -> bool {
@@ -351,10 +383,28 @@ impl<P: Partners> Exchange<'_, P> {
     /// True where the store no longer holds what was presented: somebody else refreshed, logged in or removed the entry.
     async fn replaced(&self) -> bool {
         match read_entry(self.shared, &self.seen.entry.key).await {
-            Ok(Reading { seen: Some(found), .. }) => Expected::of(&found) != self.expected,
+            Ok(Reading { seen: Some(found), .. }) => {
+                let replaced = Expected::of(&found) != self.expected;
+                if replaced {
+                    note_found(self.shared, &found);
+                }
+                replaced
+            }
             Ok(Reading { seen: None, .. }) => true,
             Err(_) => false,
         }
+    }
+
+    /// The refresh token that somebody else got and stored while our own request may have brought another one, which nobody heard of. Not
+    /// that of a login, which empties the entry first, and of which nothing tells where nothing tells of changes.
+    fn contested(&self) -> Option<TokenDigest> {
+        let blind = self.shared.store.look_again_in().is_some();
+        self.shared.track(&self.seen.entry.key, |known| {
+            let found = known.current.as_ref().filter(|found| is_same_grant(self.presented, found))?;
+            found
+                .refresh
+                .filter(|refresh| !blind && !known.emptied && Some(*refresh) != self.presented.refresh)
+        })
     }
 
     /// An answer that is no pair: what it means, once it is believed.
@@ -375,7 +425,9 @@ impl<P: Partners> Exchange<'_, P> {
         };
         let now = shared.now();
         if !believed {
+            let contested = matches!(answer, Answer::Ambiguous { .. }).then(|| self.contested()).flatten();
             shared.change_record(key, |record| {
+                record.contested = contested.or(record.contested);
                 record.note(now.wall, Outcome::Adopted, "another process refreshed it meanwhile");
             });
             self.close();

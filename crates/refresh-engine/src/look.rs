@@ -92,6 +92,20 @@ fn note_spent<'s, P: Partners>(
     }
 }
 
+/// Takes note of an entry that a transaction of its own found to be another than the one it knows. An old client may write an older document over
+/// it before the next look, and only what was seen can be put back.
+pub(crate) fn note_found<P: Partners>(shared: &Shared<P>, found: &Seen) {
+    let known = shared.track(&found.entry.key, |tracked| {
+        tracked.current.as_ref().is_some_and(|current| current.entry == found.entry)
+    });
+    // What holds no tokens may be gone or on its way: the next look tells.
+    if !known && found.refresh.is_some() {
+        let spent = OnceCell::new();
+        note_spent(shared, found, || spent.get_or_init(|| shared.records.spent_tokens()));
+        take_note(shared, found.clone());
+    }
+}
+
 /// An entry that is new, or other than at the last look.
 fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
     let key = &seen.entry.key.clone();

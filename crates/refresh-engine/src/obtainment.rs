@@ -6,7 +6,7 @@ use crate::{Now, Record, Seen};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
 use jiff::SignedDuration;
 use oauth_secret::{RefreshToken, TokenDigest};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::TokenPair;
@@ -24,14 +24,7 @@ pub(crate) struct Obtainment {
     /// The entry that was presented.
     pub(crate) before: Seen,
     /// What the store held when the write was decided.
-    pub(crate) found: Cell<Found>,
-}
-
-/// What the store held for an entry, as far as a pair that loses against it has to know.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Found {
-    pub(crate) refresh: Option<TokenDigest>,
-    pub(crate) same_grant: bool,
+    pub(crate) found: RefCell<Option<Seen>>,
 }
 
 /// A log-in registers the client anew, or at least waits for its callback at another port; a refresh leaves both as they are.

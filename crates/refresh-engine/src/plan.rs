@@ -2,9 +2,10 @@
 
 use crate::judge::passes_by_itself;
 use crate::policy::{
-    CLIENT_WINDOW, KEEP_ALIVE_PATIENCE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET, RESTING_KEEP_ALIVE,
-    RESTING_LOOK, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LEFT, SHORT_LIVED_LOOK,
-    SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
+    CLIENT_WINDOW, GRACE_USED, KEEP_ALIVE_PATIENCE, LONGEST_GRACE, MARGIN_FLOOR, NEW_LOGIN_REST, PACE, QUIET,
+    RESTING_KEEP_ALIVE, RESTING_LOOK, SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE,
+    SHORT_LIVED_LEFT, SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE,
+    with_jitter,
 };
 use crate::record::Outcome;
 use crate::{Activity, Freshness, Now, Policy, Record, Seen, Verdict};
@@ -252,7 +253,11 @@ pub(crate) fn held(now: Now, seen: &Seen, record: &Record) -> Duration {
         (Verdict::Suspect { reuse: true, .. }, None) => {
             UNKNOWN_EXPIRY_KEEP_ALIVE.saturating_sub(since_last_request(now, record))
         }
-        (Verdict::Ambiguous { tries: 0 | 1, .. }, Some(left)) => until(left, MARGIN_FLOOR),
+        (Verdict::Ambiguous { tries: 0 | 1, .. }, Some(left)) => {
+            let (hold, since) = (until(left, MARGIN_FLOOR), since_last_request(now, record));
+            // As long as the longest known grace may last, its end counts for more than what the access token is worth.
+            if since < LONGEST_GRACE { hold.min(GRACE_USED.saturating_sub(since)) } else { hold }
+        }
         _ => Duration::ZERO,
     }
 }

@@ -27,6 +27,10 @@ pub(crate) const NEW_LOGIN_REST: Duration = Duration::from_secs(5 * 60);
 /// After a refresh that went well the next one of the same login waits for this long, whatever the server says of its tokens. Not where a person
 /// insists, nor where two pairs of one grant are to be settled.
 pub(crate) const PACE: Duration = Duration::from_secs(10);
+/// The longest grace that a server is known to give a spent refresh token (Linear, 30 min).
+pub(crate) const LONGEST_GRACE: Duration = Duration::from_secs(30 * 60);
+/// Where nobody knows whether a token is spent it is presented once more this long after the last request at the latest, while that lasts.
+pub(crate) const GRACE_USED: Duration = Duration::from_secs(25 * 60);
 /// Short-lived tokens nobody uses: every rotation is a risk, so only this often.
 pub(crate) const SHORT_LIVED_KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
 /// Entries whose expiry nobody knows.

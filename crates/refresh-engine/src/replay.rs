@@ -6,23 +6,22 @@ use crate::ended::Ended;
 use crate::journal::{Intent, Unfinished};
 use crate::judge::{judge, of_client};
 use crate::obtainment::{Obtainment, expires_at_ms};
+use crate::policy::LONGEST_GRACE;
 use crate::record::{Outcome, Record, Retry};
 use crate::save::save;
 use crate::shared::{Shared, Superseded};
 use crate::{Event, Now, Partners, Seen, Verdict};
 use claude_store::{Entry, Store, TokenChange};
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{Answer, RawAnswer, interpret};
 
-/// The longest grace that a server is known to give a spent refresh token (Linear, 30 min). An answer that a crash took away is asked for
-/// again at once within it, as after a broken connection: a server with grace gives it once more, one that never got the request gives
-/// it now, and to one without grace the grant is lost however long anybody waits. Later, what the old access token is still worth counts
-/// for more.
-const ASKED_AGAIN_WITHIN: Duration = Duration::from_secs(30 * 60);
 /// A daemon that dies each time is not to present the token each time.
 const CUT_OFF_AT_MOST: u32 = 3;
+/// A pair that another program got for the token of a request that was cut off is settled by using it at once, while a grace may last
+/// (30 s is the longest of those that are counted in seconds). Later it is more likely to be that of a login.
+const CONTESTED_WITHIN: Duration = Duration::from_secs(30);
 /// The pause before the last try, where that time is over.
 const AFTER_CRASH_PAUSE: Duration = Duration::from_secs(60);
 
@@ -90,7 +89,7 @@ pub(crate) async fn replay<P: Partners>(
                         sent_at,
                         forgotten: shared.track(&key, |tracked| Rc::clone(&tracked.forgotten)),
                         before,
-                        found: Cell::default(),
+                        found: RefCell::default(),
                     };
                     // A home that is not mounted yet must not cost the pair.
                     match save(shared, obtainment, &|| false).await {
@@ -101,6 +100,11 @@ pub(crate) async fn replay<P: Partners>(
                         Ended::Removed => "a new pair was received for an entry that was removed meanwhile",
                         _ => "a new pair was received, and another one in the store is kept",
                     }
+                }
+                (Answer::Ambiguous { .. }, _) => {
+                    without_answer(shared, &unfinished.intent, current.as_ref());
+                    close(shared, Some(unfinished.id), true).await;
+                    "a request was sent, and its answer left it open what became of the refresh token"
                 }
                 (answer, _) => {
                     judged(shared, &unfinished.intent, current.as_ref(), &answer);
@@ -121,15 +125,22 @@ fn note_spent<P: Partners>(shared: &Shared<P>, intent: &Intent, answer: &Answer)
     }
 }
 
+/// Nobody knows what became of the token: an answer that a crash took away is asked for again at once while a grace may last, as after a broken
+/// connection. A server with grace gives it once more, one that never got the request gives it now, and to one without grace the grant is
+/// lost however long anybody waits. Later, what the old access token is still worth counts for more.
 fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&Seen>) {
     let now = shared.now();
-    if current.is_none_or(|seen| Expected::of(seen) != intent.expected) {
+    let Some(seen) = current else { return };
+    if Expected::of(seen) != intent.expected {
+        if intent.heal.is_none() && now.age_of(intent.at) < CONTESTED_WITHIN {
+            shared.change_record(&intent.entry_key(), |record| note_contested(record, intent, seen));
+        }
         return;
     }
     shared.change_record(&intent.entry_key(), |record| {
         let why = "the daemon was stopped while it waited for the answer".to_owned();
         let times = times_cut_off(record, intent) + 1;
-        let ask_again = now.age_of(intent.at) < ASKED_AGAIN_WITHIN && times <= CUT_OFF_AT_MOST;
+        let ask_again = now.age_of(intent.at) < LONGEST_GRACE && times <= CUT_OFF_AT_MOST;
         if intent.heal.is_some() {
             record.heal_tried = Some(intent.presented);
         } else if ask_again {
@@ -145,12 +156,19 @@ fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Opt
     });
 }
 
-/// How often a request with this token was cut off before. One that followed a lost answer was the last try itself.
+/// Another program got a pair for the same token at the same moment. A new registration is that of a login.
+fn note_contested(record: &mut Record, intent: &Intent, seen: &Seen) {
+    let same_client = record.pin.as_ref().is_some_and(|pin| pin.client_id == seen.entry.client_id);
+    record.contested = seen.refresh.filter(|refresh| same_client && *refresh != intent.presented);
+}
+
+/// How often a request with this token was cut off before. One that followed a lost answer may be the one that the server acted on: it is
+/// asked for once more, and then no more in haste.
 fn times_cut_off(record: &Record, intent: &Intent) -> u32 {
     match record.verdict {
         _ if record.refresh != Some(intent.presented) => 0,
         Verdict::CutOff { times, .. } => times,
-        Verdict::Ambiguous { .. } => CUT_OFF_AT_MOST,
+        Verdict::Ambiguous { .. } => CUT_OFF_AT_MOST - 1,
         _ => 0,
     }
 }

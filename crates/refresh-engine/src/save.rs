@@ -4,8 +4,9 @@ use crate::closing::{close, close_superseded, keep_superseded};
 use crate::commit::{Decide, Decided, Saved, Wish, commit};
 use crate::compare::{WriteDecision, decide_write};
 use crate::ended::Ended;
+use crate::look::note_found;
 use crate::memory::login_patience;
-use crate::obtainment::{Found, Obtainment, is_same_grant};
+use crate::obtainment::{Obtainment, is_same_grant};
 use crate::record::{Outcome, Record};
 use crate::shared::{Shared, Superseded};
 use crate::{Event, Expiry, Partners, Seen, Verdict, later};
@@ -69,10 +70,7 @@ pub(crate) async fn save<P: Partners>(
 fn decide<P: Partners>(shared: &Rc<Shared<P>>, obtainment: &Rc<Obtainment>) -> Decide {
     let (shared, obtainment) = (Rc::clone(shared), Rc::clone(obtainment));
     Box::new(move |found| {
-        obtainment.found.set(Found {
-            refresh: found.and_then(|seen| seen.refresh),
-            same_grant: found.is_some_and(|seen| is_same_grant(&obtainment.before, seen)),
-        });
+        obtainment.found.replace(found.cloned());
         let decision = shared.read_record(obtainment.key(), |record| {
             decide_write(
                 obtainment.expected,
@@ -187,7 +185,9 @@ async fn settle<P: Partners>(
             Ended::NotNeeded
         }
         WriteDecision::Superseded => {
-            let found = obtainment.found.get();
+            let found = obtainment.found.take().filter(|found| found.refresh.is_some());
+            let by = found.as_ref().and_then(|found| found.refresh);
+            let same_grant = found.as_ref().is_some_and(|found| is_same_grant(&obtainment.before, found));
             // A client that logs in empties the entry first, however alike the registration is afterwards. Where nothing tells of changes,
             // that would not have been seen.
             let emptied =
@@ -195,7 +195,7 @@ async fn settle<P: Partners>(
             shared.change_record(key, |record| {
                 if obtainment.obtained().rotated() {
                     record.spend(obtainment.presented);
-                    record.contested = found.refresh.filter(|_| found.same_grant && !emptied);
+                    record.contested = by.filter(|_| same_grant && !emptied);
                 }
                 record.note(
                     shared.now().wall,
@@ -203,11 +203,14 @@ async fn settle<P: Partners>(
                     "another pair was written meanwhile and is kept",
                 );
             });
-            match (obtainment.id, found.refresh) {
+            match (obtainment.id, by) {
                 (Some(id), Some(by)) => {
                     keep_superseded(shared, key, Superseded { id, by, tokens: obtainment.tokens() });
                 }
                 (id, _) => id.into_iter().for_each(|id| shared.journal.done(id)),
+            }
+            if let Some(found) = found {
+                note_found(shared, &found);
             }
             Ended::NotNeeded
         }

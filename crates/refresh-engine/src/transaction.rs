@@ -11,6 +11,7 @@ use crate::compare::Expected;
 use crate::ended::{Ended, locked};
 use crate::exchange::{Exchange, InFlight, heal_members};
 use crate::grants::Others;
+use crate::look::note_found;
 use crate::memory::{Heal, decide_heal};
 use crate::metadata::{self, NoMetadata};
 use crate::obtainment::Obtainment;
@@ -23,7 +24,7 @@ use crate::shared::Shared;
 use crate::{Event, Partners, Seen};
 use claude_store::{RefreshLock, Store};
 use oauth_secret::TokenDigest;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{Answer, Metadata};
@@ -161,7 +162,7 @@ async fn under_lock<P: Partners>(
                 sent_at,
                 forgotten,
                 before: presented.clone(),
-                found: Cell::default(),
+                found: RefCell::default(),
             };
             save(shared, obtainment, &|| lock.still_ours().is_ok()).await
         }
@@ -177,6 +178,9 @@ fn decide_again<P: Partners>(
     demand: Demand,
 ) -> Result<(Reason, Seen), Ended> {
     let (location, key, now) = (shared.location(), &seen.entry.key, shared.now());
+    if seen.refresh != planned.refresh {
+        note_found(shared, seen);
+    }
     shared.records.change(location, key, |record| record.observe(now, seen));
     let policy = shared.policy.borrow();
     let decision = shared.read_record(key, |record| match &demand {

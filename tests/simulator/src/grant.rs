@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
 
-/// Generations that a grant remembers singly; a token older than these is long spent.
-const REMEMBERED: usize = 12;
+/// Generations that a grant remembers singly; a token older than these is long spent: a server that is slow for an hour and gives half an hour of
+/// grace is asked dozens of times with one token.
+const REMEMBERED: usize = 64;
 
 /// Who presents a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -93,7 +93,8 @@ impl Kind {
         };
         let login_revokes = other.chance(0.5);
         let refuses = match other.below(100) {
-            0 => Some(Refuses { scope: false, spends: true }),
+            // Where tokens live for less than ten minutes the client asks in that way at every use, and nobody stays logged in.
+            0 if lifetime >= 10 * MINUTE => Some(Refuses { scope: false, spends: true }),
             1 => Some(Refuses { scope: false, spends: false }),
             // Nobody can refresh there who does not know: with short lives there would be nothing else to see.
             2 | 3 if lifetime >= 12 * HOUR => Some(Refuses { scope: true, spends: other.chance(0.5) }),

@@ -6,7 +6,7 @@ use refresh_engine::{Event, Mode, State};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
-use virtual_disk::PowerCut;
+use virtual_disk::{Operation, PowerCut};
 
 /// How the life before ended.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +113,52 @@ async fn an_answer_that_a_kill_took_away_is_asked_for_again_while_the_grace_last
         assert_eq!(life.entry("lab").state, State::Fresh, "{moment}");
         assert!(world.server.is_good(&world.stored_refresh("lab")), "{moment}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_a_kill_took_away_is_asked_for_at_once_where_an_earlier_one_was_lost_too() {
+    use crate::world::Answering;
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.grace.set(10 * SECOND);
+    world.server.next(vec![Answering::LostBefore; 4]);
+    world.server.next([Answering::Slowly(10 * SECOND)]);
+    let life = world.live().await;
+    life.pass(90 * SECOND).await;
+    assert_eq!(world.server.requests(), 5);
+    life.kill();
+    let life = world.live().await;
+    life.pass(4 * SECOND).await;
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (6, 0));
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_counts_after_a_kill_is_when_the_request_was_sent_and_not_when_the_machine_went_to_sleep_before_it()
+ {
+    let world = Rc::new(World::with_entries(&[("lab", Duration::ZERO)]));
+    world.server.grace.set(30 * SECOND);
+    world.server.next([crate::world::Answering::Slowly(10 * SECOND)]);
+    let process = world.disk.process();
+    process.on_call({
+        let (world, slept, intended) = (Rc::clone(&world), Cell::new(false), Cell::new(0));
+        move |call| {
+            let journal = call.path.ends_with("journal");
+            intended.set(intended.get() + u32::from(journal && call.operation == Operation::Append));
+            // The header, and the intent that is about to become durable.
+            if intended.get() == 2 && journal && call.operation == Operation::Sync && !slept.replace(true) {
+                world.clock.suspend(2 * HOUR);
+            }
+            None
+        }
+    });
+    let life = world.live_as(process, Mode::Watch).await.unwrap();
+    life.pass(5 * SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    life.kill();
+    let life = world.live().await;
+    life.pass(4 * SECOND).await;
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (2, 0));
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -317,21 +317,67 @@ async fn two_lost_answers_inside_the_servers_grace_cost_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_while_answers_keep_getting_lost_only_two_early_retries_are_made_per_attempt() {
+async fn answers_lost_until_shortly_before_the_end_of_a_grace_of_seconds_cost_nothing() {
+    let bad_gateway = Answering::RefusedAfterRotation(502, "bad gateway");
+    // A connection that breaks, a proxy that gives up, a network that goes with the connection, a server that starts again.
+    for then in [Answering::LostBefore, bad_gateway, Answering::Unreachable, Answering::Status(503, "busy")] {
+        for (lost, grace) in [(2, 10 * SECOND), (3, 30 * SECOND)] {
+            let world = World::with_entries(&[("lab", Duration::ZERO)]);
+            world.server.grace.set(grace);
+            let first = Answering::RefusedAfterRotation(502, "bad gateway");
+            world.server.next(std::iter::once(first).chain(vec![then.clone(); lost - 1]));
+            let life = world.live().await;
+            life.pass(grace).await;
+            assert_eq!(life.entry("lab").state, State::Fresh, "{then:?} {grace:?}");
+            assert_eq!(world.server.reuses.get(), 0, "{then:?} {grace:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_lost_long_before_the_access_token_ends_is_asked_for_within_the_longest_grace() {
+    let world = World::with_entries(&[("lab", 24 * HOUR)]);
+    world.server.grace.set(30 * MINUTE);
+    world.server.next(vec![Answering::LostAfterRotation; 4]);
+    let life = world.live().await;
+    life.run(life.keeper.first_look()).await;
+    let asked = life.keeper.clone();
+    life.run(async move { asked.refresh(&["lab".to_owned()], true).await }).await;
+    life.pass(20 * MINUTE).await;
+    assert_eq!(world.server.requests(), 4, "held still");
+    life.pass(8 * MINUTE).await;
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (5, 0));
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_fails_for_long_is_not_asked_in_haste_each_time() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    world.server.always.replace(Some(Answering::Status(502, "bad gateway")));
+    let life = world.live().await;
+    life.pass(30 * SECOND).await;
+    assert_eq!(world.server.requests(), 4);
+    life.pass(HOUR).await;
+    // One early retry each, and pauses that grow to 5 min.
+    assert!((20..=40).contains(&world.server.requests()), "{}", world.server.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn i1_while_answers_keep_getting_lost_only_three_early_retries_are_made_per_attempt() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.always.replace(Some(Answering::LostBefore));
     let life = world.live().await;
     life.pass(52 * MINUTE).await;
-    assert_eq!(world.server.requests(), 3, "the first attempt and its early retries, then still");
+    assert_eq!(world.server.requests(), 4, "the first attempt and its early retries, then still");
     life.pass(6 * MINUTE).await;
-    assert!(world.server.requests() <= 3 + 3 * 4, "{}", world.server.requests());
+    assert!(world.server.requests() <= 4 + 4 * 4, "{}", world.server.requests());
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_insists_while_the_token_may_be_spent_is_told_until_when_and_nothing_is_presented() {
     let refused = Answering::Status(400, r#"{"error":"invalid_target"}"#);
     for (answer, requests, still_held) in
-        [(Answering::LostBefore, 3, 2 * HOUR - 7 * MINUTE), (refused, 1, 2 * HOUR - 5 * MINUTE)]
+        [(Answering::LostBefore, 4, 25 * MINUTE), (refused, 1, 2 * HOUR - 5 * MINUTE)]
     {
         let world = World::with_entries(&[("lab", 2 * HOUR)]);
         world.server.always.replace(Some(answer.clone()));
@@ -370,7 +416,7 @@ async fn who_insists_once_the_access_token_has_ended_is_obeyed() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.always.replace(Some(Answering::LostBefore));
     let life = world.live().await;
-    life.pass(20 * SECOND).await;
+    life.pass(28 * SECOND).await;
     assert_eq!(life.entry("lab").last.unwrap().outcome, Outcome::Ambiguous);
     world.server.always.replace(None);
     let ends = life.run(life.keeper.refresh(&["lab".into()], true)).await;

@@ -1,6 +1,7 @@
 //! Two troubles in a row around the swap of the file: a kill or a refused call, and then a power cut.
 
-use crate::world::{Answering, HOUR, MINUTE, SECOND, World};
+use crate::healing::refreshed_by_a_client;
+use crate::world::{Answering, HOUR, Life, MINUTE, SECOND, World};
 use refresh_engine::{Event, Mode};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -232,6 +233,67 @@ async fn i1_a_token_that_was_spent_while_the_intent_was_saved_is_not_presented()
     assert_eq!((world.server.requests(), world.server.reuses.get()), (0, 0), "{:#?}", world.log.events());
     assert!(world.server.is_good(&world.stored_refresh("lab")));
     assert_eq!(life.report().journal_open, 0);
+}
+
+/// A client gets a pair for the same token just before our request arrives, within the server's grace, and stores it.
+async fn contested(world: &World, answering: Answering, at: Duration) -> Life {
+    world.server.grace.set(10 * SECOND);
+    world.server.next([answering]);
+    let life = world.live().await;
+    life.pass(at).await;
+    refreshed_by_a_client(world, HOUR);
+    life.keeper.store_changed();
+    life
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_of_a_client_that_won_is_put_back_where_an_older_document_takes_it_before_the_next_look() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let old = world.text();
+    let life = contested(&world, Answering::Slowly(SECOND), SECOND).await;
+    life.pass(Duration::from_millis(200)).await;
+    let superseded = |event: &Event| matches!(event, Event::Ended { .. });
+    assert_eq!((world.server.requests(), world.log.count(superseded)), (1, 0), "the burst is not over");
+    world.put_text(&old);
+    life.notice().await;
+    life.pass(5 * SECOND).await;
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (2, 0), "{:#?}", world.log.events());
+    assert!(world.server.is_good(&world.stored_refresh("lab")), "{:#?}", world.log.events());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_of_a_client_is_settled_at_once_where_our_own_answer_was_lost_on_the_wire() {
+    for answering in [Answering::LostAfterSlowRotation(SECOND), Answering::LostAfterRotation] {
+        let world = World::with_entries(&[("lab", Duration::ZERO)]);
+        let life = contested(&world, answering.clone(), SECOND / 2).await;
+        life.pass(5 * SECOND).await;
+        assert_eq!(
+            (world.server.requests(), world.server.reuses.get()),
+            (2, 0),
+            "{answering:?} {:#?}",
+            world.log.events()
+        );
+        assert!(world.server.is_good(&world.stored_refresh("lab")), "{answering:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_of_a_client_is_settled_at_once_where_a_kill_took_our_own_answer() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    // So that it is known whose login it is.
+    world.server.lifetime.set(MINUTE);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(world.server.requests(), 1);
+    life.kill();
+    world.clock.suspend(HOUR);
+    let life = contested(&world, Answering::LostAfterSlowRotation(SECOND), SECOND / 2).await;
+    life.pass(Duration::from_millis(700)).await;
+    life.kill();
+    let life = world.live().await;
+    life.pass(5 * SECOND).await;
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (3, 0), "{:#?}", world.log.events());
+    assert!(world.server.is_good(&world.stored_refresh("lab")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,9 @@ pub(crate) enum Answering {
     Slowly(Duration),
     /// Rotates; the connection is lost before the answer arrives.
     LostAfterRotation,
+    /// Takes this long, then rotates; the connection is lost before the answer arrives.
+    #[allow(dead_code, reason = "only a world on files has clients that refresh at the same moment")]
+    LostAfterSlowRotation(Duration),
     /// The connection is lost before the server does anything.
     LostBefore,
     /// Rotates; no answer within 30 s.
@@ -247,6 +250,11 @@ impl Endpoint for Server {
             Answering::TooBig => {
                 self.exchange(&presented);
                 Err(SendError::TooBig { why: "the answer is bigger than 1048576 bytes".into() })
+            }
+            Answering::LostAfterSlowRotation(time) => {
+                tokio::time::sleep(time).await;
+                self.exchange(&presented);
+                Err(SendError::Lost { why: "the connection was closed".into() })
             }
             Answering::LostBefore => Err(SendError::Lost { why: "the connection was closed".into() }),
             Answering::TimesOut => {
