@@ -12,6 +12,7 @@ use crate::agent::runtime::block_on;
 use crate::agent::status::gather;
 use crate::commands::status::{overview, remarks};
 use crate::control::socket::reach;
+use crate::platform::process::is_root;
 use crate::settings::config::Config;
 use crate::settings::paths::{Paths, private_folder};
 use crate::terminal::exit::Exit;
@@ -187,7 +188,7 @@ fn installed(paths: &Paths) -> Result<bool, Failure> {
 
 /// The agent serves one user; as root it would look after root's logins, and nobody else's.
 fn not_root(allowed: bool) -> Result<(), Failure> {
-    if allowed || !rustix::process::geteuid().is_root() {
+    if allowed || !is_root() {
         return Ok(());
     }
     let who = std::env::var("SUDO_USER").ok().filter(|user| user != "root");

@@ -1,6 +1,6 @@
 //! What standard output is: how wide, whether it shows colours, and whether it understands more than ASCII.
 
-use rustix::termios::tcgetwinsize;
+use crate::platform::terminal;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -28,8 +28,7 @@ impl Look {
         if !out.is_terminal() {
             return Self::new(None, &env);
         }
-        let told = tcgetwinsize(&out).map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)));
-        let (columns, rows) = told.unwrap_or((0, 0));
+        let (columns, rows) = terminal::window_size();
         let or = |told: usize, variable: &str, usual: usize| match told {
             0 => env(variable)
                 .and_then(|value| value.to_str()?.parse().ok())

@@ -1,5 +1,6 @@
 use crate::agent::stores::storage_folders;
 use crate::control::protocol::VERSION;
+use crate::platform::process::user_id;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
@@ -30,7 +31,7 @@ pub(crate) fn manager(paths: &Paths) -> Result<Box<dyn ServiceManager>, Failure>
 fn known_manager(paths: &Paths) -> Option<Box<dyn ServiceManager>> {
     service_manager(&Surroundings {
         home: paths.home.clone(),
-        uid: rustix::process::geteuid().as_raw(),
+        uid: user_id(),
         env: &|name| std::env::var_os(name),
     })
 }

@@ -1,6 +1,7 @@
 use crate::control::instance::holder_of;
 use crate::control::protocol::{self, Answer, Ask, Envelope, LARGEST_REPLY, Misunderstood, VERSION};
 use crate::control::report::Status;
+use crate::platform::sockets::{Stream, is_of_this_user};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::wording::visible;
@@ -8,7 +9,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 
 /// A daemon that is well answers at once…
 const STATUS_PATIENCE: Duration = Duration::from_secs(10);
@@ -39,15 +39,14 @@ pub(crate) enum AskError {
 pub(crate) async fn ask(state: &Path, ask: &Ask) -> Result<Option<Answer>, AskError> {
     let Some(holder) = holder_of(state) else { return Ok(None) };
     let (pid, Some(path)) = (holder.pid, holder.socket) else { return Ok(None) };
-    let mut stream = match UnixStream::connect(&path).await {
+    let mut stream = match Stream::connect(&path).await {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
         Err(source) => return Err(AskError::Unreachable { path, pid, source }),
     };
-    let us = rustix::process::geteuid().as_raw();
-    if !stream.peer_cred().is_ok_and(|peer| peer.uid() == us) {
+    if !is_of_this_user(&stream) {
         return Err(AskError::NotOurs { path });
     }
     let patience = match ask {
