@@ -1,5 +1,5 @@
 use crate::settings::config::parse_duration;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,14 +53,7 @@ pub(crate) enum Command {
     /// Takes the service away again
     ///
     /// A new token that is not in the store yet is saved first; where it cannot be, nothing is taken away. State and configuration stay.
-    Uninstall {
-        /// Also removes state and configuration, after asking
-        #[arg(long)]
-        purge: bool,
-        /// With --purge: does not ask
-        #[arg(long, requires = "purge")]
-        yes: bool,
-    },
+    Uninstall(UninstallArgs),
 
     /// Starts the service
     Start,
@@ -72,92 +65,29 @@ pub(crate) enum Command {
     Restart,
 
     /// Shows every server: its state, the time left, the last result, and what to type
-    Status {
-        /// Only this server, in full
-        name: Option<String>,
-        /// Prints JSON (format version 1)
-        #[arg(long)]
-        json: bool,
-        /// Shows it again whenever something changed, until Ctrl-C
-        #[arg(long, short, conflicts_with = "json")]
-        watch: bool,
-    },
+    Status(StatusArgs),
 
     /// Refreshes now what is due
     ///
     /// The agent does it if it runs; else this command does it by itself, under the same locks.
-    Refresh {
-        /// Only these servers; without a name all of them
-        #[arg(value_name = "NAME")]
-        names: Vec<String>,
-        /// Also those that are not due
-        #[arg(long)]
-        force: bool,
-        /// Only says what would be done
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Refresh(RefreshArgs),
 
     /// Says by its exit code whether tokens are good: for cron, CI, prompts and hooks
     ///
     /// 0: every named server's token (of all servers, without a name) is valid for that long. 1: one is not. 4: the store
     /// cannot be read. It needs no agent, and changes nothing.
-    Check {
-        /// Only these servers; without a name all that the configuration does not ignore
-        #[arg(value_name = "NAME")]
-        names: Vec<String>,
-        /// How long a token has to be good for
-        #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
-        min_valid: Duration,
-        /// Also asks each MCP server whether it accepts the token
-        #[arg(long)]
-        live: bool,
-        /// Prints nothing
-        #[arg(long, short)]
-        quiet: bool,
-    },
+    Check(CheckArgs),
 
     /// Looks for everything that can be wrong around the tokens, and names the cure
     ///
     /// It changes nothing without --fix. Exit code 1 as long as a finding that is no mere note is left.
-    Doctor {
-        /// Mends what is safe to mend
-        #[arg(long)]
-        fix: bool,
-        /// With --fix: only says what would be done
-        #[arg(long, requires = "fix")]
-        dry_run: bool,
-        /// With --fix: answers yes where it would ask
-        #[arg(long, requires = "fix")]
-        yes: bool,
-        /// Asks no server on the network
-        #[arg(long)]
-        offline: bool,
-        /// Also asks each MCP server whether it accepts its token
-        #[arg(long, conflicts_with = "offline")]
-        live: bool,
-        /// Prints JSON (format version 1)
-        #[arg(long)]
-        json: bool,
-    },
+    Doctor(DoctorArgs),
 
     /// Shows what happened to every login, and how long each was good
     ///
     /// Of tokens it shows fingerprints. The picture shows for each server when its access token was valid, when it had expired, and
     /// when there was none; the share counts the time in which the agent watched and you were logged in.
-    History {
-        /// Only this server
-        name: Option<String>,
-        /// How far back: 90m, 12h, 7d
-        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time)]
-        since: Duration,
-        /// Prints JSON (format version 1)
-        #[arg(long)]
-        json: bool,
-        /// Writes the picture to this file, too
-        #[arg(long, value_name = "FILE")]
-        svg: Option<PathBuf>,
-    },
+    History(HistoryArgs),
 
     /// Prints the configuration in effect
     Config {
@@ -180,6 +110,94 @@ pub(crate) enum Command {
         /// Which shell
         shell: Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArgs {
+    /// Also removes state and configuration, after asking
+    #[arg(long)]
+    pub(crate) purge: bool,
+    /// With --purge: does not ask
+    #[arg(long, requires = "purge")]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Only this server, in full
+    pub(crate) name: Option<String>,
+    /// Prints JSON (format version 1)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Shows it again whenever something changed, until Ctrl-C
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RefreshArgs {
+    /// Only these servers; without a name all of them
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Also those that are not due
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Only says what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Only these servers; without a name all that the configuration does not ignore
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// How long a token has to be good for
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_duration)]
+    pub(crate) min_valid: Duration,
+    /// Also asks each MCP server whether it accepts the token
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Prints nothing
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Mends what is safe to mend
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// With --fix: only says what would be done
+    #[arg(long, requires = "fix")]
+    pub(crate) dry_run: bool,
+    /// With --fix: answers yes where it would ask
+    #[arg(long, requires = "fix")]
+    pub(crate) yes: bool,
+    /// Asks no server on the network
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Also asks each MCP server whether it accepts its token
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) live: bool,
+    /// Prints JSON (format version 1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Only this server
+    pub(crate) name: Option<String>,
+    /// How far back: 90m, 12h, 7d
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time)]
+    pub(crate) since: Duration,
+    /// Prints JSON (format version 1)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Writes the picture to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
 }
 
 fn time(text: &str) -> Result<Duration, String> {

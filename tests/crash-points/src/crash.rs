@@ -305,7 +305,7 @@ fn second_life(scene: &Scene<'_>, story: Story, keep_locks: bool) -> Fallible<Fo
             let outcomes = scene.home.outcomes();
             if outcomes.iter().any(|(_, outcome)| outcome == "ambiguous") {
                 end = Some("ambiguous, and reported");
-            } else if story == Story::Dead && outcomes.iter().any(|(state, _)| state == "needs_person") {
+            } else if story == Story::Dead && outcomes.iter().any(|(state, _)| state == "action_required") {
                 end = Some("dead, and reported");
             }
         }

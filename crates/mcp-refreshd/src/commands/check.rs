@@ -4,6 +4,7 @@ use crate::agent::network;
 use crate::agent::status::status_from_disk;
 use crate::agent::stores;
 use crate::agent::stores::storage_folders;
+use crate::cli::CheckArgs;
 use crate::commands::status;
 use crate::control::report::Status;
 use crate::settings::config::Config;
@@ -24,24 +25,16 @@ use tokio::task::spawn_local;
 /// As many servers are asked at the same time.
 const AT_ONCE: usize = 16;
 
-/// What is to be checked.
-pub(crate) struct Wish {
-    pub(crate) names: Vec<String>,
-    pub(crate) min_valid: Duration,
-    pub(crate) live: bool,
-    pub(crate) quiet: bool,
-}
-
 /// Carries out the command. Reads the store itself, so that it needs no agent, and changes nothing.
 ///
 /// # Errors
 /// Wrong use, or a result that cannot be printed.
-pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
+pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
     let mut exit = Exit::Well;
     let mut entries = Vec::new();
     let say = |why: &str| {
-        if !wish.quiet {
+        if !args.quiet {
             output::message(&visible(why));
         }
     };
@@ -61,22 +54,22 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
         }
     }
     let fits = |name: &str, seen: &Seen| seen.entry.server_name == name || seen.entry.key.as_str() == name;
-    if let Some(name) = wish.names.iter().find(|name| !entries.iter().any(|seen| fits(name, seen))) {
+    if let Some(name) = args.names.iter().find(|name| !entries.iter().any(|seen| fits(name, seen))) {
         return Err(status::unknown(&status_from_disk(&config, paths).await, name));
     }
-    entries.retain(|seen| match wish.names.as_slice() {
+    entries.retain(|seen| match args.names.as_slice() {
         [] => !config.policy.servers.get(&seen.entry.server_name).is_some_and(|server| server.ignore),
         names => names.iter().any(|name| fits(name, seen)),
     });
     entries.sort_by(|a, b| (&a.entry.server_name, &a.entry.key).cmp(&(&b.entry.server_name, &b.entry.key)));
     let now = Timestamp::now();
-    let mut told: Vec<_> = entries.iter().map(|seen| judge(seen, now, wish.min_valid, None)).collect();
+    let mut told: Vec<_> = entries.iter().map(|seen| judge(seen, now, args.min_valid, None)).collect();
     if told.iter().any(|told| !told.good) {
         // Only now the records matter: whether a refresh would help.
         let status = status_from_disk(&config, paths).await;
-        told = entries.iter().map(|seen| judge(seen, now, wish.min_valid, needed(&status, seen))).collect();
+        told = entries.iter().map(|seen| judge(seen, now, args.min_valid, needed(&status, seen))).collect();
     }
-    if wish.live {
+    if args.live {
         let folders = storage_folders(&config, paths);
         let surroundings = folders.first().map(Surroundings::read).unwrap_or_default();
         let (http, _) = network::http(&config.network, &surroundings).map_err(|error| {
@@ -92,7 +85,7 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
     if told.iter().any(|told| !told.good) {
         exit = exit.max(Exit::Person);
     }
-    if !wish.quiet {
+    if !args.quiet {
         output::result(&text(&entries, &told, exit))?;
     }
     Ok(exit)

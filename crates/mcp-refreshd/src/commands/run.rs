@@ -9,7 +9,7 @@ use crate::agent::Agent;
 use crate::agent::runtime::block_on;
 use crate::commands::doctor;
 use crate::control::instance::Instance;
-use crate::control::protocol::{Answer, Ask, VERSION};
+use crate::control::protocol::{Reply, Request, VERSION};
 use crate::control::report::Daemon;
 use crate::control::socket::Listener;
 use crate::observers::log;
@@ -150,13 +150,15 @@ fn started() -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Ask) -> Answer {
+async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Request) -> Reply {
     agent.first_look().await;
     match ask {
-        Ask::Status => Answer::Status(agent.status(Some(identity.clone()))),
-        Ask::Refresh { names, force } => Answer::Refreshed(agent.refresh(&names, force).await),
-        Ask::ProxyVariables => Answer::ProxyVariables(doctor::proxy_variables().map(str::to_owned).collect()),
-        Ask::Restore { store } => Answer::Restored(agent.restore(&store).await),
+        Request::Status => Reply::Status(agent.status(Some(identity.clone()))),
+        Request::Refresh { names, force } => Reply::Refreshed(agent.refresh(&names, force).await),
+        Request::ProxyVariables => {
+            Reply::ProxyVariables(doctor::proxy_variables().map(str::to_owned).collect())
+        }
+        Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::control::instance::Instance;
-use crate::control::protocol::{Answer, Ask};
+use crate::control::protocol::{Reply, Request};
 use crate::control::socket;
 use crate::platform::files;
 use crate::platform::process::user_id;
@@ -141,11 +141,11 @@ async fn restore(paths: &Paths, store: &str, servers: &[String], yes: bool) -> R
     if !yes && confirmed(&question) != Some(true) {
         return Err("not restored; `mcp-refreshd doctor --fix --yes` does it without asking".to_owned());
     }
-    match socket::ask(&paths.state, &Ask::Restore { store: store.to_owned() }).await {
-        Ok(Some(Answer::Restored(names))) if names.is_empty() => {
+    match socket::ask(&paths.state, &Request::Restore { store: store.to_owned() }).await {
+        Ok(Some(Reply::Restored(names))) if names.is_empty() => {
             Err("the agent could put none of them back; see its log".to_owned())
         }
-        Ok(Some(Answer::Restored(names))) => Ok(format!("put back: {}", names.join(", "))),
+        Ok(Some(Reply::Restored(names))) => Ok(format!("put back: {}", names.join(", "))),
         Ok(_) => Err("the agent that remembered them does not run any more".to_owned()),
         Err(error) => Err(error.to_string()),
     }

@@ -4,12 +4,12 @@ use super::recent::Recent;
 use super::{json, svg, text};
 use crate::observers::history::History;
 use crate::observers::history::biographies;
+use crate::observers::history::entry_state::EntryStates;
 use crate::observers::history::file::{Past, append, read};
 use crate::observers::history::line::{Holds, Kind, Line};
-use crate::observers::history::standing::Standings;
 use crate::observers::rotating::FULL;
 use crate::terminal::columns::width;
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use claude_store::StubKind;
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::{Fingerprint, TokenDigest};
@@ -71,11 +71,11 @@ fn seen() -> Event {
 
 /// The lines of a story that is told from the beginning.
 fn told(story: &[(i64, Subject<'_>, Event)]) -> Vec<Line> {
-    let mut standings = Standings::default();
+    let mut states = EntryStates::default();
     let mut lines = Vec::new();
     for (minutes, subject, event) in story {
-        for line in standings.lines(at(*minutes), *subject, event) {
-            standings.apply(&line);
+        for line in states.lines(at(*minutes), *subject, event) {
+            states.apply(&line);
             lines.push(line);
         }
     }
@@ -319,8 +319,8 @@ fn events_are_laid_out_for_their_reader() {
         })
         .collect();
     let lines: Vec<_> = lines.iter().collect();
-    let terminal = |columns, utf8| Look { size: Some((columns, 24)), colour: false, utf8, cursor: true };
-    let pipe = Look { size: None, ..terminal(80, true) };
+    let terminal = |columns, utf8| Style { size: Some((columns, 24)), colour: false, utf8, cursor: true };
+    let pipe = Style { size: None, ..terminal(80, true) };
     let text = text::events(&lines, &pipe);
     assert_eq!(text.lines().count(), 3, "{text}");
     let story = |line: &str| width(&line[..line.find("wiped").unwrap()]);

@@ -13,7 +13,7 @@ use crate::terminal::columns::{cut, folded, width, wrapped};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output::{self, Reader};
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use crate::terminal::wording::{outcome_words, visible};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -32,19 +32,19 @@ pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Fai
     let (mut screen, mut journal) = (Screen::default(), Journal::default());
     let (mut recent, mut trouble) = (Recent::default(), None);
     loop {
-        let (look, now) = (Look::of_stdout(), Timestamp::now());
-        let text = match look.size {
-            Some((columns, rows)) if look.cursor => {
+        let (style, now) = (Style::of_stdout(), Timestamp::now());
+        let text = match style.size {
+            Some((columns, rows)) if style.cursor => {
                 let above = match name {
                     Some(_) => {
                         recent.look_again(&paths.state, &status);
-                        detailed(&status, &recent, now, &look)
+                        detailed(&status, &recent, now, &style)
                     }
-                    None => overview(&status, now, &look),
+                    None => overview(&status, now, &style),
                 };
                 let mut below = remarks(&status);
                 below.extend(trouble.clone());
-                let below = below.iter().flat_map(|remark| wrapped(&look.shows(remark), columns));
+                let below = below.iter().flat_map(|remark| wrapped(&style.shows(remark), columns));
                 screen.show(&frame(&above, below.collect(), columns, rows))
             }
             _ => journal.news(&status, trouble.as_deref(), now),

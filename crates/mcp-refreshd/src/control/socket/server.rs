@@ -1,4 +1,4 @@
-use crate::control::protocol::{self, Answer, Ask, Envelope, LARGEST_REQUEST};
+use crate::control::protocol::{self, Envelope, LARGEST_REQUEST, Reply, Request};
 use crate::platform::sockets::{self, Stream, is_listened_at, is_of_this_user};
 use crate::platform::{SOCKET_PATH_LIMIT, files};
 use crate::settings::paths::{FolderError, private_folder};
@@ -99,7 +99,7 @@ impl Listener {
     }
 
     /// Answers clients for ever, each in a task of its own. Must be called inside a [`LocalSet`](tokio::task::LocalSet).
-    pub(crate) async fn serve<H: AsyncFn(Ask) -> Answer + 'static>(&self, handler: H) {
+    pub(crate) async fn serve<H: AsyncFn(Request) -> Reply + 'static>(&self, handler: H) {
         let handler = Rc::new(handler);
         loop {
             let Ok(turn) = Arc::clone(&self.clients).acquire_owned().await else { return };
@@ -128,7 +128,7 @@ impl Listener {
 }
 
 /// Hears one request and answers it. A client that misbehaves only loses its own connection.
-async fn attend<H: AsyncFn(Ask) -> Answer>(stream: Stream, handler: &H) {
+async fn attend<H: AsyncFn(Request) -> Reply>(stream: Stream, handler: &H) {
     if !is_of_this_user(&stream) {
         tracing::warn!("a process of another user was turned away from the control socket");
         return;
@@ -140,9 +140,9 @@ async fn attend<H: AsyncFn(Ask) -> Answer>(stream: Stream, handler: &H) {
     if !matches!(heard, Ok(Ok(_))) || line.is_empty() {
         return;
     }
-    let answer = match protocol::read::<Ask>(&line) {
+    let answer = match protocol::read::<Request>(&line) {
         Ok(ask) => handler(ask).await,
-        Err(error) => Answer::Refused(format!("the agent did not understand the request: {error}")),
+        Err(error) => Reply::Refused(format!("the agent did not understand the request: {error}")),
     };
     if let Ok(line) = Envelope::new(answer).to_line() {
         // A client that went away does not want to know.

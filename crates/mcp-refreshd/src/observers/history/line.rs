@@ -78,6 +78,7 @@ pub(crate) enum Kind {
     /// Vanished together with others.
     Vanished,
     /// Only a person can help.
+    #[serde(rename = "action_required", alias = "needs_person")]
     NeedsPerson,
     /// The entry has a form that is not understood.
     Odd,

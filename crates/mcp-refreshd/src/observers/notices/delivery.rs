@@ -49,7 +49,7 @@ pub(crate) async fn hook(line: &str, trouble: &Trouble) {
 pub(crate) fn hook_command(line: &str, trouble: &Trouble) -> Command {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(line);
-    command.env("MCP_REFRESHD_EVENT", "needs_person");
+    command.env("MCP_REFRESHD_EVENT", "action_required");
     for (name, value) in [
         ("CAUSE", trouble.cause),
         ("SERVER", &trouble.server),

@@ -1,7 +1,7 @@
 use crate::commands::doctor::facts::keychain::KeychainFacts;
 use crate::commands::doctor::facts::{Agent, Facts, StoreFacts};
+use crate::commands::doctor::finding::Confidence::{Certain, Possible};
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::{Certain, Possible};
 use crate::commands::doctor::fix::Fix;
 use crate::platform::process::user_id;
 use crate::terminal::wording::quoted;
