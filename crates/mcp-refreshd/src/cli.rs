@@ -1,23 +1,23 @@
 use crate::settings::config::parse_duration;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  all is well
-  1  a person is needed, or the command failed
-  2  wrong use, or a configuration that cannot be used
-  3  the agent does not run (status)
+  0  success
+  1  action required, or the command failed
+  2  usage error, or invalid configuration
+  3  the agent is not running (status)
   4  the credential store cannot be read
-Where several hold, 1 comes before 4, and 4 before 3.
+If several apply, 1 takes precedence over 4, and 4 over 3.
 
 Files:
-  configuration  $XDG_CONFIG_HOME/mcp-refreshd/config.toml (~/.config; not needed)
+  configuration  $XDG_CONFIG_HOME/mcp-refreshd/config.toml (~/.config; optional)
   state          $XDG_STATE_HOME/mcp-refreshd (~/.local/state)";
 
-/// Keeps the OAuth tokens of Claude Code's MCP servers fresh
+/// Keep the OAuth tokens of Claude Code's MCP servers fresh
 ///
 /// A background agent: it watches Claude Code's credential store, and refreshes each MCP server's tokens before they
 /// expire, under Claude Code's own locks.
@@ -30,156 +30,174 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs the agent in the foreground
+    /// Run the agent in the foreground
     ///
-    /// It logs to standard error or into a file, ends at SIGTERM or SIGINT after the refreshes in flight are through (at most a minute), and
-    /// reads its configuration again at SIGHUP.
+    /// Logs to standard error or to a file. On SIGTERM or SIGINT it finishes the refreshes in flight (at most a minute) and exits; on SIGHUP
+    /// it reloads its configuration.
     Run {
-        /// Logs into this file; at 1 MiB it becomes FILE with ".1" in its name, and a new one begins
+        /// Log to this file; at 1 MiB it is rotated to FILE with ".1" in its name
         #[arg(long, value_name = "FILE")]
         log_file: Option<PathBuf>,
     },
 
-    /// Installs the agent as a service of this user, and starts it
+    /// Install the agent as a service of this user, and start it
     ///
-    /// It starts with every login from now on. Typed again, it brings the service up to date: after an upgrade, a change of `stores`
-    /// in the configuration, or a move of the program. It says what it wrote; files that you edited are kept.
+    /// From now on it starts at every login. Run it again to update the service: after an upgrade, after a change of `stores` in the
+    /// configuration, or after the program moved. It prints what it writes, and keeps files that you edited.
     Install {
-        /// Also as root, for root's own Claude Code
+        /// Allow root, for root's own Claude Code
         #[arg(long)]
         allow_root: bool,
     },
 
-    /// Takes the service away again
+    /// Remove the service
     ///
-    /// A new token that is not in the store yet is saved first; where it cannot be, nothing is taken away. State and configuration stay.
-    Uninstall {
-        /// Also removes state and configuration, after asking
-        #[arg(long)]
-        purge: bool,
-        /// With --purge: does not ask
-        #[arg(long, requires = "purge")]
-        yes: bool,
-    },
+    /// A new token that is not in the store yet is saved first; if that fails, nothing is removed. State and configuration stay.
+    Uninstall(UninstallArgs),
 
-    /// Starts the service
+    /// Start the service
     Start,
 
-    /// Ends the service until the next login; refreshes in flight come to their end first
+    /// Stop the service until the next login; refreshes in flight finish first
     Stop,
 
-    /// Ends the service and starts it again
+    /// Restart the service
     Restart,
 
-    /// Shows every server: its state, the time left, the last result, and what to type
-    Status {
-        /// Only this server, in full
-        name: Option<String>,
-        /// Prints JSON (format version 1)
-        #[arg(long)]
-        json: bool,
-        /// Shows it again whenever something changed, until Ctrl-C
-        #[arg(long, short, conflicts_with = "json")]
-        watch: bool,
-    },
+    /// Show each server: state, time left, last result, and what to do
+    Status(StatusArgs),
 
-    /// Refreshes now what is due
+    /// Refresh the tokens that are due
     ///
-    /// The agent does it if it runs; else this command does it by itself, under the same locks.
-    Refresh {
-        /// Only these servers; without a name all of them
-        #[arg(value_name = "NAME")]
-        names: Vec<String>,
-        /// Also those that are not due
-        #[arg(long)]
-        force: bool,
-        /// Only says what would be done
-        #[arg(long)]
-        dry_run: bool,
-    },
+    /// If the agent is running, it does the work; otherwise this command does, under the same locks.
+    Refresh(RefreshArgs),
 
-    /// Says by its exit code whether tokens are good: for cron, CI, prompts and hooks
+    /// Exit 0 if the tokens are valid: for cron, CI, prompts and hooks
     ///
-    /// 0: every named server's token (of all servers, without a name) is valid for that long, or rests: the agent lets it end while
+    /// 0: every named server's token (of all servers, without a name) is valid for that long, or rests: the agent lets it expire while
     /// nobody is expected to use it. 1: one is not. 4: the store cannot be read. It needs no agent, and changes nothing.
-    Check {
-        /// Only these servers; without a name all that the configuration does not ignore
-        #[arg(value_name = "NAME")]
-        names: Vec<String>,
-        /// How long a token has to be good for, one that rests too; without it 10m, and a rest is no fault
-        #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-        min_valid: Option<Duration>,
-        /// Also asks each MCP server whether it accepts the token
-        #[arg(long)]
-        live: bool,
-        /// Prints nothing
-        #[arg(long, short)]
-        quiet: bool,
-    },
+    Check(CheckArgs),
 
-    /// Looks for everything that can be wrong around the tokens, and names the cure
+    /// Find problems around the tokens, and say how to solve them
     ///
-    /// It changes nothing without --fix. Exit code 1 as long as a finding that is no mere note is left.
-    Doctor {
-        /// Mends what is safe to mend
-        #[arg(long)]
-        fix: bool,
-        /// With --fix: only says what would be done
-        #[arg(long, requires = "fix")]
-        dry_run: bool,
-        /// With --fix: answers yes where it would ask
-        #[arg(long, requires = "fix")]
-        yes: bool,
-        /// Asks no server on the network
-        #[arg(long)]
-        offline: bool,
-        /// Also asks each MCP server whether it accepts its token
-        #[arg(long, conflicts_with = "offline")]
-        live: bool,
-        /// Prints JSON (format version 1)
-        #[arg(long)]
-        json: bool,
-    },
+    /// Changes nothing without --fix. Exits 1 while a finding other than a note is left.
+    Doctor(DoctorArgs),
 
-    /// Shows what happened to every login, and how long each was good
+    /// Show what happened to each login, and how long it was valid
     ///
-    /// Of tokens it shows fingerprints. The picture shows for each server when its access token was valid, when it had expired, and
-    /// when there was none; the share counts the time in which the agent watched and you were logged in.
-    History {
-        /// Only this server
-        name: Option<String>,
-        /// How far back: 90m, 12h, 7d
-        #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time)]
-        since: Duration,
-        /// Prints JSON (format version 1)
-        #[arg(long)]
-        json: bool,
-        /// Writes the picture to this file, too
-        #[arg(long, value_name = "FILE")]
-        svg: Option<PathBuf>,
-    },
+    /// Tokens appear as fingerprints. The picture shows when each server's access token was valid, when it had expired, and when there
+    /// was none; the percentage counts the time in which the agent ran and you were logged in.
+    History(HistoryArgs),
 
-    /// Prints the configuration in effect
+    /// Print the configuration in effect
     Config {
-        /// Prints the default configuration file, with comments, instead
+        /// Print the default configuration file instead, with comments
         #[arg(long)]
         defaults: bool,
     },
 
-    /// Shows the agent's log, wherever this system keeps it
+    /// Show the agent's log
     Logs {
-        /// Also what is logged from now on, until Ctrl-C
+        /// Follow the log until Ctrl-C
         #[arg(long, short)]
         follow: bool,
     },
 
-    /// Prints the completions of a shell
+    /// Print shell completions
     ///
     /// For bash: mcp-refreshd completions bash > ~/.local/share/bash-completion/completions/mcp-refreshd
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArgs {
+    /// Also remove state and configuration, after asking
+    #[arg(long)]
+    pub(crate) purge: bool,
+    /// With --purge: do not ask
+    #[arg(long, requires = "purge")]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Only this server, in detail
+    pub(crate) name: Option<String>,
+    /// Print JSON (format version 1)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Update the output on every change, until Ctrl-C
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RefreshArgs {
+    /// Only these servers [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Also refresh tokens that are not due
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Only print what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Only these servers [default: all that the configuration does not ignore]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// How long a token has to be valid for, even if it rests [default: 10m, and a token may rest]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) min_valid: Option<Duration>,
+    /// Also ask each MCP server whether it accepts the token
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Print nothing
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Fix what is safe to fix
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// With --fix: only print what would be done
+    #[arg(long, requires = "fix")]
+    pub(crate) dry_run: bool,
+    /// With --fix: answer yes to every question
+    #[arg(long, requires = "fix")]
+    pub(crate) yes: bool,
+    /// Make no network requests
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Also ask each MCP server whether it accepts its token
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) live: bool,
+    /// Print JSON (format version 1)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// Only this server
+    pub(crate) name: Option<String>,
+    /// How far back: 90m, 12h, 7d
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time)]
+    pub(crate) since: Duration,
+    /// Print JSON (format version 1)
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Also write the picture to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -187,7 +205,7 @@ fn time(text: &str) -> Result<Duration, String> {
     parse_duration(text)
         .ok()
         .filter(|time| !time.is_zero() && *time <= longest)
-        .ok_or_else(|| "a length of time like 90m, 12h or 7d, at most 366d".to_owned())
+        .ok_or_else(|| "a duration like 90m, 12h or 7d, at most 366d".to_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What reads bytes that others wrote, as plain functions for `tests/fuzz-targets`. Nothing of the program uses this.
 
-use crate::control::protocol::{self, Answer, Ask, Envelope};
+use crate::control::protocol::{self, Envelope, Reply, Request};
 use crate::settings::config::{Config, effective};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// It is none, in the words in which the client is told.
 pub fn request(line: &[u8]) -> Result<Vec<u8>, String> {
-    again::<Ask>(line)
+    again::<Request>(line)
 }
 
 /// Reads an answer as a client does, and gives it as the daemon would send it again.
@@ -18,7 +18,7 @@ pub fn request(line: &[u8]) -> Result<Vec<u8>, String> {
 /// # Errors
 /// It is none, in the words in which the person is told.
 pub fn answer(line: &[u8]) -> Result<Vec<u8>, String> {
-    again::<Answer>(line)
+    again::<Reply>(line)
 }
 
 fn again<T: Serialize + for<'de> Deserialize<'de>>(line: &[u8]) -> Result<Vec<u8>, String> {

@@ -3,6 +3,7 @@
 pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod notices;
+pub(crate) mod rotating;
 
 use history::History;
 use log::LogObserver;

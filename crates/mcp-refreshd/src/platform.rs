@@ -2,8 +2,14 @@
 
 pub(crate) mod clock;
 pub(crate) mod confined;
+pub(crate) mod files;
 pub(crate) mod memory;
 pub(crate) mod moment;
+pub(crate) mod outside;
+pub(crate) mod process;
+pub(crate) mod signals;
+pub(crate) mod sockets;
+pub(crate) mod terminal;
 
 #[cfg(target_os = "linux")]
 #[path = "platform/linux.rs"]

@@ -4,6 +4,7 @@ pub(crate) mod columns;
 pub(crate) mod exit;
 pub(crate) mod failure;
 pub(crate) mod output;
+pub(crate) mod prompt;
 pub(crate) mod remedy;
 pub(crate) mod style;
 pub(crate) mod suggest;

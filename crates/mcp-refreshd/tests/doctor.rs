@@ -210,7 +210,7 @@ fn what_no_refresh_can_help_is_told_by_its_cause() {
     assert_eq!(found(&home), ["no-refresh-token"]);
     let in_a_month = jiff::Timestamp::now().as_millisecond() + 30 * 86_400_000;
     rewrite(&home, &document(&[("lab", entry("lab", json!({"refreshToken": "", "expiresAt": in_a_month})))]));
-    assert_eq!(doctor(&home, &["--offline"]).finding("no-refresh-token")["weight"], "note");
+    assert_eq!(doctor(&home, &["--offline"]).finding("no-refresh-token")["severity"], "note");
     rewrite(&home, &document(&[("lab", entry("lab", json!({"expiresAt": null})))]));
     assert_eq!(found(&home), ["unknown-expiry"]);
     rewrite(&home, &good());

@@ -153,7 +153,7 @@ fn a_person_who_is_needed_is_told_once_by_the_hook_and_not_again_after_a_restart
         assert!(told.contains(part), "{told}");
     }
     assert!(!told.contains(&grant.refresh_token) && !told.contains(&grant.access_token), "{told}");
-    wait_for(&home, "lab", &["found", "failed", "needs_person"]);
+    wait_for(&home, "lab", &["found", "failed", "action_required"]);
     assert!(daemon.terminate().0.success());
 
     // The next one tells what is new only, and that comes after what would have been repeated.

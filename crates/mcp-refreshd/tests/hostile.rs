@@ -26,7 +26,7 @@ fn settled(home: &Home) -> Value {
     loop {
         let status = home.status();
         let done =
-            |server: &Value| server["state"] == "needs_person" || server["last_refresh"] != Value::Null;
+            |server: &Value| server["state"] == "action_required" || server["last_refresh"] != Value::Null;
         if status["servers"].as_array().unwrap().iter().all(done) {
             return status;
         }

@@ -1,5 +1,5 @@
 //! The program's sources lie in layers, drawn in docs/architecture.md: what stands higher may use what stands lower, never the other
-//! way round; and no file uses, by whatever detour, one that uses it.
+//! way round; no file uses, by whatever detour, one that uses it; and what differs between systems stands in the lowest layer alone.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -174,4 +174,19 @@ fn no_file_uses_itself_by_a_detour() {
         circles.extend(back.map(|other| format!("{} uses {}", shown(module), shown(other))));
     }
     assert!(uses.len() > 50 && circles.is_empty(), "{circles:#?}");
+}
+
+/// What only some systems have.
+const OF_SOME_SYSTEMS: [&str; 5] =
+    ["std::os::unix", "rustix::", "tokio::net::Unix", "tokio::signal::unix", "target_os"];
+
+#[test]
+fn nothing_but_the_platform_layer_knows_the_system() {
+    let modules = modules();
+    let names = |source: &str| OF_SOME_SYSTEMS.iter().find(|name| source.contains(**name)).copied();
+    let (platform, others): (Vec<_>, Vec<_>) = modules
+        .iter()
+        .filter_map(|(module, source)| Some(format!("{}: {}", shown(module), names(source)?)))
+        .partition(|found| found.starts_with("platform"));
+    assert!(platform.len() > 5 && others.is_empty(), "{others:#?}");
 }

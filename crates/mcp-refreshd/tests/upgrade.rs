@@ -183,7 +183,7 @@ fn the_state_of_every_older_version_is_read_and_its_journal_brought_to_its_end()
             servers.iter().find(|server| server["name"] == name).unwrap().clone()
         };
         // What the records said of an entry that is as it was: the server called its refresh token dead.
-        assert_eq!(named("gone")["state"], "needs_person", "{status}");
+        assert_eq!(named("gone")["state"], "action_required", "{status}");
         assert_eq!(named("gone")["last_refresh"]["outcome"], "dead", "{status}");
         assert!(daemon.terminate().0.success());
         assert_eq!(home.stored(), read("credentials.after.json"));

@@ -297,7 +297,7 @@ fn second_life(scene: &Scene, story: Story, keep_locks: bool) -> Fallible<Found>
             let outcomes = outcomes(&scene.home);
             if outcomes.iter().any(|(_, outcome)| outcome == "ambiguous") {
                 end = Some("ambiguous, and reported");
-            } else if story == Story::Dead && outcomes.iter().any(|(state, _)| state == "needs_person") {
+            } else if story == Story::Dead && outcomes.iter().any(|(state, _)| state == "action_required") {
                 end = Some("dead, and reported");
             }
         }

@@ -4,6 +4,7 @@ use crate::agent::network;
 use crate::agent::status::status_from_disk;
 use crate::agent::stores;
 use crate::agent::stores::storage_folders;
+use crate::cli::CheckArgs;
 use crate::commands::status;
 use crate::control::report::Status;
 use crate::control::socket::reach;
@@ -27,26 +28,17 @@ const AT_ONCE: usize = 16;
 /// How long a token has to be good for, where nobody says.
 const MIN_VALID: Duration = Duration::from_secs(10 * 60);
 
-/// What is to be checked.
-pub(crate) struct Wish {
-    pub(crate) names: Vec<String>,
-    /// Whoever says how long wants it now: a rest is no excuse then.
-    pub(crate) min_valid: Option<Duration>,
-    pub(crate) live: bool,
-    pub(crate) quiet: bool,
-}
-
 /// Carries out the command. Reads the store itself, so that it needs no agent, and changes nothing. Only that an ended token rests has to be
 /// said by an agent that runs: without one nobody would wake it.
 ///
 /// # Errors
 /// Wrong use, or a result that cannot be printed.
-pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
+pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
     let mut exit = Exit::Well;
     let mut entries = Vec::new();
     let say = |why: &str| {
-        if !wish.quiet {
+        if !args.quiet {
             output::message(&visible(why));
         }
     };
@@ -66,16 +58,16 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
         }
     }
     let fits = |name: &str, seen: &Seen| seen.entry.server_name == name || seen.entry.key.as_str() == name;
-    if let Some(name) = wish.names.iter().find(|name| !entries.iter().any(|seen| fits(name, seen))) {
+    if let Some(name) = args.names.iter().find(|name| !entries.iter().any(|seen| fits(name, seen))) {
         return Err(status::unknown(&status_from_disk(&config, paths).await, name));
     }
-    entries.retain(|seen| match wish.names.as_slice() {
+    entries.retain(|seen| match args.names.as_slice() {
         [] => !config.policy.servers.get(&seen.entry.server_name).is_some_and(|server| server.ignore),
         names => names.iter().any(|name| fits(name, seen)),
     });
     entries.sort_by(|a, b| (&a.entry.server_name, &a.entry.key).cmp(&(&b.entry.server_name, &b.entry.key)));
     let now = Timestamp::now();
-    let min_valid = wish.min_valid.unwrap_or(MIN_VALID);
+    let min_valid = args.min_valid.unwrap_or(MIN_VALID);
     let mut told: Vec<_> = entries.iter().map(|seen| judge(seen, now, min_valid, None)).collect();
     if told.iter().any(|told| !told.good) {
         // Only now the records matter: whether a refresh would help, or is not wanted before somebody comes.
@@ -87,11 +79,11 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
             .iter()
             .map(|seen| {
                 let told = judge(seen, now, min_valid, needed(&status, seen));
-                if !told.good && rests(&status, seen) { resting(seen, now, wish.min_valid) } else { told }
+                if !told.good && rests(&status, seen) { resting(seen, now, args.min_valid) } else { told }
             })
             .collect();
     }
-    if wish.live {
+    if args.live {
         let folders = storage_folders(&config, paths);
         let surroundings = folders.first().map(Surroundings::read).unwrap_or_default();
         let (http, _) = network::http(&config.network, &surroundings).map_err(|error| {
@@ -110,7 +102,7 @@ pub(crate) async fn check(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
     if told.iter().any(|told| !told.good) {
         exit = exit.max(Exit::Person);
     }
-    if !wish.quiet {
+    if !args.quiet {
         output::result(&text(&entries, &told, exit))?;
     }
     Ok(exit)

@@ -14,62 +14,51 @@ mod tests;
 
 pub(crate) use facts::proxy_variables;
 
+use crate::cli::DoctorArgs;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use facts::{Facts, Reach};
-use finding::{Finding, Weight};
+use finding::{Finding, Severity};
 use findings::findings;
 use fix::{Fix, Fixed};
 use std::io;
 use tokio::task::{JoinHandle, spawn_local};
 
-/// What is asked for.
-pub(crate) struct Wish {
-    pub(crate) fix: bool,
-    pub(crate) dry_run: bool,
-    pub(crate) yes: bool,
-    pub(crate) offline: bool,
-    pub(crate) live: bool,
-    pub(crate) json: bool,
-}
-
-impl Wish {
-    fn reach(&self) -> Reach {
-        match (self.offline, self.live) {
-            (true, _) => Reach::Nobody,
-            (false, false) => Reach::Metadata,
-            (false, true) => Reach::Tokens,
-        }
-    }
-}
-
 /// Carries out the command.
 ///
 /// # Errors
 /// A configuration that cannot be used, or a result that cannot be printed.
-pub(crate) async fn doctor(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
+pub(crate) async fn doctor(paths: &Paths, args: DoctorArgs) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
-    let facts = Facts::gather(&config, paths, wish.reach()).await;
+    let facts = Facts::gather(&config, paths, reach(&args)).await;
     let findings = findings(&facts);
-    let fixed = match wish.fix && !wish.dry_run {
-        true => apply(&findings, paths, wish.yes).await,
+    let fixed = match args.fix && !args.dry_run {
+        true => apply(&findings, paths, args.yes).await,
         false => findings.iter().map(|_| None).collect(),
     };
     let shown: Vec<_> = findings.iter().zip(fixed).collect();
-    let text = if wish.json {
+    let text = if args.json {
         text::json(&shown).map_err(io::Error::from)?
     } else {
-        text::text(&shown, wish.dry_run, &Look::of_stdout())
+        text::text(&shown, args.dry_run, &Style::of_stdout())
     };
     output::result(&text)?;
     let left = |(finding, fixed): &(&Finding, Option<Fixed>)| {
-        finding.weight == Weight::Trouble && !matches!(fixed, Some(Fixed::Done(_)))
+        finding.severity == Severity::Trouble && !matches!(fixed, Some(Fixed::Done(_)))
     };
     Ok(if shown.iter().any(left) { Exit::Person } else { Exit::Well })
+}
+
+fn reach(args: &DoctorArgs) -> Reach {
+    match (args.offline, args.live) {
+        (true, _) => Reach::Nobody,
+        (false, false) => Reach::Metadata,
+        (false, true) => Reach::Tokens,
+    }
 }
 
 /// Mends what can be mended. Dead locks are watched at the same time, since each takes 12 s.

@@ -14,6 +14,7 @@ mod tests;
 
 pub(crate) use recent::Recent;
 
+use crate::cli::HistoryArgs;
 use crate::control::socket::reach;
 use crate::observers::history::file::{FileError, Past, read};
 use crate::observers::history::line::Line;
@@ -21,23 +22,13 @@ use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use crate::terminal::suggest::nearest;
 use crate::terminal::wording::{counted, visible};
 use canvas::Canvas;
 use coverage::{Coverage, coverage};
 use jiff::Timestamp;
 use std::io;
-use std::path::PathBuf;
-use std::time::Duration;
-
-/// What is asked for.
-pub(crate) struct Question {
-    pub(crate) name: Option<String>,
-    pub(crate) since: Duration,
-    pub(crate) json: bool,
-    pub(crate) svg: Option<PathBuf>,
-}
 
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
@@ -49,18 +40,17 @@ impl From<FileError> for Failure {
 ///
 /// # Errors
 /// The history cannot be read, has no such server, or the result cannot be written.
-pub(crate) async fn history(paths: &Paths, question: Question) -> Result<Exit, Failure> {
+pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Failure> {
     let Past { lines, damaged } = read(&paths.state)?;
     // One that cannot be asked runs all the same.
     let running = !matches!(reach(&paths.state).await, Ok(None));
     let until = Timestamp::now();
     let until = Timestamp::from_millisecond(until.as_millisecond()).unwrap_or(until);
-    let from = until.saturating_sub(question.since).unwrap_or(Timestamp::MIN);
-    if let Some(name) = &question.name {
+    let from = until.saturating_sub(args.since).unwrap_or(Timestamp::MIN);
+    if let Some(name) = &args.name {
         known(&lines, name).map_err(|message| Failure::new(Exit::Usage, message))?;
     }
-    let asked =
-        |server: &str, key: &str| question.name.as_ref().is_none_or(|name| name == server || name == key);
+    let asked = |server: &str, key: &str| args.name.as_ref().is_none_or(|name| name == server || name == key);
     let mut coverages = coverage(&lines, from, until, running);
     coverages.retain(|coverage| asked(&coverage.server, &coverage.key));
     coverages.sort_by(|a, b| (&a.server, &a.store, &a.key).cmp(&(&b.server, &b.store, &b.key)));
@@ -69,16 +59,16 @@ pub(crate) async fn history(paths: &Paths, question: Question) -> Result<Exit, F
         line.event.is_shown() && line.at >= from && asked(server, key)
     };
     let events: Vec<&Line> = lines.iter().filter(wanted).collect();
-    if let Some(path) = &question.svg {
+    if let Some(path) = &args.svg {
         std::fs::write(path, svg::svg(&coverages, from, until)).map_err(|error| {
             let message = format!("the picture {} cannot be written: {error}", path.display());
             Failure::new(Exit::Person, message)
         })?;
     }
-    let text = if question.json {
+    let text = if args.json {
         json::json(&events, &coverages, from, until).map_err(io::Error::from)?
     } else {
-        told(&events, &coverages, from, until, &Look::of_stdout())
+        told(&events, &coverages, from, until, &Style::of_stdout())
     };
     output::result(&text)?;
     if damaged > 0 {
@@ -94,15 +84,21 @@ pub(crate) async fn history(paths: &Paths, question: Question) -> Result<Exit, F
     Ok(Exit::Well)
 }
 
-fn told(events: &[&Line], coverages: &[Coverage], from: Timestamp, until: Timestamp, look: &Look) -> String {
-    let mut text = text::events(events, look);
+fn told(
+    events: &[&Line],
+    coverages: &[Coverage],
+    from: Timestamp,
+    until: Timestamp,
+    style: &Style,
+) -> String {
+    let mut text = text::events(events, style);
     if coverages.is_empty() {
         return text;
     }
     if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(&match Canvas::of(*look) {
+    text.push_str(&match Canvas::of(*style) {
         Some(terminal) => text::picture(coverages, from, until, terminal),
         None => text::summary(coverages),
     });

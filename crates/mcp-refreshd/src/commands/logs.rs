@@ -4,11 +4,11 @@ mod follow;
 
 use crate::control::instance::holder_of;
 use crate::platform;
+use crate::platform::process::become_command;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
 /// Shows the log; with `follow` also what comes. Where a file is kept, it is shown; where there is a service, this process becomes
@@ -22,7 +22,7 @@ pub(crate) fn logs(paths: &Paths, follow: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Well);
     }
     if let Some(mut reader) = platform::log_reader(&paths.home, follow) {
-        let error = reader.exec();
+        let error = become_command(&mut reader, None);
         let program = reader.get_program().to_string_lossy().into_owned();
         return Err(Failure::new(
             Exit::Person,

@@ -2,9 +2,10 @@
 
 use crate::agent::Agent;
 use crate::agent::status::status_from_disk;
+use crate::cli::RefreshArgs;
 use crate::commands::status::unknown;
 use crate::control::instance::Instance;
-use crate::control::protocol::{Answer, Ask, Done, How};
+use crate::control::protocol::{Done, How, Reply, Request};
 use crate::control::report::{EntryStatus, Status};
 use crate::control::socket;
 use crate::control::socket::reach;
@@ -24,18 +25,11 @@ use std::time::Duration;
 /// A refresh that was begun is waited for this long at the end; what then still runs is in the journal.
 const DRAIN: Duration = Duration::from_secs(60);
 
-/// What is asked for.
-pub(crate) struct Wish {
-    pub(crate) names: Vec<String>,
-    pub(crate) force: bool,
-    pub(crate) dry_run: bool,
-}
-
 /// Carries out the command.
 ///
 /// # Errors
 /// What went wrong, with its exit code.
-pub(crate) async fn refresh(paths: &Paths, wish: Wish) -> Result<Exit, Failure> {
+pub(crate) async fn refresh(paths: &Paths, args: RefreshArgs) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
     let daemon = reach(&paths.state).await?;
     let runs = daemon.is_some();
@@ -43,19 +37,19 @@ pub(crate) async fn refresh(paths: &Paths, wish: Wish) -> Result<Exit, Failure> 
         Some(status) => status,
         None => status_from_disk(&config, paths).await,
     };
-    if let Some(name) = wish.names.iter().find(|name| !knows(&status, name)) {
+    if let Some(name) = args.names.iter().find(|name| !knows(&status, name)) {
         return Err(unknown(&status, name));
     }
     let unreadable = unreadable(&status);
-    if wish.dry_run {
-        let text = would(&status, &wish, Timestamp::now());
+    if args.dry_run {
+        let text = would(&status, &args, Timestamp::now());
         if !(text.is_empty() && unreadable == Exit::Unreadable) {
             output::result(or_none(&text))?;
         }
         return Ok(unreadable);
     }
     let done =
-        if runs { by_the_daemon(paths, &wish).await? } else { by_itself(&config, paths, &wish).await? };
+        if runs { by_the_daemon(paths, &args).await? } else { by_itself(&config, paths, &args).await? };
     if !(done.is_empty() && unreadable == Exit::Unreadable) {
         output::result(or_none(&told(&done)))?;
     }
@@ -82,22 +76,22 @@ fn unreadable(status: &Status) -> Exit {
     exit
 }
 
-async fn by_the_daemon(paths: &Paths, wish: &Wish) -> Result<Vec<Done>, Failure> {
-    let ask = Ask::Refresh { names: wish.names.clone(), force: wish.force };
+async fn by_the_daemon(paths: &Paths, args: &RefreshArgs) -> Result<Vec<Done>, Failure> {
+    let ask = Request::Refresh { names: args.names.clone(), force: args.force };
     match socket::ask(&paths.state, &ask).await? {
-        Some(Answer::Refreshed(done)) => Ok(done),
+        Some(Reply::Refreshed(done)) => Ok(done),
         Some(_) | None => Err(Failure::new(Exit::Person, "the agent ended meanwhile; try again")),
     }
 }
 
-async fn by_itself(config: &Config, paths: &Paths, wish: &Wish) -> Result<Vec<Done>, Failure> {
+async fn by_itself(config: &Config, paths: &Paths, args: &RefreshArgs) -> Result<Vec<Done>, Failure> {
     // The ends are told as this command's result; only what goes wrong besides belongs on standard error.
     log::init(LogConfig { level: LogLevel::Error, ..config.log });
     private_folder(&paths.state)?;
     let _instance = Instance::claim(&paths.state)?;
     let agent = Agent::start(config, paths, Mode::OnlyAsked).await?;
     agent.first_look().await;
-    let done = agent.refresh(&wish.names, wish.force).await;
+    let done = agent.refresh(&args.names, args.force).await;
     if tokio::time::timeout(DRAIN, agent.drain()).await.is_err() {
         output::message(
             "a refresh did not come to its end within a minute; its journal will be read by the next run",
@@ -128,13 +122,13 @@ fn told(done: &[Done]) -> String {
 }
 
 /// What a refresh would do, from what is known without asking any server.
-fn would(status: &Status, wish: &Wish, now: Timestamp) -> String {
+fn would(status: &Status, args: &RefreshArgs, now: Timestamp) -> String {
     let wanted =
-        |entry: &&EntryStatus| wish.names.is_empty() || wish.names.iter().any(|name| fits(entry, name));
+        |entry: &&EntryStatus| args.names.is_empty() || args.names.iter().any(|name| fits(entry, name));
     let mut text = String::new();
     for entry in status.stores.iter().flat_map(|store| &store.entries).filter(wanted) {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{}: {}", visible(&entry.name), would_one(entry, wish.force, now));
+        let _ = writeln!(text, "{}: {}", visible(&entry.name), would_one(entry, args.force, now));
     }
     text
 }

@@ -9,11 +9,12 @@ use crate::agent::Agent;
 use crate::agent::runtime::block_on;
 use crate::commands::doctor;
 use crate::control::instance::Instance;
-use crate::control::protocol::{Answer, Ask, VERSION};
+use crate::control::protocol::{Reply, Request, VERSION};
 use crate::control::report::Daemon;
 use crate::control::socket::Listener;
 use crate::observers::log;
 use crate::platform::memory;
+use crate::platform::signals::{self, Ends};
 use crate::settings::config::{self, Config};
 use crate::settings::paths::{Paths, private_folder};
 use crate::terminal::exit::Exit;
@@ -24,7 +25,6 @@ use refresh_engine::Mode;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
@@ -65,7 +65,9 @@ fn started_up(paths: &Paths) -> Result<Exit, Failure> {
 }
 
 async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exit, Failure> {
-    let (mut signals, mut hangup) = (Signals::new()?, listen_for(SignalKind::hangup())?);
+    let unheard = |error| Failure::new(Exit::Person, format!("cannot listen for signals: {error}"));
+    let mut signals = Ends::new().map_err(unheard)?;
+    let mut hangup = signals::hangup().map_err(unheard)?;
     let agent = Rc::new(Agent::start(config, paths, Mode::Watch).await?);
     agent.observer().history.agent_started();
     let listener = listen(paths, instance)?.map(Rc::new);
@@ -96,7 +98,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     let mut reloader = reload::Reloader::new(config.clone(), paths.clone());
     let why = loop {
         tokio::select! {
-            name = signals.end() => {
+            name = signals.next() => {
                 tracing::info!("{name}: ending");
                 break Exit::Well;
             }
@@ -148,18 +150,20 @@ fn started() -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Ask) -> Answer {
+async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Request) -> Reply {
     agent.first_look().await;
     match ask {
-        Ask::Status => Answer::Status(agent.status(Some(identity.clone()))),
-        Ask::Refresh { names, force } => Answer::Refreshed(agent.refresh(&names, force).await),
-        Ask::ProxyVariables => Answer::ProxyVariables(doctor::proxy_variables().map(str::to_owned).collect()),
-        Ask::Restore { store } => Answer::Restored(agent.restore(&store).await),
+        Request::Status => Reply::Status(agent.status(Some(identity.clone()))),
+        Request::Refresh { names, force } => Reply::Refreshed(agent.refresh(&names, force).await),
+        Request::ProxyVariables => {
+            Reply::ProxyVariables(doctor::proxy_variables().map(str::to_owned).collect())
+        }
+        Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
     }
 }
 
 /// Lets what is under way come to its end.
-async fn drain(agent: &Agent, signals: &mut Signals) -> Exit {
+async fn drain(agent: &Agent, signals: &mut Ends) -> Exit {
     let running = agent.running();
     if running > 0 {
         tracing::info!("waiting for {}", counted(running, "refresh", "refreshes"));
@@ -175,7 +179,7 @@ async fn drain(agent: &Agent, signals: &mut Signals) -> Exit {
                     Exit::Person
                 }
             },
-            name = signals.end() => {
+            name = signals.next() => {
                 // A token on the wire would be lost by an abrupt end.
                 tracing::warn!("{name}: still waiting for a refresh, at most a minute");
             }
@@ -206,32 +210,5 @@ async fn feed_watchdog(agent: Rc<Agent>, pace: Duration) {
         }
         notify::alive();
         tokio::time::sleep(pace).await;
-    }
-}
-
-fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
-    signal(kind).map_err(|error| Failure::new(Exit::Person, format!("cannot listen for signals: {error}")))
-}
-
-/// What wants the end.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        Ok(Self {
-            terminate: listen_for(SignalKind::terminate())?,
-            interrupt: listen_for(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Returns with the name of a signal that wants the end.
-    async fn end(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
     }
 }

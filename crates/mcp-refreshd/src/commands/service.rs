@@ -6,18 +6,20 @@ mod plan;
 mod purge;
 mod settle;
 
-pub(crate) use plan::{manager, plan, program_gone, standing};
+pub(crate) use plan::{manager, plan, program_gone, service_status};
 
 use crate::agent::runtime::block_on;
 use crate::agent::status::gather;
+use crate::cli::UninstallArgs;
 use crate::commands::status::{overview, remarks};
 use crate::control::socket::reach;
+use crate::platform::process::is_root;
 use crate::settings::config::Config;
 use crate::settings::paths::{Paths, private_folder};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use crate::terminal::wording::visible;
 use jiff::Timestamp;
 use std::fmt::Write as _;
@@ -71,7 +73,7 @@ pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> 
 /// How everything is, after an installation. What it shows is news, not this command's end.
 async fn show(paths: &Paths) -> Result<Exit, Failure> {
     let everything = gather(paths).await?;
-    let text = overview(&everything, Timestamp::now(), &Look::of_stdout());
+    let text = overview(&everything, Timestamp::now(), &Style::of_stdout());
     output::result(&format!("\n{text}"))?;
     for remark in remarks(&everything) {
         output::message(&remark);
@@ -79,23 +81,15 @@ async fn show(paths: &Paths) -> Result<Exit, Failure> {
     Ok(if everything.daemon.is_some() { Exit::Well } else { Exit::NotRunning })
 }
 
-/// What is asked for besides the removal itself.
-pub(crate) struct Removal {
-    /// Also state and configuration.
-    pub(crate) purge: bool,
-    /// Without asking.
-    pub(crate) yes: bool,
-}
-
 /// Takes the service away; a token that is not in the store yet is saved first.
 ///
 /// # Errors
 /// What keeps it from being taken away, a token that cannot be saved for one.
-pub(crate) fn uninstall(paths: &Paths, removal: &Removal) -> Result<Exit, Failure> {
+pub(crate) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<Exit, Failure> {
     let manager = manager(paths)?;
-    let standing = standing(paths);
-    if removal.purge {
-        purge::agreed(paths, removal.yes)?;
+    let standing = service_status(paths);
+    if args.purge {
+        purge::agreed(paths, args.yes)?;
     }
     let mut text = String::new();
     match standing.is_some() {
@@ -106,7 +100,7 @@ pub(crate) fn uninstall(paths: &Paths, removal: &Removal) -> Result<Exit, Failur
             text.push_str(&told(&manager.uninstall()?));
         }
         false => {
-            if removal.purge {
+            if args.purge {
                 settle::save_what_is_left(paths)?;
             }
             // A kill may have come between the last file and the word to the manager.
@@ -120,7 +114,7 @@ pub(crate) fn uninstall(paths: &Paths, removal: &Removal) -> Result<Exit, Failur
     }
     output::result(&text)?;
     paths.config.parent().map(sweep);
-    let rest = match removal.purge {
+    let rest = match args.purge {
         true => purge::purge(paths)?,
         false => purge::left(paths),
     };
@@ -134,7 +128,7 @@ pub(crate) fn uninstall(paths: &Paths, removal: &Removal) -> Result<Exit, Failur
 /// It is not installed or does not come up.
 pub(crate) fn start(paths: &Paths) -> Result<Exit, Failure> {
     let manager = manager(paths)?;
-    if standing(paths).is_some() && manager.runs()? {
+    if service_status(paths).is_some() && manager.runs()? {
         output::result("the agent runs already\n")?;
         return Ok(Exit::Well);
     }
@@ -179,7 +173,7 @@ pub(crate) fn restart(paths: &Paths) -> Result<Exit, Failure> {
 }
 
 fn installed(paths: &Paths) -> Result<bool, Failure> {
-    match standing(paths) {
+    match service_status(paths) {
         Some(_) => Ok(true),
         None => Err(ServiceError::NotInstalled.into()),
     }
@@ -187,7 +181,7 @@ fn installed(paths: &Paths) -> Result<bool, Failure> {
 
 /// The agent serves one user; as root it would look after root's logins, and nobody else's.
 fn not_root(allowed: bool) -> Result<(), Failure> {
-    if allowed || !rustix::process::geteuid().is_root() {
+    if allowed || !is_root() {
         return Ok(());
     }
     let who = std::env::var("SUDO_USER").ok().filter(|user| user != "root");

@@ -1,10 +1,8 @@
+use crate::platform::files;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -62,13 +60,11 @@ impl Instance {
     pub(crate) fn claim(state: &Path) -> Result<Self, InstanceError> {
         let path = lock_path(state);
         let failed = |source| InstanceError::Io { path: path.clone(), source };
-        let file = File::options()
+        let file = files::opening_no_link()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o600)
-            .custom_flags(i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0))
             .open(&path)
             .map_err(failed)?;
         match file.try_lock() {
@@ -129,7 +125,7 @@ impl Instance {
             let mut text = format!("{}\n", std::process::id()).into_bytes();
             // A line each, empty for none: versions that know no third line read the first two.
             for path in [socket, log] {
-                text.extend_from_slice(path.map_or(&[], |path| path.as_os_str().as_bytes()));
+                text.extend_from_slice(path.map_or(&[], |path| path.as_os_str().as_encoded_bytes()));
                 text.push(b'\n');
             }
             let mut file = &self.file;
@@ -144,18 +140,14 @@ impl Instance {
 /// Who wrote the lock file last; `None` where nobody did or it says nothing of use.
 pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
     let mut bytes = Vec::new();
-    // A FIFO in its place would be waited for without an end.
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
-    let flags = i32::try_from(flags.bits()).unwrap_or(0);
-    let file = File::options().read(true).custom_flags(flags).open(lock_path(state)).ok()?;
+    let file = files::opening_no_link().read(true).open(lock_path(state)).ok()?;
     if !file.metadata().ok()?.is_file() {
         return None;
     }
     file.take(LARGEST).read_to_end(&mut bytes).ok()?;
     let mut lines = bytes.split(|byte| *byte == b'\n');
     let pid = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
-    let mut path =
-        || lines.next().filter(|line| !line.is_empty()).map(|line| PathBuf::from(OsStr::from_bytes(line)));
+    let mut path = || lines.next().filter(|line| !line.is_empty()).map(files::path_from_bytes);
     let (socket, log) = (path(), path());
     Some(Holder { pid, socket, log, ending: path().is_some_and(|word| word == Path::new(ENDING)) })
 }

@@ -33,7 +33,7 @@ pub(crate) struct Header {
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "request", content = "with")]
-pub(crate) enum Ask {
+pub(crate) enum Request {
     /// How everything is.
     Status,
     /// Refresh now.
@@ -55,7 +55,7 @@ pub(crate) enum Ask {
 /// What the daemon answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "reply", content = "with")]
-pub(crate) enum Answer {
+pub(crate) enum Reply {
     Status(Status),
     Refreshed(Vec<Done>),
     /// Names of variables.
@@ -133,32 +133,32 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line_and_comes_back_as_it_was() {
-        for ask in [Ask::Status, Ask::Refresh { names: vec!["a\nb".into()], force: true }] {
+        for ask in [Request::Status, Request::Refresh { names: vec!["a\nb".into()], force: true }] {
             let line = Envelope::new(ask.clone()).to_line().unwrap();
             assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
-            assert_eq!(read::<Ask>(&line).unwrap(), ask);
+            assert_eq!(read::<Request>(&line).unwrap(), ask);
         }
     }
 
     #[test]
     fn another_version_is_told_by_its_name() {
         let line = br#"{"protocol":99,"version":"7.1.0","request":"dance"}"#;
-        let told = read::<Ask>(line).unwrap_err().to_string();
+        let told = read::<Request>(line).unwrap_err().to_string();
         assert!(told.contains("7.1.0") && told.contains(VERSION), "{told}");
     }
 
     #[test]
     fn what_is_no_message_is_told_without_what_could_move_a_cursor() {
         let line = br#"{"protocol":1,"version":"0.1.0","request":"\u001b[2J\nall is well"}"#;
-        let told = read::<Ask>(line).unwrap_err().to_string();
+        let told = read::<Request>(line).unwrap_err().to_string();
         assert!(told.contains("\\u{1b}[2J\\nall is well") && !told.contains(char::is_control), "{told:?}");
     }
 
     proptest! {
         #[test]
         fn no_line_breaks_the_reader(line: Vec<u8>) {
-            drop(read::<Ask>(&line));
-            drop(read::<Answer>(&line));
+            drop(read::<Request>(&line));
+            drop(read::<Reply>(&line));
         }
     }
 }

@@ -4,9 +4,9 @@
 //! working.
 
 mod biography;
+pub(crate) mod entry_state;
 pub(crate) mod file;
 pub(crate) mod line;
-pub(crate) mod standing;
 mod writer;
 
 pub(crate) use biography::{Biography, biographies};

@@ -1,11 +1,9 @@
 //! What happens, one line for each event, on standard error or in a file: text for people or JSON for programs.
 
-mod file;
 mod layer;
 mod line;
 mod observer;
 
-pub(crate) use file::predecessor;
 pub(crate) use layer::{end_of_all, goes_to, init, into_file, set};
 pub(crate) use observer::LogObserver;
 

@@ -6,7 +6,6 @@
 pub(crate) mod delivery;
 pub(crate) mod ledger;
 mod listener;
-mod outside;
 pub(crate) mod trouble;
 
 #[cfg(test)]

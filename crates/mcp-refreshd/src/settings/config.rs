@@ -17,10 +17,10 @@ pub(crate) use environment::Environment;
 pub(crate) use error::{ConfigError, Problem};
 pub(crate) use options::{Config, KeychainReach, LogConfig, LogFormat, LogLevel, Network, NoticesConfig};
 
+use crate::platform::files;
+use crate::platform::process::machine_and_user;
 use oauth_secret::TokenDigest;
-use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The default configuration file, each line explained.
@@ -62,7 +62,7 @@ impl Config {
 
     fn read(path: &Path, home: &Path) -> Result<Self, ConfigError> {
         let failed = |source| ConfigError::Read { path: path.to_owned(), source };
-        let mut file = match open(path) {
+        let mut file = match files::opening().read(true).open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(failed(error)),
@@ -82,7 +82,7 @@ impl Config {
             ConfigError::wrong(path, vec![Problem { line, text: "not UTF-8 text".to_owned() }])
         })?;
         let config = Self::parse(&text, path, home)?;
-        let mode = metadata.permissions().mode() & 0o7777;
+        let mode = files::mode(&metadata);
         let password = config.network.proxy.as_ref().is_some_and(|proxy| proxy.password().is_some());
         if (password || config.environment.has_password()) && mode & 0o077 != 0 {
             return Err(ConfigError::Exposed { path: path.to_owned(), mode });
@@ -103,13 +103,5 @@ impl Config {
 
 /// A number that differs between machines and users, and stays as it is.
 fn seed_of_this_machine() -> u64 {
-    let (name, user) = (rustix::system::uname(), rustix::process::getuid());
-    TokenDigest::of(&format!("{} {}", name.nodename().to_string_lossy(), user.as_raw())).seed()
-}
-
-/// Opens without waiting: a FIFO in the file's place must not hold the program.
-fn open(path: &Path) -> io::Result<fs::File> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(fs::File::from(rustix::fs::open(path, flags, Mode::empty())?))
+    TokenDigest::of(&machine_and_user()).seed()
 }

@@ -1,11 +1,11 @@
 //! The variables of the configuration, for a process whose own environment lacks them.
 
+use crate::platform::process::become_command;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use std::env;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// Becomes the same program with the variables that the configuration has and the environment lacks. Libraries read some of them by
@@ -28,8 +28,6 @@ pub(crate) fn complete(paths: &Paths) -> Result<(), Failure> {
     };
     let mut arguments = env::args_os();
     let mut again = Command::new(env::current_exe().map_err(failed)?);
-    if let Some(name) = arguments.next() {
-        again.arg0(name);
-    }
-    Err(failed(again.args(arguments).envs(lacking).exec()))
+    let name = arguments.next();
+    Err(failed(become_command(again.args(arguments).envs(lacking), name)))
 }

@@ -1,3 +1,5 @@
+use crate::platform::files;
+use crate::platform::process::user_id;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use std::ffi::OsString;
@@ -80,37 +82,36 @@ pub(crate) enum FolderError {
 /// # Errors
 /// Says what is wrong with it and what to do.
 pub(crate) fn private_folder(path: &Path) -> Result<(), FolderError> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
     let failed = |source| FolderError::Io { path: path.to_owned(), source };
-    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path) {
+    match files::make_private_folder(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(FolderError::NotAFolder { path: path.to_owned() });
         }
         other => other.map_err(failed)?,
     }
-    let us = rustix::process::geteuid().as_raw();
+    let us = user_id();
     let ours = |owner: u32| match owner == us {
         true => Ok(()),
         false => Err(FolderError::NotOurs { path: path.to_owned(), owner }),
     };
     // Both the link, if it is one, and what it leads to.
-    ours(std::fs::symlink_metadata(path).map_err(failed)?.uid())?;
+    ours(files::owner(&std::fs::symlink_metadata(path).map_err(failed)?))?;
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_dir() {
         return Err(FolderError::NotAFolder { path: path.to_owned() });
     }
-    ours(metadata.uid())?;
-    if metadata.mode() & 0o077 != 0 {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
+    ours(files::owner(&metadata))?;
+    if files::mode(&metadata) & 0o077 != 0 {
+        files::set_mode(path, 0o700).map_err(failed)?;
     }
     // From here on nobody else can put anything there.
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         // Of a link the link itself. What is gone meanwhile is nobody's.
         if let Ok(metadata) = entry.metadata()
-            && metadata.uid() != us
+            && files::owner(&metadata) != us
         {
-            return Err(FolderError::Planted { path: entry.path(), owner: metadata.uid() });
+            return Err(FolderError::Planted { path: entry.path(), owner: files::owner(&metadata) });
         }
     }
     Ok(())

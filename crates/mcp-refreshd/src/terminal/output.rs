@@ -1,6 +1,6 @@
 //! The only place that prints. Results go to standard output, messages to standard error.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::platform::terminal;
 use std::io::{self, Write};
 
 /// Prints a result. A reader that went away (`mcp-refreshd status | head -1`) is no error.
@@ -30,15 +30,9 @@ pub(crate) fn part(text: &str) -> io::Result<Reader> {
     }
 }
 
-/// Whether anybody still reads standard output: a pipe or terminal whose other end was closed is in error, without a write.
+/// Whether anybody still reads standard output, without a write.
 pub(crate) fn reader() -> Reader {
-    let out = io::stdout();
-    let mut look = [PollFd::new(&out, PollFlags::empty())];
-    match poll(&mut look, Some(&Timespec::default())) {
-        Ok(_) if look.iter().any(|fd| fd.revents().contains(PollFlags::ERR)) => Reader::Gone,
-        // What cannot be asked is found out at the next write.
-        _ => Reader::There,
-    }
+    if terminal::stdout_is_closed() { Reader::Gone } else { Reader::There }
 }
 
 /// Prints a message for the person at the terminal.

@@ -1,6 +1,6 @@
 //! What standard output is: how wide, whether it shows colours, and whether it understands more than ASCII.
 
-use rustix::termios::tcgetwinsize;
+use crate::platform::terminal;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -10,7 +10,7 @@ const USUAL: (usize, usize) = (80, 24);
 
 /// How a text is to be laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct Style {
     /// Columns and rows; `None` where the reader is no terminal.
     pub(crate) size: Option<(usize, usize)>,
     pub(crate) colour: bool,
@@ -20,7 +20,7 @@ pub(crate) struct Look {
     pub(crate) cursor: bool,
 }
 
-impl Look {
+impl Style {
     /// That of this process's standard output now: a terminal's size changes.
     pub(crate) fn of_stdout() -> Self {
         let out = std::io::stdout();
@@ -28,8 +28,7 @@ impl Look {
         if !out.is_terminal() {
             return Self::new(None, &env);
         }
-        let told = tcgetwinsize(&out).map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)));
-        let (columns, rows) = told.unwrap_or((0, 0));
+        let (columns, rows) = terminal::window_size();
         let or = |told: usize, variable: &str, usual: usize| match told {
             0 => env(variable)
                 .and_then(|value| value.to_str()?.parse().ok())
@@ -85,8 +84,8 @@ impl Look {
 mod tests {
     use super::*;
 
-    fn look(size: Option<(usize, usize)>, variables: &[(&str, &str)]) -> Look {
-        Look::new(size, &|name| {
+    fn style(size: Option<(usize, usize)>, variables: &[(&str, &str)]) -> Style {
+        Style::new(size, &|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
         })
     }
@@ -94,26 +93,26 @@ mod tests {
     #[test]
     fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {
         let xterm = [("TERM", "xterm")];
-        assert!(look(Some((80, 24)), &xterm).colour);
-        assert!(!look(None, &xterm).colour);
-        assert!(!look(Some((80, 24)), &[("TERM", "dumb")]).colour);
-        assert!(!look(Some((80, 24)), &[]).cursor);
-        assert!(!look(Some((80, 24)), &[("TERM", "xterm"), ("NO_COLOR", "1")]).colour);
-        assert!(look(Some((80, 24)), &[("TERM", "xterm"), ("NO_COLOR", "")]).colour);
+        assert!(style(Some((80, 24)), &xterm).colour);
+        assert!(!style(None, &xterm).colour);
+        assert!(!style(Some((80, 24)), &[("TERM", "dumb")]).colour);
+        assert!(!style(Some((80, 24)), &[]).cursor);
+        assert!(!style(Some((80, 24)), &[("TERM", "xterm"), ("NO_COLOR", "1")]).colour);
+        assert!(style(Some((80, 24)), &[("TERM", "xterm"), ("NO_COLOR", "")]).colour);
     }
 
     #[test]
     fn the_locale_is_found_in_the_order_of_posix() {
-        assert!(look(None, &[("LANG", "de_DE.UTF-8")]).utf8);
-        assert!(look(None, &[("LC_ALL", ""), ("LC_CTYPE", "C.utf8"), ("LANG", "C")]).utf8);
-        assert!(!look(None, &[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]).utf8);
-        assert!(!look(None, &[]).utf8);
+        assert!(style(None, &[("LANG", "de_DE.UTF-8")]).utf8);
+        assert!(style(None, &[("LC_ALL", ""), ("LC_CTYPE", "C.utf8"), ("LANG", "C")]).utf8);
+        assert!(!style(None, &[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]).utf8);
+        assert!(!style(None, &[]).utf8);
     }
 
     #[test]
     fn an_ascii_terminal_gets_ascii() {
-        let ascii = look(Some((80, 24)), &[("LANG", "C")]);
+        let ascii = style(Some((80, 24)), &[("LANG", "C")]);
         assert_eq!(ascii.shows("na\u{ef}ve…"), "na\\u{ef}ve~");
-        assert_eq!(look(None, &[]).shows("naïve"), "naïve");
+        assert_eq!(style(None, &[]).shows("naïve"), "naïve");
     }
 }

@@ -53,7 +53,7 @@ fn an_open_item_gives_no_finding() {
 fn a_missing_item_is_found_and_gone_after_the_login() {
     let mac = Mac::empty();
     let finding = the_one(&mac, "keychain-item-missing");
-    assert_eq!((&finding["weight"], &finding["path"]), (&"note".into(), &ITEM.into()));
+    assert_eq!((&finding["severity"], &finding["path"]), (&"note".into(), &ITEM.into()));
     says(&finding, "cure", "claude mcp login");
     mac.put(&good());
     nothing(&mac);

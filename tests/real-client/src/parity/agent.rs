@@ -99,5 +99,5 @@ async fn status(program: &Path, person: &Person, lab: &Lab) -> Fallible<Status> 
     ];
     let words: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let tried = !text("/servers/0/last_refresh/outcome").is_empty();
-    Ok(Status { tried, settled: state == "needs_person", words: words.join("; ") })
+    Ok(Status { tried, settled: state == "action_required", words: words.join("; ") })
 }

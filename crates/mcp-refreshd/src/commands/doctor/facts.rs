@@ -9,7 +9,7 @@ use crate::agent::network;
 use crate::agent::stores;
 use crate::agent::stores::storage_folders;
 use crate::commands::service;
-use crate::control::protocol::{Answer, Ask};
+use crate::control::protocol::{Reply, Request};
 use crate::control::report::Status;
 use crate::control::socket;
 use crate::control::socket::reach;
@@ -88,8 +88,8 @@ impl Facts {
         let agent = match reach(&paths.state).await {
             Ok(None) => Agent::Stopped,
             Ok(Some(status)) => {
-                let knows = match socket::ask(&paths.state, &Ask::ProxyVariables).await {
-                    Ok(Some(Answer::ProxyVariables(names))) => Some(names),
+                let knows = match socket::ask(&paths.state, &Request::ProxyVariables).await {
+                    Ok(Some(Reply::ProxyVariables(names))) => Some(names),
                     _ => None,
                 };
                 Agent::Runs(status, knows)
@@ -129,7 +129,7 @@ impl Facts {
             agent,
             journal_open,
             journal_trouble,
-            service: service::standing(paths),
+            service: service::service_status(paths),
             proxies: proxy_variables().collect(),
             proxy_configured: config.network.proxy.is_some() || surroundings.settings_name_a_proxy(),
             passed_over,

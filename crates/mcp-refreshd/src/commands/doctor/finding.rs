@@ -6,8 +6,8 @@ use std::path::Path;
 pub(super) struct Finding {
     /// Its name in the documentation; it never changes.
     pub(super) name: &'static str,
-    pub(super) weight: Weight,
-    pub(super) sure: Sure,
+    pub(super) severity: Severity,
+    pub(super) confidence: Confidence,
     /// The server it is about, where it is about one.
     pub(super) server: Option<String>,
     /// Where it was seen.
@@ -22,7 +22,7 @@ pub(super) struct Finding {
 
 /// Whether something is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Weight {
+pub(super) enum Severity {
     /// Something does not work, or will not.
     Trouble,
     /// Good to know; nothing has to be done.
@@ -31,7 +31,7 @@ pub(super) enum Weight {
 
 /// How sure a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sure {
+pub(super) enum Confidence {
     /// It was seen.
     Certain,
     /// There is hardly another explanation.
@@ -40,7 +40,7 @@ pub(super) enum Sure {
     Possible,
 }
 
-impl Weight {
+impl Severity {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Trouble => "trouble",
@@ -49,7 +49,7 @@ impl Weight {
     }
 }
 
-impl Sure {
+impl Confidence {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Certain => "certain",
@@ -62,31 +62,31 @@ impl Sure {
 impl Finding {
     pub(super) fn trouble(
         name: &'static str,
-        sure: Sure,
+        confidence: Confidence,
         means: impl Into<String>,
         cure: impl Into<String>,
     ) -> Self {
-        Self::weighing(Weight::Trouble, name, sure, means, cure)
+        Self::new(Severity::Trouble, name, confidence, means, cure)
     }
 
     pub(super) fn note(
         name: &'static str,
-        sure: Sure,
+        confidence: Confidence,
         means: impl Into<String>,
         cure: impl Into<String>,
     ) -> Self {
-        Self::weighing(Weight::Note, name, sure, means, cure)
+        Self::new(Severity::Note, name, confidence, means, cure)
     }
 
-    pub(super) fn weighing(
-        weight: Weight,
+    pub(super) fn new(
+        severity: Severity,
         name: &'static str,
-        sure: Sure,
+        confidence: Confidence,
         means: impl Into<String>,
         cure: impl Into<String>,
     ) -> Self {
         let (means, cure) = (means.into(), cure.into());
-        Self { name, weight, sure, server: None, path: None, means, cure, fix: None }
+        Self { name, severity, confidence, server: None, path: None, means, cure, fix: None }
     }
 
     pub(super) fn of(self, server: &str) -> Self {

@@ -30,6 +30,6 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         surroundings::findings,
     ];
     let mut all: Vec<Finding> = judges.iter().flat_map(|judge| judge(facts)).collect();
-    all.sort_by_key(|finding| finding.weight);
+    all.sort_by_key(|finding| finding.severity);
     all
 }

@@ -1,14 +1,16 @@
 use crate::control::instance::Instance;
-use crate::control::protocol::{Answer, Ask};
+use crate::control::protocol::{Reply, Request};
 use crate::control::socket;
+use crate::platform::files;
+use crate::platform::process::user_id;
 use crate::settings::paths::Paths;
-use crate::terminal::output;
+use crate::terminal::prompt::confirmed;
+use crate::terminal::wording::visible;
 use claude_store::{
     EntryKey, FileStore, LockKind, LockSighting, Locks, NeedsAuthCache, OsFileSystem, StorageFolder,
 };
 use std::fs;
-use std::io::{self, BufRead, IsTerminal};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -114,10 +116,10 @@ async fn take_lock(folder: &PathBuf, sighting: &LockSighting) -> Result<String, 
 fn make_private(path: &PathBuf) -> Result<String, String> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     let metadata = fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
+    if !metadata.is_file() || files::owner(&metadata) != user_id() {
         return Err(format!("{} is not a file of yours any more", path.display()));
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    files::set_mode(path, files::PRIVATE).map_err(failed)?;
     Ok("only you can read it now".to_owned())
 }
 
@@ -132,29 +134,19 @@ fn sweep(paths: &Paths, folder: &StorageFolder) -> Result<String, String> {
 }
 
 async fn restore(paths: &Paths, store: &str, servers: &[String], yes: bool) -> Result<String, String> {
-    if !yes && !asked(servers) {
+    let question = format!(
+        "put the entries of {} back into the store? They vanished all at once; say no if you removed them.",
+        visible(&servers.join(", "))
+    );
+    if !yes && confirmed(&question) != Some(true) {
         return Err("not restored; `mcp-refreshd doctor --fix --yes` does it without asking".to_owned());
     }
-    match socket::ask(&paths.state, &Ask::Restore { store: store.to_owned() }).await {
-        Ok(Some(Answer::Restored(names))) if names.is_empty() => {
+    match socket::ask(&paths.state, &Request::Restore { store: store.to_owned() }).await {
+        Ok(Some(Reply::Restored(names))) if names.is_empty() => {
             Err("the agent could put none of them back; see its log".to_owned())
         }
-        Ok(Some(Answer::Restored(names))) => Ok(format!("put back: {}", names.join(", "))),
+        Ok(Some(Reply::Restored(names))) => Ok(format!("put back: {}", names.join(", "))),
         Ok(_) => Err("the agent that remembered them does not run any more".to_owned()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// Asks the person at the terminal; without one the answer is no.
-fn asked(servers: &[String]) -> bool {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        return false;
-    }
-    output::message(&format!(
-        "put the entries of {} back into the store? They vanished all at once; say no if you removed them. [y/N]",
-        crate::terminal::wording::visible(&servers.join(", "))
-    ));
-    let mut line = String::new();
-    stdin.lock().read_line(&mut line).is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
 }

@@ -1,7 +1,7 @@
-use super::finding::{Finding, Weight};
+use super::finding::{Finding, Severity};
 use super::fix::{Fix, Fixed};
 use crate::terminal::columns::{flowed, labelled};
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use crate::terminal::wording::{self, counted, visible};
 use serde::Serialize;
 
@@ -14,14 +14,14 @@ const WIDEST: usize = 80;
 type Shown<'a> = (&'a Finding, Option<Fixed>);
 
 /// The findings for people.
-pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, look: &Look) -> String {
+pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, style: &Style) -> String {
     if shown.is_empty() {
         return HEALTHY.to_owned();
     }
     let mut text = String::new();
     for (finding, fixed) in shown {
-        let Finding { name, weight, sure, server, path, means, cure, fix } = finding;
-        text.push_str(&format!("{}: {name} ({})\n", weight.word(), sure.word()));
+        let Finding { name, severity, confidence, server, path, means, cure, fix } = finding;
+        text.push_str(&format!("{}: {name} ({})\n", severity.word(), confidence.word()));
         let fixed = match (fixed, fix) {
             (Some(Fixed::Done(what)), _) => Some(("mended", what.clone())),
             (Some(Fixed::Failed(why)), _) => Some(("not mended", why.clone())),
@@ -29,9 +29,9 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, look: &Look) -> String {
             (None, _) => None,
         };
         let mended = matches!(fixed, Some(("mended", _)));
-        let columns = look.size.map_or(WIDEST, |(columns, _)| columns.min(WIDEST));
+        let columns = style.size.map_or(WIDEST, |(columns, _)| columns.min(WIDEST));
         let said = |label: &str, value: &str| {
-            labelled(&format!("  {label:7} "), &look.shows(&visible(value)), Some(columns))
+            labelled(&format!("  {label:7} "), &style.shows(&visible(value)), Some(columns))
         };
         // Paths and commands are there to be copied: never broken, and not even in ASCII, where an escaped one would be another.
         let copied = |label: &str, value: &str| labelled(&format!("  {label:7} "), &visible(value), None);
@@ -44,7 +44,7 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, look: &Look) -> String {
         text.extend(fixed.iter().map(|(label, value)| copied(label, value)));
         text.push('\n');
     }
-    let columns = look.size.map_or(usize::MAX, |(columns, _)| columns);
+    let columns = style.size.map_or(usize::MAX, |(columns, _)| columns);
     text.push_str(&flowed(&summary(shown), columns).join("\n"));
     text.push('\n');
     text
@@ -53,7 +53,8 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, look: &Look) -> String {
 fn summary(shown: &[Shown<'_>]) -> String {
     let mended = shown.iter().filter(|(_, fixed)| matches!(fixed, Some(Fixed::Done(_)))).count();
     let left = shown.iter().filter(|(_, fixed)| !matches!(fixed, Some(Fixed::Done(_))));
-    let (troubles, notes): (Vec<_>, Vec<_>) = left.partition(|(found, _)| found.weight == Weight::Trouble);
+    let (troubles, notes): (Vec<_>, Vec<_>) =
+        left.partition(|(found, _)| found.severity == Severity::Trouble);
     let mendable = troubles
         .iter()
         .chain(&notes)
@@ -80,8 +81,8 @@ struct Json<'a> {
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a str,
-    weight: &'a str,
-    sure: &'a str,
+    severity: &'a str,
+    confidence: &'a str,
     server: Option<&'a str>,
     path: Option<&'a str>,
     means: &'a str,
@@ -113,8 +114,8 @@ pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
     let rows: Vec<_> = shown.iter().map(row).collect();
     let findings = shown.iter().zip(&rows).map(|((finding, _), (fix, mended, not_mended))| Row {
         name: finding.name,
-        weight: finding.weight.word(),
-        sure: finding.sure.word(),
+        severity: finding.severity.word(),
+        confidence: finding.confidence.word(),
         server: finding.server.as_deref(),
         path: finding.path.as_deref(),
         means: &finding.means,
@@ -128,7 +129,7 @@ pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Sure;
+    use super::super::finding::Confidence;
     use super::*;
     use crate::terminal::columns::width;
 
@@ -136,16 +137,16 @@ mod tests {
     fn a_finding_is_laid_out_for_its_terminal_and_its_cure_is_never_broken() {
         let means = "the server gave no refresh token, so nobody can refresh this login, which ends in 3 min";
         let cure = "claude mcp login 'my – own' (each time it ends)";
-        let finding = Finding::trouble("no-refresh-token", Sure::Certain, means, cure).of("my – own");
-        let look = |columns, utf8| Look { size: Some((columns, 24)), colour: false, utf8, cursor: true };
+        let finding = Finding::trouble("no-refresh-token", Confidence::Certain, means, cure).of("my – own");
+        let style = |columns, utf8| Style { size: Some((columns, 24)), colour: false, utf8, cursor: true };
         for columns in [20, 40, 80, 120] {
-            let text = text(&[(&finding, None)], false, &look(columns, true));
+            let text = text(&[(&finding, None)], false, &style(columns, true));
             let mut lines = text.lines().filter(|line| !line.starts_with("  cure"));
             assert!(lines.all(|line| width(line) <= columns.max(36)), "{columns}: {text}");
             assert!(text.contains(cure), "{text}");
         }
-        let ascii = text(&[(&finding, None)], false, &look(80, false));
+        let ascii = text(&[(&finding, None)], false, &style(80, false));
         assert!(ascii.contains("  server  my \\u{2013} own\n") && ascii.contains(cure), "{ascii}");
-        assert_eq!(text(&[], false, &look(20, true)), HEALTHY);
+        assert_eq!(text(&[], false, &style(20, true)), HEALTHY);
     }
 }

@@ -1,4 +1,4 @@
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use std::borrow::Cow;
 
 /// What a picture may use of a terminal.
@@ -13,14 +13,14 @@ pub(super) struct Canvas {
 
 impl Canvas {
     /// What this reader offers; `None` where it is no terminal.
-    pub(super) fn of(look: Look) -> Option<Self> {
-        let (width, _) = look.size?;
-        Some(Self { width, unicode: look.utf8, colour: look.colour })
+    pub(super) fn of(style: Style) -> Option<Self> {
+        let (width, _) = style.size?;
+        Some(Self { width, unicode: style.utf8, colour: style.colour })
     }
 
     /// The text as this terminal can show it.
     pub(super) fn shows<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Self { width, unicode: utf8, colour } = *self;
-        Look { size: Some((width, 1)), colour, utf8, cursor: false }.shows(text)
+        Style { size: Some((width, 1)), colour, utf8, cursor: false }.shows(text)
     }
 }

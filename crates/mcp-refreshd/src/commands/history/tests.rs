@@ -4,11 +4,12 @@ use super::recent::Recent;
 use super::{json, svg, text};
 use crate::observers::history::History;
 use crate::observers::history::biographies;
-use crate::observers::history::file::{FULL, Past, append, read};
+use crate::observers::history::entry_state::EntryStates;
+use crate::observers::history::file::{Past, append, read};
 use crate::observers::history::line::{Holds, Kind, Line};
-use crate::observers::history::standing::Standings;
+use crate::observers::rotating::FULL;
 use crate::terminal::columns::width;
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use claude_store::StubKind;
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::{Fingerprint, TokenDigest};
@@ -70,11 +71,11 @@ fn seen() -> Event {
 
 /// The lines of a story that is told from the beginning.
 fn told(story: &[(i64, Subject<'_>, Event)]) -> Vec<Line> {
-    let mut standings = Standings::default();
+    let mut states = EntryStates::default();
     let mut lines = Vec::new();
     for (minutes, subject, event) in story {
-        for line in standings.lines(at(*minutes), *subject, event) {
-            standings.apply(&line);
+        for line in states.lines(at(*minutes), *subject, event) {
+            states.apply(&line);
             lines.push(line);
         }
     }
@@ -170,13 +171,13 @@ fn a_rest_is_told_once_and_drawn_as_such_and_no_part_of_the_share() {
 
 #[test]
 fn a_rest_lasts_into_a_new_file_and_every_agent_says_anew_what_rests() {
-    let mut standings = Standings::default();
+    let mut states = EntryStates::default();
     for (minute, event) in [(0, held("one", 60)), (50, Event::Rests)] {
-        let lines = standings.lines(at(minute), LAB, &event);
-        lines.iter().for_each(|line| standings.apply(line));
+        let lines = states.lines(at(minute), LAB, &event);
+        lines.iter().for_each(|line| states.apply(line));
     }
     let mut lines = vec![agent(90, Kind::Carried)];
-    lines.extend(standings.carried(at(90)));
+    lines.extend(states.carried(at(90)));
     let written: Vec<_> = lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect();
     let mut lines: Vec<Line> = written.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(minutes(&coverage(&lines, at(90), at(120), true)[0]), [(30, State::Resting)]);
@@ -187,8 +188,8 @@ fn a_rest_lasts_into_a_new_file_and_every_agent_says_anew_what_rests() {
         minutes(&coverage(&lines, at(90), at(120), true)[0]),
         [(10, State::Unwatched), (20, State::Expired)]
     );
-    standings.apply(&agent(100, Kind::AgentStarted));
-    let again = standings.lines(at(100), LAB, &Event::Rests);
+    states.apply(&agent(100, Kind::AgentStarted));
+    let again = states.lines(at(100), LAB, &Event::Rests);
     assert_eq!(kinds(&again), [Kind::Rests]);
     lines.extend(again);
     assert_eq!(
@@ -399,8 +400,8 @@ fn events_are_laid_out_for_their_reader() {
         })
         .collect();
     let lines: Vec<_> = lines.iter().collect();
-    let terminal = |columns, utf8| Look { size: Some((columns, 24)), colour: false, utf8, cursor: true };
-    let pipe = Look { size: None, ..terminal(80, true) };
+    let terminal = |columns, utf8| Style { size: Some((columns, 24)), colour: false, utf8, cursor: true };
+    let pipe = Style { size: None, ..terminal(80, true) };
     let text = text::events(&lines, &pipe);
     assert_eq!(text.lines().count(), 3, "{text}");
     let story = |line: &str| width(&line[..line.find("wiped").unwrap()]);

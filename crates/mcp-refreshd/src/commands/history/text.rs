@@ -2,7 +2,7 @@ use super::canvas::Canvas;
 use super::coverage::{Coverage, State};
 use crate::observers::history::line::Line;
 use crate::terminal::columns::{labelled, padded, shortened, width};
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use crate::terminal::wording::{length, visible};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use std::time::Duration;
 const LONGEST_NAME: usize = 20;
 
 /// One line for each event, newest last.
-pub(super) fn events(lines: &[&Line], look: &Look) -> String {
+pub(super) fn events(lines: &[&Line], style: &Style) -> String {
     let name = |line: &Line| match line.server.as_deref() {
-        Some(name) => look.shows(&shortened(&look.shows(&visible(name)), LONGEST_NAME)).into_owned(),
+        Some(name) => style.shows(&shortened(&style.shows(&visible(name)), LONGEST_NAME)).into_owned(),
         None => "-".to_owned(),
     };
     let names = lines.iter().map(|line| width(&name(line))).max().unwrap_or(0);
-    let columns = look.size.map(|(columns, _)| columns);
+    let columns = style.size.map(|(columns, _)| columns);
     lines
         .iter()
         .map(|line| {
             let head = format!("{}  {}  ", seconds(line.at), padded(&name(line), names));
-            labelled(&head, look.shows(&story(line)).trim_end(), columns)
+            labelled(&head, style.shows(&story(line)).trim_end(), columns)
         })
         .collect()
 }

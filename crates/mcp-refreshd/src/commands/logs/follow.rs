@@ -1,10 +1,10 @@
-use crate::observers::log::predecessor;
+use crate::observers::rotating::predecessor;
+use crate::platform::files;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output::{self, Reader};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -53,11 +53,7 @@ pub(super) fn show(path: &Path, follow: bool) -> Result<(), Failure> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // A FIFO in the file's place would hold us.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    File::open(path)
+    files::regular(files::opening().read(true).open(path)?)
 }
 
 /// What of one file was not shown yet.
@@ -76,7 +72,7 @@ impl Tail {
     /// True where this is the file at the path.
     fn is_at(&self, path: &Path) -> bool {
         let Some(ours) = self.file.as_ref().and_then(|file| file.metadata().ok()) else { return false };
-        fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()))
+        fs::metadata(path).is_ok_and(|there| files::identity(&there) == files::identity(&ours))
     }
 
     /// Shows a line whose end never came.

@@ -1,17 +1,14 @@
 //! Variables of the shell that are to outlive it: they go into the configuration.
 
+use crate::platform::files::{PRIVATE, mode};
 use crate::settings::config::{Config, Environment};
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use toml_edit::{DocumentMut, Item, Table, Value, value};
 use user_agent_service::{Changes, Step};
-
-/// Nobody else has to read it.
-const PRIVATE: u32 = 0o600;
 
 /// Writes what this shell has and the configuration does not have so; gives what to tell about it. What was in the file stays, comments
 /// included.
@@ -31,15 +28,15 @@ pub(super) fn keep(config: &Config, paths: &Paths, changes: &mut Changes) -> Res
     let unreadable = |error: &dyn std::fmt::Display| {
         Failure::new(Exit::Person, format!("the configuration {} cannot be read: {error}", path.display()))
     };
-    let (there, mode) = match fs::read_to_string(&path) {
-        Ok(there) => (there, fs::metadata(&path).map_err(|error| unreadable(&error))?.permissions().mode()),
+    let (there, was) = match fs::read_to_string(&path) {
+        Ok(there) => (there, mode(&fs::metadata(&path).map_err(|error| unreadable(&error))?)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => (String::new(), PRIVATE),
         Err(error) => return Err(unreadable(&error)),
     };
     let text = with(&there, &news).map_err(|error| unreadable(&error))?;
     // Never one that the agent could not use.
     Config::parse(&text, &path, &paths.home)?;
-    let mode = if news.has_password() { PRIVATE } else { mode & 0o777 };
+    let mode = if news.has_password() { PRIVATE } else { was & 0o777 };
     let mut told = String::new();
     if let Step::Wrote(path) = changes.write(&path, &text, mode)? {
         // Writing to a string does not fail.

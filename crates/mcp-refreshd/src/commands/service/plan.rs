@@ -1,5 +1,6 @@
 use crate::agent::stores::storage_folders;
 use crate::control::protocol::VERSION;
+use crate::platform::process::user_id;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
@@ -30,14 +31,14 @@ pub(crate) fn manager(paths: &Paths) -> Result<Box<dyn ServiceManager>, Failure>
 fn known_manager(paths: &Paths) -> Option<Box<dyn ServiceManager>> {
     service_manager(&Surroundings {
         home: paths.home.clone(),
-        uid: rustix::process::geteuid().as_raw(),
+        uid: user_id(),
         env: &|name| std::env::var_os(name),
     })
 }
 
 /// How the service stands, by its files; `None` where it is not installed. What it should look like is judged by the configuration in
 /// effect, and by the defaults where that cannot be used.
-pub(crate) fn standing(paths: &Paths) -> Option<Standing> {
+pub(crate) fn service_status(paths: &Paths) -> Option<Standing> {
     let config = Config::load(&paths.config, &paths.home).unwrap_or_default();
     let standing = known_manager(paths)?.standing(&plan(&config, paths).ok()?);
     standing.origin.is_some().then_some(standing)
@@ -45,7 +46,7 @@ pub(crate) fn standing(paths: &Paths) -> Option<Standing> {
 
 /// What `status` says of the service besides: a program that is no longer where the service looks for it.
 pub(crate) fn program_gone(paths: &Paths) -> Option<String> {
-    let program = standing(paths)?.program.filter(|program| !program.exists())?;
+    let program = service_status(paths)?.program.filter(|program| !program.exists())?;
     Some(format!(
         "the service is to run {}, and that is gone; from where the program is now, type: mcp-refreshd install",
         visible(&program.to_string_lossy())

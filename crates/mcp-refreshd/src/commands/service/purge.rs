@@ -1,14 +1,14 @@
 //! Taking away state and configuration, too.
 
 use crate::control::instance::{Instance, holder_of};
-use crate::observers::log::predecessor;
+use crate::observers::rotating::predecessor;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::output;
+use crate::terminal::prompt::confirmed;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, BufRead, IsTerminal};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Asks the person whether everything may go.
@@ -20,21 +20,17 @@ pub(super) fn agreed(paths: &Paths, yes: bool) -> Result<(), Failure> {
     if yes || there.is_empty() {
         return Ok(());
     }
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        let message = "nothing was done: --purge asks first, and nobody is there to answer; --yes answers it";
-        return Err(Failure::new(Exit::Person, message));
-    }
     let shown: Vec<_> = there.iter().map(|path| path.display().to_string()).collect();
-    output::message(&format!(
-        "remove the agent's history, its journal and your configuration ({})? Claude Code's own files stay. [y/N]",
+    let question = format!(
+        "remove the agent's history, its journal and your configuration ({})? Claude Code's own files stay.",
         shown.join(", ")
-    ));
-    let mut line = String::new();
-    match stdin.lock().read_line(&mut line).is_ok() && matches!(line.trim(), "y" | "Y" | "yes") {
-        true => Ok(()),
-        false => Err(Failure::new(Exit::Person, "nothing was done")),
-    }
+    );
+    let refused = match confirmed(&question) {
+        Some(true) => return Ok(()),
+        Some(false) => "nothing was done",
+        None => "nothing was done: --purge asks first, and nobody is there to answer; --yes answers it",
+    };
+    Err(Failure::new(Exit::Person, refused))
 }
 
 /// Removes state and configuration, and says what it removed.

@@ -3,6 +3,7 @@ use crate::control::report::{EntryStatus, Status};
 use crate::terminal::wording;
 use jiff::Timestamp;
 use oauth_secret::Fingerprint;
+use refresh_engine::State;
 use serde::Serialize;
 
 /// `status --json`, format version 1. Members are only ever added under the same version.
@@ -79,7 +80,7 @@ fn server<'a>(store: &'a str, entry: &'a EntryStatus) -> Server<'a> {
         name: &entry.name,
         url: entry.url.as_deref(),
         store,
-        state: entry.state.word(),
+        state: state(entry.state),
         expires_at: entry.expires_at.map(milliseconds),
         next_refresh_at: entry.next_refresh_at.map(milliseconds),
         margin_s: entry.margin_s,
@@ -90,6 +91,13 @@ fn server<'a>(store: &'a str, entry: &'a EntryStatus) -> Server<'a> {
             detail: &last.detail,
         }),
         action: entry.action.as_deref(),
+    }
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::NeedsPerson => "action_required",
+        other => other.word(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::text::{between, words};
 use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::columns::{cut, shortened, width, wrapped};
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use crate::terminal::wording::{outcome_words, visible};
 use jiff::Timestamp;
 use refresh_engine::{Outcome, State};
@@ -39,7 +39,7 @@ const LAYOUTS: [Layout; 10] = [
 
 /// Every server, what needs a person first. On a terminal a table as wide as that, with what to type below its server; elsewhere one
 /// line for each server, with columns that are always the same: name, state, time left, next refresh, last result, what to type.
-pub(crate) fn overview(status: &Status, now: Timestamp, look: &Look) -> String {
+pub(crate) fn overview(status: &Status, now: Timestamp, style: &Style) -> String {
     let mut stores: Vec<_> = status.stores.iter().collect();
     let several = stores.len() > 1;
     // A store where a person is needed comes first; where none is, the configuration's order stays.
@@ -47,7 +47,7 @@ pub(crate) fn overview(status: &Status, now: Timestamp, look: &Look) -> String {
     let mut text = String::new();
     for store in stores {
         if several {
-            text.push_str(&format!("{}:\n", look.shows(&visible(&store.location))));
+            text.push_str(&format!("{}:\n", style.shows(&visible(&store.location))));
         }
         if store.entries.is_empty() {
             if store.unreadable.is_none() || store.absent {
@@ -56,8 +56,8 @@ pub(crate) fn overview(status: &Status, now: Timestamp, look: &Look) -> String {
             continue;
         }
         let entries = in_order(store);
-        text.push_str(&match look.size {
-            Some((columns, _)) => table(&entries, now, look, columns.max(LEAST_WIDTH)),
+        text.push_str(&match style.size {
+            Some((columns, _)) => table(&entries, now, style, columns.max(LEAST_WIDTH)),
             None => lines(&entries, now),
         });
     }
@@ -99,10 +99,10 @@ fn to_type(entry: &EntryStatus) -> String {
 }
 
 /// For a terminal.
-fn table(entries: &[&EntryStatus], now: Timestamp, look: &Look, columns: usize) -> String {
+fn table(entries: &[&EntryStatus], now: Timestamp, style: &Style, columns: usize) -> String {
     let laid_out = |layout: Layout| {
         let header = ["SERVER", "STATE", "TIME LEFT", "NEXT", "LAST RESULT"].map(str::to_owned).to_vec();
-        let rows = entries.iter().map(|entry| row(entry, now, look, layout));
+        let rows = entries.iter().map(|entry| row(entry, now, style, layout));
         let mut rows: Vec<_> = [header].into_iter().chain(rows).collect();
         for row in &mut rows {
             row.truncate(3 + usize::from(layout.next) + usize::from(layout.last));
@@ -121,31 +121,31 @@ fn table(entries: &[&EntryStatus], now: Timestamp, look: &Look, columns: usize) 
         let fits = width(&row_of(row, widths, &|_, cell| cell.to_owned())) <= columns;
         let paint = |column: usize, cell: &str| match (entry, column) {
             _ if !fits => cell.to_owned(),
-            (None, _) => look.painted(cell, "2"),
-            (Some(entry), 1 | 2) => look.painted(cell, colour(entry.state)),
+            (None, _) => style.painted(cell, "2"),
+            (Some(entry), 1 | 2) => style.painted(cell, colour(entry.state)),
             _ => cell.to_owned(),
         };
         text.push_str(cut(&row_of(row, widths, &paint), if fits { usize::MAX } else { columns }).trim_end());
         text.push('\n');
         if let Some(entry) = entry {
-            text.push_str(&below(entry, look, columns));
+            text.push_str(&below(entry, style, columns));
         }
     }
     text
 }
 
-fn row(entry: &EntryStatus, now: Timestamp, look: &Look, layout: Layout) -> Vec<String> {
+fn row(entry: &EntryStatus, now: Timestamp, style: &Style, layout: Layout) -> Vec<String> {
     let words_left = match time_left(entry, now) {
         Some((true, left)) => left,
         Some((false, gone)) => format!("{gone} ago"),
         None => EMPTY.to_owned(),
     };
-    let bar = bar(entry, now, look, layout.bar);
+    let bar = bar(entry, now, style, layout.bar);
     let left = if bar.is_empty() { words_left } else { format!("{bar} {words_left}") };
     let next = next_refresh(entry, now).unwrap_or_else(|| EMPTY.to_owned());
-    let name = shortened(&look.shows(&visible(&entry.name)), layout.longest_name);
+    let name = shortened(&style.shows(&visible(&entry.name)), layout.longest_name);
     vec![
-        look.shows(&name).into_owned(),
+        style.shows(&name).into_owned(),
         words(entry.state).to_owned(),
         left,
         next,
@@ -154,10 +154,10 @@ fn row(entry: &EntryStatus, now: Timestamp, look: &Look, layout: Layout) -> Vec<
 }
 
 /// What belongs to a server and has no column: what to type is never cut, so that it can be copied.
-fn below(entry: &EntryStatus, look: &Look, columns: usize) -> String {
+fn below(entry: &EntryStatus, style: &Style, columns: usize) -> String {
     let mut text = String::new();
     let mut say = |sentence: &str| {
-        for line in wrapped(&look.shows(&visible(sentence)), columns.saturating_sub(GAP.len()).max(1)) {
+        for line in wrapped(&style.shows(&visible(sentence)), columns.saturating_sub(GAP.len()).max(1)) {
             text.push_str(&format!("{GAP}{line}\n"));
         }
     };
@@ -167,13 +167,13 @@ fn below(entry: &EntryStatus, look: &Look, columns: usize) -> String {
     }
     if let Some(action) = &entry.action {
         // Not even in ASCII: an escaped name would be another one.
-        text.push_str(&format!("{GAP}type: {}\n", look.painted(action, "1")));
+        text.push_str(&format!("{GAP}type: {}\n", style.painted(action, "1")));
     }
     text
 }
 
 /// How much of the access token's life is left, as a picture; empty where no bar is wanted, blank where the life is not known.
-fn bar(entry: &EntryStatus, now: Timestamp, look: &Look, width: usize) -> String {
+fn bar(entry: &EntryStatus, now: Timestamp, style: &Style, width: usize) -> String {
     if width == 0 {
         return String::new();
     }
@@ -185,7 +185,7 @@ fn bar(entry: &EntryStatus, now: Timestamp, look: &Look, width: usize) -> String
     // Rounded up: while anything is left, something is seen.
     let full = left.saturating_mul(steps).div_ceil(life).min(steps);
     let full = usize::try_from(full).unwrap_or(width);
-    let (on, off) = if look.utf8 { ("█", "░") } else { ("#", ".") };
+    let (on, off) = if style.utf8 { ("█", "░") } else { ("#", ".") };
     format!("{}{}", on.repeat(full), off.repeat(width.saturating_sub(full)))
 }
 

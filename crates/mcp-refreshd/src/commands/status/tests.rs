@@ -4,7 +4,7 @@ use super::*;
 use crate::commands::history::Recent;
 use crate::control::report::{Daemon, EntryStatus, Facts, Status, StoreStatus};
 use crate::terminal::columns::width;
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use refresh_engine::{LastRefresh, Outcome, State};
@@ -67,10 +67,10 @@ fn status(entries: Vec<EntryStatus>) -> Status {
 }
 
 /// A reader that is no terminal.
-const PIPE: Look = Look { size: None, colour: false, utf8: true, cursor: false };
+const PIPE: Style = Style { size: None, colour: false, utf8: true, cursor: false };
 
-fn terminal(columns: usize) -> Look {
-    Look { size: Some((columns, 24)), colour: false, utf8: true, cursor: true }
+fn terminal(columns: usize) -> Style {
+    Style { size: Some((columns, 24)), colour: false, utf8: true, cursor: true }
 }
 
 fn retrying(name: &str) -> EntryStatus {
@@ -116,7 +116,7 @@ fn on_a_terminal_of_eighty_columns_it_is_a_table_with_bars() {
 
 #[test]
 fn an_ascii_terminal_gets_its_bars_in_ascii() {
-    let ascii = Look { utf8: false, ..terminal(80) };
+    let ascii = Style { utf8: false, ..terminal(80) };
     let mut status = three();
     status.stores[0]
         .entries
@@ -127,7 +127,7 @@ fn an_ascii_terminal_gets_its_bars_in_ascii() {
 
 #[test]
 fn colours_change_nothing_but_the_colour() {
-    let text = overview(&three(), now(), &Look { colour: true, ..terminal(80) });
+    let text = overview(&three(), now(), &Style { colour: true, ..terminal(80) });
     assert!(text.contains("\u{1b}[1;31mneeds you\u{1b}[0m"), "{text:?}");
     let mut plain = String::new();
     let mut parts = text.split('\u{1b}');
@@ -322,7 +322,7 @@ fn the_json_is_format_version_1() {
             "name": "notion",
             "url": "https://notion.example/mcp",
             "store": "/home/me/.claude/.credentials.json",
-            "state": "needs_person",
+            "state": "action_required",
             "expires_at": "2026-11-22T12:43:10Z",
             "next_refresh_at": null,
             "margin_s": 900,
@@ -343,9 +343,9 @@ fn the_json_is_format_version_1() {
 
 #[test]
 fn a_status_crosses_the_socket_unchanged() {
-    use crate::control::protocol::{Answer, Envelope, read};
-    let answer = Answer::Status(status(vec![dead("notion"), entry("lab", State::Due)]));
-    assert_eq!(read::<Answer>(&Envelope::new(answer.clone()).to_line().unwrap()).unwrap(), answer);
+    use crate::control::protocol::{Envelope, Reply, read};
+    let answer = Reply::Status(status(vec![dead("notion"), entry("lab", State::Due)]));
+    assert_eq!(read::<Reply>(&Envelope::new(answer.clone()).to_line().unwrap()).unwrap(), answer);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use crate::commands::history::Recent;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::columns::labelled;
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use crate::terminal::wording::{counted, length, outcome_words, visible};
 use jiff::Timestamp;
 use refresh_engine::{Outcome, State};
@@ -16,13 +16,13 @@ pub(super) fn words(state: State) -> &'static str {
 }
 
 /// Everything about the servers of a status that was narrowed down to one name.
-pub(crate) fn detailed(status: &Status, recent: &Recent, now: Timestamp, look: &Look) -> String {
+pub(crate) fn detailed(status: &Status, recent: &Recent, now: Timestamp, style: &Style) -> String {
     let entries =
         status.stores.iter().flat_map(|store| store.entries.iter().map(move |entry| (store, entry)));
-    entries.map(|(store, entry)| one(store, entry, recent, now, look)).collect::<Vec<_>>().join("\n")
+    entries.map(|(store, entry)| one(store, entry, recent, now, style)).collect::<Vec<_>>().join("\n")
 }
 
-fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, now: Timestamp, look: &Look) -> String {
+fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, now: Timestamp, style: &Style) -> String {
     let moment = |at: Timestamp| {
         let words = between(at, now);
         let relative = if at > now { format!("in {words}") } else { format!("{words} ago") };
@@ -77,20 +77,20 @@ fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, now: Timestamp
         text.push_str(&match label {
             // Never broken, and not even in ASCII: an escaped name would be another one.
             "type" | "if that fails" => format!("{label:15} {value}\n"),
-            _ => row(label, &value, look),
+            _ => row(label, &value, style),
         });
     }
     let events = recent.of(&store.location, &entry.key).into_iter();
     // One line where nobody can tell.
     let events = events.chain(recent.trouble().map(visible));
     for (number, event) in events.enumerate() {
-        text.push_str(&row(if number == 0 { "last events" } else { "" }, &event, look));
+        text.push_str(&row(if number == 0 { "last events" } else { "" }, &event, style));
     }
     text
 }
 
-fn row(label: &str, value: &str, look: &Look) -> String {
-    labelled(&format!("{label:15} "), &look.shows(value), look.size.map(|(columns, _)| columns))
+fn row(label: &str, value: &str, style: &Style) -> String {
+    labelled(&format!("{label:15} "), &style.shows(value), style.size.map(|(columns, _)| columns))
 }
 
 /// The time between two moments in words, whichever comes first.

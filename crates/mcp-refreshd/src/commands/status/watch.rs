@@ -7,17 +7,17 @@ use super::text::{between, detailed, words};
 use crate::agent::status::gather;
 use crate::commands::history::Recent;
 use crate::control::report::{EntryStatus, Status};
+use crate::platform::signals::{self, Ends};
 use crate::settings::paths::Paths;
 use crate::terminal::columns::{cut, folded, width, wrapped};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output::{self, Reader};
-use crate::terminal::style::Look;
+use crate::terminal::style::Style;
 use crate::terminal::wording::{outcome_words, visible};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// How often the agent is asked. Nobody reads faster, and the answer costs it next to nothing.
 const PACE: Duration = Duration::from_secs(1);
@@ -27,26 +27,24 @@ const PACE: Duration = Duration::from_secs(1);
 /// # Errors
 /// It cannot be shown even once.
 pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Failure> {
-    let listen = |kind| signal(kind).map_err(Failure::from);
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let (mut hangup, mut resized) = (listen(SignalKind::hangup())?, listen(SignalKind::window_change())?);
+    let (mut ends, mut hangup, mut resized) = (Ends::new()?, signals::hangup()?, signals::resized()?);
     let mut status = narrowed(gather(paths).await?, name)?;
     let (mut screen, mut journal) = (Screen::default(), Journal::default());
     let (mut recent, mut trouble) = (Recent::default(), None);
     loop {
-        let (look, now) = (Look::of_stdout(), Timestamp::now());
-        let text = match look.size {
-            Some((columns, rows)) if look.cursor => {
+        let (style, now) = (Style::of_stdout(), Timestamp::now());
+        let text = match style.size {
+            Some((columns, rows)) if style.cursor => {
                 let above = match name {
                     Some(_) => {
                         recent.look_again(&paths.state, &status);
-                        detailed(&status, &recent, now, &look)
+                        detailed(&status, &recent, now, &style)
                     }
-                    None => overview(&status, now, &look),
+                    None => overview(&status, now, &style),
                 };
                 let mut below = remarks(&status);
                 below.extend(trouble.clone());
-                let below = below.iter().flat_map(|remark| wrapped(&look.shows(remark), columns));
+                let below = below.iter().flat_map(|remark| wrapped(&style.shows(remark), columns));
                 screen.show(&frame(&above, below.collect(), columns, rows))
             }
             _ => journal.news(&status, trouble.as_deref(), now),
@@ -58,8 +56,7 @@ pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Fai
         tokio::select! {
             () = tokio::time::sleep(PACE) => {}
             _ = resized.recv() => screen.forget(),
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            _ = ends.next() => break,
             _ = hangup.recv() => break,
         }
         // What cannot be had now may be there again in a second: an agent that restarts, for one.

@@ -1,6 +1,7 @@
 use crate::control::instance::holder_of;
-use crate::control::protocol::{self, Answer, Ask, Envelope, LARGEST_REPLY, Misunderstood, VERSION};
+use crate::control::protocol::{self, Envelope, LARGEST_REPLY, Misunderstood, Reply, Request, VERSION};
 use crate::control::report::Status;
+use crate::platform::sockets::{Stream, is_of_this_user};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::wording::visible;
@@ -8,7 +9,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 
 /// A daemon that is well answers at once…
 const STATUS_PATIENCE: Duration = Duration::from_secs(10);
@@ -17,7 +17,7 @@ const REFRESH_PATIENCE: Duration = Duration::from_secs(150);
 
 /// Why there is no answer though a daemon runs.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AskError {
+pub(crate) enum RequestError {
     #[error("the agent (process {pid}) cannot be reached at {}: {source}", path.display())]
     Unreachable { path: PathBuf, pid: u32, source: io::Error },
     #[error("the socket {} belongs to another user; nothing was sent to it", path.display())]
@@ -36,42 +36,41 @@ pub(crate) enum AskError {
 ///
 /// # Errors
 /// One runs, and does not answer as it should.
-pub(crate) async fn ask(state: &Path, ask: &Ask) -> Result<Option<Answer>, AskError> {
+pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, RequestError> {
     let Some(holder) = holder_of(state) else { return Ok(None) };
     let (pid, Some(path)) = (holder.pid, holder.socket) else { return Ok(None) };
-    let mut stream = match UnixStream::connect(&path).await {
+    let mut stream = match Stream::connect(&path).await {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
-        Err(source) => return Err(AskError::Unreachable { path, pid, source }),
+        Err(source) => return Err(RequestError::Unreachable { path, pid, source }),
     };
-    let us = rustix::process::geteuid().as_raw();
-    if !stream.peer_cred().is_ok_and(|peer| peer.uid() == us) {
-        return Err(AskError::NotOurs { path });
+    if !is_of_this_user(&stream) {
+        return Err(RequestError::NotOurs { path });
     }
     let patience = match ask {
-        Ask::Status | Ask::ProxyVariables => STATUS_PATIENCE,
-        Ask::Refresh { .. } | Ask::Restore { .. } => REFRESH_PATIENCE,
+        Request::Status | Request::ProxyVariables => STATUS_PATIENCE,
+        Request::Refresh { .. } | Request::Restore { .. } => REFRESH_PATIENCE,
     };
-    let request = Envelope::new(ask).to_line().map_err(AskError::Misunderstood)?;
+    let request = Envelope::new(ask).to_line().map_err(RequestError::Misunderstood)?;
     let mut line = Vec::new();
     let conversation = async {
         stream.write_all(&request).await?;
         stream.take(LARGEST_REPLY).read_to_end(&mut line).await
     };
     match tokio::time::timeout(patience, conversation).await {
-        Err(_) => return Err(AskError::Silent { pid }),
-        Ok(Err(source)) => return Err(AskError::Unreachable { path, pid, source }),
+        Err(_) => return Err(RequestError::Silent { pid }),
+        Ok(Err(source)) => return Err(RequestError::Unreachable { path, pid, source }),
         Ok(Ok(_)) => {}
     }
     match protocol::read(&line) {
-        Ok(Answer::Refused(why)) => Err(AskError::Refused(why)),
+        Ok(Reply::Refused(why)) => Err(RequestError::Refused(why)),
         Ok(answer) => Ok(Some(answer)),
-        Err(Misunderstood::OtherVersion { theirs }) => Err(AskError::OtherVersion { theirs }),
+        Err(Misunderstood::OtherVersion { theirs }) => Err(RequestError::OtherVersion { theirs }),
         // It ended in the middle: as good as not running.
-        Err(Misunderstood::Malformed(_)) if line.is_empty() => Err(AskError::Silent { pid }),
-        Err(Misunderstood::Malformed(error)) => Err(AskError::Misunderstood(error)),
+        Err(Misunderstood::Malformed(_)) if line.is_empty() => Err(RequestError::Silent { pid }),
+        Err(Misunderstood::Malformed(error)) => Err(RequestError::Misunderstood(error)),
     }
 }
 
@@ -79,15 +78,15 @@ pub(crate) async fn ask(state: &Path, ask: &Ask) -> Result<Option<Answer>, AskEr
 ///
 /// # Errors
 /// One runs, and does not answer as it should.
-pub(crate) async fn reach(state: &Path) -> Result<Option<Status>, AskError> {
-    match ask(state, &Ask::Status).await? {
-        Some(Answer::Status(status)) => Ok(Some(status)),
+pub(crate) async fn reach(state: &Path) -> Result<Option<Status>, RequestError> {
+    match ask(state, &Request::Status).await? {
+        Some(Reply::Status(status)) => Ok(Some(status)),
         Some(_) | None => Ok(None),
     }
 }
 
-impl From<AskError> for Failure {
-    fn from(error: AskError) -> Self {
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
         Self::new(Exit::Person, error.to_string())
     }
 }

@@ -1,15 +1,14 @@
-use crate::control::protocol::{self, Answer, Ask, Envelope, LARGEST_REQUEST};
-use crate::platform::SOCKET_PATH_LIMIT;
+use crate::control::protocol::{self, Envelope, LARGEST_REQUEST, Reply, Request};
+use crate::platform::sockets::{self, Stream, is_listened_at, is_of_this_user};
+use crate::platform::{SOCKET_PATH_LIMIT, files};
 use crate::settings::paths::{FolderError, private_folder};
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 /// A client that says nothing for this long is let go.
@@ -40,7 +39,7 @@ pub(crate) enum SocketError {
 /// The daemon's control socket. Its file goes with it.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    listener: UnixListener,
+    listener: sockets::Listener,
     path: PathBuf,
     clients: Arc<Semaphore>,
 }
@@ -79,20 +78,18 @@ impl Listener {
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
-            Ok(metadata) if !metadata.file_type().is_socket() => {
+            Ok(metadata) if !files::is_socket(&metadata) => {
                 return Err(SocketError::NotASocket { path: path.to_owned() });
             }
             // Nobody answers at the socket of a daemon that died.
-            Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
-                Ok(_) => return Err(SocketError::Taken { path: path.to_owned() }),
-                Err(_) => fs::remove_file(path).map_err(failed)?,
-            },
+            Ok(_) if is_listened_at(path) => return Err(SocketError::Taken { path: path.to_owned() }),
+            Ok(_) => fs::remove_file(path).map_err(failed)?,
         }
-        let listener = UnixListener::bind(path).map_err(failed)?;
+        let listener = sockets::Listener::bind(path).map_err(failed)?;
         let clients = Arc::new(Semaphore::new(usize::try_from(CLIENTS_AT_MOST).unwrap_or(1)));
         let listener = Self { listener, path: path.to_owned(), clients };
         // Until here the folder, which only its user may enter, keeps others out.
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        files::set_mode(path, files::PRIVATE).map_err(failed)?;
         Ok(listener)
     }
 
@@ -102,7 +99,7 @@ impl Listener {
     }
 
     /// Answers clients for ever, each in a task of its own. Must be called inside a [`LocalSet`](tokio::task::LocalSet).
-    pub(crate) async fn serve<H: AsyncFn(Ask) -> Answer + 'static>(&self, handler: H) {
+    pub(crate) async fn serve<H: AsyncFn(Request) -> Reply + 'static>(&self, handler: H) {
         let handler = Rc::new(handler);
         loop {
             let Ok(turn) = Arc::clone(&self.clients).acquire_owned().await else { return };
@@ -131,9 +128,8 @@ impl Listener {
 }
 
 /// Hears one request and answers it. A client that misbehaves only loses its own connection.
-async fn attend<H: AsyncFn(Ask) -> Answer>(stream: UnixStream, handler: &H) {
-    let us = rustix::process::geteuid().as_raw();
-    if !stream.peer_cred().is_ok_and(|peer| peer.uid() == us) {
+async fn attend<H: AsyncFn(Request) -> Reply>(stream: Stream, handler: &H) {
+    if !is_of_this_user(&stream) {
         tracing::warn!("a process of another user was turned away from the control socket");
         return;
     }
@@ -144,9 +140,9 @@ async fn attend<H: AsyncFn(Ask) -> Answer>(stream: UnixStream, handler: &H) {
     if !matches!(heard, Ok(Ok(_))) || line.is_empty() {
         return;
     }
-    let answer = match protocol::read::<Ask>(&line) {
+    let answer = match protocol::read::<Request>(&line) {
         Ok(ask) => handler(ask).await,
-        Err(error) => Answer::Refused(format!("the agent did not understand the request: {error}")),
+        Err(error) => Reply::Refused(format!("the agent did not understand the request: {error}")),
     };
     if let Ok(line) = Envelope::new(answer).to_line() {
         // A client that went away does not want to know.

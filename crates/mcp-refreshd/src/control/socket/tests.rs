@@ -1,7 +1,7 @@
 use super::server::SocketError;
 use super::*;
 use crate::control::instance::Instance;
-use crate::control::protocol::{Answer, Ask, PROTOCOL};
+use crate::control::protocol::{PROTOCOL, Reply, Request};
 use crate::control::report::Status;
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -21,9 +21,9 @@ fn serve(place: PathBuf) {
     let (listener, _) = Listener::bind(&[place]).unwrap();
     tokio::task::spawn_local(async move {
         let answer = async |ask| match ask {
-            Ask::Status => Answer::Status(Status { daemon: None, stores: vec![] }),
-            Ask::ProxyVariables | Ask::Restore { .. } => Answer::Refused("not asked here".to_owned()),
-            Ask::Refresh { names, .. } => Answer::Refused(format!("asked for {}", names.join("+"))),
+            Request::Status => Reply::Status(Status { daemon: None, stores: vec![] }),
+            Request::ProxyVariables | Request::Restore { .. } => Reply::Refused("not asked here".to_owned()),
+            Request::Refresh { names, .. } => Reply::Refused(format!("asked for {}", names.join("+"))),
         };
         listener.serve(answer).await;
     });
@@ -46,14 +46,14 @@ async fn said(place: &Path, bytes: &'static [u8]) -> String {
 fn a_client_finds_the_daemon_and_gets_its_answer() {
     run(async {
         let state = tempfile::tempdir().unwrap();
-        assert!(ask(state.path(), &Ask::Status).await.unwrap().is_none());
+        assert!(ask(state.path(), &Request::Status).await.unwrap().is_none());
         let instance = Instance::claim(state.path()).unwrap();
         let place = state.path().join("run/control.sock");
         serve(place.clone());
         instance.tell(Some(&place), None).unwrap();
         assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(matches!(ask(state.path(), &Ask::Status).await.unwrap(), Some(Answer::Status(_))));
-        let refresh = Ask::Refresh { names: vec!["a".into(), "b".into()], force: false };
+        assert!(matches!(ask(state.path(), &Request::Status).await.unwrap(), Some(Reply::Status(_))));
+        let refresh = Request::Refresh { names: vec!["a".into(), "b".into()], force: false };
         assert_eq!(ask(state.path(), &refresh).await.unwrap_err().to_string(), "asked for a+b");
     });
 }
@@ -80,11 +80,11 @@ fn a_stale_lock_file_means_that_no_daemon_runs() {
     run(async {
         let state = tempfile::tempdir().unwrap();
         std::fs::write(state.path().join("lock"), "1\n/nowhere/at/all.sock\n").unwrap();
-        assert!(ask(state.path(), &Ask::Status).await.unwrap().is_none());
+        assert!(ask(state.path(), &Request::Status).await.unwrap().is_none());
         let dead = state.path().join("dead.sock");
         drop(UnixListener::bind(&dead).unwrap());
         std::fs::write(state.path().join("lock"), format!("1\n{}\n", dead.display())).unwrap();
-        assert!(ask(state.path(), &Ask::Status).await.unwrap().is_none());
+        assert!(ask(state.path(), &Request::Status).await.unwrap().is_none());
     });
 }
 
@@ -115,7 +115,7 @@ fn a_daemon_of_another_version_is_told_apart() {
                 format!("{{\"protocol\":{},\"version\":\"9.9.9\",\"reply\":\"song\"}}\n", PROTOCOL + 1);
             stream.write_all(line.as_bytes()).unwrap();
         });
-        let told = ask(state.path(), &Ask::Status).await.unwrap_err().to_string();
+        let told = ask(state.path(), &Request::Status).await.unwrap_err().to_string();
         assert!(told.contains("9.9.9") && told.contains("restart"), "{told}");
         future_daemon.await.unwrap();
     });
@@ -152,7 +152,7 @@ fn the_end_waits_for_answers_that_are_being_given() {
                 heard.notify_one();
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 answered.set(true);
-                Answer::Refreshed(vec![])
+                Reply::Refreshed(vec![])
             };
             async move { listener.serve(answer).await }
         });

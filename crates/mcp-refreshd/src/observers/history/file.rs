@@ -1,15 +1,12 @@
 //! The files of the history: `history.jsonl` and its predecessor `history.1.jsonl`, both 0600 in the state folder.
 
 use super::line::{FORMAT, Line};
-use rustix::fs::{Mode, OFlags};
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use crate::observers::rotating::{FULL, RotatingFile};
+use crate::platform::files;
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// When a file is full it becomes the predecessor, and the one before is gone.
-pub(crate) const FULL: u64 = 1 << 20;
 /// No file of ours is larger; of one that is, only the end is read.
 const READ_AT_MOST: u64 = 4 * FULL;
 
@@ -37,12 +34,12 @@ fn places(state: &Path) -> [PathBuf; 2] {
 
 /// How the files looked at one moment: as long as they look so, there is nothing new in them.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Stamps([Option<(u64, u64, SystemTime)>; 2]);
+pub(crate) struct Stamps([Option<((u64, u64), u64, SystemTime)>; 2]);
 
 pub(crate) fn stamps(state: &Path) -> Stamps {
     Stamps(places(state).map(|path| {
         let metadata = std::fs::symlink_metadata(path).ok()?;
-        Some((metadata.ino(), metadata.len(), metadata.modified().ok()?))
+        Some((files::identity(&metadata), metadata.len(), metadata.modified().ok()?))
     }))
 }
 
@@ -68,7 +65,7 @@ pub(crate) fn each(state: &Path, mut take: impl FnMut(Line)) -> Result<usize, Fi
 }
 
 fn each_of(path: &Path, take: &mut impl FnMut(Line)) -> io::Result<usize> {
-    let mut file = open(path, OFlags::RDONLY)?;
+    let mut file = files::regular(files::opening_no_link().read(true).open(path)?)?;
     let size = file.metadata()?.len();
     if size > READ_AT_MOST {
         file.seek(SeekFrom::Start(size - READ_AT_MOST))?;
@@ -93,40 +90,19 @@ pub(crate) fn append(
     lines: &[Line],
     carried: impl FnOnce() -> Vec<Line>,
 ) -> Result<(), FileError> {
-    let [predecessor, path] = places(state);
-    let failed = |source| FileError { path: path.clone(), verb: "written", source };
-    let mut file = open(&path, OFlags::RDWR | OFlags::CREATE | OFlags::APPEND).map_err(failed)?;
-    let mut size = file.metadata().map_err(failed)?.len();
+    let [_, path] = places(state);
+    let appended = (|| {
+        let text = written(lines)?;
+        RotatingFile::no_link(&path).append(&text, || written(&carried()))
+    })();
+    appended.map_err(|source| FileError { path, verb: "written", source })
+}
+
+fn written(lines: &[Line]) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    if size >= FULL {
-        std::fs::rename(&path, &predecessor).map_err(failed)?;
-        file = open(&path, OFlags::RDWR | OFlags::CREATE | OFlags::APPEND).map_err(failed)?;
-        size = 0;
-        written(&carried(), &mut text).map_err(failed)?;
-    }
-    let mut last = [b'\n'];
-    if size > 0 {
-        file.read_exact_at(&mut last, size - 1).map_err(failed)?;
-    }
-    if last != [b'\n'] {
-        // A crash cut the line before; what follows must not be glued to it.
-        text.push(b'\n');
-    }
-    written(lines, &mut text).map_err(failed)?;
-    file.write_all(&text).map_err(failed)
-}
-
-fn written(lines: &[Line], text: &mut Vec<u8>) -> io::Result<()> {
     for line in lines {
-        serde_json::to_writer(&mut *text, line)?;
+        serde_json::to_writer(&mut text, line)?;
         text.push(b'\n');
     }
-    Ok(())
-}
-
-/// Opens without waiting and without following a link: a FIFO in the file's place must not hold the daemon.
-fn open(path: &Path, flags: OFlags) -> io::Result<File> {
-    let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
-    let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+    Ok(text)
 }

@@ -85,6 +85,7 @@ pub(crate) enum Kind {
     /// It is kept fresh again, or was refreshed meanwhile.
     RestOver,
     /// Only a person can help.
+    #[serde(rename = "action_required", alias = "needs_person")]
     NeedsPerson,
     /// The entry has a form that is not understood.
     Odd,

@@ -1,6 +1,6 @@
+use super::entry_state::EntryStates;
 use super::file;
 use super::line::{Kind, Line};
-use super::standing::Standings;
 use crate::control::protocol::VERSION;
 use jiff::Timestamp;
 use refresh_engine::{Event, Observer, Subject};
@@ -11,29 +11,25 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct History {
     state: PathBuf,
-    standings: RefCell<Standings>,
+    states: RefCell<EntryStates>,
     in_trouble: Cell<bool>,
 }
 
 impl History {
     /// Goes on with the history in this folder.
     pub(crate) fn open(state: &Path) -> Self {
-        let mut standings = Standings::default();
-        let read = file::each(state, |line| standings.apply(&line));
+        let mut states = EntryStates::default();
+        let read = file::each(state, |line| states.apply(&line));
         if let Err(error) = &read {
             tracing::warn!("{error}");
         }
         let in_trouble = read.is_err();
-        Self {
-            state: state.to_owned(),
-            standings: RefCell::new(standings),
-            in_trouble: Cell::new(in_trouble),
-        }
+        Self { state: state.to_owned(), states: RefCell::new(states), in_trouble: Cell::new(in_trouble) }
     }
 
     /// Whether this entry ever held a login that could be refreshed, as far as the history reaches.
     pub(crate) fn had_login(&self, store: &str, key: &str) -> bool {
-        self.standings.borrow().had_login(store, key)
+        self.states.borrow().had_login(store, key)
     }
 
     /// Notes that the stores are watched from now on.
@@ -49,7 +45,7 @@ impl History {
 
     /// Writes down an event of this moment, where it is news.
     pub(crate) fn note(&self, at: Timestamp, subject: Subject<'_>, event: &Event) {
-        let lines = self.standings.borrow_mut().lines(at, subject, event);
+        let lines = self.states.borrow_mut().lines(at, subject, event);
         self.write(&lines);
     }
 
@@ -58,12 +54,12 @@ impl History {
         // What is carried into a new file is what held before these lines.
         let carried = || {
             let mut carried = vec![Line::new(first.at, Kind::Carried)];
-            carried.extend(self.standings.borrow().carried(first.at));
+            carried.extend(self.states.borrow().carried(first.at));
             carried
         };
         let written = file::append(&self.state, lines, carried);
-        let mut standings = self.standings.borrow_mut();
-        lines.iter().for_each(|line| standings.apply(line));
+        let mut states = self.states.borrow_mut();
+        lines.iter().for_each(|line| states.apply(line));
         match written {
             Ok(()) => self.in_trouble.set(false),
             Err(error) => {

@@ -1,4 +1,5 @@
-use super::file::LogFile;
+use crate::observers::rotating::RotatingFile;
+use crate::platform::terminal;
 use crate::settings::config::{LogConfig, LogFormat, LogLevel};
 use crate::terminal::wording::visible;
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ const OURS: &str = "mcp_refreshd";
 static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Info as u8);
 static JSON: AtomicBool = AtomicBool::new(false);
 /// Where lines go instead of standard error, and whether the last one could not be written there.
-static FILE: Mutex<Option<(LogFile, bool)>> = Mutex::new(None);
+static FILE: Mutex<Option<(RotatingFile, bool)>> = Mutex::new(None);
 
 /// Begins to log. To be called once.
 pub(crate) fn init(config: LogConfig) {
@@ -36,7 +37,7 @@ pub(crate) fn set(config: LogConfig) {
 
 /// Everything that is logged from now on goes into this file. As long as it cannot be written, it goes to standard error.
 pub(crate) fn into_file(path: PathBuf) {
-    *file() = Some((LogFile::new(path), false));
+    *file() = Some((RotatingFile::new(path), false));
 }
 
 /// The file that is logged into, where there is one.
@@ -52,11 +53,12 @@ pub(crate) fn end_of_all(message: &str) {
     let line = format!("{:5} {}", Level::ERROR, visible(message));
     if file.last_line().is_none_or(|last| !last.ends_with(&line)) {
         // Standard error gets the message anyway.
-        let _ = file.write(format!("{:.3} {line}\n", Timestamp::now()).as_bytes());
+        let line = format!("{:.3} {line}\n", Timestamp::now());
+        let _ = file.append(line.as_bytes(), || Ok(Vec::new()));
     }
 }
 
-fn file() -> MutexGuard<'static, Option<(LogFile, bool)>> {
+fn file() -> MutexGuard<'static, Option<(RotatingFile, bool)>> {
     FILE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -64,7 +66,7 @@ fn file() -> MutexGuard<'static, Option<(LogFile, bool)>> {
 fn written(line: &str) -> bool {
     let mut file = file();
     let Some((file, failing)) = &mut *file else { return false };
-    match file.write(line.as_bytes()) {
+    match file.append(line.as_bytes(), || Ok(Vec::new())) {
         Ok(()) => *failing = false,
         Err(error) if !*failing => {
             *failing = true;
@@ -132,8 +134,7 @@ fn priority(level: Level) -> u8 {
 /// Whether standard error is the journal's (`systemd.exec(5)`, `$JOURNAL_STREAM`): it dates lines by itself.
 fn goes_to_journal() -> bool {
     let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else { return false };
-    let stderr = rustix::fs::fstat(std::io::stderr());
-    stderr.is_ok_and(|stderr| stream == format!("{}:{}", stderr.st_dev, stderr.st_ino))
+    terminal::stderr_is(&stream)
 }
 
 /// What one event says.

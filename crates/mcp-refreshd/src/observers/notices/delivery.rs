@@ -1,10 +1,10 @@
 //! The two ways to a person: the desktop's own tool, and a command from the configuration.
 
-use super::outside::outside;
 use super::trouble::Trouble;
 use crate::platform;
+use crate::platform::outside::outside;
+use crate::platform::process::ProcessGroup;
 use crate::terminal::wording::visible;
-use rustix::process::{Pid, Signal, kill_process_group};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -49,7 +49,7 @@ pub(crate) async fn hook(line: &str, trouble: &Trouble) {
 pub(crate) fn hook_command(line: &str, trouble: &Trouble) -> Command {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(line);
-    command.env("MCP_REFRESHD_EVENT", "needs_person");
+    command.env("MCP_REFRESHD_EVENT", "action_required");
     for (name, value) in [
         ("CAUSE", trouble.cause),
         ("SERVER", &trouble.server),
@@ -73,8 +73,9 @@ pub(crate) async fn run(command: Command, patience: Duration) -> Result<(), Stri
 /// The same; gives the beginning of what it printed, where `output` is a pipe.
 async fn ended(command: Command, output: Stdio, patience: Duration) -> Result<String, String> {
     let mut command = outside(command, patience);
-    command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null()).process_group(0);
-    let mut child = command.spawn().map_err(|error| format!("cannot be started: {error}"))?;
+    command.stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
+    let (mut child, mut group) =
+        ProcessGroup::spawn(&mut command).map_err(|error| format!("cannot be started: {error}"))?;
     let output = child.stdout.take();
     let said = async {
         let mut said = String::new();
@@ -84,11 +85,10 @@ async fn ended(command: Command, output: Stdio, patience: Duration) -> Result<St
         }
         said
     };
-    let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let end = tokio::time::timeout(patience, async { tokio::join!(child.wait(), said) }).await;
     match end {
         Ok((Ok(status), said)) => {
-            group.0 = None;
+            group.ended();
             if status.success() { Ok(said) } else { Err(format!("failed: {status}")) }
         }
         Ok((Err(error), _)) => Err(format!("cannot be waited for: {error}")),
@@ -97,18 +97,6 @@ async fn ended(command: Command, output: Stdio, patience: Duration) -> Result<St
             // Killed: it ends at once, and leaves no zombie.
             let _ = child.wait().await;
             Err(format!("did not end within {} s and was killed", patience.as_secs()))
-        }
-    }
-}
-
-/// A process group that must not outlive its time.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // It may have ended this very moment.
-            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }

@@ -1,11 +1,10 @@
 //! What was told when: survives a restart, so that nobody is told the same again within a day.
 
 use super::trouble::{Id, Trouble};
+use crate::platform::files;
 use jiff::{SignedDuration, Timestamp};
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -89,24 +88,14 @@ impl Ledger {
         });
         let text = serde_json::to_vec(&Document { format_version: 1, told: told.collect() })?;
         let beside = self.path.with_extension("json.new");
-        let flags = OFlags::WRONLY
-            | OFlags::CREATE
-            | OFlags::TRUNC
-            | OFlags::CLOEXEC
-            | OFlags::NOFOLLOW
-            | OFlags::NONBLOCK;
-        let mut file = File::from(rustix::fs::open(&beside, flags, Mode::RUSR | Mode::WUSR)?);
+        let mut file = files::opening_no_link().write(true).create(true).truncate(true).open(&beside)?;
         file.write_all(&text)?;
         std::fs::rename(&beside, &self.path)
     }
 }
 
 fn read(path: &Path) -> Option<Document> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut bytes = Vec::new();
-    File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?)
-        .take(LARGEST)
-        .read_to_end(&mut bytes)
-        .ok()?;
+    files::opening_no_link().read(true).open(path).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(&bytes).ok()
 }

@@ -211,7 +211,10 @@ fn a_hook_gets_the_trouble_in_its_environment_and_no_name_breaks_out() {
     let trouble = trouble("lab\0$(reboot)");
     block_on(run(hook_command(&line, &trouble), Duration::from_secs(10))).unwrap();
     let seen = std::fs::read_to_string(seen).unwrap();
-    assert!(seen.starts_with("needs_person|login_ended|lab\\u{0}$(reboot)|claude mcp login $'lab"), "{seen}");
+    assert!(
+        seen.starts_with("action_required|login_ended|lab\\u{0}$(reboot)|claude mcp login $'lab"),
+        "{seen}"
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 use super::*;
 use refresh_engine::{Freshness, ServerPolicy};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 fn parsed(text: &str) -> Result<Config, Vec<String>> {

@@ -1,6 +1,6 @@
 use crate::commands::doctor::facts::{Agent, Facts};
+use crate::commands::doctor::finding::Confidence::{Certain, Likely};
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::{Certain, Likely};
 use crate::commands::doctor::fix::Fix;
 use crate::control::protocol::VERSION;
 

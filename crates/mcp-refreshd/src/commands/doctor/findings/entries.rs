@@ -1,7 +1,7 @@
 use super::logins;
 use crate::commands::doctor::facts::{Facts, StoreFacts};
+use crate::commands::doctor::finding::Confidence::{Certain, Likely, Possible};
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::{Certain, Likely, Possible};
 use crate::terminal::wording::{length, quoted};
 use claude_store::ExpiresAt;
 use oauth_secret::TokenDigest;

@@ -1,7 +1,7 @@
 use crate::commands::doctor::facts::keychain::{Content, KeychainFacts};
 use crate::commands::doctor::facts::{Agent, Facts, StoreFacts};
+use crate::commands::doctor::finding::Confidence::{Certain, Likely, Possible};
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::{Certain, Likely, Possible};
 use crate::terminal::wording::{counted, quoted};
 use claude_store::{Holding, KeychainError, StoreKind, Why};
 use std::path::Path;

@@ -1,6 +1,6 @@
 use crate::commands::doctor::facts::Facts;
+use crate::commands::doctor::finding::Confidence::Likely;
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::Likely;
 use crate::commands::doctor::fix::Fix;
 use crate::terminal::wording::{length, quoted};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 use crate::commands::doctor::facts::{Facts, StoreFacts};
+use crate::commands::doctor::finding::Confidence::{Certain, Likely};
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::{Certain, Likely};
 use crate::commands::doctor::fix::Fix;
 use crate::terminal::wording::{length, quoted};
 use claude_store::{LockKind, LockSighting};

@@ -1,9 +1,9 @@
 //! Logins that are gone, ended, or cannot be refreshed: they look alike to whoever is told "Needs authentication".
 
 use crate::commands::doctor::facts::{Facts, StoreFacts};
+use crate::commands::doctor::finding::Confidence::{Certain, Likely};
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::{Certain, Likely};
-use crate::commands::doctor::finding::Weight;
+use crate::commands::doctor::finding::Severity;
 use crate::terminal::remedy::{self, refresh_by_force};
 use crate::terminal::wording::{length, visible};
 use claude_store::StubKind;
@@ -83,9 +83,9 @@ pub(super) fn no_refresh_token(seen: &Seen, facts: &Facts) -> Finding {
             "nothing, unless the server refuses it; mcp-refreshd check --live asks",
         );
     };
-    let weight = match left {
-        Some(left) if left > FORETOLD => Weight::Note,
-        _ => Weight::Trouble,
+    let severity = match left {
+        Some(left) if left > FORETOLD => Severity::Note,
+        _ => Severity::Trouble,
     };
     let when = left.map_or("has ended".to_owned(), |left| format!("ends in {}", length(left)));
     let gave_none =
@@ -117,7 +117,7 @@ pub(super) fn no_refresh_token(seen: &Seen, facts: &Facts) -> Finding {
             ),
         ),
     };
-    Finding::weighing(weight, name, Certain, means, format!("{} (each time it ends)", login(seen)))
+    Finding::new(severity, name, Certain, means, format!("{} (each time it ends)", login(seen)))
 }
 
 /// What only a new login mends, each cause by its own name: they are easily confused.

@@ -1,6 +1,6 @@
 use crate::commands::doctor::facts::{Facts, StoreFacts};
+use crate::commands::doctor::finding::Confidence::Certain;
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::Certain;
 use crate::commands::doctor::fix::Fix;
 use crate::terminal::wording::length;
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 use crate::commands::doctor::facts::Facts;
 use crate::commands::doctor::facts::origins::OriginFacts;
+use crate::commands::doctor::finding::Confidence::{Certain, Likely};
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::{Certain, Likely};
 use crate::terminal::wording::length;
 use std::time::Duration;
 use token_endpoint::{SendError, UnsentKind};
@@ -70,11 +70,11 @@ fn skew(facts: &Facts) -> Option<Finding> {
         return None;
     }
     let direction = if least.is_positive() { "ahead of" } else { "behind" };
-    let sure = if skews.len() > 1 { Certain } else { Likely };
+    let confidence = if skews.len() > 1 { Certain } else { Likely };
     Some(
         Finding::trouble(
             "clock-skew",
-            sure,
+            confidence,
             format!(
                 "this machine's clock is {} {direction} that of {}: tokens seem to end at other times than they do",
                 length(least.unsigned_abs()),

@@ -1,6 +1,6 @@
 use crate::commands::doctor::facts::{Agent, Facts};
+use crate::commands::doctor::finding::Confidence::Certain;
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::Certain;
 use std::path::PathBuf;
 use user_agent_service::Standing;
 

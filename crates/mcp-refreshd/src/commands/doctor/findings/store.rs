@@ -1,8 +1,9 @@
 use crate::commands::doctor::facts::keychain::KeychainFacts;
 use crate::commands::doctor::facts::{Agent, Facts, StoreFacts};
+use crate::commands::doctor::finding::Confidence::{Certain, Possible};
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::{Certain, Possible};
 use crate::commands::doctor::fix::Fix;
+use crate::platform::process::user_id;
 use crate::terminal::wording::quoted;
 use claude_store::{FileKind, Incomplete, Obstacle};
 use std::path::Path;
@@ -23,7 +24,7 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
         let means = format!("nothing can be refreshed, and Claude Code cannot read its logins either: {why}");
         findings.push(at(Finding::trouble("store-unreadable", Certain, means, "do what the message says")));
     }
-    let us = rustix::process::geteuid().as_raw();
+    let us = user_id();
     if let Some(stamp) = store.stamp {
         let file = quoted(&store.path.display().to_string());
         if stamp.owner != us {

@@ -1,6 +1,6 @@
 use crate::commands::doctor::facts::Facts;
+use crate::commands::doctor::finding::Confidence::{Likely, Possible};
 use crate::commands::doctor::finding::Finding;
-use crate::commands::doctor::finding::Sure::{Likely, Possible};
 use std::path::Path;
 
 /// The first Claude Code that takes a lock for a write of the store (measured).

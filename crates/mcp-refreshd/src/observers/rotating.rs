@@ -1,29 +1,35 @@
-//! The log as a file, for where nothing else keeps it: launchd passes standard error on to a file and never rotates that.
+//! Files of lines that never grow beyond a bound, for what goes on for years: the log where nothing else keeps it (launchd passes standard
+//! error on to a file and never rotates that), and the history.
 
-use rustix::fs::{Mode, OFlags};
+use crate::platform::files;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// When the file would grow beyond this it becomes the predecessor, and the one before is gone: twice this is all the room it takes.
-const FULL: u64 = 1 << 20;
+pub(crate) const FULL: u64 = 1 << 20;
 /// No line of ours is longer, in bytes; of a longer one only the end is compared.
 const LONGEST_LINE: u64 = 64 * 1024;
 
-/// A log file, 0600, and its predecessor.
+/// A file, 0600, and its predecessor.
 #[derive(Debug)]
-pub(crate) struct LogFile {
+pub(crate) struct RotatingFile {
     path: PathBuf,
     full: u64,
+    options: OpenOptions,
     open: Option<File>,
 }
 
-impl LogFile {
-    /// The file at this path; made at the first line.
+impl RotatingFile {
+    /// The file at this path, or where a link there leads to; made at the first line, with the folders that are missing.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), full: FULL, open: None }
+        Self { path: path.into(), full: FULL, options: files::opening(), open: None }
+    }
+
+    /// The same, and a link in its place is refused.
+    pub(crate) fn no_link(path: impl Into<PathBuf>) -> Self {
+        Self { options: files::opening_no_link(), ..Self::new(path) }
     }
 
     /// Where it is.
@@ -31,49 +37,63 @@ impl LogFile {
         &self.path
     }
 
-    /// Appends a line with its end, into the file that is at the path now: one that was moved or removed meanwhile is made anew.
+    /// Appends whole lines in one write, into the file that is at the path now: one that was moved or removed meanwhile is made anew.
+    /// What is `carried` goes before them into a new one, when the old one is full.
     ///
     /// # Errors
-    /// The file cannot be opened or written; the next line tries again.
-    pub(crate) fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        let end = self.write_once(line);
+    /// The file cannot be opened or written; the next call tries again.
+    pub(crate) fn append(
+        &mut self,
+        lines: &[u8],
+        carried: impl FnOnce() -> io::Result<Vec<u8>>,
+    ) -> io::Result<()> {
+        let end = self.append_once(lines, carried);
         if end.is_err() {
             self.open = None;
         }
         end
     }
 
-    fn write_once(&mut self, line: &[u8]) -> io::Result<()> {
+    fn append_once(&mut self, lines: &[u8], carried: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<()> {
         let full = self.full;
-        let (mut file, mut size) = self.current()?;
-        let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
+        let (mut file, size) = self.current()?;
+        let length = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        let mut text = Vec::new();
         if size > 0 && size.saturating_add(length) > full {
             fs::rename(&self.path, predecessor(&self.path))?;
-            (file, size) = self.current()?;
-        }
-        if size > 0 && !ends_with_newline(file, size)? {
+            (file, _) = self.current()?;
+            text = carried()?;
+        } else if !files::ends_with_newline(file, size)? {
             // A crash or a full disk cut the line before; this one must not be glued to it.
-            file.write_all(b"\n")?;
+            text.push(b'\n');
         }
-        file.write_all(line)
+        text.extend_from_slice(lines);
+        file.write_all(&text)
     }
 
     /// The file at the path, and its size.
     fn current(&mut self) -> io::Result<(&File, u64)> {
         let there = match fs::metadata(&self.path) {
-            Ok(there) => Some((there.dev(), there.ino())),
+            Ok(there) => Some(files::identity(&there)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
         let ours = match &self.open {
-            Some(file) => Some(file.metadata().map(|ours| (ours.dev(), ours.ino()))?),
+            Some(file) => Some(files::identity(&file.metadata()?)),
             None => None,
         };
         if there.is_none() || ours != there {
-            self.open = Some(open(&self.path)?);
+            self.open = Some(self.opened()?);
         }
         let file = self.open.as_ref().ok_or(io::ErrorKind::NotFound)?;
         Ok((file, file.metadata()?.len()))
+    }
+
+    fn opened(&mut self) -> io::Result<File> {
+        if let Some(folder) = self.path.parent() {
+            files::make_private_folder(folder)?;
+        }
+        files::regular(self.options.read(true).append(true).create(true).open(&self.path)?)
     }
 
     /// The last line, where there is one.
@@ -99,27 +119,14 @@ pub(crate) fn predecessor(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Opens or makes it without waiting: a FIFO in its place must not hold the agent. Folders that are missing are made for the user only.
-fn open(path: &Path) -> io::Result<File> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let flags =
-        OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
-}
-
-fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
-    let mut last = [0];
-    std::os::unix::fs::FileExt::read_exact_at(file, &mut last, size - 1)?;
-    Ok(last == *b"\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    fn nothing() -> io::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
 
     fn read(path: &Path) -> String {
         fs::read_to_string(path).unwrap()
@@ -128,9 +135,9 @@ mod tests {
     #[test]
     fn a_full_file_becomes_the_predecessor_and_the_one_before_is_gone() {
         let place = tempfile::tempdir().unwrap();
-        let mut log = LogFile { full: 10, ..LogFile::new(place.path().join("a/b/agent.log")) };
+        let mut log = RotatingFile { full: 10, ..RotatingFile::new(place.path().join("a/b/agent.log")) };
         for line in ["one\n", "two\n", "three\n", "a line longer than all\n", "end\n"] {
-            log.write(line.as_bytes()).unwrap();
+            log.append(line.as_bytes(), nothing).unwrap();
         }
         assert_eq!(read(log.path()), "end\n");
         assert_eq!(read(&place.path().join("a/b/agent.1.log")), "a line longer than all\n");
@@ -142,25 +149,25 @@ mod tests {
     #[test]
     fn a_file_that_was_moved_or_removed_is_made_anew() {
         let place = tempfile::tempdir().unwrap();
-        let mut log = LogFile::new(place.path().join("log"));
-        log.write(b"one\n").unwrap();
+        let mut log = RotatingFile::new(place.path().join("log"));
+        log.append(b"one\n", nothing).unwrap();
         fs::rename(log.path(), place.path().join("elsewhere")).unwrap();
-        log.write(b"two\n").unwrap();
+        log.append(b"two\n", nothing).unwrap();
         assert_eq!(
             (read(log.path()), read(&place.path().join("elsewhere"))),
             ("two\n".into(), "one\n".into())
         );
         fs::remove_file(log.path()).unwrap();
-        log.write(b"three\n").unwrap();
+        log.append(b"three\n", nothing).unwrap();
         assert_eq!(read(log.path()), "three\n");
     }
 
     #[test]
     fn a_line_cut_short_stays_a_line_of_its_own() {
         let place = tempfile::tempdir().unwrap();
-        let mut log = LogFile::new(place.path().join("log"));
+        let mut log = RotatingFile::new(place.path().join("log"));
         fs::write(log.path(), "cut sho").unwrap();
-        log.write(b"whole\n").unwrap();
+        log.append(b"whole\n", nothing).unwrap();
         assert_eq!(read(log.path()), "cut sho\nwhole\n");
         assert_eq!(log.last_line().as_deref(), Some("whole"));
     }
@@ -168,15 +175,15 @@ mod tests {
     #[test]
     fn what_is_no_file_is_refused_and_tried_again_with_the_next_line() {
         let place = tempfile::tempdir().unwrap();
-        let mut log = LogFile::new(place.path().join("log"));
+        let mut log = RotatingFile::new(place.path().join("log"));
         fs::create_dir(log.path()).unwrap();
-        assert!(log.write(b"one\n").is_err());
+        assert!(log.append(b"one\n", nothing).is_err());
         fs::remove_dir(log.path()).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(log.path()).status().unwrap().success());
-        assert!(log.write(b"two\n").unwrap_err().to_string().contains("regular file"));
+        assert!(log.append(b"two\n", nothing).unwrap_err().to_string().contains("regular file"));
         assert_eq!(log.last_line(), None);
         fs::remove_file(log.path()).unwrap();
-        log.write(b"three\n").unwrap();
+        log.append(b"three\n", nothing).unwrap();
         assert_eq!(read(log.path()), "three\n");
     }
 

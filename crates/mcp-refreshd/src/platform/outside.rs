@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 /// The command as it has to be run so that it has the rights of its user, and not only those of the agent.
-pub(super) fn outside(command: Command, limit: Duration) -> Command {
+pub(crate) fn outside(command: Command, limit: Duration) -> Command {
     match confined::by_systemd() {
         true => by_the_manager(&command, limit),
         false => command,
@@ -13,7 +13,7 @@ pub(super) fn outside(command: Command, limit: Duration) -> Command {
 
 /// The same command as a service of its own, started by the user's manager: outside of the agent's sandbox, with the manager's
 /// environment and the command's own variables. The manager keeps the time limit, too, should the agent die meanwhile.
-pub(super) fn by_the_manager(command: &Command, limit: Duration) -> Command {
+pub(crate) fn by_the_manager(command: &Command, limit: Duration) -> Command {
     let command = command.as_std();
     let mut outside = Command::new("systemd-run");
     outside.args(["--user", "--quiet", "--collect", "--wait", "--pipe"]);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How one entry stands.
 #[derive(Clone, Debug, Default)]
-struct Standing {
+struct EntryState {
     server: String,
     holds: Option<Holds>,
     refresh: Option<Fingerprint>,
@@ -24,64 +24,64 @@ struct Standing {
 
 /// How all entries stand.
 #[derive(Debug, Default)]
-pub(crate) struct Standings {
-    entries: BTreeMap<(String, String), Standing>,
+pub(crate) struct EntryStates {
+    entries: BTreeMap<(String, String), EntryState>,
     /// Stores that were looked at since the start: what is found before that happened while nobody watched.
     looked_at: BTreeSet<String>,
 }
 
-impl Standings {
+impl EntryStates {
     /// What a line says holds from now on.
     pub(crate) fn apply(&mut self, line: &Line) {
         if line.event == Kind::AgentStarted {
             // It says anew what rests.
-            self.entries.values_mut().for_each(|standing| standing.rests = false);
+            self.entries.values_mut().for_each(|state| state.rests = false);
         }
         let Some((store, key)) = line.entry() else { return };
-        let standing = self.entries.entry((store.to_owned(), key.to_owned())).or_default();
+        let state = self.entries.entry((store.to_owned(), key.to_owned())).or_default();
         if let Some(server) = &line.server {
-            standing.server.clone_from(server);
+            state.server.clone_from(server);
         }
         match line.event {
-            Kind::NeedsPerson => standing.need.clone_from(&line.cause),
+            Kind::NeedsPerson => state.need.clone_from(&line.cause),
             Kind::Failed | Kind::NotBegun | Kind::Unsaved | Kind::Odd => {
-                standing.trouble.clone_from(&line.cause);
+                state.trouble.clone_from(&line.cause);
             }
             _ => {}
         }
         if let Some(rests) = line.turns() {
-            standing.rests = rests;
+            state.rests = rests;
         }
         if let Some(holds) = line.holds {
-            standing.holds = Some(holds);
+            state.holds = Some(holds);
             // Of tokens that are gone it is worth knowing which they were, should they come back.
             if holds == Holds::Tokens {
-                standing.refresh = line.after;
+                state.refresh = line.after;
             }
-            standing.expires_at = line.expires_at;
-            standing.trouble = None;
+            state.expires_at = line.expires_at;
+            state.trouble = None;
             if holds != Holds::Missing {
-                standing.need = None;
+                state.need = None;
             }
         }
     }
 
     /// Whether the entry ever held a refresh token.
     pub(crate) fn had_login(&self, store: &str, key: &str) -> bool {
-        let standing = self.entries.get(&(store.to_owned(), key.to_owned()));
-        standing.is_some_and(|standing| standing.refresh.is_some())
+        let state = self.entries.get(&(store.to_owned(), key.to_owned()));
+        state.is_some_and(|state| state.refresh.is_some())
     }
 
     /// The lines that repeat everything which still holds, for the beginning of a file.
     pub(crate) fn carried(&self, at: Timestamp) -> Vec<Line> {
-        let carry = |((store, key), standing): (&(String, String), &Standing)| Line {
+        let carry = |((store, key), state): (&(String, String), &EntryState)| Line {
             store: Some(store.clone()),
             key: Some(key.clone()),
-            server: Some(standing.server.clone()),
-            after: standing.refresh,
-            expires_at: standing.expires_at,
-            holds: standing.holds,
-            rests: standing.rests,
+            server: Some(state.server.clone()),
+            after: state.refresh,
+            expires_at: state.expires_at,
+            holds: state.holds,
+            rests: state.rests,
             ..Line::new(at, Kind::Carried)
         };
         self.entries.iter().map(carry).collect()
@@ -102,7 +102,7 @@ impl Standings {
             cause: cause.filter(|cause| !cause.is_empty()),
             ..Line::new(at, event)
         };
-        let trouble = |known: &Standing, event, cause: String| {
+        let trouble = |known: &EntryState, event, cause: String| {
             (known.trouble.as_ref() != Some(&cause)).then(|| line(event, Some(cause)))
         };
         let news = match event {
@@ -195,15 +195,13 @@ impl Standings {
             Event::StoreUnreadable { why, absent: false } => vec![line(Kind::StoreUnreadable, Some(why))],
             Event::StoreReadable => vec![line(Kind::StoreReadable, None)],
             Event::VanishedTogether { servers } => {
-                let gone = self.entries.iter().filter(|((place, _), standing)| {
-                    place == store
-                        && standing.holds == Some(Holds::Tokens)
-                        && servers.contains(&standing.server)
+                let gone = self.entries.iter().filter(|((place, _), state)| {
+                    place == store && state.holds == Some(Holds::Tokens) && servers.contains(&state.server)
                 });
-                gone.map(|((_, key), standing)| Line {
+                gone.map(|((_, key), state)| Line {
                     key: Some(key.clone()),
-                    server: Some(standing.server.clone()),
-                    before: standing.refresh,
+                    server: Some(state.server.clone()),
+                    before: state.refresh,
                     holds: Some(Holds::Missing),
                     ..line(Kind::Vanished, Some("several entries vanished in one write"))
                 })
@@ -214,7 +212,7 @@ impl Standings {
     }
 }
 
-impl Standing {
+impl EntryState {
     /// What it means that the entry holds this now; `None` where that was known.
     fn held(
         &self,

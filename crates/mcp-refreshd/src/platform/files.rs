@@ -1,0 +1,79 @@
+//! What the system knows of files beyond their content: whose they are, who may read them, and how one is opened without waiting.
+
+use rustix::fs::OFlags;
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Only its user may read and write it.
+pub(crate) const PRIVATE: u32 = 0o600;
+
+/// Opens without waiting: a FIFO in the file's place must not hold the program. What is made is private.
+pub(crate) fn opening() -> OpenOptions {
+    options(OFlags::NONBLOCK | OFlags::NOCTTY)
+}
+
+/// The same, and a link in the file's place is refused.
+pub(crate) fn opening_no_link() -> OpenOptions {
+    options(OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW)
+}
+
+fn options(flags: OFlags) -> OpenOptions {
+    let mut options = File::options();
+    options.mode(PRIVATE).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+    options
+}
+
+/// The file, if it is one.
+///
+/// # Errors
+/// It is something else.
+pub(crate) fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// Makes a folder and those above it that are missing; only their user may enter them.
+pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Which file it is, whatever its name.
+pub(crate) fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// The id of the user whose it is.
+pub(crate) fn owner(metadata: &Metadata) -> u32 {
+    metadata.uid()
+}
+
+/// Who may do what, without the file's kind.
+pub(crate) fn mode(metadata: &Metadata) -> u32 {
+    metadata.mode() & 0o7777
+}
+
+/// Says from now on who may do what.
+pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+pub(crate) fn is_socket(metadata: &Metadata) -> bool {
+    metadata.file_type().is_socket()
+}
+
+/// Whether a file of this size ends with the end of a line; an empty one does.
+pub(crate) fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
+    let mut last = [b'\n'];
+    if size > 0 {
+        file.read_exact_at(&mut last, size - 1)?;
+    }
+    Ok(last == [b'\n'])
+}
+
+/// A path as it was written by [`OsStr::as_encoded_bytes`].
+pub(crate) fn path_from_bytes(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}
