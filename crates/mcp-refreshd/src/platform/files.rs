@@ -40,9 +40,12 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Which file it is, whatever its name.
-pub(crate) fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
+/// Which file it is, whatever its name: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
+
+pub(crate) fn identity(metadata: &Metadata) -> Identity {
+    Identity(metadata.dev(), metadata.ino())
 }
 
 /// The id of the user whose it is.

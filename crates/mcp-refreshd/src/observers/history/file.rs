@@ -2,7 +2,7 @@
 
 use super::line::{FORMAT, Line};
 use crate::observers::rotating::{FULL, RotatingFile};
-use crate::platform::files;
+use crate::platform::files::{self, Identity};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -34,7 +34,7 @@ fn places(state: &Path) -> [PathBuf; 2] {
 
 /// How the files looked at one moment: as long as they look so, there is nothing new in them.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Stamps([Option<((u64, u64), u64, SystemTime)>; 2]);
+pub(crate) struct Stamps([Option<(Identity, u64, SystemTime)>; 2]);
 
 pub(crate) fn stamps(state: &Path) -> Stamps {
     Stamps(places(state).map(|path| {
