@@ -12,8 +12,8 @@ mod support;
 
 use findings::{HOUR, doctor, found, home_with, rewrite};
 use rustix::process::Signal;
-use scripted_server::{Answer, Grant, Script, Server, credentials_json};
-use serde_json::{Value, json};
+use scripted_server::{Answer, Grant, Script, Server, Shape, credentials_json};
+use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -46,6 +46,38 @@ fn a_server_that_keeps_refusing_is_told_from_one_that_says_the_login_has_ended()
     lab.answer_always(Answer::default());
     rewrite(&home, &credentials_json([("lab", &lab.grant(HOUR))]));
     assert!(found(&home).is_empty());
+}
+
+#[test]
+fn a_refresh_that_took_some_of_the_scope_is_told_and_what_was_taken_is_asked_for_once() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let shape = Shape { extra: Map::from_iter([("scope".to_owned(), json!("mcp"))]), ..Shape::default() };
+    lab.answer_always(Answer::shaped(shape));
+    let login = credentials_json([("lab", &lab.grant(HOUR))])
+        .replace("mcp offline_access", "mcp write offline_access");
+    let home = home_with(&login);
+    let named = || {
+        lab.log()
+            .iter()
+            .rev()
+            .find_map(|entry| entry.field("refresh_token").and(Some(entry.field("scope").map(str::to_owned))))
+    };
+    for (scope, words) in [
+        (None, "without write; the next refresh asks for it"),
+        (Some("mcp write offline_access"), "without write; asked for in vain"),
+        (None, "without write; asked for in vain"),
+    ] {
+        assert_eq!(home.told(&["refresh", "lab", "--force"]).0, 0);
+        assert_eq!(named().unwrap().as_deref(), scope);
+        let run = doctor(&home, &["--offline"]);
+        let finding = run.finding("scope-narrowed");
+        assert!(finding["means"].as_str().unwrap().ends_with(words), "{finding}");
+        assert_eq!(finding["weight"], "note");
+        let (_, status, _) = home.told(&["status", "lab"]);
+        let status = status.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(status.contains(words), "{status}");
+    }
 }
 
 #[test]

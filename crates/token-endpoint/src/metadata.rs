@@ -124,3 +124,27 @@ pub(crate) fn believe(url: &Url, found: Document, expectation: &Expectation<'_>)
 fn known_methods(methods: Option<Vec<String>>) -> Vec<String> {
     methods.unwrap_or_default().into_iter().filter(|method| method.len() <= 64).take(32).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_of_another_origin_or_below_another_path_is_not_this_servers() {
+        let server = Url::parse("https://m.example/v1/mcp").unwrap();
+        for (named, taken) in [
+            ("https://m.example", Some("https://m.example/")),
+            ("https://m.example/v1", Some("https://m.example/v1")),
+            ("https://m.example/v1/mcp/", Some("https://m.example/v1/mcp/")),
+            ("https://m.example:443/v1/mcp#x", Some("https://m.example/v1/mcp")),
+            ("https://elsewhere.example/v1/mcp", None),
+            ("http://m.example/v1/mcp", None),
+            ("https://m.example:8443/v1/mcp", None),
+            ("https://m.example/v1/mcp/deeper", None),
+            ("https://m.example/v1/mc", None),
+            ("mcp", None),
+        ] {
+            assert_eq!(resource_for(&server, named).as_deref(), taken, "{named}");
+        }
+    }
+}

@@ -288,6 +288,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_in_the_place_of_settings_holds_nobody_up() {
+        let place = Place::new();
+        let pipe = place.0.path().join("settings.json");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let (done, waits) = std::sync::mpsc::channel();
+        std::thread::spawn(move || done.send(with(&[pipe], &SHELL).unreadable.len()));
+        assert_eq!(waits.recv_timeout(std::time::Duration::from_secs(10)), Ok(1));
+    }
+
+    #[test]
+    fn only_the_value_that_node_takes_means_that_nothing_is_verified() {
+        let name = "NODE_TLS_REJECT_UNAUTHORIZED";
+        for (value, asks) in [("0", true), ("1", false), ("", false), ("false", false)] {
+            assert_eq!(with(&[], &[(name, value)]).asks_not_to_verify(), asks, "{value}");
+        }
+        let place = Place::new();
+        let user = place.put("user.json", r#"{"env":{"NODE_TLS_REJECT_UNAUTHORIZED":1}}"#);
+        assert!(!with(&[user], &[(name, "0")]).asks_not_to_verify());
+    }
+
+    #[test]
     fn a_passphrase_is_never_shown() {
         let place = Place::new();
         let text =

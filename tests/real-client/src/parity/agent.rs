@@ -57,6 +57,8 @@ pub(super) async fn run(machine: &Machine, program: &Path, lab: &Lab, demanded: 
         }
         tokio::time::sleep(LOOK).await;
     }
+    // Many cases share this thread: it may have been kept from looking.
+    fresh = fresh || lab.is_fresh(&person);
     if fresh {
         // The pair is in the store before the record is; what it says is not judged then.
         words = "fresh".to_owned();

@@ -177,14 +177,17 @@ impl Lab {
         let person = Person::with_nothing(machine)?;
         let mut configuration = Map::new();
         configuration.insert("mcpServers".to_owned(), json!({SERVER: self.configuration}));
+        let mut text = Value::Object(configuration).to_string();
         if self.history > 0 {
-            // A few long members and many short ones, as old installations have them.
-            let entry = json!({"display": "x".repeat(200), "pastedContents": {}});
-            let history = vec![entry; self.history / 240];
-            let projects = json!({"/home/somebody/project": {"history": history}});
-            configuration.insert("projects".to_owned(), projects);
+            // A few long members and many short ones, as old installations have them. Put together as text: all cases share this thread.
+            let entry = json!({"display": "x".repeat(200), "pastedContents": {}}).to_string();
+            let history = vec![entry; self.history / 240].join(",");
+            text.truncate(text.len() - 1);
+            text.push_str(r#","projects":{"/home/somebody/project":{"history":["#);
+            text.push_str(&history);
+            text.push_str("]}}}");
         }
-        fs::write(person.home().join(".claude.json"), Value::Object(configuration).to_string())?;
+        fs::write(person.home().join(".claude.json"), text)?;
         if !self.settings.is_empty() {
             let settings = json!({"env": self.settings});
             fs::write(person.home().join(".claude/settings.json"), settings.to_string())?;

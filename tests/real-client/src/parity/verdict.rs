@@ -18,10 +18,15 @@ pub(super) struct Side {
     pub(super) story: String,
 }
 
+/// Whether the client did what the table says of it.
+pub(super) fn is_as_measured(case: &Case, client: &Side) -> bool {
+    client.fresh == (case.client == Client::Connects)
+}
+
 /// What is wrong with a row; nothing if the agent does as well as the client.
 pub(super) fn judge(case: &Case, client: &Side, agent: &Side) -> Vec<String> {
     let mut wrong = Vec::new();
-    if client.fresh != (case.client == Client::Connects) {
+    if !is_as_measured(case, client) {
         wrong.push("the client does otherwise than measured".to_owned());
     }
     if agent.leaked {

@@ -82,7 +82,7 @@ pub(super) const CASES: &[Case] = &[
     Case::fails("answer: endless, always", "bigger than", || {
         always(Answer::reply(HttpReply::json(200, "{")).delivered(Delivery::Endless))
     }),
-    Case::fails("answer: endless refusal", "bigger than", || {
+    Case::fails("answer: endless refusal", "invalid_request", || {
         always(Answer::error(400, "invalid_request", "").delivered(Delivery::Endless))
     }),
     Case::connects("answer: no refresh_token", || refresh_token(RefreshTokenForm::Absent)),
