@@ -7,12 +7,12 @@ use crate::exit::Exit;
 use crate::instance::Instance;
 use crate::paths::{Paths, private_folder};
 use crate::protocol::{Answer, Ask, Done, How};
-use crate::report::{EntryStatus, Status};
+use crate::report::{EntryStatus, Status, waiting};
 use crate::status::unknown;
 use crate::words::{length, visible};
 use crate::{action, log, output, socket};
 use jiff::Timestamp;
-use refresh_engine::{Mode, Need, State};
+use refresh_engine::{Mode, Need, State, Until};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -148,6 +148,9 @@ fn would_one(entry: &EntryStatus, force: bool, now: Timestamp) -> String {
             "needs you: it has no refresh token; type: {}",
             action::what_to_type(&Need::NoRefreshToken, &entry.name)
         ),
+        _ if entry.waits_for.as_deref() == waiting(Until::AmbiguousHold) && left.is_some() => {
+            "would be left alone: an answer left it open whether its refresh token is used up".to_owned()
+        }
         _ if entry.refresh.is_none() => "would be left alone: it has no refresh token".to_owned(),
         _ if due || force => "would be refreshed".to_owned(),
         _ => match left {
