@@ -143,8 +143,9 @@ pub(crate) enum Command {
 
     /// Shows what happened to every login, and how long each was good
     ///
-    /// Of tokens it shows fingerprints. The picture shows for each server when its access token was valid, when it had expired, and
-    /// when there was none; the share counts the time in which the agent watched and you were logged in.
+    /// Of tokens it shows fingerprints. The picture shows for each server when its access token was valid, when it had expired, also in
+    /// a rest while nobody was expected, and when there was none; the share counts the time in which the agent watched, you were logged in,
+    /// and somebody was expected.
     History {
         /// Only this server
         name: Option<String>,
