@@ -85,8 +85,9 @@ pub(crate) enum Command {
 
     /// Show what happened to each login, and how long it was valid
     ///
-    /// Tokens appear as fingerprints. The picture shows when each server's access token was valid, when it had expired, and when there
-    /// was none; the percentage counts the time in which the agent ran and you were logged in.
+    /// Tokens appear as fingerprints. The picture shows when each server's access token was valid, when it had expired, also at rest
+    /// while nobody was expected, and when there was none; the percentage counts the time in which the agent ran, you were logged in,
+    /// and somebody was expected.
     History(HistoryArgs),
 
     /// Print the configuration in effect

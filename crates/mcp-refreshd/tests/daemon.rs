@@ -9,7 +9,7 @@
 mod support;
 
 use rustix::process::{Pid, Signal, kill_process};
-use scripted_server::{Answer, Script, Server};
+use scripted_server::{Answer, Kind, Script, Server};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
@@ -99,6 +99,34 @@ fn a_refresh_that_is_asked_for_is_done_by_the_daemon() {
     assert!(told.starts_with("lab: refreshed, good for "), "{told}");
     assert_eq!(lab.refreshes(), 1);
     daemon.wait_for("lab: refreshed");
+}
+
+#[test]
+fn who_insists_while_a_second_request_may_end_the_login_is_told_why_and_until_when() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let home = Home::with([("lab", &lab.grant(Duration::from_secs(3600)))]);
+    let force = || home.told(&["refresh", "lab", "--force"]);
+    // The answer is lost; so are those to the two early retries, which touch nothing.
+    lab.answer_always(Answer::dropped());
+    let (code, told, _) = force();
+    assert_eq!((code, lab.count(|entry| entry.kind == Kind::Token)), (1, 3), "{told}");
+    lab.answer_always(Answer::default());
+    for run in ["by the command itself", "by the agent"] {
+        let daemon = (run == "by the agent").then(|| home.daemon());
+        let (code, told, said) = force();
+        assert_eq!((code, said.as_str()), (1, ""), "{run}");
+        for part in ["lab: not asked again: ", "may end the login", "is good for 59 min", "again in 5"] {
+            assert!(told.contains(part), "{run}: {part}: {told}");
+        }
+        assert!(told.ends_with("type: claude mcp login lab\n"), "{run}: {told}");
+        let (code, told, _) = home.told(&["refresh", "lab"]);
+        assert_eq!((code, told.as_str()), (0, "lab: not due, 59 min left\n"), "{run}");
+        let (_, told, _) = home.told(&["refresh", "lab", "--force", "--dry-run"]);
+        assert!(told.starts_with("lab: would be left alone: an answer left it open"), "{run}: {told}");
+        drop(daemon);
+    }
+    assert_eq!(lab.count(|entry| entry.kind == Kind::Token), 3);
 }
 
 #[test]

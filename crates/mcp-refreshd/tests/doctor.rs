@@ -231,6 +231,23 @@ fn an_expired_login_with_a_refresh_token_is_no_lost_one() {
 }
 
 #[test]
+fn a_token_that_rests_is_no_trouble_while_an_agent_runs() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let home = home_with(&credentials_json([("lab", &lab.grant(Duration::ZERO))]));
+    // A session a month ago: nobody is expected.
+    let sessions = home.path().join(".claude/sessions");
+    std::fs::create_dir_all(&sessions).unwrap();
+    let session = std::fs::File::create(sessions.join("4711.json")).unwrap();
+    session.set_modified(std::time::SystemTime::now() - 30 * 24 * HOUR).unwrap();
+    assert!(doctor(&home, &["--offline"]).has("expired-but-refreshable"), "nobody wakes it");
+    let daemon = home.daemon();
+    assert!(!doctor(&home, &["--offline"]).has("expired-but-refreshable"));
+    assert_eq!(server.log().len(), 0);
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
 fn a_dead_login_is_told_from_a_registration_that_is_gone() {
     let server = Server::start(Script::default()).unwrap();
     let dead = server.add("dead", Script::default());

@@ -36,7 +36,7 @@ const ELSEWHERE: [(&str, &str); 9] = [
     ("cargo run --release -p demo", ".ci/run"),
     ("cargo test --workspace", ".ci/run"),
     ("tests/real-client/run.sh --nobody storm_slow_endpoint_expired", ".ci/run"),
-    ("tests/real-client/run.sh --both-act 90", ".ci/run"),
+    ("tests/real-client/run.sh --both-act 90 --times 3", ".ci/run"),
 ];
 
 /// A command of the documentation and what it is said to print.

@@ -6,7 +6,7 @@ use crate::cli::RefreshArgs;
 use crate::commands::status::unknown;
 use crate::control::instance::Instance;
 use crate::control::protocol::{Done, How, Reply, Request};
-use crate::control::report::{EntryStatus, Status};
+use crate::control::report::{EntryStatus, Status, waiting};
 use crate::control::socket;
 use crate::control::socket::reach;
 use crate::observers::log;
@@ -18,7 +18,7 @@ use crate::terminal::output;
 use crate::terminal::remedy;
 use crate::terminal::wording::{length, visible};
 use jiff::Timestamp;
-use refresh_engine::{Mode, Need, State};
+use refresh_engine::{Mode, Need, State, Until};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -147,6 +147,9 @@ fn would_one(entry: &EntryStatus, force: bool, now: Timestamp) -> String {
             "needs you: it has no refresh token; type: {}",
             remedy::what_to_type(&Need::NoRefreshToken, &entry.name)
         ),
+        _ if entry.waits_for.as_deref() == waiting(Until::AmbiguousHold) && left.is_some() => {
+            "would be left alone: an answer left it open whether its refresh token is used up".to_owned()
+        }
         _ if entry.refresh.is_none() => "would be left alone: it has no refresh token".to_owned(),
         _ if due || force => "would be refreshed".to_owned(),
         _ => match left {

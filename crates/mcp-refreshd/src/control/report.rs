@@ -153,7 +153,7 @@ fn margin_why(rule: MarginRule) -> &'static str {
 }
 
 /// In words; waiting for the margin to begin is nothing to speak of.
-fn waiting(until: Until) -> Option<&'static str> {
+pub(crate) fn waiting(until: Until) -> Option<&'static str> {
     match until {
         Until::Margin | Until::Expiry => None,
         Until::Quiet => Some("a moment when no session is at work"),

@@ -195,7 +195,10 @@ async fn login_during(bench: Rc<Bench>, number: usize) -> Fallible<Report> {
     let next = [Answer::default().before(endpoint)].into();
     // A further one would show: the old access token dies long before the new one is known.
     let answer = Answer { after: Duration::from_secs(4), ..Answer::default() };
-    let server = Server::start(Script { old_access_dies: true, next, answer, ..Script::default() })?;
+    // Where the answer comes before the login, the busy terminal could meet the moment between the rotation and the write, which is another
+    // scenario's affair.
+    let old_access_dies = endpoint > Duration::from_secs(5);
+    let server = Server::start(Script { old_access_dies, next, answer, ..Script::default() })?;
     let person = bench.person(&server).await?;
     // A client does not refresh it by itself, the agent does at once.
     let grant = server.grant(Duration::from_secs(400));

@@ -5,7 +5,7 @@ use crate::commands::doctor::finding::Finding;
 use crate::terminal::wording::{length, quoted};
 use claude_store::ExpiresAt;
 use oauth_secret::TokenDigest;
-use refresh_engine::{EntryReport, Expiry, SHORT_LIFE, Seen};
+use refresh_engine::{EntryReport, Expiry, SHORT_LIFE, Seen, State};
 use std::collections::BTreeMap;
 
 /// The logins: each by itself, and all beside each other.
@@ -31,7 +31,10 @@ fn one(seen: &Seen, report: Option<&EntryReport>, store: &StoreFacts, facts: &Fa
         findings.push(logins::no_refresh_token(seen, facts));
     } else if let Some(need) = report.and_then(|report| report.need.as_ref()) {
         findings.push(logins::needs_login(need, name));
-    } else if seen.expiry.moment().is_some_and(|end| end <= facts.now) && !facts.waits_to_be_saved(seen) {
+    } else if seen.expiry.moment().is_some_and(|end| end <= facts.now)
+        && !facts.waits_to_be_saved(seen)
+        && !(facts.runs() && report.is_some_and(|report| report.state == State::Resting))
+    {
         findings.push(logins::expired(seen, facts, name));
     }
     if store.refused.contains(name) {
