@@ -211,8 +211,10 @@ pub fn plan(
             wait_or(recheck.max(pause), Until::Recheck, Reason::Recheck)
         }
         Verdict::CutOff { .. } => wait_or(pause, Until::Retry, Reason::CutOff),
+        // Within a grace of seconds.
+        Verdict::Ambiguous { tries: 0, .. } => wait_or(pause, Until::Retry, Reason::AfterAmbiguous),
         // One late try; after that only the pauses between tries, which grow.
-        Verdict::Ambiguous { tries: 0 | 1, .. } => {
+        Verdict::Ambiguous { tries: 1, .. } => {
             let hold = left.map_or(Duration::ZERO, |left| until(left, MARGIN_FLOOR));
             let since = since_last_request(now, record);
             let hold = if since < LONGEST_GRACE { hold.min(GRACE_USED.saturating_sub(since)) } else { hold };

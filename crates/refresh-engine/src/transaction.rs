@@ -134,6 +134,7 @@ async fn under_lock<P: Partners>(
         lock,
         others,
         id: None,
+        within_grace: false,
     };
     if let Err(ended) = exchange.prepare().await {
         return ended;
@@ -164,7 +165,7 @@ async fn under_lock<P: Partners>(
             };
             save(shared, obtainment, &|| lock.still_ours().is_ok()).await
         }
-        answer => exchange.conclude(&answer).await,
+        answer => exchange.conclude(&answer, sent_at).await,
     }
 }
 
