@@ -5,7 +5,7 @@ use crate::compare::Expected;
 use crate::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::grants::Others;
 use crate::journal::{HealMembers, Intent, TransactionId};
-use crate::judge::{CLIENT_DOCUMENT_UNREAD, judge, may_vary, of_client};
+use crate::judge::{CLIENT_DOCUMENT_UNREAD, ask_within_grace, judge, may_vary, of_client};
 use crate::look::note_found;
 use crate::narrowing;
 use crate::obtainment::is_same_grant;
@@ -37,9 +37,9 @@ const CONFIRM_PAUSE: Duration = Duration::from_secs(3);
 /// The first early retry after an answer that was lost, cut, late or a 500. A server without grace has spent the token or has not, and a
 /// client asks again at once, too (measured: after a 500 that came after the rotation it keeps the login that way).
 const EARLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// The others, from the first request on: shortly before the end of each grace of seconds that was seen (10 s, 30 s), for it runs from a
-/// rotation that came later than that.
-const LATER_RETRIES: [Duration; 2] = [Duration::from_secs(8), Duration::from_secs(26)];
+/// The second, from the first request on: shortly before the end of the shortest grace that was seen (10 s), for it runs from a rotation that
+/// came later than that.
+const SECOND_RETRY: Duration = Duration::from_secs(8);
 
 /// An intent that became durable this long after it was made is made anew.
 const OLD_INTENT: Duration = Duration::from_secs(2);
@@ -65,6 +65,8 @@ pub(crate) struct Exchange<'a, P: Partners> {
     /// An answer was too big to be one: the next one would be as well.
     pub(crate) oversized: Cell<bool>,
     pub(crate) id: Option<TransactionId>,
+    /// What was lost is worth asking for once more while a grace of seconds lasts.
+    pub(crate) within_grace: bool,
 }
 
 /// Why a token may not be presented, now or once more.
@@ -198,6 +200,7 @@ impl<P: Partners> Exchange<'_, P> {
                     self.complete(pair, sent_at);
                 }
                 self.note_shape(shape, auth, other, &answer, asks_scope);
+                self.within_grace = may_pass(&answer) && !self.was_left_open() && !self.oversized.get();
                 // What the second request was told says nothing of the first, unless it settles what became of the token.
                 let settled =
                     matches!(answer, Answer::Fresh(_) | Answer::Dead { .. } | Answer::ClientDead { .. });
@@ -250,17 +253,11 @@ impl<P: Partners> Exchange<'_, P> {
             let asks = matches!(answer, Answer::Ambiguous { lost, .. } if *lost || !stopping);
             return asks.then_some(EARLY_RETRY_PAUSE);
         };
-        let goes_on = match answer {
-            Answer::Ambiguous { lost: true, .. } | Answer::Unsent { .. } => true,
-            // A server that has been failing for long is not asked so often.
-            Answer::Ambiguous { lost: false, .. } | Answer::Transient { retry_after: None, .. } => {
-                !stopping && !self.was_left_open()
-            }
-            _ => false,
-        };
-        let since = first.elapsed();
-        let mut later = LATER_RETRIES.into_iter().take(if stopping { 1 } else { LATER_RETRIES.len() });
-        later.find(|at| *at > since).map(|at| at - since).filter(|_| goes_on)
+        // What was open before is not asked for so often, be it that a server has been failing for long.
+        let goes_on = may_pass(answer)
+            && !self.was_left_open()
+            && (!stopping || !matches!(answer, Answer::Ambiguous { lost: false, .. }));
+        SECOND_RETRY.checked_sub(first.elapsed()).filter(|pause| goes_on && !pause.is_zero())
     }
 
     /// Whether an earlier transaction ended with nobody knowing what became of this token.
@@ -408,7 +405,7 @@ impl<P: Partners> Exchange<'_, P> {
     }
 
     /// An answer that is no pair: what it means, once it is believed.
-    pub(crate) async fn conclude(&self, answer: &Answer) -> Ended {
+    pub(crate) async fn conclude(&self, answer: &Answer, sent_at: Now) -> Ended {
         let shared = self.shared;
         let key = &self.seen.entry.key;
         let believed = match answer {
@@ -438,6 +435,9 @@ impl<P: Partners> Exchange<'_, P> {
             let left = self.seen.left(now, record);
             let standing = record.clone();
             let (outcome, detail) = judge(record, now, self.presented_digest(), left, answer);
+            if outcome == Outcome::Ambiguous && self.within_grace {
+                ask_within_grace(record, now, sent_at.wall);
+            }
             if heals {
                 // The stub has no refresh token that a verdict could speak of; that it was tried is all there is to remember.
                 record.verdict = standing.verdict;
@@ -471,6 +471,14 @@ fn is_about_the_client(answer: &Answer, auth: ClientAuth) -> bool {
     matches!(answer, Answer::ClientDead { .. })
         || in_header && asks_for_client_id(answer)
         || matches!(answer, Answer::Refused { code, .. } if code == "http_401" || code == CLIENT_DOCUMENT_UNREAD)
+}
+
+/// Whether what kept an answer away may be over in seconds, and nobody asked for a pause.
+fn may_pass(answer: &Answer) -> bool {
+    matches!(
+        answer,
+        Answer::Ambiguous { .. } | Answer::Unsent { .. } | Answer::Transient { retry_after: None, .. }
+    )
 }
 
 /// Gives the reserved room back when the last transaction ends, however it ends.

@@ -5,7 +5,7 @@ use crate::backoff::{Failure, LONGEST_REACHED, back_off};
 use crate::policy::{CLIENT_WINDOW, SUSPECT_RECHECK};
 use crate::record::{Outcome, Retry};
 use crate::{Now, Record, Verdict};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use oauth_secret::TokenDigest;
 use std::time::Duration;
 use token_endpoint::{Answer, may_have_spent};
@@ -17,6 +17,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// answers again, and nobody tells us: the pause is what it may have to wait.
 const MANY_TRIES: u32 = 25;
 const LONGEST_PAUSE_AFTER_MANY: Duration = Duration::from_secs(15 * 60);
+
+/// Shortly before the end of the longest grace of seconds that was seen (30 s).
+const WITHIN_GRACE: Duration = Duration::from_secs(26);
 
 /// A refusal that passes by itself is asked about with pauses that grow up to this.
 const LONGEST_PAUSE_OF_PASSING: Duration = Duration::from_secs(15 * 60);
@@ -159,6 +162,18 @@ pub(crate) fn judge(
     (outcome, detail)
 }
 
+/// An answer that was lost in a moment is asked for once more within the second of the known graces of seconds, however long the access token is
+/// good: later, only what that is worth counts. `sent_at` is when the first request was sent.
+pub(crate) fn ask_within_grace(record: &mut Record, now: Now, sent_at: Timestamp) {
+    let left = WITHIN_GRACE.saturating_sub(now.age_of(sent_at));
+    if let Verdict::Ambiguous { tries: tries @ 1, .. } = &mut record.verdict
+        && !left.is_zero()
+    {
+        *tries = 0;
+        record.retry = Some(Retry::after(now, left));
+    }
+}
+
 /// True where this code says that there is no token endpoint at that place (any more).
 pub(crate) fn is_gone(code: &str) -> bool {
     matches!(code, "http_404" | "http_405" | "http_410" | "http_301" | "http_308")
@@ -179,9 +194,11 @@ pub(crate) fn back_off_record(
     record.failures = record.failures.saturating_add(1);
     let left = Some(left).filter(|left| !left.is_zero());
     record.retry = Some(Retry::after(now, back_off(failure, record.failures, left, seed.seed())));
-    // Nothing was consumed by this request. What an earlier one did is as unknown as before; only a refusal is over.
-    if matches!(record.verdict, Verdict::Refused { .. }) {
-        record.verdict = Verdict::Good;
+    // Nothing was consumed by this request. What an earlier one did is as unknown as before; only a refusal is over, and a grace of seconds.
+    match &mut record.verdict {
+        Verdict::Refused { .. } => record.verdict = Verdict::Good,
+        Verdict::Ambiguous { tries: tries @ 0, .. } => *tries = 1,
+        _ => {}
     }
 }
 

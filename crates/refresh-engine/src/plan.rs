@@ -209,7 +209,7 @@ pub fn plan(
             wait_or(recheck.max(pause), Until::Recheck, Reason::Recheck)
         }
         Verdict::CutOff { .. } => wait_or(pause, Until::Retry, Reason::CutOff),
-        // One late try; after that only the pauses between tries, which grow.
+        // One try within a grace of seconds, one late; after that only the pauses between tries, which grow.
         Verdict::Ambiguous { tries: 0 | 1, .. } => {
             wait_or(held(now, seen, record).max(pause), Until::AmbiguousHold, Reason::AfterAmbiguous)
         }
@@ -253,7 +253,11 @@ pub(crate) fn held(now: Now, seen: &Seen, record: &Record) -> Duration {
         (Verdict::Suspect { reuse: true, .. }, None) => {
             UNKNOWN_EXPIRY_KEEP_ALIVE.saturating_sub(since_last_request(now, record))
         }
-        (Verdict::Ambiguous { tries: 0 | 1, .. }, Some(left)) => {
+        // Asked for by itself in seconds.
+        (Verdict::Ambiguous { tries: 0, .. }, Some(left)) => {
+            record.retry.map_or(Duration::ZERO, |retry| retry.left(now)).min(until(left, MARGIN_FLOOR))
+        }
+        (Verdict::Ambiguous { tries: 1, .. }, Some(left)) => {
             let (hold, since) = (until(left, MARGIN_FLOOR), since_last_request(now, record));
             // As long as the longest known grace may last, its end counts for more than what the access token is worth.
             if since < LONGEST_GRACE { hold.min(GRACE_USED.saturating_sub(since)) } else { hold }

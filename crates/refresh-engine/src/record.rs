@@ -122,7 +122,7 @@ pub enum Verdict {
     Ambiguous {
         /// How the answer was lost.
         why: String,
-        /// How often.
+        /// How often; 0 while it is to be asked for within a grace of seconds.
         tries: u32,
     },
     /// The metadata names a token endpoint at another origin than the one this grant was pinned to.

@@ -136,6 +136,7 @@ async fn under_lock<P: Partners>(
         others,
         oversized: Cell::new(false),
         id: None,
+        within_grace: false,
     };
     if let Err(ended) = exchange.prepare().await {
         return ended;
@@ -166,7 +167,7 @@ async fn under_lock<P: Partners>(
             };
             save(shared, obtainment, &|| lock.still_ours().is_ok()).await
         }
-        answer => exchange.conclude(&answer).await,
+        answer => exchange.conclude(&answer, sent_at).await,
     }
 }
 

@@ -68,9 +68,9 @@ async fn an_answer_that_was_lost_for_one_folder_holds_the_other_back_too_whoever
     let names = ["lab".to_owned()];
     let both = async || tokio::join!(life.keeper.refresh(&names, true), life.copies[0].refresh(&names, true));
     let ends = life.run(both()).await;
-    assert_eq!(world.server.requests(), 4, "one transaction, with its three early retries: {ends:?}");
+    assert_eq!(world.server.requests(), 3, "one transaction, with its two early retries: {ends:?}");
     let ends = life.run(both()).await;
-    assert_eq!(world.server.requests(), 4, "{ends:?}");
+    assert_eq!(world.server.requests(), 3, "{ends:?}");
     for end in [&ends.0[0], &ends.1[0]] {
         assert!(matches!(end.how, RefreshedHow::Held(_)), "{end:?}");
     }

@@ -120,15 +120,15 @@ async fn an_answer_that_a_kill_took_away_is_asked_for_at_once_where_an_earlier_o
     use crate::world::Answering;
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.grace.set(10 * SECOND);
-    world.server.next(vec![Answering::LostBefore; 4]);
+    world.server.next(vec![Answering::LostBefore; 5]);
     world.server.next([Answering::Slowly(10 * SECOND)]);
     let life = world.live().await;
     life.pass(90 * SECOND).await;
-    assert_eq!(world.server.requests(), 5);
+    assert_eq!(world.server.requests(), 6);
     life.kill();
     let life = world.live().await;
     life.pass(4 * SECOND).await;
-    assert_eq!((world.server.requests(), world.server.reuses.get()), (6, 0));
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (7, 0));
     assert!(world.server.is_good(&world.stored_refresh("lab")));
 }
 

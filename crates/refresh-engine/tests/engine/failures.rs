@@ -338,15 +338,15 @@ async fn answers_lost_until_shortly_before_the_end_of_a_grace_of_seconds_cost_no
 async fn an_answer_lost_long_before_the_access_token_ends_is_asked_for_within_the_longest_grace() {
     let world = World::with_entries(&[("lab", 24 * HOUR)]);
     world.server.grace.set(30 * MINUTE);
-    world.server.next(vec![Answering::LostAfterRotation; 4]);
+    world.server.next(vec![Answering::LostAfterRotation; 5]);
     let life = world.live().await;
     life.run(life.keeper.first_look()).await;
     let asked = life.keeper.clone();
     life.run(async move { asked.refresh(&["lab".to_owned()], true).await }).await;
     life.pass(20 * MINUTE).await;
-    assert_eq!(world.server.requests(), 4, "held still");
+    assert_eq!(world.server.requests(), 5, "held still");
     life.pass(8 * MINUTE).await;
-    assert_eq!((world.server.requests(), world.server.reuses.get()), (5, 0));
+    assert_eq!((world.server.requests(), world.server.reuses.get()), (6, 0));
     assert!(world.server.is_good(&world.stored_refresh("lab")));
 }
 
@@ -356,28 +356,32 @@ async fn a_server_that_fails_for_long_is_not_asked_in_haste_each_time() {
     world.server.always.replace(Some(Answering::Status(502, "bad gateway")));
     let life = world.live().await;
     life.pass(30 * SECOND).await;
-    assert_eq!(world.server.requests(), 4);
+    assert_eq!(
+        world.server.requests(),
+        5,
+        "two early retries, one within the next grace with one of its own"
+    );
     life.pass(HOUR).await;
     // One early retry each, and pauses that grow to 5 min.
     assert!((20..=40).contains(&world.server.requests()), "{}", world.server.requests());
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_while_answers_keep_getting_lost_only_three_early_retries_are_made_per_attempt() {
+async fn i1_while_answers_keep_getting_lost_only_a_few_early_retries_are_made() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.always.replace(Some(Answering::LostBefore));
     let life = world.live().await;
     life.pass(52 * MINUTE).await;
-    assert_eq!(world.server.requests(), 4, "the first attempt and its early retries, then still");
+    assert_eq!(world.server.requests(), 5, "the first attempt and its early retries, then still");
     life.pass(6 * MINUTE).await;
-    assert!(world.server.requests() <= 4 + 4 * 4, "{}", world.server.requests());
+    assert!(world.server.requests() <= 5 + 2 * 4, "{}", world.server.requests());
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_insists_while_the_token_may_be_spent_is_told_until_when_and_nothing_is_presented() {
     let refused = Answering::Status(400, r#"{"error":"invalid_target"}"#);
     for (answer, requests, still_held) in
-        [(Answering::LostBefore, 4, 25 * MINUTE), (refused, 1, 2 * HOUR - 5 * MINUTE)]
+        [(Answering::LostBefore, 3, 18 * SECOND), (refused, 1, 2 * HOUR - 5 * MINUTE)]
     {
         let world = World::with_entries(&[("lab", 2 * HOUR)]);
         world.server.always.replace(Some(answer.clone()));
@@ -392,7 +396,10 @@ async fn who_insists_while_the_token_may_be_spent_is_told_until_when_and_nothing
             match &ends[0].how {
                 RefreshedHow::Held(Held { why, wait }) if force => {
                     assert!(!why.is_empty());
-                    assert!((still_held - MINUTE..=still_held).contains(wait), "{answer:?}: {wait:?}");
+                    assert!(
+                        (still_held.saturating_sub(MINUTE)..=still_held).contains(wait),
+                        "{answer:?}: {wait:?}"
+                    );
                 }
                 how => assert!(!force && *how == RefreshedHow::NotNeeded, "{answer:?}: {how:?}"),
             }
@@ -416,7 +423,7 @@ async fn who_insists_once_the_access_token_has_ended_is_obeyed() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.always.replace(Some(Answering::LostBefore));
     let life = world.live().await;
-    life.pass(28 * SECOND).await;
+    life.pass(20 * SECOND).await;
     assert_eq!(life.entry("lab").last.unwrap().outcome, Outcome::Ambiguous);
     world.server.always.replace(None);
     let ends = life.run(life.keeper.refresh(&["lab".into()], true)).await;
