@@ -52,7 +52,7 @@ impl Network {
         } else {
             Surroundings::read(&self.folder)
         };
-        let old = self.way.replace(Way::find(config, &self.folder, surroundings)?.as_seen(&before));
+        let old = self.way.replace(Way::find(config, &self.folder, surroundings)?.dated_by(&before));
         self.way.borrow().tell(&old.told);
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Way {
     }
 
     /// A file that changed while it was read is read again: what counts is how it was before.
-    fn as_seen(mut self, before: &Seen) -> Self {
+    fn dated_by(mut self, before: &Seen) -> Self {
         for (path, stamp) in &mut self.seen {
             if let Some((_, earlier)) = before.iter().find(|(known, _)| known == path) {
                 *stamp = *earlier;
@@ -97,7 +97,7 @@ impl Way {
                     tracing::info!("Claude Code's settings have changed: requests go by the new ones");
                 }
                 way.tell(&self.told);
-                *self = way.as_seen(&seen);
+                *self = way.dated_by(&seen);
             }
             Err(error) => {
                 tracing::error!("the old network settings stay in effect: {error}");
@@ -271,7 +271,7 @@ mod tests {
         let path = home.path().join(".claude.json");
         fs::write(&path, r#"{"env":{"https_proxy":"http://new.test:1"}}"#).unwrap();
         let of = |seen: &Seen, path: &Path| seen.iter().find(|(known, _)| known == path).cloned();
-        assert_eq!(of(&way.as_seen(&before).seen, &path), of(&before, &path));
+        assert_eq!(of(&way.dated_by(&before).seen, &path), of(&before, &path));
         assert_ne!(of(&network.seen(), &path), of(&before, &path));
     }
 }

@@ -192,7 +192,9 @@ fn on_purpose(reason: &CertificateError) -> Option<&'static str> {
                 "it is signed in a way that is out of use or not known here"
             })
         }
-        CertificateError::NotValidForNameContext { presented, .. } if !presented.iter().any(names_a_host) => {
+        CertificateError::NotValidForNameContext { presented, .. }
+            if !presented.iter().any(|name| names_a_host(name)) =>
+        {
             Some("it names no host as subjectAltName, and a name in CN alone does not count")
         }
         CertificateError::Other(other) if other.0.is::<WeakKey>() => {
@@ -209,7 +211,7 @@ fn on_purpose(reason: &CertificateError) -> Option<&'static str> {
 }
 
 /// Whether this name in a certificate, as webpki writes it, is a host's; there are those of people (`rfc822Name`), too.
-fn names_a_host(name: &String) -> bool {
+fn names_a_host(name: &str) -> bool {
     ["DnsName(", "IpAddress("].iter().any(|kind| name.starts_with(kind))
 }
 
