@@ -173,3 +173,46 @@ async fn a_document_that_was_deleted_ends_the_refresh_and_gives_the_lock_back() 
     life.run(life.keeper.restore_vanished()).await;
     assert!(world.server.is_good(&world.stored_refresh("lab")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn whatever_a_client_leaves_of_an_entry_the_login_that_lands_afterwards_stays_and_the_neighbour_goes_on()
+ {
+    const MEMBERS: [&str; 7] = [
+        r#""accessToken":"""#,
+        r#""refreshToken":"""#,
+        r#""expiresAt":0"#,
+        r#""scope":"mcp""#,
+        r#""clientId":"cl_lab""#,
+        r#""issuer":"https://lab.test""#,
+        r#""redirectUri":"http://localhost:1/callback""#,
+    ];
+    for mixture in 0..1_u32 << MEMBERS.len() {
+        let world = World::with_entries(&[("lab", HOUR), ("neighbour", 7 * MINUTE)]);
+        let life = world.live().await;
+        life.pass(SECOND).await;
+        let kept = MEMBERS.iter().enumerate().filter(|(number, _)| mixture & (1 << number) != 0);
+        let left: String = kept.map(|(_, member)| format!(",{member}")).collect();
+        let stub = format!(r#"{{"serverName":"lab","serverUrl":"https://lab.test/mcp"{left}}}"#);
+        let beside = |lab: &str| {
+            let document = world.text();
+            let neighbour = document.find(&format!("{:?}", key("neighbour"))).unwrap();
+            let end = document.find(r#"},"later""#).unwrap();
+            world.put_members(&[format!("{:?}:{lab}", key("lab")), document[neighbour..end].to_owned()]);
+        };
+        beside(&stub);
+        life.notice().await;
+        life.pass(4 * MINUTE).await;
+        // What a login takes away is `scope`; only what a refused refresh leaves may be tried before the login's time is over.
+        let has = |member: &str| left.contains(&format!("{member:?}:"));
+        let refused = has("expiresAt") && (has("scope") || !has("clientId") && !has("redirectUri"));
+        assert!(refused || world.text().contains(&stub), "not left alone: {stub}");
+        beside(&world.entry("lab", HOUR));
+        let new = world.stored_refresh("lab");
+        life.notice().await;
+        life.pass(4 * MINUTE).await;
+        assert_eq!(world.stored_refresh("lab"), new, "after {stub}");
+        assert!(world.server.is_good(&new), "after {stub}");
+        assert_eq!(life.entry("lab").state, State::Fresh, "after {stub}");
+        assert_eq!(life.entry("neighbour").state, State::Fresh, "after {stub}");
+    }
+}
