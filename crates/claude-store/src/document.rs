@@ -1,14 +1,17 @@
+pub(crate) mod entry;
+pub(crate) mod incomplete;
+pub(crate) mod key;
+pub(crate) mod splice;
+
 mod decode;
 mod error;
-mod object;
 mod root;
 
 pub use error::{DocumentError, EntryProblem};
-pub(crate) use object::{Member, Object, describe, range_with_comma, span_in};
 
-use crate::splice::{self, Change, SpliceError};
+use crate::json::Member;
 use crate::{Entry, EntryKey, Incomplete};
-use oauth_secret::{ClientSecret, SecretBytes};
+use oauth_secret::ClientSecret;
 use root::Root;
 use std::cell::OnceCell;
 use std::cmp::Ordering;
@@ -162,16 +165,6 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn raw_entry(&self, key: &EntryKey) -> Option<&'a str> {
         self.last(key).map(|slot| slot.raw)
-    }
-
-    /// The document with these changes spliced in; every byte outside the changed members is as it was.
-    ///
-    /// One pass over the document whatever the number of changes.
-    ///
-    /// # Errors
-    /// [`SpliceError`] names the entry and the reason; then nothing is changed at all.
-    pub fn splice(&self, changes: &[(EntryKey, Change)]) -> Result<SecretBytes, SpliceError> {
-        splice::splice(self, changes)
     }
 
     pub(crate) fn find(&self, key: &EntryKey) -> Found<'a> {

@@ -1,3 +1,6 @@
+pub(crate) mod random;
+pub(crate) mod twice;
+
 use oauth_secret::SecretBytes;
 use std::ffi::OsString;
 use std::future::Future;

@@ -27,53 +27,37 @@
 //! [`tokio::task::LocalSet`]. Clients older than 2.1.160 write the document without any lock (measured); no protocol can
 //! protect a write of theirs, only notice it.
 
-mod any_store;
+mod client;
 mod document;
-mod entry;
-mod error;
-mod file_store;
 mod file_system;
-mod folder_watch;
-mod incomplete;
-mod key;
-mod keychain_item;
-mod keychain_store;
-mod keyring_store;
+mod json;
 mod lock;
-mod needs_auth;
 mod os_file_system;
 mod platform;
-mod random;
-mod server_configs;
-mod session_activity;
-mod splice;
-mod storage_folder;
 mod store;
-mod store_choice;
-mod twice;
 
-pub use any_store::{AnyStaged, AnyStore};
+pub use client::keychain_item::KeychainItem;
+pub use client::needs_auth::{NeedsAuthCache, NeedsAuthError};
+pub use client::server_configs::ServerConfigs;
+pub use client::session_activity::SessionActivity;
+pub use client::storage_folder::StorageFolder;
+pub use document::entry::{DiscoveryState, Entry, ExpiresAt, StubKind};
+pub use document::incomplete::{Incomplete, KEYCHAIN_OVERFLOW};
+pub use document::key::EntryKey;
+pub use document::splice::{Change, RawEntry, SpliceError, TokenChange};
 pub use document::{Document, DocumentError, EntryProblem};
-pub use entry::{DiscoveryState, Entry, ExpiresAt, StubKind};
-pub use error::{ErrorKind, ReadError, WriteError};
-pub use file_store::{FileStore, StagedFile};
 pub use file_system::{FileKind, FileSystem, Identity, Obstacle, Stamp};
-pub use folder_watch::{FolderWatch, News, WatchError};
-pub use incomplete::{Incomplete, KEYCHAIN_OVERFLOW};
-pub use key::EntryKey;
-pub use keychain_item::KeychainItem;
-pub use keychain_store::{
+pub use lock::{LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
+pub use os_file_system::OsFileSystem;
+pub use platform::keyring::SystemKeyring;
+pub use store::any_store::{AnyStaged, AnyStore};
+pub use store::choice::{Choice, Holding, StoreKind, Why, choose_store};
+pub use store::error::{ErrorKind, ReadError, WriteError};
+pub use store::file_store::{FileStore, StagedFile};
+pub use store::folder_watch::{FolderWatch, News, WatchError};
+pub use store::keychain_store::{
     ItemAttributes, KeychainError, KeychainStore, LargeItems, OsSecurity, SecurityCall, SecurityOutput,
     SecurityTool, StagedItem, ToolError,
 };
-pub use keyring_store::{FoundItem, Keyring, KeyringError, KeyringStore, NoKeyring, StagedSecret};
-pub use lock::{LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
-pub use needs_auth::{NeedsAuthCache, NeedsAuthError};
-pub use os_file_system::OsFileSystem;
-pub use platform::keyring::SystemKeyring;
-pub use server_configs::ServerConfigs;
-pub use session_activity::SessionActivity;
-pub use splice::{Change, RawEntry, SpliceError, TokenChange};
-pub use storage_folder::StorageFolder;
+pub use store::keyring_store::{FoundItem, Keyring, KeyringError, KeyringStore, NoKeyring, StagedSecret};
 pub use store::{ItemVersion, Published, Snapshot, Store, Version};
-pub use store_choice::{Choice, Holding, StoreKind, Why, choose_store};

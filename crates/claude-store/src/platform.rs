@@ -13,15 +13,15 @@ mod system;
 mod system;
 
 #[cfg(not(feature = "keyring"))]
-#[path = "keyring_store/not_built.rs"]
+#[path = "store/keyring_store/not_built.rs"]
 pub(crate) mod keyring;
 
 #[cfg(all(feature = "keyring", target_vendor = "apple"))]
-#[path = "keyring_store/native.rs"]
+#[path = "store/keyring_store/native.rs"]
 pub(crate) mod keyring;
 
 #[cfg(all(feature = "keyring", not(target_vendor = "apple")))]
-#[path = "keyring_store/secret_service.rs"]
+#[path = "store/keyring_store/secret_service.rs"]
 pub(crate) mod keyring;
 
 pub(crate) use system::{

@@ -1,9 +1,17 @@
+pub(crate) mod any_store;
+pub(crate) mod choice;
+pub(crate) mod error;
+pub(crate) mod file_store;
+pub(crate) mod folder_watch;
+pub(crate) mod keychain_store;
+pub(crate) mod keyring_store;
+
 use crate::{
     Incomplete, Stamp,
     document::{Document, DocumentError},
-    error::{ReadError, WriteError},
-    keychain_store::Split,
     lock::{Locks, StorageLock},
+    store::error::{ReadError, WriteError},
+    store::keychain_store::Split,
 };
 use oauth_secret::SecretBytes;
 use std::fmt;

@@ -1,18 +1,20 @@
 //! The keeper of one store: looks, plans, starts transactions, sleeps.
 
+pub(crate) mod report;
+
 mod allowance;
 mod rounds;
 mod starts;
 
-use crate::closing::close_unsettled;
-use crate::commit::Committer;
-use crate::ended::Ended;
-use crate::grants::{Grants, Held};
+use crate::decide::plan::Need;
 use crate::journal::{Journal, Unfinished};
-use crate::plan::Need;
-use crate::reading::Reader;
-use crate::report::StoreReport;
-use crate::shared::Shared;
+use crate::keeper::report::StoreReport;
+use crate::store_access::closing::close_unsettled;
+use crate::store_access::commit::Committer;
+use crate::store_access::reading::Reader;
+use crate::store_access::shared::Shared;
+use crate::transaction::ended::Ended;
+use crate::transaction::grants::{Grants, Held};
 use crate::{Client, Outcome, Partners, Policy, Records};
 use allowance::Allowance;
 use claude_store::NeedsAuthCache;
@@ -214,7 +216,7 @@ impl<P: Partners> Keeper<P> {
     /// their servers. Only ever at a person's word. What is there again, or whose refresh token was spent since, is left alone.
     pub async fn restore_vanished(&self) -> Vec<String> {
         self.inner.look().await;
-        let back = crate::restore::restore(&self.inner.shared).await;
+        let back = crate::transaction::restore::restore(&self.inner.shared).await;
         self.inner.look().await;
         self.inner.shared.ended.notify_one();
         back

@@ -18,57 +18,32 @@
 //! Clocks, disk, endpoints and the client come in through [`Partners`], so that the whole engine runs in virtual time against
 //! scripted ones. Everything is a task of one thread.
 
-mod activity;
-mod backoff;
-mod clock;
-mod closing;
-mod commit;
-mod compare;
-mod ended;
-mod event;
-mod exchange;
-mod grants;
-mod heal;
+mod decide;
 mod journal;
-mod judge;
 mod keeper;
-mod look;
-mod memory;
-mod metadata;
-mod narrowing;
-mod obtainment;
+mod observed;
 mod partners;
-mod plan;
-mod policy;
-mod reading;
-mod record;
 mod records;
-mod replay;
-mod report;
-mod request;
-mod restore;
-mod save;
-mod seen;
-mod shared;
+mod store_access;
 mod transaction;
 
-pub use activity::Activity;
-pub use backoff::{Failure, back_off};
-pub use clock::{Clock, Now, later};
-pub use compare::{Expected, Obtained, WriteDecision, decide_write};
-pub use event::{Event, Observer, Subject};
-pub use grants::{Grants, Held};
-pub use journal::{HealMembers, Intent, Journal, JournalError, OtherLock, TransactionId, Unfinished};
-pub use judge::passes_by_itself;
-pub use keeper::{Keeper, Mode, Refreshed, RefreshedHow, Setup};
-pub use memory::{Disappearance, Heal, LOGIN_PATIENCE, VANISHED_KEPT, decide_heal, disappearance};
-pub use narrowing::Narrowing;
-pub use partners::{Client, Endpoint, Partners};
-pub use plan::{Ignored, Need, Plan, Reason, Until, plan, plan_forced};
-pub use policy::{
+pub use decide::backoff::{Failure, back_off};
+pub use decide::compare::{Expected, Obtained, WriteDecision, decide_write};
+pub use decide::judge::passes_by_itself;
+pub use decide::memory::{Disappearance, Heal, LOGIN_PATIENCE, VANISHED_KEPT, decide_heal, disappearance};
+pub use decide::narrowing::Narrowing;
+pub use decide::plan::{Ignored, Need, Plan, Reason, Until, plan, plan_forced};
+pub use decide::policy::{
     CLIENT_WINDOW, Freshness, MARGIN_CEILING, MARGIN_FLOOR, MarginRule, Policy, SHORT_LIFE, ServerPolicy,
 };
-pub use record::{CachedMetadata, LastRefresh, Outcome, Pin, Record, Retry, Verdict};
+pub use journal::{HealMembers, Intent, Journal, JournalError, OtherLock, TransactionId, Unfinished};
+pub use keeper::report::{EntryReport, State, StoreReport, inspect};
+pub use keeper::{Keeper, Mode, Refreshed, RefreshedHow, Setup};
+pub use observed::activity::Activity;
+pub use observed::clock::{Clock, Now, later};
+pub use observed::seen::{Expiry, Seen};
+pub use partners::event::{Event, Observer, Subject};
+pub use partners::{Client, Endpoint, Partners};
+pub use records::record::{CachedMetadata, LastRefresh, Outcome, Pin, Record, Retry, Verdict};
 pub use records::{Records, RecordsError};
-pub use report::{EntryReport, State, StoreReport, inspect};
-pub use seen::{Expiry, Seen};
+pub use transaction::grants::{Grants, Held};

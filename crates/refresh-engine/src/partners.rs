@@ -1,3 +1,5 @@
+pub(crate) mod event;
+
 use crate::{Activity, Clock, Observer};
 use claude_store::{FileSystem, Store};
 use std::future::Future;

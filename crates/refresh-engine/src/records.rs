@@ -1,5 +1,7 @@
 //! What is remembered of every entry: kept in memory, and in one file of the state folder.
 
+pub(crate) mod record;
+
 mod error;
 mod file;
 mod format;

@@ -7,20 +7,31 @@
 //! - **I5** A removed entry stays removed.
 //! - **I6** Once the request is on the wire the transaction runs to its end. It is a task of its own, which nothing cancels.
 
-use crate::compare::Expected;
-use crate::ended::{Ended, locked};
-use crate::exchange::{Exchange, InFlight, heal_members};
-use crate::grants::Others;
-use crate::look::note_found;
-use crate::memory::{Heal, decide_heal};
-use crate::metadata::{self, NoMetadata};
-use crate::obtainment::Obtainment;
-use crate::plan::{Plan, Reason, plan, plan_forced};
-use crate::reading::{Reading, read_entry};
-use crate::record::{Outcome, Retry};
-use crate::request::for_login;
-use crate::save::save;
-use crate::shared::Shared;
+pub(crate) mod ended;
+pub(crate) mod exchange;
+pub(crate) mod grants;
+pub(crate) mod heal;
+pub(crate) mod metadata;
+pub(crate) mod obtainment;
+pub(crate) mod replay;
+pub(crate) mod request;
+pub(crate) mod restore;
+pub(crate) mod save;
+
+use crate::decide::compare::Expected;
+use crate::decide::memory::{Heal, decide_heal};
+use crate::decide::plan::{Plan, Reason, plan, plan_forced};
+use crate::records::record::{Outcome, Retry};
+use crate::store_access::look::note_found;
+use crate::store_access::reading::{Reading, read_entry};
+use crate::store_access::shared::Shared;
+use crate::transaction::ended::{Ended, locked};
+use crate::transaction::exchange::{Exchange, InFlight, heal_members};
+use crate::transaction::grants::Others;
+use crate::transaction::metadata::NoMetadata;
+use crate::transaction::obtainment::Obtainment;
+use crate::transaction::request::for_login;
+use crate::transaction::save::save;
 use crate::{Event, Partners, Seen};
 use claude_store::{RefreshLock, Store};
 use oauth_secret::TokenDigest;
@@ -191,7 +202,7 @@ fn decide_again<P: Partners>(
             if heal == Heal::TryRemembered {
                 Plan::Refresh(Reason::Heal)
             } else {
-                Plan::NeedsPerson(crate::plan::Need::Stub)
+                Plan::NeedsPerson(crate::decide::plan::Need::Stub)
             }
         }
         Demand::Forced => plan_forced(seen, record, &policy),

@@ -1,4 +1,4 @@
-use super::{Object, describe};
+use crate::json::{Object, describe};
 use crate::{DiscoveryState, Entry, EntryKey, ExpiresAt};
 use oauth_secret::{AccessToken, ClientSecret, RefreshToken};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,5 @@
-use super::{Object, describe};
 use crate::EntryKey;
+use crate::json::{Object, describe};
 use serde_json::error::Category;
 
 /// What to do about a document that cannot be read, in every message.

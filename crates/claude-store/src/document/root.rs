@@ -1,5 +1,5 @@
-use super::object::{InOrder, Member, decode_string};
 use crate::KEYCHAIN_OVERFLOW;
+use crate::json::{InOrder, Member, decode_string};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;

@@ -1,5 +1,5 @@
 use super::{HEARTBEAT, LockError};
-use crate::twice::twice;
+use crate::file_system::twice::twice;
 use crate::{EntryKey, FileSystem, Identity};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -69,6 +69,6 @@ impl<F: FileSystem> Locks<F> {
 /// A name that no other process takes for a lock.
 fn aside(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(format!(".stale.{:08x}", crate::random::random_u32()));
+    name.push(format!(".stale.{:08x}", crate::file_system::random::random_u32()));
     PathBuf::from(name)
 }

@@ -1,4 +1,4 @@
-use crate::compare::Expected;
+use crate::decide::compare::Expected;
 use claude_store::{EntryKey, Identity};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;

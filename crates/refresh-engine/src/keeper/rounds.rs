@@ -2,13 +2,13 @@
 
 use super::Mode;
 use super::allowance::Allowance;
-use crate::closing::close_unsettled;
-use crate::grants::Presenting;
 use crate::journal::Unfinished;
-use crate::look::{Findings, Unreadable, look_at, note_emptied};
-use crate::replay::{is_pair, replay};
-use crate::report::{Circumstances, StoreReport, report_entry};
-use crate::shared::Shared;
+use crate::keeper::report::{Circumstances, StoreReport, report_entry};
+use crate::store_access::closing::close_unsettled;
+use crate::store_access::look::{Findings, Unreadable, look_at, note_emptied};
+use crate::store_access::shared::Shared;
+use crate::transaction::grants::Presenting;
+use crate::transaction::replay::{is_pair, replay};
 use crate::{Clock, Event, Now, Partners, Seen};
 use claude_store::{EntryKey, ReadError, Snapshot, Store, Version};
 use std::cell::{Cell, RefCell};

@@ -2,10 +2,10 @@
 
 use super::rounds::Inner;
 use super::{Mode, RefreshedHow};
-use crate::heal;
-use crate::memory::Heal;
-use crate::plan::{Ignored, Need, Plan, Until, plan, plan_forced, standing};
-use crate::shared::{Shared, Tracked};
+use crate::decide::memory::Heal;
+use crate::decide::plan::{Ignored, Need, Plan, Until, plan, plan_forced, standing};
+use crate::store_access::shared::{Shared, Tracked};
+use crate::transaction::heal;
 use crate::transaction::{Demand, refresh};
 use crate::{Event, Now, Partners, Seen};
 use claude_store::{EntryKey, Store};

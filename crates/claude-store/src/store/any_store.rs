@@ -1,0 +1,121 @@
+use crate::store::file_store::StagedFile;
+use crate::{
+    FileStore, FileSystem, KeychainStore, KeyringStore, Locks, OsFileSystem, OsSecurity, Published,
+    ReadError, SecurityTool, Snapshot, StagedItem, StagedSecret, StorageLock, Store, SystemKeyring, Version,
+    WriteError,
+};
+use std::time::Duration;
+
+/// A store of any kind, chosen at run time.
+#[derive(Debug)]
+pub enum AnyStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecurity> {
+    /// A file.
+    File(FileStore<F>),
+    /// An item of a Keychain, by the system's own tool.
+    Keychain(Box<KeychainStore<F, T>>),
+    /// An item of the system's keyring, by the keyring's own library.
+    Keyring(Box<KeyringStore<SystemKeyring, F>>),
+}
+
+/// What [`AnyStore::stage`] gives.
+#[must_use = "a staged document is visible only after it was published"]
+pub enum AnyStaged<F: FileSystem> {
+    /// For a [`FileStore`].
+    File(StagedFile<F>),
+    /// For a [`KeychainStore`].
+    Keychain(StagedItem),
+    /// For a [`KeyringStore`].
+    Keyring(StagedSecret),
+}
+
+impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
+    type Files = F;
+    type Staged = AnyStaged<F>;
+
+    fn location(&self) -> &str {
+        match self {
+            Self::File(store) => store.location(),
+            Self::Keychain(store) => store.location(),
+            Self::Keyring(store) => store.location(),
+        }
+    }
+
+    fn locks(&self) -> &Locks<F> {
+        match self {
+            Self::File(store) => store.locks(),
+            Self::Keychain(store) => store.locks(),
+            Self::Keyring(store) => store.locks(),
+        }
+    }
+
+    fn look_again_in(&self) -> Option<Duration> {
+        match self {
+            Self::File(store) => store.look_again_in(),
+            Self::Keychain(store) => store.look_again_in(),
+            Self::Keyring(store) => store.look_again_in(),
+        }
+    }
+
+    async fn version(&self) -> Result<Version, ReadError> {
+        match self {
+            Self::File(store) => store.version().await,
+            Self::Keychain(store) => store.version().await,
+            Self::Keyring(store) => store.version().await,
+        }
+    }
+
+    async fn read(&self) -> Result<Snapshot, ReadError> {
+        match self {
+            Self::File(store) => store.read().await,
+            Self::Keychain(store) => store.read().await,
+            Self::Keyring(store) => store.read().await,
+        }
+    }
+
+    async fn reserve(&self, size: usize) -> Result<(), WriteError> {
+        match self {
+            Self::File(store) => store.reserve(size).await,
+            Self::Keychain(store) => store.reserve(size).await,
+            Self::Keyring(store) => store.reserve(size).await,
+        }
+    }
+
+    fn release_reservation(&self) {
+        match self {
+            Self::File(store) => store.release_reservation(),
+            Self::Keychain(store) => store.release_reservation(),
+            Self::Keyring(store) => store.release_reservation(),
+        }
+    }
+
+    async fn stage(&self, document: &[u8]) -> Result<AnyStaged<F>, WriteError> {
+        Ok(match self {
+            Self::File(store) => AnyStaged::File(store.stage(document).await?),
+            Self::Keychain(store) => AnyStaged::Keychain(store.stage(document).await?),
+            Self::Keyring(store) => AnyStaged::Keyring(store.stage(document).await?),
+        })
+    }
+
+    async fn publish(
+        &self,
+        guard: &StorageLock<F>,
+        read: &Snapshot,
+        staged: AnyStaged<F>,
+    ) -> Result<Published, WriteError> {
+        match (self, staged) {
+            (Self::File(store), AnyStaged::File(staged)) => store.publish(guard, read, staged).await,
+            (Self::Keychain(store), AnyStaged::Keychain(staged)) => store.publish(guard, read, staged).await,
+            (Self::Keyring(store), AnyStaged::Keyring(staged)) => store.publish(guard, read, staged).await,
+            // Made by another store: nothing of it belongs here.
+            (Self::File(_) | Self::Keychain(_) | Self::Keyring(_), _) => Ok(Published::Changed),
+        }
+    }
+
+    async fn settle(&self) -> Result<(), WriteError> {
+        match self {
+            Self::File(store) => store.settle().await,
+            Self::Keychain(store) => store.settle().await,
+            Self::Keyring(store) => store.settle().await,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+mod reservation;
+
+pub use reservation::StagedFile;
+
+use crate::client::storage_folder::{CREDENTIALS, NEEDS_AUTH};
+use crate::{
+    FileKind, FileSystem, Locks, Obstacle, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
+    StorageLock, Store, Version, WriteError,
+};
+use reservation::Reservation;
+use std::borrow::Borrow;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// More than any document has; a larger file is something else.
+const LIMIT: u64 = 32 << 20;
+
+/// The document in a file, as the client keeps it on Linux, WSL and Windows, and on macOS as its fall-back.
+///
+/// Links on the way to it are resolved at each step and written through, so that they stay; what is written has mode 0600. The
+/// document is never made where none is: that is the client's to do.
+pub struct FileStore<F: FileSystem = OsFileSystem> {
+    files: F,
+    path: PathBuf,
+    /// Where the needs-auth cache is; beside the document or not.
+    needs_auth: PathBuf,
+    location: String,
+    locks: Locks<F>,
+    reservation: Rc<Reservation<F>>,
+}
+
+impl<F: FileSystem> FileStore<F> {
+    /// The store in this folder. Looks at nothing yet.
+    #[must_use]
+    pub fn new(files: F, folder: impl Borrow<StorageFolder>) -> Self {
+        let folder = folder.borrow();
+        let path = folder.credentials_path();
+        Self {
+            location: path.display().to_string(),
+            locks: Locks::new(files.clone(), folder.path()),
+            reservation: Rc::new(Reservation::new(files.clone())),
+            needs_auth: folder.needs_auth_path(),
+            path,
+            files,
+        }
+    }
+
+    /// The document's path, links not resolved.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes what an earlier run left beside the document and the needs-auth cache: files with exactly this program's temporary names, and of those none
+    /// that this store uses. Returns their number.
+    ///
+    /// # Errors
+    /// A folder cannot be listed, or a file in it not be removed. A missing folder is no error.
+    pub fn sweep(&self) -> io::Result<usize> {
+        let mut folders: Vec<PathBuf> = self.path.parent().map(Path::to_owned).into_iter().collect();
+        if let Ok(target) = self.files.resolve(&self.path)
+            && let Some(folder) = target.parent()
+            && !folders.iter().any(|known| known == folder)
+        {
+            folders.push(folder.to_owned());
+        }
+        // The folder of a cache that is not beside the document may be another store's, whose files are in use.
+        let beside = self.needs_auth.parent().filter(|folder| !folders.iter().any(|known| known == folder));
+        let places = folders.iter().map(|folder| (folder.as_path(), is_temporary as fn(&str) -> bool));
+        let places: Vec<_> =
+            places.chain(beside.map(|folder| (folder, is_temporary_cache as fn(&str) -> bool))).collect();
+        let mut removed = 0;
+        for (folder, is_temporary) in places {
+            let names = match self.files.list(folder) {
+                Ok(names) => names,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            for name in names.iter().filter_map(|name| name.to_str()) {
+                if !is_temporary(name) || self.reservation.uses(name) {
+                    continue;
+                }
+                match self.files.remove_file(&folder.join(name)) {
+                    Ok(()) => removed += 1,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The file behind all links, if it may be replaced.
+    fn target(&self) -> Result<PathBuf, WriteError> {
+        let failed = |error| WriteError::Read(self.read_error(error));
+        let target = self.files.resolve(&self.path).map_err(failed)?;
+        let stamp = self.files.stamp(&target).map_err(failed)?;
+        if stamp.kind != FileKind::File {
+            return Err(ReadError::NotAFile { path: self.path.clone() }.into());
+        }
+        if stamp.size > LIMIT {
+            return Err(ReadError::TooLarge { path: self.path.clone(), limit: LIMIT }.into());
+        }
+        let (owner, user) = (stamp.owner, self.files.user());
+        if owner != user {
+            return Err(WriteError::ForeignOwner { path: target, owner, user });
+        }
+        // An obstacle that cannot be asked for shows itself at the rename.
+        match self.files.obstacle(&target).unwrap_or_default() {
+            Some(Obstacle::MountPoint) => return Err(WriteError::MountPoint { path: target }),
+            Some(Obstacle::Immutable) => return Err(WriteError::Immutable { path: target }),
+            None => {}
+        }
+        let folder = folder_of(&target);
+        if let Some(Obstacle::Immutable) = self.files.obstacle(folder).unwrap_or_default() {
+            return Err(WriteError::Immutable { path: folder.to_owned() });
+        }
+        Ok(target)
+    }
+
+    fn read_error(&self, source: io::Error) -> ReadError {
+        let path = self.path.clone();
+        match source.kind() {
+            io::ErrorKind::NotFound => match self.files.link_stamp(&path) {
+                Ok(stamp) if stamp.kind == FileKind::Link => ReadError::DanglingLink { path },
+                _ => ReadError::Absent { path },
+            },
+            io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory => ReadError::NotAFile { path },
+            io::ErrorKind::FileTooLarge => ReadError::TooLarge { path, limit: LIMIT },
+            io::ErrorKind::PermissionDenied => {
+                let stamp = self.files.stamp(&path).ok();
+                let owner = stamp.map(|stamp| stamp.owner);
+                ReadError::Denied { path, owner, mode: stamp.map(|stamp| stamp.mode) }
+            }
+            _ => ReadError::Io { path, source },
+        }
+    }
+
+    /// Whether the stored document still has these bytes, at this place.
+    fn is_unchanged(&self, read: &Snapshot, target: &Path) -> Result<bool, WriteError> {
+        let unchanged = self.files.resolve(&self.path).and_then(|now| {
+            // Byte by byte, always: equal times and sizes do not prove equal content within one tick of the file system's clock.
+            Ok(now == target && self.files.read(target, LIMIT)?.0.as_slice() == read.bytes())
+        });
+        match unchanged {
+            Ok(unchanged) => Ok(unchanged),
+            Err(error) => match self.read_error(error) {
+                ReadError::Absent { .. } | ReadError::DanglingLink { .. } | ReadError::TooLarge { .. } => {
+                    Ok(false)
+                }
+                error => Err(error.into()),
+            },
+        }
+    }
+}
+
+impl<F: FileSystem> Store for FileStore<F> {
+    type Files = F;
+    type Staged = StagedFile<F>;
+
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn locks(&self) -> &Locks<F> {
+        &self.locks
+    }
+
+    async fn version(&self) -> Result<Version, ReadError> {
+        match self.files.stamp(&self.path) {
+            Ok(stamp) => Ok(Version::File(stamp)),
+            Err(error) => match self.read_error(error) {
+                ReadError::Absent { .. } => Ok(Version::Absent),
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn read(&self) -> Result<Snapshot, ReadError> {
+        let (bytes, stamp) = self.files.read(&self.path, LIMIT).map_err(|error| self.read_error(error))?;
+        Ok(Snapshot::new(bytes, Version::File(stamp)))
+    }
+
+    async fn reserve(&self, size: usize) -> Result<(), WriteError> {
+        let target = self.target()?;
+        self.reservation.grow(folder_of(&target), size as u64)
+    }
+
+    fn release_reservation(&self) {
+        self.reservation.release();
+    }
+
+    async fn stage(&self, document: &[u8]) -> Result<StagedFile<F>, WriteError> {
+        let target = self.target()?;
+        StagedFile::write(&self.reservation, target, document).await
+    }
+
+    async fn publish(
+        &self,
+        guard: &StorageLock<F>,
+        read: &Snapshot,
+        staged: StagedFile<F>,
+    ) -> Result<Published, WriteError> {
+        guard.still_ours()?;
+        if !self.is_unchanged(read, staged.target())? {
+            return Ok(Published::Changed);
+        }
+        guard.still_ours()?;
+        staged.swap_in()?;
+        Ok(Published::Swapped)
+    }
+
+    async fn settle(&self) -> Result<(), WriteError> {
+        let target = match self.files.resolve(&self.path) {
+            // Somebody took it away; that shall last, too.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.path.clone(),
+            resolved => resolved.map_err(|error| self.read_error(error))?,
+        };
+        let folder = folder_of(&target);
+        self.files.sync_folder(folder).await.map_err(WriteError::at("sync of the folder", folder))?;
+        // For the other transactions that count on room; one that finds none makes its own or says so.
+        let _ = self.reservation.refill(folder);
+        Ok(())
+    }
+}
+
+impl<F: FileSystem> std::fmt::Debug for FileStore<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// The folder of a resolved path, which always has one.
+fn folder_of(target: &Path) -> &Path {
+    target.parent().unwrap_or(target)
+}
+
+/// A new temporary name. The prefix is the client's, so that its own ignore rules fit, and this program's, so that nobody else's
+/// files are ever swept.
+fn temporary_name() -> String {
+    format!("{CREDENTIALS}.tmp.mcp-refreshd-{:08x}", crate::file_system::random::random_u32())
+}
+
+/// Whether a name is one of [`temporary_name`]'s.
+fn is_temporary(name: &str) -> bool {
+    is_temporary_cache(name) || is_temporary_of(name.strip_prefix(CREDENTIALS))
+}
+
+/// Whether a name is one of those that the needs-auth cache is written under first.
+fn is_temporary_cache(name: &str) -> bool {
+    is_temporary_of(name.strip_prefix(".").and_then(|name| name.strip_prefix(NEEDS_AUTH)))
+}
+
+fn is_temporary_of(rest: Option<&str>) -> bool {
+    let hex = rest.and_then(|rest| rest.strip_prefix(".tmp.mcp-refreshd-"));
+    hex.is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
+}

@@ -1,0 +1,244 @@
+use super::{folder_of, temporary_name};
+use crate::file_system::twice::twice;
+use crate::{FileSystem, WriteError};
+use std::cell::RefCell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// How many taken names are tried before giving up; one in four thousand million is taken by chance.
+const TRIES: usize = 8;
+
+/// Room for the next document, taken before a request is sent, shared by all transactions of one store.
+///
+/// A file of the right kind in the right folder, with blocks for the largest document that any of them may write: what would fail
+/// after the request fails before it. Staging uses the file up; settling makes the next one from the room that the replaced
+/// document left.
+pub(super) struct Reservation<F: FileSystem> {
+    files: F,
+    state: RefCell<State<F>>,
+}
+
+struct State<F: FileSystem> {
+    /// Bytes that the transactions under way may need; 0 when there are none.
+    wanted: u64,
+    file: Option<Temporary<F>>,
+    /// The name of every temporary file in use, staged ones too.
+    in_use: Vec<PathBuf>,
+}
+
+/// A new document, durable beside the old one and not visible yet. Dropping it gives its room back.
+#[must_use = "a staged document is visible only after it was published"]
+pub struct StagedFile<F: FileSystem> {
+    reservation: Rc<Reservation<F>>,
+    file: Option<Temporary<F>>,
+    target: PathBuf,
+}
+
+/// A temporary file, removed when dropped.
+struct Temporary<F: FileSystem> {
+    files: F,
+    file: F::File,
+    path: PathBuf,
+    /// Bytes allocated.
+    room: u64,
+    /// Whether it has become the document.
+    renamed: bool,
+}
+
+impl<F: FileSystem> Reservation<F> {
+    pub(super) fn new(files: F) -> Self {
+        let state = State { wanted: 0, file: None, in_use: Vec::new() };
+        Self { files, state: RefCell::new(state) }
+    }
+
+    /// Makes sure of room for `size` bytes in this folder, and that a file there can be renamed.
+    pub(super) fn grow(&self, folder: &Path, size: u64) -> Result<(), WriteError> {
+        let mut state = self.state.borrow_mut();
+        let wanted = state.wanted.max(size).max(1);
+        let file = state.file.take().filter(|file| folder_of(&file.path) == folder);
+        let file = match file {
+            Some(mut file) => match file.move_within() {
+                Ok(()) => {
+                    if let Err(error) = file.make_room(wanted) {
+                        // What room there is belongs to the transactions that are under way.
+                        state.file = Some(file);
+                        return Err(error);
+                    }
+                    file
+                }
+                // Somebody swept it away.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    Temporary::create(&self.files, folder, wanted)?
+                }
+                Err(error) => return Err(WriteError::at("rename of a new file", folder)(error)),
+            },
+            None => Temporary::create(&self.files, folder, wanted)?,
+        };
+        state.wanted = wanted;
+        state.file = Some(file);
+        Ok(())
+    }
+
+    /// Makes the next reserved file, if transactions are under way and there is none.
+    pub(super) fn refill(&self, folder: &Path) -> Result<(), WriteError> {
+        let mut state = self.state.borrow_mut();
+        if state.wanted > 0 && state.file.is_none() {
+            state.file = Some(Temporary::create(&self.files, folder, state.wanted)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn release(&self) {
+        let mut state = self.state.borrow_mut();
+        state.wanted = 0;
+        state.file = None;
+    }
+
+    /// Whether a temporary file of this name is in use.
+    pub(super) fn uses(&self, name: &str) -> bool {
+        let state = self.state.borrow();
+        let reserved = state.file.as_ref().map(|file| &file.path);
+        reserved
+            .into_iter()
+            .chain(&state.in_use)
+            .any(|path| path.file_name().is_some_and(|used| used == name))
+    }
+
+    fn take(&self, folder: &Path) -> Option<Temporary<F>> {
+        let mut state = self.state.borrow_mut();
+        let file = state.file.take()?;
+        (folder_of(&file.path) == folder).then_some(file)
+    }
+}
+
+impl<F: FileSystem> StagedFile<F> {
+    pub(super) async fn write(
+        reservation: &Rc<Reservation<F>>,
+        target: PathBuf,
+        document: &[u8],
+    ) -> Result<Self, WriteError> {
+        let folder = folder_of(&target);
+        let size = document.len() as u64;
+        let file = match reservation.take(folder) {
+            Some(file) if file.exists() => file,
+            _ => Temporary::create(&reservation.files, folder, size)?,
+        };
+        let path = file.path.clone();
+        reservation.state.borrow_mut().in_use.push(path.clone());
+        // From here on dropping gives the room back, whatever happens.
+        let staged = Self { reservation: Rc::clone(reservation), file: Some(file), target };
+        let files = &reservation.files;
+        if let Some(temporary) = &staged.file {
+            files.append(&temporary.file, document).map_err(WriteError::at("write of a new file", &path))?;
+            // Gives back the blocks beyond the end.
+            files.truncate(&temporary.file, size).map_err(WriteError::at("cut of a new file", &path))?;
+            let sync = files.sync(&temporary.file);
+            sync.await.map_err(WriteError::at("sync of a new file", &path))?;
+        }
+        Ok(staged)
+    }
+
+    pub(super) fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Renames the new document over the old one.
+    pub(super) fn swap_in(mut self) -> Result<(), WriteError> {
+        let files = self.reservation.files.clone();
+        if let Some(file) = &mut self.file {
+            files.rename(&file.path, &self.target).map_err(WriteError::at("rename", &self.target))?;
+            file.renamed = true;
+        }
+        Ok(())
+    }
+}
+
+impl<F: FileSystem> Drop for StagedFile<F> {
+    fn drop(&mut self) {
+        let Some(mut file) = self.file.take() else { return };
+        let mut state = self.reservation.state.borrow_mut();
+        state.in_use.retain(|path| *path != file.path);
+        // Not published: the next try needs the room again.
+        let reusable = !file.renamed && state.wanted > 0 && state.file.is_none();
+        if reusable && file.empty(state.wanted).is_ok() {
+            state.file = Some(file);
+        }
+    }
+}
+
+impl<F: FileSystem> Temporary<F> {
+    fn create(files: &F, folder: &Path, room: u64) -> Result<Self, WriteError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let path = folder.join(temporary_name());
+            match files.create_file(&path, 0o600) {
+                Ok(file) => {
+                    let mut temporary = Self { files: files.clone(), file, path, room: 0, renamed: false };
+                    temporary.make_room(room)?;
+                    return Ok(temporary);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < TRIES => {}
+                Err(error) => return Err(WriteError::at("making of a new file", folder)(error)),
+            }
+        }
+    }
+
+    fn make_room(&mut self, room: u64) -> Result<(), WriteError> {
+        if self.room >= room {
+            return Ok(());
+        }
+        let reserved = match self.files.reserve(&self.file, room) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => self.try_room(room),
+            result => result,
+        };
+        reserved.map_err(WriteError::at("reservation of room", &self.path))?;
+        self.room = room;
+        Ok(())
+    }
+
+    /// Where blocks cannot be reserved: writes as much once, to know at least that there is room now.
+    fn try_room(&self, room: u64) -> io::Result<()> {
+        let zeros = [0; 8192];
+        let mut left = room;
+        let mut written = Ok(());
+        while left > 0 && written.is_ok() {
+            let part = usize::try_from(left).unwrap_or(zeros.len()).min(zeros.len());
+            written = self.files.append(&self.file, zeros.get(..part).unwrap_or_default());
+            left -= part as u64;
+        }
+        self.files.truncate(&self.file, 0)?;
+        written
+    }
+
+    /// Makes the file a reservation again.
+    fn empty(&mut self, room: u64) -> Result<(), WriteError> {
+        self.files.truncate(&self.file, 0).map_err(WriteError::at("cut of a new file", &self.path))?;
+        self.room = 0;
+        self.make_room(room)
+    }
+
+    /// Gives the file another name in its folder: proves that it is still there and that its folder can be written.
+    fn move_within(&mut self) -> io::Result<()> {
+        let path = folder_of(&self.path).join(temporary_name());
+        self.files.rename_exclusive(&self.path, &path)?;
+        self.path = path;
+        Ok(())
+    }
+
+    fn exists(&self) -> bool {
+        let ours = self.files.file_stamp(&self.file).map(|stamp| stamp.identity());
+        let there = self.files.link_stamp(&self.path).map(|stamp| stamp.identity());
+        matches!((ours, there), (Ok(ours), Ok(there)) if ours == there)
+    }
+}
+
+impl<F: FileSystem> Drop for Temporary<F> {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // What stays is swept at the next start.
+            let _ = twice(|| self.files.remove_file(&self.path));
+        }
+    }
+}

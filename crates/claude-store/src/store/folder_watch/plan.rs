@@ -1,0 +1,122 @@
+use crate::client::storage_folder::CREDENTIALS;
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// More links in a chain than any kernel follows.
+const LINKS: usize = 40;
+
+/// What there is to be watched at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) interests: Vec<Interest>,
+    /// Whether the storage folder is there.
+    pub(super) complete: bool,
+}
+
+/// Names in one folder, and what it means when something happens to one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Interest {
+    /// The folder, links resolved.
+    pub(super) folder: PathBuf,
+    /// Device and inode: another file system may be mounted in the folder's place. `None` where it is gone already.
+    identity: Option<(u64, u64)>,
+    names: Vec<OsString>,
+    meaning: Meaning,
+}
+
+/// What an event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The document or the cache may have changed.
+    Changed,
+    /// A session may have begun: it puts a file of its own into the folder, tenths of a second after its start (measured).
+    Session,
+    /// What is to be watched may have changed.
+    Outdated,
+}
+
+impl Plan {
+    pub(super) fn make(folder: &Path, file: &Path, needs_auth: &Path, sessions: &Path) -> Self {
+        let mut plan = Self::default();
+        match folder.canonicalize() {
+            Ok(resolved) if resolved.is_dir() => {
+                plan.complete = true;
+                plan.add(&resolved, [OsString::from(CREDENTIALS)], Meaning::Changed);
+                // Beside the document, or in the client's own folder.
+                plan.add_path(needs_auth, Meaning::Changed);
+                // A link in the folder's place can be made to point elsewhere without an event in either folder.
+                plan.follow(folder, Meaning::Outdated);
+                plan.follow(file, Meaning::Outdated);
+                if let Ok(target) = file.canonicalize() {
+                    plan.add_path(&target, Meaning::Changed);
+                }
+            }
+            _ => {
+                plan.wait_for(folder);
+                plan.follow(folder, Meaning::Outdated);
+            }
+        }
+        match sessions.canonicalize() {
+            Ok(resolved) if resolved.is_dir() => plan.add(&resolved, Vec::new(), Meaning::Session),
+            _ => plan.wait_for(sessions),
+        }
+        plan
+    }
+
+    /// Watches each link of a chain.
+    fn follow(&mut self, path: &Path, meaning: Meaning) {
+        let mut path = path.to_owned();
+        for _ in 0..LINKS {
+            let Ok(target) = path.read_link() else { break };
+            self.add_path(&path, meaning);
+            path = path.parent().map_or_else(|| target.clone(), |folder| folder.join(&target));
+            if path.symlink_metadata().is_err() {
+                self.wait_for(&path);
+            }
+        }
+    }
+
+    /// Watches the nearest folder above a missing path for the name that leads on to it.
+    fn wait_for(&mut self, missing: &Path) {
+        for (path, above) in missing.ancestors().zip(missing.ancestors().skip(1)) {
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            if let (Ok(folder), Some(name)) = (above.canonicalize(), path.file_name())
+                && folder.is_dir()
+            {
+                self.add(&folder, [name.to_owned()], Meaning::Outdated);
+                return;
+            }
+        }
+    }
+
+    fn add_path(&mut self, path: &Path, meaning: Meaning) {
+        if let (Some(name), Some(Ok(folder))) = (path.file_name(), path.parent().map(Path::canonicalize)) {
+            self.add(&folder, [name.to_owned()], meaning);
+        }
+    }
+
+    fn add(&mut self, folder: &Path, names: impl Into<Vec<OsString>>, meaning: Meaning) {
+        let identity = folder.metadata().ok().map(|about| (about.dev(), about.ino()));
+        let interest = Interest { folder: folder.to_owned(), identity, names: names.into(), meaning };
+        if !self.interests.contains(&interest) {
+            self.interests.push(interest);
+        }
+    }
+}
+
+impl Interest {
+    pub(super) fn meaning_of(&self, path: &Path) -> Option<Meaning> {
+        if path == self.folder {
+            // The folder itself was moved, removed or given other rights.
+            return Some(Meaning::Outdated);
+        }
+        let name = path.file_name()?;
+        if self.meaning == Meaning::Session {
+            let session = path.parent() == Some(&self.folder) && path.extension()? == "json";
+            return session.then_some(Meaning::Session);
+        }
+        (path.parent() == Some(&self.folder) && self.names.iter().any(|known| known == name))
+            .then_some(self.meaning)
+    }
+}

@@ -1,0 +1,205 @@
+mod error;
+mod keyring;
+mod visit;
+
+pub use error::{KeyringError, NoKeyring};
+pub use keyring::{FoundItem, Keyring};
+
+use crate::store::keychain_store::standing::Standing;
+use crate::{
+    FileSystem, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
+    StorageLock, Store, Version, WriteError,
+};
+use oauth_secret::SecretBytes;
+use std::borrow::Borrow;
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::Duration;
+use visit::{NoAnswer, Permit, Visits};
+
+/// How long a keyring may take for an answer. One that compares, writes and reads back does so under the storage lock; a client that
+/// waits for that lock gives up after 7.5 s and loses a token (measured).
+const PATIENCE: Duration = Duration::from_secs(6);
+const _: () = assert!(PATIENCE.as_millis() + visit::GRACE.as_millis() < 7_500);
+
+/// The document in an item of the system's keyring, reached through the keyring's own library.
+///
+/// Each call is made in a thread of its own and waited for at most 6 s; a keyring that hangs, or that shows a question to somebody
+/// who is not there, costs that thread and nothing else. The item is never made, never deleted, and no keyring is ever
+/// unlocked: all of that is a person's to do. A locked keyring is one that cannot be read now, never an empty one.
+pub struct KeyringStore<K: Keyring, F: FileSystem = OsFileSystem> {
+    keyring: K,
+    item: KeychainItem,
+    location: String,
+    locks: Locks<F>,
+    visits: Visits,
+    patience: Duration,
+    standing: RefCell<Standing>,
+}
+
+/// A new document that waits in memory: a keyring has no place beside an item where it could lie.
+#[derive(Debug)]
+pub struct StagedSecret(SecretBytes);
+
+impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
+    /// The store in this item; locks and needs-auth cache lie in the storage folder. Looks at nothing yet.
+    #[must_use]
+    pub fn new(keyring: K, item: KeychainItem, files: F, folder: impl Borrow<StorageFolder>) -> Self {
+        Self {
+            keyring,
+            location: location::<K>(&item),
+            item,
+            locks: Locks::new(files, folder.borrow().path()),
+            visits: Visits::default(),
+            patience: PATIENCE,
+            standing: RefCell::new(Standing::new()),
+        }
+    }
+
+    /// The same store with another patience; for tests, which have less.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Makes one visit to the item.
+    async fn visit<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&K::Found, &Permit) -> Result<T, KeyringError> + Send + 'static,
+    ) -> Result<T, KeyringError> {
+        let (keyring, item) = (self.keyring.clone(), self.item.clone());
+        let visit = self.visits.visit(self.patience, move |permit| {
+            let found = keyring.find(&item, permit.until())?;
+            call(&found, permit)
+        });
+        let location = || self.location.clone();
+        visit.await.unwrap_or_else(|no_answer| {
+            Err(match no_answer {
+                NoAnswer::InTime => KeyringError::NoAnswer { location: location() },
+                NoAnswer::Busy => KeyringError::Busy { location: location() },
+            })
+        })
+    }
+
+    /// That there is no document is the same news of every store.
+    fn read_error(&self, error: KeyringError) -> ReadError {
+        match error {
+            KeyringError::Missing { .. } => ReadError::Absent { path: PathBuf::from(&self.location) },
+            error => ReadError::Keyring(error),
+        }
+    }
+
+    fn write_error(&self, error: KeyringError) -> WriteError {
+        match error {
+            error @ KeyringError::Missing { .. } => self.read_error(error).into(),
+            error => WriteError::Keyring(error),
+        }
+    }
+
+    fn version_of(&self, mark: u64) -> Version {
+        Version::Item(self.standing.borrow_mut().version(Some(mark)))
+    }
+}
+
+/// How an item is called towards people, in records and in the journal.
+pub(crate) fn location<K: Keyring>(item: &KeychainItem) -> String {
+    format!("{}:{} (account {})", K::KIND, item.service(), item.account())
+}
+
+impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
+    type Files = F;
+    type Staged = StagedSecret;
+
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn locks(&self) -> &Locks<F> {
+        &self.locks
+    }
+
+    fn look_again_in(&self) -> Option<Duration> {
+        Some(self.standing.borrow().look_again_in())
+    }
+
+    async fn version(&self) -> Result<Version, ReadError> {
+        match self.visit(|found, _| found.mark()).await {
+            Ok(mark) => Ok(self.version_of(mark)),
+            Err(KeyringError::Missing { .. }) => Ok(Version::Absent),
+            Err(error) => Err(self.read_error(error)),
+        }
+    }
+
+    async fn read(&self) -> Result<Snapshot, ReadError> {
+        let (mark, secret) = self
+            .visit(|found, _| {
+                // The date first: what is written between the two is then seen as a change, not missed.
+                let mark = found.mark()?;
+                found.ensure_unlocked()?;
+                Ok((mark, found.read()?))
+            })
+            .await
+            .map_err(|error| self.read_error(error))?;
+        Ok(Snapshot::new(secret, self.version_of(mark)))
+    }
+
+    async fn reserve(&self, _size: usize) -> Result<(), WriteError> {
+        // Keyrings have no limit that a document reaches; being there and open is what can be made sure of.
+        let ready = self.visit(|found, _| found.ensure_unlocked()).await;
+        ready.map_err(|error| self.write_error(error))
+    }
+
+    fn release_reservation(&self) {}
+
+    async fn stage(&self, document: &[u8]) -> Result<StagedSecret, WriteError> {
+        Ok(StagedSecret(SecretBytes::from(document)))
+    }
+
+    async fn publish(
+        &self,
+        guard: &StorageLock<F>,
+        read: &Snapshot,
+        staged: StagedSecret,
+    ) -> Result<Published, WriteError> {
+        guard.still_ours()?;
+        let (expected, location) = (SecretBytes::from(read.bytes()), self.location.clone());
+        let swapped =
+            self.visit(move |found, permit| swap(found, permit, &expected, &staged.0, location)).await;
+        swapped.map_err(|error| self.write_error(error))
+    }
+
+    async fn settle(&self) -> Result<(), WriteError> {
+        let keyring = self.keyring.clone();
+        // Visible already, and in the journal; a keyring's medium that takes longer than this is not waited for.
+        let _ = self.visits.visit(self.patience, move |_| keyring.settle()).await;
+        Ok(())
+    }
+}
+
+/// Compares, writes, reads back.
+fn swap(
+    found: &impl FoundItem,
+    permit: &Permit,
+    expected: &[u8],
+    new: &[u8],
+    location: String,
+) -> Result<Published, KeyringError> {
+    found.ensure_unlocked()?;
+    if found.read()?.as_slice() != expected {
+        return Ok(Published::Changed);
+    }
+    if !permit.may_write() {
+        return Err(KeyringError::Busy { location });
+    }
+    found.write(new)?;
+    if found.read()?.as_slice() != new {
+        return Err(KeyringError::NotWritten { location });
+    }
+    Ok(Published::Swapped)
+}
+
+impl<K: Keyring, F: FileSystem> std::fmt::Debug for KeyringStore<K, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyringStore").field("location", &self.location).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,170 @@
+//! The Secret Service of the user's session, by D-Bus: GNOME Keyring, KWallet, KeePassXC and their like.
+//!
+//! It stands on the crate that `keyring` itself stands on. `keyring` unlocks, with a question on the screen, whatever a search
+//! finds locked, and makes the item that it does not find; both are no business of an agent in the background.
+
+use crate::store::keyring_store::location;
+use crate::{FoundItem, KeychainItem, Keyring, KeyringError, NoKeyring};
+use oauth_secret::SecretBytes;
+use secret_service::{EncryptionType, Error, Item, SecretService};
+use std::collections::HashMap;
+use std::time::Instant;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout_at;
+
+/// What names the account: the attribute that keytar and this program's documentation use, and the one of the crate `keyring`.
+const ACCOUNT_ATTRIBUTES: [&str; 2] = ["account", "username"];
+
+/// More of an error's text helps nobody.
+const LONGEST_REASON: usize = 200;
+
+/// The keyring of this session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemKeyring;
+
+/// An item, over a connection of its own: a keyring that was started anew is no trouble for the next visit, and an idle agent
+/// keeps nothing open.
+pub struct ServiceItem {
+    // Before the runtime, in which its tasks live.
+    service: SecretService<'static>,
+    runtime: Runtime,
+    item: KeychainItem,
+    location: String,
+    until: Instant,
+}
+
+impl SystemKeyring {
+    /// What the configuration calls it.
+    pub const NAME: &'static str = "secret-service";
+
+    /// The keyring of this name.
+    ///
+    /// # Errors
+    /// The name is another system's.
+    pub fn named(name: &str) -> Result<Self, NoKeyring> {
+        if name == Self::NAME { Ok(Self) } else { Err(NoKeyring::OtherSystem { own: Self::NAME }) }
+    }
+}
+
+impl Keyring for SystemKeyring {
+    type Found = ServiceItem;
+
+    const KIND: &'static str = "secret-service";
+
+    fn find(&self, item: &KeychainItem, until: Instant) -> Result<ServiceItem, KeyringError> {
+        let location = location::<Self>(item);
+        let unavailable =
+            |why: String| KeyringError::Unavailable { location: location.clone(), why: shortened(&why) };
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| unavailable(error.to_string()))?;
+        // The secret crosses the bus encrypted: other programs of the user may listen there.
+        let connect = SecretService::connect(EncryptionType::Dh);
+        let service = match runtime.block_on(async { timeout_at(until.into(), connect).await }) {
+            Ok(Ok(service)) => service,
+            Ok(Err(error)) => return Err(unavailable(error.to_string())),
+            Err(_) => return Err(no_answer(&location)),
+        };
+        Ok(ServiceItem { service, runtime, item: item.clone(), location, until })
+    }
+
+    fn settle(&self) {
+        // gnome-keyring waits for the file's content and not for its new name (seen with strace); which file it is, only it knows.
+        rustix::fs::sync();
+    }
+}
+
+impl ServiceItem {
+    /// Looks the item up and does something with it, until nobody waits any more.
+    fn with<T>(&self, act: impl AsyncFnOnce(&Item<'_>) -> Result<T, Error>) -> Result<T, KeyringError> {
+        let acted = async {
+            let item = self.look_up().await?;
+            act(&item).await.map_err(|error| self.explain(&error))
+        };
+        self.runtime
+            .block_on(async { timeout_at(self.until.into(), acted).await })
+            .unwrap_or_else(|_| Err(no_answer(&self.location)))
+    }
+
+    /// The one item with our names, locked or not. A search asks nobody anything.
+    async fn look_up(&self) -> Result<Item<'_>, KeyringError> {
+        let explain = |error: Error| self.explain(&error);
+        let mut ours: Vec<Item<'_>> = Vec::new();
+        for account in ACCOUNT_ATTRIBUTES {
+            // Both attributes are the keyring's to compare: of an item in a collection that was locked all along it knows only
+            // digests of them, and shows none (seen with gnome-keyring).
+            let wanted = HashMap::from([("service", self.item.service()), (account, self.item.account())]);
+            let found = self.service.search_items(wanted).await.map_err(explain)?;
+            for item in found.unlocked.into_iter().chain(found.locked) {
+                if !ours.contains(&item) {
+                    ours.push(item);
+                }
+            }
+        }
+        let (count, location) = (ours.len(), self.location.clone());
+        match ours.pop() {
+            // A closed wallet may show nothing of what is in it.
+            None if self.is_any_locked().await.map_err(explain)? => Err(KeyringError::Locked { location }),
+            None => Err(KeyringError::Missing { location }),
+            Some(item) if count == 1 => Ok(item),
+            Some(_) => Err(KeyringError::Several { location, count }),
+        }
+    }
+
+    async fn is_any_locked(&self) -> Result<bool, Error> {
+        for collection in self.service.get_all_collections().await? {
+            if collection.is_locked().await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn explain(&self, error: &Error) -> KeyringError {
+        let location = self.location.clone();
+        // The names of the errors are the specification's; their types are those of a crate that is not ours to name.
+        let text = error.to_string();
+        let says = |names: &[&str]| names.iter().any(|name| text.contains(name));
+        if matches!(error, Error::Locked | Error::Prompt) || says(&["org.freedesktop.Secret.Error.IsLocked"])
+        {
+            KeyringError::Locked { location }
+        } else if matches!(error, Error::Unavailable)
+            || says(&["Error.ServiceUnknown", "Error.NameHasNoOwner", "Error.Spawn", "Error.NoServer"])
+        {
+            KeyringError::Unavailable { location, why: shortened(&text) }
+        } else {
+            KeyringError::Other { location, why: shortened(&text) }
+        }
+    }
+}
+
+impl FoundItem for ServiceItem {
+    fn mark(&self) -> Result<u64, KeyringError> {
+        self.with(async |item| item.get_modified().await)
+    }
+
+    fn ensure_unlocked(&self) -> Result<(), KeyringError> {
+        self.with(async |item| item.ensure_unlocked().await)
+    }
+
+    fn read(&self) -> Result<SecretBytes, KeyringError> {
+        self.with(async |item| item.get_secret().await.map(SecretBytes::from))
+    }
+
+    fn write(&self, secret: &[u8]) -> Result<(), KeyringError> {
+        self.with(async |item| {
+            let content_type = item.get_secret_content_type().await?;
+            item.set_secret(secret, &content_type).await
+        })
+    }
+}
+
+fn no_answer(location: &str) -> KeyringError {
+    KeyringError::NoAnswer { location: location.to_owned() }
+}
+
+/// One line, of a length for people.
+fn shortened(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_REASON).collect()
+}

@@ -1,0 +1,256 @@
+//! What `status` shows: worked out from what is known, changing nothing.
+
+use crate::decide::plan::{Ignored, Need, Plan, Until, plan};
+use crate::records::record::LastRefresh;
+use crate::{
+    Activity, Client, Clock, MarginRule, Narrowing, Now, Partners, Policy, Record, Records, Seen, Verdict,
+};
+use claude_store::{KEYCHAIN_OVERFLOW, ReadError, Store};
+use jiff::{SignedDuration, Timestamp};
+use oauth_secret::Fingerprint;
+use std::time::Duration;
+
+/// How one store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreReport {
+    /// Where the document is.
+    pub location: String,
+    /// Why it cannot be read: path, cause, cure.
+    pub unreadable: Option<String>,
+    /// True where there simply is no document yet, which is no trouble.
+    pub absent: bool,
+    /// Its entries, in the document's order.
+    pub entries: Vec<EntryReport>,
+    /// Entries that are not understood: key, and why.
+    pub odd: Vec<(String, String)>,
+    /// Names of servers whose entries vanished together.
+    pub vanished: Vec<String>,
+    /// Transactions that the journal holds open.
+    pub journal_open: usize,
+    /// When the keeper will act next.
+    pub next_wake: Option<Timestamp>,
+}
+
+/// How one entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryReport {
+    /// Its key in the document.
+    pub key: String,
+    /// Its server's name.
+    pub name: String,
+    /// Its server's URL.
+    pub url: Option<String>,
+    /// In one word.
+    pub state: State,
+    /// When its access token ends, where anybody knows.
+    pub expires_at: Option<Timestamp>,
+    /// When it will be refreshed next.
+    pub next_refresh_at: Option<Timestamp>,
+    /// How long before its end it is refreshed.
+    pub margin: Option<Duration>,
+    /// Whole life of its access token, where known.
+    pub lifetime: Option<Duration>,
+    /// True where an answer of the server named that life; else it is what was left when the token was first seen.
+    pub lifetime_answered: bool,
+    /// Which access token it holds.
+    pub access: Option<Fingerprint>,
+    /// Which refresh token it holds.
+    pub refresh: Option<Fingerprint>,
+    /// How the last attempt ended.
+    pub last: Option<LastRefresh>,
+    /// What only a person can do.
+    pub need: Option<Need>,
+    /// Why an obtained pair is not in the store yet.
+    pub unsaved: Option<String>,
+    /// What the next refresh waits for.
+    pub waits_for: Option<Until>,
+    /// Which rule made the margin.
+    pub margin_rule: Option<MarginRule>,
+    /// Who issued the grant, where the entry or the metadata names it.
+    pub issuer: Option<String>,
+    /// Where its refresh token is presented, as last looked up.
+    pub token_endpoint: Option<String>,
+    /// What the last answer lacked of the login's scope.
+    pub narrowing: Option<Narrowing>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// No request before this moment, which is in the future.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// An entry's state in one word; the words of `status --json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Only a person can mend it.
+    NeedsPerson,
+    /// Its access token has ended.
+    Expired,
+    /// The last attempt failed; it is tried again.
+    Retrying,
+    /// A refresh is running.
+    Refreshing,
+    /// Inside its margin.
+    Due,
+    /// Nobody is expected to use it now: its access token may end, its refresh token is kept alive.
+    Resting,
+    /// All is well.
+    Fresh,
+    /// Left alone.
+    Ignored,
+}
+
+impl State {
+    /// The word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NeedsPerson => "needs_person",
+            Self::Expired => "expired",
+            Self::Retrying => "retrying",
+            Self::Refreshing => "refreshing",
+            Self::Due => "due",
+            Self::Resting => "resting",
+            Self::Fresh => "fresh",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+/// What a report rests on besides the entry and its record.
+pub(crate) struct Circumstances<'a> {
+    pub(crate) now: Now,
+    pub(crate) policy: &'a Policy,
+    pub(crate) activity: &'a dyn Fn() -> Activity,
+    pub(crate) running: bool,
+    pub(crate) unsaved: Option<String>,
+}
+
+/// How a store is, read from the disk without a keeper: takes no lock and changes nothing.
+pub async fn inspect<P: Partners>(
+    store: &P::Store,
+    records: &Records<P::Files>,
+    clock: &P::Clock,
+    client: &P::Client,
+    policy: &Policy,
+    journal_open: usize,
+) -> StoreReport {
+    let location = store.location().to_owned();
+    let empty = StoreReport { location, journal_open, ..StoreReport::default() };
+    let snapshot = match store.read().await {
+        Ok(snapshot) => snapshot,
+        Err(error) => {
+            let absent = matches!(error, ReadError::Absent { .. });
+            return StoreReport { unreadable: Some(error.to_string()), absent, ..empty };
+        }
+    };
+    let document = match snapshot.document() {
+        Ok(document) => document,
+        Err(error) => {
+            let unreadable = Some(format!("{}: {error}", store.location()));
+            return StoreReport { unreadable, ..empty };
+        }
+    };
+    let now = clock.now();
+    let activity = std::cell::OnceCell::new();
+    let activity = || *activity.get_or_init(|| client.activity());
+    let circumstances = Circumstances { now, policy, activity: &activity, running: false, unsaved: None };
+    let entries = document.entries().map(|entry| {
+        let seen = Seen::new(entry.clone());
+        // What the daemon would note at its first look, on a copy.
+        let mut record = records.read(store.location(), &entry.key, Record::clone);
+        record.observe(now, &seen);
+        report_entry(&seen, &record, &circumstances)
+    });
+    StoreReport {
+        entries: entries.collect(),
+        odd: (document.incomplete().map(|why| (KEYCHAIN_OVERFLOW.to_owned(), why.to_string())).into_iter())
+            .chain(document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.to_string())))
+            .collect(),
+        ..empty
+    }
+}
+
+pub(crate) fn report_entry(seen: &Seen, record: &Record, circumstances: &Circumstances<'_>) -> EntryReport {
+    let Circumstances { now, policy, activity, running, unsaved } = circumstances;
+    let left = seen.left(*now, record);
+    let planned = plan(*now, seen, record, activity, policy);
+    let next = match &planned {
+        Plan::Sleep { wait, until } => Some((*wait, Some(*until))),
+        Plan::Refresh(_) => Some((Duration::ZERO, None)),
+        Plan::NeedsPerson(_) | Plan::Ignore(_) => None,
+    };
+    let name = &seen.entry.server_name;
+    EntryReport {
+        key: seen.entry.key.to_string(),
+        name: name.clone(),
+        url: seen.entry.server_url.as_deref().map(discreet),
+        state: if *running { State::Refreshing } else { state(&planned, record, left) },
+        expires_at: seen.expiry.moment().filter(|_| !seen.entry.is_stub() && left.is_some()),
+        next_refresh_at: next
+            .filter(|(_, until)| *until != Some(Until::Expiry))
+            .map(|(wait, _)| now.after(wait).wall)
+            .filter(|at| *at != Timestamp::MAX),
+        margin: record.lifetime().map(|life| policy.margin_of(name, life)),
+        lifetime: record.lifetime(),
+        lifetime_answered: record.lifetime_answered,
+        access: seen.access.map(|access| access.fingerprint()),
+        refresh: seen.refresh.map(|refresh| refresh.fingerprint()),
+        last: record.last.clone(),
+        need: match planned {
+            Plan::NeedsPerson(need) => Some(need),
+            _ => None,
+        },
+        unsaved: unsaved.clone(),
+        waits_for: next.and_then(|(_, until)| until),
+        margin_rule: record.lifetime().map(|life| policy.margin_rule(name, life)),
+        issuer: issuer(seen, record),
+        token_endpoint: record
+            .metadata
+            .as_ref()
+            .map(|cached| discreet(cached.metadata.token_endpoint.as_str())),
+        narrowing: record.narrowing.clone(),
+        failures: record.failures,
+        retry_at: record.retry.filter(|retry| !retry.left(*now).is_zero()).map(|retry| retry.not_before),
+    }
+}
+
+/// What the client wrote at the login, else what the metadata says.
+fn issuer(seen: &Seen, record: &Record) -> Option<String> {
+    let published = || record.metadata.as_ref()?.metadata.issuer.as_deref();
+    let entry = &seen.entry;
+    let found = entry.issuer.as_deref().or_else(published);
+    found.or(entry.discovery.authorization_server_url.as_deref()).map(discreet)
+}
+
+/// A URL without what may be a secret: user, password, query and fragment (some servers take an API key in the query).
+fn discreet(url: &str) -> String {
+    // Most have none of it, and a report of hundreds of entries need not read each to know.
+    if !url.contains(['@', '?', '#']) {
+        return url.to_owned();
+    }
+    let Ok(mut parsed) = url::Url::parse(url) else { return url.to_owned() };
+    let secret = !parsed.username().is_empty() || parsed.password().is_some();
+    if !secret && parsed.query().is_none() && parsed.fragment().is_none() {
+        return url.to_owned();
+    }
+    // A URL that cannot have them has none.
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    parsed.set_query(None);
+    parsed.set_fragment(None);
+    parsed.into()
+}
+
+fn state(planned: &Plan, record: &Record, left: Option<SignedDuration>) -> State {
+    let failing = record.failures > 0 || !matches!(record.verdict, Verdict::Good);
+    match planned {
+        Plan::NeedsPerson(_) => State::NeedsPerson,
+        Plan::Ignore(Ignored::Configured) => State::Ignored,
+        Plan::Ignore(Ignored::NothingToDo) => State::Fresh,
+        Plan::Sleep { until: Until::Use, .. } => State::Resting,
+        _ if left.is_some_and(|left| left <= SignedDuration::ZERO) => State::Expired,
+        Plan::Sleep { until: Until::Margin | Until::KeepAlive | Until::Expiry, .. } => State::Fresh,
+        _ if failing => State::Retrying,
+        Plan::Refresh(_) | Plan::Sleep { .. } => State::Due,
+    }
+}

@@ -1,0 +1,190 @@
+use crate::observed::clock::CLOCK_SLACK;
+use crate::{Now, Record};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use claude_store::{Entry, ExpiresAt};
+use jiff::{SignedDuration, Timestamp};
+use oauth_secret::{AccessToken, TokenDigest};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+/// An entry as it was read once, with what every decision asks of it worked out: digests and expiry are computed when the
+/// document changed, not each time a plan is made.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The entry as the store holds it.
+    pub entry: Entry,
+    /// Which access token it holds.
+    pub access: Option<TokenDigest>,
+    /// Which refresh token it holds.
+    pub refresh: Option<TokenDigest>,
+    /// When its access token ends.
+    pub expiry: Expiry,
+}
+
+/// When an access token ends, as far as anybody can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// At this moment (wall clock), as `expiresAt` says.
+    At(Timestamp),
+    /// At this moment, as the token itself claims; the client does not look at that.
+    Claimed(Timestamp),
+    /// Neither the entry nor the token says. The client takes it as "does not expire".
+    Unknown,
+}
+
+impl Expiry {
+    /// The moment, by whatever it is known.
+    #[must_use]
+    pub fn moment(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) | Self::Claimed(at) => Some(at),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl Seen {
+    /// Works out what decisions need.
+    #[must_use]
+    pub fn new(entry: Entry) -> Self {
+        let access = entry.access_token.as_ref().map(AccessToken::digest);
+        let refresh = entry.refresh_token.as_ref().map(oauth_secret::RefreshToken::digest);
+        let expiry = expiry_of(&entry);
+        Self { entry, access, refresh, expiry }
+    }
+
+    /// When its refresh token lapses, where that is a JWT that says so.
+    pub(crate) fn refresh_token_lapses_at(&self) -> Option<Timestamp> {
+        self.entry.refresh_token.as_ref().and_then(|token| jwt_expiry(token.expose()))
+    }
+
+    /// Whether its access token is a JWT that says that it is for this resource (RFC 9068, section 2.2; RFC 8707, section 2.2).
+    pub(crate) fn is_for(&self, resource: &str) -> bool {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Audience {
+            One(String),
+            Several(Vec<String>),
+        }
+        #[derive(Deserialize)]
+        struct Claims {
+            aud: Audience,
+        }
+        let claims = self.entry.access_token.as_ref().and_then(|token| jwt_claims(token.expose()));
+        let is_it = |audience: &String| audience.trim_end_matches('/') == resource.trim_end_matches('/');
+        match claims.and_then(|claims| serde_json::from_slice(&claims).ok()) {
+            Some(Claims { aud: Audience::One(audience) }) => is_it(&audience),
+            Some(Claims { aud: Audience::Several(audiences) }) => audiences.iter().any(is_it),
+            None => false,
+        }
+    }
+
+    /// Whether both hold the same tokens, to the same end, for the same reason where there are none.
+    pub(crate) fn holds_same(&self, other: &Self) -> bool {
+        let held = |seen: &Self| (seen.access, seen.refresh, seen.expiry, seen.entry.stub_kind());
+        held(self) == held(other)
+    }
+
+    /// How long the access token is still good: by the wall clock, and for an access token that we wrote ourselves also by the
+    /// boot-time clock, whichever is less. Negative when it has expired, `None` when nobody knows.
+    #[must_use]
+    pub fn left(&self, now: Now, record: &Record) -> Option<SignedDuration> {
+        let by_boot =
+            record.boot_expiry.filter(|(access, _)| Some(*access) == self.access).map(|(_, ends)| {
+                let seconds =
+                    |time: std::time::Duration| SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+                seconds(ends).saturating_sub(seconds(now.boot))
+            });
+        let by_wall = match self.expiry {
+            // More than the whole life that its own answer gave it: the clock was ahead when it was written and has been set back, and
+            // nobody can say how much is left.
+            Expiry::At(ends)
+                if by_boot.is_none() && self.outlives_its_answer(ends.duration_since(now.wall), record) =>
+            {
+                Some(SignedDuration::ZERO)
+            }
+            Expiry::At(ends) => Some(ends.duration_since(now.wall)),
+            // A token that claims to have ended when it was issued comes from a server whose clock is off: that says nothing.
+            Expiry::Claimed(ends)
+                if record.access == self.access && record.since.is_some_and(|since| ends <= since) =>
+            {
+                None
+            }
+            Expiry::Claimed(ends) => Some(ends.duration_since(now.wall)),
+            Expiry::Unknown => None,
+        };
+        match (by_wall, by_boot) {
+            (Some(wall), Some(boot)) => Some(wall.min(boot)),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+impl Seen {
+    fn outlives_its_answer(&self, left: SignedDuration, record: &Record) -> bool {
+        let life = record.lifetime().filter(|_| self.access.is_some() && record.lifetime_of == self.access);
+        life.and_then(|life| SignedDuration::try_from(life).ok())
+            .is_some_and(|life| left > life.saturating_add(CLOCK_SLACK))
+    }
+}
+
+/// `expiresAt`, else the `exp` claim of a JWT (RFC 7519, section 4.1.4; not verified: it only schedules), else unknown.
+/// `expiresAt` 0 is "always expired" to the client, whatever the token says, and so it is here.
+fn expiry_of(entry: &Entry) -> Expiry {
+    match entry.expires_at {
+        ExpiresAt::At(milliseconds) => {
+            Expiry::At(Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX))
+        }
+        ExpiresAt::Zero => Expiry::At(Timestamp::UNIX_EPOCH),
+        ExpiresAt::Absent => match entry.access_token.as_ref().and_then(|token| jwt_expiry(token.expose())) {
+            Some(ends) => Expiry::Claimed(ends),
+            None => Expiry::Unknown,
+        },
+    }
+}
+
+/// When a JWT ends by its own word.
+fn jwt_expiry(token: &str) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let Claims { exp } = serde_json::from_slice(&jwt_claims(token)?).ok()?;
+    // NumericDate may carry a fraction; whole seconds are enough, and rounding down is the safe side.
+    (exp > 0.0 && exp < 253_402_300_799.0).then(|| Timestamp::from_second(exp as i64).ok())?
+}
+
+/// The claims of a JWT (RFC 7519), decoded and not verified.
+fn jwt_claims(token: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut parts = token.split('.');
+    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+    let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
+    // A list would be read as if its items were the claims in their order.
+    let first = claims.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    (first == Some(&b'{')).then_some(claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claude_store::EntryKey;
+
+    fn expiry(claims: &str) -> Expiry {
+        let mut entry = Entry::named(EntryKey::new("lab|00"));
+        let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        entry.access_token = Some(AccessToken::new(token));
+        Seen::new(entry).expiry
+    }
+
+    #[test]
+    fn only_an_object_claims_anything() {
+        let ends = Expiry::Claimed(Timestamp::from_second(1_795_381_774).unwrap());
+        assert_eq!(expiry(r#"{"exp":1795381774}"#), ends);
+        assert_eq!(expiry(r#" {"exp":1795381774.5}"#), ends);
+        // A form feed is no white space to JSON.
+        for odd in ["[1795381774]", "1795381774", "", "{}", "\u{c}{\"exp\":1795381774}"] {
+            assert_eq!(expiry(odd), Expiry::Unknown, "{odd}");
+        }
+    }
+}

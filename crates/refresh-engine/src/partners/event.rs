@@ -1,0 +1,166 @@
+use crate::Narrowing;
+use crate::decide::plan::{Need, Reason};
+use crate::records::record::Outcome;
+use claude_store::StubKind;
+use jiff::Timestamp;
+use oauth_secret::Fingerprint;
+use std::time::Duration;
+
+/// Something that happened to one entry or one store: a line in the log, later in the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The store was read and holds this many entries. Said at the start and when the number changes.
+    StoreSeen {
+        /// Entries that are understood.
+        entries: usize,
+    },
+    /// The store cannot be read; nothing is written and nothing forgotten.
+    StoreUnreadable {
+        /// Path, cause and cure.
+        why: String,
+        /// There simply is no document yet.
+        absent: bool,
+    },
+    /// The store can be read again.
+    StoreReadable,
+    /// One entry has a form that is not understood; it is left alone.
+    EntryOdd {
+        /// What is odd, and what to do.
+        why: String,
+    },
+    /// What an entry holds: said at the first look at it, and whenever somebody else wrote something other into it.
+    Held {
+        /// Access token.
+        access: Option<Fingerprint>,
+        /// Refresh token.
+        refresh: Option<Fingerprint>,
+        /// When the access token ends, where anybody knows.
+        expires_at: Option<Timestamp>,
+        /// Why it holds no token at all.
+        stub: Option<StubKind>,
+    },
+    /// An entry appeared, or has other tokens than before, written by somebody else.
+    Adopted {
+        /// Refresh token before.
+        before: Option<Fingerprint>,
+        /// Refresh token now.
+        now: Option<Fingerprint>,
+    },
+    /// The entry got the pair that was obtained for another entry of the same grant.
+    Shared {
+        /// Refresh token before.
+        before: Option<Fingerprint>,
+        /// Refresh token now.
+        now: Option<Fingerprint>,
+        /// When the new access token ends, where anybody knows.
+        expires_at: Option<Timestamp>,
+    },
+    /// An entry was removed from the store; everything remembered of it is forgotten.
+    Removed,
+    /// Several entries vanished in one write: that is no logout.
+    VanishedTogether {
+        /// The names of their servers.
+        servers: Vec<String>,
+    },
+    /// A refresh begins: the request goes out next.
+    Refreshing {
+        /// Why.
+        reason: Reason,
+        /// The refresh token that is presented.
+        refresh: Fingerprint,
+    },
+    /// A refresh ended.
+    Ended {
+        /// How.
+        outcome: Outcome,
+        /// In words.
+        detail: String,
+        /// Refresh token before.
+        before: Option<Fingerprint>,
+        /// Refresh token now.
+        now: Option<Fingerprint>,
+        /// The new access token's life, where the answer named it.
+        lifetime: Option<Duration>,
+        /// When the new access token ends, where anybody knows.
+        expires_at: Option<Timestamp>,
+        /// The next attempt, where it failed.
+        retry_in: Option<Duration>,
+    },
+    /// The answers grant less than the login has: said when it is noticed, and when the login's scope was asked for in vain.
+    Narrowed {
+        /// What is missing.
+        narrowing: Narrowing,
+    },
+    /// A pair was obtained and cannot be saved yet; it is in the journal.
+    Unsaved {
+        /// Path, cause and cure.
+        why: String,
+        /// The next attempt.
+        retry_in: Duration,
+    },
+    /// A refresh was not begun because its result could not be saved.
+    NotSavable {
+        /// Path, cause and cure.
+        why: String,
+    },
+    /// Another process holds the entry's lock; it is refreshing.
+    Locked {
+        /// Which lock, how old.
+        why: String,
+    },
+    /// The entry's lock cannot be made by anybody, or not by this user.
+    NotLockable {
+        /// Path, cause and cure.
+        why: String,
+    },
+    /// A wiped or overwritten entry was put right.
+    Healed {
+        /// What had happened.
+        why: &'static str,
+        /// The refresh token that is in the store again.
+        now: Option<Fingerprint>,
+        /// When the access token beside it ends, where anybody knows.
+        expires_at: Option<Timestamp>,
+    },
+    /// The server was taken out of the client's list of servers to skip.
+    Unflagged,
+    /// That list could not be changed; the next session may skip the server for up to 15 minutes.
+    UnflagFailed {
+        /// Path, cause and cure.
+        why: String,
+    },
+    /// The journal held something unfinished when the daemon started.
+    Replayed {
+        /// What became of it.
+        what: &'static str,
+    },
+    /// Nobody is expected to use it: its access token may end.
+    Rests,
+    /// It is kept fresh again, or was refreshed meanwhile.
+    RestOver,
+    /// A person is needed.
+    NeedsPerson {
+        /// Why.
+        need: Need,
+    },
+    /// Our own records or journal cannot be written.
+    StateTrouble {
+        /// Path, cause and cure.
+        why: String,
+    },
+}
+
+/// Whom an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// The store's location.
+    pub store: &'a str,
+    /// The entry's key and its server's name; `None` where it is about the whole store.
+    pub entry: Option<(&'a str, &'a str)>,
+}
+
+/// Who wants to know what happens: the log, the history, notices.
+pub trait Observer: 'static {
+    /// Told once for each event, in order.
+    fn event(&self, subject: Subject<'_>, event: &Event);
+}

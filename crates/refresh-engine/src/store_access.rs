@@ -1,0 +1,7 @@
+//! The one store of a keeper: scanned, read for a transaction, written for several at once, and when what was written may be forgotten.
+
+pub(crate) mod closing;
+pub(crate) mod commit;
+pub(crate) mod look;
+pub(crate) mod reading;
+pub(crate) mod shared;

@@ -1,0 +1,57 @@
+//! How a transaction ends, and the ends before anything was sent.
+
+use crate::records::record::{Outcome, Retry};
+use crate::store_access::shared::Shared;
+use crate::{Event, Partners, Seen};
+use claude_store::LockError;
+use std::time::Duration;
+
+/// How soon to look again after somebody else held the lock.
+pub(crate) const LOCKED_PAUSE: Duration = Duration::from_secs(10);
+/// How soon to try again when the result could not have been saved.
+const NOT_SAVABLE_PAUSE: Duration = Duration::from_secs(60);
+
+/// How a transaction ended, for whoever asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// A new pair is in the store.
+    Fresh,
+    /// Somebody else had refreshed it, or it was not due any more.
+    NotNeeded,
+    /// The entry is gone.
+    Removed,
+    /// Somebody else holds its lock.
+    Locked(String),
+    /// Nothing was sent, since the result could not be saved.
+    NotSavable(String),
+    /// The store cannot be read.
+    Unreadable(String),
+    /// A person is needed first.
+    NeedsPerson(crate::decide::plan::Need),
+    /// It may be spent and is not presented again yet.
+    Held(crate::transaction::grants::Held),
+    /// The attempt failed.
+    Failed(Outcome, String),
+}
+
+pub(crate) fn locked<P: Partners>(shared: &Shared<P>, seen: &Seen, error: &LockError) -> Ended {
+    let now = shared.now();
+    let why = error.to_string();
+    let (pause, event) = match error {
+        LockError::Held { .. } | LockError::Lost { .. } => (LOCKED_PAUSE, Event::Locked { why }),
+        _ => (NOT_SAVABLE_PAUSE, Event::NotLockable { why }),
+    };
+    shared.change_record(&seen.entry.key, |record| record.retry = Some(Retry::after(now, pause)));
+    shared.tell(seen, event);
+    Ended::Locked(error.to_string())
+}
+
+pub(crate) fn not_savable<P: Partners>(shared: &Shared<P>, seen: &Seen, why: String) -> Ended {
+    let now = shared.now();
+    shared.change_record(&seen.entry.key, |record| {
+        record.retry = Some(Retry::after(now, NOT_SAVABLE_PAUSE));
+        record.note(now.wall, Outcome::Unsent, why.clone());
+    });
+    shared.tell(seen, Event::NotSavable { why: why.clone() });
+    Ended::NotSavable(why)
+}

@@ -1,0 +1,172 @@
+//! Puts right what other programs broke, without a request.
+
+use crate::decide::compare::{Expected, WriteDecision};
+use crate::records::record::{Record, Retry};
+use crate::store_access::closing::close;
+use crate::store_access::commit::{Decided, Saved, Wish, commit};
+use crate::store_access::shared::Shared;
+use crate::{Event, Partners, Seen, Verdict};
+use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
+use oauth_secret::TokenDigest;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How soon to try again when the store could not be written.
+const PUT_BACK_PAUSE: Duration = Duration::from_secs(60);
+
+/// Writes the remembered pair back over one that is known to be spent: an old client's lost update.
+pub(crate) async fn put_back<P: Partners>(shared: &Rc<Shared<P>>, found: &Seen, remembered: &Seen) {
+    let now = remembered.refresh.map(|refresh| refresh.fingerprint());
+    let expected = Expected::of(found);
+    let written = match tokens_of(remembered) {
+        Some(tokens) => {
+            overwrite(shared, &found.entry.key, tokens, move |seen| Expected::of(seen) == expected).await
+        }
+        // It never had an access token.
+        None => Overwritten::Failed,
+    };
+    if matches!(written, Overwritten::Written { .. }) {
+        shared.track(&found.entry.key, |tracked| tracked.current = Some(remembered.clone()));
+        let at = shared.now();
+        shared.change_record(&found.entry.key, |record| record.observe(at, remembered));
+        shared.tell(
+            remembered,
+            Event::Healed {
+                why: "another program had written an old, spent token back",
+                now,
+                expires_at: remembered.expiry.moment(),
+            },
+        );
+    } else {
+        let at = shared.now();
+        shared
+            .change_record(&found.entry.key, |record| record.retry = Some(Retry::after(at, PUT_BACK_PAUSE)));
+    }
+}
+
+/// Writes a pair that another entry got for the same grant into this one, as long as it still holds what was presented.
+pub(crate) async fn hand_over<P: Partners>(
+    shared: &Rc<Shared<P>>,
+    key: &EntryKey,
+    presented: TokenDigest,
+    new: &Seen,
+    record: &Record,
+) {
+    // Known before anything else can happen here: nobody presents it again (I1).
+    let rotated = new.refresh != Some(presented);
+    if rotated {
+        shared.change_record(key, |record| record.spend(presented));
+    }
+    let Some(found) = shared.track(key, |tracked| tracked.current.clone()) else { return };
+    let Some(tokens) = tokens_of(new) else { return };
+    shared.track(key, |tracked| tracked.writing = new.access);
+    let written = overwrite(shared, key, tokens, move |seen| seen.refresh == Some(presented)).await;
+    shared.track(key, |tracked| tracked.writing = None);
+    let at = shared.now();
+    match written {
+        Overwritten::Written { .. } => {
+            let after = with_tokens_of(&found, new);
+            shared.change_record(key, |own| own.follow(record));
+            shared.track(key, |tracked| {
+                tracked.current = Some(after.clone());
+                tracked.last_live = Some(after.clone());
+            });
+            let before = Some(presented.fingerprint());
+            let now = new.refresh.map(|new| new.fingerprint());
+            shared.tell(&after, Event::Shared { before, now, expires_at: new.expiry.moment() });
+        }
+        Overwritten::Changed => {}
+        Overwritten::Failed => {
+            shared.change_record(key, |record| record.retry = Some(Retry::after(at, PUT_BACK_PAUSE)));
+        }
+    }
+}
+
+/// The entry with the tokens of another one.
+pub(crate) fn with_tokens_of(found: &Seen, other: &Seen) -> Seen {
+    let mut entry = found.entry.clone();
+    entry.access_token.clone_from(&other.entry.access_token);
+    entry.refresh_token.clone_from(&other.entry.refresh_token);
+    entry.expires_at = other.entry.expires_at;
+    Seen::new(entry)
+}
+
+/// True where the store's pair proved dead and the pair that it had made superfluous is still here: the only one left.
+pub(crate) fn can_revive<P: Partners>(shared: &Shared<P>, seen: &Seen, record: &Record) -> bool {
+    let superseded = shared.superseded.borrow();
+    let by = superseded.get(&seen.entry.key).and_then(|pairs| pairs.last()).map(|pair| pair.by);
+    by.is_some()
+        && by == seen.refresh
+        && record.refresh == seen.refresh
+        && matches!(record.verdict, Verdict::Dead { .. } | Verdict::Suspect { looks: 1.., .. })
+}
+
+/// Writes the superseded pair over the one that proved dead.
+pub(crate) async fn revive_superseded<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen) {
+    let key = &seen.entry.key;
+    let Some(ours) = shared.superseded.borrow_mut().get_mut(key).and_then(Vec::pop) else { return };
+    let Some(refresh) = &ours.tokens.refresh_token else { return shared.journal.done(ours.id) };
+    let now = Some(refresh.fingerprint());
+    let expires_at = ours.tokens.expires_at.and_then(|moment| jiff::Timestamp::from_millisecond(moment).ok());
+    let dead = seen.refresh;
+    match overwrite(shared, key, ours.tokens.clone(), move |found| found.refresh == dead).await {
+        Overwritten::Written { durable } => {
+            close(shared, Some(ours.id), durable).await;
+            let why = "the pair that had replaced ours proved dead";
+            shared.tell(seen, Event::Healed { why, now, expires_at });
+        }
+        Overwritten::Changed => shared.journal.done(ours.id),
+        Overwritten::Failed => {
+            // It is the last one there is: the journal keeps it, and so do we.
+            shared.superseded.borrow_mut().entry(key.clone()).or_default().push(ours);
+            let at = shared.now();
+            shared.change_record(key, |record| record.retry = Some(Retry::after(at, PUT_BACK_PAUSE)));
+        }
+    }
+}
+
+enum Overwritten {
+    Written {
+        durable: bool,
+    },
+    /// The store holds something else by now.
+    Changed,
+    /// The store could not be written, and the trouble is told; or there is nothing whole to write.
+    Failed,
+}
+
+async fn overwrite<P: Partners>(
+    shared: &Rc<Shared<P>>,
+    key: &EntryKey,
+    tokens: TokenChange,
+    still: impl Fn(&Seen) -> bool + 'static,
+) -> Overwritten {
+    let decide = Box::new(move |found: Option<&Seen>| match found {
+        None => Decided { decision: WriteDecision::Gone, change: None },
+        Some(seen) if still(seen) => {
+            Decided { decision: WriteDecision::Write, change: Some(Change::Tokens(tokens.clone())) }
+        }
+        Some(_) => Decided { decision: WriteDecision::Superseded, change: None },
+    });
+    match commit(shared, Wish::now(key.clone(), decide)).await {
+        Ok(Saved { decision: WriteDecision::Write, durable, .. }) => Overwritten::Written { durable },
+        Ok(_) => Overwritten::Changed,
+        Err(error) => {
+            shared.state_trouble(&error);
+            Overwritten::Failed
+        }
+    }
+}
+
+pub(crate) fn tokens_of(seen: &Seen) -> Option<TokenChange> {
+    Some(TokenChange {
+        access_token: seen.entry.access_token.clone()?,
+        refresh_token: Some(seen.entry.refresh_token.clone()?),
+        expires_at: match seen.entry.expires_at {
+            ExpiresAt::Absent => None,
+            ExpiresAt::Zero => Some(0),
+            ExpiresAt::At(milliseconds) => Some(milliseconds),
+        },
+        scope: None,
+    })
+}

@@ -1,0 +1,103 @@
+//! A pair that was obtained, until it is saved.
+
+use crate::decide::compare::{Expected, Obtained};
+use crate::journal::{HealMembers, TransactionId};
+use crate::{Now, Record, Seen};
+use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
+use jiff::SignedDuration;
+use oauth_secret::{RefreshToken, TokenDigest};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+use token_endpoint::TokenPair;
+
+/// A pair that was obtained, and everything that is needed to save it.
+pub(crate) struct Obtainment {
+    pub(crate) id: Option<TransactionId>,
+    pub(crate) expected: Expected,
+    pub(crate) presented: TokenDigest,
+    pub(crate) heal: Option<Box<HealMembers>>,
+    pub(crate) pair: TokenPair,
+    pub(crate) sent_at: Now,
+    /// Set where the entry was seen absent since the request was decided on.
+    pub(crate) forgotten: Rc<Cell<bool>>,
+    /// The entry that was presented.
+    pub(crate) before: Seen,
+    /// What the store held when the write was decided.
+    pub(crate) found: RefCell<Option<Seen>>,
+}
+
+/// A log-in registers the client anew, or at least waits for its callback at another port; a refresh leaves both as they are.
+pub(crate) fn is_same_grant(before: &Seen, found: &Seen) -> bool {
+    let (before, found) = (&before.entry, &found.entry);
+    before.client_id == found.client_id && before.redirect_uri == found.redirect_uri
+}
+
+impl Obtainment {
+    pub(crate) fn key(&self) -> &EntryKey {
+        &self.before.entry.key
+    }
+
+    pub(crate) fn obtained(&self) -> Obtained {
+        Obtained {
+            access: self.pair.access_token.digest(),
+            presented: self.presented,
+            refresh: self.pair.refresh_token.as_ref().map(RefreshToken::digest),
+        }
+    }
+
+    pub(crate) fn tokens(&self) -> TokenChange {
+        TokenChange {
+            access_token: self.pair.access_token.clone(),
+            refresh_token: self.pair.refresh_token.clone(),
+            expires_at: expires_at_ms(self.sent_at.wall, self.pair.expires_in),
+            scope: self.pair.scope.clone(),
+        }
+    }
+
+    /// The pair together with what a wipe takes: what the answer did not repeat comes from the entry that was presented.
+    pub(crate) fn repair(&self) -> Change {
+        let heal = self.heal.as_deref();
+        let tokens = TokenChange { refresh_token: self.standing_refresh_token(), ..self.tokens() };
+        let entry = &self.before.entry;
+        let or = |healed: Option<String>, entry: &Option<String>| healed.or_else(|| entry.clone());
+        Change::Heal {
+            client_id: or(heal.and_then(|heal| heal.client_id.clone()), &entry.client_id),
+            issuer: or(heal.and_then(|heal| heal.issuer.clone()), &entry.issuer),
+            redirect_uri: or(heal.and_then(|heal| heal.redirect_uri.clone()), &entry.redirect_uri),
+            scope: or(heal.and_then(|heal| heal.scope.clone()), &entry.scope),
+            tokens,
+        }
+    }
+
+    /// Whether the access token had ended when the request was sent: what the store holds is of use to nobody.
+    pub(crate) fn had_expired(&self, record: &Record) -> bool {
+        self.heal.is_none()
+            && self.before.left(self.sent_at, record).is_some_and(|left| left <= SignedDuration::ZERO)
+    }
+
+    /// The refresh token that counts from now on: the answer's, else the one that was presented.
+    pub(crate) fn standing_refresh_token(&self) -> Option<RefreshToken> {
+        self.pair.refresh_token.clone().or_else(|| match self.heal.as_deref() {
+            Some(heal) if !heal.refresh_token.is_empty() => {
+                Some(RefreshToken::new(heal.refresh_token.as_str()))
+            }
+            _ => self.before.entry.refresh_token.clone(),
+        })
+    }
+
+    /// The entry as it is after the write.
+    pub(crate) fn after(&self) -> Seen {
+        let mut entry = self.before.entry.clone();
+        entry.access_token = Some(self.pair.access_token.clone());
+        entry.refresh_token = self.standing_refresh_token();
+        entry.expires_at =
+            expires_at_ms(self.sent_at.wall, self.pair.expires_in).map_or(ExpiresAt::Absent, ExpiresAt::At);
+        Seen::new(entry)
+    }
+}
+
+/// `expiresAt` as it is written: counted from the moment of sending, so that it errs on the early side.
+pub(crate) fn expires_at_ms(sent_at: jiff::Timestamp, expires_in: Option<Duration>) -> Option<i64> {
+    expires_in.map(|life| crate::later(sent_at, life).as_millisecond())
+}

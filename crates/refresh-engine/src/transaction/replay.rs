@@ -1,0 +1,195 @@
+//! Finishes what the journal holds from the daemon's last life.
+
+use crate::decide::compare::Expected;
+use crate::decide::judge::{judge, of_client};
+use crate::decide::policy::LONGEST_GRACE;
+use crate::journal::{Intent, Unfinished};
+use crate::records::record::{Outcome, Record, Retry};
+use crate::store_access::closing::close;
+use crate::store_access::shared::{Shared, Superseded};
+use crate::transaction::ended::Ended;
+use crate::transaction::obtainment::{Obtainment, expires_at_ms};
+use crate::transaction::save::save;
+use crate::{Event, Now, Partners, Seen, Verdict};
+use claude_store::{Entry, Store, TokenChange};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+use token_endpoint::{Answer, RawAnswer, interpret};
+
+/// A daemon that dies each time is not to present the token each time.
+const CUT_OFF_AT_MOST: u32 = 3;
+/// A pair that another program got for the token of a request that was cut off is settled by using it at once, while a grace may last
+/// (30 s is the longest of those that are counted in seconds). Later it is more likely to be that of a login.
+const CONTESTED_WITHIN: Duration = Duration::from_secs(30);
+/// The pause before the last try, where that time is over.
+const AFTER_CRASH_PAUSE: Duration = Duration::from_secs(60);
+
+/// True where a pair was obtained and is to be saved.
+pub(crate) fn is_pair(unfinished: &Unfinished) -> bool {
+    let fresh =
+        |(raw, sent_at): &(RawAnswer, jiff::Timestamp)| matches!(interpret(raw, *sent_at), Answer::Fresh(_));
+    unfinished.superseded_by.is_none() && unfinished.answer.as_ref().is_some_and(fresh)
+}
+
+/// Finishes one transaction: an answer that is not in the store is written by the same rule as ever; an intent without an
+/// answer is ambiguous. `current` is the entry as the store holds it now.
+pub(crate) async fn replay<P: Partners>(
+    shared: &Rc<Shared<P>>,
+    unfinished: Unfinished,
+    current: Option<Seen>,
+) {
+    let key = unfinished.intent.entry_key();
+    if let Some(lock) = unfinished.intent.lock
+        && let Err(error) = shared.store.locks().remove_left_over(&key, lock)
+    {
+        // It looks dead to everybody within a minute.
+        shared.state_trouble(&error);
+    }
+    shared.grants.remove_left_over(&unfinished.intent.other_locks);
+    let what = match (unfinished.answer, unfinished.superseded_by) {
+        (None, _) => {
+            without_answer(shared, &unfinished.intent, current.as_ref());
+            close(shared, Some(unfinished.id), true).await;
+            "a request was sent and its answer was not received: the refresh token may be spent"
+        }
+        (Some((raw, sent_at)), superseded_by) => {
+            // What counts is when it was sent; by the boot-time clock nobody can say that any more.
+            let sent_at = Now { wall: sent_at, boot: shared.now().boot };
+            let answer = interpret(&raw, sent_at.wall);
+            note_spent(shared, &unfinished.intent, &answer);
+            match (answer, superseded_by) {
+                (Answer::Fresh(pair), Some(by))
+                    if current.as_ref().is_some_and(|seen| seen.refresh == Some(by)) =>
+                {
+                    let tokens = TokenChange {
+                        access_token: pair.access_token,
+                        refresh_token: pair.refresh_token,
+                        expires_at: expires_at_ms(sent_at.wall, pair.expires_in),
+                        scope: pair.scope,
+                    };
+                    let kept = Superseded { id: unfinished.id, by, tokens };
+                    shared.superseded.borrow_mut().entry(key).or_default().push(kept);
+                    return;
+                }
+                (Answer::Fresh(_), Some(_)) => {
+                    close(shared, Some(unfinished.id), true).await;
+                    return;
+                }
+                (Answer::Fresh(pair), None) => {
+                    let intent = unfinished.intent;
+                    let presented = intent.presented;
+                    let before = current.unwrap_or_else(|| remembered(&intent));
+                    let obtainment = Obtainment {
+                        id: Some(unfinished.id),
+                        expected: intent.expected,
+                        presented: intent.presented,
+                        heal: intent.heal,
+                        pair,
+                        sent_at,
+                        forgotten: shared.track(&key, |tracked| Rc::clone(&tracked.forgotten)),
+                        before,
+                        found: RefCell::default(),
+                    };
+                    // A home that is not mounted yet must not cost the pair.
+                    match save(shared, obtainment, &|| false).await {
+                        Ended::Fresh => {
+                            shared.grants.hand_over(shared, &key, presented).await;
+                            "a new pair was received and is now in the store"
+                        }
+                        Ended::Removed => "a new pair was received for an entry that was removed meanwhile",
+                        _ => "a new pair was received, and another one in the store is kept",
+                    }
+                }
+                (Answer::Ambiguous { .. }, _) => {
+                    without_answer(shared, &unfinished.intent, current.as_ref());
+                    close(shared, Some(unfinished.id), true).await;
+                    "a request was sent, and its answer left it open what became of the refresh token"
+                }
+                (answer, _) => {
+                    judged(shared, &unfinished.intent, current.as_ref(), &answer);
+                    close(shared, Some(unfinished.id), true).await;
+                    "the server had refused; nothing was lost"
+                }
+            }
+        }
+    };
+    shared.tell_key(&key, Event::Replayed { what });
+}
+
+/// I1: what was exchanged for another one is spent, whatever became of that one and of the record.
+fn note_spent<P: Partners>(shared: &Shared<P>, intent: &Intent, answer: &Answer) {
+    let Answer::Fresh(pair) = answer else { return };
+    if pair.refresh_token.as_ref().is_some_and(|refresh| refresh.digest() != intent.presented) {
+        shared.change_record(&intent.entry_key(), |record| record.spend(intent.presented));
+    }
+}
+
+/// Nobody knows what became of the token: an answer that a crash took away is asked for again at once while a grace may last, as after a broken
+/// connection. A server with grace gives it once more, one that never got the request gives it now, and to one without grace the grant is
+/// lost however long anybody waits. Later, what the old access token is still worth counts for more.
+fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&Seen>) {
+    let now = shared.now();
+    let Some(seen) = current else { return };
+    if Expected::of(seen) != intent.expected {
+        if intent.heal.is_none() && now.age_of(intent.at) < CONTESTED_WITHIN {
+            shared.change_record(&intent.entry_key(), |record| note_contested(record, intent, seen));
+        }
+        return;
+    }
+    shared.change_record(&intent.entry_key(), |record| {
+        let why = "the daemon was stopped while it waited for the answer".to_owned();
+        let times = times_cut_off(record, intent) + 1;
+        let ask_again = now.age_of(intent.at) < LONGEST_GRACE && times <= CUT_OFF_AT_MOST;
+        if intent.heal.is_some() {
+            record.heal_tried = Some(intent.presented);
+        } else if ask_again {
+            record.refresh = Some(intent.presented);
+            record.verdict = Verdict::CutOff { why: why.clone(), times };
+            record.retry = None;
+        } else {
+            record.refresh = Some(intent.presented);
+            record.verdict = Verdict::Ambiguous { why: why.clone(), tries: 1 };
+            record.retry = Some(Retry::after(now, AFTER_CRASH_PAUSE));
+        }
+        record.note(now.wall, Outcome::Ambiguous, why);
+    });
+}
+
+/// Another program got a pair for the same token at the same moment. A new registration is that of a login.
+fn note_contested(record: &mut Record, intent: &Intent, seen: &Seen) {
+    let same_client = record.pin.as_ref().is_some_and(|pin| pin.client_id == seen.entry.client_id);
+    record.contested = seen.refresh.filter(|refresh| same_client && *refresh != intent.presented);
+}
+
+/// How often a request with this token was cut off before. One that followed a lost answer may be the one that the server acted on: it is
+/// asked for once more, and then no more in haste.
+fn times_cut_off(record: &Record, intent: &Intent) -> u32 {
+    match record.verdict {
+        _ if record.refresh != Some(intent.presented) => 0,
+        Verdict::CutOff { times, .. } => times,
+        Verdict::Ambiguous { .. } => CUT_OFF_AT_MOST - 1,
+        _ => 0,
+    }
+}
+
+fn judged<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&Seen>, answer: &Answer) {
+    let now = shared.now();
+    let Some(seen) = current.filter(|seen| seen.refresh == Some(intent.presented)) else { return };
+    shared.change_record(&intent.entry_key(), |record| {
+        record.observe(now, seen);
+        let left = seen.left(now, record);
+        judge(
+            record,
+            now,
+            intent.presented,
+            left,
+            &of_client(answer.clone(), seen.entry.client_id.as_deref()),
+        );
+    });
+}
+
+/// Stands for an entry that is not in the store: the write will find it gone, and say so under this name.
+fn remembered(intent: &Intent) -> Seen {
+    Seen::new(Entry::named(intent.entry_key()))
+}

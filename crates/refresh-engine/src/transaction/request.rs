@@ -1,0 +1,69 @@
+//! What a refresh request holds, by the entry, the metadata and what is remembered.
+
+use crate::decide::narrowing;
+use crate::{Record, Seen};
+use claude_store::Entry;
+use oauth_secret::RefreshToken;
+use token_endpoint::{ClientAuth, Metadata, RefreshRequest, RequestShape, resource_of};
+
+/// The request for what is presented.
+pub(crate) fn request(
+    presented: &Seen,
+    metadata: &Metadata,
+    client_id: Option<String>,
+    shape: RequestShape,
+    auth: ClientAuth,
+) -> RefreshRequest {
+    let entry = &presented.entry;
+    RefreshRequest {
+        token_endpoint: metadata.token_endpoint.clone(),
+        refresh_token: entry.refresh_token.clone().unwrap_or_else(|| RefreshToken::new("")),
+        client_id,
+        client_secret: entry.client_secret.clone(),
+        auth,
+        shape,
+        resource: resource(metadata, entry, shape.own_url),
+        scope: entry.scope.clone(),
+    }
+}
+
+/// The metadata with the `resource` that the server took from this login before: what it publishes since then is for later logins, and
+/// one that binds a token to its resource would refuse another, or spend the token on it (oidc-provider 9.13.3).
+pub(crate) fn for_login(metadata: Metadata, record: &Record) -> Metadata {
+    match &record.resource {
+        Some(taken) => Metadata { resource: Some(taken.clone()), ..metadata },
+        None => metadata,
+    }
+}
+
+/// The shape to begin with: what the last refusal asked for, else what went well. At the first refresh of a login whose access token says that
+/// it is for the server's own URL and not for what the metadata names, the login was before that metadata. Where the last answer granted less
+/// than the login has, the login's scope is asked for.
+pub(crate) fn first_shape(record: &Record, presented: &Seen, metadata: &Metadata) -> RequestShape {
+    if let Some(trying) = record.trying {
+        return trying;
+    }
+    let entry = &presented.entry;
+    let is_for = |own_url| presented.is_for(&resource(metadata, entry, own_url));
+    let first = record.resource.is_none() && names_another(metadata, entry);
+    let own_url = first && is_for(true) && !is_for(false);
+    RequestShape {
+        own_url: record.shape.own_url || own_url,
+        scope: record.shape.scope || narrowing::asks(record),
+        ..record.shape
+    }
+}
+
+/// Whether the metadata names another `resource` than the server's own URL.
+pub(crate) fn names_another(metadata: &Metadata, entry: &Entry) -> bool {
+    resource(metadata, entry, false) != resource(metadata, entry, true)
+}
+
+/// What is sent as `resource`: what the login sent, or the server's own URL.
+pub(crate) fn resource(metadata: &Metadata, entry: &Entry, own_url: bool) -> String {
+    let server_url = entry.server_url.as_deref().unwrap_or_default();
+    if own_url {
+        return resource_of(&Metadata { resource: None, ..metadata.clone() }, server_url);
+    }
+    resource_of(metadata, server_url)
+}

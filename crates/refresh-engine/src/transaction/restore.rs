@@ -1,0 +1,83 @@
+//! Puts entries back that vanished together, at a person's word.
+
+use crate::decide::compare::WriteDecision;
+use crate::decide::memory::Vanished;
+use crate::store_access::commit::{Decided, Saved, Wish, commit};
+use crate::store_access::shared::Shared;
+use crate::transaction::heal::tokens_of;
+use crate::{Event, Partners, Seen};
+use claude_store::{Change, Document, Entry, RawEntry};
+use oauth_secret::{AccessToken, RefreshToken};
+use std::rc::Rc;
+use zeroize::Zeroizing;
+
+/// Writes every remembered entry that is still absent and not spent; gives the servers' names.
+pub(crate) async fn restore<P: Partners>(shared: &Rc<Shared<P>>) -> Vec<String> {
+    let vanished: Vec<_> = shared.vanished.borrow().values().cloned().collect();
+    let mut back = Vec::new();
+    for Vanished { seen, text, at: _ } in vanished {
+        let key = &seen.entry.key;
+        let spent =
+            seen.refresh.is_none_or(|refresh| shared.read_record(key, |record| record.is_spent(refresh)));
+        if spent {
+            continue;
+        }
+        let Some(raw) = whole(&seen, &text) else { continue };
+        let decide = Box::new(move |found: Option<&Seen>| match found {
+            None => Decided {
+                decision: WriteDecision::Write,
+                change: Some(Change::Reinsert { raw: raw.clone() }),
+            },
+            Some(_) => Decided { decision: WriteDecision::Superseded, change: None },
+        });
+        match commit(shared, Wish::now(key.clone(), decide)).await {
+            Ok(Saved { decision: WriteDecision::Write, .. }) => {
+                shared.vanished.borrow_mut().remove(key);
+                let now = seen.refresh.map(|refresh| refresh.fingerprint());
+                shared.tell(
+                    &seen,
+                    Event::Healed {
+                        why: "it had vanished with others, and a person asked for it",
+                        now,
+                        expires_at: seen.expiry.moment(),
+                    },
+                );
+                back.push(seen.entry.server_name.clone());
+            }
+            Ok(_) => {}
+            Err(error) => shared.state_trouble(&error),
+        }
+    }
+    back
+}
+
+/// The entry as it stood in the document, every member and every byte of it, with the last pair that is known.
+fn whole(seen: &Seen, text: &RawEntry) -> Option<RawEntry> {
+    let entry = &seen.entry;
+    let key = Zeroizing::new(serde_json::to_string(entry.key.as_str()).ok()?);
+    let around = |raw: &str| Zeroizing::new(format!("{{\"mcpOAuth\":{{{}:{raw}}}}}", key.as_str()));
+    let alone = around(text.expose());
+    let document = Document::parse(alone.as_bytes()).ok()?;
+    let stood = document.entry(&entry.key)?;
+    let mut raw = Zeroizing::new(text.expose().trim_ascii().to_owned());
+    let pair = |entry: &Entry| {
+        (
+            entry.access_token.as_ref().map(AccessToken::digest),
+            entry.refresh_token.as_ref().map(RefreshToken::digest),
+        )
+    };
+    if (pair(stood), stood.expires_at) != (pair(entry), entry.expires_at) {
+        let spliced = document.splice(&[(entry.key.clone(), Change::Tokens(tokens_of(seen)?))]).ok()?;
+        raw = Zeroizing::new(Document::parse(&spliced).ok()?.raw_entry(&entry.key)?.to_owned());
+    }
+    // The secret may have stood beside the entries, and be gone with them; the client reads it here, too.
+    if let (Some(secret), None) = (&entry.client_secret, &stood.client_secret) {
+        let secret = Zeroizing::new(serde_json::to_string(secret.expose()).ok()?);
+        raw = Zeroizing::new(format!(
+            "{},\"clientSecret\":{}}}",
+            raw.strip_suffix('}')?.trim_end(),
+            secret.as_str()
+        ));
+    }
+    Some(RawEntry::from(raw))
+}
