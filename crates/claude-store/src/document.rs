@@ -1,3 +1,4 @@
+pub(crate) mod change;
 pub(crate) mod entry;
 pub(crate) mod incomplete;
 pub(crate) mod key;

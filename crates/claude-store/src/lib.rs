@@ -29,6 +29,7 @@
 
 mod client;
 mod document;
+mod error_kind;
 mod file_system;
 mod json;
 mod lock;
@@ -41,18 +42,19 @@ pub use client::needs_auth::{NeedsAuthCache, NeedsAuthError};
 pub use client::server_configs::ServerConfigs;
 pub use client::session_activity::SessionActivity;
 pub use client::storage_folder::StorageFolder;
+pub use document::change::{Change, RawEntry, SpliceError, TokenChange};
 pub use document::entry::{DiscoveryState, Entry, ExpiresAt, StubKind};
 pub use document::incomplete::{Incomplete, KEYCHAIN_OVERFLOW};
 pub use document::key::EntryKey;
-pub use document::splice::{Change, RawEntry, SpliceError, TokenChange};
 pub use document::{Document, DocumentError, EntryProblem};
+pub use error_kind::ErrorKind;
 pub use file_system::{FileKind, FileSystem, Identity, Obstacle, Stamp};
 pub use lock::{LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
 pub use os_file_system::OsFileSystem;
 pub use platform::keyring::SystemKeyring;
 pub use store::any_store::{AnyStaged, AnyStore};
 pub use store::choice::{Choice, Holding, StoreKind, Why, choose_store};
-pub use store::error::{ErrorKind, ReadError, WriteError};
+pub use store::error::{ReadError, WriteError};
 pub use store::file_store::{FileStore, StagedFile};
 pub use store::folder_watch::{FolderWatch, News, WatchError};
 pub use store::keychain_store::{

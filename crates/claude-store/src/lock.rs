@@ -1,28 +1,27 @@
 mod acquire;
+mod error;
 mod guard;
+mod sighting;
 mod steal;
 mod survey;
 
+pub use error::LockError;
 pub use guard::{LockLost, RefreshLock, StorageLock};
-pub use survey::{LockKind, LockSighting};
+pub use sighting::{LockKind, LockSighting};
 
 use crate::{EntryKey, FileSystem, Identity, Stamp};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// How often a held lock is dated to now (measured: the client's own rhythm; far inside every limit below).
-const HEARTBEAT: Duration = Duration::from_secs(5);
-
 /// How long a lock must not have moved under our eyes before it may be stolen: two heartbeats of a live holder and some. Wall
 /// clocks lie after a suspend and after a step of the clock; this clock of ours does not.
 const OBSERVATION: Duration = Duration::from_secs(12);
 
-const _: () = assert!(OBSERVATION.as_secs() > 2 * HEARTBEAT.as_secs());
+const _: () = assert!(OBSERVATION.as_secs() > 2 * guard::HEARTBEAT.as_secs());
 
 /// The locks of one storage folder: Claude Code's two protocols, spoken as the client speaks them.
 ///
@@ -45,62 +44,6 @@ struct Sighting {
     identity: Identity,
     modified: SystemTime,
     since: Instant,
-}
-
-/// Why a lock could not be had.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LockError {
-    /// Somebody alive holds it: the client is refreshing or writing. Come back later.
-    #[error("{} is held by another process{}; it will be tried again", path.display(), describe_age(*age))]
-    Held {
-        /// The lock's path.
-        path: PathBuf,
-        /// Time since its holder dated it last; `None` where it is dated ahead.
-        age: Option<Duration>,
-    },
-    /// A file (or link) stands in the lock's place; Claude Code itself cannot get past it either.
-    #[error(
-        "{} is not a folder, so nobody can take this lock, Claude Code neither; `mcp-refreshd doctor --fix` removes it",
-        path.display()
-    )]
-    IsFile {
-        /// The lock's path.
-        path: PathBuf,
-    },
-    /// It was taken away in the moment it was made.
-    #[error("{} was taken away by another process; it will be tried again", path.display())]
-    Lost {
-        /// The lock's path.
-        path: PathBuf,
-    },
-    /// Any other error of the operating system.
-    #[error("{} cannot be made: {source}; see that its folder exists and can be written", path.display())]
-    Io {
-        /// The lock's path.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-}
-
-impl LockError {
-    /// What to do next.
-    #[must_use]
-    pub fn kind(&self) -> crate::ErrorKind {
-        match self {
-            Self::Held { .. } | Self::Lost { .. } => crate::ErrorKind::Retry,
-            Self::IsFile { .. } => crate::ErrorKind::NeedsPerson,
-            Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::NotFound => crate::ErrorKind::Absent,
-                io::ErrorKind::PermissionDenied
-                | io::ErrorKind::ReadOnlyFilesystem
-                | io::ErrorKind::StorageFull
-                | io::ErrorKind::QuotaExceeded => crate::ErrorKind::NeedsPerson,
-                _ => crate::ErrorKind::Retry,
-            },
-        }
-    }
 }
 
 impl<F: FileSystem> Locks<F> {
@@ -141,7 +84,7 @@ impl<F: FileSystem> Locks<F> {
     /// # Errors
     /// As [`refresh_lock`](Self::refresh_lock).
     pub async fn storage_lock(&self, patience: Duration) -> Result<StorageLock<F>, LockError> {
-        let path = self.shared.folder.join(survey::STORAGE_LOCK);
+        let path = self.shared.folder.join(sighting::STORAGE_LOCK);
         Ok(StorageLock::new(self.acquire(path, LockKind::Storage, patience).await?))
     }
 }
@@ -162,11 +105,4 @@ impl<F: FileSystem> std::fmt::Debug for Locks<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Locks").field("folder", &self.shared.folder).finish_non_exhaustive()
     }
-}
-
-fn describe_age(age: Option<Duration>) -> String {
-    age.map_or_else(
-        || " and dated in the future".to_owned(),
-        |age| format!(" (last sign of life {} s ago)", age.as_secs()),
-    )
 }

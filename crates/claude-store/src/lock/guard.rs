@@ -1,9 +1,13 @@
-use super::{HEARTBEAT, LockError};
+use super::error::LockError;
 use crate::file_system::twice::twice;
 use crate::{EntryKey, FileSystem, Identity};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::task::AbortHandle;
+
+/// How often a held lock is dated to now (measured: the client's own rhythm; far inside every limit below).
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Proof that the caller holds one entry's refresh lock, unless somebody took it away: ask [`still_ours`](Self::still_ours).
 #[must_use = "the lock is released when the guard is dropped"]

@@ -1,8 +1,8 @@
 mod reservation;
+mod temporary;
 
 pub use reservation::StagedFile;
 
-use crate::client::storage_folder::{CREDENTIALS, NEEDS_AUTH};
 use crate::{
     FileKind, FileSystem, Locks, Obstacle, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
     StorageLock, Store, Version, WriteError,
@@ -12,6 +12,7 @@ use std::borrow::Borrow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use temporary::{folder_of, is_temporary, is_temporary_cache};
 
 /// More than any document has; a larger file is something else.
 const LIMIT: u64 = 32 << 20;
@@ -229,30 +230,4 @@ impl<F: FileSystem> std::fmt::Debug for FileStore<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FileStore").field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-/// The folder of a resolved path, which always has one.
-fn folder_of(target: &Path) -> &Path {
-    target.parent().unwrap_or(target)
-}
-
-/// A new temporary name. The prefix is the client's, so that its own ignore rules fit, and this program's, so that nobody else's
-/// files are ever swept.
-fn temporary_name() -> String {
-    format!("{CREDENTIALS}.tmp.mcp-refreshd-{:08x}", crate::file_system::random::random_u32())
-}
-
-/// Whether a name is one of [`temporary_name`]'s.
-fn is_temporary(name: &str) -> bool {
-    is_temporary_cache(name) || is_temporary_of(name.strip_prefix(CREDENTIALS))
-}
-
-/// Whether a name is one of those that the needs-auth cache is written under first.
-fn is_temporary_cache(name: &str) -> bool {
-    is_temporary_of(name.strip_prefix(".").and_then(|name| name.strip_prefix(NEEDS_AUTH)))
-}
-
-fn is_temporary_of(rest: Option<&str>) -> bool {
-    let hex = rest.and_then(|rest| rest.strip_prefix(".tmp.mcp-refreshd-"));
-    hex.is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
 }

@@ -9,6 +9,7 @@ mod tool;
 
 pub use answer::ItemAttributes;
 pub use error::KeychainError;
+pub use line::LargeItems;
 pub(crate) use split::Split;
 pub use tool::{OsSecurity, SecurityCall, SecurityOutput, SecurityTool, ToolError};
 
@@ -47,16 +48,6 @@ const READS_OF_BOTH: usize = 3;
 
 /// As many of the tool at a time, so that a storm of refreshes is no storm of processes.
 const AT_A_TIME: usize = 4;
-
-/// Whether a document that is too large for a line may be handed over as an argument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LargeItems {
-    /// As the client does: for some 20 ms other processes of the user can see it, and security software may log it.
-    #[default]
-    Argument,
-    /// Never: such a document is not written, and so its tokens are not refreshed.
-    Refuse,
-}
 
 /// The document in an item of the macOS Keychain, reached as the client reaches it: by `/usr/bin/security`.
 ///

@@ -1,5 +1,5 @@
 use crate::EntryKey;
-use crate::document::splice::TokenChange;
+use crate::document::change::TokenChange;
 use crate::json::{Object, range_with_comma, span_in};
 use oauth_secret::SecretBytes;
 use std::io::Write;

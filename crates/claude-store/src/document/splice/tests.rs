@@ -1,4 +1,6 @@
 use super::*;
+use crate::TokenChange;
+use oauth_secret::{AccessToken, RefreshToken};
 
 const PAIR: &str = r#"{"accessToken":"at_1","refreshToken":"rt_1","expiresAt":1}"#;
 

@@ -1,4 +1,4 @@
-use super::{folder_of, temporary_name};
+use super::temporary::{folder_of, temporary_name};
 use crate::file_system::twice::twice;
 use crate::{FileSystem, WriteError};
 use std::cell::RefCell;

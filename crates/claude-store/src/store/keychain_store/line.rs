@@ -1,4 +1,4 @@
-use super::{KeychainError, LargeItems};
+use super::KeychainError;
 use crate::{KeychainItem, platform};
 use oauth_secret::SecretBytes;
 use zeroize::Zeroizing;
@@ -13,6 +13,16 @@ const LONGEST_LINE_OF_SPLIT: usize = 4032;
 /// Room for longer tokens than the ones that are there now. Decided before a request: what its answer makes the document grow by
 /// nobody knows then; a pair that needs more waits in the journal.
 const GROWTH: usize = 512;
+
+/// Whether a document that is too large for a line may be handed over as an argument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LargeItems {
+    /// As the client does: for some 20 ms other processes of the user can see it, and security software may log it.
+    #[default]
+    Argument,
+    /// Never: such a document is not written, and so its tokens are not refreshed.
+    Refuse,
+}
 
 /// How a document of this size is handed to the tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
