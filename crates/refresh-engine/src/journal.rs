@@ -7,6 +7,7 @@
 mod error;
 mod format;
 mod intent;
+mod version;
 
 pub use error::JournalError;
 pub use intent::{HealMembers, Intent, OtherLock, TransactionId, Unfinished};
@@ -15,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use claude_store::FileSystem;
 use error::io_error;
-use format::{Content, Line, VERSION, encode};
+use format::{Content, Line, encode};
 use jiff::Timestamp;
 use oauth_secret::{SecretBytes, TokenDigest};
 use std::cell::{Cell, RefCell};
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use token_endpoint::RawAnswer;
 use tokio::sync::Notify;
+use version::VERSION;
 use zeroize::Zeroizing;
 
 /// Room kept for one answer, so that recording it cannot fail on a full disk: answers are about 2 KB.

@@ -3,22 +3,26 @@
 pub(crate) mod report;
 
 mod allowance;
+mod refreshed;
 mod rounds;
 mod starts;
+mod state;
 
-use crate::decide::plan::Need;
+pub use refreshed::{Refreshed, RefreshedHow};
+pub use state::Mode;
+
 use crate::journal::{Journal, Unfinished};
 use crate::keeper::report::StoreReport;
 use crate::store_access::closing::close_unsettled;
-use crate::store_access::commit::Committer;
-use crate::store_access::reading::Reader;
+use crate::store_access::committer::Committer;
+use crate::store_access::reader::Reader;
+use crate::store_access::shared::Grants;
 use crate::store_access::shared::Shared;
-use crate::transaction::ended::Ended;
-use crate::transaction::grants::{Grants, Held};
-use crate::{Client, Outcome, Partners, Policy, Records};
+use crate::{Client, Partners, Policy, Records};
 use allowance::Allowance;
 use claude_store::NeedsAuthCache;
-use rounds::{FIRST_REREAD, Inner, Replayed};
+use rounds::{FIRST_REREAD, Replayed};
+use state::Inner;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -59,15 +63,6 @@ pub struct Setup<P: Partners> {
     pub grants: Grants<P>,
     /// Whether to act without being asked.
     pub mode: Mode,
-}
-
-/// Whether a keeper acts by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Plans and refreshes by itself.
-    Watch,
-    /// Only does what it is asked for.
-    OnlyAsked,
 }
 
 /// The keeper of one store. Clones are handles to the same one; its task lives on the [`LocalSet`](tokio::task::LocalSet) it was started on.
@@ -252,56 +247,5 @@ impl<P: Partners> Keeper<P> {
     #[must_use]
     pub fn running(&self) -> usize {
         self.inner.running()
-    }
-}
-
-/// How a refresh that was asked for ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refreshed {
-    /// The server's name.
-    pub name: String,
-    /// The entry's key.
-    pub key: String,
-    /// How it ended.
-    pub how: RefreshedHow,
-}
-
-/// How a refresh that was asked for ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RefreshedHow {
-    /// A new pair is in the store.
-    Fresh,
-    /// It is fresh enough, or somebody else refreshed it.
-    NotNeeded,
-    /// A transaction for this entry is running already.
-    Running,
-    /// The configuration says to leave it alone.
-    Ignored,
-    /// Only a person can help.
-    NeedsPerson(Need),
-    /// An earlier answer left it open whether the refresh token is spent: it is not presented again while the access token is good.
-    Held(Held),
-    /// A request was made or was to be made, and brought no new pair.
-    Ended {
-        /// How it ended.
-        outcome: Outcome,
-        /// Why, and what to do.
-        detail: String,
-    },
-    /// It came to nothing before that: what, why, what next.
-    Failed(String),
-}
-
-impl From<Ended> for RefreshedHow {
-    fn from(ended: Ended) -> Self {
-        match ended {
-            Ended::Fresh => Self::Fresh,
-            Ended::NotNeeded => Self::NotNeeded,
-            Ended::NeedsPerson(need) => Self::NeedsPerson(need),
-            Ended::Held(held) => Self::Held(held),
-            Ended::Removed => Self::Failed("the entry was removed meanwhile; nothing was written".into()),
-            Ended::Locked(why) | Ended::NotSavable(why) | Ended::Unreadable(why) => Self::Failed(why),
-            Ended::Failed(outcome, detail) => Self::Ended { outcome, detail },
-        }
     }
 }

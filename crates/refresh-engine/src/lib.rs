@@ -31,7 +31,6 @@ pub use decide::backoff::{Failure, back_off};
 pub use decide::compare::{Expected, Obtained, WriteDecision, decide_write};
 pub use decide::judge::passes_by_itself;
 pub use decide::memory::{Disappearance, Heal, LOGIN_PATIENCE, VANISHED_KEPT, decide_heal, disappearance};
-pub use decide::narrowing::Narrowing;
 pub use decide::plan::{Ignored, Need, Plan, Reason, Until, plan, plan_forced};
 pub use decide::policy::{
     CLIENT_WINDOW, Freshness, MARGIN_CEILING, MARGIN_FLOOR, MarginRule, Policy, SHORT_LIFE, ServerPolicy,
@@ -44,6 +43,10 @@ pub use observed::clock::{Clock, Now, later};
 pub use observed::seen::{Expiry, Seen};
 pub use partners::event::{Event, Observer, Subject};
 pub use partners::{Client, Endpoint, Partners};
-pub use records::record::{CachedMetadata, LastRefresh, Outcome, Pin, Record, Retry, Verdict};
+pub use records::narrowing::Narrowing;
+pub use records::outcome::{LastRefresh, Outcome};
+pub use records::record::{CachedMetadata, Pin, Record, Retry};
+pub use records::verdict::Verdict;
 pub use records::{Records, RecordsError};
-pub use transaction::grants::{Grants, Held};
+pub use store_access::shared::Grants;
+pub use transaction::grants::Held;

@@ -1,10 +1,15 @@
 //! What is remembered of every entry: kept in memory, and in one file of the state folder.
 
+pub(crate) mod narrowing;
+pub(crate) mod outcome;
 pub(crate) mod record;
+pub(crate) mod verdict;
 
 mod error;
 mod file;
 mod format;
+mod observation;
+mod time_left;
 
 pub use error::RecordsError;
 

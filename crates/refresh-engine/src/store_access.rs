@@ -2,6 +2,9 @@
 
 pub(crate) mod closing;
 pub(crate) mod commit;
+pub(crate) mod committer;
 pub(crate) mod look;
+pub(crate) mod reader;
 pub(crate) mod reading;
 pub(crate) mod shared;
+pub(crate) mod tracked;

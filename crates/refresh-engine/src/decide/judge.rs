@@ -3,7 +3,8 @@
 
 use crate::decide::backoff::{Failure, LONGEST_REACHED, back_off};
 use crate::decide::policy::{CLIENT_WINDOW, SUSPECT_RECHECK};
-use crate::records::record::{Outcome, Retry};
+use crate::records::outcome::Outcome;
+use crate::records::record::Retry;
 use crate::{Now, Record, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::TokenDigest;

@@ -4,8 +4,7 @@
 //! theirs instead. Asked for the login's own scope they give it; where they refuse it, a few have spent the refresh token by then
 //! (@node-oauth/oauth2-server 5.3.0). So each login is asked for in this way once at most.
 
-use crate::Record;
-use serde::{Deserialize, Serialize};
+use crate::{Narrowing, Record};
 use token_endpoint::{Answer, RequestShape};
 
 /// What servers leave out of an answer though it holds: they are about the login and not about what the access token may do (OpenID Connect
@@ -17,24 +16,6 @@ const DEFAULT: &str = ".default";
 
 /// More of a list of scopes is not kept.
 const LONGEST: usize = 300;
-
-/// What the answers lack of the login's scope.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Narrowing {
-    /// The items that are missing, separated by spaces.
-    pub lacks: String,
-    /// The login's scope was asked for once, and it did not help.
-    pub in_vain: bool,
-}
-
-impl Narrowing {
-    /// In words.
-    #[must_use]
-    pub fn words(&self) -> String {
-        let then = if self.in_vain { "asked for in vain" } else { "the next refresh asks for it" };
-        format!("the server granted less than the login has: without {}; {then}", self.lacks)
-    }
-}
 
 /// What of the login's scope is missing in what an answer grants.
 pub(crate) fn lacking(login: &str, granted: &str) -> Option<String> {

@@ -7,7 +7,7 @@ use crate::decide::policy::{
     SHORT_LIVED_LEFT, SHORT_LIVED_LOOK, SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE,
     with_jitter,
 };
-use crate::records::record::Outcome;
+use crate::records::outcome::Outcome;
 use crate::{Activity, Freshness, Now, Policy, Record, Seen, Verdict};
 use jiff::SignedDuration;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-use super::format::VERSION;
+use super::version::VERSION;
 use std::io;
 use std::path::{Path, PathBuf};
 

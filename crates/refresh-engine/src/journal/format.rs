@@ -1,6 +1,7 @@
 //! The journal's lines, and what they say together.
 
 use super::error::{JournalError, io_error};
+use super::version::VERSION;
 use super::{Intent, TransactionId, Unfinished};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,9 +12,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use token_endpoint::RawAnswer;
 use zeroize::Zeroizing;
-
-/// The format this version writes. Older ones are read, newer ones refused.
-pub(super) const VERSION: u32 = 1;
 
 /// No journal counts this far. A number beyond it is damage, and nothing could be counted on from it.
 const LAST_ID: u64 = u64::MAX / 2;

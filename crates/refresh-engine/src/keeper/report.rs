@@ -1,7 +1,7 @@
 //! What `status` shows: worked out from what is known, changing nothing.
 
 use crate::decide::plan::{Ignored, Need, Plan, Until, plan};
-use crate::records::record::LastRefresh;
+use crate::records::outcome::LastRefresh;
 use crate::{
     Activity, Client, Clock, MarginRule, Narrowing, Now, Partners, Policy, Record, Records, Seen, Verdict,
 };

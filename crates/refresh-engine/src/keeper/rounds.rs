@@ -1,22 +1,19 @@
 //! The keeper's rounds: look, plan, sleep until something happens.
 
-use super::Mode;
-use super::allowance::Allowance;
+use super::state::Inner;
 use crate::journal::Unfinished;
 use crate::keeper::report::{Circumstances, StoreReport, report_entry};
 use crate::store_access::closing::close_unsettled;
-use crate::store_access::look::{Findings, Unreadable, look_at, note_emptied};
+use crate::store_access::look::{Findings, look_at, note_emptied};
 use crate::store_access::shared::Shared;
 use crate::transaction::grants::Presenting;
 use crate::transaction::replay::{is_pair, replay};
 use crate::{Clock, Event, Now, Partners, Seen};
 use claude_store::{EntryKey, ReadError, Snapshot, Store, Version};
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// A change is looked at when nothing more happened for this long, since programs write in bursts…
@@ -31,25 +28,6 @@ const SAVE_AFTER: Duration = Duration::from_millis(500);
 /// Where that failed it is tried again after this, doubling up to the longest.
 const FIRST_RESAVE: Duration = Duration::from_secs(5);
 const LONGEST_RESAVE: Duration = Duration::from_secs(5 * 60);
-
-pub(super) struct Inner<P: Partners> {
-    pub(super) shared: Rc<Shared<P>>,
-    pub(super) mode: Mode,
-    pub(super) changed: Notify,
-    pub(super) allowance: Allowance,
-    pub(super) version: Cell<Option<Version>>,
-    pub(super) unreadable: RefCell<Option<Unreadable>>,
-    pub(super) reread: Cell<Duration>,
-    /// Why it could not be read, as it was last told: each reason is told once.
-    pub(super) unreadable_told: RefCell<Option<String>>,
-    pub(super) odd: RefCell<Vec<(String, String)>>,
-    pub(super) entries_told: Cell<Option<usize>>,
-    pub(super) pings: RefCell<Vec<oneshot::Sender<()>>>,
-    pub(super) looked: Cell<bool>,
-    pub(super) first_look: Notify,
-    pub(super) next_wake: Cell<Option<Now>>,
-    pub(super) saving: Cell<bool>,
-}
 
 /// What the journal holds unfinished, whose token counts as being presented until that is known.
 pub(super) struct Replayed<P: Partners> {

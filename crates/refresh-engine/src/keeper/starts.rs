@@ -1,10 +1,11 @@
 //! What a round starts: refreshes that are due or asked for, and healings.
 
-use super::rounds::Inner;
-use super::{Mode, RefreshedHow};
+use super::refreshed::RefreshedHow;
+use super::state::{Inner, Mode};
 use crate::decide::memory::Heal;
 use crate::decide::plan::{Ignored, Need, Plan, Until, plan, plan_forced, standing};
-use crate::store_access::shared::{Shared, Tracked};
+use crate::store_access::shared::Shared;
+use crate::store_access::tracked::Tracked;
 use crate::transaction::heal;
 use crate::transaction::{Demand, refresh};
 use crate::{Event, Now, Partners, Seen};

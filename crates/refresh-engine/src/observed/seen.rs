@@ -1,9 +1,7 @@
-use crate::observed::clock::CLOCK_SLACK;
-use crate::{Now, Record};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use claude_store::{Entry, ExpiresAt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use oauth_secret::{AccessToken, TokenDigest};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -84,48 +82,6 @@ impl Seen {
     pub(crate) fn holds_same(&self, other: &Self) -> bool {
         let held = |seen: &Self| (seen.access, seen.refresh, seen.expiry, seen.entry.stub_kind());
         held(self) == held(other)
-    }
-
-    /// How long the access token is still good: by the wall clock, and for an access token that we wrote ourselves also by the
-    /// boot-time clock, whichever is less. Negative when it has expired, `None` when nobody knows.
-    #[must_use]
-    pub fn left(&self, now: Now, record: &Record) -> Option<SignedDuration> {
-        let by_boot =
-            record.boot_expiry.filter(|(access, _)| Some(*access) == self.access).map(|(_, ends)| {
-                let seconds =
-                    |time: std::time::Duration| SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
-                seconds(ends).saturating_sub(seconds(now.boot))
-            });
-        let by_wall = match self.expiry {
-            // More than the whole life that its own answer gave it: the clock was ahead when it was written and has been set back, and
-            // nobody can say how much is left.
-            Expiry::At(ends)
-                if by_boot.is_none() && self.outlives_its_answer(ends.duration_since(now.wall), record) =>
-            {
-                Some(SignedDuration::ZERO)
-            }
-            Expiry::At(ends) => Some(ends.duration_since(now.wall)),
-            // A token that claims to have ended when it was issued comes from a server whose clock is off: that says nothing.
-            Expiry::Claimed(ends)
-                if record.access == self.access && record.since.is_some_and(|since| ends <= since) =>
-            {
-                None
-            }
-            Expiry::Claimed(ends) => Some(ends.duration_since(now.wall)),
-            Expiry::Unknown => None,
-        };
-        match (by_wall, by_boot) {
-            (Some(wall), Some(boot)) => Some(wall.min(boot)),
-            (one, other) => one.or(other),
-        }
-    }
-}
-
-impl Seen {
-    fn outlives_its_answer(&self, left: SignedDuration, record: &Record) -> bool {
-        let life = record.lifetime().filter(|_| self.access.is_some() && record.lifetime_of == self.access);
-        life.and_then(|life| SignedDuration::try_from(life).ok())
-            .is_some_and(|life| left > life.saturating_add(CLOCK_SLACK))
     }
 }
 

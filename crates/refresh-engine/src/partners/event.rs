@@ -1,6 +1,6 @@
 use crate::Narrowing;
 use crate::decide::plan::{Need, Reason};
-use crate::records::record::Outcome;
+use crate::records::outcome::Outcome;
 use claude_store::StubKind;
 use jiff::Timestamp;
 use oauth_secret::Fingerprint;

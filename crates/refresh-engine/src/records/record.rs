@@ -1,4 +1,4 @@
-use crate::{Narrowing, Now, Seen, later};
+use crate::{LastRefresh, Narrowing, Now, Outcome, Verdict, later};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,6 @@ use token_endpoint::{ClientAuth, Metadata, RequestShape};
 
 /// How many spent refresh tokens are remembered for one entry.
 const SPENT_KEPT: usize = 32;
-
-/// How many replaced pairs are remembered for one entry.
-const REPLACED_KEPT: usize = 8;
 
 /// What is remembered of one entry between refreshes and across restarts. Never a token: only digests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -76,76 +73,6 @@ pub struct Record {
     pub boot_expiry: Option<(TokenDigest, Duration)>,
 }
 
-/// What is believed of a refresh token.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Nothing speaks against it.
-    #[default]
-    Good,
-    /// Called dead or refused while its access token was still good: asked about once more before it is believed.
-    Suspect {
-        /// What the server said.
-        code: String,
-        /// Refused for its shape, which some servers find out when the token is spent: presented again only when the client would do so, too.
-        #[serde(default)]
-        reuse: bool,
-        /// How often it was called dead when its access token had ended or was about to: a server that is being redeployed says so for a while.
-        #[serde(default)]
-        looks: u32,
-    },
-    /// The server says that it will never work again.
-    Dead {
-        /// What the server said.
-        code: String,
-    },
-    /// The server no longer knows the client registration.
-    ClientDead {
-        /// What the server said.
-        code: String,
-    },
-    /// Refused with an error that does not say dead.
-    Refused {
-        /// What the server said.
-        code: String,
-        /// How often.
-        tries: u32,
-    },
-    /// A request was sent, and the daemon died before its answer came: asked for again at once, while a grace may last.
-    CutOff {
-        /// How it was cut off.
-        why: String,
-        /// How often in a row.
-        times: u32,
-    },
-    /// A request was sent and no answer came, so nobody knows whether it is spent.
-    Ambiguous {
-        /// How the answer was lost.
-        why: String,
-        /// How often; 0 while it is to be asked for within a grace of seconds.
-        tries: u32,
-    },
-    /// The metadata names a token endpoint at another origin than the one this grant was pinned to.
-    EndpointMoved {
-        /// The pinned origin.
-        from: String,
-        /// What the metadata says now.
-        to: String,
-    },
-    /// No token endpoint that may be used, for a reason that does not pass by itself.
-    NoEndpoint {
-        /// The reason.
-        why: String,
-    },
-}
-
-impl Verdict {
-    /// True where the token was called dead or refused, and is to be looked at again before that is believed.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self, Self::Suspect { .. })
-    }
-}
-
 /// The origin that a grant's refresh token is sent to, fixed at first use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
@@ -190,117 +117,11 @@ impl Retry {
     }
 }
 
-/// How an attempt ended, for `status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastRefresh {
-    /// When it ended.
-    pub at: Timestamp,
-    /// How.
-    pub outcome: Outcome,
-    /// In words.
-    pub detail: String,
-}
-
-/// How an attempt ended; the words of `status --json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A new pair is in the store.
-    Fresh,
-    /// The refresh token will never work again.
-    Dead,
-    /// The client registration is gone.
-    ClientDead,
-    /// Refused without saying dead.
-    Refused,
-    /// Failed for a passing reason; nothing was consumed.
-    Transient,
-    /// No request left this machine.
-    Unsent,
-    /// Sent, and nobody knows how it ended.
-    Ambiguous,
-    /// Somebody else refreshed it first.
-    Adopted,
-}
-
-impl Outcome {
-    /// The word used in `status --json`, logs and history.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Fresh => "fresh",
-            Self::Dead => "dead",
-            Self::ClientDead => "client_dead",
-            Self::Refused => "refused",
-            Self::Transient => "transient",
-            Self::Unsent => "unsent",
-            Self::Ambiguous => "ambiguous",
-            Self::Adopted => "adopted",
-        }
-    }
-}
-
 impl Record {
-    /// Takes note of what the store holds. Where it holds another refresh token than the one remembered, what was believed of
-    /// the old one does not count for the new one: a dead grant is cleared by a login without anybody telling us.
-    pub fn observe(&mut self, now: Now, seen: &Seen) {
-        if self.refresh != seen.refresh {
-            // Only a login shows a person's consent to the new address; until then the pin stays.
-            if matches!(self.verdict, Verdict::EndpointMoved { .. }) && seen.refresh.is_some() {
-                self.pin = None;
-            }
-            self.replace(seen);
-            self.refresh = seen.refresh;
-            self.since = Some(now.wall);
-            self.landed_at = None;
-            self.refresh_token_expires_at = seen.refresh_token_lapses_at().filter(|at| *at > now.wall);
-            self.login_scope = seen.entry.scope.clone().filter(|scope| !scope.trim().is_empty());
-            self.narrowing = None;
-            self.resource = None;
-            if let Some(cached) = &mut self.metadata {
-                // A login goes by what is published at its time; what is remembered counts where that cannot be read now.
-                cached.fetched_at = Timestamp::UNIX_EPOCH;
-            }
-            self.verdict = Verdict::Good;
-            self.trying = None;
-            self.failures = 0;
-            self.retry = None;
-        }
-        if self.access != seen.access {
-            self.access = seen.access;
-            let left = seen.left(now, self).and_then(|left| u64::try_from(left.as_secs()).ok());
-            let left = left.filter(|seconds| *seconds > 0);
-            // The server's own word about an earlier token holds until a token shows that it gives longer ones.
-            if !(self.lifetime_answered && left <= self.lifetime_s) {
-                self.lifetime_s = left;
-                self.lifetime_answered = false;
-            }
-        }
-    }
-
     /// True where this refresh token is known to have been exchanged already: presenting it again could revoke the family.
     #[must_use]
     pub fn is_spent(&self, refresh: TokenDigest) -> bool {
         self.spent.contains(&refresh)
-    }
-
-    /// True where the store held this very pair before and somebody replaced it. One that came with another access token is no such thing:
-    /// a server may give the same refresh token at a new login.
-    #[must_use]
-    pub fn was_replaced(&self, seen: &Seen) -> bool {
-        seen.refresh.zip(seen.access).is_some_and(|pair| self.replaced.contains(&pair))
-    }
-
-    /// The pair that was known until now gives way to the one that was seen.
-    fn replace(&mut self, by: &Seen) {
-        // A stub replaces nothing: what it wiped may be good. And where something old comes back, what it was written over is the newer.
-        let Some(known) = self.refresh.zip(self.access) else { return };
-        if by.refresh.is_none() || self.was_replaced(by) || self.replaced.contains(&known) {
-            return;
-        }
-        self.replaced.push(known);
-        let surplus = self.replaced.len().saturating_sub(REPLACED_KEPT);
-        self.replaced.drain(..surplus);
     }
 
     /// Remembers a refresh token that was exchanged for another one.

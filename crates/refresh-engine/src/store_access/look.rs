@@ -2,7 +2,8 @@
 
 use crate::decide::memory::{Disappearance, Heal, Vanished, disappearance};
 use crate::store_access::closing::close_superseded;
-use crate::store_access::shared::{Shared, Tracked};
+use crate::store_access::shared::Shared;
+use crate::store_access::tracked::Tracked;
 use crate::{Event, Partners, Seen};
 use claude_store::{Document, Entry, EntryKey, Incomplete, KEYCHAIN_OVERFLOW, ReadError, Snapshot, StubKind};
 use oauth_secret::TokenDigest;

@@ -3,31 +3,12 @@
 //! A read answers only who asked before it began, so each sees the store as it was after it had its lock. In a storm the document is
 //! read and parsed once for all that begin together, not once for each.
 
+use crate::store_access::reader::Reading;
 use crate::store_access::shared::Shared;
 use crate::{Partners, Seen};
-use claude_store::{EntryKey, ReadError, Snapshot, Store, Version};
-use std::cell::{Cell, RefCell};
+use claude_store::{EntryKey, ReadError, Snapshot, Store};
 use std::rc::Rc;
 use tokio::sync::oneshot;
-
-/// One entry as the store holds it.
-pub(crate) struct Reading {
-    /// The document's size in bytes.
-    pub(crate) size: usize,
-    /// The document's version.
-    pub(crate) version: Version,
-    /// The entry; `None` where it is absent.
-    pub(crate) seen: Option<Seen>,
-}
-
-/// What one transaction wants to see, and where it waits for it.
-type Question = (EntryKey, oneshot::Sender<Result<Reading, String>>);
-
-#[derive(Default)]
-pub(crate) struct Reader {
-    waiting: RefCell<Vec<Question>>,
-    running: Cell<bool>,
-}
 
 /// Reads one entry as the store holds it now. Seeing it absent, even once, is remembered for the transaction that runs (I5).
 pub(crate) async fn read_entry<P: Partners>(

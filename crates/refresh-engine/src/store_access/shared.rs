@@ -1,16 +1,18 @@
-use crate::decide::memory::{Heal, Vanished, decide_heal};
+use crate::decide::memory::Vanished;
 use crate::journal::{Journal, TransactionId};
-use crate::store_access::commit::Committer;
-use crate::store_access::reading::Reader;
-use crate::transaction::grants::Grants;
-use crate::{Activity, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject};
-use claude_store::{Entry, EntryKey, NeedsAuthCache, RawEntry, Store, TokenChange};
+use crate::store_access::committer::Committer;
+use crate::store_access::reader::Reader;
+use crate::store_access::tracked::Tracked;
+use crate::{
+    Activity, Client, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject,
+};
+use claude_store::{EntryKey, NeedsAuthCache, Store, TokenChange};
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::rc::Rc;
-use std::time::Duration;
+use std::rc::{Rc, Weak};
+use tokio::sync::Notify;
 
 /// What the keeper of one store and its transactions share.
 pub(crate) struct Shared<P: Partners> {
@@ -42,64 +44,53 @@ pub(crate) struct Shared<P: Partners> {
     /// The whole document was missing at the last look.
     pub(crate) deleted: Cell<bool>,
     /// Wakes the keeper when a transaction ended.
-    pub(crate) ended: tokio::sync::Notify,
+    pub(crate) ended: Notify,
     /// The last complaint about our own files, so that it is said once.
     pub(crate) trouble: RefCell<Option<String>>,
 }
 
-/// One entry as the keeper knows it.
-#[derive(Default)]
-pub(crate) struct Tracked {
-    /// As the store holds it; `None` while the first look is still to come.
-    pub(crate) current: Option<Seen>,
-    /// The last live pair seen in or written to the store, for healing.
-    pub(crate) last_live: Option<Seen>,
-    /// The whole text of the entry when it was last seen with a refresh token: members that nobody here knows are in it, too.
-    text: Option<RawEntry>,
-    /// When the entry was first seen without tokens; `None` while it has some.
-    pub(crate) stub_since: Option<Now>,
-    /// It was seen without tokens, or was absent, since the transaction that runs began: what has tokens after that is a new login.
-    pub(crate) emptied: bool,
-    /// A transaction for this entry is running.
-    pub(crate) running: bool,
-    /// One was begun since the store was looked at last: what is known of it may be what it was before.
-    pub(crate) begun_since_look: bool,
-    /// Set when the entry is seen absent, for the transaction that is running (I5).
-    pub(crate) forgotten: Rc<Cell<bool>>,
-    /// The access token of a pair that a transaction is writing: a look may see it before the transaction has noted it as its own.
-    pub(crate) writing: Option<TokenDigest>,
-    /// Why an obtained pair is not in the store yet.
-    pub(crate) unsaved: Option<String>,
-    /// Transactions whose pair waits for a person's login to be over, one way or the other.
-    pub(crate) held: Vec<TransactionId>,
-    /// It was told that it rests.
-    pub(crate) rests: bool,
-    /// The need that was told, so that it is told once.
-    pub(crate) told: Option<crate::decide::plan::Need>,
+/// What the keepers of one process know of each other's entries. Clones share it.
+pub struct Grants<P: Partners> {
+    pub(crate) inner: Rc<Everywhere<P>>,
 }
 
-impl Tracked {
-    /// Remembers the entry's text, where it holds a refresh token: a stub is nothing to bring back.
-    pub(crate) fn remember(&mut self, entry: &Entry, text: Option<&str>) {
-        let known = self.text.as_ref().map(RawEntry::expose);
-        if entry.refresh_token.is_some() && known != text {
-            self.text = text.map(RawEntry::new);
-        }
+pub(crate) struct Everywhere<P: Partners> {
+    keepers: RefCell<Vec<Weak<Shared<P>>>>,
+    /// Refresh tokens that are being presented, or of which the journal does not know yet how that ended.
+    pub(crate) presenting: RefCell<BTreeMap<TokenDigest, u32>>,
+    pub(crate) presented: Notify,
+}
+
+impl<P: Partners> Clone for Grants<P> {
+    fn clone(&self) -> Self {
+        Self { inner: Rc::clone(&self.inner) }
+    }
+}
+
+impl<P: Partners> Default for Grants<P> {
+    fn default() -> Self {
+        let inner = Everywhere {
+            keepers: RefCell::default(),
+            presenting: RefCell::default(),
+            presented: Notify::new(),
+        };
+        Self { inner: Rc::new(inner) }
+    }
+}
+
+impl<P: Partners> Grants<P> {
+    pub(crate) fn join(&self, keeper: &Rc<Shared<P>>) {
+        self.inner.keepers.borrow_mut().push(Rc::downgrade(keeper));
     }
 
-    /// How long the entry has been without tokens.
-    pub(crate) fn stub_for(&self, now: Now) -> Duration {
-        self.stub_since.map_or(Duration::ZERO, |since| now.boot.saturating_sub(since.boot))
+    pub(crate) fn keepers(&self) -> Vec<Rc<Shared<P>>> {
+        self.inner.keepers.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// What is broken about this entry, as it is known now.
-    pub(crate) fn heal(&self, seen: &Seen, now: Now, record: &Record) -> Heal {
-        decide_heal(self.last_live.as_ref(), seen, self.stub_for(now), record)
-    }
-
-    /// Everything that could bring the entry back, and nothing of it stays here.
-    pub(crate) fn take_memory(&mut self) -> (Option<Seen>, Option<RawEntry>) {
-        (self.last_live.take(), self.text.take())
+    /// When sessions of any of the stores were at work: what one of them does with a token concerns the others.
+    pub(crate) fn activity(&self) -> Activity {
+        let each = self.keepers().into_iter().map(|keeper| keeper.client.activity());
+        each.fold(Activity::default(), Activity::and)
     }
 }
 

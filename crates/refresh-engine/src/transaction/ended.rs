@@ -1,6 +1,7 @@
 //! How a transaction ends, and the ends before anything was sent.
 
-use crate::records::record::{Outcome, Retry};
+use crate::records::outcome::Outcome;
+use crate::records::record::Retry;
 use crate::store_access::shared::Shared;
 use crate::{Event, Partners, Seen};
 use claude_store::LockError;

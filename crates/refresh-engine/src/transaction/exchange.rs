@@ -5,10 +5,12 @@ use crate::decide::judge::{CLIENT_DOCUMENT_UNREAD, ask_within_grace, judge, may_
 use crate::decide::narrowing;
 use crate::decide::policy::SHORT_LIFE;
 use crate::journal::{HealMembers, Intent, TransactionId};
-use crate::records::record::{Outcome, Retry};
+use crate::records::outcome::Outcome;
+use crate::records::record::Retry;
 use crate::store_access::closing::close;
 use crate::store_access::look::note_found;
-use crate::store_access::reading::{Reading, read_entry};
+use crate::store_access::reader::Reading;
+use crate::store_access::reading::read_entry;
 use crate::store_access::shared::Shared;
 use crate::transaction::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::transaction::grants::Others;

@@ -4,42 +4,14 @@
 
 use crate::decide::plan::held;
 use crate::journal::OtherLock;
-use crate::store_access::shared::{Shared, Tracked};
+use crate::store_access::shared::Shared;
+use crate::store_access::tracked::Tracked;
 use crate::transaction::heal::{hand_over, with_tokens_of};
-use crate::{Activity, Client, Partners, Seen, Verdict};
+use crate::{Grants, Partners, Seen, Verdict};
 use claude_store::{EntryKey, LockError, RefreshLock, Store};
 use oauth_secret::TokenDigest;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::Notify;
-
-/// What the keepers of one process know of each other's entries. Clones share it.
-pub struct Grants<P: Partners> {
-    inner: Rc<Inner<P>>,
-}
-
-struct Inner<P: Partners> {
-    keepers: RefCell<Vec<Weak<Shared<P>>>>,
-    /// Refresh tokens that are being presented, or of which the journal does not know yet how that ended.
-    presenting: RefCell<BTreeMap<TokenDigest, u32>>,
-    presented: Notify,
-}
-
-impl<P: Partners> Clone for Grants<P> {
-    fn clone(&self) -> Self {
-        Self { inner: Rc::clone(&self.inner) }
-    }
-}
-
-impl<P: Partners> Default for Grants<P> {
-    fn default() -> Self {
-        let inner =
-            Inner { keepers: RefCell::default(), presenting: RefCell::default(), presented: Notify::new() };
-        Self { inner: Rc::new(inner) }
-    }
-}
 
 /// A refresh token that may be spent, beside an access token that is still good: presenting it once more may end the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,14 +29,6 @@ struct Holder<P: Partners> {
 }
 
 impl<P: Partners> Grants<P> {
-    pub(crate) fn join(&self, keeper: &Rc<Shared<P>>) {
-        self.inner.keepers.borrow_mut().push(Rc::downgrade(keeper));
-    }
-
-    fn keepers(&self) -> Vec<Rc<Shared<P>>> {
-        self.inner.keepers.borrow().iter().filter_map(Weak::upgrade).collect()
-    }
-
     /// The other entries that hold this refresh token for the same server, of all stores, in an order that does not change. What names
     /// another server never gets a token of this one, whatever it holds.
     fn others(&self, shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> Vec<Holder<P>> {
@@ -213,12 +177,6 @@ impl<P: Partners> Grants<P> {
             });
             successor.map(|(_, other)| with_tokens_of(seen, other))
         })
-    }
-
-    /// When sessions of any of the stores were at work: what one of them does with a token concerns the others.
-    pub(crate) fn activity(&self) -> Activity {
-        let each = self.keepers().into_iter().map(|keeper| keeper.client.activity());
-        each.fold(Activity::default(), Activity::and)
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::decide::compare::{Expected, WriteDecision};
 use crate::records::record::{Record, Retry};
 use crate::store_access::closing::close;
-use crate::store_access::commit::{Decided, Saved, Wish, commit};
+use crate::store_access::commit::commit;
+use crate::store_access::committer::{Decided, Saved, Wish};
 use crate::store_access::shared::Shared;
 use crate::{Event, Partners, Seen, Verdict};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};

@@ -2,7 +2,8 @@
 
 use crate::decide::backoff::Failure;
 use crate::decide::judge::back_off_record;
-use crate::records::record::{CachedMetadata, Outcome, Pin, Record, Retry};
+use crate::records::outcome::Outcome;
+use crate::records::record::{CachedMetadata, Pin, Record, Retry};
 use crate::store_access::shared::Shared;
 use crate::{Client, Endpoint, Event, Partners, Seen, Verdict};
 use oauth_secret::TokenDigest;

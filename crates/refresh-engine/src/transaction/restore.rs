@@ -2,7 +2,8 @@
 
 use crate::decide::compare::WriteDecision;
 use crate::decide::memory::Vanished;
-use crate::store_access::commit::{Decided, Saved, Wish, commit};
+use crate::store_access::commit::commit;
+use crate::store_access::committer::{Decided, Saved, Wish};
 use crate::store_access::shared::Shared;
 use crate::transaction::heal::tokens_of;
 use crate::{Event, Partners, Seen};

@@ -2,9 +2,11 @@
 
 use crate::decide::compare::{WriteDecision, decide_write};
 use crate::decide::memory::login_patience;
-use crate::records::record::{Outcome, Record};
+use crate::records::outcome::Outcome;
+use crate::records::record::Record;
 use crate::store_access::closing::{close, close_superseded, keep_superseded};
-use crate::store_access::commit::{Decide, Decided, Saved, Wish, commit};
+use crate::store_access::commit::commit;
+use crate::store_access::committer::{Decide, Decided, Saved, Wish};
 use crate::store_access::look::note_found;
 use crate::store_access::shared::{Shared, Superseded};
 use crate::transaction::ended::Ended;

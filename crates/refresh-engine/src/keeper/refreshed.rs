@@ -1,0 +1,55 @@
+use crate::Outcome;
+use crate::decide::plan::Need;
+use crate::transaction::ended::Ended;
+use crate::transaction::grants::Held;
+
+/// How a refresh that was asked for ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refreshed {
+    /// The server's name.
+    pub name: String,
+    /// The entry's key.
+    pub key: String,
+    /// How it ended.
+    pub how: RefreshedHow,
+}
+
+/// How a refresh that was asked for ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefreshedHow {
+    /// A new pair is in the store.
+    Fresh,
+    /// It is fresh enough, or somebody else refreshed it.
+    NotNeeded,
+    /// A transaction for this entry is running already.
+    Running,
+    /// The configuration says to leave it alone.
+    Ignored,
+    /// Only a person can help.
+    NeedsPerson(Need),
+    /// An earlier answer left it open whether the refresh token is spent: it is not presented again while the access token is good.
+    Held(Held),
+    /// A request was made or was to be made, and brought no new pair.
+    Ended {
+        /// How it ended.
+        outcome: Outcome,
+        /// Why, and what to do.
+        detail: String,
+    },
+    /// It came to nothing before that: what, why, what next.
+    Failed(String),
+}
+
+impl From<Ended> for RefreshedHow {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Fresh => Self::Fresh,
+            Ended::NotNeeded => Self::NotNeeded,
+            Ended::NeedsPerson(need) => Self::NeedsPerson(need),
+            Ended::Held(held) => Self::Held(held),
+            Ended::Removed => Self::Failed("the entry was removed meanwhile; nothing was written".into()),
+            Ended::Locked(why) | Ended::NotSavable(why) | Ended::Unreadable(why) => Self::Failed(why),
+            Ended::Failed(outcome, detail) => Self::Ended { outcome, detail },
+        }
+    }
+}

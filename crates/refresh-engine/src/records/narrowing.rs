@@ -1,0 +1,19 @@
+use serde::{Deserialize, Serialize};
+
+/// What the answers lack of the login's scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Narrowing {
+    /// The items that are missing, separated by spaces.
+    pub lacks: String,
+    /// The login's scope was asked for once, and it did not help.
+    pub in_vain: bool,
+}
+
+impl Narrowing {
+    /// In words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let then = if self.in_vain { "asked for in vain" } else { "the next refresh asks for it" };
+        format!("the server granted less than the login has: without {}; {then}", self.lacks)
+    }
+}

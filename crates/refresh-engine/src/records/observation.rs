@@ -1,0 +1,65 @@
+//! What a record makes of the entry that the store holds.
+
+use crate::{Now, Record, Seen, Verdict};
+use jiff::Timestamp;
+
+/// How many replaced pairs are remembered for one entry.
+const REPLACED_KEPT: usize = 8;
+
+impl Record {
+    /// Takes note of what the store holds. Where it holds another refresh token than the one remembered, what was believed of
+    /// the old one does not count for the new one: a dead grant is cleared by a login without anybody telling us.
+    pub fn observe(&mut self, now: Now, seen: &Seen) {
+        if self.refresh != seen.refresh {
+            // Only a login shows a person's consent to the new address; until then the pin stays.
+            if matches!(self.verdict, Verdict::EndpointMoved { .. }) && seen.refresh.is_some() {
+                self.pin = None;
+            }
+            self.replace(seen);
+            self.refresh = seen.refresh;
+            self.since = Some(now.wall);
+            self.landed_at = None;
+            self.refresh_token_expires_at = seen.refresh_token_lapses_at().filter(|at| *at > now.wall);
+            self.login_scope = seen.entry.scope.clone().filter(|scope| !scope.trim().is_empty());
+            self.narrowing = None;
+            self.resource = None;
+            if let Some(cached) = &mut self.metadata {
+                // A login goes by what is published at its time; what is remembered counts where that cannot be read now.
+                cached.fetched_at = Timestamp::UNIX_EPOCH;
+            }
+            self.verdict = Verdict::Good;
+            self.trying = None;
+            self.failures = 0;
+            self.retry = None;
+        }
+        if self.access != seen.access {
+            self.access = seen.access;
+            let left = seen.left(now, self).and_then(|left| u64::try_from(left.as_secs()).ok());
+            let left = left.filter(|seconds| *seconds > 0);
+            // The server's own word about an earlier token holds until a token shows that it gives longer ones.
+            if !(self.lifetime_answered && left <= self.lifetime_s) {
+                self.lifetime_s = left;
+                self.lifetime_answered = false;
+            }
+        }
+    }
+
+    /// True where the store held this very pair before and somebody replaced it. One that came with another access token is no such thing:
+    /// a server may give the same refresh token at a new login.
+    #[must_use]
+    pub fn was_replaced(&self, seen: &Seen) -> bool {
+        seen.refresh.zip(seen.access).is_some_and(|pair| self.replaced.contains(&pair))
+    }
+
+    /// The pair that was known until now gives way to the one that was seen.
+    fn replace(&mut self, by: &Seen) {
+        // A stub replaces nothing: what it wiped may be good. And where something old comes back, what it was written over is the newer.
+        let Some(known) = self.refresh.zip(self.access) else { return };
+        if by.refresh.is_none() || self.was_replaced(by) || self.replaced.contains(&known) {
+            return;
+        }
+        self.replaced.push(known);
+        let surplus = self.replaced.len().saturating_sub(REPLACED_KEPT);
+        self.replaced.drain(..surplus);
+    }
+}

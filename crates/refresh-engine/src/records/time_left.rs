@@ -1,0 +1,47 @@
+//! How long an access token lives on, by its own word, by what its answer said and by both clocks.
+
+use crate::observed::clock::CLOCK_SLACK;
+use crate::{Expiry, Now, Record, Seen};
+use jiff::SignedDuration;
+
+impl Seen {
+    /// How long the access token is still good: by the wall clock, and for an access token that we wrote ourselves also by the
+    /// boot-time clock, whichever is less. Negative when it has expired, `None` when nobody knows.
+    #[must_use]
+    pub fn left(&self, now: Now, record: &Record) -> Option<SignedDuration> {
+        let by_boot =
+            record.boot_expiry.filter(|(access, _)| Some(*access) == self.access).map(|(_, ends)| {
+                let seconds =
+                    |time: std::time::Duration| SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+                seconds(ends).saturating_sub(seconds(now.boot))
+            });
+        let by_wall = match self.expiry {
+            // More than the whole life that its own answer gave it: the clock was ahead when it was written and has been set back, and
+            // nobody can say how much is left.
+            Expiry::At(ends)
+                if by_boot.is_none() && self.outlives_its_answer(ends.duration_since(now.wall), record) =>
+            {
+                Some(SignedDuration::ZERO)
+            }
+            Expiry::At(ends) => Some(ends.duration_since(now.wall)),
+            // A token that claims to have ended when it was issued comes from a server whose clock is off: that says nothing.
+            Expiry::Claimed(ends)
+                if record.access == self.access && record.since.is_some_and(|since| ends <= since) =>
+            {
+                None
+            }
+            Expiry::Claimed(ends) => Some(ends.duration_since(now.wall)),
+            Expiry::Unknown => None,
+        };
+        match (by_wall, by_boot) {
+            (Some(wall), Some(boot)) => Some(wall.min(boot)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn outlives_its_answer(&self, left: SignedDuration, record: &Record) -> bool {
+        let life = record.lifetime().filter(|_| self.access.is_some() && record.lifetime_of == self.access);
+        life.and_then(|life| SignedDuration::try_from(life).ok())
+            .is_some_and(|life| left > life.saturating_add(CLOCK_SLACK))
+    }
+}

@@ -1,0 +1,22 @@
+//! The engine's sources lie in layers, drawn in docs/architecture.md: what stands higher may use what stands lower, never the other way
+//! round; and no file uses, by whatever detour, one that uses it.
+
+use layers::Sources;
+
+fn sources() -> Sources {
+    Sources::read(env!("CARGO_MANIFEST_DIR"), "## The layers of the engine")
+}
+
+#[test]
+fn nothing_uses_a_layer_above_its_own() {
+    let sources = sources();
+    let upward = sources.upward();
+    assert!(sources.layers() > 5 && upward.is_empty(), "{upward:#?}");
+}
+
+#[test]
+fn no_file_uses_itself_by_a_detour() {
+    let sources = sources();
+    let circles = sources.circles();
+    assert!(sources.files().count() > 30 && circles.is_empty(), "{circles:#?}");
+}
