@@ -3,10 +3,12 @@
 pub(crate) mod report;
 
 mod allowance;
+mod asked;
 mod refreshed;
 mod rounds;
 mod starts;
 mod state;
+mod told;
 
 pub use refreshed::{Refreshed, RefreshedHow};
 pub use state::Mode;

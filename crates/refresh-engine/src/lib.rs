@@ -31,7 +31,9 @@ pub use decide::backoff::{Failure, back_off};
 pub use decide::compare::{Expected, Obtained, WriteDecision, decide_write};
 pub use decide::judge::passes_by_itself;
 pub use decide::memory::{Disappearance, Heal, LOGIN_PATIENCE, VANISHED_KEPT, decide_heal, disappearance};
-pub use decide::plan::{Ignored, Need, Plan, Reason, Until, plan, plan_forced};
+pub use decide::need::Need;
+pub use decide::plan::{plan, plan_forced};
+pub use decide::planned::{Ignored, Plan, Reason, Until};
 pub use decide::policy::{
     CLIENT_WINDOW, Freshness, MARGIN_CEILING, MARGIN_FLOOR, MarginRule, Policy, SHORT_LIFE, ServerPolicy,
 };

@@ -7,10 +7,12 @@
 //! - **I5** A removed entry stays removed.
 //! - **I6** Once the request is on the wire the transaction runs to its end. It is a task of its own, which nothing cancels.
 
+pub(crate) mod conclusion;
 pub(crate) mod ended;
 pub(crate) mod exchange;
 pub(crate) mod grants;
 pub(crate) mod heal;
+pub(crate) mod in_flight;
 pub(crate) mod metadata;
 pub(crate) mod obtainment;
 pub(crate) mod replay;
@@ -20,7 +22,8 @@ pub(crate) mod save;
 
 use crate::decide::compare::Expected;
 use crate::decide::memory::{Heal, decide_heal};
-use crate::decide::plan::{Plan, Reason, plan, plan_forced};
+use crate::decide::plan::{plan, plan_forced};
+use crate::decide::planned::{Plan, Reason};
 use crate::records::outcome::Outcome;
 use crate::records::record::Retry;
 use crate::store_access::look::note_found;
@@ -28,8 +31,10 @@ use crate::store_access::reader::Reading;
 use crate::store_access::reading::read_entry;
 use crate::store_access::shared::Shared;
 use crate::transaction::ended::{Ended, locked};
-use crate::transaction::exchange::{Exchange, InFlight, heal_members};
+use crate::transaction::exchange::Exchange;
 use crate::transaction::grants::Others;
+use crate::transaction::heal::heal_members;
+use crate::transaction::in_flight::InFlight;
 use crate::transaction::metadata::NoMetadata;
 use crate::transaction::obtainment::Obtainment;
 use crate::transaction::request::for_login;
@@ -204,7 +209,7 @@ fn decide_again<P: Partners>(
             if heal == Heal::TryRemembered {
                 Plan::Refresh(Reason::Heal)
             } else {
-                Plan::NeedsPerson(crate::decide::plan::Need::Stub)
+                Plan::NeedsPerson(crate::decide::need::Need::Stub)
             }
         }
         Demand::Forced => plan_forced(seen, record, &policy),

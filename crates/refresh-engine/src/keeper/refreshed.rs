@@ -1,5 +1,5 @@
 use crate::Outcome;
-use crate::decide::plan::Need;
+use crate::decide::need::Need;
 use crate::transaction::ended::Ended;
 use crate::transaction::grants::Held;
 

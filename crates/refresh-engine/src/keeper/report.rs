@@ -1,6 +1,8 @@
 //! What `status` shows: worked out from what is known, changing nothing.
 
-use crate::decide::plan::{Ignored, Need, Plan, Until, plan};
+use crate::decide::need::Need;
+use crate::decide::plan::plan;
+use crate::decide::planned::{Ignored, Plan, Until};
 use crate::records::outcome::LastRefresh;
 use crate::{
     Activity, Client, Clock, MarginRule, Narrowing, Now, Partners, Policy, Record, Records, Seen, Verdict,

@@ -2,13 +2,12 @@
 
 use super::state::Inner;
 use crate::journal::Unfinished;
-use crate::keeper::report::{Circumstances, StoreReport, report_entry};
 use crate::store_access::closing::close_unsettled;
 use crate::store_access::look::{Findings, look_at, note_emptied};
 use crate::store_access::shared::Shared;
 use crate::transaction::grants::Presenting;
 use crate::transaction::replay::{is_pair, replay};
-use crate::{Clock, Event, Now, Partners, Seen};
+use crate::{Clock, Event, Now, Partners};
 use claude_store::{EntryKey, ReadError, Snapshot, Store, Version};
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -225,63 +224,6 @@ impl<P: Partners> Inner<P> {
             });
         }
         waiting
-    }
-
-    pub(super) fn find(&self, names: &[String]) -> Vec<Seen> {
-        let tracked = self.shared.tracked.borrow();
-        let named = |seen: &&Seen| {
-            names.is_empty()
-                || names.iter().any(|name| *name == seen.entry.server_name || name == seen.entry.key.as_str())
-        };
-        tracked.values().filter_map(|known| known.current.as_ref()).filter(named).cloned().collect()
-    }
-
-    pub(super) fn report(&self) -> StoreReport {
-        let shared = &self.shared;
-        let now = shared.now();
-        let tracked = shared.tracked.borrow();
-        let policy = shared.policy.borrow();
-        let activity = shared.activity();
-        let entries = tracked.iter().filter_map(|(key, known)| {
-            let circumstances = Circumstances {
-                now,
-                policy: &policy,
-                activity: &activity,
-                running: known.running,
-                unsaved: known.unsaved.clone(),
-            };
-            let seen = known.current.as_ref()?;
-            Some(shared.read_record(key, |record| report_entry(seen, record, &circumstances)))
-        });
-        StoreReport {
-            location: shared.location().to_owned(),
-            unreadable: self.unreadable.borrow().as_ref().map(|unreadable| unreadable.why.clone()),
-            absent: self.unreadable.borrow().as_ref().is_some_and(|unreadable| unreadable.absent),
-            entries: entries.collect(),
-            odd: self.odd.borrow().clone(),
-            vanished: shared
-                .vanished
-                .borrow()
-                .values()
-                .map(|gone| gone.seen.entry.server_name.clone())
-                .collect(),
-            journal_open: shared.journal.open_transactions(),
-            next_wake: self.next_wake.get().map(|wake| wake.wall),
-        }
-    }
-
-    /// True where every transaction that runs has its pair in the journal and waits for the store to take it.
-    pub(super) fn only_unsaved_run(&self) -> bool {
-        self.shared
-            .tracked
-            .borrow()
-            .values()
-            .filter(|known| known.running)
-            .all(|known| known.unsaved.is_some())
-    }
-
-    pub(super) fn running(&self) -> usize {
-        self.shared.tracked.borrow().values().filter(|known| known.running).count()
     }
 }
 

@@ -1,14 +1,15 @@
 //! What a round starts: refreshes that are due or asked for, and healings.
 
-use super::refreshed::RefreshedHow;
 use super::state::{Inner, Mode};
 use crate::decide::memory::Heal;
-use crate::decide::plan::{Ignored, Need, Plan, Until, plan, plan_forced, standing};
+use crate::decide::need::Need;
+use crate::decide::plan::plan;
+use crate::decide::planned::{Ignored, Plan, Until};
 use crate::store_access::shared::Shared;
 use crate::store_access::tracked::Tracked;
 use crate::transaction::heal;
 use crate::transaction::{Demand, refresh};
-use crate::{Event, Now, Partners, Seen};
+use crate::{Now, Partners, Seen};
 use claude_store::{EntryKey, Store};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -211,113 +212,6 @@ impl<P: Partners> Inner<P> {
         });
     }
 
-    /// One refresh that was asked for.
-    pub(super) async fn asked(self: &Rc<Self>, seen: Seen, force: bool) -> RefreshedHow {
-        let shared = &self.shared;
-        if self.shared.stopping.get() {
-            return RefreshedHow::Failed("the daemon is ending; ask the next one".into());
-        }
-        let now = shared.now();
-        let demand = if force {
-            let policy = shared.policy.borrow();
-            match shared.read_record(&seen.entry.key, |record| plan_forced(&seen, record, &policy)) {
-                Plan::NeedsPerson(need) => return RefreshedHow::NeedsPerson(need),
-                Plan::Ignore(_) => return RefreshedHow::Ignored,
-                Plan::Refresh(_) | Plan::Sleep { .. } => Demand::Forced,
-            }
-        } else {
-            let policy = shared.policy.borrow();
-            let planned = shared
-                .read_record(&seen.entry.key, |record| plan(now, &seen, record, &shared.activity(), &policy));
-            match planned {
-                Plan::Refresh(_) => Demand::Planned,
-                // What waits for a better moment does not when a person asks.
-                Plan::Sleep { until: Until::Quiet | Until::Retry | Until::Use, .. } => Demand::Forced,
-                Plan::Sleep { .. } => return RefreshedHow::NotNeeded,
-                Plan::NeedsPerson(need) => return RefreshedHow::NeedsPerson(need),
-                Plan::Ignore(_) => return RefreshedHow::Ignored,
-            }
-        };
-        if let (Demand::Forced, Some(held)) = (&demand, shared.grants.held(shared, &seen)) {
-            return RefreshedHow::Held(held);
-        }
-        if !self.begin(&seen.entry.key) {
-            return RefreshedHow::Running;
-        }
-        let ended = refresh(shared, &seen, demand).await;
-        self.finished(&seen.entry.key);
-        ended.into()
-    }
-
-    pub(super) fn begin(&self, key: &EntryKey) -> bool {
-        self.shared.track(key, |tracked| {
-            if tracked.running {
-                return false;
-            }
-            tracked.running = true;
-            tracked.begun_since_look = true;
-            tracked.emptied = false;
-            tracked.forgotten = Rc::default();
-            true
-        })
-    }
-
-    pub(super) fn finished(&self, key: &EntryKey) {
-        // The store may hold something else by now: the next turn looks, whatever the version says.
-        self.version.set(None);
-        let mut tracked = self.shared.tracked.borrow_mut();
-        if let Some(known) = tracked.get_mut(key) {
-            known.running = false;
-            if known.current.is_none() && known.forgotten.get() {
-                // Removed meanwhile: what the transaction noted of it goes too.
-                tracked.remove(key);
-                self.shared.records.forget(self.shared.location(), key);
-            }
-        }
-        drop(tracked);
-        self.shared.ended.notify_waiters();
-        self.shared.ended.notify_one();
-    }
-
-    /// Only who acts by itself lets an entry rest.
-    fn tell_rests(&self, turned: Vec<(Seen, bool)>) {
-        for (seen, rests) in turned.into_iter().filter(|_| self.mode == Mode::Watch) {
-            self.shared.track(&seen.entry.key, |known| known.rests = rests);
-            self.shared.tell(&seen, if rests { Event::Rests } else { Event::RestOver });
-        }
-    }
-
-    fn tell_needs(&self, now: Now) {
-        let shared = &self.shared;
-        let mut news = Vec::new();
-        {
-            let tracked = shared.tracked.borrow();
-            let policy = shared.policy.borrow();
-            for (key, known) in tracked.iter().filter(|(_, known)| !known.running) {
-                let Some(seen) = &known.current else { continue };
-                let need = shared.read_record(key, |record| {
-                    let mendable = heal::can_revive(shared, seen, record)
-                        || known.heal(seen, now, record) != Heal::Nothing;
-                    standing(now, seen, record, &policy)
-                        .filter(|_| !mendable)
-                        .filter(|need| *need != Need::Spent || !successor(shared, seen))
-                });
-                let told = known.told.as_ref();
-                if need.is_some() != told.is_some()
-                    || need.as_ref().zip(told).is_some_and(|(need, told)| !need.is_like(told))
-                {
-                    news.push((seen.clone(), need));
-                }
-            }
-        }
-        for (seen, need) in news {
-            shared.track(&seen.entry.key, |known| known.told.clone_from(&need));
-            if let Some(need) = need {
-                shared.tell(&seen, Event::NeedsPerson { need });
-            }
-        }
-    }
-
     fn running_by_server(&self) -> BTreeMap<Option<String>, usize> {
         let tracked = self.shared.tracked.borrow();
         let mut counts = BTreeMap::new();
@@ -331,11 +225,6 @@ impl<P: Partners> Inner<P> {
 /// Whether another entry that holds the same refresh token is to be waited for.
 fn is_anothers<P: Partners>(shared: &Shared<P>, seen: &Seen) -> bool {
     seen.refresh.is_some_and(|refresh| shared.grants.is_anothers(shared, &seen.entry.key, refresh))
-}
-
-/// Whether another entry got the pair that this one lacks.
-fn successor<P: Partners>(shared: &Shared<P>, seen: &Seen) -> bool {
-    shared.grants.successor(shared, seen).is_some()
 }
 
 /// An entry that wants to be refreshed now.

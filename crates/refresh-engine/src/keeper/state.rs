@@ -1,8 +1,9 @@
 use super::allowance::Allowance;
+use super::report::{Circumstances, StoreReport, report_entry};
 use crate::store_access::look::Unreadable;
 use crate::store_access::shared::Shared;
-use crate::{Now, Partners};
-use claude_store::Version;
+use crate::{Now, Partners, Seen};
+use claude_store::{EntryKey, Version};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -35,4 +36,93 @@ pub(super) struct Inner<P: Partners> {
     pub(super) first_look: Notify,
     pub(super) next_wake: Cell<Option<Now>>,
     pub(super) saving: Cell<bool>,
+}
+
+impl<P: Partners> Inner<P> {
+    pub(super) fn find(&self, names: &[String]) -> Vec<Seen> {
+        let tracked = self.shared.tracked.borrow();
+        let named = |seen: &&Seen| {
+            names.is_empty()
+                || names.iter().any(|name| *name == seen.entry.server_name || name == seen.entry.key.as_str())
+        };
+        tracked.values().filter_map(|known| known.current.as_ref()).filter(named).cloned().collect()
+    }
+
+    /// True where every transaction that runs has its pair in the journal and waits for the store to take it.
+    pub(super) fn only_unsaved_run(&self) -> bool {
+        self.shared
+            .tracked
+            .borrow()
+            .values()
+            .filter(|known| known.running)
+            .all(|known| known.unsaved.is_some())
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.shared.tracked.borrow().values().filter(|known| known.running).count()
+    }
+
+    pub(super) fn begin(&self, key: &EntryKey) -> bool {
+        self.shared.track(key, |tracked| {
+            if tracked.running {
+                return false;
+            }
+            tracked.running = true;
+            tracked.begun_since_look = true;
+            tracked.emptied = false;
+            tracked.forgotten = Rc::default();
+            true
+        })
+    }
+
+    pub(super) fn finished(&self, key: &EntryKey) {
+        // The store may hold something else by now: the next turn looks, whatever the version says.
+        self.version.set(None);
+        let mut tracked = self.shared.tracked.borrow_mut();
+        if let Some(known) = tracked.get_mut(key) {
+            known.running = false;
+            if known.current.is_none() && known.forgotten.get() {
+                // Removed meanwhile: what the transaction noted of it goes too.
+                tracked.remove(key);
+                self.shared.records.forget(self.shared.location(), key);
+            }
+        }
+        drop(tracked);
+        self.shared.ended.notify_waiters();
+        self.shared.ended.notify_one();
+    }
+
+    pub(super) fn report(&self) -> StoreReport {
+        let shared = &self.shared;
+        let now = shared.now();
+        let tracked = shared.tracked.borrow();
+        let policy = shared.policy.borrow();
+        let activity = shared.activity();
+        let entries = tracked.iter().filter_map(|(key, known)| {
+            let circumstances = Circumstances {
+                now,
+                policy: &policy,
+                activity: &activity,
+                running: known.running,
+                unsaved: known.unsaved.clone(),
+            };
+            let seen = known.current.as_ref()?;
+            Some(shared.read_record(key, |record| report_entry(seen, record, &circumstances)))
+        });
+        StoreReport {
+            location: shared.location().to_owned(),
+            unreadable: self.unreadable.borrow().as_ref().map(|unreadable| unreadable.why.clone()),
+            absent: self.unreadable.borrow().as_ref().is_some_and(|unreadable| unreadable.absent),
+            entries: entries.collect(),
+            odd: self.odd.borrow().clone(),
+            vanished: shared
+                .vanished
+                .borrow()
+                .values()
+                .map(|gone| gone.seen.entry.server_name.clone())
+                .collect(),
+            journal_open: shared.journal.open_transactions(),
+            next_wake: self.next_wake.get().map(|wake| wake.wall),
+        }
+    }
 }

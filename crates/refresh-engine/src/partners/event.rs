@@ -1,5 +1,6 @@
 use crate::Narrowing;
-use crate::decide::plan::{Need, Reason};
+use crate::decide::need::Need;
+use crate::decide::planned::Reason;
 use crate::records::outcome::Outcome;
 use claude_store::StubKind;
 use jiff::Timestamp;

@@ -1,5 +1,5 @@
 use crate::decide::memory::{Heal, decide_heal};
-use crate::decide::plan::Need;
+use crate::decide::need::Need;
 use crate::journal::TransactionId;
 use crate::{Now, Record, Seen};
 use claude_store::{Entry, RawEntry};

@@ -28,7 +28,7 @@ pub(crate) enum Ended {
     /// The store cannot be read.
     Unreadable(String),
     /// A person is needed first.
-    NeedsPerson(crate::decide::plan::Need),
+    NeedsPerson(crate::decide::need::Need),
     /// It may be spent and is not presented again yet.
     Held(crate::transaction::grants::Held),
     /// The attempt failed.

@@ -1,47 +1,35 @@
-//! Steps 4 to 6 of a transaction: the intent, the one request, its raw answer, and what an answer that is no pair means.
+//! Steps 4 to 6 of a transaction: the intent, the one request and its raw answer.
 
+use crate::decide::authentication::{is_about_the_client, misses_the_id, ways_to_authenticate};
 use crate::decide::compare::Expected;
-use crate::decide::judge::{CLIENT_DOCUMENT_UNREAD, ask_within_grace, judge, may_vary, of_client};
+use crate::decide::early_retry::{ask_again_after, may_pass};
+use crate::decide::judge::{may_vary, of_client};
 use crate::decide::narrowing;
-use crate::decide::policy::SHORT_LIFE;
 use crate::journal::{HealMembers, Intent, TransactionId};
 use crate::records::outcome::Outcome;
 use crate::records::record::Retry;
-use crate::store_access::closing::close;
 use crate::store_access::look::note_found;
 use crate::store_access::reader::Reading;
 use crate::store_access::reading::read_entry;
 use crate::store_access::shared::Shared;
 use crate::transaction::ended::{Ended, LOCKED_PAUSE, not_savable};
 use crate::transaction::grants::Others;
-use crate::transaction::obtainment::is_same_grant;
+use crate::transaction::obtainment::complete;
 use crate::transaction::request::{first_shape, names_another, request, resource};
-use crate::{Client, Endpoint, Event, Expiry, Now, Partners, Seen, Verdict};
-use claude_store::{Entry, ExpiresAt, RefreshLock, Store, Version};
+use crate::{Client, Endpoint, Event, Now, Partners, Seen, Verdict};
+use claude_store::{RefreshLock, Store, Version};
 use oauth_secret::TokenDigest;
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{
-    Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, SendError, TokenPair, asks_for_client_id,
-    guessed_shape, interpret, next_shape,
+    Answer, ClientAuth, Metadata, RefreshRequest, RequestShape, SendError, guessed_shape, interpret,
+    next_shape,
 };
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 /// Room set aside in the new document for each refresh in flight.
 const ROOM_PER_TRANSACTION: usize = 16 * 1024;
-
-/// A dead-token answer is believed only if the store holds the same token after this: another process may be saving its pair.
-const CONFIRM_PAUSE: Duration = Duration::from_secs(3);
-
-/// The first early retry after an answer that was lost, cut, late or a 500. A server without grace has spent the token or has not, and a
-/// client asks again at once, too (measured: after a 500 that came after the rotation it keeps the login that way).
-const EARLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// The second, from the first request on: shortly before the end of the shortest grace that was seen (10 s), for it runs from a rotation that
-/// came later than that.
-const SECOND_RETRY: Duration = Duration::from_secs(8);
 
 /// An intent that became durable this long after it was made is made anew.
 const OLD_INTENT: Duration = Duration::from_secs(2);
@@ -155,7 +143,7 @@ impl<P: Partners> Exchange<'_, P> {
         }
     }
 
-    fn close(&self) {
+    pub(super) fn close(&self) {
         if let Some(id) = self.id {
             self.shared.journal.done(id);
         }
@@ -168,7 +156,7 @@ impl<P: Partners> Exchange<'_, P> {
         let (mut shape, known_auth) = self.shared.read_record(&self.seen.entry.key, |record| {
             (first_shape(record, self.presented, &self.metadata), record.auth)
         });
-        let mut ways = self.ways_to_authenticate(known_auth);
+        let mut ways = ways_to_authenticate(&self.metadata, &self.presented.entry, known_auth);
         let asks_scope = shape.scope && self.shared.read_record(&self.seen.entry.key, narrowing::asks);
         let mut refused = Vec::new();
         let has_scope = self.presented.entry.scope.as_ref().is_some_and(|scope| !scope.trim().is_empty());
@@ -179,7 +167,10 @@ impl<P: Partners> Exchange<'_, P> {
             let began = Instant::now();
             let (mut answer, sent_at) = self.send(shape, auth).await;
             let other = next_shape(shape, &answer, has_scope, names_another);
-            if self.wants_the_id_beside(&answer, auth) && !ways.contains(&ClientAuth::BasicAndId) {
+            if misses_the_id(&answer, auth)
+                && self.client_id().is_some()
+                && !ways.contains(&ClientAuth::BasicAndId)
+            {
                 ways.push_back(ClientAuth::BasicAndId);
             }
             // What was refused a moment ago is refused again.
@@ -199,7 +190,9 @@ impl<P: Partners> Exchange<'_, P> {
                 }
             } else {
                 if let Answer::Fresh(pair) = &mut answer {
-                    self.complete(pair, sent_at);
+                    self.shared.read_record(&self.seen.entry.key, |record| {
+                        complete(pair, self.presented, sent_at, record)
+                    });
                 }
                 self.note_shape(shape, auth, other, &answer, asks_scope);
                 self.within_grace = may_pass(&answer) && !self.was_left_open() && !self.oversized.get();
@@ -217,49 +210,12 @@ impl<P: Partners> Exchange<'_, P> {
         }
     }
 
-    /// How the client may say who it is: as it went well before, then as the server may want it.
-    fn ways_to_authenticate(&self, known: Option<ClientAuth>) -> VecDeque<ClientAuth> {
-        let entry = &self.presented.entry;
-        let ways = ClientAuth::to_try(
-            &self.metadata.auth_methods,
-            entry.client_id.as_deref(),
-            entry.client_secret.as_ref(),
-        );
-        let mut ways = VecDeque::from(ways);
-        let has_secret = entry.client_secret.is_some();
-        let possible =
-            |known: &ClientAuth| ways.contains(known) || has_secret && *known == ClientAuth::BasicAndId;
-        if let Some(known) = known.filter(possible) {
-            ways.retain(|way| *way != known);
-            ways.push_front(known);
-        }
-        ways
-    }
-
-    /// Whether the server misses in the body the id that stood in the header (mcp 2.3.0), and is to get it there, once nothing else helped.
-    fn wants_the_id_beside(&self, answer: &Answer, auth: ClientAuth) -> bool {
-        matches!(auth, ClientAuth::Basic | ClientAuth::BasicPlain)
-            && asks_for_client_id(answer)
-            && self.client_id().is_some()
-    }
-
-    /// How soon one more request may bring what this one did not. `first` is when the first one was sent whose answer left it open what became
-    /// of the token; since then it matters little whether a connection breaks or none can be made.
     fn ask_again_after(&self, answer: &Answer, first: Option<Instant>) -> Option<Duration> {
         if self.oversized.get() {
             return None;
         }
-        let stopping = self.shared.stopping.get();
-        let Some(first) = first else {
-            // A stop does not wait for a server that was slow already.
-            let asks = matches!(answer, Answer::Ambiguous { lost, .. } if *lost || !stopping);
-            return asks.then_some(EARLY_RETRY_PAUSE);
-        };
-        // What was open before is not asked for so often, be it that a server has been failing for long.
-        let goes_on = may_pass(answer)
-            && !self.was_left_open()
-            && (!stopping || !matches!(answer, Answer::Ambiguous { lost: false, .. }));
-        SECOND_RETRY.checked_sub(first.elapsed()).filter(|pause| goes_on && !pause.is_zero())
+        let since_first = first.map(|first| first.elapsed());
+        ask_again_after(answer, since_first, || self.was_left_open(), self.shared.stopping.get())
     }
 
     /// Whether an earlier transaction ended with nobody knowing what became of this token.
@@ -339,27 +295,6 @@ impl<P: Partners> Exchange<'_, P> {
         }
     }
 
-    /// Adds to an answer what it leaves out and earlier ones said. A server that named a lifetime at the login and names none now gives no
-    /// token without an end: without `expiresAt` the client would use it until it is refused.
-    fn complete(&self, pair: &mut TokenPair, sent_at: Now) {
-        let claims = Seen::new(Entry {
-            access_token: Some(pair.access_token.clone()),
-            expires_at: ExpiresAt::Absent,
-            ..Entry::named(self.seen.entry.key.clone())
-        });
-        self.shared.read_record(&self.seen.entry.key, |record| {
-            let named_before = matches!(self.presented.expiry, Expiry::At(_));
-            if pair.expires_in.is_none() && claims.expiry == Expiry::Unknown && named_before {
-                // One that was first seen shortly before its end says nothing of the next one's life.
-                pair.expires_in = record.lifetime().filter(|life| *life >= SHORT_LIFE);
-            }
-            if pair.refresh_token.is_none() && pair.refresh_expires_in.is_none() {
-                let lapses = record.refresh_token_expires_at.map(|at| at.duration_since(sent_at.wall));
-                pair.refresh_expires_in = lapses.and_then(|left| Duration::try_from(left).ok());
-            }
-        });
-    }
-
     /// The entry's client; where it names none, the one that the user configured for the server, as for the client itself.
     fn client_id(&self) -> Option<String> {
         let entry = &self.presented.entry;
@@ -380,7 +315,7 @@ impl<P: Partners> Exchange<'_, P> {
     }
 
     /// True where the store no longer holds what was presented: somebody else refreshed, logged in or removed the entry.
-    async fn replaced(&self) -> bool {
+    pub(super) async fn replaced(&self) -> bool {
         match read_entry(self.shared, &self.seen.entry.key).await {
             Ok(Reading { seen: Some(found), .. }) => {
                 let replaced = Expected::of(&found) != self.expected;
@@ -392,118 +327,5 @@ impl<P: Partners> Exchange<'_, P> {
             Ok(Reading { seen: None, .. }) => true,
             Err(_) => false,
         }
-    }
-
-    /// The refresh token that somebody else got and stored while our own request may have brought another one, which nobody heard of. Not
-    /// that of a login, which empties the entry first, and of which nothing tells where nothing tells of changes.
-    fn contested(&self) -> Option<TokenDigest> {
-        let blind = self.shared.store.look_again_in().is_some();
-        self.shared.track(&self.seen.entry.key, |known| {
-            let found = known.current.as_ref().filter(|found| is_same_grant(self.presented, found))?;
-            found
-                .refresh
-                .filter(|refresh| !blind && !known.emptied && Some(*refresh) != self.presented.refresh)
-        })
-    }
-
-    /// An answer that is no pair: what it means, once it is believed.
-    pub(crate) async fn conclude(&self, answer: &Answer, sent_at: Now) -> Ended {
-        let shared = self.shared;
-        let key = &self.seen.entry.key;
-        let believed = match answer {
-            Answer::Dead { .. } | Answer::ClientDead { .. } => {
-                if self.replaced().await {
-                    false
-                } else {
-                    tokio::time::sleep(CONFIRM_PAUSE).await;
-                    !self.replaced().await
-                }
-            }
-            Answer::Ambiguous { .. } => !self.replaced().await,
-            _ => true,
-        };
-        let now = shared.now();
-        if !believed {
-            let contested = matches!(answer, Answer::Ambiguous { .. }).then(|| self.contested()).flatten();
-            shared.change_record(key, |record| {
-                record.contested = contested.or(record.contested);
-                record.note(now.wall, Outcome::Adopted, "another process refreshed it meanwhile");
-            });
-            self.close();
-            return Ended::NotNeeded;
-        }
-        let heals = self.heal.is_some();
-        let (outcome, detail, retry_in) = shared.change_record(key, |record| {
-            let left = self.seen.left(now, record);
-            let standing = record.clone();
-            let (outcome, detail) = judge(record, now, self.presented_digest(), left, answer);
-            if outcome == Outcome::Ambiguous && self.within_grace {
-                ask_within_grace(record, now, sent_at.wall);
-            }
-            if heals {
-                // The stub has no refresh token that a verdict could speak of; that it was tried is all there is to remember.
-                record.verdict = standing.verdict;
-                if !matches!(outcome, Outcome::Transient | Outcome::Unsent) {
-                    record.heal_tried = self.presented.refresh;
-                }
-            }
-            (outcome, detail, record.retry.map(|retry| retry.left(now)))
-        });
-        if matches!(outcome, Outcome::Transient | Outcome::Unsent) {
-            self.close();
-        } else {
-            // I1: what was answered may leave the journal only when the record that says the same is durable, or the next daemon
-            // would present the token again.
-            close(shared, self.id, true).await;
-        }
-        let fingerprint = self.presented.refresh.map(|refresh| refresh.fingerprint());
-        let (before, now) = (fingerprint, fingerprint);
-        let (lifetime, expires_at) = (None, None);
-        let told = detail.clone();
-        let ended = Event::Ended { outcome, detail: told, before, now, lifetime, expires_at, retry_in };
-        shared.tell(self.seen, ended);
-        Ended::Failed(outcome, detail)
-    }
-}
-
-/// Whether the server did not believe who the client is: by its word, or by a 401 without one (RFC 6749, section 5.2). A server has to know
-/// the client before it can look at a token that is bound to it, so the token is unspent.
-fn is_about_the_client(answer: &Answer, auth: ClientAuth) -> bool {
-    let in_header = matches!(auth, ClientAuth::Basic | ClientAuth::BasicPlain);
-    matches!(answer, Answer::ClientDead { .. })
-        || in_header && asks_for_client_id(answer)
-        || matches!(answer, Answer::Refused { code, .. } if code == "http_401" || code == CLIENT_DOCUMENT_UNREAD)
-}
-
-/// Whether what kept an answer away may be over in seconds, and nobody asked for a pause.
-fn may_pass(answer: &Answer) -> bool {
-    matches!(
-        answer,
-        Answer::Ambiguous { .. } | Answer::Unsent { .. } | Answer::Transient { retry_after: None, .. }
-    )
-}
-
-/// Gives the reserved room back when the last transaction ends, however it ends.
-pub(crate) struct InFlight<'a, P: Partners>(pub(crate) &'a Shared<P>);
-
-impl<P: Partners> Drop for InFlight<'_, P> {
-    fn drop(&mut self) {
-        let others = self.0.in_flight.get().saturating_sub(1);
-        self.0.in_flight.set(others);
-        if others == 0 {
-            self.0.store.release_reservation();
-        }
-    }
-}
-
-pub(crate) fn heal_members(remembered: &Seen) -> HealMembers {
-    let entry = &remembered.entry;
-    let refresh_token = entry.refresh_token.as_ref().map_or(String::new(), |token| token.expose().to_owned());
-    HealMembers {
-        client_id: entry.client_id.clone(),
-        issuer: entry.issuer.clone(),
-        redirect_uri: entry.redirect_uri.clone(),
-        scope: entry.scope.clone(),
-        refresh_token: Zeroizing::new(refresh_token),
     }
 }

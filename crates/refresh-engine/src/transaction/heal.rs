@@ -1,6 +1,7 @@
 //! Puts right what other programs broke, without a request.
 
 use crate::decide::compare::{Expected, WriteDecision};
+use crate::journal::HealMembers;
 use crate::records::record::{Record, Retry};
 use crate::store_access::closing::close;
 use crate::store_access::commit::commit;
@@ -11,6 +12,7 @@ use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
 use oauth_secret::TokenDigest;
 use std::rc::Rc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How soon to try again when the store could not be written.
 const PUT_BACK_PAUSE: Duration = Duration::from_secs(60);
@@ -170,4 +172,17 @@ pub(crate) fn tokens_of(seen: &Seen) -> Option<TokenChange> {
         },
         scope: None,
     })
+}
+
+/// What a failed refresh of the client took away, as the journal keeps it.
+pub(crate) fn heal_members(remembered: &Seen) -> HealMembers {
+    let entry = &remembered.entry;
+    let refresh_token = entry.refresh_token.as_ref().map_or(String::new(), |token| token.expose().to_owned());
+    HealMembers {
+        client_id: entry.client_id.clone(),
+        issuer: entry.issuer.clone(),
+        redirect_uri: entry.redirect_uri.clone(),
+        scope: entry.scope.clone(),
+        refresh_token: Zeroizing::new(refresh_token),
+    }
 }

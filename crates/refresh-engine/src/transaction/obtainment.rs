@@ -1,9 +1,10 @@
 //! A pair that was obtained, until it is saved.
 
 use crate::decide::compare::{Expected, Obtained};
+use crate::decide::policy::SHORT_LIFE;
 use crate::journal::{HealMembers, TransactionId};
-use crate::{Now, Record, Seen};
-use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
+use crate::{Expiry, Now, Record, Seen};
+use claude_store::{Change, Entry, EntryKey, ExpiresAt, TokenChange};
 use jiff::SignedDuration;
 use oauth_secret::{RefreshToken, TokenDigest};
 use std::cell::{Cell, RefCell};
@@ -100,4 +101,23 @@ impl Obtainment {
 /// `expiresAt` as it is written: counted from the moment of sending, so that it errs on the early side.
 pub(crate) fn expires_at_ms(sent_at: jiff::Timestamp, expires_in: Option<Duration>) -> Option<i64> {
     expires_in.map(|life| crate::later(sent_at, life).as_millisecond())
+}
+
+/// Adds to an answer what it leaves out and earlier ones said. A server that named a lifetime at the login and names none now gives no
+/// token without an end: without `expiresAt` the client would use it until it is refused.
+pub(crate) fn complete(pair: &mut TokenPair, presented: &Seen, sent_at: Now, record: &Record) {
+    let claims = Seen::new(Entry {
+        access_token: Some(pair.access_token.clone()),
+        expires_at: ExpiresAt::Absent,
+        ..Entry::named(presented.entry.key.clone())
+    });
+    let named_before = matches!(presented.expiry, Expiry::At(_));
+    if pair.expires_in.is_none() && claims.expiry == Expiry::Unknown && named_before {
+        // One that was first seen shortly before its end says nothing of the next one's life.
+        pair.expires_in = record.lifetime().filter(|life| *life >= SHORT_LIFE);
+    }
+    if pair.refresh_token.is_none() && pair.refresh_expires_in.is_none() {
+        let lapses = record.refresh_token_expires_at.map(|at| at.duration_since(sent_at.wall));
+        pair.refresh_expires_in = lapses.and_then(|left| Duration::try_from(left).ok());
+    }
 }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::Freshness;
+use crate::decide::policy::RESTING_LOOK;
 use crate::records::record::Retry;
 use claude_store::Document;
 use jiff::Timestamp;

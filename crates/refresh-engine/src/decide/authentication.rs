@@ -1,0 +1,39 @@
+//! How the client may say who it is, and what an answer says of that.
+
+use crate::decide::judge::CLIENT_DOCUMENT_UNREAD;
+use claude_store::Entry;
+use std::collections::VecDeque;
+use token_endpoint::{Answer, ClientAuth, Metadata, asks_for_client_id};
+
+/// How the client may say who it is: as it went well before, then as the server may want it.
+pub(crate) fn ways_to_authenticate(
+    metadata: &Metadata,
+    entry: &Entry,
+    known: Option<ClientAuth>,
+) -> VecDeque<ClientAuth> {
+    let ways =
+        ClientAuth::to_try(&metadata.auth_methods, entry.client_id.as_deref(), entry.client_secret.as_ref());
+    let mut ways = VecDeque::from(ways);
+    let has_secret = entry.client_secret.is_some();
+    let possible =
+        |known: &ClientAuth| ways.contains(known) || has_secret && *known == ClientAuth::BasicAndId;
+    if let Some(known) = known.filter(possible) {
+        ways.retain(|way| *way != known);
+        ways.push_front(known);
+    }
+    ways
+}
+
+/// Whether the server misses in the body the id that stood in the header (mcp 2.3.0), and is to get it there, once nothing else helped.
+pub(crate) fn misses_the_id(answer: &Answer, auth: ClientAuth) -> bool {
+    matches!(auth, ClientAuth::Basic | ClientAuth::BasicPlain) && asks_for_client_id(answer)
+}
+
+/// Whether the server did not believe who the client is: by its word, or by a 401 without one (RFC 6749, section 5.2). A server has to know
+/// the client before it can look at a token that is bound to it, so the token is unspent.
+pub(crate) fn is_about_the_client(answer: &Answer, auth: ClientAuth) -> bool {
+    let in_header = matches!(auth, ClientAuth::Basic | ClientAuth::BasicPlain);
+    matches!(answer, Answer::ClientDead { .. })
+        || in_header && asks_for_client_id(answer)
+        || matches!(answer, Answer::Refused { code, .. } if code == "http_401" || code == CLIENT_DOCUMENT_UNREAD)
+}

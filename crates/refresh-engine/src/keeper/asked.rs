@@ -1,0 +1,49 @@
+//! A refresh that was asked for.
+
+use super::refreshed::RefreshedHow;
+use super::state::Inner;
+use crate::decide::plan::{plan, plan_forced};
+use crate::decide::planned::{Plan, Until};
+use crate::transaction::{Demand, refresh};
+use crate::{Partners, Seen};
+use std::rc::Rc;
+
+impl<P: Partners> Inner<P> {
+    /// One refresh that was asked for.
+    pub(super) async fn asked(self: &Rc<Self>, seen: Seen, force: bool) -> RefreshedHow {
+        let shared = &self.shared;
+        if self.shared.stopping.get() {
+            return RefreshedHow::Failed("the daemon is ending; ask the next one".into());
+        }
+        let now = shared.now();
+        let demand = if force {
+            let policy = shared.policy.borrow();
+            match shared.read_record(&seen.entry.key, |record| plan_forced(&seen, record, &policy)) {
+                Plan::NeedsPerson(need) => return RefreshedHow::NeedsPerson(need),
+                Plan::Ignore(_) => return RefreshedHow::Ignored,
+                Plan::Refresh(_) | Plan::Sleep { .. } => Demand::Forced,
+            }
+        } else {
+            let policy = shared.policy.borrow();
+            let planned = shared
+                .read_record(&seen.entry.key, |record| plan(now, &seen, record, &shared.activity(), &policy));
+            match planned {
+                Plan::Refresh(_) => Demand::Planned,
+                // What waits for a better moment does not when a person asks.
+                Plan::Sleep { until: Until::Quiet | Until::Retry | Until::Use, .. } => Demand::Forced,
+                Plan::Sleep { .. } => return RefreshedHow::NotNeeded,
+                Plan::NeedsPerson(need) => return RefreshedHow::NeedsPerson(need),
+                Plan::Ignore(_) => return RefreshedHow::Ignored,
+            }
+        };
+        if let (Demand::Forced, Some(held)) = (&demand, shared.grants.held(shared, &seen)) {
+            return RefreshedHow::Held(held);
+        }
+        if !self.begin(&seen.entry.key) {
+            return RefreshedHow::Running;
+        }
+        let ended = refresh(shared, &seen, demand).await;
+        self.finished(&seen.entry.key);
+        ended.into()
+    }
+}
