@@ -1,7 +1,6 @@
-mod aside;
+mod sync_pool;
 
 use crate::{FileKind, FileSystem, Obstacle, Stamp, platform};
-use aside::{aside, nothing_under_way};
 use oauth_secret::SecretBytes;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, Timespec, Timestamps};
 use std::ffi::OsString;
@@ -12,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use sync_pool::nothing_under_way;
 
 /// Long enough for a sync or two of a healthy disk. Not longer: a pair that waits here is not visible yet, and where the server has killed
 /// the old access token already, a session that meets the gap spends the old refresh token.
@@ -162,7 +162,7 @@ impl FileSystem for OsFileSystem {
 
     fn sync(&self, file: &Self::File) -> impl Future<Output = io::Result<()>> + 'static {
         let file = Arc::clone(file);
-        aside(move || platform::sync(&file))
+        sync_pool::run(move || platform::sync(&file))
     }
 
     async fn calm(&self) {
@@ -172,7 +172,7 @@ impl FileSystem for OsFileSystem {
 
     fn sync_folder(&self, folder: &Path) -> impl Future<Output = io::Result<()>> + 'static {
         let folder = folder.to_owned();
-        aside(move || {
+        sync_pool::run(move || {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let folder = File::from(rustix::fs::open(&folder, flags, Mode::empty())?);
             match platform::sync(&folder) {

@@ -161,9 +161,9 @@ impl Agent {
     }
 
     /// Returns when every store was looked at once.
-    pub(crate) async fn first_look(&self) {
+    pub(crate) async fn first_scan(&self) {
         for kept in &self.kept {
-            kept.keeper.first_look().await;
+            kept.keeper.first_scan().await;
         }
     }
 

@@ -3,7 +3,7 @@
 
 use claude_store::Document;
 use jiff::Timestamp;
-use refresh_engine::{Activity, Now, Plan, Policy, Record, Seen, plan};
+use refresh_engine::{Activity, Now, ObservedEntry, Plan, Policy, Record, plan};
 use std::time::{Duration, Instant};
 
 const ENTRIES: usize = 10_000;
@@ -22,10 +22,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect();
     let text = format!(r#"{{"mcpOAuth":{{{}}}}}"#, members.join(","));
     let document = Document::parse(text.as_bytes())?;
-    let known: Vec<(Seen, Record)> = document
+    let known: Vec<(ObservedEntry, Record)> = document
         .entries()
         .map(|entry| {
-            let seen = Seen::new(entry.clone());
+            let seen = ObservedEntry::new(entry.clone());
             let mut record = Record::default();
             record.observe(now, &seen);
             (seen, record)

@@ -1,10 +1,10 @@
 //! What is to be done: pure functions of what was observed and what is remembered.
 
+pub(crate) mod apply_answer;
 pub(crate) mod authentication;
 pub(crate) mod backoff;
 pub(crate) mod compare;
 pub(crate) mod early_retry;
-pub(crate) mod judge;
 pub(crate) mod memory;
 pub(crate) mod narrowing;
 pub(crate) mod need;

@@ -2,11 +2,11 @@
 
 pub(crate) mod report;
 
-mod allowance;
 mod asked;
+mod read_budget;
 mod refreshed;
-mod rounds;
-mod starts;
+mod run_loop;
+mod scheduler;
 mod state;
 mod told;
 
@@ -15,15 +15,15 @@ pub use state::Mode;
 
 use crate::journal::{Journal, Unfinished};
 use crate::keeper::report::StoreReport;
-use crate::store_access::closing::close_unsettled;
 use crate::store_access::committer::Committer;
 use crate::store_access::reader::Reader;
+use crate::store_access::settlement::close_unsettled;
 use crate::store_access::shared::Grants;
 use crate::store_access::shared::Shared;
 use crate::{Client, Partners, Policy, Records};
-use allowance::Allowance;
 use claude_store::NeedsAuthCache;
-use rounds::{FIRST_REREAD, Replayed};
+use read_budget::ReadBudget;
+use run_loop::{FIRST_REREAD, Replayed};
 use state::Inner;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -114,7 +114,7 @@ impl<P: Partners> Keeper<P> {
             unsettled: RefCell::default(),
             vanished: RefCell::default(),
             in_flight: Cell::new(0),
-            looked: Cell::new(false),
+            scanned: Cell::new(false),
             stopping: Cell::new(false),
             deleted: Cell::new(false),
             ended: Notify::new(),
@@ -127,7 +127,7 @@ impl<P: Partners> Keeper<P> {
             shared,
             mode,
             changed: Notify::new(),
-            allowance: Allowance::new(),
+            read_budget: ReadBudget::new(),
             version: Cell::new(None),
             unreadable: RefCell::new(None),
             reread: Cell::new(FIRST_REREAD),
@@ -135,8 +135,8 @@ impl<P: Partners> Keeper<P> {
             odd: RefCell::default(),
             entries_told: Cell::new(None),
             pings: RefCell::default(),
-            looked: Cell::new(false),
-            first_look: Notify::new(),
+            scanned: Cell::new(false),
+            first_scan: Notify::new(),
             next_wake: Cell::new(None),
             saving: Cell::new(false),
         });
@@ -145,9 +145,9 @@ impl<P: Partners> Keeper<P> {
     }
 
     /// Returns when the store was looked at once, whatever it held.
-    pub async fn first_look(&self) {
-        while !self.inner.looked.get() {
-            self.inner.first_look.notified().await;
+    pub async fn first_scan(&self) {
+        while !self.inner.scanned.get() {
+            self.inner.first_scan.notified().await;
         }
     }
 
@@ -187,7 +187,7 @@ impl<P: Partners> Keeper<P> {
     /// Refreshes the named servers (all, if none is named) and waits for the ends. Without `force` only what is due, expired or
     /// waiting for a better moment. A token that may be spent is not presented either way.
     pub async fn refresh(&self, names: &[String], force: bool) -> Vec<Refreshed> {
-        self.inner.look().await;
+        self.inner.scan().await;
         let wanted = self.inner.find(names);
         let mut running = Vec::new();
         for seen in wanted {
@@ -212,9 +212,9 @@ impl<P: Partners> Keeper<P> {
     /// Puts the entries that vanished at once back into the store, each as it stood there with its last pair, and gives the names of
     /// their servers. Only ever at a person's word. What is there again, or whose refresh token was spent since, is left alone.
     pub async fn restore_vanished(&self) -> Vec<String> {
-        self.inner.look().await;
+        self.inner.scan().await;
         let back = crate::transaction::restore::restore(&self.inner.shared).await;
-        self.inner.look().await;
+        self.inner.scan().await;
         self.inner.shared.ended.notify_one();
         back
     }

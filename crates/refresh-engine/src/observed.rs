@@ -2,4 +2,4 @@
 
 pub(crate) mod activity;
 pub(crate) mod clock;
-pub(crate) mod seen;
+pub(crate) mod entry;

@@ -1,10 +1,10 @@
 //! The one store of a keeper: scanned, read for a transaction, written for several at once, and when what was written may be forgotten.
 
-pub(crate) mod closing;
 pub(crate) mod commit;
 pub(crate) mod committer;
-pub(crate) mod look;
 pub(crate) mod reader;
 pub(crate) mod reading;
+pub(crate) mod scan;
+pub(crate) mod settlement;
 pub(crate) mod shared;
 pub(crate) mod tracked;

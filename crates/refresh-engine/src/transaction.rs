@@ -8,13 +8,13 @@
 //! - **I6** Once the request is on the wire the transaction runs to its end. It is a task of its own, which nothing cancels.
 
 pub(crate) mod conclusion;
-pub(crate) mod ended;
+pub(crate) mod end;
 pub(crate) mod exchange;
 pub(crate) mod grants;
 pub(crate) mod heal;
 pub(crate) mod in_flight;
 pub(crate) mod metadata;
-pub(crate) mod obtainment;
+pub(crate) mod obtained_pair;
 pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod restore;
@@ -26,20 +26,20 @@ use crate::decide::plan::{plan, plan_forced};
 use crate::decide::planned::{Plan, Reason};
 use crate::records::outcome::Outcome;
 use crate::records::record::Retry;
-use crate::store_access::look::note_found;
 use crate::store_access::reader::Reading;
 use crate::store_access::reading::read_entry;
+use crate::store_access::scan::note_found;
 use crate::store_access::shared::Shared;
-use crate::transaction::ended::{Ended, locked};
+use crate::transaction::end::{TransactionEnd, locked};
 use crate::transaction::exchange::Exchange;
 use crate::transaction::grants::Others;
 use crate::transaction::heal::heal_members;
 use crate::transaction::in_flight::InFlight;
 use crate::transaction::metadata::NoMetadata;
-use crate::transaction::obtainment::Obtainment;
+use crate::transaction::obtained_pair::ObtainedPair;
 use crate::transaction::request::for_login;
 use crate::transaction::save::save;
-use crate::{Event, Partners, Seen};
+use crate::{Event, ObservedEntry, Partners};
 use claude_store::{RefreshLock, Store};
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
@@ -62,11 +62,15 @@ pub(crate) enum Demand {
     /// A person.
     Forced,
     /// A wiped entry: the remembered one is tried.
-    Heal(Box<Seen>),
+    Heal(Box<ObservedEntry>),
 }
 
 /// Refreshes one entry.
-pub(crate) async fn refresh<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen, demand: Demand) -> Ended {
+pub(crate) async fn refresh<P: Partners>(
+    shared: &Rc<Shared<P>>,
+    seen: &ObservedEntry,
+    demand: Demand,
+) -> TransactionEnd {
     // A stub no longer says where its login was.
     let presented = if let Demand::Heal(remembered) = &demand { remembered.as_ref() } else { seen };
     let presented = presented.clone();
@@ -75,21 +79,23 @@ pub(crate) async fn refresh<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen, de
     let turn = shared.grants.present_after_others(token);
     let Ok((_presenting, waited)) = tokio::time::timeout(TURN_PATIENCE, turn).await else {
         let why = "another entry holds the same login, and how its refresh ended is not known yet; mend its store first";
-        return Ended::Locked(why.to_owned());
+        return TransactionEnd::Locked(why.to_owned());
     };
     if waited {
         let current = shared.track(&seen.entry.key, |known| known.current.clone());
         match demand {
-            Demand::Forced if current.is_none_or(|now| now.access != seen.access) => return Ended::Fresh,
+            Demand::Forced if current.is_none_or(|now| now.access != seen.access) => {
+                return TransactionEnd::Fresh;
+            }
             Demand::Forced => {}
             // What was learned meanwhile makes another plan.
-            Demand::Planned | Demand::Heal(_) => return Ended::NotNeeded,
+            Demand::Planned | Demand::Heal(_) => return TransactionEnd::NotNeeded,
         }
     }
     // 1: metadata, before any lock is taken.
     let metadata = match metadata::of(shared, &presented).await {
         Ok(metadata) => metadata,
-        Err(NoMetadata { outcome, why }) => return Ended::Failed(outcome, why),
+        Err(NoMetadata { outcome, why }) => return TransactionEnd::Failed(outcome, why),
     };
     // 2: the entry's own lock
     let key = &seen.entry.key;
@@ -105,7 +111,7 @@ pub(crate) async fn refresh<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen, de
         }
     };
     let ended = under_lock(shared, seen, demand, &metadata, &lock, &others).await;
-    if ended == Ended::Fresh {
+    if ended == TransactionEnd::Fresh {
         others.hand_over(shared, key, token).await;
     } else {
         others.release();
@@ -117,22 +123,22 @@ pub(crate) async fn refresh<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen, de
 
 async fn under_lock<P: Partners>(
     shared: &Rc<Shared<P>>,
-    planned: &Seen,
+    planned: &ObservedEntry,
     demand: Demand,
     metadata: &Metadata,
     lock: &RefreshLock<P::Files>,
     others: &Others<P>,
-) -> Ended {
+) -> TransactionEnd {
     let key = &planned.entry.key;
     // 3: read the store again, decide again
     let forgotten = shared.track(key, |tracked| Rc::clone(&tracked.forgotten));
     let (size, version, seen) = match read_entry(shared, key).await {
         Ok(Reading { size, version, seen: Some(seen) }) => (size, version, seen),
-        Ok(Reading { seen: None, .. }) => return Ended::Removed,
+        Ok(Reading { seen: None, .. }) => return TransactionEnd::Removed,
         Err(why) => {
             let now = shared.now();
             shared.change_record(key, |record| record.retry = Some(Retry::after(now, UNREADABLE_PAUSE)));
-            return Ended::Unreadable(why);
+            return TransactionEnd::Unreadable(why);
         }
     };
     let (reason, presented) = match decide_again(shared, planned, &seen, demand) {
@@ -172,7 +178,7 @@ async fn under_lock<P: Partners>(
     };
     match answer {
         Answer::Fresh(pair) => {
-            let obtainment = Obtainment {
+            let obtained = ObtainedPair {
                 id: exchange.id,
                 expected: exchange.expected,
                 presented: exchange.presented_digest(),
@@ -183,7 +189,7 @@ async fn under_lock<P: Partners>(
                 before: presented.clone(),
                 found: RefCell::default(),
             };
-            save(shared, obtainment, &|| lock.still_ours().is_ok()).await
+            save(shared, obtained, &|| lock.still_ours().is_ok()).await
         }
         answer => exchange.conclude(&answer, sent_at).await,
     }
@@ -192,10 +198,10 @@ async fn under_lock<P: Partners>(
 /// The plan as it looks under the lock: the entry to present, and why. `Err` is how the transaction ends instead.
 fn decide_again<P: Partners>(
     shared: &Shared<P>,
-    planned: &Seen,
-    seen: &Seen,
+    planned: &ObservedEntry,
+    seen: &ObservedEntry,
     demand: Demand,
-) -> Result<(Reason, Seen), Ended> {
+) -> Result<(Reason, ObservedEntry), TransactionEnd> {
     let (location, key, now) = (shared.location(), &seen.entry.key, shared.now());
     if seen.refresh != planned.refresh {
         note_found(shared, seen);
@@ -218,18 +224,18 @@ fn decide_again<P: Partners>(
     match (decision, demand) {
         (Plan::Refresh(reason), Demand::Heal(remembered)) => Ok((reason, *remembered)),
         (Plan::Refresh(reason), Demand::Forced) => match shared.grants.held(shared, seen) {
-            Some(held) => Err(Ended::Held(held)),
+            Some(held) => Err(TransactionEnd::Held(held)),
             None => Ok((reason, seen.clone())),
         },
         (Plan::Refresh(reason), _) => Ok((reason, seen.clone())),
-        (Plan::NeedsPerson(need), _) => Err(Ended::NeedsPerson(need)),
+        (Plan::NeedsPerson(need), _) => Err(TransactionEnd::NeedsPerson(need)),
         (Plan::Sleep { .. } | Plan::Ignore(_), _) => {
             if seen.refresh != planned.refresh {
                 shared.change_record(key, |record| {
                     record.note(now.wall, Outcome::Adopted, "another process refreshed it first");
                 });
             }
-            Err(Ended::NotNeeded)
+            Err(TransactionEnd::NotNeeded)
         }
     }
 }

@@ -1,6 +1,6 @@
 use crate::failure::Trust;
-use crate::lookups::Lookups;
 use crate::proxy::Exceptions;
+use crate::single_flight::SingleFlight;
 use crate::{
     ClientCertificate, RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, platform, tls,
 };
@@ -80,7 +80,7 @@ pub struct Http {
     limits: Limits,
     trust: Trust,
     passed_over: Arc<[String]>,
-    lookups: Lookups,
+    single_flight: SingleFlight,
 }
 
 impl fmt::Debug for Http {
@@ -138,7 +138,7 @@ impl Http {
             limits: options.limits,
             trust: Trust { has_roots: tls.has_roots, asked_not_to_verify: options.asked_not_to_verify },
             passed_over: tls.passed_over.into(),
-            lookups: Lookups::default(),
+            single_flight: SingleFlight::default(),
         })
     }
 
@@ -189,7 +189,7 @@ impl Http {
     pub(crate) async fn get(&self, url: &Url) -> Result<RawAnswer, SendError> {
         let mut request = reqwest::Request::new(http::Method::GET, url.clone());
         request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("application/json"));
-        self.lookups.answer(url, self.execute(request)).await
+        self.single_flight.answer(url, self.execute(request)).await
     }
 
     /// The time one request may take.

@@ -40,7 +40,7 @@ pub(crate) enum Story {
 impl Story {
     pub(crate) const ALL: [Self; 4] = [Self::Plain, Self::AnswerLost, Self::Unavailable, Self::Dead];
 
-    pub(crate) fn words(self) -> &'static str {
+    pub(crate) fn wording(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::AnswerLost => "answer lost, asked again",

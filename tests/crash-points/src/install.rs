@@ -78,7 +78,7 @@ pub(crate) fn run(program: &Path, power: bool, times: usize, tally: &mut Tally) 
             End::Whole => "after its end".to_owned(),
         };
         let unmet = unmet.unwrap_or_else(|error| vec![error.to_string()]);
-        tally.note(&format!("[{}] {how} {place}", point.undisturbed.story.words()), &unmet);
+        tally.note(&format!("[{}] {how} {place}", point.undisturbed.story.wording()), &unmet);
     }
     Ok(())
 }
@@ -108,7 +108,7 @@ fn undisturbed(program: &Path, story: Story) -> Fallible<Undisturbed> {
         return Ok(Undisturbed { story, before, after, runs, steps });
     }
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    Err(format!("[{}] undisturbed: {}\n{out}{err}", story.words(), unmet.join("; ")).into())
+    Err(format!("[{}] undisturbed: {}\n{out}{err}", story.wording(), unmet.join("; ")).into())
 }
 
 /// What the command did that matters.

@@ -59,7 +59,7 @@ pub(crate) fn judge(program: &Path, server: &Server, points: &[Point], tally: &m
     let mut ends = BTreeMap::<String, usize>::new();
     for (point, found) in points.iter().zip(found) {
         let how = point.disk.map_or("killed".to_owned(), |disk| format!("power of {} cut", disk.name()));
-        let what = format!("[{}] {how} before: {}", point.story.words(), point.death.label());
+        let what = format!("[{}] {how} before: {}", point.story.wording(), point.death.label());
         match found {
             Ok(Some(found)) => {
                 *ends.entry(found.end.split(',').next().unwrap_or_default().to_owned()).or_default() += 1;

@@ -4,7 +4,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use claude_store::{Entry, EntryKey};
 use jiff::Timestamp;
 use oauth_secret::AccessToken;
-use refresh_engine::{Expiry, Seen};
+use refresh_engine::{Expiry, ObservedEntry};
 
 /// The `exp` claim of an access token, for an entry without `expiresAt`.
 ///
@@ -42,5 +42,5 @@ pub fn jwt_expiry(input: &[u8]) {
 fn expiry(token: &str) -> Expiry {
     let mut entry = Entry::named(EntryKey::new("lab|00"));
     entry.access_token = Some(AccessToken::new(token));
-    Seen::new(entry).expiry
+    ObservedEntry::new(entry).expiry
 }

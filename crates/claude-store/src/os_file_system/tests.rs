@@ -1,4 +1,4 @@
-use super::aside::UnderWay;
+use super::sync_pool::UnderWay;
 use super::*;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;

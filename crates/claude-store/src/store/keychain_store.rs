@@ -3,8 +3,8 @@ mod both;
 mod error;
 mod line;
 mod overflow;
+pub(crate) mod poll_state;
 mod split;
-pub(crate) mod standing;
 mod tool;
 
 pub use answer::ItemAttributes;
@@ -19,8 +19,8 @@ use crate::{
 };
 use line::Form;
 use oauth_secret::SecretBytes;
+use poll_state::PollState;
 use sha2::{Digest, Sha256};
-use standing::Standing;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,7 +63,7 @@ pub struct KeychainStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecur
     locks: Locks<F>,
     large: LargeItems,
     at_a_time: Semaphore,
-    standing: RefCell<Standing>,
+    poll_state: RefCell<PollState>,
     damaged: RefCell<Option<Damaged>>,
 }
 
@@ -92,7 +92,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
             locks: Locks::new(files, folder.path()),
             large,
             at_a_time: Semaphore::new(AT_A_TIME),
-            standing: RefCell::new(Standing::new()),
+            poll_state: RefCell::new(PollState::new()),
             damaged: RefCell::default(),
         }
     }
@@ -161,11 +161,11 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         item: &KeychainItem,
         limit: Duration,
     ) -> Result<Option<SecretBytes>, KeychainError> {
-        if let Some(error) = self.standing.borrow().refusal() {
+        if let Some(error) = self.poll_state.borrow().refusal() {
             return Err(error);
         }
         let found = self.ask(Self::find_item(item, &["-w"], limit)).await;
-        self.standing.borrow_mut().note_answer(found.as_ref().err());
+        self.poll_state.borrow_mut().note_answer(found.as_ref().err());
         Ok(found?.map(|printed| answer::password(&printed)))
     }
 
@@ -195,7 +195,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
             Some(36) => KeychainError::Locked { item },
             Some(37 | 50) => KeychainError::NoKeychain { item },
             Some(51) => KeychainError::Refused { item },
-            Some(128) => KeychainError::Declined { item, again_in: standing::AFTER_NO },
+            Some(128) => KeychainError::Declined { item, again_in: poll_state::AFTER_NO },
             Some(code) => {
                 KeychainError::Tool { item, why: format!("/usr/bin/security ended with exit code {code}") }
             }
@@ -281,7 +281,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
     }
 
     fn look_again_in(&self) -> Option<Duration> {
-        Some(self.standing.borrow().look_again_in())
+        Some(self.poll_state.borrow().look_again_in())
     }
 
     async fn version(&self) -> Result<Version, ReadError> {
@@ -292,7 +292,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
         Ok(match attributes {
             None => Version::Absent,
             // A date that cannot be read is never trusted.
-            Some(attributes) => Version::Item(self.standing.borrow_mut().version(attributes.modified)),
+            Some(attributes) => Version::Item(self.poll_state.borrow_mut().version(attributes.modified)),
         })
     }
 

@@ -5,7 +5,7 @@ mod visit;
 pub use error::{KeyringError, NoKeyring};
 pub use keyring::{FoundItem, Keyring};
 
-use crate::store::keychain_store::standing::Standing;
+use crate::store::keychain_store::poll_state::PollState;
 use crate::{
     FileSystem, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
     StorageLock, Store, Version, WriteError,
@@ -34,7 +34,7 @@ pub struct KeyringStore<K: Keyring, F: FileSystem = OsFileSystem> {
     locks: Locks<F>,
     visits: Visits,
     patience: Duration,
-    standing: RefCell<Standing>,
+    poll_state: RefCell<PollState>,
 }
 
 /// A new document that waits in memory: a keyring has no place beside an item where it could lie.
@@ -52,7 +52,7 @@ impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
             locks: Locks::new(files, folder.borrow().path()),
             visits: Visits::default(),
             patience: PATIENCE,
-            standing: RefCell::new(Standing::new()),
+            poll_state: RefCell::new(PollState::new()),
         }
     }
 
@@ -97,7 +97,7 @@ impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
     }
 
     fn version_of(&self, mark: u64) -> Version {
-        Version::Item(self.standing.borrow_mut().version(Some(mark)))
+        Version::Item(self.poll_state.borrow_mut().version(Some(mark)))
     }
 }
 
@@ -119,7 +119,7 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
     }
 
     fn look_again_in(&self) -> Option<Duration> {
-        Some(self.standing.borrow().look_again_in())
+        Some(self.poll_state.borrow().look_again_in())
     }
 
     async fn version(&self) -> Result<Version, ReadError> {

@@ -18,9 +18,9 @@ use crate::terminal::remedy::{argument, how_to_mend, refresh_by_force, what_to_t
 use crate::terminal::wording::{length, visible};
 use claude_store::{AnyStore, ErrorKind, KEYCHAIN_OVERFLOW, Store};
 use jiff::Timestamp;
-use refresh_engine::{Need, Seen, State};
+use refresh_engine::{Need, ObservedEntry, State};
 use std::time::Duration;
-use token_endpoint::{Glance, Http, SendError};
+use token_endpoint::{Http, Probe, SendError};
 use tokio::task::spawn_local;
 
 /// As many servers are asked at the same time.
@@ -57,7 +57,8 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
             }
         }
     }
-    let fits = |name: &str, seen: &Seen| seen.entry.server_name == name || seen.entry.key.as_str() == name;
+    let fits =
+        |name: &str, seen: &ObservedEntry| seen.entry.server_name == name || seen.entry.key.as_str() == name;
     if let Some(name) = args.names.iter().find(|name| !entries.iter().any(|seen| fits(name, seen))) {
         return Err(status::unknown(&status_from_disk(&config, paths).await, name));
     }
@@ -108,8 +109,8 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
     Ok(exit)
 }
 
-fn text(entries: &[Seen], told: &[Told], exit: Exit) -> String {
-    let line = |(seen, told): (&Seen, &Told)| {
+fn text(entries: &[ObservedEntry], told: &[Told], exit: Exit) -> String {
+    let line = |(seen, told): (&ObservedEntry, &Told)| {
         let mark = if told.good { "ok" } else { "not ok" };
         format!("{}: {mark}: {}\n", visible(&seen.entry.server_name), told.words)
     };
@@ -125,7 +126,7 @@ enum Unread {
 }
 
 /// The entries of a store, and what is to be said of those that are not understood.
-async fn read(store: &AnyStore) -> Result<(Vec<Seen>, Vec<String>), Unread> {
+async fn read(store: &AnyStore) -> Result<(Vec<ObservedEntry>, Vec<String>), Unread> {
     let snapshot = store.read().await.map_err(|error| match error.kind() {
         ErrorKind::Absent => Unread::Absent,
         ErrorKind::Retry | ErrorKind::NeedsPerson => Unread::Broken(error.to_string()),
@@ -139,18 +140,18 @@ async fn read(store: &AnyStore) -> Result<(Vec<Seen>, Vec<String>), Unread> {
     let hidden = document.incomplete();
     let hidden = hidden.map(|why| format!("{}: {why}; {}", store.location(), how_to_mend(KEYCHAIN_OVERFLOW)));
     let odd = hidden.into_iter().chain(odd).collect();
-    Ok((document.entries().cloned().map(Seen::new).collect(), odd))
+    Ok((document.entries().cloned().map(ObservedEntry::new).collect(), odd))
 }
 
 /// What to type where no refresh helps any more, as far as the agent's records know.
-fn needed<'a>(status: &'a Status, seen: &Seen) -> Option<&'a str> {
+fn needed<'a>(status: &'a Status, seen: &ObservedEntry) -> Option<&'a str> {
     let key = seen.entry.key.as_str();
     let mut entries = status.stores.iter().flat_map(|store| &store.entries);
     entries.find(|entry| entry.key == key && entry.state == State::NeedsPerson)?.action.as_deref()
 }
 
 /// Whether the agent that runs says that this entry rests.
-fn rests(status: &Status, seen: &Seen) -> bool {
+fn rests(status: &Status, seen: &ObservedEntry) -> bool {
     let key = seen.entry.key.as_str();
     let entries = status.stores.iter().flat_map(|store| &store.entries);
     let mut same = entries.filter(|entry| entry.key == key).peekable();
@@ -158,7 +159,7 @@ fn rests(status: &Status, seen: &Seen) -> bool {
 }
 
 /// What is to be said of an entry that rests.
-fn resting(seen: &Seen, now: Timestamp, min_valid: Option<Duration>) -> Told {
+fn resting(seen: &ObservedEntry, now: Timestamp, min_valid: Option<Duration>) -> Told {
     let left = seen.expiry.moment().map(|end| end.duration_since(now)).unwrap_or_default();
     let time = length(left.unsigned_abs());
     let end =
@@ -196,7 +197,7 @@ impl Told {
 
 /// Whether an entry's token is good for `min_valid`, by what the store says.
 /// `needed` is what only a person can do.
-fn judge(seen: &Seen, now: Timestamp, min_valid: Duration, needed: Option<&str>) -> Told {
+fn judge(seen: &ObservedEntry, now: Timestamp, min_valid: Duration, needed: Option<&str>) -> Told {
     let name = &seen.entry.server_name;
     let login = || what_to_type(&Need::Stub, name);
     if seen.entry.access_token.is_none() {
@@ -222,7 +223,7 @@ fn judge(seen: &Seen, now: Timestamp, min_valid: Duration, needed: Option<&str>)
 }
 
 /// What each server says of its token; `None` where there is nothing to ask with.
-async fn ask_all(http: &Http, entries: &[Option<&Seen>]) -> Vec<Option<Told>> {
+async fn ask_all(http: &Http, entries: &[Option<&ObservedEntry>]) -> Vec<Option<Told>> {
     let mut all = Vec::new();
     for some in entries.chunks(AT_ONCE) {
         let tasks: Vec<_> = some
@@ -246,18 +247,18 @@ async fn ask_all(http: &Http, entries: &[Option<&Seen>]) -> Vec<Option<Told>> {
     all
 }
 
-fn judge_answer(answer: &Result<Glance, SendError>, name: &str) -> Told {
+fn judge_answer(answer: &Result<Probe, SendError>, name: &str) -> Told {
     match answer {
-        Ok(Glance { status: status @ 200..=299, .. }) => {
+        Ok(Probe { status: status @ 200..=299, .. }) => {
             Told::good(format!("the server accepts it (HTTP {status})"))
         }
-        Ok(Glance { status: 401, .. }) => {
+        Ok(Probe { status: 401, .. }) => {
             Told::bad(format!("the server refuses it (HTTP 401); type: {}", refresh_by_force(name)))
         }
-        Ok(Glance { status: 403, .. }) => {
+        Ok(Probe { status: 403, .. }) => {
             Told::bad("the server accepts it for less than a session needs (HTTP 403)")
         }
-        Ok(Glance { status, .. }) => Told::bad(format!("the server answers HTTP {status}")),
+        Ok(Probe { status, .. }) => Told::bad(format!("the server answers HTTP {status}")),
         Err(error) => Told::bad(format!("unreachable: {}", visible(&error.to_string()))),
     }
 }

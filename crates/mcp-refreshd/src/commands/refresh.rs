@@ -90,7 +90,7 @@ async fn by_itself(config: &Config, paths: &Paths, args: &RefreshArgs) -> Result
     private_folder(&paths.state)?;
     let _instance = Instance::claim(&paths.state)?;
     let agent = Agent::start(config, paths, Mode::OnlyAsked).await?;
-    agent.first_look().await;
+    agent.first_scan().await;
     let done = agent.refresh(&args.names, args.force).await;
     if tokio::time::timeout(DRAIN, agent.drain()).await.is_err() {
         output::message(

@@ -82,7 +82,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
             async move { listener.serve(async move |ask| answer(&agent, &identity, ask).await).await },
         )
     });
-    agent.first_look().await;
+    agent.first_scan().await;
     tracing::info!("mcp-refreshd {VERSION} is at work (process {})", identity.pid);
     notify::ready(&notify::summary(&agent.status(None)));
     {
@@ -151,7 +151,7 @@ fn started() -> Timestamp {
 }
 
 async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Request) -> Reply {
-    agent.first_look().await;
+    agent.first_scan().await;
     match ask {
         Request::Status => Reply::Status(agent.status(Some(identity.clone()))),
         Request::Refresh { names, force } => Reply::Refreshed(agent.refresh(&names, force).await),

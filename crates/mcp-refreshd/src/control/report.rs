@@ -134,7 +134,7 @@ impl From<EntryReport> for EntryStatus {
                 issuer: report.issuer,
                 token_endpoint: report.token_endpoint,
                 otherwise,
-                narrowed: report.narrowing.map(|narrowing| narrowing.words()),
+                narrowed: report.narrowing.map(|narrowing| narrowing.wording()),
                 failures: report.failures,
                 retry_at: report.retry_at,
             },

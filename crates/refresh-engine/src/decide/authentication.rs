@@ -1,6 +1,6 @@
 //! How the client may say who it is, and what an answer says of that.
 
-use crate::decide::judge::CLIENT_DOCUMENT_UNREAD;
+use crate::decide::apply_answer::CLIENT_DOCUMENT_UNREAD;
 use claude_store::Entry;
 use std::collections::VecDeque;
 use token_endpoint::{Answer, ClientAuth, Metadata, asks_for_client_id};

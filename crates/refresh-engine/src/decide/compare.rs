@@ -1,7 +1,7 @@
 //! May the answer be written over what the store holds now? Decided when the answer is there, against the entry as it was when
 //! the request was decided on.
 
-use crate::{Record, Seen};
+use crate::{ObservedEntry, Record};
 use claude_store::{ExpiresAt, StubKind};
 use oauth_secret::TokenDigest;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub struct Expected {
 impl Expected {
     /// What identifies an entry.
     #[must_use]
-    pub fn of(seen: &Seen) -> Self {
+    pub fn of(seen: &ObservedEntry) -> Self {
         let expires_at_ms = match seen.entry.expires_at {
             ExpiresAt::Absent => None,
             ExpiresAt::Zero => Some(0),
@@ -44,7 +44,7 @@ pub struct Obtained {
 impl Obtained {
     /// The refresh token that counts from now on: the new one, else the one that was presented.
     #[must_use]
-    pub fn standing(&self) -> TokenDigest {
+    pub fn resulting_refresh(&self) -> TokenDigest {
         self.refresh.unwrap_or(self.presented)
     }
 
@@ -80,7 +80,7 @@ pub enum WriteDecision {
 pub fn decide_write(
     expected: Expected,
     obtained: Obtained,
-    now: Option<&Seen>,
+    now: Option<&ObservedEntry>,
     forgotten: bool,
     record: &Record,
 ) -> WriteDecision {
@@ -88,7 +88,10 @@ pub fn decide_write(
     // A server may repeat an access token that is still good, with another end or another refresh token: only an entry that is no longer as it
     // was can hold the answer already.
     let as_it_was = Expected::of(seen) == expected;
-    if !as_it_was && seen.access == Some(obtained.access) && seen.refresh == Some(obtained.standing()) {
+    if !as_it_was
+        && seen.access == Some(obtained.access)
+        && seen.refresh == Some(obtained.resulting_refresh())
+    {
         return WriteDecision::AlreadyThere;
     }
     // Whoever wrote this wrote a refresh token that our answer has spent: a lost update, or a write that a power cut took.

@@ -1,6 +1,6 @@
 //! What the daemon remembers of entries it saw, in memory only, to put right what other programs break.
 
-use crate::{Now, Record, Seen};
+use crate::{Now, ObservedEntry, Record};
 use claude_store::{Entry, RawEntry, StubKind};
 use std::time::Duration;
 
@@ -31,7 +31,12 @@ pub enum Heal {
 /// A stub without `expiresAt` is what the client writes after a logout; it is never healed. `seen_for` is how long the entry has been
 /// a stub.
 #[must_use]
-pub fn decide_heal(last: Option<&Seen>, seen: &Seen, seen_for: Duration, record: &Record) -> Heal {
+pub fn decide_heal(
+    last: Option<&ObservedEntry>,
+    seen: &ObservedEntry,
+    seen_for: Duration,
+    record: &Record,
+) -> Heal {
     let Some(last) = last else { return Heal::Nothing };
     let Some(remembered) = last.refresh else { return Heal::Nothing };
     if record.is_spent(remembered) {
@@ -55,7 +60,7 @@ pub fn decide_heal(last: Option<&Seen>, seen: &Seen, seen_for: Duration, record:
 
 /// How much longer a stub is left alone because a person may be logging in. `last` is what stood there before, `seen_for` how long the
 /// entry has been a stub.
-pub(crate) fn login_patience(last: &Seen, stub: &Seen, seen_for: Duration) -> Duration {
+pub(crate) fn login_patience(last: &ObservedEntry, stub: &ObservedEntry, seen_for: Duration) -> Duration {
     if is_surely_refused(&last.entry, &stub.entry) {
         return Duration::ZERO;
     }
@@ -97,7 +102,7 @@ pub fn disappearance(gone: Vec<claude_store::EntryKey>, deleted: bool) -> Disapp
 #[derive(Clone, Debug)]
 pub(crate) struct Vanished {
     /// The entry as last seen or written.
-    pub(crate) seen: Seen,
+    pub(crate) seen: ObservedEntry,
     /// Its whole text when it was last seen, perhaps with an older pair in it.
     pub(crate) text: RawEntry,
     /// When it was missed first.

@@ -1,7 +1,7 @@
 //! What only a person can mend.
 
-use crate::decide::judge::passes_by_itself;
-use crate::{Record, Seen, Verdict};
+use crate::decide::apply_answer::passes_by_itself;
+use crate::{ObservedEntry, Record, Verdict};
 use jiff::SignedDuration;
 
 /// A refused refresh is tried this often before a person is asked.
@@ -65,7 +65,7 @@ impl Need {
 
 /// What keeps this refresh token from being presented until a person did something. Holds invariant I1: a token that is
 /// known to be spent or dead is never presented.
-pub(crate) fn standing_need(seen: &Seen, record: &Record, left: Option<SignedDuration>) -> Option<Need> {
+pub(crate) fn need_of(seen: &ObservedEntry, record: &Record, left: Option<SignedDuration>) -> Option<Need> {
     if seen.entry.server_url.is_none() {
         return Some(Need::NoServerUrl);
     }

@@ -3,13 +3,13 @@
 mod healthy;
 mod waiting;
 
-use crate::decide::judge::passes_by_itself;
-use crate::decide::need::{Need, standing_need};
+use crate::decide::apply_answer::passes_by_itself;
+use crate::decide::need::{Need, need_of};
 use crate::decide::planned::{Ignored, Plan, Reason, Until};
 use crate::decide::policy::{
     CLIENT_WINDOW, GRACE_USED, LONGEST_GRACE, MARGIN_FLOOR, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE,
 };
-use crate::{Activity, Now, Policy, Record, Seen, Verdict};
+use crate::{Activity, Now, ObservedEntry, Policy, Record, Verdict};
 use healthy::plan_healthy;
 use jiff::SignedDuration;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const SUSPECT_RECHECK_UNKNOWN: Duration = Duration::from_secs(60 * 60);
 #[must_use]
 pub fn plan(
     now: Now,
-    seen: &Seen,
+    seen: &ObservedEntry,
     record: &Record,
     activity: &dyn Fn() -> Activity,
     policy: &Policy,
@@ -36,7 +36,7 @@ pub fn plan(
         return plan_without_refresh_token(seen, record, left, policy);
     }
     let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
-    match standing_need(seen, record, left) {
+    match need_of(seen, record, left) {
         // Looking the metadata up again costs no token, and servers mend such things.
         Some(Need::EndpointMoved { .. } | Need::NoEndpoint { .. }) if pause.is_zero() => {
             return Plan::Refresh(Reason::Recheck);
@@ -84,14 +84,14 @@ pub fn plan(
 }
 
 /// What a person is called for, also while the entry is being tried all the same.
-pub(crate) fn standing(now: Now, seen: &Seen, record: &Record, policy: &Policy) -> Option<Need> {
+pub(crate) fn open_need(now: Now, seen: &ObservedEntry, record: &Record, policy: &Policy) -> Option<Need> {
     if seen.refresh.is_some() && record.verdict.is_open() {
         return None;
     }
     match plan(now, seen, record, &Activity::default, policy) {
         Plan::NeedsPerson(need) => Some(need),
         Plan::Refresh(Reason::Recheck | Reason::AfterAmbiguous) => {
-            standing_need(seen, record, seen.left(now, record))
+            need_of(seen, record, seen.left(now, record))
         }
         _ => None,
     }
@@ -99,7 +99,7 @@ pub(crate) fn standing(now: Now, seen: &Seen, record: &Record, policy: &Policy) 
 
 /// How much longer the refresh token is not presented, whoever asks: it may be spent, so that presenting it once more may end the login, and
 /// the access token with it, which is still good.
-pub(crate) fn held(now: Now, seen: &Seen, record: &Record) -> Duration {
+pub(crate) fn held(now: Now, seen: &ObservedEntry, record: &Record) -> Duration {
     match (&record.verdict, seen.left(now, record)) {
         // What may be a reuse is not risked before the client itself would present the token.
         (Verdict::Suspect { reuse: true, .. }, Some(left)) => until(left, CLIENT_WINDOW),
@@ -122,7 +122,7 @@ pub(crate) fn held(now: Now, seen: &Seen, record: &Record) -> Duration {
 /// What a person who insists gets: a refresh now, pauses and margins aside. What would endanger the grant is still refused. (That
 /// an answer left open what became of the token is asked besides, of every entry that holds it.)
 #[must_use]
-pub fn plan_forced(seen: &Seen, record: &Record, policy: &Policy) -> Plan {
+pub fn plan_forced(seen: &ObservedEntry, record: &Record, policy: &Policy) -> Plan {
     if policy.ignores(&seen.entry.server_name) {
         return Plan::Ignore(Ignored::Configured);
     }
@@ -130,7 +130,7 @@ pub fn plan_forced(seen: &Seen, record: &Record, policy: &Policy) -> Plan {
         let need = if seen.entry.is_stub() { Need::Stub } else { Need::NoRefreshToken };
         return Plan::NeedsPerson(need);
     }
-    match standing_need(seen, record, None) {
+    match need_of(seen, record, None) {
         // Without it nothing can be sent, and a spent token would take its successor with it.
         Some(need @ (Need::NoServerUrl | Need::Spent)) => Plan::NeedsPerson(need),
         // Asking again is exactly what the person wants. A refusal consumed nothing, and a token that was called dead has no more to lose.
@@ -139,7 +139,7 @@ pub fn plan_forced(seen: &Seen, record: &Record, policy: &Policy) -> Plan {
 }
 
 fn plan_without_refresh_token(
-    seen: &Seen,
+    seen: &ObservedEntry,
     record: &Record,
     left: Option<SignedDuration>,
     policy: &Policy,

@@ -68,7 +68,7 @@ pub enum Reason {
 impl Reason {
     /// In words, for the log and the history.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn wording(self) -> &'static str {
         match self {
             Self::Due => "due",
             Self::Expired => "expired",

@@ -5,12 +5,12 @@ use super::state::Inner;
 use crate::decide::plan::{plan, plan_forced};
 use crate::decide::planned::{Plan, Until};
 use crate::transaction::{Demand, refresh};
-use crate::{Partners, Seen};
+use crate::{ObservedEntry, Partners};
 use std::rc::Rc;
 
 impl<P: Partners> Inner<P> {
     /// One refresh that was asked for.
-    pub(super) async fn asked(self: &Rc<Self>, seen: Seen, force: bool) -> RefreshedHow {
+    pub(super) async fn asked(self: &Rc<Self>, seen: ObservedEntry, force: bool) -> RefreshedHow {
         let shared = &self.shared;
         if self.shared.stopping.get() {
             return RefreshedHow::Failed("the daemon is ending; ask the next one".into());

@@ -1,6 +1,6 @@
 use crate::Outcome;
 use crate::decide::need::Need;
-use crate::transaction::ended::Ended;
+use crate::transaction::end::TransactionEnd;
 use crate::transaction::grants::Held;
 
 /// How a refresh that was asked for ended.
@@ -40,16 +40,20 @@ pub enum RefreshedHow {
     Failed(String),
 }
 
-impl From<Ended> for RefreshedHow {
-    fn from(ended: Ended) -> Self {
+impl From<TransactionEnd> for RefreshedHow {
+    fn from(ended: TransactionEnd) -> Self {
         match ended {
-            Ended::Fresh => Self::Fresh,
-            Ended::NotNeeded => Self::NotNeeded,
-            Ended::NeedsPerson(need) => Self::NeedsPerson(need),
-            Ended::Held(held) => Self::Held(held),
-            Ended::Removed => Self::Failed("the entry was removed meanwhile; nothing was written".into()),
-            Ended::Locked(why) | Ended::NotSavable(why) | Ended::Unreadable(why) => Self::Failed(why),
-            Ended::Failed(outcome, detail) => Self::Ended { outcome, detail },
+            TransactionEnd::Fresh => Self::Fresh,
+            TransactionEnd::NotNeeded => Self::NotNeeded,
+            TransactionEnd::NeedsPerson(need) => Self::NeedsPerson(need),
+            TransactionEnd::Held(held) => Self::Held(held),
+            TransactionEnd::Removed => {
+                Self::Failed("the entry was removed meanwhile; nothing was written".into())
+            }
+            TransactionEnd::Locked(why)
+            | TransactionEnd::NotSavable(why)
+            | TransactionEnd::Unreadable(why) => Self::Failed(why),
+            TransactionEnd::Failed(outcome, detail) => Self::Ended { outcome, detail },
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::decide::plan::plan;
 use crate::decide::planned::{Ignored, Plan, Until};
 use crate::records::outcome::LastRefresh;
 use crate::{
-    Activity, Client, Clock, MarginRule, Narrowing, Now, Partners, Policy, Record, Records, Seen, Verdict,
+    Activity, Client, Clock, MarginRule, Narrowing, Now, ObservedEntry, Partners, Policy, Record, Records,
+    Verdict,
 };
 use claude_store::{KEYCHAIN_OVERFLOW, ReadError, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -157,7 +158,7 @@ pub async fn inspect<P: Partners>(
     let activity = || *activity.get_or_init(|| client.activity());
     let circumstances = Circumstances { now, policy, activity: &activity, running: false, unsaved: None };
     let entries = document.entries().map(|entry| {
-        let seen = Seen::new(entry.clone());
+        let seen = ObservedEntry::new(entry.clone());
         // What the daemon would note at its first look, on a copy.
         let mut record = records.read(store.location(), &entry.key, Record::clone);
         record.observe(now, &seen);
@@ -172,7 +173,11 @@ pub async fn inspect<P: Partners>(
     }
 }
 
-pub(crate) fn report_entry(seen: &Seen, record: &Record, circumstances: &Circumstances<'_>) -> EntryReport {
+pub(crate) fn report_entry(
+    seen: &ObservedEntry,
+    record: &Record,
+    circumstances: &Circumstances<'_>,
+) -> EntryReport {
     let Circumstances { now, policy, activity, running, unsaved } = circumstances;
     let left = seen.left(*now, record);
     let planned = plan(*now, seen, record, activity, policy);
@@ -217,7 +222,7 @@ pub(crate) fn report_entry(seen: &Seen, record: &Record, circumstances: &Circums
 }
 
 /// What the client wrote at the login, else what the metadata says.
-fn issuer(seen: &Seen, record: &Record) -> Option<String> {
+fn issuer(seen: &ObservedEntry, record: &Record) -> Option<String> {
     let published = || record.metadata.as_ref()?.metadata.issuer.as_deref();
     let entry = &seen.entry;
     let found = entry.issuer.as_deref().or_else(published);

@@ -1,8 +1,8 @@
-use super::allowance::Allowance;
+use super::read_budget::ReadBudget;
 use super::report::{Circumstances, StoreReport, report_entry};
-use crate::store_access::look::Unreadable;
+use crate::store_access::scan::Unreadable;
 use crate::store_access::shared::Shared;
-use crate::{Now, Partners, Seen};
+use crate::{Now, ObservedEntry, Partners};
 use claude_store::{EntryKey, Version};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -23,7 +23,7 @@ pub(super) struct Inner<P: Partners> {
     pub(super) shared: Rc<Shared<P>>,
     pub(super) mode: Mode,
     pub(super) changed: Notify,
-    pub(super) allowance: Allowance,
+    pub(super) read_budget: ReadBudget,
     pub(super) version: Cell<Option<Version>>,
     pub(super) unreadable: RefCell<Option<Unreadable>>,
     pub(super) reread: Cell<Duration>,
@@ -32,16 +32,16 @@ pub(super) struct Inner<P: Partners> {
     pub(super) odd: RefCell<Vec<(String, String)>>,
     pub(super) entries_told: Cell<Option<usize>>,
     pub(super) pings: RefCell<Vec<oneshot::Sender<()>>>,
-    pub(super) looked: Cell<bool>,
-    pub(super) first_look: Notify,
+    pub(super) scanned: Cell<bool>,
+    pub(super) first_scan: Notify,
     pub(super) next_wake: Cell<Option<Now>>,
     pub(super) saving: Cell<bool>,
 }
 
 impl<P: Partners> Inner<P> {
-    pub(super) fn find(&self, names: &[String]) -> Vec<Seen> {
+    pub(super) fn find(&self, names: &[String]) -> Vec<ObservedEntry> {
         let tracked = self.shared.tracked.borrow();
-        let named = |seen: &&Seen| {
+        let named = |seen: &&ObservedEntry| {
             names.is_empty()
                 || names.iter().any(|name| *name == seen.entry.server_name || name == seen.entry.key.as_str())
         };
@@ -68,7 +68,7 @@ impl<P: Partners> Inner<P> {
                 return false;
             }
             tracked.running = true;
-            tracked.begun_since_look = true;
+            tracked.begun_since_scan = true;
             tracked.emptied = false;
             tracked.forgotten = Rc::default();
             true

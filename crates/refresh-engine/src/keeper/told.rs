@@ -3,14 +3,14 @@
 use super::state::{Inner, Mode};
 use crate::decide::memory::Heal;
 use crate::decide::need::Need;
-use crate::decide::plan::standing;
+use crate::decide::plan::open_need;
 use crate::store_access::shared::Shared;
 use crate::transaction::heal;
-use crate::{Event, Now, Partners, Seen};
+use crate::{Event, Now, ObservedEntry, Partners};
 
 impl<P: Partners> Inner<P> {
     /// Only who acts by itself lets an entry rest.
-    pub(super) fn tell_rests(&self, turned: Vec<(Seen, bool)>) {
+    pub(super) fn tell_rests(&self, turned: Vec<(ObservedEntry, bool)>) {
         for (seen, rests) in turned.into_iter().filter(|_| self.mode == Mode::Watch) {
             self.shared.track(&seen.entry.key, |known| known.rests = rests);
             self.shared.tell(&seen, if rests { Event::Rests } else { Event::RestOver });
@@ -28,7 +28,7 @@ impl<P: Partners> Inner<P> {
                 let need = shared.read_record(key, |record| {
                     let mendable = heal::can_revive(shared, seen, record)
                         || known.heal(seen, now, record) != Heal::Nothing;
-                    standing(now, seen, record, &policy)
+                    open_need(now, seen, record, &policy)
                         .filter(|_| !mendable)
                         .filter(|need| *need != Need::Spent || !successor(shared, seen))
                 });
@@ -50,6 +50,6 @@ impl<P: Partners> Inner<P> {
 }
 
 /// Whether another entry got the pair that this one lacks.
-fn successor<P: Partners>(shared: &Shared<P>, seen: &Seen) -> bool {
+fn successor<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) -> bool {
     shared.grants.successor(shared, seen).is_some()
 }

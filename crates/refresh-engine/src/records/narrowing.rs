@@ -12,7 +12,7 @@ pub struct Narrowing {
 impl Narrowing {
     /// In words.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn wording(&self) -> String {
         let then = if self.in_vain { "asked for in vain" } else { "the next refresh asks for it" };
         format!("the server granted less than the login has: without {}; {then}", self.lacks)
     }

@@ -1,6 +1,6 @@
 //! What a record makes of the entry that the store holds.
 
-use crate::{Now, Record, Seen, Verdict};
+use crate::{Now, ObservedEntry, Record, Verdict};
 use jiff::Timestamp;
 
 /// How many replaced pairs are remembered for one entry.
@@ -9,7 +9,7 @@ const REPLACED_KEPT: usize = 8;
 impl Record {
     /// Takes note of what the store holds. Where it holds another refresh token than the one remembered, what was believed of
     /// the old one does not count for the new one: a dead grant is cleared by a login without anybody telling us.
-    pub fn observe(&mut self, now: Now, seen: &Seen) {
+    pub fn observe(&mut self, now: Now, seen: &ObservedEntry) {
         if self.refresh != seen.refresh {
             // Only a login shows a person's consent to the new address; until then the pin stays.
             if matches!(self.verdict, Verdict::EndpointMoved { .. }) && seen.refresh.is_some() {
@@ -47,12 +47,12 @@ impl Record {
     /// True where the store held this very pair before and somebody replaced it. One that came with another access token is no such thing:
     /// a server may give the same refresh token at a new login.
     #[must_use]
-    pub fn was_replaced(&self, seen: &Seen) -> bool {
+    pub fn was_replaced(&self, seen: &ObservedEntry) -> bool {
         seen.refresh.zip(seen.access).is_some_and(|pair| self.replaced.contains(&pair))
     }
 
     /// The pair that was known until now gives way to the one that was seen.
-    fn replace(&mut self, by: &Seen) {
+    fn replace(&mut self, by: &ObservedEntry) {
         // A stub replaces nothing: what it wiped may be good. And where something old comes back, what it was written over is the newer.
         let Some(known) = self.refresh.zip(self.access) else { return };
         if by.refresh.is_none() || self.was_replaced(by) || self.replaced.contains(&known) {

@@ -1,10 +1,10 @@
 //! How long an access token lives on, by its own word, by what its answer said and by both clocks.
 
 use crate::observed::clock::CLOCK_SLACK;
-use crate::{Expiry, Now, Record, Seen};
+use crate::{Expiry, Now, ObservedEntry, Record};
 use jiff::SignedDuration;
 
-impl Seen {
+impl ObservedEntry {
     /// How long the access token is still good: by the wall clock, and for an access token that we wrote ourselves also by the
     /// boot-time clock, whichever is less. Negative when it has expired, `None` when nobody knows.
     #[must_use]

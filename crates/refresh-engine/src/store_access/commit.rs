@@ -5,9 +5,9 @@
 //! entries wait a moment for answers that are on their way, so that a storm of N refreshes costs a few writes.
 
 use crate::decide::compare::WriteDecision;
-use crate::store_access::committer::{NotSaved, Saved, Waiting, Wish};
+use crate::store_access::committer::{NotSaved, Saved, Waiting, WriteRequest};
 use crate::store_access::shared::Shared;
-use crate::{Partners, Seen};
+use crate::{ObservedEntry, Partners};
 use claude_store::{Change, Document, EntryKey, Published, ReadError, Store};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -24,10 +24,13 @@ const HALF_WRITTEN_PAUSE: Duration = Duration::from_millis(50);
 const ROUNDS: u32 = 20;
 
 /// Saves one entry, together with whatever else is waiting. When it returns, the change is visible and durable.
-pub(crate) async fn commit<P: Partners>(shared: &Rc<Shared<P>>, wish: Wish) -> Result<Saved, NotSaved> {
+pub(crate) async fn commit<P: Partners>(
+    shared: &Rc<Shared<P>>,
+    request: WriteRequest,
+) -> Result<Saved, NotSaved> {
     let (reply, answer) = oneshot::channel();
     let committer = &shared.committer;
-    committer.waiting.borrow_mut().push(Waiting { wish, reply });
+    committer.waiting.borrow_mut().push(Waiting { request, reply });
     committer.news.notify_one();
     if !committer.running.replace(true) {
         let shared = Rc::clone(shared);
@@ -51,8 +54,8 @@ async fn write<P: Partners>(shared: &Shared<P>, batch: Vec<Waiting>) {
     match rounds(shared, &batch, &mut answers).await {
         Ok(durable) => {
             let unflagged = unflag(shared, &batch, &answers);
-            for (Waiting { wish, reply }, answer) in batch.into_iter().zip(answers) {
-                let unflagged = match (&wish.repaired, &unflagged) {
+            for (Waiting { request, reply }, answer) in batch.into_iter().zip(answers) {
+                let unflagged = match (&request.repaired, &unflagged) {
                     (Some(name), Ok(removed)) => Ok(removed.contains(name)),
                     (Some(_), Err(why)) => Err(why.clone()),
                     (None, _) => Ok(false),
@@ -104,7 +107,7 @@ async fn rounds<P: Partners>(
         let mut changes = Vec::new();
         answers.clear();
         for waiting in batch {
-            answers.push(decide(&document, &waiting.wish, &mut changes));
+            answers.push(decide(&document, &waiting.request, &mut changes));
         }
         if changes.is_empty() {
             // A pair that is there already may be so only until the power goes: a life before this one was killed in the middle.
@@ -162,7 +165,7 @@ fn unflag<P: Partners>(
         .iter()
         .zip(answers)
         .filter(|(_, answer)| good(answer))
-        .filter_map(|(waiting, _)| waiting.wish.repaired.as_deref())
+        .filter_map(|(waiting, _)| waiting.request.repaired.as_deref())
         .collect();
     shared.needs_auth.remove_all(&repaired).map_err(|error| error.to_string())
 }
@@ -170,21 +173,24 @@ fn unflag<P: Partners>(
 /// One entry's decision against the document as it is.
 fn decide(
     document: &Document<'_>,
-    wish: &Wish,
+    request: &WriteRequest,
     changes: &mut Vec<(EntryKey, Change)>,
 ) -> Result<WriteDecision, NotSaved> {
-    let seen = document.entry(&wish.key).cloned().map(Seen::new);
-    if seen.is_none() && document.raw_entry(&wish.key).is_some() {
+    let seen = document.entry(&request.key).cloned().map(ObservedEntry::new);
+    if seen.is_none() && document.raw_entry(&request.key).is_some() {
         let why = format!(
             "entry `{}` now has a form that is not understood and is left alone; mend it or log in again",
-            wish.key
+            request.key
         );
         return Err(NotSaved { why, absent: false });
     }
     if let (None, Some(why)) = (&seen, document.incomplete()) {
-        return Err(NotSaved { why: format!("entry `{}` cannot be seen: {why}", wish.key), absent: false });
+        return Err(NotSaved {
+            why: format!("entry `{}` cannot be seen: {why}", request.key),
+            absent: false,
+        });
     }
-    let decided = (wish.decide)(seen.as_ref());
-    changes.extend(decided.change.map(|change| (wish.key.clone(), change)));
+    let decided = (request.decide)(seen.as_ref());
+    changes.extend(decided.change.map(|change| (request.key.clone(), change)));
     Ok(decided.decision)
 }

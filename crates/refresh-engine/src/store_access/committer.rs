@@ -1,6 +1,6 @@
 //! What waits to be written by one commit, and what it decides.
 
-use crate::Seen;
+use crate::ObservedEntry;
 use crate::decide::compare::WriteDecision;
 use crate::journal::JournalError;
 use claude_store::{Change, EntryKey};
@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 const GATHERING: Duration = Duration::from_millis(50);
 
 /// What an entry decides against the document as it is.
-pub(crate) type Decide = Box<dyn Fn(Option<&Seen>) -> Decided>;
+pub(crate) type Decide = Box<dyn Fn(Option<&ObservedEntry>) -> Decided>;
 
 /// A decision, and the change it asks for.
 pub(crate) struct Decided {
@@ -33,7 +33,7 @@ pub(crate) struct NotSaved {
 }
 
 /// What is to be saved.
-pub(crate) struct Wish {
+pub(crate) struct WriteRequest {
     pub(crate) key: EntryKey,
     pub(crate) decide: Decide,
     /// The entry has expired: it may wait for others.
@@ -42,14 +42,14 @@ pub(crate) struct Wish {
     pub(crate) repaired: Option<String>,
 }
 
-impl Wish {
+impl WriteRequest {
     /// Saved at once, and nothing else.
     pub(crate) fn now(key: EntryKey, decide: Decide) -> Self {
         Self { key, decide, expired: false, repaired: None }
     }
 }
 
-/// What became of a wish.
+/// What became of a request.
 pub(crate) struct Saved {
     pub(crate) decision: WriteDecision,
     /// Whether the store as it was decided on survives a power cut.
@@ -59,7 +59,7 @@ pub(crate) struct Saved {
 }
 
 pub(super) struct Waiting {
-    pub(super) wish: Wish,
+    pub(super) request: WriteRequest,
     pub(super) reply: oneshot::Sender<Result<Saved, NotSaved>>,
 }
 
@@ -100,7 +100,7 @@ impl Committer {
     pub(super) async fn gather(&self, durable: impl Future<Output = Result<(), JournalError>>) {
         let can_wait = || {
             let waiting = self.waiting.borrow();
-            !waiting.is_empty() && waiting.iter().all(|waiting| waiting.wish.expired)
+            !waiting.is_empty() && waiting.iter().all(|waiting| waiting.request.expired)
         };
         if self.awaited.get() == 0 || !can_wait() {
             return;
@@ -118,7 +118,7 @@ impl Committer {
     pub(super) fn next_batch(&self) -> Vec<Waiting> {
         let mut keys = BTreeSet::new();
         let (batch, rest) =
-            self.waiting.take().into_iter().partition(|waiting| keys.insert(waiting.wish.key.clone()));
+            self.waiting.take().into_iter().partition(|waiting| keys.insert(waiting.request.key.clone()));
         self.waiting.replace(rest);
         batch
     }

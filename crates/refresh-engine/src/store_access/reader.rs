@@ -1,6 +1,6 @@
 //! What waits to be read by one read.
 
-use crate::Seen;
+use crate::ObservedEntry;
 use claude_store::{EntryKey, Version};
 use std::cell::{Cell, RefCell};
 use tokio::sync::oneshot;
@@ -12,7 +12,7 @@ pub(crate) struct Reading {
     /// The document's version.
     pub(crate) version: Version,
     /// The entry; `None` where it is absent.
-    pub(crate) seen: Option<Seen>,
+    pub(crate) seen: Option<ObservedEntry>,
 }
 
 /// What one transaction wants to see, and where it waits for it.

@@ -5,7 +5,7 @@
 
 use crate::store_access::reader::Reading;
 use crate::store_access::shared::Shared;
-use crate::{Partners, Seen};
+use crate::{ObservedEntry, Partners};
 use claude_store::{EntryKey, ReadError, Snapshot, Store};
 use std::rc::Rc;
 use tokio::sync::oneshot;
@@ -55,7 +55,7 @@ fn readings<'k, P: Partners>(
         Err(error) => return keys.map(|_| Err(format!("{}: {error}", shared.location()))).collect(),
     };
     let reading = |key: &EntryKey| {
-        let seen = document.entry(key).cloned().map(Seen::new);
+        let seen = document.entry(key).cloned().map(ObservedEntry::new);
         if seen.is_none() && document.raw_entry(key).is_some() {
             return Err(format!("entry `{key}` has a form that is not understood; mend it or log in again"));
         }

@@ -4,7 +4,7 @@ use crate::store_access::committer::Committer;
 use crate::store_access::reader::Reader;
 use crate::store_access::tracked::Tracked;
 use crate::{
-    Activity, Client, Clock, Event, Now, Observer, Partners, Policy, Record, Records, Seen, Subject,
+    Activity, Client, Clock, Event, Now, ObservedEntry, Observer, Partners, Policy, Record, Records, Subject,
 };
 use claude_store::{EntryKey, NeedsAuthCache, Store, TokenChange};
 use oauth_secret::TokenDigest;
@@ -38,7 +38,7 @@ pub(crate) struct Shared<P: Partners> {
     /// Transactions between their reservation and their end.
     pub(crate) in_flight: Cell<usize>,
     /// The document was looked at once: what is new from now on was written since.
-    pub(crate) looked: Cell<bool>,
+    pub(crate) scanned: Cell<bool>,
     /// No new transaction begins, and those that run are waited for.
     pub(crate) stopping: Cell<bool>,
     /// The whole document was missing at the last look.
@@ -137,7 +137,7 @@ impl<P: Partners> Shared<P> {
         }
     }
 
-    pub(crate) fn tell(&self, seen: &Seen, event: Event) {
+    pub(crate) fn tell(&self, seen: &ObservedEntry, event: Event) {
         let entry = Some((seen.entry.key.as_str(), seen.entry.server_name.as_str()));
         self.observer.event(Subject { store: self.location(), entry }, &event);
     }

@@ -1,7 +1,7 @@
 use crate::decide::memory::{Heal, decide_heal};
 use crate::decide::need::Need;
 use crate::journal::TransactionId;
-use crate::{Now, Record, Seen};
+use crate::{Now, ObservedEntry, Record};
 use claude_store::{Entry, RawEntry};
 use oauth_secret::TokenDigest;
 use std::cell::Cell;
@@ -12,9 +12,9 @@ use std::time::Duration;
 #[derive(Default)]
 pub(crate) struct Tracked {
     /// As the store holds it; `None` while the first look is still to come.
-    pub(crate) current: Option<Seen>,
+    pub(crate) current: Option<ObservedEntry>,
     /// The last live pair seen in or written to the store, for healing.
-    pub(crate) last_live: Option<Seen>,
+    pub(crate) last_live: Option<ObservedEntry>,
     /// The whole text of the entry when it was last seen with a refresh token: members that nobody here knows are in it, too.
     text: Option<RawEntry>,
     /// When the entry was first seen without tokens; `None` while it has some.
@@ -24,7 +24,7 @@ pub(crate) struct Tracked {
     /// A transaction for this entry is running.
     pub(crate) running: bool,
     /// One was begun since the store was looked at last: what is known of it may be what it was before.
-    pub(crate) begun_since_look: bool,
+    pub(crate) begun_since_scan: bool,
     /// Set when the entry is seen absent, for the transaction that is running (I5).
     pub(crate) forgotten: Rc<Cell<bool>>,
     /// The access token of a pair that a transaction is writing: a look may see it before the transaction has noted it as its own.
@@ -54,12 +54,12 @@ impl Tracked {
     }
 
     /// What is broken about this entry, as it is known now.
-    pub(crate) fn heal(&self, seen: &Seen, now: Now, record: &Record) -> Heal {
+    pub(crate) fn heal(&self, seen: &ObservedEntry, now: Now, record: &Record) -> Heal {
         decide_heal(self.last_live.as_ref(), seen, self.stub_for(now), record)
     }
 
     /// Everything that could bring the entry back, and nothing of it stays here.
-    pub(crate) fn take_memory(&mut self) -> (Option<Seen>, Option<RawEntry>) {
+    pub(crate) fn take_memory(&mut self) -> (Option<ObservedEntry>, Option<RawEntry>) {
         (self.last_live.take(), self.text.take())
     }
 }

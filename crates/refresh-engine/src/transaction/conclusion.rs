@@ -1,11 +1,11 @@
 //! Step 6, where the answer is no pair: what it means, once it is believed.
 
-use crate::decide::judge::{ask_within_grace, judge};
+use crate::decide::apply_answer::{apply_answer, ask_within_grace};
 use crate::records::outcome::Outcome;
-use crate::store_access::closing::close;
-use crate::transaction::ended::Ended;
+use crate::store_access::settlement::close;
+use crate::transaction::end::TransactionEnd;
 use crate::transaction::exchange::Exchange;
-use crate::transaction::obtainment::is_same_grant;
+use crate::transaction::obtained_pair::is_same_grant;
 use crate::{Event, Now, Partners};
 use claude_store::Store;
 use oauth_secret::TokenDigest;
@@ -29,7 +29,7 @@ impl<P: Partners> Exchange<'_, P> {
     }
 
     /// An answer that is no pair: what it means, once it is believed.
-    pub(crate) async fn conclude(&self, answer: &Answer, sent_at: Now) -> Ended {
+    pub(crate) async fn conclude(&self, answer: &Answer, sent_at: Now) -> TransactionEnd {
         let shared = self.shared;
         let key = &self.seen.entry.key;
         let believed = match answer {
@@ -52,19 +52,19 @@ impl<P: Partners> Exchange<'_, P> {
                 record.note(now.wall, Outcome::Adopted, "another process refreshed it meanwhile");
             });
             self.close();
-            return Ended::NotNeeded;
+            return TransactionEnd::NotNeeded;
         }
         let heals = self.heal.is_some();
         let (outcome, detail, retry_in) = shared.change_record(key, |record| {
             let left = self.seen.left(now, record);
-            let standing = record.clone();
-            let (outcome, detail) = judge(record, now, self.presented_digest(), left, answer);
+            let known = record.clone();
+            let (outcome, detail) = apply_answer(record, now, self.presented_digest(), left, answer);
             if outcome == Outcome::Ambiguous && self.within_grace {
                 ask_within_grace(record, now, sent_at.wall);
             }
             if heals {
                 // The stub has no refresh token that a verdict could speak of; that it was tried is all there is to remember.
-                record.verdict = standing.verdict;
+                record.verdict = known.verdict;
                 if !matches!(outcome, Outcome::Transient | Outcome::Unsent) {
                     record.heal_tried = self.presented.refresh;
                 }
@@ -84,6 +84,6 @@ impl<P: Partners> Exchange<'_, P> {
         let told = detail.clone();
         let ended = Event::Ended { outcome, detail: told, before, now, lifetime, expires_at, retry_in };
         shared.tell(self.seen, ended);
-        Ended::Failed(outcome, detail)
+        TransactionEnd::Failed(outcome, detail)
     }
 }

@@ -1,22 +1,22 @@
 //! Steps 4 to 6 of a transaction: the intent, the one request and its raw answer.
 
+use crate::decide::apply_answer::{may_vary, of_client};
 use crate::decide::authentication::{is_about_the_client, misses_the_id, ways_to_authenticate};
 use crate::decide::compare::Expected;
 use crate::decide::early_retry::{ask_again_after, may_pass};
-use crate::decide::judge::{may_vary, of_client};
 use crate::decide::narrowing;
 use crate::journal::{HealMembers, Intent, TransactionId};
 use crate::records::outcome::Outcome;
 use crate::records::record::Retry;
-use crate::store_access::look::note_found;
 use crate::store_access::reader::Reading;
 use crate::store_access::reading::read_entry;
+use crate::store_access::scan::note_found;
 use crate::store_access::shared::Shared;
-use crate::transaction::ended::{Ended, LOCKED_PAUSE, not_savable};
+use crate::transaction::end::{LOCKED_PAUSE, TransactionEnd, not_savable};
 use crate::transaction::grants::Others;
-use crate::transaction::obtainment::complete;
+use crate::transaction::obtained_pair::complete;
 use crate::transaction::request::{first_shape, names_another, request, resource};
-use crate::{Client, Endpoint, Event, Now, Partners, Seen, Verdict};
+use crate::{Client, Endpoint, Event, Now, ObservedEntry, Partners, Verdict};
 use claude_store::{RefreshLock, Store, Version};
 use oauth_secret::TokenDigest;
 use std::cell::Cell;
@@ -41,9 +41,9 @@ const MOST_SHAPES: u32 = 2;
 pub(crate) struct Exchange<'a, P: Partners> {
     pub(crate) shared: &'a Rc<Shared<P>>,
     /// What the store holds.
-    pub(crate) seen: &'a Seen,
+    pub(crate) seen: &'a ObservedEntry,
     /// What is presented: the same, or the remembered entry where a wipe is healed.
-    pub(crate) presented: &'a Seen,
+    pub(crate) presented: &'a ObservedEntry,
     pub(crate) expected: Expected,
     pub(crate) document_size: usize,
     pub(crate) heal: Option<Box<HealMembers>>,
@@ -85,7 +85,7 @@ impl<P: Partners> Exchange<'_, P> {
     }
 
     /// Step 4: room for the new document and for the answer, and a durable intent. Nothing was sent when this fails.
-    pub(crate) async fn prepare(&mut self) -> Result<(), Ended> {
+    pub(crate) async fn prepare(&mut self) -> Result<(), TransactionEnd> {
         let begun = self.shared.now().wall;
         let size = self.document_size + ROOM_PER_TRANSACTION * self.shared.in_flight.get();
         let prepared = match self.shared.store.reserve(size).await {
@@ -109,7 +109,7 @@ impl<P: Partners> Exchange<'_, P> {
     /// The medium may have taken its time with the intent, and a client that refreshes without the lock has not waited for it: the token
     /// would be spent by now. Where nobody but a [`FolderWatch`](claude_store::FolderWatch) tells of changes, looking costs a `stat`;
     /// elsewhere it takes long itself.
-    pub(crate) async fn still_as_read(&self, version: Version) -> Result<(), Ended> {
+    pub(crate) async fn still_as_read(&self, version: Version) -> Result<(), TransactionEnd> {
         let store = &self.shared.store;
         let unchanged =
             store.look_again_in().is_some() || store.version().await.is_ok_and(|now| now == version);
@@ -121,7 +121,7 @@ impl<P: Partners> Exchange<'_, P> {
         self.shared.change_record(&self.seen.entry.key, |record| {
             record.note(now.wall, Outcome::Adopted, "another process changed it first");
         });
-        Err(Ended::NotNeeded)
+        Err(TransactionEnd::NotNeeded)
     }
 
     fn still_locked(&self) -> Result<(), NotPresented> {
@@ -129,7 +129,7 @@ impl<P: Partners> Exchange<'_, P> {
     }
 
     /// The end of a transaction that may not present its token, and of which nothing is unknown.
-    fn give_up(&self, why: NotPresented) -> Ended {
+    fn give_up(&self, why: NotPresented) -> TransactionEnd {
         self.close();
         match why {
             NotPresented::LockLost(why) => {
@@ -137,7 +137,7 @@ impl<P: Partners> Exchange<'_, P> {
                 self.shared.change_record(&self.seen.entry.key, |record| {
                     record.retry = Some(Retry::after(now, LOCKED_PAUSE));
                 });
-                Ended::Locked(why)
+                TransactionEnd::Locked(why)
             }
             NotPresented::NotSavable(why) => not_savable(self.shared, self.seen, why),
         }
@@ -152,7 +152,7 @@ impl<P: Partners> Exchange<'_, P> {
     /// Steps 5 and 6, again where another way to say who the client is may be wanted (a server looks at that before it looks at the token),
     /// where another shape of the request is wanted and may be tried ([`may_vary`]), and once where it was left open what became of the
     /// token (I1).
-    pub(crate) async fn run(&mut self) -> Result<(Answer, Now), Ended> {
+    pub(crate) async fn run(&mut self) -> Result<(Answer, Now), TransactionEnd> {
         let (mut shape, known_auth) = self.shared.read_record(&self.seen.entry.key, |record| {
             (first_shape(record, self.presented, &self.metadata), record.auth)
         });

@@ -7,7 +7,7 @@ use crate::journal::OtherLock;
 use crate::store_access::shared::Shared;
 use crate::store_access::tracked::Tracked;
 use crate::transaction::heal::{hand_over, with_tokens_of};
-use crate::{Grants, Partners, Seen, Verdict};
+use crate::{Grants, ObservedEntry, Partners, Verdict};
 use claude_store::{EntryKey, LockError, RefreshLock, Store};
 use oauth_secret::TokenDigest;
 use std::rc::Rc;
@@ -76,7 +76,7 @@ impl<P: Partners> Grants<P> {
     }
 
     /// Why nobody may present this entry's token now, not even at a person's word: what was learned of it anywhere counts.
-    pub(crate) fn held(&self, shared: &Shared<P>, seen: &Seen) -> Option<Held> {
+    pub(crate) fn held(&self, shared: &Shared<P>, seen: &ObservedEntry) -> Option<Held> {
         let token = seen.refresh?;
         let now = shared.now();
         let by = |shared: &Shared<P>, key: &EntryKey| {
@@ -160,7 +160,7 @@ impl<P: Partners> Grants<P> {
     }
 
     /// The pair that another entry got for the token that this one still holds, as it would stand here.
-    pub(crate) fn successor(&self, shared: &Shared<P>, seen: &Seen) -> Option<Seen> {
+    pub(crate) fn successor(&self, shared: &Shared<P>, seen: &ObservedEntry) -> Option<ObservedEntry> {
         let spent = seen.refresh?;
         self.keepers().iter().find_map(|keeper| {
             let own = std::ptr::eq(Rc::as_ptr(keeper), shared);

@@ -3,11 +3,11 @@
 use crate::decide::compare::{Expected, WriteDecision};
 use crate::journal::HealMembers;
 use crate::records::record::{Record, Retry};
-use crate::store_access::closing::close;
 use crate::store_access::commit::commit;
-use crate::store_access::committer::{Decided, Saved, Wish};
+use crate::store_access::committer::{Decided, Saved, WriteRequest};
+use crate::store_access::settlement::close;
 use crate::store_access::shared::Shared;
-use crate::{Event, Partners, Seen, Verdict};
+use crate::{Event, ObservedEntry, Partners, Verdict};
 use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
 use oauth_secret::TokenDigest;
 use std::rc::Rc;
@@ -18,7 +18,11 @@ use zeroize::Zeroizing;
 const PUT_BACK_PAUSE: Duration = Duration::from_secs(60);
 
 /// Writes the remembered pair back over one that is known to be spent: an old client's lost update.
-pub(crate) async fn put_back<P: Partners>(shared: &Rc<Shared<P>>, found: &Seen, remembered: &Seen) {
+pub(crate) async fn put_back<P: Partners>(
+    shared: &Rc<Shared<P>>,
+    found: &ObservedEntry,
+    remembered: &ObservedEntry,
+) {
     let now = remembered.refresh.map(|refresh| refresh.fingerprint());
     let expected = Expected::of(found);
     let written = match tokens_of(remembered) {
@@ -52,7 +56,7 @@ pub(crate) async fn hand_over<P: Partners>(
     shared: &Rc<Shared<P>>,
     key: &EntryKey,
     presented: TokenDigest,
-    new: &Seen,
+    new: &ObservedEntry,
     record: &Record,
 ) {
     // Known before anything else can happen here: nobody presents it again (I1).
@@ -86,16 +90,16 @@ pub(crate) async fn hand_over<P: Partners>(
 }
 
 /// The entry with the tokens of another one.
-pub(crate) fn with_tokens_of(found: &Seen, other: &Seen) -> Seen {
+pub(crate) fn with_tokens_of(found: &ObservedEntry, other: &ObservedEntry) -> ObservedEntry {
     let mut entry = found.entry.clone();
     entry.access_token.clone_from(&other.entry.access_token);
     entry.refresh_token.clone_from(&other.entry.refresh_token);
     entry.expires_at = other.entry.expires_at;
-    Seen::new(entry)
+    ObservedEntry::new(entry)
 }
 
 /// True where the store's pair proved dead and the pair that it had made superfluous is still here: the only one left.
-pub(crate) fn can_revive<P: Partners>(shared: &Shared<P>, seen: &Seen, record: &Record) -> bool {
+pub(crate) fn can_revive<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, record: &Record) -> bool {
     let superseded = shared.superseded.borrow();
     let by = superseded.get(&seen.entry.key).and_then(|pairs| pairs.last()).map(|pair| pair.by);
     by.is_some()
@@ -105,7 +109,7 @@ pub(crate) fn can_revive<P: Partners>(shared: &Shared<P>, seen: &Seen, record: &
 }
 
 /// Writes the superseded pair over the one that proved dead.
-pub(crate) async fn revive_superseded<P: Partners>(shared: &Rc<Shared<P>>, seen: &Seen) {
+pub(crate) async fn revive_superseded<P: Partners>(shared: &Rc<Shared<P>>, seen: &ObservedEntry) {
     let key = &seen.entry.key;
     let Some(ours) = shared.superseded.borrow_mut().get_mut(key).and_then(Vec::pop) else { return };
     let Some(refresh) = &ours.tokens.refresh_token else { return shared.journal.done(ours.id) };
@@ -142,16 +146,16 @@ async fn overwrite<P: Partners>(
     shared: &Rc<Shared<P>>,
     key: &EntryKey,
     tokens: TokenChange,
-    still: impl Fn(&Seen) -> bool + 'static,
+    still: impl Fn(&ObservedEntry) -> bool + 'static,
 ) -> Overwritten {
-    let decide = Box::new(move |found: Option<&Seen>| match found {
+    let decide = Box::new(move |found: Option<&ObservedEntry>| match found {
         None => Decided { decision: WriteDecision::Gone, change: None },
         Some(seen) if still(seen) => {
             Decided { decision: WriteDecision::Write, change: Some(Change::Tokens(tokens.clone())) }
         }
         Some(_) => Decided { decision: WriteDecision::Superseded, change: None },
     });
-    match commit(shared, Wish::now(key.clone(), decide)).await {
+    match commit(shared, WriteRequest::now(key.clone(), decide)).await {
         Ok(Saved { decision: WriteDecision::Write, durable, .. }) => Overwritten::Written { durable },
         Ok(_) => Overwritten::Changed,
         Err(error) => {
@@ -161,7 +165,7 @@ async fn overwrite<P: Partners>(
     }
 }
 
-pub(crate) fn tokens_of(seen: &Seen) -> Option<TokenChange> {
+pub(crate) fn tokens_of(seen: &ObservedEntry) -> Option<TokenChange> {
     Some(TokenChange {
         access_token: seen.entry.access_token.clone()?,
         refresh_token: Some(seen.entry.refresh_token.clone()?),
@@ -175,7 +179,7 @@ pub(crate) fn tokens_of(seen: &Seen) -> Option<TokenChange> {
 }
 
 /// What a failed refresh of the client took away, as the journal keeps it.
-pub(crate) fn heal_members(remembered: &Seen) -> HealMembers {
+pub(crate) fn heal_members(remembered: &ObservedEntry) -> HealMembers {
     let entry = &remembered.entry;
     let refresh_token = entry.refresh_token.as_ref().map_or(String::new(), |token| token.expose().to_owned());
     HealMembers {

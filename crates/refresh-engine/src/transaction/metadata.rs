@@ -1,11 +1,11 @@
 //! Step 1 of a transaction: where the refresh token goes.
 
+use crate::decide::apply_answer::back_off_record;
 use crate::decide::backoff::Failure;
-use crate::decide::judge::back_off_record;
 use crate::records::outcome::Outcome;
 use crate::records::record::{CachedMetadata, Pin, Record, Retry};
 use crate::store_access::shared::Shared;
-use crate::{Client, Endpoint, Event, Partners, Seen, Verdict};
+use crate::{Client, Endpoint, Event, ObservedEntry, Partners, Verdict};
 use oauth_secret::TokenDigest;
 use std::time::Duration;
 use token_endpoint::{DiscoveryError, Metadata, ServerHints, origin_of, same_issuer};
@@ -22,7 +22,10 @@ pub(crate) struct NoMetadata {
 }
 
 /// The metadata for what is presented: cached, or looked up. The origin of its token endpoint is pinned to the grant at first use.
-pub(crate) async fn of<P: Partners>(shared: &Shared<P>, seen: &Seen) -> Result<Metadata, NoMetadata> {
+pub(crate) async fn of<P: Partners>(
+    shared: &Shared<P>,
+    seen: &ObservedEntry,
+) -> Result<Metadata, NoMetadata> {
     let (key, now) = (&seen.entry.key, shared.now());
     let cached =
         shared.read_record(key, |record| record.metadata.clone().filter(|_| is_of_grant(record, seen)));
@@ -69,14 +72,14 @@ pub(crate) async fn of<P: Partners>(shared: &Shared<P>, seen: &Seen) -> Result<M
 }
 
 /// Whether the metadata that is remembered was looked up for this login. A later one may be with another authorization server.
-fn is_of_grant(record: &Record, seen: &Seen) -> bool {
+fn is_of_grant(record: &Record, seen: &ObservedEntry) -> bool {
     let known = record.metadata.as_ref().and_then(|cached| cached.metadata.issuer.as_deref());
     let issuers = known.zip(seen.entry.issuer.as_deref());
     issuers.is_none_or(|(known, named)| same_issuer(known, named))
         && record.pin.as_ref().is_none_or(|pin| pin.client_id == seen.entry.client_id)
 }
 
-fn hints<P: Partners>(shared: &Shared<P>, seen: &Seen) -> ServerHints {
+fn hints<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) -> ServerHints {
     let entry = &seen.entry;
     let server_url = entry.server_url.clone().unwrap_or_default();
     ServerHints {
@@ -92,7 +95,7 @@ fn hints<P: Partners>(shared: &Shared<P>, seen: &Seen) -> ServerHints {
     }
 }
 
-fn failed<P: Partners>(shared: &Shared<P>, seen: &Seen, error: &DiscoveryError) -> NoMetadata {
+fn failed<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, error: &DiscoveryError) -> NoMetadata {
     let now = shared.now();
     let why = error.to_string();
     let (outcome, retry_in) = shared.change_record(&seen.entry.key, |record| {
@@ -119,7 +122,7 @@ fn failure(retry_after: Option<Duration>) -> Failure {
     if retry_after.is_some() { Failure::Transient { retry_after } } else { Failure::Unsent }
 }
 
-fn moved<P: Partners>(shared: &Shared<P>, seen: &Seen, from: String, to: String) -> NoMetadata {
+fn moved<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, from: String, to: String) -> NoMetadata {
     let now = shared.now();
     let why = format!(
         "the server now names a token endpoint at {to}, this login's was at {from}; nothing was sent. \
@@ -137,7 +140,7 @@ fn moved<P: Partners>(shared: &Shared<P>, seen: &Seen, from: String, to: String)
 
 fn tell_failed<P: Partners>(
     shared: &Shared<P>,
-    seen: &Seen,
+    seen: &ObservedEntry,
     outcome: Outcome,
     why: &str,
     retry_in: Option<Duration>,

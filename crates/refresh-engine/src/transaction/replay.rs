@@ -1,17 +1,17 @@
 //! Finishes what the journal holds from the daemon's last life.
 
+use crate::decide::apply_answer::{apply_answer, of_client};
 use crate::decide::compare::Expected;
-use crate::decide::judge::{judge, of_client};
 use crate::decide::policy::LONGEST_GRACE;
 use crate::journal::{Intent, Unfinished};
 use crate::records::outcome::Outcome;
 use crate::records::record::{Record, Retry};
-use crate::store_access::closing::close;
+use crate::store_access::settlement::close;
 use crate::store_access::shared::{Shared, Superseded};
-use crate::transaction::ended::Ended;
-use crate::transaction::obtainment::{Obtainment, expires_at_ms};
+use crate::transaction::end::TransactionEnd;
+use crate::transaction::obtained_pair::{ObtainedPair, expires_at_ms};
 use crate::transaction::save::save;
-use crate::{Event, Now, Partners, Seen, Verdict};
+use crate::{Event, Now, ObservedEntry, Partners, Verdict};
 use claude_store::{Entry, Store, TokenChange};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -38,7 +38,7 @@ pub(crate) fn is_pair(unfinished: &Unfinished) -> bool {
 pub(crate) async fn replay<P: Partners>(
     shared: &Rc<Shared<P>>,
     unfinished: Unfinished,
-    current: Option<Seen>,
+    current: Option<ObservedEntry>,
 ) {
     let key = unfinished.intent.entry_key();
     if let Some(lock) = unfinished.intent.lock
@@ -81,7 +81,7 @@ pub(crate) async fn replay<P: Partners>(
                     let intent = unfinished.intent;
                     let presented = intent.presented;
                     let before = current.unwrap_or_else(|| remembered(&intent));
-                    let obtainment = Obtainment {
+                    let obtained = ObtainedPair {
                         id: Some(unfinished.id),
                         expected: intent.expected,
                         presented: intent.presented,
@@ -93,12 +93,14 @@ pub(crate) async fn replay<P: Partners>(
                         found: RefCell::default(),
                     };
                     // A home that is not mounted yet must not cost the pair.
-                    match save(shared, obtainment, &|| false).await {
-                        Ended::Fresh => {
+                    match save(shared, obtained, &|| false).await {
+                        TransactionEnd::Fresh => {
                             shared.grants.hand_over(shared, &key, presented).await;
                             "a new pair was received and is now in the store"
                         }
-                        Ended::Removed => "a new pair was received for an entry that was removed meanwhile",
+                        TransactionEnd::Removed => {
+                            "a new pair was received for an entry that was removed meanwhile"
+                        }
                         _ => "a new pair was received, and another one in the store is kept",
                     }
                 }
@@ -129,7 +131,7 @@ fn note_spent<P: Partners>(shared: &Shared<P>, intent: &Intent, answer: &Answer)
 /// Nobody knows what became of the token: an answer that a crash took away is asked for again at once while a grace may last, as after a broken
 /// connection. A server with grace gives it once more, one that never got the request gives it now, and to one without grace the grant is
 /// lost however long anybody waits. Later, what the old access token is still worth counts for more.
-fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&Seen>) {
+fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&ObservedEntry>) {
     let now = shared.now();
     let Some(seen) = current else { return };
     if Expected::of(seen) != intent.expected {
@@ -158,7 +160,7 @@ fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Opt
 }
 
 /// Another program got a pair for the same token at the same moment. A new registration is that of a login.
-fn note_contested(record: &mut Record, intent: &Intent, seen: &Seen) {
+fn note_contested(record: &mut Record, intent: &Intent, seen: &ObservedEntry) {
     let same_client = record.pin.as_ref().is_some_and(|pin| pin.client_id == seen.entry.client_id);
     record.contested = seen.refresh.filter(|refresh| same_client && *refresh != intent.presented);
 }
@@ -174,13 +176,18 @@ fn times_cut_off(record: &Record, intent: &Intent) -> u32 {
     }
 }
 
-fn judged<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&Seen>, answer: &Answer) {
+fn judged<P: Partners>(
+    shared: &Shared<P>,
+    intent: &Intent,
+    current: Option<&ObservedEntry>,
+    answer: &Answer,
+) {
     let now = shared.now();
     let Some(seen) = current.filter(|seen| seen.refresh == Some(intent.presented)) else { return };
     shared.change_record(&intent.entry_key(), |record| {
         record.observe(now, seen);
         let left = seen.left(now, record);
-        judge(
+        apply_answer(
             record,
             now,
             intent.presented,
@@ -191,6 +198,6 @@ fn judged<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&See
 }
 
 /// Stands for an entry that is not in the store: the write will find it gone, and say so under this name.
-fn remembered(intent: &Intent) -> Seen {
-    Seen::new(Entry::named(intent.entry_key()))
+fn remembered(intent: &Intent) -> ObservedEntry {
+    ObservedEntry::new(Entry::named(intent.entry_key()))
 }

@@ -1,14 +1,14 @@
 //! What a refresh request holds, by the entry, the metadata and what is remembered.
 
 use crate::decide::narrowing;
-use crate::{Record, Seen};
+use crate::{ObservedEntry, Record};
 use claude_store::Entry;
 use oauth_secret::RefreshToken;
 use token_endpoint::{ClientAuth, Metadata, RefreshRequest, RequestShape, resource_of};
 
 /// The request for what is presented.
 pub(crate) fn request(
-    presented: &Seen,
+    presented: &ObservedEntry,
     metadata: &Metadata,
     client_id: Option<String>,
     shape: RequestShape,
@@ -39,7 +39,7 @@ pub(crate) fn for_login(metadata: Metadata, record: &Record) -> Metadata {
 /// The shape to begin with: what the last refusal asked for, else what went well. At the first refresh of a login whose access token says that
 /// it is for the server's own URL and not for what the metadata names, the login was before that metadata. Where the last answer granted less
 /// than the login has, the login's scope is asked for.
-pub(crate) fn first_shape(record: &Record, presented: &Seen, metadata: &Metadata) -> RequestShape {
+pub(crate) fn first_shape(record: &Record, presented: &ObservedEntry, metadata: &Metadata) -> RequestShape {
     if let Some(trying) = record.trying {
         return trying;
     }

@@ -3,10 +3,10 @@
 use crate::decide::compare::WriteDecision;
 use crate::decide::memory::Vanished;
 use crate::store_access::commit::commit;
-use crate::store_access::committer::{Decided, Saved, Wish};
+use crate::store_access::committer::{Decided, Saved, WriteRequest};
 use crate::store_access::shared::Shared;
 use crate::transaction::heal::tokens_of;
-use crate::{Event, Partners, Seen};
+use crate::{Event, ObservedEntry, Partners};
 use claude_store::{Change, Document, Entry, RawEntry};
 use oauth_secret::{AccessToken, RefreshToken};
 use std::rc::Rc;
@@ -24,14 +24,14 @@ pub(crate) async fn restore<P: Partners>(shared: &Rc<Shared<P>>) -> Vec<String> 
             continue;
         }
         let Some(raw) = whole(&seen, &text) else { continue };
-        let decide = Box::new(move |found: Option<&Seen>| match found {
+        let decide = Box::new(move |found: Option<&ObservedEntry>| match found {
             None => Decided {
                 decision: WriteDecision::Write,
                 change: Some(Change::Reinsert { raw: raw.clone() }),
             },
             Some(_) => Decided { decision: WriteDecision::Superseded, change: None },
         });
-        match commit(shared, Wish::now(key.clone(), decide)).await {
+        match commit(shared, WriteRequest::now(key.clone(), decide)).await {
             Ok(Saved { decision: WriteDecision::Write, .. }) => {
                 shared.vanished.borrow_mut().remove(key);
                 let now = seen.refresh.map(|refresh| refresh.fingerprint());
@@ -53,7 +53,7 @@ pub(crate) async fn restore<P: Partners>(shared: &Rc<Shared<P>>) -> Vec<String> 
 }
 
 /// The entry as it stood in the document, every member and every byte of it, with the last pair that is known.
-fn whole(seen: &Seen, text: &RawEntry) -> Option<RawEntry> {
+fn whole(seen: &ObservedEntry, text: &RawEntry) -> Option<RawEntry> {
     let entry = &seen.entry;
     let key = Zeroizing::new(serde_json::to_string(entry.key.as_str()).ok()?);
     let around = |raw: &str| Zeroizing::new(format!("{{\"mcpOAuth\":{{{}:{raw}}}}}", key.as_str()));

@@ -166,7 +166,7 @@ async fn a_daemon_that_dies_each_time_does_not_present_the_token_each_time() {
     let world = World::with_entries(&[("lab", HOUR)]);
     *world.server.always.borrow_mut() = Some(crate::world::Answering::HangsThen(20 * SECOND, 503));
     let mut life = world.live().await;
-    life.run(life.keeper.first_look()).await;
+    life.run(life.keeper.first_scan()).await;
     let (asked, names) = (life.keeper.clone(), ["lab".to_owned()]);
     let _ = tokio::time::timeout(2 * SECOND, life.run(asked.refresh(&names, true))).await;
     for _ in 0..10 {
@@ -183,7 +183,7 @@ async fn an_answer_lost_to_a_kill_long_ago_is_asked_for_when_the_access_token_is
     world.server.grace.set(4 * HOUR);
     world.server.next([crate::world::Answering::Slowly(20 * SECOND)]);
     let life = world.live().await;
-    life.run(life.keeper.first_look()).await;
+    life.run(life.keeper.first_scan()).await;
     let asked = life.keeper.clone();
     let names = ["lab".to_owned()];
     let _ = tokio::time::timeout(2 * SECOND, life.run(asked.refresh(&names, true))).await;

@@ -340,7 +340,7 @@ async fn an_answer_lost_long_before_the_access_token_ends_is_asked_for_within_th
     world.server.grace.set(30 * MINUTE);
     world.server.next(vec![Answering::LostAfterRotation; 5]);
     let life = world.live().await;
-    life.run(life.keeper.first_look()).await;
+    life.run(life.keeper.first_scan()).await;
     let asked = life.keeper.clone();
     life.run(async move { asked.refresh(&["lab".to_owned()], true).await }).await;
     life.pass(20 * MINUTE).await;

@@ -21,7 +21,7 @@ fn named(world: &World) -> Vec<Option<String>> {
 
 fn told(world: &World) -> Vec<String> {
     let words = |event: &Event| match event {
-        Event::Narrowed { narrowing } => Some(narrowing.words()),
+        Event::Narrowed { narrowing } => Some(narrowing.wording()),
         _ => None,
     };
     world.log.events().iter().filter_map(words).collect()
@@ -36,7 +36,7 @@ async fn what_a_refresh_took_from_the_scope_is_told_and_asked_for_at_the_next_on
     assert_eq!(world.stored("lab", "scope"), "read", "what the token may do, as the client writes it");
     let words = "the server granted less than the login has: without write; the next refresh asks for it";
     assert_eq!(told(&world), [words]);
-    assert_eq!(life.entry("lab").narrowing.map(|narrowing| narrowing.words()).as_deref(), Some(words));
+    assert_eq!(life.entry("lab").narrowing.map(|narrowing| narrowing.wording()).as_deref(), Some(words));
     life.pass(4 * HOUR).await;
     let asked = named(&world);
     assert!(

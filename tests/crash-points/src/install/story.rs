@@ -51,7 +51,7 @@ impl Story {
         Self::Purge,
     ];
 
-    pub(crate) fn words(self) -> &'static str {
+    pub(crate) fn wording(self) -> &'static str {
         match self {
             Self::Install => "install",
             Self::InstallOver => "install over another one",

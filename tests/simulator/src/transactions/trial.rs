@@ -76,7 +76,7 @@ async fn run(striker: &Rc<Striker>) -> Lived {
         Some(daemon) => {
             let keeper = daemon.keeper();
             *world.daemon.borrow_mut() = Some(daemon);
-            keeper.first_look().await;
+            keeper.first_scan().await;
         }
         None => world.failure("the daemon did not start on a sound disk"),
     }

@@ -20,7 +20,7 @@ use crate::settings::surroundings::Surroundings;
 use claude_store::{OsFileSystem, StorageFolder};
 use jiff::Timestamp;
 use origins::{OriginFacts, ask_offers, ask_origins, ask_servers};
-use refresh_engine::{Journal, Records, Seen};
+use refresh_engine::{Journal, ObservedEntry, Records};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use surroundings::{find_claude, lingers};
@@ -151,13 +151,13 @@ impl Facts {
     }
 
     /// What the history knows of this entry.
-    pub(super) fn past_of(&self, store: &StoreFacts, seen: &Seen) -> Biography {
+    pub(super) fn past_of(&self, store: &StoreFacts, seen: &ObservedEntry) -> Biography {
         let place = (store.path.display().to_string(), seen.entry.key.to_string());
         self.pasts.get(&place).cloned().unwrap_or_default()
     }
 
     /// Whether the agent holds a new pair for this entry that it could not write yet.
-    pub(super) fn waits_to_be_saved(&self, seen: &Seen) -> bool {
+    pub(super) fn waits_to_be_saved(&self, seen: &ObservedEntry) -> bool {
         let Agent::Runs(status, _) = &self.agent else { return false };
         let entries = status.stores.iter().flat_map(|store| &store.entries);
         entries.filter(|entry| entry.key == seen.entry.key.as_str()).any(|entry| entry.unsaved.is_some())

@@ -31,7 +31,7 @@ impl State {
     pub(super) const ALL: [Self; 6] =
         [Self::Valid, Self::Resting, Self::Expired, Self::Missing, Self::Unwatched, Self::Removed];
 
-    pub(super) fn words(self) -> &'static str {
+    pub(super) fn wording(self) -> &'static str {
         match self {
             Self::Valid => "valid",
             Self::Resting => "resting",

@@ -56,7 +56,7 @@ pub(super) fn svg(coverages: &[Coverage], from: Timestamp, until: Timestamp) -> 
                 text,
                 "<rect x=\"{left:.2}\" y=\"{}\" width=\"{wide:.2}\" height=\"18\" fill=\"{fill}\"><title>{} from {} to {}</title></rect>",
                 y + 4,
-                span.state.words(),
+                span.state.wording(),
                 minute(span.from),
                 minute(span.until)
             );
@@ -76,7 +76,7 @@ pub(super) fn svg(coverages: &[Coverage], from: Timestamp, until: Timestamp) -> 
             "<rect x=\"{x}\" y=\"{y}\" width=\"14\" height=\"14\" fill=\"{fill}\"/><text x=\"{}\" y=\"{}\">{}</text>",
             x + 20,
             y + 12,
-            state.words()
+            state.wording()
         );
     }
     text.push_str("</svg>\n");

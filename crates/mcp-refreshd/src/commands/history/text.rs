@@ -33,7 +33,7 @@ pub(super) fn event(line: &Line) -> String {
 }
 
 fn story(line: &Line) -> String {
-    let mut story = line.event.words().to_owned();
+    let mut story = line.event.wording().to_owned();
     match (line.before, line.after) {
         (Some(before), Some(after)) if before != after => story.push_str(&format!(" {before} -> {after}")),
         (_, Some(after)) => story.push_str(&format!(" {after}")),
@@ -56,7 +56,7 @@ pub(super) fn summary(coverages: &[Coverage]) -> String {
     let one = |coverage: &Coverage| {
         let times = State::ALL.into_iter().filter(|state| coverage.time(*state) > 0);
         let times: Vec<_> =
-            times.map(|state| format!("{} {}", state.words(), time(coverage, state))).collect();
+            times.map(|state| format!("{} {}", state.wording(), time(coverage, state))).collect();
         format!("{}  {}  {}\n", padded(&name(coverage), names), percent(coverage), times.join(", "))
     };
     coverages.iter().map(one).collect()
@@ -141,7 +141,7 @@ fn legend(terminal: Canvas) -> String {
     let mut text = String::new();
     let mut column = 0;
     for state in State::ALL.into_iter().filter(|state| *state != State::Removed) {
-        let width = 2 + state.words().len();
+        let width = 2 + state.wording().len();
         if column > 0 && column + 2 + width > terminal.width {
             text.push('\n');
             column = 0;
@@ -151,7 +151,7 @@ fn legend(terminal: Canvas) -> String {
             column += 2;
         }
         let block = coloured(&block(Some(state), terminal).to_string(), Some(state), terminal);
-        text.push_str(&format!("{block} {}", state.words()));
+        text.push_str(&format!("{block} {}", state.wording()));
         column += width;
     }
     text.push('\n');

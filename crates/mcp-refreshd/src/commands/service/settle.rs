@@ -118,7 +118,7 @@ async fn save(paths: &Paths) -> Result<(), String> {
     let _instance = Instance::claim(&paths.state).map_err(|error| error.to_string())?;
     let agent = Agent::start(&config, paths, Mode::OnlyAsked).await.map_err(|error| error.to_string())?;
     let work = async {
-        agent.first_look().await;
+        agent.first_scan().await;
         agent.drain().await;
     };
     let in_time = tokio::time::timeout(PATIENCE, work).await;

@@ -92,7 +92,7 @@ impl EntryStates {
         let store = Some(subject.store.to_owned());
         let Some((key, name)) = subject.entry else { return self.about_the_store(at, subject.store, event) };
         let place = (subject.store.to_owned(), key.to_owned());
-        let first_look = !self.looked_at.contains(subject.store);
+        let first_scan = !self.looked_at.contains(subject.store);
         let known = self.entries.entry(place).or_default();
         name.clone_into(&mut known.server);
         let line = |event, cause: Option<String>| Line {
@@ -107,7 +107,7 @@ impl EntryStates {
         };
         let news = match event {
             Event::Held { access: _, refresh, expires_at, stub } => {
-                known.held(*refresh, *expires_at, *stub, first_look).map(|(event, cause)| Line {
+                known.held(*refresh, *expires_at, *stub, first_scan).map(|(event, cause)| Line {
                     before: known.refresh,
                     after: *refresh,
                     expires_at: expires_at.filter(|_| stub.is_none()),
@@ -116,7 +116,7 @@ impl EntryStates {
                 })
             }
             Event::Refreshing { reason, .. } => {
-                known.reason = Some(reason.words());
+                known.reason = Some(reason.wording());
                 None
             }
             Event::Ended { outcome: Outcome::Fresh, before, now, expires_at, .. } => Some(Line {
@@ -219,7 +219,7 @@ impl EntryState {
         refresh: Option<Fingerprint>,
         expires_at: Option<Timestamp>,
         stub: Option<StubKind>,
-        first_look: bool,
+        first_scan: bool,
     ) -> Option<(Kind, &'static str)> {
         let now = holds(stub);
         let same = self.holds == Some(now)
@@ -227,9 +227,9 @@ impl EntryState {
         if same {
             return None;
         }
-        let unwatched = |watched| if first_look { "found so at the start" } else { watched };
+        let unwatched = |watched| if first_scan { "found so at the start" } else { watched };
         Some(match (self.holds, now) {
-            (None, Holds::Tokens) if !first_look => (Kind::Login, "a new entry in the store"),
+            (None, Holds::Tokens) if !first_scan => (Kind::Login, "a new entry in the store"),
             (None, _) => (Kind::Found, if stub.is_some() { "it holds no login" } else { "" }),
             (Some(Holds::Tokens), Holds::Tokens) => {
                 (Kind::Adopted, unwatched("another program wrote them, Claude Code for one"))

@@ -104,7 +104,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// As people read it.
-    pub(crate) fn words(self) -> &'static str {
+    pub(crate) fn wording(self) -> &'static str {
         match self {
             Self::AgentStarted => "agent started",
             Self::AgentEnded => "agent ended",
@@ -132,7 +132,7 @@ impl Kind {
 
     /// Whether a person wants to see it: the rest is bookkeeping.
     pub(crate) fn is_shown(self) -> bool {
-        !self.words().is_empty()
+        !self.wording().is_empty()
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
         }
         Event::Refreshing { reason, refresh } => Line {
             before: Some(*refresh),
-            ..Line::new(Level::DEBUG, format!("refreshing: {}", reason.words()))
+            ..Line::new(Level::DEBUG, format!("refreshing: {}", reason.wording()))
         },
         Event::Ended { outcome, detail, before, now, lifetime, expires_at: _, retry_in } => Line {
             before: *before,
@@ -84,7 +84,7 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
             retry_in: *retry_in,
             ..Line::new(weight_of(*outcome), ended(*outcome, detail, *lifetime, *retry_in))
         },
-        Event::Narrowed { narrowing } => Line::new(Level::WARN, narrowing.words()),
+        Event::Narrowed { narrowing } => Line::new(Level::WARN, narrowing.wording()),
         Event::Unsaved { why, retry_in } => Line {
             retry_in: Some(*retry_in),
             ..Line::new(

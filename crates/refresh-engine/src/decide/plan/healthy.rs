@@ -7,14 +7,14 @@ use crate::decide::policy::{
     SHORT_LIFE, SHORT_LIVED_ACTIVE, SHORT_LIVED_KEEP_ALIVE, SHORT_LIVED_LEFT, SHORT_LIVED_LOOK,
     SHORT_LIVED_RESUMED, SUSPECT_RECHECK, UNKNOWN_EXPIRY_KEEP_ALIVE, with_jitter,
 };
-use crate::{Activity, Freshness, Now, Policy, Record, Seen};
+use crate::{Activity, Freshness, Now, ObservedEntry, Policy, Record};
 use jiff::SignedDuration;
 use std::time::Duration;
 
 /// An entry that nothing speaks against: when is it due, and is this the moment?
 pub(super) fn plan_healthy(
     now: Now,
-    seen: &Seen,
+    seen: &ObservedEntry,
     record: &Record,
     left: Option<SignedDuration>,
     activity: &dyn Fn() -> Activity,

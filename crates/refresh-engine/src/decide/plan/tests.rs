@@ -13,7 +13,7 @@ fn now() -> Now {
 }
 
 /// An entry with this remaining life in seconds (`None`: nobody knows), and its record after the first look.
-fn entry(left: Option<i64>) -> (Seen, Record) {
+fn entry(left: Option<i64>) -> (ObservedEntry, Record) {
     let expires = left.map_or(String::new(), |left| {
         format!(r#","expiresAt":{}"#, now().wall.as_millisecond() + left * 1000)
     });
@@ -21,7 +21,7 @@ fn entry(left: Option<i64>) -> (Seen, Record) {
         r#"{{"mcpOAuth":{{"lab|0":{{"serverName":"lab","serverUrl":"https://lab.test/mcp","accessToken":"at","refreshToken":"rt"{expires}}}}}}}"#
     );
     let document = Document::parse(text.as_bytes()).unwrap();
-    let seen = Seen::new(document.entries().next().unwrap().clone());
+    let seen = ObservedEntry::new(document.entries().next().unwrap().clone());
     let mut record = Record::default();
     record.observe(now(), &seen);
     (seen, record)

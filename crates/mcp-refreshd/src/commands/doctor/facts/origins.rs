@@ -2,9 +2,9 @@
 
 use super::store::StoreFacts;
 use jiff::Timestamp;
-use refresh_engine::{EntryReport, Seen};
+use refresh_engine::{EntryReport, ObservedEntry};
 use std::collections::BTreeMap;
-use token_endpoint::{Glance, Http, RefreshOffer, SendError, ServerHints};
+use token_endpoint::{Http, Probe, RefreshOffer, SendError, ServerHints};
 use tokio::task::spawn_local;
 
 /// As many origins are asked; more of them would not tell more.
@@ -15,7 +15,7 @@ pub(crate) struct OriginFacts {
     pub(crate) place: String,
     /// A server that depends on it.
     pub(crate) server: String,
-    pub(crate) answer: Result<Glance, SendError>,
+    pub(crate) answer: Result<Probe, SendError>,
     pub(crate) asked_at: Timestamp,
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn ask_origins(http: &Http, stores: &[StoreFacts]) -> Vec<Origi
         .map(|(origin, (place, server_url, server))| {
             let http = http.clone();
             spawn_local(async move {
-                let answer = http.glance_at(place.as_str(), &server_url).await;
+                let answer = http.probe(place.as_str(), &server_url).await;
                 OriginFacts { place: origin, server, answer, asked_at: Timestamp::now() }
             })
         })
@@ -87,7 +87,10 @@ pub(super) async fn ask_offers(http: &Http, stores: &[StoreFacts]) -> BTreeMap<S
 }
 
 /// Asks each server whose token should be good; gives the names of those that refuse it.
-pub(super) async fn ask_servers(http: &Http, entries: &[(Seen, Option<EntryReport>)]) -> Vec<String> {
+pub(super) async fn ask_servers(
+    http: &Http,
+    entries: &[(ObservedEntry, Option<EntryReport>)],
+) -> Vec<String> {
     let now = Timestamp::now();
     let good = entries.iter().filter(|(seen, _)| seen.expiry.moment().is_none_or(|end| end > now));
     let tasks: Vec<_> = good
@@ -96,7 +99,7 @@ pub(super) async fn ask_servers(http: &Http, entries: &[(Seen, Option<EntryRepor
             spawn_local(async move {
                 let answer =
                     http.initialize(entry.server_url.as_deref()?, entry.access_token.as_ref()?).await;
-                answer.is_ok_and(|glance| glance.status == 401).then_some(entry.server_name)
+                answer.is_ok_and(|probe| probe.status == 401).then_some(entry.server_name)
             })
         })
         .collect();

@@ -10,7 +10,7 @@ use claude_store::{
     ServerConfigs, Stamp, StorageFolder, Store,
 };
 use jiff::Timestamp;
-use refresh_engine::{EntryReport, Records, Seen, inspect};
+use refresh_engine::{EntryReport, ObservedEntry, Records, inspect};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) struct StoreFacts {
     /// The document itself, behind all links.
     pub(crate) stamp: Option<Stamp>,
     pub(crate) obstacle: Option<Obstacle>,
-    pub(crate) entries: Vec<(Seen, Option<EntryReport>)>,
+    pub(crate) entries: Vec<(ObservedEntry, Option<EntryReport>)>,
     /// Servers that refuse (401) a token that the store calls good.
     pub(crate) refused: Vec<String>,
     /// Keys of entries that are not understood, and why.
@@ -118,8 +118,9 @@ impl StoreFacts {
         let report = inspect::<Machine>(store, records, &SystemClock, &client, &config.policy, 0).await;
         let mut reports: BTreeMap<_, _> =
             report.entries.into_iter().map(|report| (report.key.clone(), report)).collect();
-        let with_report =
-            |entry: &claude_store::Entry| (Seen::new(entry.clone()), reports.remove(entry.key.as_str()));
+        let with_report = |entry: &claude_store::Entry| {
+            (ObservedEntry::new(entry.clone()), reports.remove(entry.key.as_str()))
+        };
         self.entries = document.entries().map(with_report).collect();
         self.incomplete = document.incomplete().cloned();
         self.odd = document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.clone())).collect();

@@ -5,7 +5,7 @@ use crate::commands::doctor::finding::Finding;
 use crate::terminal::wording::{length, quoted};
 use claude_store::ExpiresAt;
 use oauth_secret::TokenDigest;
-use refresh_engine::{EntryReport, Expiry, SHORT_LIFE, Seen, State};
+use refresh_engine::{EntryReport, Expiry, ObservedEntry, SHORT_LIFE, State};
 use std::collections::BTreeMap;
 
 /// The logins: each by itself, and all beside each other.
@@ -22,7 +22,12 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn one(seen: &Seen, report: Option<&EntryReport>, store: &StoreFacts, facts: &Facts) -> Vec<Finding> {
+fn one(
+    seen: &ObservedEntry,
+    report: Option<&EntryReport>,
+    store: &StoreFacts,
+    facts: &Facts,
+) -> Vec<Finding> {
     let name = &seen.entry.server_name;
     let mut findings = Vec::new();
     if let Some(kind) = seen.entry.stub_kind() {
@@ -48,7 +53,7 @@ fn one(seen: &Seen, report: Option<&EntryReport>, store: &StoreFacts, facts: &Fa
     findings
 }
 
-fn lifetime(seen: &Seen, report: Option<&EntryReport>) -> Option<Finding> {
+fn lifetime(seen: &ObservedEntry, report: Option<&EntryReport>) -> Option<Finding> {
     seen.refresh?;
     if seen.expiry == Expiry::Unknown && seen.entry.expires_at == ExpiresAt::Absent {
         return Some(Finding::note(
@@ -72,7 +77,7 @@ fn lifetime(seen: &Seen, report: Option<&EntryReport>) -> Option<Finding> {
     ))
 }
 
-fn not_configured(seen: &Seen, facts: &Facts) -> Option<Finding> {
+fn not_configured(seen: &ObservedEntry, facts: &Facts) -> Option<Finding> {
     let name = &seen.entry.server_name;
     // What is ignored is ignored in every store: one configuration that names the server, or that is not known, is enough.
     let gone = |store: &StoreFacts| store.configs.as_ref().is_some_and(|configs| !configs.knows(name));
@@ -93,7 +98,7 @@ fn not_configured(seen: &Seen, facts: &Facts) -> Option<Finding> {
 
 /// Two entries with one refresh token: the first refresh of one spends the other's.
 fn twins(facts: &Facts) -> Vec<Finding> {
-    let mut holders: BTreeMap<TokenDigest, Vec<(&StoreFacts, &Seen)>> = BTreeMap::new();
+    let mut holders: BTreeMap<TokenDigest, Vec<(&StoreFacts, &ObservedEntry)>> = BTreeMap::new();
     for store in &facts.stores {
         for (seen, _) in &store.entries {
             if let Some(refresh) = seen.refresh {

@@ -8,7 +8,7 @@ use crate::terminal::remedy::{self, refresh_by_force};
 use crate::terminal::wording::{length, visible};
 use claude_store::StubKind;
 use jiff::Timestamp;
-use refresh_engine::{Narrowing, Need, Seen};
+use refresh_engine::{Narrowing, Need, ObservedEntry};
 use std::time::Duration;
 use token_endpoint::RefreshOffer;
 
@@ -18,12 +18,12 @@ const FORETOLD: Duration = Duration::from_secs(24 * 60 * 60);
 /// The scope that asks for a refresh token (OpenID Connect Core, section 11).
 const OFFLINE_ACCESS: &str = "offline_access";
 
-fn login(seen: &Seen) -> String {
+fn login(seen: &ObservedEntry) -> String {
     remedy::what_to_type(&Need::Stub, &seen.entry.server_name)
 }
 
 /// A login that is gone, told apart by what it left behind.
-pub(super) fn stub(kind: StubKind, seen: &Seen, store: &StoreFacts, facts: &Facts) -> Finding {
+pub(super) fn stub(kind: StubKind, seen: &ObservedEntry, store: &StoreFacts, facts: &Facts) -> Finding {
     let now = facts.now;
     let past = facts.past_of(store, seen);
     let refused = seen.entry.discovery.tokenless_rejected_at;
@@ -73,7 +73,7 @@ pub(super) fn stub(kind: StubKind, seen: &Seen, store: &StoreFacts, facts: &Fact
     Finding::trouble(name, sure, means, login(seen))
 }
 
-pub(super) fn no_refresh_token(seen: &Seen, facts: &Facts) -> Finding {
+pub(super) fn no_refresh_token(seen: &ObservedEntry, facts: &Facts) -> Finding {
     let left = seen.expiry.moment().map(|end| Duration::try_from(end.duration_since(facts.now)).ok());
     let Some(left) = left else {
         return Finding::note(
@@ -160,11 +160,11 @@ pub(super) fn narrowed(narrowing: &Narrowing) -> Finding {
     } else {
         "nothing yet: the next refresh asks for what the login had"
     };
-    Finding::note("scope-narrowed", Certain, visible(&narrowing.words()), cure)
+    Finding::note("scope-narrowed", Certain, visible(&narrowing.wording()), cure)
 }
 
 /// The look-alike: Claude Code may call this "Token expired without refresh token".
-pub(super) fn expired(seen: &Seen, facts: &Facts, name: &str) -> Finding {
+pub(super) fn expired(seen: &ObservedEntry, facts: &Facts, name: &str) -> Finding {
     let refresh = seen.refresh.map(|refresh| refresh.fingerprint().to_string()).unwrap_or_default();
     let why = if facts.runs() {
         "the agent has not been able to refresh it yet; `mcp-refreshd status` says why"
@@ -183,7 +183,7 @@ pub(super) fn expired(seen: &Seen, facts: &Facts, name: &str) -> Finding {
 }
 
 /// The look-alike: `/mcp` and Reconnect says success then, and refreshes nothing.
-pub(super) fn refused(seen: &Seen, name: &str) -> Finding {
+pub(super) fn refused(seen: &ObservedEntry, name: &str) -> Finding {
     let cure = match seen.refresh {
         Some(_) => refresh_by_force(name),
         None => remedy::what_to_type(&Need::Stub, name),

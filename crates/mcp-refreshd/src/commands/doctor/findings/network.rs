@@ -28,12 +28,12 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 
 fn reached(origin: &OriginFacts, trusts_more: bool) -> Option<Finding> {
     let finding = match &origin.answer {
-        Ok(glance) if glance.status >= 500 => Finding::trouble(
+        Ok(probe) if probe.status >= 500 => Finding::trouble(
             "server-in-trouble",
             Likely,
             format!(
                 "{} answers HTTP {}; nothing is lost, and refreshes are tried again",
-                origin.place, glance.status
+                origin.place, probe.status
             ),
             "wait; if it lasts, ask who runs the server",
         ),

@@ -19,7 +19,7 @@ const AFTER_SILENCE_AT_LAST: Duration = Duration::from_secs(10 * 60);
 pub(super) const AFTER_NO: Duration = Duration::from_secs(60 * 60);
 
 /// What is remembered of an item and of how the Keychain answers.
-pub(crate) struct Standing {
+pub(crate) struct PollState {
     modified: Option<u64>,
     /// When the date was first seen.
     since: Instant,
@@ -30,7 +30,7 @@ pub(crate) struct Standing {
     quiet: Option<(KeychainError, Instant)>,
 }
 
-impl Standing {
+impl PollState {
     pub(crate) fn new() -> Self {
         Self { modified: None, since: Instant::now(), doubts: 0, unanswered: 0, quiet: None }
     }
@@ -89,62 +89,62 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_date_is_trusted_when_its_second_is_over() {
-        let mut standing = Standing::new();
-        let first = standing.version(Some(7));
-        assert_ne!(standing.version(Some(7)), first, "within the second anything may have been written");
+        let mut poll_state = PollState::new();
+        let first = poll_state.version(Some(7));
+        assert_ne!(poll_state.version(Some(7)), first, "within the second anything may have been written");
         advance(DOUBT).await;
-        let settled = standing.version(Some(7));
+        let settled = poll_state.version(Some(7));
         assert_ne!(settled, first);
-        assert_eq!(standing.version(Some(7)), settled);
-        assert_ne!(standing.version(Some(8)), settled);
+        assert_eq!(poll_state.version(Some(7)), settled);
+        assert_ne!(poll_state.version(Some(8)), settled);
         advance(DOUBT).await;
-        assert_ne!(standing.version(None), standing.version(None), "no date proves nothing");
+        assert_ne!(poll_state.version(None), poll_state.version(None), "no date proves nothing");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_item_that_stays_as_it_is_is_looked_at_less_and_less_often() {
-        let mut standing = Standing::new();
-        standing.version(Some(7));
+        let mut poll_state = PollState::new();
+        poll_state.version(Some(7));
         let mut pauses = Vec::new();
         for _ in 0..6 {
-            pauses.push(standing.look_again_in().as_secs());
+            pauses.push(poll_state.look_again_in().as_secs());
             advance(Duration::from_secs(240)).await;
-            standing.version(Some(7));
+            poll_state.version(Some(7));
         }
         assert_eq!(pauses, [30, 60, 120, 180, 240, 300]);
         advance(Duration::from_secs(24 * 3600)).await;
-        assert_eq!(standing.look_again_in(), LOOK_AGAIN_AT_LAST);
-        standing.version(Some(8));
-        assert_eq!(standing.look_again_in(), LOOK_AGAIN);
+        assert_eq!(poll_state.look_again_in(), LOOK_AGAIN_AT_LAST);
+        poll_state.version(Some(8));
+        assert_eq!(poll_state.look_again_in(), LOOK_AGAIN);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_question_that_nobody_answers_is_not_repeated_every_few_seconds() {
-        let mut standing = Standing::new();
+        let mut poll_state = PollState::new();
         let mut pauses = Vec::new();
         for _ in 0..6 {
-            standing.note_answer(Some(&silence()));
+            poll_state.note_answer(Some(&silence()));
             let began = Instant::now();
-            while standing.refusal().is_some() {
+            while poll_state.refusal().is_some() {
                 advance(Duration::from_secs(1)).await;
             }
             pauses.push(began.elapsed().as_secs());
         }
         assert_eq!(pauses, [60, 120, 240, 480, 600, 600]);
-        standing.note_answer(Some(&silence()));
-        standing.note_answer(None);
-        assert_eq!(standing.refusal(), None, "whoever answers is asked again");
+        poll_state.note_answer(Some(&silence()));
+        poll_state.note_answer(None);
+        assert_eq!(poll_state.refusal(), None, "whoever answers is asked again");
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_a_no_nobody_is_asked_for_an_hour_and_a_locked_keychain_is_asked_at_any_time() {
-        let mut standing = Standing::new();
-        standing.note_answer(Some(&KeychainError::Declined { item: "item".into(), again_in: AFTER_NO }));
+        let mut poll_state = PollState::new();
+        poll_state.note_answer(Some(&KeychainError::Declined { item: "item".into(), again_in: AFTER_NO }));
         advance(AFTER_NO - Duration::from_secs(1)).await;
-        assert!(standing.refusal().is_some());
+        assert!(poll_state.refusal().is_some());
         advance(Duration::from_secs(1)).await;
-        assert!(standing.refusal().is_none());
-        standing.note_answer(Some(&KeychainError::Locked { item: "item".into() }));
-        assert!(standing.refusal().is_none(), "that asks nobody");
+        assert!(poll_state.refusal().is_none());
+        poll_state.note_answer(Some(&KeychainError::Locked { item: "item".into() }));
+        assert!(poll_state.refusal().is_none(), "that asks nobody");
     }
 }

@@ -23,7 +23,7 @@ thread_local! {
 }
 
 /// Runs something that waits for the medium.
-pub(super) async fn aside(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+pub(super) async fn run(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
     let _under_way = UnderWay::begin();
     let (done, waits) = oneshot::channel();
     let thread = Thread::give(Box::new(move || drop(done.send(work()))))?;
@@ -129,7 +129,7 @@ mod tests {
 
     async fn thread_of_one() -> ThreadId {
         let (tell, told) = std::sync::mpsc::channel();
-        let work = aside(move || tell.send(current().id()).map_err(io::Error::other));
+        let work = run(move || tell.send(current().id()).map_err(io::Error::other));
         tokio::time::timeout(PATIENCE, work).await.expect("it is not done").unwrap();
         told.recv().unwrap()
     }
@@ -142,7 +142,7 @@ mod tests {
         // Each waits for the other.
         let both = Arc::new(Barrier::new(2));
         let meet = |both: Arc<Barrier>| {
-            aside(move || {
+            run(move || {
                 both.wait();
                 Ok(())
             })
@@ -161,9 +161,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_told_and_so_is_a_thread_that_broke() {
-        let error = aside(|| Err(io::ErrorKind::StorageFull.into())).await.unwrap_err();
+        let error = run(|| Err(io::ErrorKind::StorageFull.into())).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        let broken = aside(|| panic!("on purpose")).await.unwrap_err();
+        let broken = run(|| panic!("on purpose")).await.unwrap_err();
         assert!(broken.to_string().contains("ended early"), "{broken}");
         assert_ne!(thread_of_one().await, current().id());
     }

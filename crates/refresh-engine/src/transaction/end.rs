@@ -3,7 +3,7 @@
 use crate::records::outcome::Outcome;
 use crate::records::record::Retry;
 use crate::store_access::shared::Shared;
-use crate::{Event, Partners, Seen};
+use crate::{Event, ObservedEntry, Partners};
 use claude_store::LockError;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const NOT_SAVABLE_PAUSE: Duration = Duration::from_secs(60);
 
 /// How a transaction ended, for whoever asked for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum TransactionEnd {
     /// A new pair is in the store.
     Fresh,
     /// Somebody else had refreshed it, or it was not due any more.
@@ -35,7 +35,11 @@ pub(crate) enum Ended {
     Failed(Outcome, String),
 }
 
-pub(crate) fn locked<P: Partners>(shared: &Shared<P>, seen: &Seen, error: &LockError) -> Ended {
+pub(crate) fn locked<P: Partners>(
+    shared: &Shared<P>,
+    seen: &ObservedEntry,
+    error: &LockError,
+) -> TransactionEnd {
     let now = shared.now();
     let why = error.to_string();
     let (pause, event) = match error {
@@ -44,15 +48,19 @@ pub(crate) fn locked<P: Partners>(shared: &Shared<P>, seen: &Seen, error: &LockE
     };
     shared.change_record(&seen.entry.key, |record| record.retry = Some(Retry::after(now, pause)));
     shared.tell(seen, event);
-    Ended::Locked(error.to_string())
+    TransactionEnd::Locked(error.to_string())
 }
 
-pub(crate) fn not_savable<P: Partners>(shared: &Shared<P>, seen: &Seen, why: String) -> Ended {
+pub(crate) fn not_savable<P: Partners>(
+    shared: &Shared<P>,
+    seen: &ObservedEntry,
+    why: String,
+) -> TransactionEnd {
     let now = shared.now();
     shared.change_record(&seen.entry.key, |record| {
         record.retry = Some(Retry::after(now, NOT_SAVABLE_PAUSE));
         record.note(now.wall, Outcome::Unsent, why.clone());
     });
     shared.tell(seen, Event::NotSavable { why: why.clone() });
-    Ended::NotSavable(why)
+    TransactionEnd::NotSavable(why)
 }

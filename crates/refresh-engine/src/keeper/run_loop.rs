@@ -1,9 +1,9 @@
-//! The keeper's rounds: look, plan, sleep until something happens.
+//! The keeper's loop: scan, plan, sleep until something happens.
 
 use super::state::Inner;
 use crate::journal::Unfinished;
-use crate::store_access::closing::close_unsettled;
-use crate::store_access::look::{Findings, look_at, note_emptied};
+use crate::store_access::scan::{Findings, note_emptied, scan};
+use crate::store_access::settlement::close_unsettled;
 use crate::store_access::shared::Shared;
 use crate::transaction::grants::Presenting;
 use crate::transaction::replay::{is_pair, replay};
@@ -43,7 +43,7 @@ impl<P: Partners> Replayed<P> {
 
 impl<P: Partners> Inner<P> {
     pub(super) async fn run(self: Rc<Self>, mut unfinished: Vec<Replayed<P>>) {
-        self.look().await;
+        self.scan().await;
         loop {
             unfinished = self.replay(unfinished);
             let wake = self.plan_all();
@@ -57,14 +57,14 @@ impl<P: Partners> Inner<P> {
                 () = shared.ended.notified() => {}
                 () = sleep(&shared.clock, wake) => {}
             }
-            self.look().await;
+            self.scan().await;
         }
     }
 
     /// Waits until a burst of changes is over. What comes and goes meanwhile is noted all the same, and what waits for its turn to be
     /// refreshed goes on: in a storm the changes are our own.
     async fn settle_down(self: &Rc<Self>) {
-        self.glance().await;
+        self.probe().await;
         let mut quiet = pin!(tokio::time::sleep(SETTLED));
         // A burst without end is looked at all the same.
         let mut at_last = pin!(tokio::time::sleep(SETTLED_AT_LAST));
@@ -74,15 +74,15 @@ impl<P: Partners> Inner<P> {
                 () = &mut at_last => {
                     // Noted already costs nothing to look at.
                     let version = self.shared.store.version().await.ok();
-                    let wait = self.allowance.wait_for(size_of(version));
+                    let wait = self.read_budget.wait_for(size_of(version));
                     if version == self.version.get() || wait.is_zero() {
-                        let _ = self.allowance.take(size_of(version));
+                        let _ = self.read_budget.take(size_of(version));
                         return;
                     }
                     at_last.as_mut().reset(Instant::now() + wait);
                 }
                 () = self.changed.notified() => {
-                    self.glance().await;
+                    self.probe().await;
                     quiet.as_mut().reset(Instant::now() + SETTLED);
                 }
                 () = self.shared.ended.notified() => self.start_waiting(),
@@ -92,8 +92,8 @@ impl<P: Partners> Inner<P> {
     }
 
     fn after_turn(self: &Rc<Self>) {
-        if !self.looked.replace(true) {
-            self.first_look.notify_waiters();
+        if !self.scanned.replace(true) {
+            self.first_scan.notify_waiters();
         }
         for ping in self.pings.take() {
             // Whoever pinged may have given up.
@@ -126,7 +126,7 @@ impl<P: Partners> Inner<P> {
     /// and only a pair that was seen can be put back; and a person's login empties its entry for as long as the browser takes. What cannot be read now is the next look's affair; a store that tells of no change
     /// takes long to read; what a transaction is about to note as its own would look like another program's; and what is large and changes without end is
     /// read now and then.
-    async fn glance(&self) {
+    async fn probe(&self) {
         let store = &self.shared.store;
         // While transactions run, what matters is whether a person empties an entry whose answer is awaited.
         let matters = self.running() == 0 || self.shared.committer.awaits_answers();
@@ -134,7 +134,7 @@ impl<P: Partners> Inner<P> {
             return;
         }
         let version = store.version().await.ok();
-        if version.is_none() || version == self.version.get() || !self.allowance.take(size_of(version)) {
+        if version.is_none() || version == self.version.get() || !self.read_budget.take(size_of(version)) {
             return;
         }
         let Ok(snapshot) = store.read().await else { return };
@@ -148,7 +148,7 @@ impl<P: Partners> Inner<P> {
     }
 
     /// Looks at the store if it may have changed.
-    pub(super) async fn look(&self) {
+    pub(super) async fn scan(&self) {
         let store = &self.shared.store;
         let version = store.version().await.ok();
         if version.is_some() && version == self.version.get() && self.unreadable.borrow().is_none() {
@@ -160,8 +160,8 @@ impl<P: Partners> Inner<P> {
     fn note(&self, read: Result<Snapshot, ReadError>) {
         let shared = &self.shared;
         self.version.set(read.as_ref().ok().map(Snapshot::version));
-        shared.tracked.borrow_mut().values_mut().for_each(|known| known.begun_since_look = false);
-        let findings = look_at(shared, read);
+        shared.tracked.borrow_mut().values_mut().for_each(|known| known.begun_since_scan = false);
+        let findings = scan(shared, read);
         self.tell_readability(&findings);
         if findings.unreadable.is_none() {
             for (key, why) in findings.odd.iter().filter(|odd| !self.odd.borrow().contains(odd)) {
@@ -180,7 +180,7 @@ impl<P: Partners> Inner<P> {
                 let pause = if again { (self.reread.get() * 2).min(LONGEST_REREAD) } else { FIRST_REREAD };
                 self.reread.set(pause);
                 // Half-written documents of old clients mend themselves within a second: said only if it lasts.
-                let lasts = again || now.absent || !self.looked.get();
+                let lasts = again || now.absent || !self.scanned.get();
                 if lasts && self.unreadable_told.replace(Some(now.why.clone())).as_ref() != Some(&now.why) {
                     shared.tell_store(Event::StoreUnreadable { why: now.why.clone(), absent: now.absent });
                 }

@@ -1,4 +1,4 @@
-//! What a round starts: refreshes that are due or asked for, and healings.
+//! What a turn of the loop starts: refreshes that are due or asked for, and healings.
 
 use super::state::{Inner, Mode};
 use crate::decide::memory::Heal;
@@ -9,7 +9,7 @@ use crate::store_access::shared::Shared;
 use crate::store_access::tracked::Tracked;
 use crate::transaction::heal;
 use crate::transaction::{Demand, refresh};
-use crate::{Now, Partners, Seen};
+use crate::{Now, ObservedEntry, Partners};
 use claude_store::{EntryKey, Store};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -23,13 +23,13 @@ const RUNNING_PER_SERVER: usize = 10;
 
 /// An entry that others broke, and how it is mended.
 struct Healing {
-    seen: Seen,
-    remembered: Seen,
+    seen: ObservedEntry,
+    remembered: ObservedEntry,
     heal: Heal,
 }
 
 impl<P: Partners> Inner<P> {
-    fn start_revival(self: &Rc<Self>, seen: Seen) {
+    fn start_revival(self: &Rc<Self>, seen: ObservedEntry) {
         if !self.begin(&seen.entry.key) {
             return;
         }
@@ -64,8 +64,8 @@ impl<P: Partners> Inner<P> {
         let now = shared.now();
         let mut due: Vec<Due> = Vec::new();
         let mut broken: Vec<Healing> = Vec::new();
-        let mut bereft: Vec<Seen> = Vec::new();
-        let mut turned: Vec<(Seen, bool)> = Vec::new();
+        let mut bereft: Vec<ObservedEntry> = Vec::new();
+        let mut turned: Vec<(ObservedEntry, bool)> = Vec::new();
         let mut wait: Option<Duration> = None;
         {
             let tracked = shared.tracked.borrow();
@@ -159,9 +159,9 @@ impl<P: Partners> Inner<P> {
             let tracked = shared.tracked.borrow();
             let policy = shared.policy.borrow();
             let activity = shared.activity();
-            let waits = |key: &EntryKey, known: &Tracked, seen: &Seen| {
+            let waits = |key: &EntryKey, known: &Tracked, seen: &ObservedEntry| {
                 !known.running
-                    && !known.begun_since_look
+                    && !known.begun_since_scan
                     && shared.read_record(key, |record| {
                         known.heal(seen, now, record) == Heal::Nothing
                             && matches!(plan(now, seen, record, &activity, &policy), Plan::Refresh(_))
@@ -200,7 +200,7 @@ impl<P: Partners> Inner<P> {
         }
     }
 
-    fn start(self: &Rc<Self>, seen: Seen) {
+    fn start(self: &Rc<Self>, seen: ObservedEntry) {
         if !self.begin(&seen.entry.key) {
             return;
         }
@@ -223,7 +223,7 @@ impl<P: Partners> Inner<P> {
 }
 
 /// Whether another entry that holds the same refresh token is to be waited for.
-fn is_anothers<P: Partners>(shared: &Shared<P>, seen: &Seen) -> bool {
+fn is_anothers<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) -> bool {
     seen.refresh.is_some_and(|refresh| shared.grants.is_anothers(shared, &seen.entry.key, refresh))
 }
 
@@ -235,13 +235,13 @@ struct Due {
 }
 
 impl Due {
-    fn of(key: &EntryKey, seen: &Seen) -> Self {
+    fn of(key: &EntryKey, seen: &ObservedEntry) -> Self {
         Self { key: key.clone(), server: server(seen), expired: seen.expiry.moment() }
     }
 }
 
 /// The server of an entry: scheme, host and port, as its URL writes them.
-fn server(seen: &Seen) -> Option<String> {
+fn server(seen: &ObservedEntry) -> Option<String> {
     let url = seen.entry.server_url.as_deref()?;
     let (scheme, rest) = url.split_once("://")?;
     let host = rest.split(['/', '?', '#']).next()?;

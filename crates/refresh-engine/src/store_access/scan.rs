@@ -1,10 +1,10 @@
 //! One look at the store: what is there, what is new, what is gone, what is broken.
 
 use crate::decide::memory::{Disappearance, Heal, Vanished, disappearance};
-use crate::store_access::closing::close_superseded;
+use crate::store_access::settlement::close_superseded;
 use crate::store_access::shared::Shared;
 use crate::store_access::tracked::Tracked;
-use crate::{Event, Partners, Seen};
+use crate::{Event, ObservedEntry, Partners};
 use claude_store::{Document, Entry, EntryKey, Incomplete, KEYCHAIN_OVERFLOW, ReadError, Snapshot, StubKind};
 use oauth_secret::TokenDigest;
 use std::cell::OnceCell;
@@ -29,7 +29,7 @@ pub(crate) struct Unreadable {
 }
 
 /// Takes note of what the store holds. Where it cannot be read, nothing is forgotten.
-pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, ReadError>) -> Findings {
+pub(crate) fn scan<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, ReadError>) -> Findings {
     let snapshot = match read {
         Ok(snapshot) => snapshot,
         Err(error) => {
@@ -66,7 +66,7 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
             tracked.current.as_ref().is_some_and(|current| current.entry == *entry)
         });
         if !unchanged {
-            let seen = Seen::new(entry.clone());
+            let seen = ObservedEntry::new(entry.clone());
             note_spent(shared, &seen, || spent.get_or_init(|| shared.records.spent_tokens()));
             take_note(shared, seen);
         }
@@ -75,14 +75,14 @@ pub(crate) fn look_at<P: Partners>(shared: &Shared<P>, read: Result<Snapshot, Re
         None => note_missing(shared, &present),
         Some(why) => findings.odd.extend(hidden(shared, &present, why)),
     }
-    shared.looked.set(true);
+    shared.scanned.set(true);
     findings
 }
 
 /// I1: a token that another entry exchanged is spent here, too. A folder may be a copy of another, or come from a backup.
 fn note_spent<'s, P: Partners>(
     shared: &Shared<P>,
-    seen: &Seen,
+    seen: &ObservedEntry,
     spent: impl FnOnce() -> &'s BTreeSet<TokenDigest>,
 ) {
     let Some(refresh) = seen.refresh else { return };
@@ -95,7 +95,7 @@ fn note_spent<'s, P: Partners>(
 
 /// Takes note of an entry that a transaction of its own found to be another than the one it knows. An old client may write an older document over
 /// it before the next look, and only what was seen can be put back.
-pub(crate) fn note_found<P: Partners>(shared: &Shared<P>, found: &Seen) {
+pub(crate) fn note_found<P: Partners>(shared: &Shared<P>, found: &ObservedEntry) {
     let known = shared.track(&found.entry.key, |tracked| {
         tracked.current.as_ref().is_some_and(|current| current.entry == found.entry)
     });
@@ -108,7 +108,7 @@ pub(crate) fn note_found<P: Partners>(shared: &Shared<P>, found: &Seen) {
 }
 
 /// An entry that is new, or other than at the last look.
-fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
+fn take_note<P: Partners>(shared: &Shared<P>, seen: ObservedEntry) {
     let key = &seen.entry.key.clone();
     shared.vanished.borrow_mut().remove(key);
     if shared.track(key, |tracked| seen.access.is_some() && tracked.writing == seen.access) {
@@ -144,7 +144,7 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: Seen) {
         let known = record.refresh == seen.refresh;
         record.observe(now, &seen);
         // What is found at the first look may be of any age.
-        if !known && shared.looked.get() {
+        if !known && shared.scanned.get() {
             record.landed_at = Some(now.wall);
         }
         known
@@ -181,7 +181,7 @@ fn hidden<P: Partners>(
     hidden
 }
 
-fn tell_held<P: Partners>(shared: &Shared<P>, seen: &Seen) {
+fn tell_held<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) {
     let held = Event::Held {
         access: seen.access.map(|access| access.fingerprint()),
         refresh: seen.refresh.map(|refresh| refresh.fingerprint()),

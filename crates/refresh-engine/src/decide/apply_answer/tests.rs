@@ -19,7 +19,7 @@ fn dead() -> Answer {
 fn verdict(answers: &[(&Answer, Option<i64>)]) -> Verdict {
     let mut record = Record::default();
     for (answer, left) in answers {
-        judge(&mut record, now(), TokenDigest::of("rt"), left.map(SignedDuration::from_secs), answer);
+        apply_answer(&mut record, now(), TokenDigest::of("rt"), left.map(SignedDuration::from_secs), answer);
     }
     record.verdict
 }
@@ -62,7 +62,7 @@ fn dead_is_believed_at_the_third_look_once_the_access_token_has_ended_and_early_
         .map(|times| {
             let mut record = Record::default();
             for _ in 0..times {
-                judge(&mut record, now(), TokenDigest::of("rt"), Some(SignedDuration::ZERO), &dead);
+                apply_answer(&mut record, now(), TokenDigest::of("rt"), Some(SignedDuration::ZERO), &dead);
             }
             record.retry.map(|retry| retry.left(now()).as_secs()).unwrap_or_default()
         })
@@ -104,12 +104,12 @@ fn only_answers_that_arrived_count_as_failures_of_the_server() {
     let mut record = Record::default();
     let mut hears = |lost| {
         let answer = Answer::Ambiguous { why: "HTTP 500".to_owned(), lost };
-        judge(&mut record, now(), TokenDigest::of("rt"), None, &answer);
+        apply_answer(&mut record, now(), TokenDigest::of("rt"), None, &answer);
         record.server_failures
     };
     assert_eq!([hears(false), hears(true), hears(false)], [1, 1, 2]);
     record.verdict = Verdict::Good;
     let answer = Answer::Ambiguous { why: "HTTP 500".to_owned(), lost: false };
-    judge(&mut record, now(), TokenDigest::of("rt"), None, &answer);
+    apply_answer(&mut record, now(), TokenDigest::of("rt"), None, &answer);
     assert_eq!(record.server_failures, 1, "in a row");
 }

@@ -66,7 +66,7 @@ pub(crate) fn may_vary(left: Option<SignedDuration>) -> bool {
 
 /// Notes in the record what this answer to a presented refresh token means, and returns it in the words of `status`.
 /// `left` is the access token's remaining life.
-pub(crate) fn judge(
+pub(crate) fn apply_answer(
     record: &mut Record,
     now: Now,
     presented: TokenDigest,

@@ -3,7 +3,7 @@
 use crate::decide::compare::{Expected, Obtained};
 use crate::decide::policy::SHORT_LIFE;
 use crate::journal::{HealMembers, TransactionId};
-use crate::{Expiry, Now, Record, Seen};
+use crate::{Expiry, Now, ObservedEntry, Record};
 use claude_store::{Change, Entry, EntryKey, ExpiresAt, TokenChange};
 use jiff::SignedDuration;
 use oauth_secret::{RefreshToken, TokenDigest};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use token_endpoint::TokenPair;
 
 /// A pair that was obtained, and everything that is needed to save it.
-pub(crate) struct Obtainment {
+pub(crate) struct ObtainedPair {
     pub(crate) id: Option<TransactionId>,
     pub(crate) expected: Expected,
     pub(crate) presented: TokenDigest,
@@ -23,23 +23,23 @@ pub(crate) struct Obtainment {
     /// Set where the entry was seen absent since the request was decided on.
     pub(crate) forgotten: Rc<Cell<bool>>,
     /// The entry that was presented.
-    pub(crate) before: Seen,
+    pub(crate) before: ObservedEntry,
     /// What the store held when the write was decided.
-    pub(crate) found: RefCell<Option<Seen>>,
+    pub(crate) found: RefCell<Option<ObservedEntry>>,
 }
 
 /// A log-in registers the client anew, or at least waits for its callback at another port; a refresh leaves both as they are.
-pub(crate) fn is_same_grant(before: &Seen, found: &Seen) -> bool {
+pub(crate) fn is_same_grant(before: &ObservedEntry, found: &ObservedEntry) -> bool {
     let (before, found) = (&before.entry, &found.entry);
     before.client_id == found.client_id && before.redirect_uri == found.redirect_uri
 }
 
-impl Obtainment {
+impl ObtainedPair {
     pub(crate) fn key(&self) -> &EntryKey {
         &self.before.entry.key
     }
 
-    pub(crate) fn obtained(&self) -> Obtained {
+    pub(crate) fn digests(&self) -> Obtained {
         Obtained {
             access: self.pair.access_token.digest(),
             presented: self.presented,
@@ -59,7 +59,7 @@ impl Obtainment {
     /// The pair together with what a wipe takes: what the answer did not repeat comes from the entry that was presented.
     pub(crate) fn repair(&self) -> Change {
         let heal = self.heal.as_deref();
-        let tokens = TokenChange { refresh_token: self.standing_refresh_token(), ..self.tokens() };
+        let tokens = TokenChange { refresh_token: self.resulting_refresh_token(), ..self.tokens() };
         let entry = &self.before.entry;
         let or = |healed: Option<String>, entry: &Option<String>| healed.or_else(|| entry.clone());
         Change::Heal {
@@ -78,7 +78,7 @@ impl Obtainment {
     }
 
     /// The refresh token that counts from now on: the answer's, else the one that was presented.
-    pub(crate) fn standing_refresh_token(&self) -> Option<RefreshToken> {
+    pub(crate) fn resulting_refresh_token(&self) -> Option<RefreshToken> {
         self.pair.refresh_token.clone().or_else(|| match self.heal.as_deref() {
             Some(heal) if !heal.refresh_token.is_empty() => {
                 Some(RefreshToken::new(heal.refresh_token.as_str()))
@@ -88,13 +88,13 @@ impl Obtainment {
     }
 
     /// The entry as it is after the write.
-    pub(crate) fn after(&self) -> Seen {
+    pub(crate) fn after(&self) -> ObservedEntry {
         let mut entry = self.before.entry.clone();
         entry.access_token = Some(self.pair.access_token.clone());
-        entry.refresh_token = self.standing_refresh_token();
+        entry.refresh_token = self.resulting_refresh_token();
         entry.expires_at =
             expires_at_ms(self.sent_at.wall, self.pair.expires_in).map_or(ExpiresAt::Absent, ExpiresAt::At);
-        Seen::new(entry)
+        ObservedEntry::new(entry)
     }
 }
 
@@ -105,8 +105,8 @@ pub(crate) fn expires_at_ms(sent_at: jiff::Timestamp, expires_in: Option<Duratio
 
 /// Adds to an answer what it leaves out and earlier ones said. A server that named a lifetime at the login and names none now gives no
 /// token without an end: without `expiresAt` the client would use it until it is refused.
-pub(crate) fn complete(pair: &mut TokenPair, presented: &Seen, sent_at: Now, record: &Record) {
-    let claims = Seen::new(Entry {
+pub(crate) fn complete(pair: &mut TokenPair, presented: &ObservedEntry, sent_at: Now, record: &Record) {
+    let claims = ObservedEntry::new(Entry {
         access_token: Some(pair.access_token.clone()),
         expires_at: ExpiresAt::Absent,
         ..Entry::named(presented.entry.key.clone())

@@ -22,7 +22,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 
 /// The head of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Glance {
+pub struct Probe {
     /// The HTTP status.
     pub status: u16,
     /// The server's clock, where it says it.
@@ -44,7 +44,7 @@ impl Http {
     ///
     /// # Errors
     /// There is no answer, or the URL is none that a token may be sent to (https, or http to this machine).
-    pub async fn initialize(&self, server_url: &str, token: &AccessToken) -> Result<Glance, SendError> {
+    pub async fn initialize(&self, server_url: &str, token: &AccessToken) -> Result<Probe, SendError> {
         let url = allowed(server_url, server_url)?;
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
             .map_err(|_| not_allowed("the access token cannot be put into a header".to_owned()))?;
@@ -60,7 +60,7 @@ impl Http {
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         *initialize.body_mut() = Some(INITIALIZE.into());
         let answer = self.begin(initialize).await?;
-        let glance = glance(&answer);
+        let probe = head_of(&answer);
         let session = answer.headers().get(SESSION).cloned();
         drop(answer);
         if let Some(session) = session {
@@ -69,7 +69,7 @@ impl Http {
             // A server that does not allow this ends the session by itself.
             let _ = tokio::time::timeout(FAREWELL, self.begin(farewell)).await;
         }
-        Ok(glance)
+        Ok(probe)
     }
 
     /// Asks the origin of `place` for its metadata, without a token, to see whether it answers at all and what its clock says.
@@ -77,13 +77,13 @@ impl Http {
     ///
     /// # Errors
     /// There is no answer, or the URL may not be asked.
-    pub async fn glance_at(&self, place: &str, server_url: &str) -> Result<Glance, SendError> {
+    pub async fn probe(&self, place: &str, server_url: &str) -> Result<Probe, SendError> {
         let mut url = allowed(place, server_url)?;
         url.set_path("/.well-known/oauth-authorization-server");
         url.set_query(None);
         let mut request = reqwest::Request::new(Method::GET, url);
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        Ok(glance(&self.begin(request).await?))
+        Ok(head_of(&self.begin(request).await?))
     }
 
     /// Asks the server's metadata whether it gives refresh tokens; `None` where that cannot be found out now.
@@ -102,9 +102,9 @@ impl Http {
     }
 }
 
-fn glance(answer: &reqwest::Response) -> Glance {
+fn head_of(answer: &reqwest::Response) -> Probe {
     let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
-    Glance { status: answer.status().as_u16(), date: date.and_then(date::http_date) }
+    Probe { status: answer.status().as_u16(), date: date.and_then(date::http_date) }
 }
 
 fn allowed(url: &str, server_url: &str) -> Result<Url, SendError> {

@@ -9,7 +9,7 @@ use url::Url;
 ///
 /// Nothing is kept for those who come later: whoever looks again does so because he was told that something has changed.
 #[derive(Clone, Default)]
-pub(crate) struct Lookups {
+pub(crate) struct SingleFlight {
     slots: Arc<Mutex<BTreeMap<Url, Slot>>>,
 }
 
@@ -22,7 +22,7 @@ struct Known {
     answer: Result<RawAnswer, SendError>,
 }
 
-impl Lookups {
+impl SingleFlight {
     /// The answer of a URL, asked by `ask` where nobody is asking.
     pub(crate) async fn answer(
         &self,
@@ -94,9 +94,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_asks_at_the_same_time_takes_the_same_answer_be_it_a_failure() {
         for status in [200, 404, 0] {
-            let (lookups, server, here) = (Lookups::default(), Server::default(), url("a"));
-            let one = lookups.answer(&here, server.answer(status, 10));
-            let other = lookups.answer(&here, server.answer(status, 10));
+            let (single_flight, server, here) = (SingleFlight::default(), Server::default(), url("a"));
+            let one = single_flight.answer(&here, server.answer(status, 10));
+            let other = single_flight.answer(&here, server.answer(status, 10));
             let (one, other) = tokio::join!(one, other);
             assert_eq!(one, other);
             assert_eq!(server.0.get(), 1, "{status}");
@@ -105,38 +105,38 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_comes_later_asks_anew_and_nothing_stays_in_memory() {
-        let (lookups, server, here) = (Lookups::default(), Server::default(), url("a"));
+        let (single_flight, server, here) = (SingleFlight::default(), Server::default(), url("a"));
         for asked in 1..4 {
-            let _ = lookups.answer(&here, server.answer(200, 10)).await;
+            let _ = single_flight.answer(&here, server.answer(200, 10)).await;
             assert_eq!(server.0.get(), asked);
             tokio::time::sleep(SECOND / 1000).await;
         }
         let _ = tokio::join!(
-            lookups.answer(&here, server.answer(200, 10)),
-            lookups.answer(&here, server.answer(200, 10))
+            single_flight.answer(&here, server.answer(200, 10)),
+            single_flight.answer(&here, server.answer(200, 10))
         );
-        assert!(lookups.slots.lock().unwrap().is_empty());
+        assert!(single_flight.slots.lock().unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_issuer_is_not_waited_for_by_another() {
-        let (lookups, server) = (Lookups::default(), Server::default());
+        let (single_flight, server) = (SingleFlight::default(), Server::default());
         let began = Instant::now();
         let (here, there) = (url("a"), url("b"));
         let _ = tokio::join!(
-            lookups.answer(&here, server.answer(200, 10)),
-            lookups.answer(&there, server.answer(200, 10))
+            single_flight.answer(&here, server.answer(200, 10)),
+            single_flight.answer(&there, server.answer(200, 10))
         );
         assert_eq!((server.0.get(), began.elapsed()), (2, SECOND));
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_gives_up_lets_the_next_one_ask() {
-        let (lookups, server, here) = (Lookups::default(), Server::default(), url("a"));
-        let hangs = lookups.answer(&here, std::future::pending());
+        let (single_flight, server, here) = (SingleFlight::default(), Server::default(), url("a"));
+        let hangs = single_flight.answer(&here, std::future::pending());
         let second = async {
             tokio::time::sleep(SECOND / 2).await;
-            lookups.answer(&here, server.answer(200, 10)).await
+            single_flight.answer(&here, server.answer(200, 10)).await
         };
         let (given_up, second) = tokio::join!(tokio::time::timeout(SECOND, hangs), second);
         assert!(given_up.is_err() && second.is_ok());

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// An entry as it was read once, with what every decision asks of it worked out: digests and expiry are computed when the
 /// document changed, not each time a plan is made.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct ObservedEntry {
     /// The entry as the store holds it.
     pub entry: Entry,
     /// Which access token it holds.
@@ -42,7 +42,7 @@ impl Expiry {
     }
 }
 
-impl Seen {
+impl ObservedEntry {
     /// Works out what decisions need.
     #[must_use]
     pub fn new(entry: Entry) -> Self {
@@ -130,7 +130,7 @@ mod tests {
         let mut entry = Entry::named(EntryKey::new("lab|00"));
         let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
         entry.access_token = Some(AccessToken::new(token));
-        Seen::new(entry).expiry
+        ObservedEntry::new(entry).expiry
     }
 
     #[test]

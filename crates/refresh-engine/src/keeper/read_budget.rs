@@ -11,12 +11,12 @@ const PER_SECOND: u64 = 1 << 20;
 ///
 /// Documents are a few kilobytes, and bursts are over within a second: both never feel it. It bounds the cost of megabytes that
 /// change without end.
-pub(super) struct Allowance {
+pub(super) struct ReadBudget {
     left: Cell<u64>,
     at: Cell<Instant>,
 }
 
-impl Allowance {
+impl ReadBudget {
     pub(super) fn new() -> Self {
         Self { left: Cell::new(BURST), at: Cell::new(Instant::now()) }
     }
@@ -53,31 +53,31 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_is_free_and_what_goes_on_without_end_is_paced() {
-        let allowance = Allowance::new();
-        assert!((0..32).all(|_| allowance.take(MEGABYTE)));
-        assert!(!allowance.take(MEGABYTE));
-        assert_eq!(allowance.wait_for(5 * MEGABYTE), Duration::from_secs(5));
+        let budget = ReadBudget::new();
+        assert!((0..32).all(|_| budget.take(MEGABYTE)));
+        assert!(!budget.take(MEGABYTE));
+        assert_eq!(budget.wait_for(5 * MEGABYTE), Duration::from_secs(5));
         let mut taken = 0;
         for _ in 0..600 {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            taken += u32::from(allowance.take(5 * MEGABYTE));
+            taken += u32::from(budget.take(5 * MEGABYTE));
         }
         assert!((11..=12).contains(&taken), "a megabyte a second, not {taken} documents in a minute");
     }
 
     #[tokio::test(start_paused = true)]
     async fn small_documents_are_read_at_each_change() {
-        let allowance = Allowance::new();
+        let budget = ReadBudget::new();
         for _ in 0..600 {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            assert!(allowance.take(50_000));
+            assert!(budget.take(50_000));
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn more_than_there_can_be_is_not_waited_for_without_end() {
-        let allowance = Allowance::new();
-        assert!(allowance.take(100 * MEGABYTE));
-        assert_eq!(allowance.wait_for(u64::MAX), Duration::from_secs(32));
+        let budget = ReadBudget::new();
+        assert!(budget.take(100 * MEGABYTE));
+        assert_eq!(budget.wait_for(u64::MAX), Duration::from_secs(32));
     }
 }
