@@ -1,9 +1,9 @@
 #!/bin/sh
 # Runs the scenarios with the real client, in a namespace with nothing but the loopback interface.
 #
-# Usage: run.sh [--nobody | --careless] [--both-act SECONDS] [--at-once N] [scenario…]     (run.sh --list names them)
+# Usage: run.sh [--nobody | --naive] [--both-act SECONDS] [--at-once N] [scenario…]     (run.sh --list names them)
 #        run.sh --parity [--at-once N] [words…]    the cases whose names hold these words (run.sh --parity --list names them)
-#        run.sh --soak SECONDS [--seed NUMBER] [--nobody | --careless]
+#        run.sh --soak SECONDS [--seed NUMBER] [--nobody | --naive]
 #   MCP_REFRESHD           the agent's binary (default: <target folder>/release/mcp-refreshd, built here)
 #   SOAK_CLIENTS           the versions of the client that take part in a soak (default: five from 2.0.30 to 2.1.330)
 #   REQUIRE_REAL_CLIENT=1  what cannot be run is a failure instead of a line `SKIPPED: …`
@@ -26,7 +26,7 @@ skip() {
 cargo build --quiet --manifest-path "$workspace/Cargo.toml" --package real-client
 case " $* " in
 *" --list "*) exec "$target/debug/real-client" "$@" ;;
-*" --nobody "* | *" --careless "*) ;;
+*" --nobody "* | *" --naive "*) ;;
 *)
     agent=${MCP_REFRESHD:-$target/release/mcp-refreshd}
     [ -n "${MCP_REFRESHD:-}" ] || cargo build --quiet --release --manifest-path "$workspace/Cargo.toml" --package mcp-refreshd

@@ -1,14 +1,13 @@
 //! Scenarios with the real Claude Code client: what the agent promises, seen from the client's side.
 //!
 //! Every scenario has a person with a home of their own, a scripted authorization and MCP server, the real client, and somebody who keeps
-//! the tokens fresh: the agent under test, or, to prove that the scenario can fail, nobody at all or somebody careless. It runs on the
+//! the tokens fresh: the agent under test, or, to prove that the scenario can fail, nobody at all or a naive refresher. It runs on the
 //! loopback interface alone; `run.sh` takes care of that.
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 
-mod careless;
 mod messages;
+mod naive_refresher;
 mod parity;
-mod person;
 mod plain_http;
 mod refresher;
 mod report;
@@ -17,9 +16,9 @@ mod scenarios;
 mod session;
 mod soak;
 mod traffic;
+mod user;
 
 use clap::Parser;
-use person::Machine;
 use refresher::Choice;
 use report::Report;
 use scenarios::{Bench, SCENARIOS};
@@ -30,6 +29,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
+use user::Machine;
 
 /// Errors here are told to people and to nobody else.
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
@@ -43,19 +43,19 @@ struct Arguments {
     #[arg(long, value_name = "PATH")]
     client: Option<PathBuf>,
     /// The agent's binary
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["nobody", "careless"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["nobody", "naive"])]
     agent: Option<PathBuf>,
     /// Without an agent: each scenario passes if it fails that way
-    #[arg(long, conflicts_with = "careless")]
+    #[arg(long, conflicts_with = "naive")]
     nobody: bool,
-    /// With a careless agent instead of the real one: each scenario passes if it fails that way
+    /// With a naive agent instead of the real one: each scenario passes if it fails that way
     #[arg(long)]
-    careless: bool,
+    naive: bool,
     /// How long `both_act` goes on
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     both_act: u64,
     /// Instead of the scenarios: each case once with the client alone and once with the agent alone
-    #[arg(long, conflicts_with_all = ["soak", "nobody", "careless"])]
+    #[arg(long, conflicts_with_all = ["soak", "nobody", "naive"])]
     parity: bool,
     /// Instead of the scenarios: clients that start and are killed at random for so long
     #[arg(long, value_name = "SECONDS", conflicts_with = "scenarios")]
@@ -109,14 +109,14 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
     if let Some(url) = &arguments.browse {
         return plain_http::browse(url).await.map(|()| true);
     }
-    let refresher = match (&arguments.agent, arguments.careless, arguments.nobody) {
+    let refresher = match (&arguments.agent, arguments.naive, arguments.nobody) {
         (Some(program), _, _) => {
             Choice::Agent(program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?)
         }
-        (None, true, _) => Choice::Careless,
+        (None, true, _) => Choice::NaiveRefresher,
         (None, false, true) => Choice::Nobody,
         (None, false, false) => {
-            return Err("who keeps the tokens fresh? --agent PATH, --nobody or --careless".into());
+            return Err("who keeps the tokens fresh? --agent PATH, --nobody or --naive".into());
         }
     };
     let client = arguments.client.clone().ok_or("where is the client? --client PATH")?;

@@ -1,4 +1,4 @@
-//! A minimal HTTP client: enough for the careless stand-in and for a browser that consents to everything.
+//! A minimal HTTP client: enough for the naive stand-in and for a browser that consents to everything.
 
 use crate::Fallible;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,10 +1,10 @@
-//! Who keeps the tokens fresh in a run: the agent under test, nobody, or somebody careless.
+//! Who keeps the tokens fresh in a run: the agent under test, nobody, or a naive refresher.
 //!
-//! The two others prove that a scenario can fail. "Nobody" is the world without the agent; "careless" is an agent that knows neither
+//! The two others prove that a scenario can fail. "Nobody" is the world without the agent; "naive" is an agent that knows neither
 //! locks nor quiet moments, so that the scenarios in which the agent must *not* act can fail, too.
 
-use crate::careless::Careless;
-use crate::person::{Person, finish, tail};
+use crate::naive_refresher::NaiveRefresher;
+use crate::user::{User, finish, tail};
 use crate::{Fallible, until};
 use serde_json::Value;
 use std::fs::File;
@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::process::Child;
 
-/// What the requests of the agent and of its careless stand-in begin their User-Agent with.
+/// What the requests of the agent and of its naive stand-in begin their User-Agent with.
 pub(crate) const USER_AGENT: &str = "mcp-refreshd";
 
 /// Whom to start.
@@ -21,7 +21,7 @@ pub(crate) const USER_AGENT: &str = "mcp-refreshd";
 pub(crate) enum Choice {
     /// `mcp-refreshd` at this path.
     Agent(PathBuf),
-    Careless,
+    NaiveRefresher,
     Nobody,
 }
 
@@ -29,7 +29,7 @@ impl Choice {
     pub(crate) fn describe(&self) -> &'static str {
         match self {
             Self::Agent(_) => "with the agent",
-            Self::Careless => "with a careless agent",
+            Self::NaiveRefresher => "with a naive agent",
             Self::Nobody => "without an agent",
         }
     }
@@ -38,15 +38,15 @@ impl Choice {
 /// The one who was started. Dropping it ends it at once.
 pub(crate) enum Refresher {
     Agent(Agent),
-    Careless(Careless),
+    NaiveRefresher(NaiveRefresher),
     Nobody,
 }
 
 impl Refresher {
-    pub(crate) fn start(choice: &Choice, person: &Rc<Person>) -> Fallible<Self> {
+    pub(crate) fn start(choice: &Choice, person: &Rc<User>) -> Fallible<Self> {
         match choice {
             Choice::Agent(program) => Ok(Self::Agent(Agent::start(program.clone(), Rc::clone(person))?)),
-            Choice::Careless => Ok(Self::Careless(Careless::start(Rc::clone(person)))),
+            Choice::NaiveRefresher => Ok(Self::NaiveRefresher(NaiveRefresher::start(Rc::clone(person)))),
             Choice::Nobody => Ok(Self::Nobody),
         }
     }
@@ -60,17 +60,15 @@ impl Refresher {
     pub(crate) fn has_ended(&mut self) -> bool {
         match self {
             Self::Agent(agent) => !matches!(agent.child.try_wait(), Ok(None)),
-            Self::Careless(_) | Self::Nobody => false,
+            Self::NaiveRefresher(_) | Self::Nobody => false,
         }
     }
 
     /// Refreshes now, due or not.
-    pub(crate) async fn force(&self, person: &Person) -> Fallible<()> {
+    pub(crate) async fn force(&self, person: &User) -> Fallible<()> {
         match self {
-            Self::Agent(agent) => {
-                agent.command(&["refresh", crate::person::SERVER, "--force"]).await.map(drop)
-            }
-            Self::Careless(careless) => careless.refresh(person).await,
+            Self::Agent(agent) => agent.command(&["refresh", crate::user::SERVER, "--force"]).await.map(drop),
+            Self::NaiveRefresher(naive) => naive.refresh(person).await,
             Self::Nobody => Ok(()),
         }
     }
@@ -108,12 +106,12 @@ impl Refresher {
 /// A running `mcp-refreshd`.
 pub(crate) struct Agent {
     program: PathBuf,
-    person: Rc<Person>,
+    person: Rc<User>,
     child: Child,
 }
 
 impl Agent {
-    fn start(program: PathBuf, person: Rc<Person>) -> Fallible<Self> {
+    fn start(program: PathBuf, person: Rc<User>) -> Fallible<Self> {
         let mut command = person.command(&program);
         let log = File::options().append(true).create(true).open(person.log("agent.log"))?;
         let child = command.arg("run").stdout(log.try_clone()?).stderr(log).spawn()?;

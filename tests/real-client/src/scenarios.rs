@@ -14,10 +14,10 @@ mod storm;
 mod vanishing;
 
 use crate::Fallible;
-use crate::person::{Machine, Pair, Person};
 use crate::refresher::{Choice, Refresher};
 use crate::report::Report;
 use crate::until;
+use crate::user::{Machine, Pair, User};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -46,9 +46,9 @@ pub(crate) struct Scenario {
 /// Without whom a scenario fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fails {
-    /// It fails when nobody keeps the tokens fresh, and with a careless agent, too.
+    /// It fails when nobody keeps the tokens fresh, and with a naive agent, too.
     Both,
-    /// It fails when nobody does; a careless agent would do.
+    /// It fails when nobody does; a naive agent would do.
     WithNobody,
     /// Nobody does no harm here: it is about what the agent must not do.
     WithCareless,
@@ -62,7 +62,7 @@ impl Scenario {
         match refresher {
             Choice::Agent(_) => true,
             Choice::Nobody => matches!(self.fails, Fails::Both | Fails::WithNobody),
-            Choice::Careless => matches!(self.fails, Fails::Both | Fails::WithCareless),
+            Choice::NaiveRefresher => matches!(self.fails, Fails::Both | Fails::WithCareless),
         }
     }
 }
@@ -166,17 +166,17 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 ];
 
 impl Bench {
-    async fn person(&self, site: &scripted_server::Site) -> Fallible<Rc<Person>> {
-        Ok(Rc::new(Person::with_server(&self.machine, site).await?))
+    async fn person(&self, site: &scripted_server::Site) -> Fallible<Rc<User>> {
+        Ok(Rc::new(User::with_server(&self.machine, site).await?))
     }
 
-    fn start(&self, person: &Rc<Person>) -> Fallible<Refresher> {
+    fn start(&self, person: &Rc<User>) -> Fallible<Refresher> {
         Refresher::start(&self.refresher, person)
     }
 }
 
 /// Waits until the store holds another refresh token than this one; says whether it came to that.
-async fn replaced(person: &Person, refresh_token: &str, patience: Duration) -> Option<Pair> {
+async fn replaced(person: &User, refresh_token: &str, patience: Duration) -> Option<Pair> {
     let fresh = || person.pair().filter(|pair| pair.refresh_token != refresh_token);
     until(patience, || fresh().is_some()).await;
     fresh()

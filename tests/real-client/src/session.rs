@@ -2,7 +2,7 @@
 
 use crate::Fallible;
 use crate::messages::Plan;
-use crate::person::{Person, SERVER};
+use crate::user::{SERVER, User};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::process::Stdio;
@@ -40,7 +40,7 @@ impl Turn {
 }
 
 impl Session {
-    pub(crate) fn start(person: &Person) -> Fallible<Self> {
+    pub(crate) fn start(person: &User) -> Fallible<Self> {
         let mut command = person.client(&[
             "-p",
             "--verbose",

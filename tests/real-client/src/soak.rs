@@ -4,10 +4,10 @@
 //! same. The scripted server's log is the judge (`verdict`): its four servers give no grace, whoever presents a refresh token twice
 //! loses the grant. Then the person logs in again, and it is counted.
 
-mod dice;
 mod findings;
 mod logins;
 mod plan;
+mod seeded_rng;
 mod service;
 mod sighting;
 mod store;
@@ -16,9 +16,9 @@ mod table;
 mod terminal;
 mod verdict;
 
-use crate::person::{Machine, Person};
 use crate::refresher::Choice;
 use crate::report::Report;
+use crate::user::{Machine, User};
 use crate::{Fallible, resources};
 use findings::Findings;
 use plan::{Plan, SERVERS, TERMINALS};
@@ -42,7 +42,7 @@ pub(crate) struct Soak {
 
 /// What everybody in it shares.
 struct World {
-    person: Rc<Person>,
+    person: Rc<User>,
     /// Each has an origin of its own: old clients look for the authorization server there and nowhere else.
     servers: Vec<Server>,
     clients: Vec<Client>,
@@ -145,7 +145,7 @@ impl Soak {
     }
 
     /// The person has added the servers and logged in everywhere; nothing runs yet.
-    async fn prepare(&self, machine: &Machine) -> Fallible<(Rc<World>, logins::Person)> {
+    async fn prepare(&self, machine: &Machine) -> Fallible<(Rc<World>, logins::User)> {
         let plan = Plan::draw(self.seed, self.length, self.clients.len());
         let mut servers = Vec::new();
         for answers in &plan.answers {
@@ -157,7 +157,7 @@ impl Soak {
         let sites = servers.iter().map(|server| &**server);
         let named: Vec<(&str, &Site)> = SERVERS.iter().copied().zip(sites).collect();
         let world = World {
-            person: Rc::new(Person::with_servers(machine, &named).await?),
+            person: Rc::new(User::with_servers(machine, &named).await?),
             servers,
             clients: self.clients.clone(),
             plan,
@@ -166,7 +166,7 @@ impl Soak {
             busy: Cell::new(TERMINALS),
             settled: Cell::new(false),
         };
-        let person = logins::Person::begin(&world).await?;
+        let person = logins::User::begin(&world).await?;
         Ok((Rc::new(world), person))
     }
 }

@@ -4,9 +4,9 @@ mod locks;
 pub(crate) mod refresh;
 mod write;
 
-use crate::dice::Dice;
 use crate::entry::{self, Entry};
-use crate::fate::MINUTE;
+use crate::fault_schedule::MINUTE;
+use crate::seeded_rng::SeededRng;
 use crate::world::{NEEDS_AUTH, World};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -42,7 +42,7 @@ pub(crate) struct Process {
     pub(crate) world: Rc<World>,
     pub(crate) disk: VirtualDisk,
     pub(crate) version: Version,
-    pub(crate) dice: RefCell<Dice>,
+    pub(crate) rng: RefCell<SeededRng>,
 }
 
 /// How it went to use a server.
@@ -56,15 +56,15 @@ pub(crate) enum Use {
 }
 
 impl Process {
-    pub(crate) fn start(world: &Rc<World>, version: Version, dice: Dice) -> Rc<Self> {
+    pub(crate) fn start(world: &Rc<World>, version: Version, rng: SeededRng) -> Rc<Self> {
         let disk = world.disk.borrow().process();
         disk.record_calls(false);
-        Rc::new(Self { world: Rc::clone(world), disk, version, dice: RefCell::new(dice) })
+        Rc::new(Self { world: Rc::clone(world), disk, version, rng: RefCell::new(rng) })
     }
 
     /// The process of a session, which may be struck.
-    pub(crate) fn of_session(world: &Rc<World>, version: Version, dice: Dice, session: u64) -> Rc<Self> {
-        let process = Self::start(world, version, dice);
+    pub(crate) fn of_session(world: &Rc<World>, version: Version, rng: SeededRng, session: u64) -> Rc<Self> {
+        let process = Self::start(world, version, rng);
         world.watch.follow_session(&process.disk, session);
         process
     }

@@ -2,10 +2,10 @@
 //! each other's locks, and only what keeps both can see that they hold one grant.
 
 use crate::daemon::{self, Daemon};
-use crate::dice::Dice;
 use crate::entry::{entry, fresh, key};
-use crate::fate::{Fate, HOUR, MINUTE, SECOND, Weather, label};
+use crate::fault_schedule::{FaultSchedule, HOUR, MINUTE, SECOND, Weather, label};
 use crate::kind::{Kind, Rotation};
+use crate::seeded_rng::SeededRng;
 use crate::server::Server;
 use crate::world::{STORE, World};
 use serde_json::{Value, json};
@@ -38,24 +38,24 @@ pub fn examine_copies(seed: u64, number: u64, verbose: bool) -> Result<(), Strin
 }
 
 async fn live(seed: u64, number: u64, verbose: bool) -> Result<(), String> {
-    let dice = &mut Dice::of(seed, &[label::COPIES, number]);
-    let grace = *dice.pick(&[0, 30 * SECOND, 30 * MINUTE]);
-    let rotation = Rotation::Replaces { grace, revokes: dice.chance(0.7) };
+    let rng = &mut SeededRng::of(seed, &[label::COPIES, number]);
+    let grace = *rng.pick(&[0, 30 * SECOND, 30 * MINUTE]);
+    let rotation = Rotation::Replaces { grace, revokes: rng.chance(0.7) };
     let kind = Kind {
         rotation,
-        lifetime: *dice.pick(&[HOUR, 8 * HOUR]),
+        lifetime: *rng.pick(&[HOUR, 8 * HOUR]),
         idle: None,
         refuses: None,
         ..Kind::of(seed, number)
     };
     let kind = Kind { names_lifetime: true, kills_access: false, ..kind };
-    let story = match dice.below(4) {
+    let story = match rng.below(4) {
         0 => Story::Calm,
         1 => Story::Backup,
-        2 => Story::Kill(dice.below(kind.latency)),
+        2 => Story::Kill(rng.below(kind.latency)),
         _ => Story::LostAnswer,
     };
-    let world = World::with(seed, vec![Server::of(kind, Fate::calm())], true, verbose);
+    let world = World::with(seed, vec![Server::of(kind, FaultSchedule::calm())], true, verbose);
     world.add_folder(OTHER);
     let pair = world.servers[0].login(0);
     let document = json!({"mcpOAuth": {key(0): fresh(0, &pair, world.wall())}}).to_string();

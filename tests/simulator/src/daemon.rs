@@ -171,8 +171,8 @@ impl Endpoint for Wire {
             resource: Some(login_resource(server)),
             source: origin,
         };
-        let weather = self.world.servers[server].fate.weather(self.world.now());
-        if !self.world.online() || matches!(weather, Some(crate::fate::Weather::Unreachable)) {
+        let weather = self.world.servers[server].schedule.weather(self.world.now());
+        if !self.world.online() || matches!(weather, Some(crate::fault_schedule::Weather::Unreachable)) {
             return Err(DiscoveryError::Transient { why: "no route to host".into(), retry_after: None });
         }
         Ok(metadata)

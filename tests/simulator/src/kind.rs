@@ -1,5 +1,5 @@
-use crate::dice::Dice;
-use crate::fate::{DAY, HOUR, MINUTE, SECOND, label};
+use crate::fault_schedule::{DAY, HOUR, MINUTE, SECOND, label};
+use crate::seeded_rng::SeededRng;
 
 /// What an authorization server is like; the mixture is that of the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,8 @@ pub(crate) enum Rotation {
 impl Kind {
     /// The kind of this seed's server.
     pub(crate) fn of(seed: u64, server: u64) -> Self {
-        let dice = &mut Dice::of(seed, &[label::KIND, server]);
-        let lifetime = match dice.below(100) {
+        let rng = &mut SeededRng::of(seed, &[label::KIND, server]);
+        let lifetime = match rng.below(100) {
             0..=4 => 5 * MINUTE,
             5 | 6 => 10 * MINUTE,
             7..=11 => 15 * MINUTE,
@@ -74,17 +74,17 @@ impl Kind {
             65..=74 => 12 * HOUR,
             _ => 24 * HOUR,
         };
-        let rotation = if dice.chance(0.15) {
+        let rotation = if rng.chance(0.15) {
             Rotation::None
         } else {
-            let grace = *dice.pick(&[0, 0, 0, 0, 10 * SECOND, 30 * MINUTE]);
-            Rotation::Replaces { grace, revokes: dice.chance(0.7) }
+            let grace = *rng.pick(&[0, 0, 0, 0, 10 * SECOND, 30 * MINUTE]);
+            Rotation::Replaces { grace, revokes: rng.chance(0.7) }
         };
-        let idle = dice.chance(0.5).then(|| {
-            *dice.pick(&[2 * DAY, 14 * DAY, 14 * DAY, 30 * DAY, 30 * DAY, 30 * DAY, 90 * DAY, 90 * DAY])
+        let idle = rng.chance(0.5).then(|| {
+            *rng.pick(&[2 * DAY, 14 * DAY, 14 * DAY, 30 * DAY, 30 * DAY, 30 * DAY, 90 * DAY, 90 * DAY])
         });
-        // Dice of their own: what was drawn before these were thought of stays as it is.
-        let other = &mut Dice::of(seed, &[label::KIND, server, 1]);
+        // Numbers of their own: what was drawn before these were thought of stays as it is.
+        let other = &mut SeededRng::of(seed, &[label::KIND, server, 1]);
         let rotation = match rotation {
             Rotation::Replaces { grace: 0, revokes } if other.chance(0.25) => {
                 Rotation::Replaces { grace: 30 * SECOND, revokes }
@@ -100,15 +100,15 @@ impl Kind {
             2 | 3 if lifetime >= 12 * HOUR => Some(Refuses { scope: true, spends: other.chance(0.5) }),
             _ => None,
         };
-        let names_idle = idle.is_some_and(|idle| idle < 7 * DAY) || dice.chance(0.3);
+        let names_idle = idle.is_some_and(|idle| idle < 7 * DAY) || rng.chance(0.3);
         Self {
             lifetime,
-            names_lifetime: lifetime < 24 * HOUR || dice.chance(0.7),
+            names_lifetime: lifetime < 24 * HOUR || rng.chance(0.7),
             rotation,
-            kills_access: rotation != Rotation::None && dice.chance(0.3),
+            kills_access: rotation != Rotation::None && rng.chance(0.3),
             idle,
             names_idle,
-            latency: dice.between(40, 600),
+            latency: rng.between(40, 600),
             login_revokes,
             refuses,
         }

@@ -1,11 +1,11 @@
 //! A person, who logs in where that is needed and sometimes where it is not, and logs out.
 
 use crate::client::{Process, Version};
-use crate::dice::Dice;
 use crate::entry::{Change, document, entry};
-use crate::fate::{MINUTE, SECOND, label};
+use crate::fault_schedule::{MINUTE, SECOND, label};
 use crate::oracle;
 use crate::plan::LoginAgain;
+use crate::seeded_rng::SeededRng;
 use crate::world::{STORE, World};
 use claude_store::FileSystem;
 use std::path::Path;
@@ -28,10 +28,10 @@ pub(crate) fn wish(world: &Rc<World>, server: usize) {
 }
 
 async fn log_in(world: &Rc<World>, server: usize) {
-    let mut dice = Dice::of(world.seed, &[label::SESSION, server as u64, world.now() / MINUTE]);
-    pause(dice.between(20 * SECOND, 10 * MINUTE)).await;
+    let mut rng = SeededRng::of(world.seed, &[label::SESSION, server as u64, world.now() / MINUTE]);
+    pause(rng.between(20 * SECOND, 10 * MINUTE)).await;
     let here = &world.servers[server];
-    if !world.online() || here.fate.weather(world.now()).is_some() || world.disk_trouble.get() > 0 {
+    if !world.online() || here.schedule.weather(world.now()).is_some() || world.disk_trouble.get() > 0 {
         // Not now; the next session asks again.
         return;
     }
@@ -53,7 +53,7 @@ async fn log_in(world: &Rc<World>, server: usize) {
         return;
     }
     oracle::judge(world, server);
-    let process = Process::start(world, Version::NEWEST, dice);
+    let process = Process::start(world, Version::NEWEST, rng);
     land(world, &process, server).await;
     world.logged_out.borrow_mut()[server] = false;
     world.given_up.borrow_mut()[server] = false;
@@ -76,7 +76,7 @@ async fn restore(world: &World) -> bool {
 /// A person logs out, and wants to be back after a while. The stub is what the next `mcp list` leaves.
 pub(crate) async fn log_out(world: Rc<World>, server: usize, wants_back: u64) {
     let process =
-        Process::start(&world, Version::NEWEST, Dice::of(world.seed, &[label::SESSION, 7, world.now()]));
+        Process::start(&world, Version::NEWEST, SeededRng::of(world.seed, &[label::SESSION, 7, world.now()]));
     if document(&world).and_then(|document| entry(&document, server)).is_none() {
         return;
     }
@@ -120,8 +120,8 @@ pub(crate) async fn log_in_again(world: Rc<World>, again: LoginAgain) {
     {
         return;
     }
-    let dice = Dice::of(world.seed, &[label::SESSION, 10, world.now()]);
-    let process = Process::start(&world, Version::NEWEST, dice);
+    let rng = SeededRng::of(world.seed, &[label::SESSION, 10, world.now()]);
+    let process = Process::start(&world, Version::NEWEST, rng);
     let booted = world.booted.get();
     let lock = process.refresh_lock(server, TRIES).await;
     let begun = process.write(server, &Change::LoginStub, None).await;
@@ -136,7 +136,7 @@ pub(crate) async fn log_in_again(world: Rc<World>, again: LoginAgain) {
             }
         }
         let here = &world.servers[server];
-        let reached = world.online() && here.fate.weather(world.now()).is_none();
+        let reached = world.online() && here.schedule.weather(world.now()).is_none();
         // The client that waits for the browser ends with the machine.
         let ended = world.booted.get() != booted;
         if again.gives_up || ended || !reached || world.disk_trouble.get() > 0 {
@@ -152,8 +152,8 @@ pub(crate) async fn log_in_again(world: Rc<World>, again: LoginAgain) {
 
 /// `claude auth logout` deletes the whole file, all MCP logins included (measured).
 pub(crate) async fn auth_logout(world: Rc<World>, at_a_refresh: bool, wants_back: u64) {
-    let dice = Dice::of(world.seed, &[label::SESSION, 11, world.now()]);
-    let process = Process::start(&world, Version::NEWEST, dice);
+    let rng = SeededRng::of(world.seed, &[label::SESSION, 11, world.now()]);
+    let process = Process::start(&world, Version::NEWEST, rng);
     if at_a_refresh {
         let begun = world.requested[0].notified();
         let _ = tokio::time::timeout(Duration::from_secs(2 * 3600), begun).await;

@@ -2,12 +2,12 @@
 
 use crate::client::{Process, Version};
 use crate::daemon::{self, Daemon};
-use crate::dice::Dice;
 use crate::entry::{Change, fresh, key};
-use crate::fate::{DAY, MINUTE, SECOND, label};
+use crate::fault_schedule::{DAY, MINUTE, SECOND, label};
 use crate::login;
 use crate::oracle;
 use crate::plan::{DiskTrouble, Happening, Persona};
+use crate::seeded_rng::SeededRng;
 use crate::session;
 use crate::watch::Blow;
 use crate::world::{STORE, WRITE_BACK, World};
@@ -171,8 +171,8 @@ impl Machine {
             }
             Happening::Edit | Happening::EditInBetween => {
                 self.edits.set(self.edits.get() + 1);
-                let dice = Dice::of(world.seed, &[label::SESSION, 8, self.edits.get()]);
-                let editor = Process::start(world, Version { storage_lock: false, ..Version::NEWEST }, dice);
+                let rng = SeededRng::of(world.seed, &[label::SESSION, 8, self.edits.get()]);
+                let editor = Process::start(world, Version { storage_lock: false, ..Version::NEWEST }, rng);
                 editor.write(0, &Change::Edit(self.edits.get()), None).await;
             }
         }
@@ -299,8 +299,8 @@ impl Machine {
                 }
                 Blow::PowerCut => {
                     let kinds = PowerCut::ALL;
-                    let dice = &mut Dice::of(self.world.seed, &[label::DAY, 9, self.world.now()]);
-                    self.power_cut(*dice.pick(&kinds), WRITE_BACK).await;
+                    let rng = &mut SeededRng::of(self.world.seed, &[label::DAY, 9, self.world.now()]);
+                    self.power_cut(*rng.pick(&kinds), WRITE_BACK).await;
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Decides for each lost grant whether any program could have kept it.
 
 use crate::entry::{document, entry};
-use crate::fate::{HOUR, MINUTE};
+use crate::fault_schedule::{HOUR, MINUTE};
 use crate::grant::{Actor, End, Entitled, Grant, Passage};
 use crate::kind::Rotation;
 use crate::server::{PATIENCE, parts};

@@ -1,8 +1,8 @@
 //! What a person and a machine are going to do on one day: drawn from the seed before anything happens.
 
 use crate::client::Version;
-use crate::dice::Dice;
-use crate::fate::{DAY, HOUR, MINUTE, SECOND, label};
+use crate::fault_schedule::{DAY, HOUR, MINUTE, SECOND, label};
+use crate::seeded_rng::SeededRng;
 use crate::watch::Blow;
 use virtual_disk::PowerCut;
 
@@ -102,10 +102,10 @@ pub(crate) struct Persona {
 
 impl Persona {
     pub(crate) fn of(seed: u64) -> Self {
-        let dice = &mut Dice::of(seed, &[label::PERSONA]);
-        let old = *dice.pick(&[0.0, 0.0, 0.0, 0.05, 0.3]);
-        let begins = dice.between(7 * HOUR, 11 * HOUR);
-        let kind = dice.below(100);
+        let rng = &mut SeededRng::of(seed, &[label::PERSONA]);
+        let old = *rng.pick(&[0.0, 0.0, 0.0, 0.05, 0.3]);
+        let begins = rng.between(7 * HOUR, 11 * HOUR);
+        let kind = rng.below(100);
         let (awake, uses, hours, sessions) = match kind {
             // Every working day, with sessions on nearly all of them.
             0..=19 => ((0.95, 0.15), 0.95, (7, 11), 6.0),
@@ -123,25 +123,25 @@ impl Persona {
     /// What happens on this day, in order, each with its moment (milliseconds from the day's begin).
     pub(crate) fn day(&self, seed: u64, day: u64, servers: usize) -> Vec<(u64, Happening)> {
         // Months without the machine: about one in two years. And a holiday of one to three weeks in two of three quarters.
-        let month = Dice::of(seed, &[label::IDLE, day / 30]).chance(0.05);
-        let holiday = &mut Dice::of(seed, &[label::IDLE, day / 91, 1]);
+        let month = SeededRng::of(seed, &[label::IDLE, day / 30]).chance(0.05);
+        let holiday = &mut SeededRng::of(seed, &[label::IDLE, day / 91, 1]);
         let first = holiday.below(70);
         let away =
             month || holiday.chance(0.66) && (first..first + holiday.between(7, 22)).contains(&(day % 91));
-        let dice = &mut Dice::of(seed, &[label::DAY, day]);
+        let rng = &mut SeededRng::of(seed, &[label::DAY, day]);
         let awake = if day % 7 < 5 { self.awake.0 } else { self.awake.1 };
-        let here = dice.chance(awake) && !away;
-        let works = dice.chance(self.uses) && here;
+        let here = rng.chance(awake) && !away;
+        let works = rng.chance(self.uses) && here;
         if !here && !self.always_on {
             return Vec::new();
         }
-        let length = dice.between(self.hours.0 * HOUR, self.hours.1 * HOUR);
-        let begins = self.begins + dice.below(3 * HOUR) - 90 * MINUTE;
+        let length = rng.between(self.hours.0 * HOUR, self.hours.1 * HOUR);
+        let begins = self.begins + rng.below(3 * HOUR) - 90 * MINUTE;
         let to = (begins + length).min(DAY - MINUTE);
         let from = begins;
         let number = day << 16;
         let (up, down) = if self.always_on { (0, DAY) } else { (from, to) };
-        let mut day = Day { dice, from, to, happenings: Vec::new() };
+        let mut day = Day { rng, from, to, happenings: Vec::new() };
         if !self.always_on {
             day.at(up, Happening::Wake);
         }
@@ -150,12 +150,12 @@ impl Persona {
         }
         day.machine();
         day.person(servers);
-        // Dice of their own: what was drawn before this was thought of stays as it is.
-        let other = &mut Dice::of(seed, &[label::DAY, number >> 16, 1]);
+        // Numbers of their own: what was drawn before this was thought of stays as it is.
+        let other = &mut SeededRng::of(seed, &[label::DAY, number >> 16, 1]);
         if other.chance(0.05) {
             day.at(other.between(from + SECOND, to.max(from + 2 * SECOND)), Happening::EditInBetween);
         }
-        let other = &mut Dice::of(seed, &[label::DAY, number >> 16, 2]);
+        let other = &mut SeededRng::of(seed, &[label::DAY, number >> 16, 2]);
         let mut some_time = || other.between(from + SECOND, to.max(from + 2 * SECOND));
         let moments = [some_time(), some_time(), some_time()];
         if other.chance(0.1) {
@@ -178,7 +178,7 @@ impl Persona {
             day.at(moments[2], Happening::AuthLogout { at_a_refresh, wants_back });
         }
         if !self.always_on {
-            let end = if day.dice.chance(0.3) { Happening::Off } else { Happening::Sleep };
+            let end = if day.rng.chance(0.3) { Happening::Off } else { Happening::Sleep };
             day.at(down, end);
         }
         let mut happenings = day.happenings;
@@ -188,7 +188,7 @@ impl Persona {
 }
 
 struct Day<'a> {
-    dice: &'a mut Dice,
+    rng: &'a mut SeededRng,
     from: u64,
     to: u64,
     happenings: Vec<(u64, Happening)>,
@@ -201,94 +201,94 @@ impl Day<'_> {
 
     /// A moment of the waking day.
     fn some_time(&mut self) -> u64 {
-        self.dice.between(self.from + SECOND, self.to.max(self.from + 2 * SECOND))
+        self.rng.between(self.from + SECOND, self.to.max(self.from + 2 * SECOND))
     }
 
     /// Something that lasts.
     fn lasts(&mut self, length: (u64, u64), begins: Happening, ends: Happening) {
         let from = self.some_time();
-        let to = (from + self.dice.between(length.0, length.1)).min(self.to.saturating_sub(1)).max(from);
+        let to = (from + self.rng.between(length.0, length.1)).min(self.to.saturating_sub(1)).max(from);
         self.at(from, begins);
         self.at(to, ends);
     }
 
     fn sessions(&mut self, persona: &Persona, number: u64) {
-        for index in 0..self.dice.times(persona.sessions).max(1) {
+        for index in 0..self.rng.times(persona.sessions).max(1) {
             // The first one soon after the day begins.
-            let soon = self.from + self.dice.between(MINUTE, 30 * MINUTE);
+            let soon = self.from + self.rng.between(MINUTE, 30 * MINUTE);
             let begins = if index == 0 { soon.min(self.to) } else { self.some_time() };
             // Now and then several at once: a storm.
-            let together = if self.dice.chance(0.1) { self.dice.between(2, 6) } else { 1 };
+            let together = if self.rng.chance(0.1) { self.rng.between(2, 6) } else { 1 };
             for twin in 0..together {
-                let version = if self.dice.chance(persona.old) {
-                    *self.dice.pick(&Version::OLD)
+                let version = if self.rng.chance(persona.old) {
+                    *self.rng.pick(&Version::OLD)
                 } else {
                     Version::NEWEST
                 };
-                let short = self.dice.chance(0.15);
-                let length = if short { 3 * SECOND } else { self.dice.between(2 * MINUTE, 90 * MINUTE) };
-                let killed_after = self.dice.chance(0.04).then(|| self.dice.below(3 * SECOND));
+                let short = self.rng.chance(0.15);
+                let length = if short { 3 * SECOND } else { self.rng.between(2 * MINUTE, 90 * MINUTE) };
+                let killed_after = self.rng.chance(0.04).then(|| self.rng.below(3 * SECOND));
                 let number = number ^ (index << 8) ^ twin;
-                let begins = begins + self.dice.below(500) * twin.min(1);
+                let begins = begins + self.rng.below(500) * twin.min(1);
                 self.at(begins, Happening::Session(Session { number, version, length, killed_after }));
             }
         }
     }
 
     fn machine(&mut self) {
-        for _ in 0..self.dice.times(0.7) {
+        for _ in 0..self.rng.times(0.7) {
             self.lasts((20 * SECOND, 2 * HOUR), Happening::Sleep, Happening::Wake);
         }
-        for _ in 0..self.dice.times(1.0) {
+        for _ in 0..self.rng.times(1.0) {
             self.lasts((SECOND, HOUR), Happening::Network(false), Happening::Network(true));
         }
-        if self.dice.chance(0.15) {
-            let (at, calls) = (self.some_time(), self.dice.below(60));
+        if self.rng.chance(0.15) {
+            let (at, calls) = (self.some_time(), self.rng.below(60));
             self.at(at, Happening::Strike(calls, Blow::Kill));
         }
-        if self.dice.chance(0.1) {
-            let (at, calls) = (self.some_time(), self.dice.below(60));
+        if self.rng.chance(0.1) {
+            let (at, calls) = (self.some_time(), self.rng.below(60));
             self.at(at, Happening::Strike(calls, Blow::PowerCut));
         }
-        if self.dice.chance(0.05) {
+        if self.rng.chance(0.05) {
             let at = self.some_time();
             self.at(at, Happening::KillDaemon);
         }
-        if self.dice.chance(0.1) {
+        if self.rng.chance(0.1) {
             let at = self.some_time();
-            let at_a_request = self.dice.chance(0.5);
+            let at_a_request = self.rng.chance(0.5);
             self.at(at, Happening::RestartDaemon { at_a_request });
         }
-        if self.dice.chance(0.03) {
+        if self.rng.chance(0.03) {
             let at = self.some_time();
-            let (unsynced, takes) = (self.dice.between(100, 30 * SECOND), *self.dice.pick(&PowerCut::ALL));
+            let (unsynced, takes) = (self.rng.between(100, 30 * SECOND), *self.rng.pick(&PowerCut::ALL));
             self.at(at, Happening::PowerCut { unsynced, takes });
         }
-        if self.dice.chance(0.03) {
-            let seconds = self.dice.between(20, 5000);
+        if self.rng.chance(0.03) {
+            let seconds = self.rng.between(20, 5000);
             let trouble =
-                *self.dice.pick(&[DiskTrouble::Full, DiskTrouble::ReadOnly, DiskTrouble::Slow(seconds)]);
+                *self.rng.pick(&[DiskTrouble::Full, DiskTrouble::ReadOnly, DiskTrouble::Slow(seconds)]);
             self.lasts(
                 (5 * SECOND, 3 * HOUR),
                 Happening::Disk(trouble, true),
                 Happening::Disk(trouble, false),
             );
         }
-        if self.dice.chance(0.02) {
-            let far = *self.dice.pick(&[MINUTE, HOUR, DAY, 365 * DAY]);
-            let far = i64::try_from(self.dice.between(far / 2, far)).unwrap_or(0);
-            let by = if self.dice.chance(0.5) { far } else { -far };
+        if self.rng.chance(0.02) {
+            let far = *self.rng.pick(&[MINUTE, HOUR, DAY, 365 * DAY]);
+            let far = i64::try_from(self.rng.between(far / 2, far)).unwrap_or(0);
+            let by = if self.rng.chance(0.5) { far } else { -far };
             self.lasts((SECOND, 3 * HOUR), Happening::Clock(by), Happening::Clock(-by));
         }
     }
 
     fn person(&mut self, servers: usize) {
-        if self.dice.chance(0.03) {
-            let server = usize::try_from(self.dice.below(servers as u64)).unwrap_or(0);
-            let (at, wants_back) = (self.some_time(), self.dice.between(5 * SECOND, DAY));
+        if self.rng.chance(0.03) {
+            let server = usize::try_from(self.rng.below(servers as u64)).unwrap_or(0);
+            let (at, wants_back) = (self.some_time(), self.rng.between(5 * SECOND, DAY));
             self.at(at, Happening::Logout { server, wants_back });
         }
-        if self.dice.chance(0.02) {
+        if self.rng.chance(0.02) {
             let at = self.some_time();
             self.at(at, Happening::Edit);
         }

@@ -2,7 +2,7 @@
 
 use crate::daemon::Daemon;
 use crate::entry::login_resource;
-use crate::fate::{Fate, Odd, SECOND, Weather};
+use crate::fault_schedule::{FaultSchedule, Odd, SECOND, Weather};
 use crate::grant::{Actor, End, Grant, Passage};
 use crate::kind::{Kind, Rotation, Shape};
 use crate::world::World;
@@ -15,7 +15,7 @@ pub(crate) const PATIENCE: u64 = 30 * SECOND;
 
 pub(crate) struct Server {
     pub(crate) kind: Kind,
-    pub(crate) fate: Fate,
+    pub(crate) schedule: FaultSchedule,
     /// Which of the world's servers it is: no two of them give the same token.
     pub(crate) number: Cell<usize>,
     /// The grants, newest last; older ones cannot come back.
@@ -59,11 +59,11 @@ pub(crate) struct Pair {
 
 impl Server {
     pub(crate) fn new(seed: u64, number: u64, years: u64) -> Self {
-        Self::of(Kind::of(seed, number), Fate::of(seed, number, years))
+        Self::of(Kind::of(seed, number), FaultSchedule::of(seed, number, years))
     }
 
-    pub(crate) fn of(kind: Kind, fate: Fate) -> Self {
-        Self { kind, fate, number: Cell::default(), grants: RefCell::default(), next: Cell::default() }
+    pub(crate) fn of(kind: Kind, schedule: FaultSchedule) -> Self {
+        Self { kind, schedule, number: Cell::default(), grants: RefCell::default(), next: Cell::default() }
     }
 
     /// A person logs in: a new grant.
@@ -104,7 +104,7 @@ impl Server {
         if grant.end.is_some() {
             return;
         }
-        if self.fate.revoked(grant.given, at) {
+        if self.schedule.revoked(grant.given, at) {
             grant.end = Some(End::Revoked);
         } else if let Some(idle) = self.kind.idle
             && at >= grant.used + idle
@@ -240,7 +240,7 @@ async fn carry(world: &Rc<World>, server: usize, by: Actor, presented: &str, sha
         return Reply::Unsent;
     }
     let here = &world.servers[server];
-    let weather = here.next.take().or_else(|| here.fate.weather(world.now()));
+    let weather = here.next.take().or_else(|| here.schedule.weather(world.now()));
     if weather == Some(Weather::Unreachable) {
         pause(here.kind.latency).await;
         world.tally(server, |tally| tally.faults += 1);

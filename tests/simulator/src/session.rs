@@ -1,11 +1,11 @@
 //! A session: connects to every server, then turns of tool calls.
 
 use crate::client::{Process, Use};
-use crate::dice::Dice;
 use crate::entry::{document, entry};
-use crate::fate::{MINUTE, SECOND, label};
+use crate::fault_schedule::{MINUTE, SECOND, label};
 use crate::login::wish;
 use crate::plan::Session;
+use crate::seeded_rng::SeededRng;
 use crate::world::World;
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,8 +36,9 @@ impl Drop for Turn<'_> {
 /// Lives one session to its end.
 pub(crate) async fn live(world: Rc<World>, session: Session) {
     let labels = [label::SESSION, session.number];
-    let process = Process::of_session(&world, session.version, Dice::of(world.seed, &labels), session.number);
-    let mut dice = Dice::of(world.seed, &[label::SESSION, session.number, 1]);
+    let process =
+        Process::of_session(&world, session.version, SeededRng::of(world.seed, &labels), session.number);
+    let mut rng = SeededRng::of(world.seed, &[label::SESSION, session.number, 1]);
     let ends = world.now() + session.length;
     {
         let _turn = Turn::begin(&world);
@@ -47,17 +48,17 @@ pub(crate) async fn live(world: Rc<World>, session: Session) {
         connect(&world, &process).await;
     }
     while world.now() < ends {
-        pause(dice.between(5 * SECOND, 20 * MINUTE)).await;
+        pause(rng.between(5 * SECOND, 20 * MINUTE)).await;
         if world.now() >= ends {
             break;
         }
         let _turn = Turn::begin(&world);
-        for _ in 0..dice.between(1, 12) {
-            let server = usize::try_from(dice.below(world.servers.len() as u64)).unwrap_or(0);
+        for _ in 0..rng.between(1, 12) {
+            let server = usize::try_from(rng.below(world.servers.len() as u64)).unwrap_or(0);
             if process.use_server(server).await == Use::NeedsAuth {
                 wish(&world, server);
             }
-            pause(dice.between(SECOND, 40 * SECOND)).await;
+            pause(rng.between(SECOND, 40 * SECOND)).await;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What everybody in one life shares: time, disk, network, servers, and the books.
 
 use crate::daemon::Daemon;
-use crate::fate::{HOUR, MINUTE, SECOND};
+use crate::fault_schedule::{HOUR, MINUTE, SECOND};
 use crate::grant::Entitled;
 use crate::log::Log;
 use crate::server::Server;
@@ -250,8 +250,8 @@ impl World {
             let next = order.partition_point(|(since, _)| *since <= at);
             next.checked_sub(1).is_some_and(|last| order[last].1)
         };
-        let fate = &self.servers[server].fate;
-        let fine = |at| in_order(at) && fate.weather(at).is_none();
+        let schedule = &self.servers[server].schedule;
+        let fine = |at| in_order(at) && schedule.weather(at).is_none();
         (from..to.saturating_sub(5 * SECOND))
             .step_by(SECOND as usize)
             .any(|at| (at..=at + 5 * SECOND).step_by(SECOND as usize).all(fine))
@@ -311,9 +311,9 @@ impl World {
     /// Whether everything that a refresh of this server's entry needs has been in order for long enough.
     pub(crate) fn settled(&self, server: usize) -> bool {
         let now = self.now();
-        let fate = &self.servers[server].fate;
-        let Some(fine_since) = fate.fine_since(now) else { return false };
-        let settle = if fate.last_length(now) > 2 * HOUR { SETTLE_AFTER_LONG } else { SETTLE };
+        let schedule = &self.servers[server].schedule;
+        let Some(fine_since) = schedule.fine_since(now) else { return false };
+        let settle = if schedule.last_length(now) > 2 * HOUR { SETTLE_AFTER_LONG } else { SETTLE };
         !self.impeded() && now >= self.disturbed.get() + SETTLE && now >= fine_since + settle
     }
 
@@ -335,13 +335,14 @@ impl World {
 
     /// Whether there was a time between these two at which machine, network and server were in order.
     pub(crate) fn had_opportunity(&self, server: usize, from: u64, to: u64) -> bool {
-        let fate = &self.servers[server].fate;
+        let schedule = &self.servers[server].schedule;
         let last = (self.disturbed.get() + 10 * MINUTE, if self.impeded() { 0 } else { self.now() });
         let calm = self.calm.borrow();
         calm.iter().copied().chain([last]).any(|(begin, end)| {
             let (begin, end) = (begin.max(from), end.min(to));
             (begin..end).step_by(5 * MINUTE as usize).any(|at| {
-                fate.fine_since(at).is_some_and(|since| at >= since + SETTLE_AFTER_LONG) && at + MINUTE < end
+                schedule.fine_since(at).is_some_and(|since| at >= since + SETTLE_AFTER_LONG)
+                    && at + MINUTE < end
             })
         })
     }

@@ -3,7 +3,7 @@
 use super::lab::Lab;
 use super::verdict::Side;
 use crate::Fallible;
-use crate::person::{Machine, Person, tail};
+use crate::user::{Machine, User, tail};
 use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
@@ -88,7 +88,7 @@ struct Status {
     settled: bool,
 }
 
-async fn status(program: &Path, person: &Person, lab: &Lab) -> Fallible<Status> {
+async fn status(program: &Path, person: &User, lab: &Lab) -> Fallible<Status> {
     let output = lab.command(person, program).args(["status", "--json"]).output().await?;
     let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

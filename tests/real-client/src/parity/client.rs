@@ -3,7 +3,7 @@
 use super::lab::Lab;
 use super::verdict::Side;
 use crate::Fallible;
-use crate::person::{Machine, SERVER};
+use crate::user::{Machine, SERVER};
 use std::time::Duration;
 
 /// No case takes the client longer; the slowest wait for answers of 9 s and for retries.

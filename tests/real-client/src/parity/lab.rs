@@ -1,7 +1,7 @@
 //! A server with one expired login, and what a home has to hold for it.
 
 use crate::Fallible;
-use crate::person::{Machine, Person, SERVER};
+use crate::user::{Machine, SERVER, User};
 use scripted_server::{Grant, Kind, Listen, Script, Server, Site, TokenState, store_key};
 use serde_json::{Map, Value, json};
 use std::any::Any;
@@ -173,8 +173,8 @@ impl Lab {
     }
 
     /// A home that holds all this.
-    pub(super) fn furnish(&self, machine: &Machine) -> Fallible<Person> {
-        let person = Person::with_nothing(machine)?;
+    pub(super) fn furnish(&self, machine: &Machine) -> Fallible<User> {
+        let person = User::with_nothing(machine)?;
         let mut configuration = Map::new();
         configuration.insert("mcpServers".to_owned(), json!({SERVER: self.configuration}));
         let mut text = Value::Object(configuration).to_string();
@@ -217,7 +217,7 @@ impl Lab {
     }
 
     /// A program in this home, with what surrounds it.
-    pub(super) fn command(&self, person: &Person, program: &Path) -> Command {
+    pub(super) fn command(&self, person: &User, program: &Path) -> Command {
         let mut command = if self.has_managed_settings() {
             let mut command = person.command("unshare");
             let there = r#"mount --bind "$0" /etc/claude-code && exec "$@""#;
@@ -237,12 +237,12 @@ impl Lab {
     }
 
     /// Whether the home's pair works at the server.
-    pub(super) fn is_fresh(&self, person: &Person) -> bool {
+    pub(super) fn is_fresh(&self, person: &User) -> bool {
         person.pair().is_some_and(|pair| self.site.accepts(&pair.access_token))
     }
 
     /// Whether the home's refresh token is still the one that works.
-    pub(super) fn keeps_grant(&self, person: &Person) -> bool {
+    pub(super) fn keeps_grant(&self, person: &User) -> bool {
         person.pair().is_some_and(|pair| self.site.state_of(&pair.refresh_token) == TokenState::Current)
     }
 

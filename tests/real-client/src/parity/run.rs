@@ -4,7 +4,7 @@ use super::case::{Agent, Case};
 use super::verdict::{Side, is_as_measured, judge};
 use super::{agent, client};
 use crate::Fallible;
-use crate::person::Machine;
+use crate::user::Machine;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;

@@ -1,9 +1,9 @@
 //! One login in two storage folders, as a copied or restored home has it.
 
 use super::{Bench, stop, tries};
-use crate::person::Pair;
 use crate::report::Report;
 use crate::traffic::Traffic;
+use crate::user::Pair;
 use crate::{Fallible, until};
 use scripted_server::{Script, Server};
 use serde_json::Value;
@@ -46,13 +46,13 @@ async fn copied(bench: Rc<Bench>, number: usize) -> Fallible<Report> {
     let mut report = Report::default();
     for (folder, name) in [(&first, "first"), (&second, "second")] {
         report.demand(&format!("the {name} folder is fresh"), is_fresh(folder));
-        let mut command = person.client(&["mcp", "get", crate::person::SERVER]);
+        let mut command = person.client(&["mcp", "get", crate::user::SERVER]);
         if name == "second" {
             command.env("CLAUDE_CONFIG_DIR", folder);
         }
         // It would refresh what is not fresh, and spoil the count.
         if is_fresh(folder) {
-            let said = crate::person::finish(command, "claude mcp get").await?;
+            let said = crate::user::finish(command, "claude mcp get").await?;
             report.demand(&format!("a client of the {name} folder connects"), said.contains("✔ Connected"));
         }
     }

@@ -1,11 +1,11 @@
 //! Client and agent on the same entry at the same time.
 
 use super::{Bench, replaced, stop};
-use crate::person::Person;
 use crate::refresher::{Choice, Refresher};
 use crate::report::Report;
 use crate::session::Session;
 use crate::traffic::{Traffic, is_refresh};
+use crate::user::User;
 use crate::{Fallible, until};
 use scripted_server::{Answer, Script, Server};
 use std::rc::Rc;
@@ -134,7 +134,7 @@ async fn habits(bench: &Bench, choice: &Choice, length: Duration) -> Fallible<Ou
 }
 
 /// One session's work; says how many of its calls were answered.
-async fn working(person: &Person) -> Fallible<usize> {
+async fn working(person: &User) -> Fallible<usize> {
     let mut session = Session::start(person)?;
     let first = session.connect().await?;
     let turn = session.call(CALLS - 1, PAUSE).await?;

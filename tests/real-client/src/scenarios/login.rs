@@ -2,10 +2,10 @@
 
 use super::menu::{Menu, get_used_to_it};
 use super::{Bench, stop, tries};
-use crate::person::{Pair, Person, tail};
 use crate::report::Report;
 use crate::session::Session;
 use crate::traffic::{Traffic, is_by_agent, is_refresh};
+use crate::user::{Pair, User, tail};
 use crate::{Fallible, plain_http, until};
 use scripted_server::{Answer, Outcome, Script, Server, TokenState};
 use std::cell::Cell;
@@ -86,7 +86,7 @@ async fn keep_busy(busy: &mut Session, over: &Cell<bool>) -> Fallible<String> {
 
 /// The whole login; gives back the pair that landed in the store.
 async fn log_in(
-    person: &Person,
+    person: &User,
     server: &Server,
     old: &str,
     way: Way,
@@ -120,7 +120,7 @@ async fn log_in(
 
 /// What the client leaves while the person is away; it is what the scenario is about. Mostly `expiresAt` 0 and the registration; where the
 /// client takes its callback port for taken, as on a busy machine, it deletes the entry and begins with a new registration.
-fn demand_stub(person: &Person, old: &str) -> Fallible<()> {
+fn demand_stub(person: &User, old: &str) -> Fallible<()> {
     // Somebody who cannot leave it alone may have been here already.
     match person.pair() {
         Some(pair) if pair.refresh_token == old => {
@@ -131,7 +131,7 @@ fn demand_stub(person: &Person, old: &str) -> Fallible<()> {
 }
 
 /// The first pair in the store that does not descend from the old login.
-pub(super) async fn landing(person: &Person, server: &Server, old: &str) -> Option<Pair> {
+pub(super) async fn landing(person: &User, server: &Server, old: &str) -> Option<Pair> {
     let landed = || {
         person.pair().filter(|pair| {
             server.state_of(&pair.refresh_token) != TokenState::Unknown
@@ -143,7 +143,7 @@ pub(super) async fn landing(person: &Person, server: &Server, old: &str) -> Opti
 }
 
 /// The new login has landed, stands in the store, and lives at the server.
-pub(super) fn judge(report: &mut Report, server: &Server, person: &Person, login: Option<&Pair>) {
+pub(super) fn judge(report: &mut Report, server: &Server, person: &User, login: Option<&Pair>) {
     let exchanged = server.count(|entry| entry.outcome == Outcome::Exchanged);
     report.demand_eq("logins", exchanged, 1);
     report.demand("the new login landed in the store", login.is_some());
@@ -162,7 +162,7 @@ pub(super) fn judge(report: &mut Report, server: &Server, person: &Person, login
 }
 
 /// With the traffic and the agent's words where something is not as it should be.
-pub(super) fn explain(mut report: Report, server: &Server, person: &Person) -> Fallible<Report> {
+pub(super) fn explain(mut report: Report, server: &Server, person: &User) -> Fallible<Report> {
     if !report.unmet().is_empty() {
         let log = server.log();
         let began = log.first().map_or(0, |entry| entry.received_us);

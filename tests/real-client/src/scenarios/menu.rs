@@ -1,7 +1,7 @@
 //! The client in a terminal of its own, and the keys that a person presses in it.
 
 use crate::Fallible;
-use crate::person::{Person, SERVER, finish};
+use crate::user::{SERVER, User, finish};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ const TURN: Duration = Duration::from_millis(200);
 
 /// A running client in tmux. Everything ends with [`close`](Self::close).
 pub(crate) struct Menu<'a> {
-    person: &'a Person,
+    person: &'a User,
     socket: PathBuf,
 }
 
 impl<'a> Menu<'a> {
     /// Starts the client of a person who is [used to it](get_used_to_it), and waits for its prompt.
-    pub(crate) async fn open(person: &'a Person) -> Fallible<Self> {
+    pub(crate) async fn open(person: &'a User) -> Fallible<Self> {
         let menu = Self { person, socket: person.log("tmux") };
         let client = person.client(&[]);
         // What it says at its end stays on the screen.
@@ -29,7 +29,7 @@ impl<'a> Menu<'a> {
     }
 
     /// `/mcp`, the server, Re-authenticate; gives back the page that the browser was given.
-    pub(crate) async fn reauthenticate(&self, person: &Person) -> Fallible<String> {
+    pub(crate) async fn reauthenticate(&self, person: &User) -> Fallible<String> {
         person.let_the_browser_wait()?;
         self.tmux(&["send-keys", "/mcp"]).await?;
         tokio::time::sleep(TURN * 3).await;
@@ -49,7 +49,7 @@ impl<'a> Menu<'a> {
         Err(format!("Re-authenticate cannot be chosen:\n{}", self.screen().await?).into())
     }
 
-    async fn page(&self, person: &Person) -> Fallible<String> {
+    async fn page(&self, person: &User) -> Fallible<String> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             if let Some(page) = person.page() {
@@ -95,7 +95,7 @@ impl<'a> Menu<'a> {
 
 /// Answers what the client asks a person once and never again. To be called before any session runs: what another one writes there could
 /// take it away.
-pub(crate) fn get_used_to_it(person: &Person) -> Fallible<()> {
+pub(crate) fn get_used_to_it(person: &User) -> Fallible<()> {
     let path = person.home().join(".claude.json");
     let mut known: Map<String, Value> = serde_json::from_slice(&fs::read(&path)?)?;
     let project = person.project().canonicalize()?.to_string_lossy().into_owned();

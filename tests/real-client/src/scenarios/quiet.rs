@@ -1,11 +1,11 @@
 //! A server that kills the old access token when it rotates, and a session that is busy meanwhile.
 
 use super::{Bench, replaced, stop};
-use crate::person::{Pair, Person};
 use crate::refresher::{Choice, Refresher};
 use crate::report::Report;
 use crate::session::Session;
 use crate::traffic::{Traffic, is_by_agent};
+use crate::user::{Pair, User};
 use crate::{Fallible, until};
 use scripted_server::{Outcome, Script, Server};
 use std::fs::{self, File};
@@ -25,7 +25,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Everything in place: the agent has refreshed once and so knows the lifetime, a session runs, and it has been busy just now.
 struct Scene {
     server: Server,
-    person: Rc<Person>,
+    person: Rc<User>,
     refresher: Refresher,
     session: Session,
     pair: Pair,
@@ -118,7 +118,7 @@ async fn seven_minutes_once(bench: &Rc<Bench>) -> Fallible<(Report, bool)> {
     let calls = 31;
     let turn = scene.session.call(calls, EVERY).await?;
     scene.session.end().await?;
-    // The careless stand-in may still be about to write.
+    // The naive stand-in may still be about to write.
     until(Duration::from_secs(5), || swap.seen().is_some() || !scene.refresher.is_somebody()).await;
 
     let log = scene.server.log();

@@ -4,7 +4,7 @@ use super::{Bench, replaced, stop};
 use crate::report::Report;
 use crate::session::Session;
 use crate::traffic::Traffic;
-use crate::{Fallible, person::SERVER, until};
+use crate::{Fallible, until, user::SERVER};
 use scripted_server::{Answer, ExpiresIn, Script, Server, Shape};
 use serde_json::Value;
 use std::fs;

@@ -1,10 +1,10 @@
 //! Nobody has used the server for long, so that the agent lets its access token end; then somebody comes.
 
 use super::{Bench, stop, tries};
-use crate::person::{Person, tail};
 use crate::report::Report;
 use crate::session::Session;
 use crate::traffic::Traffic;
+use crate::user::{User, tail};
 use crate::{Fallible, until};
 use scripted_server::{Answer, Script, Server, TokenState};
 use std::fs::{self, File};
@@ -97,7 +97,7 @@ async fn woken(bench: Rc<Bench>, comes: Comes) -> Fallible<Report> {
 }
 
 /// A session that calls the tool once.
-async fn connects(person: &Person) -> Fallible<bool> {
+async fn connects(person: &User) -> Fallible<bool> {
     let mut session = Session::start(person)?;
     let turn = session.connect().await?;
     session.end().await?;
@@ -105,7 +105,7 @@ async fn connects(person: &Person) -> Fallible<bool> {
 }
 
 /// Makes everything that tells of sessions as old as the last one, of which there is a log.
-fn be_away(person: &Person) -> Fallible<()> {
+fn be_away(person: &User) -> Fallible<()> {
     let project = person.home().join(".claude/projects/before");
     fs::create_dir_all(&project)?;
     File::create(project.join("session.jsonl"))?;

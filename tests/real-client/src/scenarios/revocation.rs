@@ -4,11 +4,11 @@
 use super::login::{PATIENCE, explain, judge, landing};
 use super::menu::{Menu, get_used_to_it};
 use super::{Bench, stop, tries};
-use crate::person::{Pair, Person};
 use crate::refresher::Refresher;
 use crate::report::Report;
 use crate::session::Session;
 use crate::traffic::{Traffic, is_by_agent, is_refresh};
+use crate::user::{Pair, User};
 use crate::{Fallible, plain_http, until};
 use scripted_server::{Answer, Kind, Outcome, Script, Server};
 use std::fs;
@@ -107,7 +107,7 @@ async fn revokes(bench: Rc<Bench>, way: Way, request: Request) -> Fallible<Repor
 }
 
 async fn log_in(
-    person: &Person,
+    person: &User,
     server: &Server,
     old: &str,
     menu: Option<&Menu<'_>>,
@@ -136,7 +136,7 @@ fn revocations(server: &Server) -> usize {
 async fn judge_revocation(
     report: &mut Report,
     server: &Server,
-    person: &Person,
+    person: &User,
     refresher: &Refresher,
     request: Request,
 ) -> Fallible<()> {

@@ -1,10 +1,10 @@
 //! Many sessions start at once: the moment at which a single-use refresh token is lost without the agent.
 
 use super::{Bench, replaced, stop};
-use crate::person::Person;
 use crate::report::Report;
 use crate::session::Session;
 use crate::traffic::{Traffic, is_by_agent, is_refresh};
+use crate::user::User;
 use crate::{Fallible, until};
 use scripted_server::{Answer, Script, Server};
 use std::rc::Rc;
@@ -69,7 +69,7 @@ async fn storm(bench: &Bench, storm: Storm) -> Fallible<Report> {
         if !begun {
             return Err(format!(
                 "the agent does not begin:\n{}",
-                crate::person::tail(&person.log("agent.log"))
+                crate::user::tail(&person.log("agent.log"))
             )
             .into());
         }
@@ -108,7 +108,7 @@ async fn storm(bench: &Bench, storm: Storm) -> Fallible<Report> {
 }
 
 /// A session that calls the tool once as soon as it can; says what became of the server in it.
-async fn connect(person: &Person) -> Fallible<String> {
+async fn connect(person: &User) -> Fallible<String> {
     let mut session = Session::start(person)?;
     let turn = session.connect().await?;
     session.end().await?;

@@ -1,9 +1,9 @@
 //! The store goes while the agent's request is under way: nothing hangs, nothing is claimed that is not so.
 
 use super::{Bench, stop, tries};
-use crate::person::{Person, tail};
 use crate::report::Report;
 use crate::traffic::{is_by_agent, is_refresh};
+use crate::user::{User, tail};
 use crate::{Fallible, until};
 use scripted_server::{Answer, Outcome, Script, Server, TokenState};
 use std::fs;
@@ -114,7 +114,7 @@ async fn end_after(bench: Rc<Bench>, number: usize) -> Fallible<Report> {
     Ok(with_words(report, &person))
 }
 
-async fn asked(server: &Server, person: &Person) -> Fallible<()> {
+async fn asked(server: &Server, person: &User) -> Fallible<()> {
     let asked = || server.count(|entry| is_refresh(entry) && is_by_agent(entry)) > 0;
     if until(PATIENCE, asked).await {
         Ok(())
@@ -134,13 +134,13 @@ async fn end(refresher: crate::refresher::Refresher, report: &mut Report) -> Str
     seconds(began)
 }
 
-fn locks(person: &Person) -> Vec<String> {
+fn locks(person: &User) -> Vec<String> {
     let names = fs::read_dir(person.home().join(".claude")).into_iter().flatten().flatten();
     let names = names.map(|name| name.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.ends_with(".lock")).collect()
 }
 
-fn said(person: &Person) -> String {
+fn said(person: &User) -> String {
     fs::read_to_string(person.log("agent.log")).unwrap_or_default()
 }
 
@@ -148,7 +148,7 @@ fn seconds(since: Instant) -> String {
     format!("{:.1} s", since.elapsed().as_secs_f64())
 }
 
-fn with_words(mut report: Report, person: &Person) -> Report {
+fn with_words(mut report: Report, person: &User) -> Report {
     if !report.unmet().is_empty() {
         report.demand(&format!("\n{}", tail(&person.log("agent.log"))), false);
     }

@@ -63,12 +63,12 @@ struct View {
 }
 
 /// The person, until the run is over and every grant's fate is known.
-pub(super) struct Person {
+pub(super) struct User {
     views: Vec<View>,
     logins: Logins,
 }
 
-impl Person {
+impl User {
     /// Logs in everywhere.
     pub(super) async fn begin(world: &World) -> Fallible<Self> {
         let mut person = Self { views: vec![View::default(); SERVERS.len()], logins: Logins::default() };

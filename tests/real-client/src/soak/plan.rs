@@ -1,7 +1,7 @@
 //! What will happen in a soak: drawn before it begins, from one seed, so that the run with the agent and the run without it live through
 //! the same.
 
-use super::dice::Dice;
+use super::seeded_rng::SeededRng;
 use scripted_server::Answer;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -62,16 +62,16 @@ pub(super) enum Action {
 
 impl Plan {
     pub(super) fn draw(seed: u64, length: Duration, versions: usize) -> Self {
-        let storms = storms(&mut Dice::of(seed, "storms"), length);
-        let server = |what: &str, name: &str| Dice::of(seed, &format!("{what} of {name}"));
+        let storms = storms(&mut SeededRng::of(seed, "storms"), length);
+        let server = |what: &str, name: &str| SeededRng::of(seed, &format!("{what} of {name}"));
         let seeds: Vec<_> = SERVERS.iter().map(|name| seeds(&mut server("seeds", name), length)).collect();
         Self {
             terminals: (0..TERMINALS)
                 .map(|number| {
-                    starts(&mut Dice::of(seed, &format!("terminal {number}")), length, &storms, versions)
+                    starts(&mut SeededRng::of(seed, &format!("terminal {number}")), length, &storms, versions)
                 })
                 .collect(),
-            daemon_kills: daemon_kills(&mut Dice::of(seed, "daemon"), length, &seeds),
+            daemon_kills: daemon_kills(&mut SeededRng::of(seed, "daemon"), length, &seeds),
             answers: SERVERS.iter().map(|name| answers(&mut server("answers", name), length)).collect(),
             seeds,
         }
@@ -86,79 +86,79 @@ impl Plan {
 }
 
 /// Moments up to `length`, with pauses between these, in seconds.
-fn moments(dice: &mut Dice, length: Duration, from: f64, to: f64) -> Vec<Duration> {
+fn moments(rng: &mut SeededRng, length: Duration, from: f64, to: f64) -> Vec<Duration> {
     let mut moments = Vec::new();
-    let mut at = dice.seconds(from, to);
+    let mut at = rng.seconds(from, to);
     while at < length {
         moments.push(at);
-        at += dice.seconds(from, to);
+        at += rng.seconds(from, to);
     }
     moments
 }
 
 /// From 310 s to 420 s, more often near 310: the sooner the client's window opens, the more often it does in an hour. A while after it
 /// has opened the next one is due.
-fn seeds(dice: &mut Dice, length: Duration) -> Vec<Seed> {
+fn seeds(rng: &mut SeededRng, length: Duration) -> Vec<Seed> {
     let mut seeds = Vec::new();
     let mut at = Duration::ZERO;
     while at < length {
-        let left = Duration::from_secs_f64(310.0 + 110.0 * dice.fraction().powi(2));
+        let left = Duration::from_secs_f64(310.0 + 110.0 * rng.fraction().powi(2));
         seeds.push(Seed { at, left });
-        at += left - CLIENT_WINDOW + dice.seconds(10.0, 40.0);
+        at += left - CLIENT_WINDOW + rng.seconds(10.0, 40.0);
     }
     seeds
 }
 
 /// One in three right after an entry was replaced, when a daemon is in the middle of its work; the others at any time.
-fn daemon_kills(dice: &mut Dice, length: Duration, seeds: &[Vec<Seed>]) -> Vec<Duration> {
-    let moment = |at: Duration, dice: &mut Dice| {
+fn daemon_kills(rng: &mut SeededRng, length: Duration, seeds: &[Vec<Seed>]) -> Vec<Duration> {
+    let moment = |at: Duration, rng: &mut SeededRng| {
         let next = seeds.iter().flatten().map(|seed| seed.at).filter(|seed| *seed >= at).min();
-        match (dice.chance(1.0 / 3.0), next) {
-            (true, Some(next)) => next + dice.seconds(0.2, 3.0),
+        match (rng.chance(1.0 / 3.0), next) {
+            (true, Some(next)) => next + rng.seconds(0.2, 3.0),
             _ => at,
         }
     };
     let mut kills: Vec<Duration> =
-        moments(dice, length, 30.0, 150.0).into_iter().map(|at| moment(at, dice)).collect();
+        moments(rng, length, 30.0, 150.0).into_iter().map(|at| moment(at, rng)).collect();
     kills.sort();
     kills
 }
 
 /// When a window manager restores all terminals at once.
-fn storms(dice: &mut Dice, length: Duration) -> Vec<Duration> {
-    moments(dice, length, 20.0, 40.0)
+fn storms(rng: &mut SeededRng, length: Duration) -> Vec<Duration> {
+    moments(rng, length, 20.0, 40.0)
 }
 
-fn starts(dice: &mut Dice, length: Duration, storms: &[Duration], versions: usize) -> Vec<Start> {
-    let alone = moments(dice, length, 3.0, 11.0);
-    let mut times: Vec<Duration> = storms.iter().map(|storm| *storm + dice.seconds(0.0, 0.8)).collect();
+fn starts(rng: &mut SeededRng, length: Duration, storms: &[Duration], versions: usize) -> Vec<Start> {
+    let alone = moments(rng, length, 3.0, 11.0);
+    let mut times: Vec<Duration> = storms.iter().map(|storm| *storm + rng.seconds(0.0, 0.8)).collect();
     times.extend(alone);
     times.sort();
     times
         .into_iter()
         .map(|at| Start {
             at,
-            version: dice.below(versions),
-            action: action(dice),
-            killed_after: dice.chance(0.2).then(|| dice.seconds(0.1, KILLED_WITHIN)),
+            version: rng.below(versions),
+            action: action(rng),
+            killed_after: rng.chance(0.2).then(|| rng.seconds(0.1, KILLED_WITHIN)),
         })
         .collect()
 }
 
-fn action(dice: &mut Dice) -> Action {
-    match dice.fraction() {
+fn action(rng: &mut SeededRng) -> Action {
+    match rng.fraction() {
         share if share < 0.4 => Action::List,
-        share if share < 0.65 => Action::Get(dice.below(SERVERS.len())),
-        _ => Action::Session { calls: 2 + dice.below(5), every: dice.seconds(0.5, 4.0) },
+        share if share < 0.65 => Action::Get(rng.below(SERVERS.len())),
+        _ => Action::Session { calls: 2 + rng.below(5), every: rng.seconds(0.5, 4.0) },
     }
 }
 
 /// Mostly some tenths of a second, sometimes seconds; the rotation is somewhere in the middle. No clients can ask for more than one a second.
-fn answers(dice: &mut Dice, length: Duration) -> Vec<Answer> {
+fn answers(rng: &mut SeededRng, length: Duration) -> Vec<Answer> {
     (0..=length.as_secs())
         .map(|_| {
-            let takes = if dice.chance(0.2) { dice.seconds(1.0, 5.0) } else { dice.seconds(0.05, 0.4) };
-            let before = takes.mul_f64(dice.fraction());
+            let takes = if rng.chance(0.2) { rng.seconds(1.0, 5.0) } else { rng.seconds(0.05, 0.4) };
+            let before = takes.mul_f64(rng.fraction());
             Answer::default().before(before).after(takes - before)
         })
         .collect()

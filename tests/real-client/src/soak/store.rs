@@ -1,7 +1,7 @@
 //! The person's store with several servers in it: how they log in, and what is there.
 
 use super::plan::SERVERS;
-use crate::person::Person;
+use crate::user::User;
 use crate::{Fallible, until};
 use scripted_server::Grant;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ pub(super) struct Held {
 }
 
 /// For each server what the store holds, or nothing while the document cannot be read.
-pub(super) fn held(person: &Person) -> Option<Vec<Held>> {
+pub(super) fn held(person: &User) -> Option<Vec<Held>> {
     let document = person.document()?;
     let entries = document.get("mcpOAuth").and_then(Value::as_object);
     let entry = |name: &str| {
@@ -41,7 +41,7 @@ pub(super) fn held(person: &Person) -> Option<Vec<Held>> {
 
 /// Puts a grant into the store as the newest client does after a login: under its storage lock, the rest of the document as it is, and
 /// the name out of the needs-auth cache.
-pub(super) async fn log_in(person: &Person, name: &str, grant: &Grant) -> Fallible<()> {
+pub(super) async fn log_in(person: &User, name: &str, grant: &Grant) -> Fallible<()> {
     let lock = person.credentials().with_file_name(".storage-write.lock");
     let locked = until(PATIENCE, || {
         let old = fs::metadata(&lock).ok().and_then(|lock| lock.modified().ok()?.elapsed().ok());
@@ -77,7 +77,7 @@ fn with_entry(mut document: Value, name: &str, grant: &Grant) -> Option<Value> {
     Some(document)
 }
 
-fn unflag(person: &Person, name: &str) -> Fallible<()> {
+fn unflag(person: &User, name: &str) -> Fallible<()> {
     let flags = fs::read(person.needs_auth_cache()).ok();
     let flags = flags.and_then(|flags| serde_json::from_slice::<Value>(&flags).ok());
     let Some(Value::Object(mut flags)) = flags else { return Ok(()) };

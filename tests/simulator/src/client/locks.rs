@@ -2,7 +2,7 @@
 
 use super::Process;
 use crate::entry::key;
-use crate::fate::SECOND;
+use crate::fault_schedule::SECOND;
 use crate::world::FOLDER;
 use claude_store::{EntryKey, FileSystem};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ impl Process {
             if left == 0 {
                 break;
             }
-            let pause = self.dice.borrow_mut().between(SECOND, 2 * SECOND);
+            let pause = self.rng.borrow_mut().between(SECOND, 2 * SECOND);
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
         None

@@ -36,7 +36,7 @@ impl Process {
     async fn write_now(&self, server: usize, change: &Change, basis: Option<&Value>) -> io::Result<()> {
         let world = &self.world;
         let now = document(world);
-        let stale = self.version.in_place && self.dice.borrow_mut().chance(0.1);
+        let stale = self.version.in_place && self.rng.borrow_mut().chance(0.1);
         let from = if stale { basis.or(now.as_deref()) } else { now.as_deref() };
         // One that cannot be read is begun anew.
         let empty = json!({});
@@ -50,7 +50,7 @@ impl Process {
             let _ = self.disk.append(&whole.file, &bytes[..bytes.len() / 2]);
             tokio::time::sleep(Duration::from_millis(1)).await;
         } else {
-            let number = self.dice.borrow_mut().next();
+            let number = self.rng.borrow_mut().next();
             let beside = Path::new(FOLDER).join(format!(".credentials.json.tmp.{:08x}", number >> 32));
             let file = self.disk.create_file(&beside, 0o600)?;
             let renamed = self.disk.append(&file, &bytes).and_then(|()| self.disk.rename(&beside, path));

@@ -1,9 +1,9 @@
 //! One transaction as it is drawn: the server, the entry, the faults.
 
 use super::fault::{Another, Blow, Fault};
-use crate::dice::Dice;
-use crate::fate::{DAY, HOUR, MINUTE, SECOND, label};
+use crate::fault_schedule::{DAY, HOUR, MINUTE, SECOND, label};
 use crate::kind::{Kind, Rotation};
+use crate::seeded_rng::SeededRng;
 
 /// Everything that is drawn for one transaction.
 #[derive(Clone, Debug)]
@@ -18,33 +18,33 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn draw(seed: u64, number: u64, attempt: u64) -> Self {
-        let dice = &mut Dice::of(seed, &[label::TRIAL, number, attempt]);
-        let rotation = match dice.below(7) {
+        let rng = &mut SeededRng::of(seed, &[label::TRIAL, number, attempt]);
+        let rotation = match rng.below(7) {
             0 => Rotation::None,
-            1..=3 => Rotation::Replaces { grace: 0, revokes: dice.chance(0.7) },
-            4 | 5 => Rotation::Replaces { grace: 10 * SECOND, revokes: dice.chance(0.7) },
-            _ => Rotation::Replaces { grace: 30 * MINUTE, revokes: dice.chance(0.7) },
+            1..=3 => Rotation::Replaces { grace: 0, revokes: rng.chance(0.7) },
+            4 | 5 => Rotation::Replaces { grace: 10 * SECOND, revokes: rng.chance(0.7) },
+            _ => Rotation::Replaces { grace: 30 * MINUTE, revokes: rng.chance(0.7) },
         };
-        let lifetime = *dice.pick(&[HOUR, HOUR, 8 * HOUR, DAY]);
+        let lifetime = *rng.pick(&[HOUR, HOUR, 8 * HOUR, DAY]);
         let kind = Kind {
             lifetime,
-            names_lifetime: dice.chance(0.9),
+            names_lifetime: rng.chance(0.9),
             rotation,
-            kills_access: rotation != Rotation::None && dice.chance(0.3),
+            kills_access: rotation != Rotation::None && rng.chance(0.3),
             idle: None,
             names_idle: false,
-            latency: dice.between(40, 600),
+            latency: rng.between(40, 600),
             login_revokes: false,
             refuses: None,
         };
         // All of these are due at once: inside the margin of seven minutes, inside a client's own 300 s, or past.
         let lefts = [400 * SECOND, 250 * SECOND, 60 * SECOND];
-        let left = i64::try_from(*dice.pick(&lefts)).unwrap_or(0);
-        let left = if dice.chance(0.15) { -left } else { left };
+        let left = i64::try_from(*rng.pick(&lefts)).unwrap_or(0);
+        let left = if rng.chance(0.15) { -left } else { left };
         let lefts_in_window = 250_000;
-        let mut faults = vec![Fault::draw(dice, kind.latency)];
-        if dice.chance(0.1) {
-            faults.push(Fault::draw(dice, kind.latency));
+        let mut faults = vec![Fault::draw(rng, kind.latency)];
+        if rng.chance(0.1) {
+            faults.push(Fault::draw(rng, kind.latency));
         }
         // One request meets one weather.
         if faults.len() == 2

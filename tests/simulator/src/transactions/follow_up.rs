@@ -1,13 +1,13 @@
 //! What comes of a blow, and its end.
 
 use super::fault::LASTING;
-use super::striker::Striker;
+use super::fault_injector::FaultInjector;
 use crate::client::refresh::Path as Why;
 use crate::client::{Process, Version};
 use crate::daemon::{self, Daemon};
-use crate::dice::Dice;
 use crate::entry::{document, entry};
-use crate::fate::SECOND;
+use crate::fault_schedule::SECOND;
+use crate::seeded_rng::SeededRng;
 use crate::world::World;
 use claude_store::FileSystem;
 use std::path::PathBuf;
@@ -53,20 +53,20 @@ pub(crate) enum FollowUp {
 }
 
 impl FollowUp {
-    pub(crate) async fn run(self, striker: Rc<Striker>) {
+    pub(crate) async fn run(self, injector: Rc<FaultInjector>) {
         let a_process = matches!(self, Self::Client { .. } | Self::Rest { .. } | Self::KeepLock { .. });
         tokio::select! {
             biased;
-            () = striker.power.notified(), if a_process => {}
-            () = self.happen(&striker) => {}
+            () = injector.power.notified(), if a_process => {}
+            () = self.happen(&injector) => {}
         }
-        striker.end();
+        injector.end();
     }
 
-    async fn happen(self, striker: &Striker) {
-        let world = &striker.world;
+    async fn happen(self, injector: &FaultInjector) {
+        let world = &injector.world;
         match self {
-            Self::Later { number, after } => striker.strike_after(number, after).await,
+            Self::Later { number, after } => injector.strike_after(number, after).await,
             Self::Wait(time) => pause(time).await,
             Self::MendDisk => {
                 pause(LASTING).await;
@@ -81,7 +81,7 @@ impl FollowUp {
             }
             Self::PowerCut(cut) => {
                 daemon::kill(world);
-                striker.power.notify_waiters();
+                injector.power.notify_waiters();
                 let after = world.disk.borrow().power_cut(cut);
                 *world.disk.borrow_mut() = after;
                 world.cache.take();
@@ -103,12 +103,14 @@ impl FollowUp {
                 world.step_clock(by);
             }
             Self::Client { locked } => {
-                let dice =
-                    Dice::of(striker.case.seed, &[crate::fate::label::TRIAL, striker.case.number, 1 << 32]);
+                let rng = SeededRng::of(
+                    injector.case.seed,
+                    &[crate::fault_schedule::label::TRIAL, injector.case.number, 1 << 32],
+                );
                 let version = if locked { Version::NEWEST } else { Version::OLD[2] };
-                let process = Process::start(world, version, dice);
+                let process = Process::start(world, version, rng);
                 let why =
-                    if locked || striker.case.left < 300_000 { Why::Expiring } else { Why::Unauthorized };
+                    if locked || injector.case.left < 300_000 { Why::Expiring } else { Why::Unauthorized };
                 let refreshed = process.refresh(0, why).await;
                 world.say(&format_args!("client: {refreshed:?}"));
             }
@@ -122,7 +124,7 @@ impl FollowUp {
             }
             Self::Stub(after) => {
                 pause(after).await;
-                striker.leave_stub();
+                injector.leave_stub();
             }
             Self::KeepLock { path, for_ } => {
                 let until = world.now() + for_;

@@ -1,17 +1,17 @@
 //! What other programs, and people, do to the store in the middle of a transaction.
 
 use super::fault::{Another, ForeignLock};
+use super::fault_injector::FaultInjector;
 use super::follow_up::FollowUp;
-use super::striker::Striker;
 use crate::entry::{Change, changed, key};
-use crate::fate::{HOUR, MINUTE};
+use crate::fault_schedule::{HOUR, MINUTE};
 use crate::world::{FOLDER, STORE};
 use claude_store::{EntryKey, FileSystem};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-impl Striker {
+impl FaultInjector {
     pub(crate) fn another(&self, another: Another) {
         match another {
             Another::Refreshes { locked } => self.follow(FollowUp::Client { locked }),

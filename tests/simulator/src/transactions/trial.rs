@@ -1,12 +1,12 @@
 //! One transaction in a small world of its own.
 
 use super::case::Case;
+use super::fault_injector::FaultInjector;
 use super::follow_up::{pause, start};
-use super::striker::Striker;
 use super::verdict::{self, Ended, made};
 use crate::daemon::{self, Daemon};
 use crate::entry::{Entry, document, entry, fresh, key};
-use crate::fate::{DAY, Fate, HOUR, MINUTE, SECOND};
+use crate::fault_schedule::{DAY, FaultSchedule, HOUR, MINUTE, SECOND};
 use crate::grant::Actor;
 use crate::log::Told;
 use crate::server::{Server, parts};
@@ -39,13 +39,13 @@ pub(crate) fn live(case: Case, verbose: bool) -> Lived {
     let runtime = runtime.expect("a runtime without I/O can always be made");
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let server = Server::of(case.kind, Fate::calm());
+        let server = Server::of(case.kind, FaultSchedule::calm());
         let world = World::with(case.seed, vec![server], true, verbose);
         world.log.keep();
         let text = first_document(&world, &case);
         world.disk.borrow().put(STORE, &text);
-        let striker = Striker::new(Rc::clone(&world), case, text.into_bytes());
-        let lived = run(&striker).await;
+        let injector = FaultInjector::new(Rc::clone(&world), case, text.into_bytes());
+        let lived = run(&injector).await;
         daemon::kill(&world);
         world.watch.sabotage(None);
         lived
@@ -70,8 +70,8 @@ fn first_document(world: &World, case: &Case) -> String {
     )
 }
 
-async fn run(striker: &Rc<Striker>) -> Lived {
-    let world = &striker.world;
+async fn run(injector: &Rc<FaultInjector>) -> Lived {
+    let world = &injector.world;
     match Daemon::start(world).await {
         Some(daemon) => {
             let keeper = daemon.keeper();
@@ -80,22 +80,22 @@ async fn run(striker: &Rc<Striker>) -> Lived {
         }
         None => world.failure("the daemon did not start on a sound disk"),
     }
-    striker.arm();
-    let settled = until_settled(striker).await;
-    striker.disarm();
+    injector.arm();
+    let settled = until_settled(injector).await;
+    injector.disarm();
     let requests = world.log.exchanges().len();
-    if !striker.all_struck() {
+    if !injector.all_struck() {
         return Lived { struck: false, ended: Ended::AtOnce, requests };
     }
     daemon::stop(world).await;
     // What a fault kept from being tidied up is tidied up by the next daemon.
-    if !verdict::left_behind(striker).is_empty() {
+    if !verdict::left_behind(injector).is_empty() {
         pause(2 * MINUTE).await;
         start(world).await;
         pause(10 * SECOND).await;
         daemon::stop(world).await;
     }
-    Lived { struck: true, ended: verdict::judge(striker, settled), requests }
+    Lived { struck: true, ended: verdict::judge(injector, settled), requests }
 }
 
 /// How the world stands when there is nothing more to wait for.
@@ -108,15 +108,15 @@ pub(crate) enum Settled {
     Never,
 }
 
-async fn until_settled(striker: &Rc<Striker>) -> Settled {
-    let world = &striker.world;
-    let left = u64::try_from(striker.case.left).unwrap_or(0);
+async fn until_settled(injector: &Rc<FaultInjector>) -> Settled {
+    let world = &injector.world;
+    let left = u64::try_from(injector.case.left).unwrap_or(0);
     let (mut limit, mut proving) = (left + FRESH_WITHIN, false);
-    let mut step = striker.case.kind.latency + 40;
+    let mut step = injector.case.kind.latency + 40;
     loop {
         tokio::select! {
             biased;
-            () = striker.news.notified() => step = 100,
+            () = injector.news.notified() => step = 100,
             () = world.watch.strike.notified() => {
                 if world.watch.wrote() {
                     world.folder_changed();
@@ -125,25 +125,25 @@ async fn until_settled(striker: &Rc<Striker>) -> Settled {
             }
             () = pause(step) => step = (step * 3 / 2).min(20 * SECOND),
         }
-        for follow_up in striker.follow_ups() {
-            tokio::task::spawn_local(follow_up.run(Rc::clone(striker)));
+        for follow_up in injector.follow_ups() {
+            tokio::task::spawn_local(follow_up.run(Rc::clone(injector)));
         }
         let now = world.now();
-        if now > AT_MOST + striker.over() {
+        if now > AT_MOST + injector.over() {
             return Settled::Never;
         }
         let running = world.daemon.borrow().as_ref().map(|daemon| daemon.keeper().running());
-        if striker.is_open() || running != Some(0) {
+        if injector.is_open() || running != Some(0) {
             continue;
         }
-        let since = now.saturating_sub(striker.over());
+        let since = now.saturating_sub(injector.over());
         if is_fresh(world) {
             return Settled::Fresh;
         }
         if world.logged_out.borrow()[0] && since > 30 * SECOND {
             return Settled::Removed;
         }
-        if is_lost(striker) {
+        if is_lost(injector) {
             if since > left + WATCHED {
                 return Settled::Lost;
             }
@@ -153,7 +153,7 @@ async fn until_settled(striker: &Rc<Striker>) -> Settled {
             }
             // When the other pair is due it proves good, or ours comes back.
             proving = true;
-            limit += striker.case.kind.lifetime.max(12 * HOUR) + FRESH_WITHIN;
+            limit += injector.case.kind.lifetime.max(12 * HOUR) + FRESH_WITHIN;
         }
     }
 }
@@ -176,8 +176,8 @@ fn is_fresh(world: &World) -> bool {
 }
 
 /// Nobody has the newest refresh token, or it is worth nothing.
-pub(crate) fn is_lost(striker: &Striker) -> bool {
-    let world = &striker.world;
+pub(crate) fn is_lost(injector: &FaultInjector) -> bool {
+    let world = &injector.world;
     let here = &world.servers[0];
     let grants = here.grants.borrow();
     let Some(grant) = grants.last() else { return true };
@@ -191,7 +191,7 @@ pub(crate) fn is_lost(striker: &Striker) -> bool {
     let log = world.log.exchanges();
     if newest.by != Actor::Daemon && !newest.saved {
         // A client's own answer, which it lost or could not save.
-        return !striker.case.alone();
+        return !injector.case.alone();
     }
     let Some((at, told)) =
         log.iter().rev().find(|exchanged| made(exchanged, newest)).and_then(|made| made.told)
@@ -200,7 +200,7 @@ pub(crate) fn is_lost(striker: &Striker) -> bool {
     };
     match told {
         Told::Fresh => {
-            let taken = striker.deaths.borrow().iter().any(|death| death.took_answer && death.at >= at);
+            let taken = injector.deaths.borrow().iter().any(|death| death.took_answer && death.at >= at);
             taken && world.now() > newest.at + grace
         }
         Told::Withheld => true,

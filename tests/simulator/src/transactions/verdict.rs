@@ -1,10 +1,10 @@
 //! Decides over one transaction, from the server's books, the store, the journal and what was said.
 
 use super::fault::{Another, Blow};
-use super::striker::Striker;
+use super::fault_injector::FaultInjector;
 use super::trial::Settled;
 use crate::entry::{document, entry};
-use crate::fate::{MINUTE, SECOND};
+use crate::fault_schedule::{MINUTE, SECOND};
 use crate::grant::{Actor, End, Grant, Rotation};
 use crate::log::{Exchanged, Told};
 use crate::watch::STORAGE_LOCK;
@@ -28,21 +28,21 @@ pub(crate) enum Ended {
     Failed(Vec<String>),
 }
 
-pub(crate) fn judge(striker: &Striker, settled: Settled) -> Ended {
-    let world = &striker.world;
+pub(crate) fn judge(injector: &FaultInjector, settled: Settled) -> Ended {
+    let world = &injector.world;
     let mut complaints = world.watch.complaints();
     complaints.extend(world.account.borrow().failures.iter().cloned());
-    complaints.extend(presented_again(striker));
-    complaints.extend(left_behind(striker));
+    complaints.extend(presented_again(injector));
+    complaints.extend(left_behind(injector));
     complaints.dedup();
     let ended = match settled {
-        Settled::Fresh => how_fresh(striker),
-        Settled::Removed if is_removed(striker) => Ended::Removed,
+        Settled::Fresh => how_fresh(injector),
+        Settled::Removed if is_removed(injector) => Ended::Removed,
         Settled::Removed => Ended::Failed(vec!["I5: the entry was removed and is there".to_owned()]),
         Settled::Lost | Settled::Never => {
             let lost = !holds_a_good_token(world);
             let grants = world.servers[0].grants.borrow();
-            match grants.last().and_then(|grant| excuse(striker, grant)) {
+            match grants.last().and_then(|grant| excuse(injector, grant)) {
                 Some(cause) if lost => Ended::Lost(cause),
                 _ => {
                     let what = if settled == Settled::Lost { "the grant is lost" } else { "not fresh again" };
@@ -51,7 +51,7 @@ pub(crate) fn judge(striker: &Striker, settled: Settled) -> Ended {
                         "{what}: {:?} {:?}, deaths {:?}, the store holds {:?}",
                         grant.and_then(|grant| grant.end),
                         grant.and_then(Grant::newest),
-                        striker.deaths.borrow(),
+                        injector.deaths.borrow(),
                         document(world).and_then(|document| entry(&document, 0)),
                     )])
                 }
@@ -65,25 +65,25 @@ pub(crate) fn judge(striker: &Striker, settled: Settled) -> Ended {
     }
 }
 
-fn how_fresh(striker: &Striker) -> Ended {
-    let log = striker.world.log.exchanges();
+fn how_fresh(injector: &FaultInjector) -> Ended {
+    let log = injector.world.log.exchanges();
     let ours = || log.iter().filter(|exchanged| exchanged.by == Actor::Daemon);
     let ambiguous =
         |exchanged: &Exchanged| matches!(exchanged.told, None | Some((_, Told::Lost | Told::Unknown)));
     if ours().any(ambiguous) {
         Ended::AfterAmbiguous
-    } else if ours().count() == 1 && striker.deaths.borrow().is_empty() && !striker.is_late() {
+    } else if ours().count() == 1 && injector.deaths.borrow().is_empty() && !injector.is_late() {
         Ended::AtOnce
     } else {
         Ended::After
     }
 }
 
-fn is_removed(striker: &Striker) -> bool {
+fn is_removed(injector: &FaultInjector) -> bool {
     let by_another =
         |blow: &Blow| matches!(blow, Blow::Another(another) if !matches!(another, Another::LogsOut { .. }));
     // A second program that writes the entry again is not the daemon; its own writes were looked at one by one.
-    holds_no_token(&striker.world) || striker.case.faults.iter().any(|fault| by_another(&fault.blow))
+    holds_no_token(&injector.world) || injector.case.faults.iter().any(|fault| by_another(&fault.blow))
 }
 
 /// Whether the store's refresh token would be exchanged.
@@ -99,11 +99,11 @@ fn holds_no_token(world: &World) -> bool {
 }
 
 /// I1: once a successor was received, or a token was called dead for the last time, it is not presented again.
-fn presented_again(striker: &Striker) -> Vec<String> {
-    let log = striker.world.log.exchanges();
-    let deaths = striker.deaths.borrow();
-    let rotates = striker.case.grace().is_some();
-    let logged_out = striker.case.logs_out() && !striker.case.alone();
+fn presented_again(injector: &FaultInjector) -> Vec<String> {
+    let log = injector.world.log.exchanges();
+    let deaths = injector.deaths.borrow();
+    let rotates = injector.case.grace().is_some();
+    let logged_out = injector.case.logs_out() && !injector.case.alone();
     let mut complaints = Vec::new();
     let mut spent: Vec<&str> = Vec::new();
     let mut dead: Vec<(&str, usize)> = Vec::new();
@@ -115,7 +115,7 @@ fn presented_again(striker: &Striker) -> Vec<String> {
         match exchanged.told {
             Some((at, Told::Fresh)) if rotates => {
                 let taken = deaths.iter().any(|death| death.took_answer && death.at >= at)
-                    || striker.journal_refused.get() && deaths.iter().any(|death| death.at >= at);
+                    || injector.journal_refused.get() && deaths.iter().any(|death| death.at >= at);
                 // With a logout everything that was known of the entry is forgotten; the second fault brought the entry back.
                 if !taken && !logged_out {
                     spent.push(presented);
@@ -137,8 +137,8 @@ fn presented_again(striker: &Striker) -> Vec<String> {
 }
 
 /// Temporary files, locks and open transactions.
-pub(crate) fn left_behind(striker: &Striker) -> Vec<String> {
-    let world = &striker.world;
+pub(crate) fn left_behind(injector: &FaultInjector) -> Vec<String> {
+    let world = &injector.world;
     let disk = world.disk.borrow();
     let mut left = Vec::new();
     for name in disk.names_in(FOLDER) {
@@ -146,8 +146,8 @@ pub(crate) fn left_behind(striker: &Striker) -> Vec<String> {
         let expected = name == ".credentials.json" || name == "mcp-needs-auth-cache.json";
         // A lock whose holder was killed, or that the disk does not let go, is stale to everybody within a minute.
         let stale = name.contains(".lock")
-            && (!striker.deaths.borrow().is_empty() || striker.case.is_of_the_disk())
-            || path == STORAGE_LOCK && striker.case.locks_the_storage();
+            && (!injector.deaths.borrow().is_empty() || injector.case.is_of_the_disk())
+            || path == STORAGE_LOCK && injector.case.locks_the_storage();
         if !expected && !stale {
             left.push(format!("left behind: {path}"));
         }
@@ -155,7 +155,7 @@ pub(crate) fn left_behind(striker: &Striker) -> Vec<String> {
     for name in disk.names_in(STATE) {
         // The next save of the records takes the place of one that was cut.
         let cut = name == "records.jsonl.new"
-            && (!striker.deaths.borrow().is_empty() || striker.case.is_of_the_disk());
+            && (!injector.deaths.borrow().is_empty() || injector.case.is_of_the_disk());
         if !matches!(name.as_str(), "journal" | "records.jsonl") && !cut {
             left.push(format!("left behind: {STATE}/{name}"));
         }
@@ -174,10 +174,10 @@ pub(crate) fn left_behind(striker: &Striker) -> Vec<String> {
 }
 
 /// Why nobody could have kept the grant; `None` where the daemon could.
-fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
-    let (world, case) = (&striker.world, &striker.case);
+fn excuse(injector: &FaultInjector, grant: &Grant) -> Option<&'static str> {
+    let (world, case) = (&injector.world, &injector.case);
     let log = world.log.exchanges();
-    let deaths = striker.deaths.borrow();
+    let deaths = injector.deaths.borrow();
     if case.another_writes() && (!deaths.is_empty() || case.stops()) {
         return Some("another program destroyed the entry while no daemon remembered it");
     }
@@ -217,7 +217,7 @@ fn excuse(striker: &Striker, grant: &Grant) -> Option<&'static str> {
                 Some(_) if retried_in_time(3 * MINUTE) => None,
                 Some(death) if death.power => Some("the power went before the answer was durable"),
                 Some(_) => Some("the daemon was killed before it could note the answer"),
-                None if !case.alone() && striker.journal_refused.get() && after(at).is_some() => {
+                None if !case.alone() && injector.journal_refused.get() && after(at).is_some() => {
                     Some("the disk did not take the answer, and the daemon died before another try")
                 }
                 // A name that the disk twice refused to make durable; the pair was in the store by then.

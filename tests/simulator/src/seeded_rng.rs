@@ -1,8 +1,8 @@
-/// Chance, made from a seed and a label: the same label throws the same numbers in every run, whatever else was thrown before.
-pub(crate) struct Dice(u64);
+/// Random numbers made from a seed and a label: the same label gives the same ones in every run, whatever else was thrown before.
+pub(crate) struct SeededRng(u64);
 
-impl Dice {
-    /// Dice for one purpose.
+impl SeededRng {
+    /// The numbers for one purpose.
     pub(crate) fn of(seed: u64, labels: &[u64]) -> Self {
         let mut state = scramble(seed ^ 0x6a09_e667_f3bc_c908);
         for label in labels {
@@ -26,7 +26,7 @@ impl Dice {
         from + self.below(to.saturating_sub(from))
     }
 
-    /// True once in `1 / probability` throws.
+    /// True once in `1 / probability` times.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
         (self.next() >> 11) as f64 / ((1_u64 << 53) as f64) < probability
     }

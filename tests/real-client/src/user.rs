@@ -29,12 +29,12 @@ pub(crate) struct Machine {
 }
 
 /// A person's home. Dropping it removes the folder; processes must be gone by then.
-pub(crate) struct Person {
+pub(crate) struct User {
     machine: Machine,
     folder: TempDir,
 }
 
-impl Person {
+impl User {
     /// A fresh home in which `lab` has been added by the client itself.
     pub(crate) async fn with_server(machine: &Machine, site: &Site) -> Fallible<Self> {
         Self::with_servers(machine, &[(SERVER, site)]).await

@@ -4,7 +4,7 @@ use super::bytes;
 use super::case::Case;
 use super::fault::{Blow, Fault, LASTING, Point};
 use super::follow_up::FollowUp;
-use crate::fate::SECOND;
+use crate::fault_schedule::SECOND;
 use crate::watch::{JOURNAL, STORAGE_LOCK, is};
 use crate::world::{STORE, World};
 use std::cell::{Cell, RefCell};
@@ -22,7 +22,7 @@ pub(crate) struct Death {
     pub(crate) took_answer: bool,
 }
 
-pub(crate) struct Striker {
+pub(crate) struct FaultInjector {
     pub(crate) world: Rc<World>,
     pub(crate) case: Case,
     struck: Vec<Cell<bool>>,
@@ -48,9 +48,9 @@ pub(crate) struct Striker {
     wrote: Cell<u64>,
 }
 
-impl Striker {
+impl FaultInjector {
     pub(crate) fn new(world: Rc<World>, case: Case, document: Vec<u8>) -> Rc<Self> {
-        let striker = Rc::new(Self {
+        let injector = Rc::new(Self {
             struck: case.faults.iter().map(|_| Cell::new(false)).collect(),
             world,
             case,
@@ -70,9 +70,9 @@ impl Striker {
             over: Cell::default(),
             wrote: Cell::default(),
         });
-        let at_call = Rc::clone(&striker);
-        striker.world.watch.sabotage(Some(Rc::new(move |call, own| at_call.at(call, own))));
-        striker
+        let at_call = Rc::clone(&injector);
+        injector.world.watch.sabotage(Some(Rc::new(move |call, own| at_call.at(call, own))));
+        injector
     }
 
     /// The transaction begins.
@@ -84,10 +84,10 @@ impl Striker {
                     self.world.servers[0].next.set(Some(weather));
                 }
                 (Point::Request(after), _) => {
-                    let striker = Rc::clone(self);
+                    let injector = Rc::clone(self);
                     tokio::task::spawn_local(async move {
-                        striker.world.daemon_requested.notified().await;
-                        striker.strike_after(number, after).await;
+                        injector.world.daemon_requested.notified().await;
+                        injector.strike_after(number, after).await;
                     });
                 }
                 _ => {}

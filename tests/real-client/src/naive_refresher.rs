@@ -1,7 +1,7 @@
 //! An agent as one would write it in an afternoon: no locks, no quiet moment, no look at what changed meanwhile or who wiped an entry.
 
-use crate::person::Person;
 use crate::refresher::USER_AGENT;
+use crate::user::User;
 use crate::{Fallible, plain_http};
 use serde_json::{Map, Value, json};
 use std::rc::Rc;
@@ -15,10 +15,10 @@ const MARGIN: Duration = Duration::from_secs(15 * 60);
 /// It takes its time between the answer and the write.
 const TARDINESS: Duration = Duration::from_millis(2500);
 
-pub(crate) struct Careless(JoinHandle<()>);
+pub(crate) struct NaiveRefresher(JoinHandle<()>);
 
-impl Careless {
-    pub(crate) fn start(person: Rc<Person>) -> Self {
+impl NaiveRefresher {
+    pub(crate) fn start(person: Rc<User>) -> Self {
         Self(tokio::task::spawn_local(async move {
             let mut known = Map::new();
             loop {
@@ -32,7 +32,7 @@ impl Careless {
         }))
     }
 
-    pub(crate) async fn refresh(&self, person: &Person) -> Fallible<()> {
+    pub(crate) async fn refresh(&self, person: &User) -> Fallible<()> {
         let keys: Vec<String> =
             entries(person).map(|entries| entries.keys().cloned().collect()).unwrap_or_default();
         for key in keys {
@@ -42,18 +42,18 @@ impl Careless {
     }
 }
 
-impl Drop for Careless {
+impl Drop for NaiveRefresher {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-fn entries(person: &Person) -> Option<Map<String, Value>> {
+fn entries(person: &User) -> Option<Map<String, Value>> {
     person.document()?.get("mcpOAuth")?.as_object().cloned()
 }
 
 /// Puts back what was wiped, without asking who wiped it and what for.
-fn bring_back(person: &Person, known: &mut Map<String, Value>) {
+fn bring_back(person: &User, known: &mut Map<String, Value>) {
     let Some(mut document) = person.document() else { return };
     let Some(entries) = document.get_mut("mcpOAuth").and_then(Value::as_object_mut) else { return };
     let mut wiped = false;
@@ -76,7 +76,7 @@ fn bring_back(person: &Person, known: &mut Map<String, Value>) {
 }
 
 /// The keys of the entries that have tokens, but not for long.
-fn due(person: &Person) -> Vec<String> {
+fn due(person: &User) -> Vec<String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let is_due = |entry: &Value| {
         let text = |name: &str| entry.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
@@ -89,7 +89,7 @@ fn due(person: &Person) -> Vec<String> {
     entries.into_iter().filter(|(_, entry)| is_due(entry)).map(|(key, _)| key).collect()
 }
 
-async fn refresh(person: &Person, key: &str) -> Fallible<()> {
+async fn refresh(person: &User, key: &str) -> Fallible<()> {
     let mut document = person.document().ok_or("no document")?;
     let entries = document.get_mut("mcpOAuth").and_then(Value::as_object_mut).ok_or("no entries")?;
     let entry = entries.get_mut(key).and_then(Value::as_object_mut).ok_or("no entry")?;
@@ -100,7 +100,7 @@ async fn refresh(person: &Person, key: &str) -> Fallible<()> {
         text("clientId")
     );
     let url = format!("{}/token", text("issuer"));
-    let answer = plain_http::request("POST", &url, &format!("{USER_AGENT}/careless"), &form).await?;
+    let answer = plain_http::request("POST", &url, &format!("{USER_AGENT}/naive"), &form).await?;
     let answer: Value = serde_json::from_str(&answer.body)?;
     for (member, name) in [("access_token", "accessToken"), ("refresh_token", "refreshToken")] {
         entry.insert(name.to_owned(), answer.get(member).ok_or("an error")?.clone());

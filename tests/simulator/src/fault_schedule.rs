@@ -1,6 +1,6 @@
 //! What happens whatever anybody does: a function of the seed, the server and the time.
 
-use crate::dice::Dice;
+use crate::seeded_rng::SeededRng;
 
 /// A second, in the simulation's milliseconds.
 pub(crate) const SECOND: u64 = 1000;
@@ -9,7 +9,7 @@ pub(crate) const HOUR: u64 = 60 * MINUTE;
 pub(crate) const DAY: u64 = 24 * HOUR;
 pub(crate) const YEAR: u64 = 365 * DAY;
 
-/// Labels of dice, so that no two purposes share one.
+/// Labels of random numbers, so that no two purposes share one.
 pub(crate) mod label {
     pub(crate) const KIND: u64 = 1;
     pub(crate) const WEATHER: u64 = 2;
@@ -77,14 +77,14 @@ struct Stretch {
     weather: Weather,
 }
 
-/// The fate of one server.
-pub(crate) struct Fate {
+/// The faults of one server.
+pub(crate) struct FaultSchedule {
     stretches: Vec<Stretch>,
     /// When the server revokes whatever was granted before.
     revocations: Vec<u64>,
 }
 
-impl Fate {
+impl FaultSchedule {
     /// Nothing happens.
     pub(crate) fn calm() -> Self {
         Self { stretches: Vec::new(), revocations: Vec::new() }
@@ -94,24 +94,26 @@ impl Fate {
         let mut stretches = Vec::new();
         let mut revocations = Vec::new();
         for year in 0..years {
-            let dice = &mut Dice::of(seed, &[label::WEATHER, server, year]);
-            let mut add =
-                |dice: &mut Dice, mean: f64, length: (u64, u64), weather: &dyn Fn(&mut Dice) -> Weather| {
-                    for _ in 0..dice.times(mean) {
-                        let from = year * YEAR + dice.below(YEAR);
-                        let to = from + dice.between(length.0, length.1);
-                        stretches.push(Stretch { from, to, weather: weather(dice) });
-                    }
-                };
-            add(dice, 8.0, (30 * SECOND, 30 * MINUTE), &outage);
-            add(dice, 2.0, (30 * MINUTE, 8 * HOUR), &outage);
-            add(dice, 0.2, (8 * HOUR, 3 * DAY), &outage);
-            add(dice, 6.0, (MINUTE, 2 * HOUR), &|dice| Weather::Slow(dice.between(SECOND, 40 * SECOND)));
-            add(dice, 3.0, (10 * SECOND, 2 * MINUTE), &|_| Weather::LosesAnswers);
-            add(dice, 2.0, (10 * SECOND, 5 * MINUTE), &|_| Weather::LosesRequests);
-            add(dice, 1.5, (10 * SECOND, 2 * MINUTE), &|_| Weather::BadGateway);
-            for _ in 0..dice.times(0.15) {
-                revocations.push(year * YEAR + dice.below(YEAR));
+            let rng = &mut SeededRng::of(seed, &[label::WEATHER, server, year]);
+            let mut add = |rng: &mut SeededRng,
+                           mean: f64,
+                           length: (u64, u64),
+                           weather: &dyn Fn(&mut SeededRng) -> Weather| {
+                for _ in 0..rng.times(mean) {
+                    let from = year * YEAR + rng.below(YEAR);
+                    let to = from + rng.between(length.0, length.1);
+                    stretches.push(Stretch { from, to, weather: weather(rng) });
+                }
+            };
+            add(rng, 8.0, (30 * SECOND, 30 * MINUTE), &outage);
+            add(rng, 2.0, (30 * MINUTE, 8 * HOUR), &outage);
+            add(rng, 0.2, (8 * HOUR, 3 * DAY), &outage);
+            add(rng, 6.0, (MINUTE, 2 * HOUR), &|rng| Weather::Slow(rng.between(SECOND, 40 * SECOND)));
+            add(rng, 3.0, (10 * SECOND, 2 * MINUTE), &|_| Weather::LosesAnswers);
+            add(rng, 2.0, (10 * SECOND, 5 * MINUTE), &|_| Weather::LosesRequests);
+            add(rng, 1.5, (10 * SECOND, 2 * MINUTE), &|_| Weather::BadGateway);
+            for _ in 0..rng.times(0.15) {
+                revocations.push(year * YEAR + rng.below(YEAR));
             }
         }
         stretches.sort_by_key(|stretch| stretch.from);
@@ -156,12 +158,12 @@ impl Fate {
     }
 }
 
-fn outage(dice: &mut Dice) -> Weather {
-    match dice.below(10) {
+fn outage(rng: &mut SeededRng) -> Weather {
+    match rng.below(10) {
         0..=3 => Weather::Unreachable,
         4 | 5 => Weather::Busy { status: 503, retry_after: None },
-        6 => Weather::Busy { status: 503, retry_after: Some(dice.between(1, 300)) },
-        7 | 8 => Weather::Busy { status: 429, retry_after: Some(dice.between(1, 120)) },
+        6 => Weather::Busy { status: 503, retry_after: Some(rng.between(1, 300)) },
+        7 | 8 => Weather::Busy { status: 429, retry_after: Some(rng.between(1, 120)) },
         _ => Weather::Hangs,
     }
 }

@@ -1,12 +1,12 @@
-//! Chance that comes again: the same seed and label throw the same numbers, whoever keeps the tokens fresh.
+//! Random numbers that come again: the same seed and label give the same ones, whoever keeps the tokens fresh.
 
 use std::time::Duration;
 
-/// Dice for one purpose.
-pub(super) struct Dice(u64);
+/// The numbers for one purpose.
+pub(super) struct SeededRng(u64);
 
-impl Dice {
-    /// Dice of a run for one purpose: those of another purpose do not change what they throw.
+impl SeededRng {
+    /// The numbers of a run for one purpose; those for another purpose do not change them.
     pub(super) fn of(seed: u64, purpose: &str) -> Self {
         // FNV-1a: the label needs to differ, not to be unpredictable.
         let label = purpose.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
