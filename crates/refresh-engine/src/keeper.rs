@@ -24,7 +24,7 @@ use crate::{Client, Partners, Policy, Records};
 use claude_store::NeedsAuthCache;
 use read_budget::ReadBudget;
 use run_loop::{FIRST_REREAD, Replayed};
-use state::Inner;
+use state::KeeperState;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -69,7 +69,7 @@ pub struct Setup<P: Partners> {
 
 /// The keeper of one store. Clones are handles to the same one; its task lives on the [`LocalSet`](tokio::task::LocalSet) it was started on.
 pub struct Keeper<P: Partners> {
-    inner: Rc<Inner<P>>,
+    inner: Rc<KeeperState<P>>,
 }
 
 impl<P: Partners> Clone for Keeper<P> {
@@ -123,7 +123,7 @@ impl<P: Partners> Keeper<P> {
         shared.grants.join(&shared);
         // No keeper presents what another one's journal does not know the end of.
         let unfinished = unfinished.into_iter().map(|open| Replayed::new(&shared, open)).collect();
-        let inner = Rc::new(Inner {
+        let inner = Rc::new(KeeperState {
             shared,
             mode,
             changed: Notify::new(),

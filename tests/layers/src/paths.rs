@@ -73,7 +73,7 @@ mod tests {
             ["crate::a::self", "crate::a::B", "crate::c::D", "crate::f"]
         );
         assert_eq!(of("super", "let x = super::a::B::new(super::c);"), ["super::a::B::new", "super::c"]);
-        assert_eq!(of("plan", "other::plan::x(); myplan::y();"), [String::new(); 0]);
+        assert!(of("plan", "other::plan::x(); myplan::y();").is_empty());
     }
 
     #[test]

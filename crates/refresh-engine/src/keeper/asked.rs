@@ -1,14 +1,14 @@
 //! A refresh that was asked for.
 
 use super::refreshed::RefreshedHow;
-use super::state::Inner;
+use super::state::KeeperState;
 use crate::decide::plan::{plan, plan_forced};
 use crate::decide::planned::{Plan, Until};
 use crate::transaction::{Demand, refresh};
 use crate::{ObservedEntry, Partners};
 use std::rc::Rc;
 
-impl<P: Partners> Inner<P> {
+impl<P: Partners> KeeperState<P> {
     /// One refresh that was asked for.
     pub(super) async fn asked(self: &Rc<Self>, seen: ObservedEntry, force: bool) -> RefreshedHow {
         let shared = &self.shared;

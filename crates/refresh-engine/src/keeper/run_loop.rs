@@ -1,6 +1,6 @@
 //! The keeper's loop: scan, plan, sleep until something happens.
 
-use super::state::Inner;
+use super::state::KeeperState;
 use crate::journal::Unfinished;
 use crate::store_access::scan::{Findings, note_emptied, scan};
 use crate::store_access::settlement::close_unsettled;
@@ -41,7 +41,7 @@ impl<P: Partners> Replayed<P> {
     }
 }
 
-impl<P: Partners> Inner<P> {
+impl<P: Partners> KeeperState<P> {
     pub(super) async fn run(self: Rc<Self>, mut unfinished: Vec<Replayed<P>>) {
         self.scan().await;
         loop {

@@ -1,6 +1,6 @@
 //! What a turn of the loop starts: refreshes that are due or asked for, and healings.
 
-use super::state::{Inner, Mode};
+use super::state::{KeeperState, Mode};
 use crate::decide::memory::Heal;
 use crate::decide::need::Need;
 use crate::decide::plan::plan;
@@ -28,7 +28,7 @@ struct Healing {
     heal: Heal,
 }
 
-impl<P: Partners> Inner<P> {
+impl<P: Partners> KeeperState<P> {
     fn start_revival(self: &Rc<Self>, seen: ObservedEntry) {
         if !self.begin(&seen.entry.key) {
             return;

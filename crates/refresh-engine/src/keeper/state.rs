@@ -19,7 +19,7 @@ pub enum Mode {
 }
 
 /// What the keeper of one store knows from one turn of its loop to the next.
-pub(super) struct Inner<P: Partners> {
+pub(super) struct KeeperState<P: Partners> {
     pub(super) shared: Rc<Shared<P>>,
     pub(super) mode: Mode,
     pub(super) changed: Notify,
@@ -38,7 +38,7 @@ pub(super) struct Inner<P: Partners> {
     pub(super) saving: Cell<bool>,
 }
 
-impl<P: Partners> Inner<P> {
+impl<P: Partners> KeeperState<P> {
     pub(super) fn find(&self, names: &[String]) -> Vec<ObservedEntry> {
         let tracked = self.shared.tracked.borrow();
         let named = |seen: &&ObservedEntry| {

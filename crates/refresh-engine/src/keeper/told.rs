@@ -1,6 +1,6 @@
 //! What is told of an entry when a round has planned it: that it rests, that a person is needed.
 
-use super::state::{Inner, Mode};
+use super::state::{KeeperState, Mode};
 use crate::decide::memory::Heal;
 use crate::decide::need::Need;
 use crate::decide::plan::open_need;
@@ -8,7 +8,7 @@ use crate::store_access::shared::Shared;
 use crate::transaction::heal;
 use crate::{Event, Now, ObservedEntry, Partners};
 
-impl<P: Partners> Inner<P> {
+impl<P: Partners> KeeperState<P> {
     /// Only who acts by itself lets an entry rest.
     pub(super) fn tell_rests(&self, turned: Vec<(ObservedEntry, bool)>) {
         for (seen, rests) in turned.into_iter().filter(|_| self.mode == Mode::Watch) {

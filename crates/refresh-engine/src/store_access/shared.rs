@@ -51,10 +51,10 @@ pub(crate) struct Shared<P: Partners> {
 
 /// What the keepers of one process know of each other's entries. Clones share it.
 pub struct Grants<P: Partners> {
-    pub(crate) inner: Rc<Everywhere<P>>,
+    pub(crate) inner: Rc<GrantsInner<P>>,
 }
 
-pub(crate) struct Everywhere<P: Partners> {
+pub(crate) struct GrantsInner<P: Partners> {
     keepers: RefCell<Vec<Weak<Shared<P>>>>,
     /// Refresh tokens that are being presented, or of which the journal does not know yet how that ended.
     pub(crate) presenting: RefCell<BTreeMap<TokenDigest, u32>>,
@@ -69,7 +69,7 @@ impl<P: Partners> Clone for Grants<P> {
 
 impl<P: Partners> Default for Grants<P> {
     fn default() -> Self {
-        let inner = Everywhere {
+        let inner = GrantsInner {
             keepers: RefCell::default(),
             presenting: RefCell::default(),
             presented: Notify::new(),

@@ -1,6 +1,6 @@
 //! The overview: a line for each server, laid out for its reader.
 
-use super::text::{between, words};
+use super::text::{between, wording};
 use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::columns::{cut, shortened, width, wrapped};
 use crate::terminal::style::Style;
@@ -84,7 +84,7 @@ fn lines(entries: &[&EntryStatus], now: Timestamp) -> String {
             None => EMPTY.to_owned(),
         };
         let name = visible(&entry.name);
-        vec![name, words(entry.state).to_owned(), left, next, last(entry, now, true), to_type(entry)]
+        vec![name, wording(entry.state).to_owned(), left, next, last(entry, now, true), to_type(entry)]
     });
     let rows: Vec<_> = rows.collect();
     let widths = widths(&rows);
@@ -146,7 +146,7 @@ fn row(entry: &EntryStatus, now: Timestamp, style: &Style, layout: Layout) -> Ve
     let name = shortened(&style.shows(&visible(&entry.name)), layout.longest_name);
     vec![
         style.shows(&name).into_owned(),
-        words(entry.state).to_owned(),
+        wording(entry.state).to_owned(),
         left,
         next,
         last(entry, now, layout.ago),

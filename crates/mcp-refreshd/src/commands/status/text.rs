@@ -8,7 +8,7 @@ use refresh_engine::{Outcome, State};
 use std::time::Duration;
 
 /// A state as people read it.
-pub(super) fn words(state: State) -> &'static str {
+pub(super) fn wording(state: State) -> &'static str {
     match state {
         State::NeedsPerson => "needs you",
         other => other.word(),
@@ -51,7 +51,7 @@ fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, now: Timestamp
     });
     let rows = [
         ("server", Some(visible(&entry.name))),
-        ("state", Some(words(entry.state).to_owned())),
+        ("state", Some(wording(entry.state).to_owned())),
         ("type", entry.action.clone()),
         ("if that fails", facts.otherwise.clone()),
         ("why", entry.why.as_deref().map(visible)),

@@ -3,7 +3,7 @@
 use super::remarks::{exit, remarks};
 use super::selection::only;
 use super::table::overview;
-use super::text::{between, detailed, words};
+use super::text::{between, detailed, wording};
 use crate::agent::status::gather;
 use crate::commands::history::Recent;
 use crate::control::report::{EntryStatus, Status};
@@ -205,7 +205,7 @@ fn differs(before: &EntryStatus, now: &EntryStatus) -> bool {
 }
 
 fn told(entry: &EntryStatus, now: Timestamp) -> String {
-    let mut parts = vec![visible(&entry.name), words(entry.state).to_owned()];
+    let mut parts = vec![visible(&entry.name), wording(entry.state).to_owned()];
     parts.extend(entry.expires_at.map(|at| {
         let time = between(at, now);
         if at > now { format!("{time} left") } else { format!("expired {time} ago") }
