@@ -17,7 +17,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-use support::{Daemon, Home};
+use support::{Daemon, Home, PATIENCE};
 
 const EXPIRED: Duration = Duration::ZERO;
 
@@ -229,6 +229,8 @@ fn urls_that_tokens_must_not_go_to_are_told_of_and_nobody_is_asked() {
         ("file", "names no host"),
         ("none", "is not one"),
     ] {
+        // They are looked at beside the one that is good, in no order.
+        harness::until(PATIENCE, || home.told(&["status", name]).1.contains(cause));
         let (code, told, _) = home.told(&["status", name]);
         assert_eq!(code, 1, "{told}");
         assert!(told.contains(cause) && told.contains(&format!("claude mcp get {name}")), "{told}");

@@ -73,7 +73,7 @@ fn a_refresh_that_took_some_of_the_scope_is_told_and_what_was_taken_is_asked_for
         let run = doctor(&home, &["--offline"]);
         let finding = run.finding("scope-narrowed");
         assert!(finding["means"].as_str().unwrap().ends_with(words), "{finding}");
-        assert_eq!(finding["weight"], "note");
+        assert_eq!(finding["severity"], "note");
         let (_, status, _) = home.told(&["status", "lab"]);
         let status = status.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(status.contains(words), "{status}");

@@ -10,8 +10,9 @@ cat >~/.config/mcp-refreshd/config.toml <<'TOML'
 desktop = false
 hook = 'printf "%s %s\n" "$MCP_REFRESHD_SERVER" "$MCP_REFRESHD_ACTION" >>"$HOME/told by $USER"; grep NoNewPrivs /proc/self/status >"$HOME/rights"; sleep 60; touch ~/too-long'
 TOML
-# The server has forgotten the client: a person is needed.
-curl -sf "$url/_control" -d "{\"kill\":\"$(refresh_token)\"}" >/dev/null
+# The server has forgotten the client: a person is needed, and called at once.
+client=$(sed 's/.*"clientId":"\([^"]*\)".*/\1/' "$store")
+curl -sf "$url/_control" -d "{\"prune_client\":\"$client\"}" >/dev/null
 mcp-refreshd install || fail "install"
 within 60 "the hook is not run" test -s ~/rights
 cat ~/rights "$HOME/told by somebody"
