@@ -69,6 +69,10 @@ pub(crate) async fn replay<P: Partners>(
                         expires_at: expires_at_ms(sent_at.wall, pair.expires_in),
                         scope: pair.scope,
                     };
+                    // The record that says so may not have outlived the daemon.
+                    if let Some(seen) = &current {
+                        contest(shared, &unfinished.intent, seen);
+                    }
                     let kept = Superseded { id: unfinished.id, by, tokens };
                     shared.superseded.borrow_mut().entry(key).or_default().push(kept);
                     return;
@@ -135,9 +139,7 @@ fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Opt
     let now = shared.now();
     let Some(seen) = current else { return };
     if Expected::of(seen) != intent.expected {
-        if intent.heal.is_none() && now.age_of(intent.at) < CONTESTED_WITHIN {
-            shared.change_record(&intent.entry_key(), |record| note_contested(record, intent, seen));
-        }
+        contest(shared, intent, seen);
         return;
     }
     shared.change_record(&intent.entry_key(), |record| {
@@ -159,10 +161,15 @@ fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Opt
     });
 }
 
-/// Another program got a pair for the same token at the same moment. A new registration is that of a login.
-fn note_contested(record: &mut Record, intent: &Intent, seen: &ObservedEntry) {
-    let same_client = record.pin.as_ref().is_some_and(|pin| pin.client_id == seen.entry.client_id);
-    record.contested = seen.refresh.filter(|refresh| same_client && *refresh != intent.presented);
+/// Another program got a pair for the same token at the same moment: it is settled by use. A new registration is that of a login.
+fn contest<P: Partners>(shared: &Shared<P>, intent: &Intent, seen: &ObservedEntry) {
+    if intent.heal.is_some() || shared.now().age_of(intent.at) >= CONTESTED_WITHIN {
+        return;
+    }
+    shared.change_record(&intent.entry_key(), |record| {
+        let same_client = record.pin.as_ref().is_some_and(|pin| pin.client_id == seen.entry.client_id);
+        record.contested = seen.refresh.filter(|refresh| same_client && *refresh != intent.presented);
+    });
 }
 
 /// How often a request with this token was cut off before. One that followed a lost answer may be the one that the server acted on: it is

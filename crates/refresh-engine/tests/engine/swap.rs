@@ -297,6 +297,26 @@ async fn a_pair_of_a_client_is_settled_at_once_where_a_kill_took_our_own_answer(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pair_of_a_client_is_settled_at_once_where_a_kill_came_after_our_own_answer() {
+    for later in 0..20 {
+        let world = World::with_entries(&[("lab", Duration::ZERO)]);
+        world.server.lifetime.set(MINUTE);
+        let life = world.live().await;
+        life.pass(SECOND).await;
+        life.kill();
+        world.clock.suspend(HOUR);
+        let life = contested(&world, Answering::Slowly(SECOND), SECOND / 2).await;
+        life.pass(SECOND / 2 + Duration::from_millis(20) * later).await;
+        life.kill();
+        let life = world.live().await;
+        life.pass(5 * SECOND).await;
+        let stored = world.stored_refresh("lab");
+        assert!(world.server.is_good(&stored), "killed {later}: {:#?}", world.log.events());
+        assert_eq!(world.server.reuses.get(), 0, "killed {later}: {:#?}", world.log.events());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pair_of_ours_that_is_seen_before_it_is_durable_is_not_told_as_another_programs() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.disk.set_sync_time(5 * SECOND);
