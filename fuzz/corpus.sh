@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 unpack() {
-    rm -rf "found/$1"
+    # What an earlier run found and nobody packed stays.
     mkdir -p "found/$1"
     [ ! -e "corpus/$1.tar.gz" ] || tar -xzf "corpus/$1.tar.gz" -C "found/$1"
     [ ! -d "corpus/$1" ] || cp "corpus/$1/"* "found/$1"
