@@ -57,5 +57,5 @@ env -i HOME="$scratch" "$program" status >/dev/null 2>&1 || true # makes its fol
 look "no daemon"
 env -i HOME="$scratch" "$program" run 2>"$scratch/log" &
 running+=($!)
-until grep -qs "is at work" "$scratch/log"; do sleep 0.05; done
+until grep -qs "started (process" "$scratch/log"; do sleep 0.05; done
 look "asking the daemon"

@@ -17,7 +17,7 @@ begin() {
     chmod 600 "$home/.claude/.credentials.json"
     "${ours[@]}" run 2>"$home/log" &
     pids=$!
-    until grep -qs "is at work" "$home/log"; do sleep 0.05; done
+    until grep -qs "started (process" "$home/log"; do sleep 0.05; done
 }
 
 refresh() { "${ours[@]}" refresh --force >"$home/said"; }

@@ -12,10 +12,14 @@ for program in dbus-run-session dbus-send gnome-keyring-daemon secret-tool; do
     command -v "$program" >/dev/null || { echo "needs $program" >&2; exit 2; }
 done
 
-tests() { cargo test --quiet -p claude-store -p mcp-refreshd --features keyring --test secret_service "$@"; }
+# Each that has "secret_service" in its name, where no other name is asked for.
+tests() { # tests NAME
+    cargo test --quiet -p claude-store --features keyring --test secret_service -- --test-threads=1 --nocapture "${1:-}"
+    cargo test --quiet -p mcp-refreshd --features keyring --test program -- --test-threads=1 --nocapture "${1:-secret_service}"
+}
 
 # Built first: the bus should not wait for a compiler.
-tests --no-run
+cargo test --quiet -p claude-store -p mcp-refreshd --features keyring --no-run
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -40,4 +44,4 @@ export -f tests
 env CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" \
     HOME="$folder/home" XDG_RUNTIME_DIR="$folder/runtime" SECRET_SERVICE_TEST="$folder/keyrings" \
     dbus-run-session --config-file="$folder/bus.conf" -- \
-    bash -c 'tests -- --test-threads=1 --nocapture "$@"' bash "$@"
+    bash -ec 'tests "$@"' bash "$@"

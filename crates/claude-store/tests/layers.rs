@@ -1,4 +1,4 @@
-//! The store's sources lie in layers, drawn in docs/architecture.md: what stands higher may use what stands lower, never the other way
+//! The store's sources lie in layers, drawn in docs/internals/architecture.md: what stands higher may use what stands lower, never the other way
 //! round; and no file uses, by whatever detour, one that uses it.
 
 use layers::Sources;

@@ -307,7 +307,7 @@ fn second_life(scene: &Scene, story: Story, keep_locks: bool) -> Fallible<Found>
     // Whatever the store holds already: the journal has to be read and closed as well.
     daemon.wait(patience, || {
         let log = scene.home.log();
-        log.get(said..).is_some_and(|log| log.contains("is at work"))
+        log.get(said..).is_some_and(|log| log.contains("started (process"))
             && !scene.home.journal().contains("\"intent\"")
     });
     let ended_well = daemon.ends_well(Duration::from_secs(70));

@@ -26,7 +26,7 @@ fn one_after_the_other(program: &Path, server: &Server, tally: &mut Tally) -> Fa
         &scripted_server::credentials_json([("lab", &site.grant(Duration::from_secs(36_000)))]),
     )?;
     let mut daemon = home.traced(SHOWN, &["--seccomp-bpf"])?;
-    daemon.wait(PATIENCE, || home.log().contains("is at work"));
+    daemon.wait(PATIENCE, || home.log().contains("started (process"));
     for _ in 0..REFRESHES {
         home.command(&["refresh", "lab", "--force"]).output()?;
     }

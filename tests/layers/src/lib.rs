@@ -1,4 +1,4 @@
-//! A crate's sources lie in layers, drawn in docs/architecture.md: what stands higher may use what stands lower, never the other way
+//! A crate's sources lie in layers, drawn in docs/internals/architecture.md: what stands higher may use what stands lower, never the other way
 //! round, and no file uses, by whatever detour, one that uses it. This crate reads the drawing and the sources and says what is against it.
 #![allow(
     clippy::unwrap_used,
@@ -26,14 +26,14 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads the crate in this folder (`CARGO_MANIFEST_DIR`) and the drawing below this heading of docs/architecture.md.
+    /// Reads the crate in this folder (`CARGO_MANIFEST_DIR`) and the drawing below this heading of docs/internals/architecture.md.
     ///
     /// # Panics
     /// When either cannot be read.
     #[must_use]
     pub fn read(folder: &str, heading: &str) -> Self {
         let folder = Path::new(folder);
-        let page = fs::read_to_string(folder.join("../../docs/architecture.md")).unwrap();
+        let page = fs::read_to_string(folder.join("../../docs/internals/architecture.md")).unwrap();
         let (_, drawing) = page.split_once(heading).unwrap_or_else(|| panic!("no {heading}"));
         let lines = drawing.split("```").nth(1).unwrap().lines().skip(1);
         let is_place = |word: &&str| word.ends_with('/') || word.ends_with(".rs");

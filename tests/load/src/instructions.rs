@@ -119,7 +119,7 @@ fn live(program: &Path, tool: Tool, entries: usize, size: usize, times: u64) -> 
     let mut command = tool.command(program, &home);
     command.arg("run");
     let mut daemon = home.start(command)?;
-    daemon.wait_for("is at work", PATIENCE)?;
+    daemon.wait_for("started (process", PATIENCE)?;
     for _ in 0..times {
         let output = home.command(&["refresh", "lab-0000", "--force"]).output()?;
         if !output.status.success() {

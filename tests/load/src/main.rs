@@ -1,7 +1,7 @@
 //! Measures the real daemon under load, against scripted servers on loopback. Linux only: it reads `/proc` and inotify.
 //!
 //! - `load storm [quick|entries|size|draw|tls]`: many expired entries at once. Without a word a short run; `draw` runs everything and draws
-//!   `docs/performance-entries.svg` and `docs/performance-document.svg`; `tls` is over TLS with a host name, all others over HTTP.
+//!   `docs/internals/performance-entries.svg` and `docs/internals/performance-document.svg`; `tls` is over TLS with a host name, all others over HTTP.
 //! - `load transaction [TIMES]`: one refresh after the other, in parts, beside the bare writes that it cannot do without.
 //! - `load instructions`: what a refresh and `status` cost in instructions and allocations, counted by valgrind and judged.
 //! - `load change [SECONDS]`: how soon an outside write is planned for, and what a store costs that changes ten times a second.
@@ -104,9 +104,9 @@ fn wait(what: &str, condition: impl FnMut() -> Fallible<bool>) -> Fallible<()> {
     harness::wait(what, PATIENCE, condition)
 }
 
-/// Starts the daemon and waits until it is at work.
+/// Starts the daemon and waits until it has started.
 fn daemon_at_work(home: &Home) -> Fallible<Daemon> {
     let mut daemon = home.daemon()?;
-    daemon.wait_for("is at work", PATIENCE)?;
+    daemon.wait_for("started (process", PATIENCE)?;
     Ok(daemon)
 }

@@ -265,7 +265,7 @@ impl World {
             || self.with_daemon && self.daemon.borrow().is_none()
     }
 
-    /// A session is at work.
+    /// A session is active.
     pub(crate) fn note_use(&self) {
         let now = self.now();
         let mut used = self.used.get();

@@ -83,7 +83,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         )
     });
     agent.first_scan().await;
-    tracing::info!("mcp-refreshd {VERSION} is at work (process {})", identity.pid);
+    tracing::info!("mcp-refreshd {VERSION} started (process {})", identity.pid);
     notify::ready(&notify::summary(&agent.status(None)));
     {
         let (agent, state) = (Rc::clone(&agent), paths.state.clone());

@@ -21,7 +21,7 @@ pub(crate) struct Instance {
 /// Why this process may not work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InstanceError {
-    #[error("another mcp-refreshd is at work already ({}): one is enough, and `mcp-refreshd status` asks it; it holds {}", holder(.pid), path.display())]
+    #[error("mcp-refreshd is already running ({}) and holds {}; `mcp-refreshd status` shows what it does", holder(.pid), path.display())]
     Held { path: PathBuf, pid: Option<u32> },
     #[error("the lock file {} cannot be used: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },

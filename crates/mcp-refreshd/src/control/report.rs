@@ -156,7 +156,7 @@ fn margin_why(rule: MarginRule) -> &'static str {
 pub(crate) fn waiting(until: Until) -> Option<&'static str> {
     match until {
         Until::Margin | Until::Expiry => None,
-        Until::Quiet => Some("a moment when no session is at work"),
+        Until::Quiet => Some("a moment when no session is active"),
         Until::Retry => Some("the pause after a failure"),
         Until::Recheck => Some("a second look at the refusal"),
         Until::AmbiguousHold => Some("the last try after an unclear answer"),

@@ -44,7 +44,7 @@ pub(super) async fn auth_logout_during_refresh(bench: Rc<Bench>) -> Fallible<Rep
     report.demand("no store came back", !person.credentials().exists());
     let (ended, refresher) = (end(refresher, &mut report).await, bench.start(&person)?);
     report.figure("SIGTERM took", ended);
-    until(PATIENCE, || said(&person).matches("is at work").count() > 1).await;
+    until(PATIENCE, || said(&person).matches("started (process").count() > 1).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let said = said(&person);
     report.demand("nobody says that a pair was stored", !CLAIMS.iter().any(|claim| said.contains(claim)));

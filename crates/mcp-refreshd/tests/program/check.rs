@@ -1,0 +1,184 @@
+//! `mcp-refreshd check` as cron, CI and prompts use it.
+
+use crate::support::Home;
+use scripted_server::{Kind, Script, Server};
+use std::io::{Read, Write};
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn the_exit_code_says_whether_every_token_is_good_for_long_enough() {
+    let server = Server::start(Script::default()).unwrap();
+    let (long, short) = (server.add("long", Script::default()), server.add("short", Script::default()));
+    let home = Home::with([("long", &long.grant(60 * MINUTE)), ("short", &short.grant(5 * MINUTE))]);
+    let before = home.stored();
+
+    let (code, told, said) = home.told(&["check"]);
+    assert_eq!((code, said.as_str()), (1, ""));
+    assert!(told.contains("long: ok: valid for 59 min"), "{told}");
+    assert!(told.contains("short: not ok: valid for 4 min "), "{told}");
+    assert!(told.contains("type: mcp-refreshd refresh short --force"), "{told}");
+
+    assert_eq!(home.told(&["check", "long"]).0, 0);
+    assert_eq!(home.told(&["check", "long", "--min-valid", "2h"]).0, 1);
+    assert_eq!(home.told(&["check", "--min-valid", "1m"]).0, 0);
+    assert_eq!(home.told(&["check", "--quiet"]), (1, String::new(), String::new()));
+    assert_eq!(home.told(&["check", "-q", "long"]), (0, String::new(), String::new()));
+    assert_eq!((home.stored(), server.log().len()), (before, 0));
+    assert!(!home.state().exists());
+
+    home.configure("[servers.short]\nignore = true\n");
+    assert_eq!(home.told(&["check"]).0, 0);
+    assert_eq!(home.told(&["check", "short"]).0, 1);
+}
+
+#[test]
+fn what_has_ended_or_never_began_is_not_good_and_what_does_not_end_is() {
+    let home = Home::new();
+    home.store(
+        r#"{"mcpOAuth":{
+            "stub|1":{"serverName":"stub","serverUrl":"https://a.example/mcp","accessToken":"","expiresAt":0},
+            "zero|2":{"serverName":"zero","serverUrl":"https://b.example/mcp","accessToken":"at_made_up","refreshToken":"rt_made_up","expiresAt":0},
+            "past|3":{"serverName":"past","serverUrl":"https://c.example/mcp","accessToken":"at_made_up","expiresAt":1000},
+            "ever|4":{"serverName":"ever","serverUrl":"https://d.example/mcp","accessToken":"at_made_up"}
+        }}"#,
+    );
+    let told = |name: &str| home.told(&["check", name]);
+    assert_eq!(told("stub").1, "stub: not ok: not logged in; type: claude mcp login stub\n");
+    assert_eq!(told("zero").1, "zero: not ok: expired; type: mcp-refreshd refresh zero --force\n");
+    assert!(told("past").1.ends_with("ago; type: claude mcp login past\n"));
+    assert_eq!(told("ever"), (0, "ever: ok: valid, and nobody says until when\n".into(), String::new()));
+    assert_eq!(home.told(&["check", "past", "--min-valid", "0s"]).0, 1);
+}
+
+#[test]
+fn wrong_use_and_a_store_that_cannot_be_read_have_codes_of_their_own() {
+    let home = Home::new();
+    let (code, told, said) = home.told(&["check"]);
+    assert_eq!((code, told.as_str()), (0, "no servers with a login\n"));
+    assert!(said.contains(".credentials.json yet"), "{said}");
+    let (code, _, said) = home.told(&["check", "lab"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("no server is called lab"), "{said}");
+    let (code, _, said) = home.told(&["check", "--min-valid", "soon"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("write it like 10m"), "{said}");
+
+    home.store("{\"mcpOAuth\":{\"lab|00\":{");
+    let (code, told, said) = home.told(&["check", "lab"]);
+    assert_eq!((code, told.as_str()), (4, ""));
+    assert!(said.contains("ends in the middle"), "{said}");
+    assert_eq!(home.told(&["check", "--quiet"]), (4, String::new(), String::new()));
+}
+
+#[test]
+fn a_live_check_asks_the_server_itself() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let grant = lab.grant(60 * MINUTE);
+    let home = Home::with([("lab", &grant)]);
+    let (code, told, said) = home.told(&["check", "--live"]);
+    assert_eq!((code, said.as_str()), (0, ""), "{told}");
+    assert!(told.ends_with("; the server accepts it (HTTP 200)\n"), "{told}");
+    assert_eq!(server.count(|entry| entry.kind == Kind::Mcp), 1);
+
+    // The store still calls it good, and the server does not.
+    let mut other = grant.clone();
+    other.access_token = "at_made_up".into();
+    home.store(&scripted_server::credentials_json([("lab", &other)]));
+    let (code, told, _) = home.told(&["check", "--live"]);
+    assert_eq!(code, 1);
+    assert!(
+        told.contains("the server refuses it (HTTP 401); type: mcp-refreshd refresh lab --force"),
+        "{told}"
+    );
+    assert!(!told.contains("at_made_up"));
+
+    server.stop_listening().unwrap();
+    let (code, told, _) = home.told(&["check", "--live"]);
+    assert_eq!(code, 1);
+    assert!(told.contains("unreachable: no connection to 127.0.0.1"), "{told}");
+    assert_eq!(home.told(&["check"]).0, 0);
+}
+
+#[test]
+fn a_token_goes_to_nobody_by_plain_http() {
+    let home = Home::new();
+    home.store(
+        r#"{"mcpOAuth":{"lab|1":{"serverName":"lab","serverUrl":"http://lab.example/mcp","accessToken":"at_made_up"}}}"#,
+    );
+    let (code, told, _) = home.told(&["check", "--live"]);
+    assert_eq!(code, 1);
+    assert!(told.contains("over https only"), "{told}");
+}
+
+#[test]
+fn a_session_that_the_server_opened_for_the_question_is_closed_and_its_stream_not_waited_for() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let home = Home::new();
+    home.store(&format!(
+        r#"{{"mcpOAuth":{{"lab|1":{{"serverName":"lab","serverUrl":"{url}","accessToken":"at_made_up"}}}}}}"#
+    ));
+    let server = std::thread::spawn(move || {
+        // An event stream without end: the connection stays open until the other side leaves.
+        let (mut first, _) = listener.accept().unwrap();
+        let mut buffer = [0; 4096];
+        let _ = first.read(&mut buffer).unwrap();
+        first
+            .write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nMcp-Session-Id: s1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            )
+            .unwrap();
+        let (mut second, _) = listener.accept().unwrap();
+        let length = second.read(&mut buffer).unwrap();
+        second.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        String::from_utf8_lossy(&buffer[..length]).to_ascii_lowercase()
+    });
+    let (code, told, _) = home.told(&["check", "--live"]);
+    assert_eq!(code, 0, "{told}");
+    let farewell = server.join().unwrap();
+    assert!(farewell.starts_with("delete /mcp ") && farewell.contains("mcp-session-id: s1"), "{farewell}");
+}
+
+#[test]
+fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_good() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let home = Home::with([("lab", &lab.grant(Duration::ZERO))]);
+    // A session a month ago: nobody is expected.
+    let sessions = home.path().join(".claude/sessions");
+    std::fs::create_dir_all(&sessions).unwrap();
+    let session = std::fs::File::create(sessions.join("4711.json")).unwrap();
+    session.set_modified(std::time::SystemTime::now() - 30 * 24 * 60 * MINUTE).unwrap();
+
+    let (code, told, _) = home.told(&["check"]);
+    assert_eq!(code, 1, "without an agent nobody wakes it: {told}");
+    assert!(told.contains("lab: not ok: expired "), "{told}");
+
+    let daemon = home.daemon();
+    assert_eq!(home.status()["servers"][0]["state"], "resting");
+    for asked in [&["check"][..], &["check", "lab", "--live"]] {
+        let (code, told, _) = home.told(asked);
+        assert_eq!(code, 0, "{told}");
+        assert!(
+            told.starts_with("lab: ok: rests, expired ") && told.contains("nobody is expected"),
+            "{told}"
+        );
+        assert!(!told.contains("server"), "{told}");
+    }
+    assert_eq!(server.log().len(), 0, "nobody was asked");
+    let (code, told, _) = home.told(&["check", "lab", "--min-valid", "10m"]);
+    assert_eq!(code, 1);
+    assert!(told.starts_with("lab: not ok: rests, expired "), "{told}");
+    assert!(told.ends_with("; type: mcp-refreshd refresh lab\n"), "{told}");
+
+    let (code, told, _) = home.told(&["refresh", "lab"]);
+    assert_eq!((code, told.as_str()), (0, "lab: refreshed, good for 59 min\n"));
+    assert_eq!(home.told(&["check", "lab", "--min-valid", "10m"]).0, 0);
+    assert!(daemon.terminate().0.success());
+    let (_, told, _) = home.told(&["history"]);
+    assert!(told.contains("  lab  rests: nobody is expected to use it now\n"), "{told}");
+    assert!(told.contains(" resting ") && !told.contains("expired "), "{told}");
+}

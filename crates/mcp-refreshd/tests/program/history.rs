@@ -1,0 +1,306 @@
+//! The real program against a real server: what is kept of what happened, and who is told.
+
+use crate::support::{Daemon, Home, PATIENCE};
+use rustix::process::Signal;
+use scripted_server::{Answer, Script, Server, Site, credentials_json};
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const EXPIRED: Duration = Duration::ZERO;
+
+fn history(home: &Home) -> serde_json::Value {
+    let output = home.run(&["history", "--json"]);
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn events(history: &serde_json::Value, server: &str) -> Vec<String> {
+    let events = history["events"].as_array().unwrap().iter();
+    let of_it = events.filter(|event| event["server"] == server);
+    of_it.map(|event| event["event"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until the history says this of a server.
+fn wait_for(home: &Home, server: &str, expected: &[&str]) -> serde_json::Value {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let now = history(home);
+        let events = events(&now, server);
+        if events == expected {
+            return now;
+        }
+        assert!(Instant::now() < end, "{server}: {events:?} instead of {expected:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A trouble that a person is called for at once: a token that is called dead is looked at again first, for eleven minutes.
+fn forgets_its_client(site: &Site) {
+    site.answer_always(Answer::error(401, "invalid_client", "no such client"));
+}
+
+/// Everything that the hook has written, once there is something.
+fn hooked(home: &Home) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let text = std::fs::read_to_string(home.path().join("hooked")).unwrap_or_default();
+        if text.ends_with("end\n") {
+            return text;
+        }
+        assert!(Instant::now() < end, "the hook was never called");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn everything_that_happens_to_a_login_is_in_the_history() {
+    let server = Server::start(Script::default()).unwrap();
+    let (lab, other) = (server.add("lab", Script::default()), server.add("other", Script::default()));
+    let (due, first, second) = (lab.grant(EXPIRED), other.grant(HOUR), other.grant(HOUR));
+    let home = Home::with([("lab", &due), ("other", &first)]);
+    let daemon = home.daemon();
+    wait_for(&home, "lab", &["found", "refreshed"]);
+    // Claude Code, say, writes another pair; then the user logs out.
+    let lab_now = home.stored();
+    home.store(&lab_now.replace(&first.refresh_token, &second.refresh_token));
+    wait_for(&home, "other", &["found", "adopted"]);
+    home.store(&credentials_json([("other", &second)]));
+    let all = wait_for(&home, "lab", &["found", "refreshed", "removed"]);
+
+    let refreshed =
+        all["events"].as_array().unwrap().iter().find(|event| event["event"] == "refreshed").unwrap();
+    assert_ne!(refreshed["before"], refreshed["after"]);
+    assert!(refreshed["expires_at"].is_string() && refreshed["cause"].is_string(), "{refreshed}");
+    let coverage = &all["coverage"][1];
+    assert_eq!((&coverage["name"], &coverage["valid_percent"]), (&"other".into(), &100.0.into()));
+
+    assert!(daemon.terminate().0.success());
+    let (code, told, said) = home.told(&["history", "lab"]);
+    assert_eq!((code, said.as_str()), (0, ""));
+    let lines: Vec<_> = told.lines().collect();
+    assert!(lines[0].contains("  lab  found ") && lines[1].contains("  lab  refreshed "), "{told}");
+    assert!(lines[2].contains("  lab  removed ") && !told.contains("other"), "{told}");
+    let (_, told, _) = home.told(&["history"]);
+    assert!(told.contains("agent started") && told.contains("agent ended"), "{told}");
+    assert!(told.contains("other  100.0 %  valid "), "{told}");
+    assert_eq!(home.told(&["history", "laab"]).0, 2);
+
+    let written = std::fs::read_to_string(home.state().join("history.jsonl")).unwrap();
+    for grant in [&due, &first, &second] {
+        assert!(!written.contains(&grant.refresh_token) && !written.contains(&grant.access_token));
+    }
+}
+
+#[test]
+fn the_picture_is_written_to_a_file() {
+    let server = Server::start(Script::default()).unwrap();
+    let home = Home::with([("lab", &server.add("lab", Script::default()).grant(EXPIRED))]);
+    assert_eq!(home.told(&["refresh"]).0, 0);
+    let path = home.path().join("picture.svg");
+    let (code, _, said) = home.told(&["history", "--svg", path.to_str().unwrap(), "--since", "1h"]);
+    assert_eq!((code, said.as_str()), (0, ""));
+    assert!(std::fs::read_to_string(&path).unwrap().contains(">lab</text>"));
+    let (code, _, said) = home.told(&["history", "--svg", "/nowhere/picture.svg"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("/nowhere/picture.svg cannot be written"), "{said}");
+}
+
+#[test]
+fn an_unreadable_history_is_a_message_and_the_agent_works() {
+    let server = Server::start(Script::default()).unwrap();
+    let home = Home::with([("lab", &server.add("lab", Script::default()).grant(EXPIRED))]);
+    std::fs::create_dir_all(home.state().join("history.jsonl")).unwrap();
+    let mut daemon = home.daemon();
+    daemon.wait_for("lab: refreshed");
+    let (code, told, said) = home.told(&["history"]);
+    assert_eq!((code, told.as_str()), (1, ""));
+    assert!(said.contains("history.jsonl cannot be read"), "{said}");
+    let (end, log) = daemon.terminate();
+    assert!(end.success());
+    assert_eq!(log.matches("the history ").count(), 1, "said once\n{log}");
+}
+
+#[test]
+fn a_person_who_is_needed_is_told_once_by_the_hook_and_not_again_after_a_restart() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let grant = lab.grant(EXPIRED);
+    forgets_its_client(&lab);
+    let home = Home::with([("lab", &grant)]);
+    let hooked_at = home.path().join("hooked");
+    home.configure(&format!(
+        "[notices]\ndesktop = false\nhook = '''env >> {0}; echo end >> {0}'''\n",
+        hooked_at.display()
+    ));
+    let daemon = home.daemon();
+    let told = hooked(&home);
+    for part in [
+        "SERVER=lab\n",
+        "CAUSE=registration_gone\n",
+        "ACTION=claude mcp logout lab && claude mcp login lab\n",
+        "--no-browser",
+        "/mcp",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(!told.contains(&grant.refresh_token) && !told.contains(&grant.access_token), "{told}");
+    wait_for(&home, "lab", &["found", "failed", "action_required"]);
+    assert!(daemon.terminate().0.success());
+
+    // The next one tells what is new only, and that comes after what would have been repeated.
+    let other = server.add("other", Script::default());
+    let dead = other.grant(EXPIRED);
+    forgets_its_client(&other);
+    std::fs::remove_file(&hooked_at).unwrap();
+    home.store(&credentials_json([("lab", &grant), ("other", &dead)]));
+    let daemon = home.daemon();
+    let told = hooked(&home);
+    assert!(told.contains("SERVER=other\n") && !told.contains("SERVER=lab\n"), "{told}");
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn a_hook_that_fails_is_one_line_in_the_log() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let grant = lab.grant(EXPIRED);
+    forgets_its_client(&lab);
+    let home = Home::with([("lab", &grant)]);
+    home.configure("[notices]\nhook = 'echo noise; echo noise >&2; exit 7'\n");
+    let mut daemon = home.daemon();
+    let line = daemon.wait_for("the hook for lab");
+    assert!(line.contains("failed: exit status: 7"), "{line}");
+    assert!(!daemon.terminate().1.contains("noise"));
+}
+
+#[test]
+fn the_desktop_is_told_by_its_own_tool_and_a_changed_configuration_counts() {
+    let server = Server::start(Script::default()).unwrap();
+    let (lab, other) = (server.add("lab", Script::default()), server.add("other", Script::default()));
+    let (grant, later) = (lab.grant(EXPIRED), other.grant(EXPIRED));
+    forgets_its_client(&lab);
+    forgets_its_client(&other);
+    let home = Home::with([("lab", &grant)]);
+    let tool = home.path().join("notify-send");
+    std::fs::write(&tool, "#!/bin/sh\nprintf '%s\\n' \"$@\" end >> ~/hooked\n").unwrap();
+    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = home.command(&["run"]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", home.path().display()));
+    let mut daemon = Daemon::start(command);
+    let told = hooked(&home);
+    for part in
+        ["MCP server lab needs you\n", "Type: claude mcp logout lab &amp;&amp; claude mcp login lab\n"]
+    {
+        assert!(told.contains(part), "{told}");
+    }
+
+    std::fs::remove_file(home.path().join("hooked")).unwrap();
+    home.configure("[notices]\ndesktop = false\nhook = 'echo hook $MCP_REFRESHD_SERVER end >> ~/hooked'\n");
+    daemon.signal(Signal::HUP);
+    daemon.wait_for("read again");
+    home.store(&credentials_json([("lab", &grant), ("other", &later)]));
+    assert_eq!(hooked(&home), "hook other end\n");
+    assert!(daemon.terminate().0.success());
+}
+
+/// A program of this name in the home folder, found before any other.
+fn tool(home: &Home, name: &str, script: &str) {
+    let path = home.path().join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn daemon_with_tools(home: &Home) -> Daemon {
+    let mut command = home.command(&["run"]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", home.path().display()));
+    Daemon::start(command)
+}
+
+#[test]
+fn what_is_solved_goes_from_the_desktop_by_itself() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let grant = lab.grant(EXPIRED);
+    forgets_its_client(&lab);
+    let home = Home::with([("lab", &grant)]);
+    tool(&home, "notify-send", "printf '%s\\n' \"$@\" end >> ~/hooked; echo 4711");
+    tool(&home, "gdbus", "printf '%s\\n' \"$@\" end >> ~/hooked");
+    let daemon = daemon_with_tools(&home);
+    let told = hooked(&home);
+    assert!(told.contains("--print-id\n") && told.contains("MCP server lab needs you\n"), "{told}");
+    assert_eq!(told.matches("end\n").count(), 1, "{told}");
+    std::fs::remove_file(home.path().join("hooked")).unwrap();
+    home.store(&credentials_json([("lab", &lab.grant(HOUR))]));
+    let told = hooked(&home);
+    assert!(told.ends_with("org.freedesktop.Notifications.CloseNotification\n4711\nend\n"), "{told}");
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn a_desktop_with_older_tools_is_told_all_the_same() {
+    let server = Server::start(Script::default()).unwrap();
+    let (lab, other) = (server.add("lab", Script::default()), server.add("other", Script::default()));
+    let (grant, later) = (lab.grant(EXPIRED), other.grant(EXPIRED));
+    forgets_its_client(&lab);
+    forgets_its_client(&other);
+    let home = Home::with([("lab", &grant)]);
+    // Numbers are unknown to it; and where there are some, nothing but itself can take a notice back.
+    tool(
+        &home,
+        "notify-send",
+        "case \"$*\" in *--print-id*) exit 1;; esac; printf '%s\\n' \"$@\" end >> ~/hooked",
+    );
+    let daemon = daemon_with_tools(&home);
+    let told = hooked(&home);
+    assert!(told.contains("MCP server lab needs you\n") && !told.contains("-id"), "{told}");
+    tool(&home, "notify-send", "printf '%s\\n' \"$@\" end >> ~/hooked; echo 4711");
+    tool(&home, "gdbus", "exit 1");
+    std::fs::remove_file(home.path().join("hooked")).unwrap();
+    let other_now = other.grant(HOUR);
+    home.store(&credentials_json([("lab", &grant), ("other", &later)]));
+    assert!(hooked(&home).contains("MCP server other needs you\n"));
+    std::fs::remove_file(home.path().join("hooked")).unwrap();
+    home.store(&credentials_json([("lab", &grant), ("other", &other_now)]));
+    let told = hooked(&home);
+    assert!(told.contains("--replace-id=4711\n") && told.contains("--expire-time=1000\n"), "{told}");
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn entries_that_vanish_at_once_are_told_with_their_cure() {
+    let server = Server::start(Script::default()).unwrap();
+    let (one, two) =
+        (server.add("one", Script::default()).grant(HOUR), server.add("two", Script::default()).grant(HOUR));
+    let home = Home::with([("one", &one), ("two", &two)]);
+    home.configure("[notices]\ndesktop = false\nhook = 'env >> ~/hooked; echo end >> ~/hooked'\n");
+    let daemon = home.daemon();
+    home.store("{}");
+    let told = hooked(&home);
+    for part in ["CAUSE=entries_vanished\n", "SERVER=one, two\n", "ACTION=mcp-refreshd doctor --fix\n"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn a_hook_that_hangs_does_not_hold_up_the_end_and_does_not_outlive_it() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let grant = lab.grant(EXPIRED);
+    forgets_its_client(&lab);
+    let home = Home::with([("lab", &grant)]);
+    home.configure("[notices]\ndesktop = false\nhook = 'sleep 600 & echo $! end > ~/hooked; wait'\n");
+    let daemon = home.daemon();
+    let child = hooked(&home);
+    let began = Instant::now();
+    assert!(daemon.terminate().0.success());
+    assert!(began.elapsed() < Duration::from_secs(5));
+    // Killed; whoever adopted it may not have buried it yet.
+    let stat = format!("/proc/{}/stat", child.split(' ').next().unwrap());
+    let gone = || std::fs::read_to_string(&stat).map_or(true, |state| state.contains(") Z "));
+    while !gone() && began.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(gone());
+}
