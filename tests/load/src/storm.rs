@@ -107,7 +107,10 @@ pub(crate) fn run(program: &Path, which: &str) -> Fallible<()> {
             ]
         };
         let entries = curves(&by_entries, &|row| row.entries as f64);
-        fs::write("docs/internals/performance-entries.svg", draw("expired entries, on up to 10 servers", &entries))?;
+        fs::write(
+            "docs/internals/performance-entries.svg",
+            draw("expired entries, on up to 10 servers", &entries),
+        )?;
         let sizes = curves(&by_size, &|row| row.document as f64 / 1000.0);
         fs::write(
             "docs/internals/performance-document.svg",
