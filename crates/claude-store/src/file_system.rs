@@ -125,6 +125,21 @@ pub enum FileKind {
     Other,
 }
 
+impl FileKind {
+    /// The kind that the system says.
+    pub(crate) fn of(kind: std::fs::FileType) -> Self {
+        if kind.is_file() {
+            Self::File
+        } else if kind.is_dir() {
+            Self::Folder
+        } else if kind.is_symlink() {
+            Self::Link
+        } else {
+            Self::Other
+        }
+    }
+}
+
 /// What `stat` says of a file: enough to know whether it is still the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {

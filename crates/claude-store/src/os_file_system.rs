@@ -1,13 +1,11 @@
 mod sync_pool;
 
-use crate::{FileKind, FileSystem, Obstacle, Stamp, platform};
+use crate::{FileSystem, Obstacle, Stamp, platform};
 use oauth_secret::SecretBytes;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, Timespec, Timestamps};
 use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::future::Future;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -28,8 +26,7 @@ const READ_AT_ONCE: usize = 64 << 10;
 fn open_regular(path: &Path) -> io::Result<File> {
     // Looked at before it is opened: opening a device may do something.
     regular(&std::fs::metadata(path)?)?;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let file = platform::open_to_read(path)?;
     regular(&file.metadata()?)?;
     Ok(file)
 }
@@ -43,18 +40,18 @@ impl FileSystem for OsFileSystem {
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<(SecretBytes, Stamp)> {
         let mut file = open_regular(path)?;
-        let metadata = file.metadata()?;
-        if metadata.len() > limit {
+        let stamp = platform::file_stamp(&file)?;
+        if stamp.size > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let size = usize::try_from(metadata.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let size = usize::try_from(stamp.size).map_err(|_| io::ErrorKind::FileTooLarge)?;
         // Room for everything at once: growing would leave copies of tokens behind.
         let mut bytes = SecretBytes::with_capacity(size + 64);
         (&mut file).take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        Ok((bytes, stamp(&metadata)))
+        Ok((bytes, stamp))
     }
 
     fn reader(&self, path: &Path, limit: u64) -> io::Result<Box<dyn io::Read>> {
@@ -66,15 +63,15 @@ impl FileSystem for OsFileSystem {
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
-        std::fs::metadata(path).map(|metadata| stamp(&metadata))
+        platform::stamp(path)
     }
 
     fn link_stamp(&self, path: &Path) -> io::Result<Stamp> {
-        std::fs::symlink_metadata(path).map(|metadata| stamp(&metadata))
+        platform::link_stamp(path)
     }
 
     fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
-        std::fs::canonicalize(path)
+        platform::resolve(path)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<OsString>> {
@@ -82,7 +79,7 @@ impl FileSystem for OsFileSystem {
     }
 
     fn create_folder(&self, path: &Path, mode: u32) -> io::Result<()> {
-        std::fs::DirBuilder::new().mode(mode).create(path)
+        platform::create_folder(path, mode)
     }
 
     fn remove_folder(&self, path: &Path) -> io::Result<()> {
@@ -94,7 +91,7 @@ impl FileSystem for OsFileSystem {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::rename(from, to)
+        platform::rename(from, to)
     }
 
     fn rename_exclusive(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -102,7 +99,7 @@ impl FileSystem for OsFileSystem {
     }
 
     fn user(&self) -> u32 {
-        rustix::process::geteuid().as_raw()
+        platform::user()
     }
 
     fn obstacle(&self, path: &Path) -> io::Result<Option<Obstacle>> {
@@ -111,31 +108,15 @@ impl FileSystem for OsFileSystem {
 
     fn touch(&self, path: &Path) -> io::Result<()> {
         // This machine's clock, also on a network file system: the client judges a lock's age by it.
-        let now = self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = Timespec {
-            tv_sec: now.as_secs().try_into().unwrap_or(i64::MAX),
-            tv_nsec: now.subsec_nanos().into(),
-        };
-        let both = Timestamps { last_access: now, last_modification: now };
-        Ok(rustix::fs::utimensat(CWD, path, &both, AtFlags::SYMLINK_NOFOLLOW)?)
+        platform::touch(path, self.now())
     }
 
     fn create_file(&self, path: &Path, mode: u32) -> io::Result<Self::File> {
-        let flags = OFlags::RDWR
-            | OFlags::CREATE
-            | OFlags::EXCL
-            | OFlags::NOFOLLOW
-            | OFlags::APPEND
-            | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode((mode & 0o777) as RawMode))?);
-        // The umask may have taken bits away.
-        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
-        Ok(Arc::new(file))
+        platform::create_file(path, mode).map(Arc::new)
     }
 
     fn open_to_append(&self, path: &Path) -> io::Result<Self::File> {
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::APPEND | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        let file = platform::open_to_append(path)?;
         regular(&file.metadata()?)?;
         Ok(Arc::new(file))
     }
@@ -145,7 +126,7 @@ impl FileSystem for OsFileSystem {
     }
 
     fn append(&self, file: &Self::File, bytes: &[u8]) -> io::Result<()> {
-        (&**file).write_all(bytes)
+        platform::append(file, bytes)
     }
 
     fn truncate(&self, file: &Self::File, len: u64) -> io::Result<()> {
@@ -153,11 +134,11 @@ impl FileSystem for OsFileSystem {
     }
 
     fn set_mode(&self, file: &Self::File, mode: u32) -> io::Result<()> {
-        file.set_permissions(std::fs::Permissions::from_mode(mode))
+        platform::set_mode(file, mode)
     }
 
     fn file_stamp(&self, file: &Self::File) -> io::Result<Stamp> {
-        file.metadata().map(|metadata| stamp(&metadata))
+        platform::file_stamp(file)
     }
 
     fn sync(&self, file: &Self::File) -> impl Future<Output = io::Result<()>> + 'static {
@@ -172,15 +153,7 @@ impl FileSystem for OsFileSystem {
 
     fn sync_folder(&self, folder: &Path) -> impl Future<Output = io::Result<()>> + 'static {
         let folder = folder.to_owned();
-        sync_pool::run(move || {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let folder = File::from(rustix::fs::open(&folder, flags, Mode::empty())?);
-            match platform::sync(&folder) {
-                // Some file systems know no sync of a folder (fsync(2)): there is nothing to wait for.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-                synced => synced,
-            }
-        })
+        sync_pool::run(move || platform::sync_folder(&folder))
     }
 }
 
@@ -190,38 +163,6 @@ fn regular(metadata: &Metadata) -> io::Result<()> {
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
     }
-}
-
-fn stamp(metadata: &Metadata) -> Stamp {
-    let kind = metadata.file_type();
-    Stamp {
-        kind: if kind.is_file() {
-            FileKind::File
-        } else if kind.is_dir() {
-            FileKind::Folder
-        } else if kind.is_symlink() {
-            FileKind::Link
-        } else {
-            FileKind::Other
-        },
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        born: metadata.created().ok(),
-        modified: moment(metadata.mtime(), metadata.mtime_nsec()),
-        changed: moment(metadata.ctime(), metadata.ctime_nsec()),
-        size: metadata.len(),
-        mode: metadata.mode() & 0o7777,
-        owner: metadata.uid(),
-    }
-}
-
-/// Seconds may be negative (before 1970); nanoseconds never are.
-fn moment(seconds: i64, nanoseconds: i64) -> SystemTime {
-    let whole = Duration::from_secs(seconds.unsigned_abs());
-    let start = SystemTime::UNIX_EPOCH;
-    let whole = if seconds < 0 { start.checked_sub(whole) } else { start.checked_add(whole) };
-    let part = Duration::from_nanos(nanoseconds.unsigned_abs());
-    whole.and_then(|moment| moment.checked_add(part)).unwrap_or(start)
 }
 
 #[cfg(test)]

@@ -8,9 +8,16 @@ mod system;
 #[path = "platform/macos.rs"]
 mod system;
 
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android", target_vendor = "apple"))))]
 #[path = "platform/other.rs"]
 mod system;
+
+#[cfg(windows)]
+#[path = "platform/windows.rs"]
+mod system;
+
+#[cfg(unix)]
+mod unix;
 
 #[cfg(not(feature = "keyring"))]
 #[path = "store/keyring_store/not_built.rs"]
@@ -25,6 +32,16 @@ pub(crate) mod keyring;
 pub(crate) mod keyring;
 
 pub(crate) use system::{
-    CACHE_FOLDER, HONOURS_XDG_CACHE, LONGEST_ARGUMENT, is_descriptor_limit, is_own_process_domain,
-    is_running, obstacle, rename_exclusive, reserve, sync, watch_limit_advice,
+    CACHE_FOLDER, HONOURS_XDG_CACHE, LONGEST_ARGUMENT, is_own_process_domain, is_running, obstacle,
+    rename_exclusive, reserve, sync, watch_limit_advice,
+};
+
+#[cfg(windows)]
+use system as family;
+#[cfg(unix)]
+use unix as family;
+
+pub(crate) use family::{
+    append, create_file, create_folder, file_stamp, is_descriptor_limit, link_stamp, open_to_append,
+    open_to_read, rename, resolve, set_mode, stamp, sync_folder, touch, user,
 };

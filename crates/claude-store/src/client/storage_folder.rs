@@ -2,7 +2,6 @@ use crate::platform;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The credential document's name in the storage folder.
@@ -137,7 +136,7 @@ impl StorageFolder {
         match &self.named {
             None => KEYCHAIN_SERVICE.to_owned(),
             Some(named) => {
-                let digest = Sha256::digest(named.as_bytes());
+                let digest = Sha256::digest(named.as_encoded_bytes());
                 let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
                 format!("{KEYCHAIN_SERVICE}-{hex}")
             }
@@ -186,7 +185,8 @@ fn normalized(path: &Path) -> PathBuf {
 /// Whether two names lead to one folder, be it by a link. One that does not exist yet is known by its name.
 fn is_same(one: &Path, other: &Path) -> bool {
     let other = normalized(other);
-    *one == other || one.canonicalize().ok().is_some_and(|one| other.canonicalize().is_ok_and(|it| it == one))
+    *one == other
+        || platform::resolve(one).ok().is_some_and(|one| platform::resolve(&other).is_ok_and(|it| it == one))
 }
 
 #[cfg(test)]

@@ -63,12 +63,6 @@ pub(crate) fn watch_limit_advice() -> &'static str {
     "raise the limit: `sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512`"
 }
 
-/// Whether this user's or this process's limit of watchers or open files is reached.
-pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
-    let errno = rustix::io::Errno::from_io_error(error);
-    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
-}
-
 /// Whether process numbers of this domain are the ones that this process sees. A domain is `linux:<machine>:pid:[<inode>]` (measured).
 pub(crate) fn is_own_process_domain(domain: &str) -> bool {
     let own = std::fs::read_link("/proc/self/ns/pid");

@@ -51,12 +51,6 @@ pub(crate) fn watch_limit_advice() -> &'static str {
     "close programs that watch many folders, or raise the limit of open files: `ulimit -n 4096`"
 }
 
-/// Whether this user's or this process's limit of watchers or open files is reached.
-pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
-    let errno = rustix::io::Errno::from_io_error(error);
-    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
-}
-
 /// Whether process numbers of this domain are the ones that this process sees.
 pub(crate) fn is_own_process_domain(_domain: &str) -> bool {
     true

@@ -1,6 +1,6 @@
 use crate::client::storage_folder::CREDENTIALS;
+use crate::{Identity, platform};
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// More links in a chain than any kernel follows.
@@ -19,8 +19,8 @@ pub(super) struct Plan {
 pub(super) struct Interest {
     /// The folder, links resolved.
     pub(super) folder: PathBuf,
-    /// Device and inode: another file system may be mounted in the folder's place. `None` where it is gone already.
-    identity: Option<(u64, u64)>,
+    /// Another file system may be mounted in the folder's place. `None` where it is gone already.
+    identity: Option<Identity>,
     names: Vec<OsString>,
     meaning: Meaning,
 }
@@ -39,7 +39,7 @@ pub(super) enum Meaning {
 impl Plan {
     pub(super) fn make(folder: &Path, file: &Path, needs_auth: &Path, sessions: &Path) -> Self {
         let mut plan = Self::default();
-        match folder.canonicalize() {
+        match platform::resolve(folder) {
             Ok(resolved) if resolved.is_dir() => {
                 plan.complete = true;
                 plan.add(&resolved, [OsString::from(CREDENTIALS)], Meaning::Changed);
@@ -48,7 +48,7 @@ impl Plan {
                 // A link in the folder's place can be made to point elsewhere without an event in either folder.
                 plan.follow(folder, Meaning::Outdated);
                 plan.follow(file, Meaning::Outdated);
-                if let Ok(target) = file.canonicalize() {
+                if let Ok(target) = platform::resolve(file) {
                     plan.add_path(&target, Meaning::Changed);
                 }
             }
@@ -57,7 +57,7 @@ impl Plan {
                 plan.follow(folder, Meaning::Outdated);
             }
         }
-        match sessions.canonicalize() {
+        match platform::resolve(sessions) {
             Ok(resolved) if resolved.is_dir() => plan.add(&resolved, Vec::new(), Meaning::Session),
             _ => plan.wait_for(sessions),
         }
@@ -81,7 +81,7 @@ impl Plan {
     fn wait_for(&mut self, missing: &Path) {
         for (path, above) in missing.ancestors().zip(missing.ancestors().skip(1)) {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
-            if let (Ok(folder), Some(name)) = (above.canonicalize(), path.file_name())
+            if let (Ok(folder), Some(name)) = (platform::resolve(above), path.file_name())
                 && folder.is_dir()
             {
                 self.add(&folder, [name.to_owned()], Meaning::Outdated);
@@ -91,13 +91,13 @@ impl Plan {
     }
 
     fn add_path(&mut self, path: &Path, meaning: Meaning) {
-        if let (Some(name), Some(Ok(folder))) = (path.file_name(), path.parent().map(Path::canonicalize)) {
+        if let (Some(name), Some(Ok(folder))) = (path.file_name(), path.parent().map(platform::resolve)) {
             self.add(&folder, [name.to_owned()], meaning);
         }
     }
 
     fn add(&mut self, folder: &Path, names: impl Into<Vec<OsString>>, meaning: Meaning) {
-        let identity = folder.metadata().ok().map(|about| (about.dev(), about.ino()));
+        let identity = platform::stamp(folder).ok().map(|stamp| stamp.identity());
         let interest = Interest { folder: folder.to_owned(), identity, names: names.into(), meaning };
         if !self.interests.contains(&interest) {
             self.interests.push(interest);

@@ -1,0 +1,119 @@
+//! What Linux, macOS and their relatives have in common: POSIX calls, as rustix makes them.
+
+use crate::{FileKind, Stamp};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawMode, Timespec, Timestamps};
+use std::fs::{DirBuilder, File, Metadata, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Opens a file for reading without waiting, whatever it is.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+/// Opens a file for reading and appending without waiting; never follows a link.
+pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::APPEND | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+/// Makes a new file with this mode, whatever the umask.
+pub(crate) fn create_file(path: &Path, mode: u32) -> io::Result<File> {
+    let flags =
+        OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::APPEND | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode((mode & 0o777) as RawMode))?);
+    set_mode(&file, mode)?;
+    Ok(file)
+}
+
+/// Writes all bytes at the end of a file that was opened to append.
+pub(crate) fn append(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)
+}
+
+pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+pub(crate) fn create_folder(path: &Path, mode: u32) -> io::Result<()> {
+    DirBuilder::new().mode(mode).create(path)
+}
+
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)
+}
+
+pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
+    path.canonicalize()
+}
+
+/// The user id that files made here belong to.
+pub(crate) fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Dates a file or folder (not a link's target).
+pub(crate) fn touch(path: &Path, moment: SystemTime) -> io::Result<()> {
+    let moment = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let moment = Timespec {
+        tv_sec: moment.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: moment.subsec_nanos().into(),
+    };
+    let both = Timestamps { last_access: moment, last_modification: moment };
+    Ok(rustix::fs::utimensat(CWD, path, &both, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Waits until the names in a folder survive a power cut.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = File::from(rustix::fs::open(folder, flags, Mode::empty())?);
+    match super::sync(&folder) {
+        // Some file systems know no sync of a folder (fsync(2)): there is nothing to wait for.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
+    }
+}
+
+pub(crate) fn stamp(path: &Path) -> io::Result<Stamp> {
+    path.metadata().map(|metadata| stamp_of(&metadata))
+}
+
+pub(crate) fn link_stamp(path: &Path) -> io::Result<Stamp> {
+    path.symlink_metadata().map(|metadata| stamp_of(&metadata))
+}
+
+pub(crate) fn file_stamp(file: &File) -> io::Result<Stamp> {
+    file.metadata().map(|metadata| stamp_of(&metadata))
+}
+
+fn stamp_of(metadata: &Metadata) -> Stamp {
+    Stamp {
+        kind: FileKind::of(metadata.file_type()),
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        born: metadata.created().ok(),
+        modified: moment(metadata.mtime(), metadata.mtime_nsec()),
+        changed: moment(metadata.ctime(), metadata.ctime_nsec()),
+        size: metadata.len(),
+        mode: metadata.mode() & 0o7777,
+        owner: metadata.uid(),
+    }
+}
+
+/// Seconds may be negative (before 1970); nanoseconds never are.
+fn moment(seconds: i64, nanoseconds: i64) -> SystemTime {
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let start = SystemTime::UNIX_EPOCH;
+    let whole = if seconds < 0 { start.checked_sub(whole) } else { start.checked_add(whole) };
+    let part = Duration::from_nanos(nanoseconds.unsigned_abs());
+    whole.and_then(|moment| moment.checked_add(part)).unwrap_or(start)
+}
+
+/// Whether this user's or this process's limit of watchers or open files is reached.
+pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+}
