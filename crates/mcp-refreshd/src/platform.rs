@@ -1,24 +1,31 @@
 //! What differs between systems, in variants side by side with the same signatures.
 
 pub(crate) mod clock;
-pub(crate) mod confined;
-pub(crate) mod files;
-pub(crate) mod memory;
 pub(crate) mod moment;
-pub(crate) mod outside;
-pub(crate) mod process;
-pub(crate) mod signals;
-pub(crate) mod sockets;
-pub(crate) mod terminal;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix as family;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as family;
 
 #[cfg(target_os = "linux")]
 #[path = "platform/linux.rs"]
 mod this;
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(unix, not(target_os = "linux")))]
 #[path = "platform/other.rs"]
 mod this;
+#[cfg(windows)]
+use windows::system as this;
 
+pub(crate) use family::{
+    confined, files, memory, outside, process, service_manager, signals, sockets, terminal,
+};
 pub(crate) use this::{
-    CLIENT_USES_KEYCHAIN, MANAGED_SETTINGS, Mounts, SOCKET_PATH_LIMIT, desktop_notice, forbid_tracing,
-    log_reader, since_boot, sleep_until, withdrawn_notice,
+    CLIENT_USES_KEYCHAIN, CONFIG_FOLDER, MANAGED_SETTINGS, Mounts, STATE_FOLDER, desktop_notice, log_reader,
+    since_boot, sleep_until, withdrawn_notice,
 };

@@ -1,8 +1,8 @@
+use crate::platform::{mode_of, set_mode};
 use crate::stamp::{Authorship, authorship};
 use crate::{ServiceError, Step};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// How a new file is called before it is complete.
@@ -49,7 +49,7 @@ impl Changes {
         }
         let undo = match before {
             Some(content) => {
-                let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+                let mode = mode_of(&fs::metadata(path).map_err(failed)?);
                 Undo::Restore(path.to_owned(), content, mode)
             }
             None => Undo::Remove(path.to_owned()),
@@ -66,7 +66,7 @@ impl Changes {
     pub fn remove(&mut self, path: &Path) -> Result<Option<Step>, ServiceError> {
         let Some(content) = read(path)? else { return Ok(None) };
         let failed = |source| ServiceError::File { path: path.to_owned(), doing: "removed", source };
-        let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+        let mode = mode_of(&fs::metadata(path).map_err(failed)?);
         fs::remove_file(path).map_err(failed)?;
         make_durable(path);
         self.undo.push(Undo::Restore(path.to_owned(), content, mode));
@@ -159,7 +159,7 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     // Where the file system has no locks, a file that somebody writes in this very moment may be swept away, and writing fails.
     let _ = beside.as_file().try_lock();
     beside.write_all(content)?;
-    beside.as_file().set_permissions(fs::Permissions::from_mode(mode & 0o7777))?;
+    set_mode(beside.as_file(), mode & 0o7777)?;
     beside.as_file().sync_all()?;
     beside.persist(path).map_err(|error| error.error)?;
     make_durable(path);
@@ -175,6 +175,7 @@ fn make_durable(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn what_is_not_kept_is_taken_back() {

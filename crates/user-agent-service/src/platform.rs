@@ -1,5 +1,14 @@
 //! The one place that knows which system this is.
 
+#[cfg(unix)]
+#[path = "platform/unix.rs"]
+mod this;
+#[cfg(windows)]
+#[path = "platform/windows.rs"]
+mod this;
+
+pub(crate) use this::{mode_of, set_mode};
+
 use crate::{Launchd, ServiceManager, Systemd};
 use std::ffi::OsString;
 use std::path::PathBuf;

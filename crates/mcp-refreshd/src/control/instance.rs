@@ -14,7 +14,10 @@ const LARGEST: u64 = 8192;
 #[derive(Debug)]
 #[must_use = "the lock is held only as long as this lives"]
 pub(crate) struct Instance {
-    file: File,
+    /// Locked as long as it is open.
+    _lock: File,
+    /// Where it says who it is; on most systems the same file.
+    told: File,
     path: PathBuf,
 }
 
@@ -60,21 +63,21 @@ impl Instance {
     pub(crate) fn claim(state: &Path) -> Result<Self, InstanceError> {
         let path = lock_path(state);
         let failed = |source| InstanceError::Io { path: path.clone(), source };
-        let file = files::opening_no_link()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed)?;
-        match file.try_lock() {
+        let open = |path: &Path| {
+            files::opening_no_link().read(true).write(true).create(true).truncate(false).open(path)
+        };
+        let lock = open(&path).map_err(failed)?;
+        match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(InstanceError::Held { pid: holder_of(state).map(|holder| holder.pid), path });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let instance = Self { file, path: path.clone() };
+        let path = state.join(files::HOLDER);
+        let told = if path == lock_path(state) { lock.try_clone() } else { open(&path) };
+        let told = told.map_err(|source| InstanceError::Io { path: path.clone(), source })?;
+        let instance = Self { _lock: lock, told, path };
         // Who only refreshes once is no agent: where the last one logged stays known.
         let log = holder_of(state).and_then(|before| before.log);
         instance.tell(None, log.as_deref())?;
@@ -111,7 +114,7 @@ impl Instance {
     /// If the lock file cannot be written.
     pub(crate) fn ending(&self) -> Result<(), InstanceError> {
         let end = format!("{ENDING}\n");
-        (&self.file)
+        (&self.told)
             .write_all(end.as_bytes())
             .map_err(|source| InstanceError::Io { path: self.path.clone(), source })
     }
@@ -128,7 +131,7 @@ impl Instance {
                 text.extend_from_slice(path.map_or(&[], |path| path.as_os_str().as_encoded_bytes()));
                 text.push(b'\n');
             }
-            let mut file = &self.file;
+            let mut file = &self.told;
             file.set_len(0)?;
             file.rewind()?;
             file.write_all(&text)
@@ -140,7 +143,7 @@ impl Instance {
 /// Who wrote the lock file last; `None` where nobody did or it says nothing of use.
 pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
     let mut bytes = Vec::new();
-    let file = files::opening_no_link().read(true).open(lock_path(state)).ok()?;
+    let file = files::opening_no_link().read(true).open(state.join(files::HOLDER)).ok()?;
     if !file.metadata().ok()?.is_file() {
         return None;
     }

@@ -23,6 +23,11 @@ pub(crate) const MANAGED_SETTINGS: &str = "/etc/claude-code";
 /// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
 pub(crate) const SOCKET_PATH_LIMIT: usize = 107;
 
+/// The variables that move the folders of configuration and state, and where these are in the home folder without them (XDG base
+/// directories, on every system of this kind).
+pub(crate) const CONFIG_FOLDER: (&str, &str) = ("XDG_CONFIG_HOME", ".config");
+pub(crate) const STATE_FOLDER: (&str, &str) = ("XDG_STATE_HOME", ".local/state");
+
 /// How often the clocks are looked at where no timer can be had.
 const TICK: Duration = Duration::from_secs(30);
 

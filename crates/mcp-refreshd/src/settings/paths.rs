@@ -1,5 +1,5 @@
-use crate::platform::files;
 use crate::platform::process::user_id;
+use crate::platform::{CONFIG_FOLDER, STATE_FOLDER, files, sockets};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use std::ffi::OsString;
@@ -37,11 +37,9 @@ impl Paths {
         // The specification wants relative paths ignored.
         let absolute = |variable: &str| env(variable).map(PathBuf::from).filter(|path| path.is_absolute());
         let home = absolute("HOME").ok_or(NoHome)?;
-        let config = absolute("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
-        let state = absolute("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")).join(NAME);
-        let socket = "control.sock";
-        let runtime = absolute("XDG_RUNTIME_DIR").map(|folder| folder.join(NAME).join(socket));
-        let sockets = runtime.into_iter().chain([state.join(socket)]).collect();
+        let folder = |(variable, usual): (&str, &str)| absolute(variable).unwrap_or_else(|| home.join(usual));
+        let (config, state) = (folder(CONFIG_FOLDER), folder(STATE_FOLDER).join(NAME));
+        let sockets = sockets::places(&state, absolute("XDG_RUNTIME_DIR").map(|folder| folder.join(NAME)));
         Ok(Self { config: config.join(NAME).join("config.toml"), sockets, state, home })
     }
 

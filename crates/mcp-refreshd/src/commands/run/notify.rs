@@ -1,9 +1,9 @@
 //! What the service manager is told (`sd_notify(3)`). Where there is none, nothing happens.
 
 use crate::control::report::Status;
+use crate::platform::service_manager::{self, NotifyState};
 use crate::terminal::wording::counted;
 use refresh_engine::State;
-use sd_notify::NotifyState;
 use std::time::Duration;
 
 /// The service works, and this is how it is.
@@ -37,7 +37,7 @@ pub(crate) fn alive() {
 /// How often the service manager wants a sign of life, at least.
 pub(crate) fn watchdog() -> Option<Duration> {
     // Half the time allowed is what sd_watchdog_enabled(3) advises.
-    sd_notify::watchdog_enabled().map(|allowed| allowed / 2).filter(|pace| !pace.is_zero())
+    service_manager::watchdog_enabled().map(|allowed| allowed / 2).filter(|pace| !pace.is_zero())
 }
 
 /// True where somebody reads what is told.
@@ -73,7 +73,7 @@ pub(crate) fn summary(status: &Status) -> String {
 }
 
 fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
+    if let Err(error) = service_manager::notify(state) {
         tracing::debug!("the service manager cannot be told: {error}");
     }
 }

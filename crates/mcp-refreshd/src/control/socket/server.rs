@@ -1,8 +1,6 @@
 use crate::control::protocol::{self, Envelope, LARGEST_REQUEST, Reply, Request};
-use crate::platform::sockets::{self, Stream, is_listened_at, is_of_this_user};
-use crate::platform::{SOCKET_PATH_LIMIT, files};
+use crate::platform::sockets::{self, SOCKET_PATH_LIMIT, Stream, Way, folder_of, is_of_this_user, make_way};
 use crate::settings::paths::{FolderError, private_folder};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -46,8 +44,7 @@ pub(crate) struct Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // Left behind it would do no harm: a dead socket is recognised.
-        let _ = fs::remove_file(&self.path);
+        sockets::Listener::remove(&self.path);
     }
 }
 
@@ -71,26 +68,18 @@ impl Listener {
         if path.as_os_str().len() > SOCKET_PATH_LIMIT {
             return Err(SocketError::TooLong { path: path.to_owned() });
         }
-        if let Some(folder) = path.parent() {
+        if let Some(folder) = folder_of(path) {
             private_folder(folder)?;
         }
         let failed = |source| SocketError::Io { path: path.to_owned(), source };
-        match fs::symlink_metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-            Ok(metadata) if !files::is_socket(&metadata) => {
-                return Err(SocketError::NotASocket { path: path.to_owned() });
-            }
-            // Nobody answers at the socket of a daemon that died.
-            Ok(_) if is_listened_at(path) => return Err(SocketError::Taken { path: path.to_owned() }),
-            Ok(_) => fs::remove_file(path).map_err(failed)?,
+        match make_way(path).map_err(failed)? {
+            Way::Free => {}
+            Way::Taken => return Err(SocketError::Taken { path: path.to_owned() }),
+            Way::NotASocket => return Err(SocketError::NotASocket { path: path.to_owned() }),
         }
         let listener = sockets::Listener::bind(path).map_err(failed)?;
         let clients = Arc::new(Semaphore::new(usize::try_from(CLIENTS_AT_MOST).unwrap_or(1)));
-        let listener = Self { listener, path: path.to_owned(), clients };
-        // Until here the folder, which only its user may enter, keeps others out.
-        files::set_mode(path, files::PRIVATE).map_err(failed)?;
-        Ok(listener)
+        Ok(Self { listener, path: path.to_owned(), clients })
     }
 
     /// Where it listens.
@@ -104,7 +93,7 @@ impl Listener {
         loop {
             let Ok(turn) = Arc::clone(&self.clients).acquire_owned().await else { return };
             match self.listener.accept().await {
-                Ok((stream, _)) => {
+                Ok(stream) => {
                     let handler = Rc::clone(&handler);
                     tokio::task::spawn_local(async move {
                         attend(stream, &*handler).await;
@@ -133,7 +122,7 @@ async fn attend<H: AsyncFn(Request) -> Reply>(stream: Stream, handler: &H) {
         tracing::warn!("a process of another user was turned away from the control socket");
         return;
     }
-    let (input, mut output) = stream.into_split();
+    let (input, mut output) = tokio::io::split(stream);
     let mut line = Vec::new();
     let mut input = BufReader::new(input.take(LARGEST_REQUEST));
     let heard = tokio::time::timeout(PATIENCE, input.read_until(b'\n', &mut line)).await;

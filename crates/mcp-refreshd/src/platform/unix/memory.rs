@@ -8,7 +8,7 @@ pub(crate) fn keep_private() -> Vec<String> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let core =
         setrlimit(Resource::Core, none).map_err(|error| format!("core dumps cannot be forbidden: {error}"));
-    let tracing = platform::forbid_tracing().map_err(|error| {
+    let tracing = platform::this::forbid_tracing().map_err(|error| {
         format!("other processes of this user cannot be kept from reading this one's memory: {error}")
     });
     [core, tracing].into_iter().filter_map(Result::err).collect()

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// Only its user may read and write it.
 pub(crate) const PRIVATE: u32 = 0o600;
 
+/// The file in the state folder that says who holds its lock: the locked file itself, which others may read all the same.
+pub(crate) const HOLDER: &str = "lock";
+
 /// Opens without waiting: a FIFO in the file's place must not hold the program. What is made is private.
 pub(crate) fn opening() -> OpenOptions {
     options(OFlags::NONBLOCK | OFlags::NOCTTY)

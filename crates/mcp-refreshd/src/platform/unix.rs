@@ -1,0 +1,11 @@
+//! What Linux, macOS and their relatives have in common.
+
+pub(crate) mod confined;
+pub(crate) mod files;
+pub(crate) mod memory;
+pub(crate) mod outside;
+pub(crate) mod process;
+pub(crate) mod service_manager;
+pub(crate) mod signals;
+pub(crate) mod sockets;
+pub(crate) mod terminal;

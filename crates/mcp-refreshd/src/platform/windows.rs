@@ -1,0 +1,12 @@
+//! Windows, by what the standard library, tokio and kept crates offer there.
+
+pub(crate) mod confined;
+pub(crate) mod files;
+pub(crate) mod memory;
+pub(crate) mod outside;
+pub(crate) mod process;
+pub(crate) mod service_manager;
+pub(crate) mod signals;
+pub(crate) mod sockets;
+pub(crate) mod system;
+pub(crate) mod terminal;

@@ -1,0 +1,33 @@
+//! No service manager of this system listens to its services.
+
+use std::io;
+use std::time::Duration;
+
+/// What systemd would be told.
+#[expect(dead_code, reason = "nobody reads it")]
+pub(crate) enum NotifyState<'a> {
+    Ready,
+    Status(&'a str),
+    Reloading,
+    Stopping,
+    Watchdog,
+}
+
+impl NotifyState<'_> {
+    /// # Errors
+    /// Always: nobody asks for it.
+    pub(crate) fn monotonic_usec_now() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Nobody listens.
+#[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
+pub(crate) fn notify(_state: &[NotifyState<'_>]) -> io::Result<()> {
+    Ok(())
+}
+
+/// Nobody watches.
+pub(crate) fn watchdog_enabled() -> Option<Duration> {
+    None
+}
