@@ -164,8 +164,9 @@ fn open_attributes(path: &Path, access: u32, flags: u32) -> io::Result<File> {
     OpenOptions::new().access_mode(access).custom_flags(FILE_FLAG_BACKUP_SEMANTICS | flags).open(path)
 }
 
-/// The volume's serial number and the file's index stand in for device and inode. The time of the last change of the attributes
-/// cannot be had; whoever replaces the file makes a new index.
+/// The volume's serial number and the file's index stand in for device and inode: NTFS never gives the same index twice. When the file
+/// was made tells nothing, for a new file gets that time from one of the same name that was deleted a moment ago ("tunneling"). The time
+/// of the last change of the attributes cannot be had; whoever replaces the file makes a new index.
 pub(crate) fn file_stamp(file: &File) -> io::Result<Stamp> {
     let metadata = file.metadata()?;
     let information = winapi_util::file::information(file)?;
@@ -175,7 +176,7 @@ pub(crate) fn file_stamp(file: &File) -> io::Result<Stamp> {
         kind,
         device: information.volume_serial_number(),
         inode: information.file_index(),
-        born: metadata.created().ok(),
+        born: None,
         modified,
         changed: modified,
         size: metadata.len(),

@@ -105,7 +105,7 @@ pub enum WriteError {
     },
     /// The file or its folder carries a flag that forbids replacing it.
     #[error(
-        "{} is marked immutable or append-only and cannot be replaced; take the mark away (`chattr -i -a`, on macOS `chflags nouchg`)",
+        "{} is marked immutable, append-only or read-only and cannot be replaced; clear the mark (`chattr -i -a`, on macOS `chflags nouchg`, on Windows `attrib -r`)",
         path.display()
     )]
     Immutable {
