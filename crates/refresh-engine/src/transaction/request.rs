@@ -1,23 +1,23 @@
 //! What a refresh request holds, by the entry, the metadata and what is remembered.
 
 use crate::decide::narrowing;
+use crate::transaction::presented::Presented;
 use crate::{ObservedEntry, Record};
 use claude_store::Entry;
-use oauth_secret::RefreshToken;
 use token_endpoint::{ClientAuth, Metadata, RefreshRequest, RequestShape, resource_of};
 
 /// The request for what is presented.
 pub(crate) fn request(
-    presented: &ObservedEntry,
+    presented: &Presented,
     metadata: &Metadata,
     client_id: Option<String>,
     shape: RequestShape,
     auth: ClientAuth,
 ) -> RefreshRequest {
-    let entry = &presented.entry;
+    let entry = &presented.seen.entry;
     RefreshRequest {
         token_endpoint: metadata.token_endpoint.clone(),
-        refresh_token: entry.refresh_token.clone().unwrap_or_else(|| RefreshToken::new("")),
+        refresh_token: presented.token.clone(),
         client_id,
         client_secret: entry.client_secret.clone(),
         auth,
