@@ -2,10 +2,8 @@
 
 use crate::decide::apply_answer::{may_vary, of_client};
 use crate::decide::attempts::{Attempts, Circumstances, Next};
-use crate::decide::authentication::ways_to_authenticate;
 use crate::decide::compare::Expected;
 use crate::decide::early_retry::may_pass;
-use crate::decide::narrowing;
 use crate::journal::{HealMembers, Intent, TransactionId};
 use crate::store_access::scan::note_found;
 use crate::store_access::shared::Shared;
@@ -15,8 +13,8 @@ use crate::transaction::end::TransactionEnd;
 use crate::transaction::end::{NotSavable, adopted, lock_lost, not_savable};
 use crate::transaction::presented::Presented;
 use crate::transaction::refresh_locks::RefreshLocks;
-use crate::transaction::request::{first_shape, for_login, names_another, request};
-use crate::{Client, Endpoint, Now, ObservedEntry, Partners, Verdict};
+use crate::transaction::request::{client_id, first_attempt, for_login, request};
+use crate::{Endpoint, Now, ObservedEntry, Partners, Verdict};
 use claude_store::{LockLost, Store, Version};
 use std::time::Duration;
 use token_endpoint::{
@@ -293,36 +291,4 @@ fn intent<P: Partners>(
         other_locks: locks.others_for_journal(),
         heal,
     }
-}
-
-/// The first request, and whether it names the login's scope because an earlier answer granted less.
-fn first_attempt<P: Partners>(
-    shared: &Shared<P>,
-    seen: &ObservedEntry,
-    presented: &Presented,
-    metadata: &Metadata,
-) -> (Attempts, bool) {
-    let entry = &presented.seen.entry;
-    shared.read_record(&seen.entry.key, |record| {
-        let shape = first_shape(record, &presented.seen, metadata);
-        let attempts = Attempts {
-            shape,
-            other: None,
-            ways: ways_to_authenticate(metadata, entry, record.auth),
-            has_scope: entry.scope.as_ref().is_some_and(|scope| !scope.trim().is_empty()),
-            names_another: names_another(metadata, entry),
-            has_client_id: client_id(shared, presented).is_some(),
-            refused: Vec::new(),
-            lost: None,
-        };
-        (attempts, shape.scope && narrowing::asks(record))
-    })
-}
-
-/// The entry's client; where it names none, the one that the user configured for the server, as for the client itself.
-fn client_id<P: Partners>(shared: &Shared<P>, presented: &Presented) -> Option<String> {
-    let entry = &presented.seen.entry;
-    entry.client_id.clone().filter(|id| !id.is_empty()).or_else(|| {
-        shared.client.client_id(&entry.server_name, entry.server_url.as_deref().unwrap_or_default())
-    })
 }
