@@ -248,7 +248,7 @@ fn each_thing_that_cannot_be_read_has_its_own_words() {
                     disk.put_link(PATH, "/nowhere/x");
                 },
                 ErrorKind::NeedsPerson,
-                "link to something that does not exist",
+                "is a link to a missing file",
             ),
             (
                 &|disk| {
@@ -292,10 +292,10 @@ fn what_would_make_a_write_fail_is_found_before_the_request() {
     run(async {
         let set_ups: [(SetUp<'_>, &str); 7] = [
             (&|disk| disk.set_read_only(true), "read-only file system"),
-            (&|disk| disk.set_free(Some(99)), "no room left"),
-            (&|disk| disk.chmod(FOLDER, 0o500), "may not be written"),
-            (&|disk| disk.chown(PATH, 0), "belongs to user 0, and this is user 1000"),
-            (&|disk| disk.set_obstacle(PATH, Some(Obstacle::MountPoint)), "mount point by itself"),
+            (&|disk| disk.set_free(Some(99)), "quota is full"),
+            (&|disk| disk.chmod(FOLDER, 0o500), "permission denied"),
+            (&|disk| disk.chown(PATH, 0), "belongs to user 0, but this process runs as user 1000"),
+            (&|disk| disk.set_obstacle(PATH, Some(Obstacle::MountPoint)), "is itself a mount point"),
             (&|disk| disk.set_obstacle(PATH, Some(Obstacle::Immutable)), "immutable or append-only"),
             (&|disk| disk.set_obstacle(FOLDER, Some(Obstacle::Immutable)), "immutable or append-only"),
         ];

@@ -279,7 +279,7 @@ fn a_launchctl_that_hangs_or_is_not_there_is_told_of() {
     let quick = Tool::new(mac.place.path().join("launchctl"), Duration::from_millis(100));
     let agent = mac.agent().with_launchctl(quick, Patience::default());
     let error = agent.runs().unwrap_err().to_string();
-    assert!(error.contains("did not end within") && error.contains("launchctl print"), "{error}");
+    assert!(error.contains("timed out") && error.contains("launchctl print"), "{error}");
     let none = Tool::new("/nowhere/launchctl", Duration::from_secs(1));
     let error = mac.agent().with_launchctl(none, Patience::default()).install(&mac.plan()).unwrap_err();
     assert!(matches!(error, ServiceError::NoManager(_)), "{error}");

@@ -184,14 +184,14 @@ fn unwatched(program: &Path, server: &Server, limit: &str) -> Unmet {
     let mut demands = Demands::default();
     demands.demand("it is refreshed", daemon.wait(PATIENCE, || home.log().contains("refreshed, good for")));
     let log = home.log();
-    for words in ["limit for file watches is reached", "sysctl fs.inotify", "looked at every 30 s"] {
+    for words in ["limit of file watches is reached", "sysctl fs.inotify", "looked at every 30 s"] {
         demands.demand(&format!("the log says \"{words}\""), log.contains(words));
     }
     demands.answers(&home, "without a watch");
     let grants = [("two", &second.grant(Duration::ZERO))];
     fs::write(home.credentials(), scripted_server::credentials_json(grants))?;
     demands.demand("a new login is found all the same", daemon.wait(PATIENCE, || second.refreshes() == 1));
-    demands.demand("it is said once", home.log().matches("limit for file watches").count() == 1);
+    demands.demand("it is said once", home.log().matches("limit of file watches").count() == 1);
     demands.demand("it ends well", daemon.ends_well(PATIENCE));
     demands.end(&home)
 }

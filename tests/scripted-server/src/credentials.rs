@@ -1,9 +1,8 @@
 //! What Claude Code would have stored: to seed a credential file.
 
-use crate::{Grant, log::now_us};
+use crate::Grant;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::hash::{BuildHasher, RandomState};
 
 /// The key of a server's entry in `mcpOAuth`: its name and the start of a hash over its configuration (measured).
 ///
@@ -82,9 +81,4 @@ impl Grant {
         }
         entry
     }
-}
-
-/// 64 random bits. Not for secrets that must hold: everything here is made up.
-pub(crate) fn random() -> u64 {
-    RandomState::new().hash_one(now_us())
 }

@@ -324,7 +324,7 @@ impl Ledger {
     /// A name that never comes twice, not even from two servers of one machine.
     fn name(&mut self, prefix: &str) -> String {
         self.serial += 1;
-        format!("{prefix}_{:04}_{:016x}", self.serial, crate::credentials::random())
+        format!("{prefix}_{:04}_{:016x}", self.serial, fastrand::u64(..))
     }
 }
 

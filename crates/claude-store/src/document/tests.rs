@@ -111,16 +111,16 @@ fn an_odd_client_configuration_is_passed_over() {
 #[test]
 fn an_entry_with_a_wrong_type_is_a_problem_and_the_others_go_on() {
     for (bad, why) in [
-        (r#"{"accessToken":7}"#, "`accessToken` is a number where a string is expected"),
-        (r#"{"refreshToken":["secret-x"]}"#, "`refreshToken` is an array where a string is expected"),
-        (r#"{"expiresAt":"secret-x"}"#, "`expiresAt` is a string where a number is expected"),
-        (r#"{"discoveryState":"secret-x"}"#, "`discoveryState` is a string where an object is expected"),
-        (r#"{"scope":{}}"#, "`scope` is an object where a string is expected"),
-        (r#"{"serverName":true}"#, "`serverName` is true or false where a string is expected"),
-        (r#"{"serverName":"\ud800"}"#, "`serverName` holds an escape that stands for no character"),
-        (r#""secret-x""#, "the entry is a string where an object is expected"),
-        ("null", "the entry is null where an object is expected"),
-        (r#"{"x":1,"x":2}"#, "a member of the entry stands there more than once"),
+        (r#"{"accessToken":7}"#, "`accessToken` must be a string, not a number"),
+        (r#"{"refreshToken":["secret-x"]}"#, "`refreshToken` must be a string, not an array"),
+        (r#"{"expiresAt":"secret-x"}"#, "`expiresAt` must be a number, not a string"),
+        (r#"{"discoveryState":"secret-x"}"#, "`discoveryState` must be an object, not a string"),
+        (r#"{"scope":{}}"#, "`scope` must be a string, not an object"),
+        (r#"{"serverName":true}"#, "`serverName` must be a string, not true or false"),
+        (r#"{"serverName":"\ud800"}"#, "`serverName` contains an invalid escape"),
+        (r#""secret-x""#, "the entry must be an object, not a string"),
+        ("null", "the entry must be an object, not null"),
+        (r#"{"x":1,"x":2}"#, "the entry has a repeated member"),
     ] {
         let text = format!(r#"{{"mcpOAuth":{{"bad|0":{bad},"lab|00":{LAB}}}}}"#);
         let document = Document::parse(text.as_bytes()).unwrap();

@@ -237,7 +237,7 @@ async fn a_token_endpoint_that_may_not_be_asked_needs_a_person() {
         needs_person(&site.hints()).await;
     }
     site.page(AS, json(200, &serde_json::json!({ "issuer": site.url("") }).to_string()));
-    assert!(needs_person(&site.hints()).await.contains("names no token_endpoint"));
+    assert!(needs_person(&site.hints()).await.contains("has no token_endpoint"));
     site.metadata(AS, &site.url(""), &format!("https://a.example/{}", "x".repeat(3000)));
     assert!(needs_person(&site.hints()).await.len() < 1000);
     site.metadata(AS, &site.url(""), "https://a.example/token#x");

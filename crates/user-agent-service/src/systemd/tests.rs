@@ -2,7 +2,7 @@ use super::*;
 use std::fs;
 use tempfile::TempDir;
 
-/// A machine with a systemd that is played by `tests/systemctl`.
+/// A machine with a systemd simulated by `tests/systemctl`.
 struct Stage {
     root: TempDir,
     systemd: Systemd,
