@@ -1,12 +1,4 @@
 //! Watching real folders. What should be reported is waited for; what should not be is given a moment of silence.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
 use claude_store::{FolderWatch, News, StorageFolder};
 use std::fs;

@@ -1,12 +1,4 @@
 //! What is read around the store: server configurations and signs of activity.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
 use claude_store::{FileSystem, OsFileSystem, ServerConfigs, SessionActivity, StorageFolder};
 use std::path::Path;

@@ -1,12 +1,4 @@
 //! Taking a repaired server out of the client's list.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
 use claude_store::{FileSystem, NeedsAuthCache, NeedsAuthError};
 use std::path::Path;

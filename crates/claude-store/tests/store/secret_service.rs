@@ -1,15 +1,7 @@
 //! The document in the Secret Service, with a real `gnome-keyring-daemon`. `tests/secret-service/run.sh` makes the session bus and the
 //! folders that it needs, and runs it; nothing else does.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
-#[path = "../../../tests/secret-service/gnome_keyring.rs"]
+#[path = "../../../../tests/secret-service/gnome_keyring.rs"]
 mod gnome_keyring;
 
 use claude_store::{

@@ -1,12 +1,4 @@
 //! The document in a keyring that answers, refuses, hangs, or does something else than it was told.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
 use claude_store::{
     ErrorKind, FoundItem, KeychainItem, Keyring, KeyringError, KeyringStore, OsFileSystem, Published,
