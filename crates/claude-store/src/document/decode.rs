@@ -9,31 +9,20 @@ const LAST_DATE: f64 = 8.64e15;
 /// Decodes one entry, or reports what is wrong with it.
 pub(super) fn entry(key: &EntryKey, raw: &str, configured: Option<&ClientSecret>) -> Result<Entry, String> {
     let object = object("the entry", raw)?;
-    let mut entry = Entry {
-        key: key.clone(),
-        server_name: String::new(),
-        server_url: None,
-        access_token: None,
-        refresh_token: None,
-        expires_at: ExpiresAt::Absent,
-        client_id: None,
-        client_secret: None,
-        issuer: None,
-        redirect_uri: None,
-        scope: None,
-        discovery: DiscoveryState::default(),
-    };
-    let mut name = None;
+    let mut entry = Entry::named(key.clone());
     for member in &object.members {
         let raw = member.value;
         match &*member.key {
-            "serverName" => name = text("serverName", raw)?,
+            "serverName" => {
+                entry.server_name =
+                    nonempty("serverName", raw)?.unwrap_or_else(|| key.server_name().to_owned());
+            }
             "serverUrl" => entry.server_url = text("serverUrl", raw)?,
-            "accessToken" => entry.access_token = secret("accessToken", raw)?.map(AccessToken::new),
-            "refreshToken" => entry.refresh_token = secret("refreshToken", raw)?.map(RefreshToken::new),
+            "accessToken" => entry.access_token = nonempty("accessToken", raw)?.map(AccessToken::new),
+            "refreshToken" => entry.refresh_token = nonempty("refreshToken", raw)?.map(RefreshToken::new),
             "expiresAt" => entry.expires_at = expires_at(raw)?,
             "clientId" => entry.client_id = text("clientId", raw)?,
-            "clientSecret" => entry.client_secret = secret("clientSecret", raw)?.map(ClientSecret::new),
+            "clientSecret" => entry.client_secret = nonempty("clientSecret", raw)?.map(ClientSecret::new),
             "issuer" => entry.issuer = text("issuer", raw)?,
             "redirectUri" => entry.redirect_uri = text("redirectUri", raw)?,
             "scope" => entry.scope = text("scope", raw)?,
@@ -41,7 +30,6 @@ pub(super) fn entry(key: &EntryKey, raw: &str, configured: Option<&ClientSecret>
             _ => {}
         }
     }
-    entry.server_name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| key.server_name().to_owned());
     if entry.client_secret.is_none() {
         entry.client_secret = configured.cloned();
     }
@@ -54,7 +42,7 @@ pub(super) fn client_secrets(raw: &str) -> BTreeMap<String, ClientSecret> {
     let secret_of = |raw: &str| -> Option<ClientSecret> {
         let config = Object::parse(raw).ok()?;
         let member = config.members.iter().rev().find(|member| member.key == "clientSecret")?;
-        secret("clientSecret", member.value).ok()?.map(ClientSecret::new)
+        nonempty("clientSecret", member.value).ok()?.map(ClientSecret::new)
     };
     configs
         .members
@@ -119,7 +107,7 @@ fn text(name: &str, raw: &str) -> Result<Option<String>, String> {
 }
 
 /// A non-empty string.
-fn secret(name: &str, raw: &str) -> Result<Option<String>, String> {
+fn nonempty(name: &str, raw: &str) -> Result<Option<String>, String> {
     Ok(text(name, raw)?.filter(|text| !text.is_empty()))
 }
 

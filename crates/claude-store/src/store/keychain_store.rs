@@ -1,3 +1,4 @@
+mod access;
 mod answer;
 mod both;
 mod error;
@@ -6,6 +7,7 @@ mod overflow;
 pub(crate) mod poll_state;
 mod split;
 mod tool;
+mod write;
 
 pub use answer::ItemAttributes;
 pub use error::KeychainError;
@@ -14,18 +16,18 @@ pub(crate) use split::Split;
 pub use tool::{OsSecurity, SecurityCall, SecurityOutput, SecurityTool, ToolError};
 
 use crate::{
-    Document, FileSystem, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot,
+    FileSystem, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot,
     StorageFolder, StorageLock, Store, Version, WriteError,
 };
 use line::Form;
 use oauth_secret::SecretBytes;
 use poll_state::PollState;
-use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use write::{Damaged, Written, digest, main_of};
 
 /// The tool's time limit outside the lock. It usually takes some 20 ms (reported); longer means a dialog on the screen.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -71,14 +73,6 @@ pub struct KeychainStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecur
 pub struct StagedItem {
     document: SecretBytes,
     form: Result<Form, KeychainError>,
-}
-
-/// The result of a failed write.
-struct Damaged {
-    /// What the item holds now.
-    digest: [u8; 32],
-    /// What it held before.
-    before: SecretBytes,
 }
 
 impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
@@ -151,121 +145,9 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         SecurityCall::plain(&[&names, more].concat(), limit)
     }
 
-    /// The main item's content, unless access is paused.
-    async fn password(&self, limit: Duration) -> Result<Option<SecretBytes>, KeychainError> {
-        self.secret(&self.item, limit).await
-    }
-
-    async fn secret(
-        &self,
-        item: &KeychainItem,
-        limit: Duration,
-    ) -> Result<Option<SecretBytes>, KeychainError> {
-        if let Some(error) = self.poll_state.borrow().refusal() {
-            return Err(error);
-        }
-        let found = self.ask(Self::find_item(item, &["-w"], limit)).await;
-        self.poll_state.borrow_mut().note_answer(found.as_ref().err());
-        Ok(found?.map(|printed| answer::password(&printed)))
-    }
-
-    /// Runs the tool and returns its output; `None` if there is no such item.
-    async fn ask(&self, call: SecurityCall) -> Result<Option<SecretBytes>, KeychainError> {
-        let limit = call.limit;
-        let output = self.tool.run(call).await.map_err(|error| self.no_answer(&error, limit))?;
-        match output.code {
-            Some(0) => Ok(Some(output.stdout)),
-            // The low byte of errSecItemNotFound; likewise below.
-            Some(44) => Ok(None),
-            code => Err(self.refusal(code)),
-        }
-    }
-
-    fn no_answer(&self, error: &ToolError, limit: Duration) -> KeychainError {
-        let item = self.location.clone();
-        match error {
-            ToolError::NoAnswer => KeychainError::NoAnswer { item, limit },
-            ToolError::Io { .. } => KeychainError::Tool { item, why: error.to_string() },
-        }
-    }
-
-    fn refusal(&self, code: Option<i32>) -> KeychainError {
-        let item = self.location.clone();
-        match code {
-            Some(36) => KeychainError::Locked { item },
-            Some(37 | 50) => KeychainError::NoKeychain { item },
-            Some(51) => KeychainError::Refused { item },
-            Some(128) => KeychainError::Declined { item, again_in: poll_state::AFTER_NO },
-            Some(code) => {
-                KeychainError::Tool { item, why: format!("/usr/bin/security exited with code {code}") }
-            }
-            None => KeychainError::Tool { item, why: "/usr/bin/security was killed".to_owned() },
-        }
-    }
-
     fn absent(&self) -> ReadError {
         ReadError::Absent { path: PathBuf::from(&self.location) }
     }
-
-    /// Passes the document to the tool. Only the item itself tells whether the write succeeded.
-    async fn write(&self, staged: &StagedItem) -> Result<Option<i32>, KeychainError> {
-        let call = match staged.form.clone()? {
-            Form::Line => SecurityCall {
-                input: line::line(&self.item, &staged.document)?,
-                ..SecurityCall::plain(&["-i"], WRITE_LIMIT)
-            },
-            Form::Argument => SecurityCall {
-                arguments: line::arguments(&self.item, &staged.document),
-                input: SecretBytes::default(),
-                limit: WRITE_LIMIT,
-            },
-        };
-        let output = self.tool.run(call).await.map_err(|error| self.no_answer(&error, WRITE_LIMIT))?;
-        Ok(output.code)
-    }
-
-    /// Writes and reads back.
-    async fn write_and_compare(&self, before: &[u8], staged: &StagedItem) -> Result<Written, KeychainError> {
-        let written = self.write(staged).await;
-        let Some(now) = self.password(READ_BACK_LIMIT).await? else { return Ok(Written::ByOthers) };
-        if now == staged.document {
-            return Ok(Written::Ours);
-        }
-        if *now == *before {
-            let item = self.location.clone();
-            return Err(match written? {
-                None | Some(0) => KeychainError::NotWritten { item, code: None },
-                code @ Some(36 | 37 | 50 | 51 | 128) => self.refusal(code),
-                code => KeychainError::NotWritten { item, code },
-            });
-        }
-        Ok(if Document::parse(&now).is_ok() { Written::ByOthers } else { Written::Damaged(now) })
-    }
-
-    /// Whether the item holds what was read, or what a damaged write left there.
-    fn is_as_read(&self, now: &[u8], read: &Snapshot) -> bool {
-        let main = main_of(read);
-        now == main
-            || self
-                .damaged
-                .borrow()
-                .as_ref()
-                .is_some_and(|damaged| damaged.digest == digest(now) && damaged.before.as_slice() == main)
-    }
-}
-
-/// The main item of a document that was read.
-fn main_of(read: &Snapshot) -> &[u8] {
-    read.split().map_or(read.bytes(), |split| &split.main)
-}
-
-/// The result of a write.
-enum Written {
-    Ours,
-    /// The item now holds another document.
-    ByOthers,
-    /// The item now holds this, which is not a document.
-    Damaged(SecretBytes),
 }
 
 impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
@@ -379,8 +261,4 @@ impl<F: FileSystem, T: SecurityTool> std::fmt::Debug for KeychainStore<F, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeychainStore").field("item", &self.item).finish_non_exhaustive()
     }
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }

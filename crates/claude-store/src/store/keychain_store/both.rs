@@ -2,9 +2,10 @@
 
 use super::overflow::{Pointer, Slot};
 use super::split::{NotSplit, Split};
+use super::write::digest;
 use super::{
     CALL_LIMIT, KeychainError, KeychainStore, LargeItems, SECOND_WRITE_WITHIN, SecurityCall, SecurityTool,
-    StagedItem, answer, digest, line,
+    StagedItem, answer, line,
 };
 use crate::{FileSystem, Incomplete, ReadError, Snapshot, StorageLock, WriteError};
 use oauth_secret::SecretBytes;
