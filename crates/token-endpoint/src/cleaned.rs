@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_safe_from_it() {
+    fn control_characters_never_reach_a_terminal() {
         assert_eq!(cleaned("a\x1b[31mb\r\nc\td\u{202e}e\u{9b}"), "a[31mb c de");
         assert_eq!(cleaned(" \n "), "");
     }

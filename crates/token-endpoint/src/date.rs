@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_seconds_or_a_date_and_never_more_than_an_hour() {
+    fn a_retry_delay_is_in_seconds_or_a_date_and_at_most_an_hour() {
         let seconds = |text: &str| retry_after(&answer(text, None), now()).map(|pause| pause.as_secs());
         assert_eq!(seconds("7"), Some(7));
         assert_eq!(seconds(" 7.9 "), Some(7));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_measured_by_the_servers_own_clock() {
+    fn a_retry_date_is_relative_to_the_servers_own_clock() {
         let skewed = answer("Sun, 06 Nov 2011 08:50:00 GMT", Some("Sun, 06 Nov 2011 08:49:00 GMT"));
         assert_eq!(retry_after(&skewed, now()), Some(Duration::from_secs(60)));
         assert_eq!(date_header(&skewed), Some("2011-11-06T08:49:00Z".parse().unwrap()));

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_proxy_that_claude_code_cannot_use_either_is_worth_a_word() {
+    fn only_a_proxy_that_claude_code_cannot_use_either_is_reported() {
         assert_eq!(choose(&[("ALL_PROXY", "socks5://me:secret@a:1")]).unusable, None);
         for value in ["socks5://me:secret@a:1", "http://me:secret@", "me secret"] {
             let why = choose(&[("HTTPS_PROXY", value)]).unusable.unwrap();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_excepted_as_claude_code_excepts_them() {
+    fn hosts_bypass_the_proxy_as_in_claude_code() {
         let there = "https://mcp.lab.test/";
         let cases = [
             ("mcp.lab.test", there, true),

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_at_the_same_time_takes_the_same_answer_be_it_a_failure() {
+    async fn concurrent_callers_share_one_response_even_a_failure() {
         for status in [200, 404, 0] {
             let (single_flight, server, here) = (SingleFlight::default(), Server::default(), url("a"));
             let one = single_flight.answer(&here, server.answer(status, 10));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_comes_later_asks_anew_and_nothing_stays_in_memory() {
+    async fn later_callers_ask_again_and_nothing_is_cached() {
         let (single_flight, server, here) = (SingleFlight::default(), Server::default(), url("a"));
         for asked in 1..4 {
             let _ = single_flight.answer(&here, server.answer(200, 10)).await;
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_issuer_is_not_waited_for_by_another() {
+    async fn requests_for_different_issuers_do_not_wait_for_each_other() {
         let (single_flight, server) = (SingleFlight::default(), Server::default());
         let began = Instant::now();
         let (here, there) = (url("a"), url("b"));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_gives_up_lets_the_next_one_ask() {
+    async fn a_cancelled_caller_lets_the_next_one_ask() {
         let (single_flight, server, here) = (SingleFlight::default(), Server::default(), url("a"));
         let hangs = single_flight.answer(&here, std::future::pending());
         let second = async {

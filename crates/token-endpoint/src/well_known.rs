@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_at_the_end_makes_no_other_issuer() {
+    fn a_trailing_slash_does_not_make_another_issuer() {
         assert!(same_issuer("https://a.example/", "https://a.example"));
         assert!(!same_issuer("https://a.example/x", "https://a.example"));
         assert!(!same_issuer("https://A.example", "https://a.example"));

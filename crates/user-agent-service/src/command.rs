@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_carries_the_tools_own_words_and_the_command() {
+    fn a_failure_includes_the_command_and_its_output() {
         let error = shell(Duration::from_secs(20)).run(&["-c", "echo no such unit >&2; exit 5"]).unwrap_err();
         assert_eq!(error.to_string(), "`sh -c echo no such unit >&2; exit 5` failed (5): no such unit");
     }
@@ -189,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_that_is_not_there_is_told_apart() {
+    fn a_missing_tool_is_distinguished() {
         let error = Tool::new("/nowhere/systemctl", Duration::from_secs(1)).run(&["status"]).unwrap_err();
         assert!(error.is_missing());
         assert!(error.to_string().contains("/nowhere/systemctl"), "{error}");
     }
 
     #[test]
-    fn a_long_answer_does_not_stop_the_tool() {
+    fn long_output_does_not_block_the_tool() {
         let said =
             shell(Duration::from_secs(20)).run(&["-c", "head -c 3000000 /dev/zero; echo end >&2"]).unwrap();
         assert_eq!((said.out.len(), said.err.as_str()), (1 << 20, "end\n"));

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_kept_is_taken_back() {
+    fn changes_are_rolled_back_unless_kept() {
         let place = tempfile::tempdir().unwrap();
         let (old, new) = (place.path().join("old"), place.path().join("a/b/new"));
         fs::write(&old, "before").unwrap();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_right_already_is_not_touched() {
+    fn an_up_to_date_file_is_not_touched() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("file");
         fs::write(&file, "text").unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_writer_left_is_swept_away_and_what_is_being_written_stays() {
+    fn temporary_files_of_killed_writers_are_removed_but_not_those_in_use() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         for name in [".mcp-refreshd-left", ".mcp-refreshd-live", ".somebody-else"] {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_obstacle_in_the_middle_leaves_nothing() {
+    fn a_failure_halfway_leaves_nothing() {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("obstacle"), "").unwrap();
         let mut changes = Changes::new();

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stamped_is_ours_until_somebody_changes_it() {
+    fn a_stamped_text_is_ours_until_it_is_edited() {
         let text = stamped("[Service]\nExecStart=/bin/x run\n");
         assert_eq!(authorship(&text), Authorship::Ours);
         assert_eq!(authorship(&text.replace("/bin/x", "/bin/y")), Authorship::Edited);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_shows_both_sides() {
+    fn a_diff_shows_both_sides() {
         assert_eq!(difference("a\nb\n", "a\nc\n"), "@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
         assert_eq!(difference("a\n", "a\n"), "");
     }

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overlaps_is_counted_once() {
+    fn overlaps_are_counted_once() {
         let call = |entered_us, left_us| Call {
             thread: 1,
             entered_us,

@@ -6,6 +6,8 @@
 use crate::naive_refresher::NaiveRefresher;
 use crate::user::{User, finish, tail};
 use crate::{Fallible, until};
+use harness::Daemon;
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::File;
 use std::path::PathBuf;
@@ -59,7 +61,7 @@ impl Refresher {
     /// Whether it has ended, though nobody ended it.
     pub(crate) fn has_ended(&mut self) -> bool {
         match self {
-            Self::Agent(agent) => !matches!(agent.child.try_wait(), Ok(None)),
+            Self::Agent(agent) => agent.daemon.has_ended(),
             Self::NaiveRefresher(_) | Self::Nobody => false,
         }
     }
@@ -107,15 +109,16 @@ impl Refresher {
 pub(crate) struct Agent {
     program: PathBuf,
     person: Rc<User>,
-    child: Child,
+    daemon: Daemon,
 }
 
 impl Agent {
     fn start(program: PathBuf, person: Rc<User>) -> Fallible<Self> {
-        let mut command = person.command(&program);
-        let log = File::options().append(true).create(true).open(person.log("agent.log"))?;
-        let child = command.arg("run").stdout(log.try_clone()?).stderr(log).spawn()?;
-        Ok(Self { program, person, child })
+        let mut command = person.command(&program).into_std();
+        command.arg("run");
+        let log = File::options().append(true).read(true).create(true).open(person.log("agent.log"))?;
+        let daemon = Daemon::start(command, log)?;
+        Ok(Self { program, person, daemon })
     }
 
     async fn command(&self, arguments: &[&str]) -> Fallible<String> {
@@ -125,18 +128,16 @@ impl Agent {
     }
 
     async fn stop(mut self) -> Fallible<()> {
-        let pid = self.child.id().ok_or_else(|| format!("the agent ended by itself:\n{}", self.said()))?;
-        self.person.command("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        let ended = until(Duration::from_secs(70), || matches!(self.child.try_wait(), Ok(Some(_)))).await;
-        let status = self.child.try_wait()?.filter(|_| ended);
-        match status {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => Err(format!("the agent ended with {status}:\n{}", self.said()).into()),
-            None => Err(format!("the agent does not end:\n{}", self.said()).into()),
+        let failed = |what: &str| format!("{what}:\n{}", tail(&self.person.log("agent.log")));
+        if self.daemon.has_ended() {
+            return Err(failed("the agent ended by itself").into());
         }
-    }
-
-    fn said(&self) -> String {
-        tail(&self.person.log("agent.log"))
+        self.daemon.signal(Signal::TERM);
+        until(Duration::from_secs(70), || self.daemon.has_ended()).await;
+        match self.daemon.end(Duration::ZERO) {
+            Ok((status, _)) if status.success() => Ok(()),
+            Ok((status, _)) => Err(failed(&format!("the agent ended with {status}")).into()),
+            Err(_) => Err(failed("the agent does not end").into()),
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! One user of the machine: a home of their own, one MCP server called `lab` in it (several in a soak), and the real client.
 
 use crate::Fallible;
+use harness::Home;
 use scripted_server::{Grant, Site};
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -31,6 +32,7 @@ pub(crate) struct Machine {
 /// A person's home. Dropping it removes the folder; processes must be gone by then.
 pub(crate) struct User {
     machine: Machine,
+    home: Home,
     folder: TempDir,
 }
 
@@ -52,9 +54,11 @@ impl User {
 
     /// A fresh home in which nothing has ever been run.
     pub(crate) fn with_nothing(machine: &Machine) -> Fallible<Self> {
-        let person = Self { machine: machine.clone(), folder: TempDir::with_prefix("real-client-")? };
-        for folder in ["home/.claude", "project", "tmp", "run"] {
-            fs::DirBuilder::new().mode(0o700).recursive(true).create(person.folder.path().join(folder))?;
+        let folder = TempDir::with_prefix("real-client-")?;
+        let home = Home::new_in(folder.path(), &machine.client)?;
+        let person = Self { machine: machine.clone(), home, folder };
+        for folder in [person.home.claude(), person.project(), person.log("tmp"), person.run_folder()] {
+            fs::DirBuilder::new().mode(0o700).create(folder)?;
         }
         let browser = format!("#!/bin/sh\nexec '{}' --browse \"$1\"\n", std::env::current_exe()?.display());
         fs::write(person.browser(), browser)?;
@@ -62,8 +66,8 @@ impl User {
         Ok(person)
     }
 
-    pub(crate) fn home(&self) -> PathBuf {
-        self.folder.path().join("home")
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// A folder for the control socket of an agent.
@@ -77,11 +81,11 @@ impl User {
     }
 
     pub(crate) fn credentials(&self) -> PathBuf {
-        self.home().join(".claude/.credentials.json")
+        self.home.credentials()
     }
 
     pub(crate) fn needs_auth_cache(&self) -> PathBuf {
-        self.home().join(".claude/mcp-needs-auth-cache.json")
+        self.home.needs_auth()
     }
 
     pub(crate) fn project(&self) -> PathBuf {
@@ -109,7 +113,7 @@ impl User {
         command
             .env_clear()
             .env("HOME", self.home())
-            .env("TMPDIR", self.folder.path().join("tmp"))
+            .env("TMPDIR", self.log("tmp"))
             .env("PATH", "/usr/bin:/bin")
             .env("TERM", "xterm")
             .env("XDG_RUNTIME_DIR", self.run_folder())
@@ -181,10 +185,7 @@ impl User {
 
     /// Writes the document as the client does: beside, then renamed.
     pub(crate) fn write(&self, document: &Value) -> Fallible<()> {
-        let beside = self.credentials().with_extension("json.tmp.00c0ffee");
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        fs::write(&beside, document.to_string())?;
-        Ok(fs::rename(beside, self.credentials())?)
+        self.home.store(&document.to_string())
     }
 
     /// The document, unless it is missing or broken.

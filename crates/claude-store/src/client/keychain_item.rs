@@ -100,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn the_account_is_the_user_whatever_the_service_manager_leaves_of_the_environment() {
+    fn the_account_is_the_user_even_in_a_bare_service_environment() {
         assert_eq!(item(&[("USER", "me"), ("LOGNAME", "other")]).account(), "me");
         assert_eq!(item(&[("LOGNAME", "other")]).account(), "other");
         assert_eq!(item(&[]).account(), "me");
     }
 
     #[test]
-    fn a_user_name_that_the_client_does_not_use_gives_its_fixed_account() {
+    fn an_unsupported_user_name_becomes_the_clients_fixed_account() {
         for odd in ["j\u{f6}", "a b", "a\"b"] {
             assert_eq!(item(&[("USER", odd)]).account(), "claude-code-user", "{odd}");
         }

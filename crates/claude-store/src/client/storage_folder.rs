@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_composed_except_that_of_the_configuration() {
+    fn names_are_nfc_normalized_except_that_of_the_configuration() {
         // "é" as one character, and as a letter followed by a combining accent.
         let (composed, decomposed) = ("/srv/caf\u{e9}", "/srv/cafe\u{301}");
         let folder = |name| folder(&[("CLAUDE_CONFIG_DIR", name)]);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_folder_in_which_no_client_was_at_work_is_a_storage_folder_alone() {
+    fn a_listed_folder_without_a_clients_files_is_only_a_storage_folder() {
         let home = tempfile::tempdir().unwrap();
         let home = home.path().canonicalize().unwrap();
         let secure = home.join("secure");

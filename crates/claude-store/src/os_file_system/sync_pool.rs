@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_thread_does_what_comes_soon_after_and_two_what_comes_at_once() {
+    async fn a_thread_is_reused_for_later_jobs_and_concurrent_jobs_get_two() {
         let first = thread_of_one().await;
         assert_eq!(thread_of_one().await, first);
         assert_ne!(first, current().id());
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_that_has_ended_is_given_no_work() {
+    async fn a_thread_that_has_exited_gets_no_work() {
         let thread = Arc::new(Thread { next: Mutex::new(Next::Nothing), told: Condvar::new() });
         assert!(!thread.works(), "it waits forever");
         IDLE.with_borrow_mut(|idle| idle.push(thread));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_told_and_so_is_a_thread_that_broke() {
+    async fn a_failed_sync_and_a_panicking_thread_are_reported() {
         let error = run(|| Err(io::ErrorKind::StorageFull.into())).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         let broken = run(|| panic!("on purpose")).await.unwrap_err();

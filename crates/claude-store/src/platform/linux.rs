@@ -94,7 +94,7 @@ mod tests {
     use crate::OsFileSystem;
 
     #[tokio::test]
-    async fn a_file_system_without_sync_of_folders_is_no_trouble() {
+    async fn a_file_system_without_folder_sync_works() {
         let proc = Path::new("/proc");
         let refused = File::open(proc).unwrap().sync_all().unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidInput, "it is such a file system");

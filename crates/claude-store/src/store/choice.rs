@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_alone_is_chosen() {
+    fn the_only_store_is_chosen() {
         let one = holding(&[("lab", "rt", 5)]);
         assert_eq!(chosen(&one, &Holding::Nothing), (StoreKind::Keychain, Why::Alone));
         assert_eq!(chosen(&Holding::Nothing, &one), (StoreKind::File, Why::Alone));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keychain_that_is_locked_is_no_reason_to_use_the_file() {
+    fn a_locked_keychain_is_no_reason_to_use_the_file() {
         let file = holding(&[("lab", "rt", 5)]);
         assert_eq!(chosen(&Holding::Unknown, &file), (StoreKind::Keychain, Why::Unreadable));
     }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_differ_the_later_expiry_wins() {
+    fn of_two_different_logins_the_later_expiry_wins() {
         let (early, late) = (holding(&[("lab", "rt_1", 5)]), holding(&[("lab", "rt_2", 6)]));
         assert_eq!(chosen(&early, &late), (StoreKind::File, Why::Later));
         assert_eq!(chosen(&late, &early), (StoreKind::Keychain, Why::Later));

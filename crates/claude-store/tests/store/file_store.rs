@@ -76,7 +76,7 @@ fn new(token: &str) -> String {
 }
 
 #[test]
-fn a_document_is_replaced_and_nothing_is_left_beside_it() {
+fn a_document_is_replaced_without_leftovers() {
     run(async {
         let (disk, store) = with_document();
         assert_eq!(write(&store, "at_2").await.unwrap(), Published::Swapped);
@@ -139,7 +139,7 @@ fn without_the_storage_lock_nothing_is_written() {
 }
 
 #[test]
-fn a_storage_lock_that_is_taken_over_during_the_last_comparison_stops_the_write() {
+fn a_storage_lock_lost_during_the_last_comparison_stops_the_write() {
     run(async {
         let disk = VirtualDisk::new();
         disk.put(PATH, OLD);
@@ -176,7 +176,7 @@ fn links_are_written_through_and_stay() {
 }
 
 #[test]
-fn a_link_that_was_turned_elsewhere_meanwhile_is_a_change() {
+fn a_link_with_a_new_target_is_a_change() {
     run(async {
         let (disk, store) = with_document();
         disk.take_away(PATH);
@@ -194,7 +194,7 @@ fn a_link_that_was_turned_elsewhere_meanwhile_is_a_change() {
 }
 
 #[test]
-fn whatever_the_mode_was_the_new_document_is_for_its_owner_only() {
+fn the_new_document_is_private_whatever_the_old_mode() {
     run(async {
         for mode in [0o644, 0o600, 0o666, 0o400] {
             let (disk, store) = with_document();

@@ -54,7 +54,7 @@ fn foreign_lock(disk: &VirtualDisk, path: &str, age: Duration) {
 }
 
 #[test]
-fn a_lock_is_a_folder_while_it_is_held_and_nothing_afterwards() {
+fn a_lock_is_a_folder_that_exists_only_while_it_is_held() {
     with_disk(|disk| async move {
         let locks = locks(&disk);
         let refresh = locks.refresh_lock(&key(), seconds(0)).await.unwrap();
@@ -69,7 +69,7 @@ fn a_lock_is_a_folder_while_it_is_held_and_nothing_afterwards() {
 }
 
 #[test]
-fn a_held_lock_is_dated_to_now_every_five_seconds_and_never_ahead() {
+fn a_held_lock_is_touched_every_five_seconds_and_never_dated_ahead() {
     with_disk(|disk| async move {
         let lock = locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap();
         for _ in 0..100 {
@@ -83,7 +83,7 @@ fn a_held_lock_is_dated_to_now_every_five_seconds_and_never_ahead() {
 }
 
 #[test]
-fn a_lock_of_somebody_alive_is_waited_for_and_then_left_to_its_holder() {
+fn a_live_lock_is_waited_for_and_then_left_to_its_holder() {
     with_disk(|disk| async move {
         let holder = locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap();
         let began = Instant::now();
@@ -111,7 +111,7 @@ fn a_lock_that_is_released_is_taken_within_milliseconds() {
 }
 
 #[test]
-fn a_file_in_a_locks_place_is_refused_with_its_cure() {
+fn a_file_at_a_locks_path_is_refused_with_a_remedy() {
     with_disk(|disk| async move {
         disk.put(REFRESH, "");
         disk.put_link(STORAGE, "/elsewhere");
@@ -135,7 +135,7 @@ fn a_file_in_a_locks_place_is_refused_with_its_cure() {
 }
 
 #[test]
-fn where_no_lock_can_be_made_the_error_says_why_at_once() {
+fn a_lock_that_cannot_be_created_fails_at_once_with_the_reason() {
     with_disk(|disk| async move {
         let missing = Locks::new(disk.process(), "/home/u/missing");
         let error = missing.storage_lock(seconds(10)).await.err().unwrap();
@@ -163,7 +163,7 @@ fn a_survey_shows_each_lock_and_changes_nothing() {
 }
 
 #[test]
-fn a_wait_that_is_given_up_leaves_nothing_behind() {
+fn a_cancelled_wait_leaves_nothing_behind() {
     with_disk(|disk| async move {
         let holder = locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap();
         let waiter = locks(&disk);
@@ -177,7 +177,7 @@ fn a_wait_that_is_given_up_leaves_nothing_behind() {
 }
 
 #[test]
-fn two_processes_that_contend_for_the_storage_lock_never_hold_it_together() {
+fn two_processes_never_hold_the_storage_lock_together() {
     with_disk(|disk| async move {
         let inside = Rc::new(std::cell::Cell::new(0_u32));
         let workers: Vec<_> = (0..4)
@@ -227,7 +227,7 @@ fn on_real_files_locks_are_taken_dated_checked_stolen_and_released() {
 }
 
 #[test]
-fn on_real_files_holders_with_nothing_in_common_but_the_folder_exclude_each_other() {
+fn on_real_files_independent_holders_exclude_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let counter = folder.path().join("counter");
     std::fs::write(&counter, "0").unwrap();

@@ -116,7 +116,7 @@ fn every_success_with_a_token_keeps_the_rotated_token() {
 }
 
 #[test]
-fn the_content_type_does_not_matter_where_there_is_a_token() {
+fn the_content_type_does_not_matter_if_there_is_a_token() {
     for kind in
         ["text/plain", "text/html", "application/octet-stream", "application/json; charset=utf-16", ""]
     {
@@ -126,7 +126,7 @@ fn the_content_type_does_not_matter_where_there_is_a_token() {
 }
 
 #[test]
-fn a_refresh_token_that_is_not_there_means_the_old_one_stays() {
+fn without_a_new_refresh_token_the_old_one_stays() {
     for refresh in ["", r#","refresh_token":null"#, r#","refresh_token":"""#, r#","refresh_token":7"#] {
         let pair = pair(meaning(200, format!(r#"{{"access_token":"at_new"{refresh}}}"#)));
         assert_eq!(pair.refresh_token, None, "{refresh}");
@@ -135,7 +135,7 @@ fn a_refresh_token_that_is_not_there_means_the_old_one_stays() {
 }
 
 #[test]
-fn of_two_nested_pairs_none_is_guessed() {
+fn two_nested_pairs_are_not_guessed_between() {
     let both = format!(r#"{{"bot":{PLAIN},"user":{PLAIN}}}"#);
     assert_eq!(meaning(200, both).name(), "ambiguous");
 }
@@ -149,7 +149,7 @@ fn no_formatting_shows_a_token() {
 }
 
 #[test]
-fn a_journal_gives_back_what_it_took() {
+fn a_response_survives_the_journal() {
     let raw = RawAnswer {
         content_type: Some("application/json".to_owned()),
         date: Some("Fri, 20 Nov 2026 12:02:00 GMT".to_owned()),

@@ -75,7 +75,7 @@ fn trusting(path: PathBuf) -> HttpOptions {
 }
 
 #[tokio::test]
-async fn a_certificate_nobody_vouches_for_is_refused_and_the_cure_named() {
+async fn an_untrusted_certificate_is_rejected_with_a_remedy() {
     let site = Site::start(|_| ()).await;
     let why = site.refused(&HttpOptions::default()).await;
     assert!(why.contains("cannot verify") && why.contains("`extra_ca`"), "{why}");
@@ -110,7 +110,7 @@ async fn an_extra_ca_does_not_help_a_wrong_name_or_an_old_certificate() {
 }
 
 #[tokio::test]
-async fn a_ca_file_that_cannot_be_used_is_named() {
+async fn an_unusable_ca_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.pem");
     let why = || match Http::new(&trusting(path.clone())) {
@@ -166,7 +166,7 @@ async fn signatures_that_claude_code_accepts_are_accepted() {
 }
 
 #[tokio::test]
-async fn a_signature_that_was_changed_is_refused() {
+async fn a_forged_signature_is_rejected() {
     for name in ["p256-sha512", "p384-sha512", "p521-sha256", "p521-sha512"] {
         let whole = CertificateDer::from_pem_file(made(&format!("{name}.pem"))).unwrap();
         let mut bytes = whole.to_vec();
@@ -186,7 +186,7 @@ async fn a_signature_that_was_changed_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_refused_on_purpose_is_said_as_such() {
+async fn deliberate_rejections_are_explained_as_such() {
     for (name, authority, why) in
         [("sha1", "p256", "SHA-1"), ("rsa-sha1", "rsa", "SHA-1"), ("name-in-cn", "p256", "subjectAltName")]
     {
@@ -199,7 +199,7 @@ async fn what_is_refused_on_purpose_is_said_as_such() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_a_person_names_no_host_and_one_for_another_host_is_no_such_thing() {
+async fn a_personal_certificate_has_no_host_and_one_for_another_host_is_reported_as_a_mismatch() {
     for (name, on_purpose) in [
         (SanType::Rfc822Name("me@lab.example".try_into().unwrap()), true),
         (SanType::DnsName("other.example".try_into().unwrap()), false),
@@ -218,7 +218,7 @@ async fn a_certificate_for_a_person_names_no_host_and_one_for_another_host_is_no
 }
 
 #[tokio::test]
-async fn that_nothing_is_to_be_verified_is_not_obeyed_and_said_where_it_matters() {
+async fn a_wish_to_skip_verification_is_ignored_and_the_error_says_so() {
     let site = Site::start(|_| ()).await;
     let options = HttpOptions { asked_not_to_verify: true, ..HttpOptions::default() };
     let told = site.refused(&options).await;
@@ -264,7 +264,7 @@ async fn a_servers_certificate_that_is_its_own_authority_is_trusted_for_its_own_
 }
 
 #[tokio::test]
-async fn one_damaged_certificate_does_not_take_the_others_along() {
+async fn one_damaged_certificate_does_not_affect_the_others() {
     let site = Site::start(|_| ()).await;
     let good = std::fs::read_to_string(site.ca()).unwrap();
     let bundle = site.folder.path().join("bundle.pem");
@@ -287,7 +287,7 @@ async fn one_damaged_certificate_does_not_take_the_others_along() {
 }
 
 #[tokio::test]
-async fn a_bundle_is_read_in_every_dress() {
+async fn a_bundle_is_read_in_every_format() {
     let site = Site::start(|_| ()).await;
     let good = std::fs::read_to_string(site.ca()).unwrap();
     let bundle = site.folder.path().join("bundle.pem");

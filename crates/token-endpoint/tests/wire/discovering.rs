@@ -91,7 +91,7 @@ const OIDC: &str = "/.well-known/openid-configuration";
 const RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
 #[tokio::test]
-async fn the_configured_metadata_url_comes_first() {
+async fn the_configured_metadata_url_takes_precedence() {
     let site = Site::start().await;
     site.metadata("/meta", &site.url("/as"), &site.url("/configured")).metadata(
         AS,
@@ -115,7 +115,7 @@ async fn the_configured_metadata_url_comes_first() {
 }
 
 #[tokio::test]
-async fn a_configured_metadata_url_that_is_gone_does_not_end_the_search() {
+async fn a_missing_configured_metadata_url_does_not_end_the_search() {
     let site = Site::start().await;
     site.metadata(AS, &site.url(""), &site.url("/root"));
     let hints = ServerHints { auth_server_metadata_url: Some(site.url("/gone")), ..site.hints() };
@@ -123,7 +123,7 @@ async fn a_configured_metadata_url_that_is_gone_does_not_end_the_search() {
 }
 
 #[tokio::test]
-async fn the_stores_hints_come_before_the_server_is_asked() {
+async fn the_stores_hints_take_precedence_over_the_server() {
     let site = Site::start().await;
     site.metadata(&format!("{AS}/t1"), &site.url("/t1"), &site.url("/t1/token"));
     let hints = ServerHints {
@@ -147,7 +147,7 @@ async fn each_form_of_metadata_is_tried() {
 }
 
 #[tokio::test]
-async fn without_any_metadata_the_convention_holds_at_the_authorization_servers_origin() {
+async fn without_metadata_the_convention_applies_at_the_authorization_servers_origin() {
     let site = Site::start().await;
     let metadata = found(&site.hints()).await;
     assert_eq!(metadata.token_endpoint.as_str(), site.url("/token"));
@@ -170,7 +170,7 @@ async fn members_of_wrong_types_count_as_absent() {
 }
 
 #[tokio::test]
-async fn servers_of_one_issuer_that_look_at_the_same_time_ask_it_once() {
+async fn concurrent_lookups_of_one_issuer_send_one_request() {
     let site = Site::start().await;
     site.metadata("/.well-known/oauth-authorization-server", &site.url(""), &site.url("/token"));
     let http = http();
@@ -192,7 +192,7 @@ async fn servers_of_one_issuer_that_look_at_the_same_time_ask_it_once() {
 }
 
 #[tokio::test]
-async fn where_an_issuer_with_a_path_has_metadata_at_the_root_only_the_clients_convention_holds() {
+async fn root_metadata_is_not_used_for_an_issuer_with_a_path() {
     let site = Site::start().await;
     site.metadata(AS, &site.url("/t1"), &site.url("/t1/token"));
     let hints = ServerHints { issuer: Some(site.url("/t1")), ..site.hints() };
@@ -205,7 +205,7 @@ async fn where_an_issuer_with_a_path_has_metadata_at_the_root_only_the_clients_c
 }
 
 #[tokio::test]
-async fn where_the_client_found_no_metadata_its_convention_holds() {
+async fn if_the_client_found_no_metadata_its_convention_applies() {
     let site = Site::start().await;
     // An application that answers every path with its page.
     for path in [AS, OIDC] {

@@ -41,7 +41,7 @@ async fn a_proxys_name_and_password_go_to_the_proxy() {
 }
 
 #[tokio::test]
-async fn an_excepted_host_is_reached_without_the_proxy() {
+async fn an_exempt_host_bypasses_the_proxy() {
     let proxy = Server::start(|_| answer(502, "", "")).await;
     for (no_proxy, host, asked) in [
         ("", "192.0.2.1", 1),

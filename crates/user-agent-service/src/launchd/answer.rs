@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_that_is_known_of_is_understood() {
+    fn each_known_answer_is_understood() {
         for (code, words, meaning) in [
             (0, "", Answer::Done),
             (3, "Boot-out failed: 3: No such process\n", Answer::NotLoaded),

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_property_list_names_no_program() {
+    fn an_invalid_property_list_names_no_program() {
         for content in ["", "text", "<plist><dict/></plist>", "<plist><array/></plist>"] {
             assert_eq!(program(content.as_bytes()), None, "{content}");
         }

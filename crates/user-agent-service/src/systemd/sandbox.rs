@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_manager_fails_at_is_left_out_and_the_rest_stays() {
+    fn settings_that_a_manager_rejects_are_omitted() {
         assert!(allowed(&[]).unwrap().missing().is_empty());
         let some = allowed(&["ProtectControlGroups=yes", "ProcSubset=pid"]).unwrap();
         assert_eq!(some.missing(), ["ProtectControlGroups", "ProcSubset"]);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_alone_and_not_together_is_left_out() {
+    fn settings_that_fail_only_in_combination_are_omitted() {
         let least = Sandbox::best(|sandbox| if sandbox.0.len() > 1 { Err(()) } else { Ok(()) }).unwrap();
         assert_eq!(least.missing().len(), WISHED.len());
     }

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_argument_can_hold_is_refused_in_any_case() {
+    fn a_document_too_large_for_an_argument_is_always_refused() {
         let most = platform::LONGEST_ARGUMENT / 2;
         assert_eq!(form(&item(), most, LargeItems::Argument), Ok(Form::Argument));
         let error = form(&item(), most + 1, LargeItems::Argument).unwrap_err();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn room_for_longer_tokens_is_asked_for_before_the_request() {
+    fn room_for_longer_tokens_is_checked_before_the_request() {
         let most =
             (0..4096).take_while(|size| form(&item(), *size, LargeItems::Refuse).is_ok()).last().unwrap();
         assert!(will_fit(&item(), most - GROWTH, LargeItems::Refuse).is_ok());

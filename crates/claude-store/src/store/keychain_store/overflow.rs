@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_opens_with_its_key_alone() {
+    fn sealed_text_opens_only_with_its_own_key() {
         for text in [&b"{}"[..], br#"{"mcpOAuth":{"lab|00":{"accessToken":"at_lab"}}}"#, &[b'x'; 9000]] {
             let pointer = Pointer::new(Slot::B).unwrap();
             let sealed = pointer.seal(text).unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_of_another_form_is_none() {
+    fn a_pointer_of_unknown_form_is_rejected() {
         let key = "Lsnt/vCVpLpnkB3VMNIdNqj9/ukENwZBZRTxT8byysY=";
         let text = |slot: &str, key: &str| format!(r#"{{"slot":"{slot}","key":"{key}","login":"00"}}"#);
         let pointer = Pointer::parse(&text("b", key)).unwrap();

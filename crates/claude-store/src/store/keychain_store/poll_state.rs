@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_item_that_stays_as_it_is_is_looked_at_less_and_less_often() {
+    async fn an_unchanged_item_is_checked_less_and_less_often() {
         let mut poll_state = PollState::new();
         poll_state.version(Some(7));
         let mut pauses = Vec::new();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_question_that_nobody_answers_is_not_repeated_every_few_seconds() {
+    async fn an_unanswered_dialog_is_not_repeated_every_few_seconds() {
         let mut poll_state = PollState::new();
         let mut pauses = Vec::new();
         for _ in 0..6 {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_no_nobody_is_asked_for_an_hour_and_a_locked_keychain_is_asked_at_any_time() {
+    async fn after_a_declined_dialog_access_pauses_for_an_hour_but_a_locked_keychain_is_always_tried() {
         let mut poll_state = PollState::new();
         poll_state.note_answer(Some(&KeychainError::Declined { item: "item".into(), again_in: AFTER_NO }));
         advance(AFTER_NO - Duration::from_secs(1)).await;

@@ -52,7 +52,7 @@ fn every_failing_call_leaves_the_old_document_or_the_new_one() {
 }
 
 #[test]
-fn a_kill_at_any_call_leaves_the_old_document_or_the_new_one_and_the_next_start_sweeps() {
+fn a_kill_at_any_call_leaves_the_old_or_new_document_and_the_next_start_cleans_up() {
     run(async {
         for nth in 0..30 {
             let disk = VirtualDisk::new();
@@ -93,7 +93,7 @@ fn a_kill_at_any_call_leaves_the_old_document_or_the_new_one_and_the_next_start_
 }
 
 #[test]
-fn sweeping_takes_only_what_is_certainly_ours() {
+fn cleanup_removes_only_our_own_files() {
     run(async {
         let (disk, store) = with_document();
         let foreign = [

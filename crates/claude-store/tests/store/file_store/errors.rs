@@ -13,7 +13,7 @@ fn check(error: &(impl std::error::Error + 'static), kind: ErrorKind, actual: Er
 }
 
 #[test]
-fn each_thing_that_cannot_be_read_has_its_own_words() {
+fn each_read_failure_has_its_own_message() {
     run(async {
         let set_ups: [(SetUp<'_>, ErrorKind, &str); 7] = [
             (&|disk| disk.take_away(PATH), ErrorKind::Absent, "does not exist yet"),
@@ -64,7 +64,7 @@ fn each_thing_that_cannot_be_read_has_its_own_words() {
 }
 
 #[test]
-fn what_would_make_a_write_fail_is_found_before_the_request() {
+fn obstacles_to_a_write_are_found_before_the_request() {
     run(async {
         let set_ups: [(SetUp<'_>, &str); 7] = [
             (&|disk| disk.set_read_only(true), "read-only file system"),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn reserved_room_is_there_when_the_disk_has_filled_up_meanwhile() {
+fn reserved_room_survives_a_full_disk() {
     run(async {
         let (disk, store) = with_document();
         store.reserve(5000).await.unwrap();
@@ -18,7 +18,7 @@ fn reserved_room_is_there_when_the_disk_has_filled_up_meanwhile() {
 }
 
 #[test]
-fn a_staged_document_that_was_not_published_gives_its_room_to_the_next_try() {
+fn an_unpublished_document_returns_its_room_for_the_next_attempt() {
     run(async {
         let (disk, store) = with_document();
         store.reserve(5000).await.unwrap();
@@ -34,7 +34,7 @@ fn a_staged_document_that_was_not_published_gives_its_room_to_the_next_try() {
 }
 
 #[test]
-fn after_a_write_room_is_reserved_anew_for_the_other_transactions() {
+fn after_a_write_new_room_is_reserved_for_other_transactions() {
     run(async {
         let (disk, store) = with_document();
         store.reserve(5000).await.unwrap();
@@ -52,7 +52,7 @@ fn after_a_write_room_is_reserved_anew_for_the_other_transactions() {
 }
 
 #[test]
-fn where_room_cannot_be_reserved_a_full_disk_is_found_before_the_request_all_the_same() {
+fn a_full_disk_is_found_before_the_request_even_without_reservation() {
     run(async {
         let (disk, store) = with_document();
         disk.set_can_reserve(false);
@@ -65,7 +65,7 @@ fn where_room_cannot_be_reserved_a_full_disk_is_found_before_the_request_all_the
 }
 
 #[test]
-fn a_reservation_that_somebody_swept_away_is_made_again() {
+fn a_deleted_reservation_is_made_again() {
     run(async {
         let (disk, store) = with_document();
         for stage_directly in [false, true] {

@@ -49,7 +49,7 @@ fn a_lock_dated_in_the_future_is_stolen_like_an_old_one() {
 }
 
 #[test]
-fn a_live_lock_that_looks_old_after_a_suspend_is_left_to_its_holder() {
+fn a_live_lock_that_looks_old_after_a_suspend_is_not_stolen() {
     with_disk(|disk| async move {
         let holder = locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap();
         for step in [seconds(3600), seconds(0)] {
@@ -63,7 +63,7 @@ fn a_live_lock_that_looks_old_after_a_suspend_is_left_to_its_holder() {
 }
 
 #[test]
-fn what_was_seen_of_a_lock_is_remembered_across_calls() {
+fn observations_of_a_lock_persist_across_calls() {
     with_disk(|disk| async move {
         foreign_lock(&disk, REFRESH, seconds(50));
         let locks = locks(&disk);
@@ -76,7 +76,7 @@ fn what_was_seen_of_a_lock_is_remembered_across_calls() {
 }
 
 #[test]
-fn a_stale_lock_with_something_in_it_is_stolen_too() {
+fn a_stale_lock_that_is_not_empty_is_stolen_too() {
     with_disk(|disk| async move {
         disk.put(format!("{REFRESH}/rest"), "x");
         disk.date(REFRESH, disk.now() - seconds(100));
@@ -86,7 +86,7 @@ fn a_stale_lock_with_something_in_it_is_stolen_too() {
 }
 
 #[test]
-fn a_lock_that_came_alive_in_the_moment_of_the_theft_is_put_back() {
+fn a_lock_that_comes_alive_during_the_theft_is_put_back() {
     with_disk(|disk| async move {
         foreign_lock(&disk, REFRESH, seconds(100));
         let thief = disk.process();
@@ -107,7 +107,7 @@ fn a_lock_that_came_alive_in_the_moment_of_the_theft_is_put_back() {
 }
 
 #[test]
-fn of_two_thieves_one_gets_the_lock() {
+fn only_one_of_two_thieves_gets_the_lock() {
     with_disk(|disk| async move {
         disk.reuse_inodes();
         foreign_lock(&disk, REFRESH, seconds(100));
@@ -127,7 +127,7 @@ fn of_two_thieves_one_gets_the_lock() {
 }
 
 #[test]
-fn a_guard_whose_lock_was_taken_over_knows_it_and_leaves_the_new_one_alone() {
+fn a_guard_notices_a_takeover_and_leaves_the_new_lock_alone() {
     with_disk(|disk| async move {
         disk.reuse_inodes();
         let lock = locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap();
@@ -147,7 +147,7 @@ fn a_guard_whose_lock_was_taken_over_knows_it_and_leaves_the_new_one_alone() {
 }
 
 #[test]
-fn a_guard_whose_lock_is_gone_knows_it() {
+fn a_guard_notices_that_its_lock_is_gone() {
     with_disk(|disk| async move {
         let lock = locks(&disk).storage_lock(seconds(0)).await.unwrap();
         disk.take_away(STORAGE);
@@ -157,7 +157,7 @@ fn a_guard_whose_lock_is_gone_knows_it() {
 }
 
 #[test]
-fn a_killed_holder_leaves_its_lock_and_dates_it_no_more() {
+fn a_killed_holder_leaves_its_lock_without_a_heartbeat() {
     with_disk(|disk| async move {
         let process = disk.process();
         let lock = Locks::new(process.clone(), FOLDER).refresh_lock(&key(), seconds(0)).await.unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_lifetime_that_cannot_be_meant_is_not_said() {
+fn an_implausible_lifetime_counts_as_unknown() {
     for (expires_in, expected) in [
         ("1", Some(1)),
         ("\" 86400 \"", Some(86_400)),
@@ -47,7 +47,7 @@ fn jwt(claims: &str) -> String {
 }
 
 #[test]
-fn an_end_that_is_named_as_a_moment_is_a_lifetime_too() {
+fn an_absolute_expiry_is_converted_to_a_lifetime() {
     let at = |member: &str| format!(r#"{{"access_token":"at_new",{member}}}"#);
     let end = now().as_second() + 3600;
     for member in [
@@ -81,7 +81,7 @@ fn an_end_that_is_named_as_a_moment_is_a_lifetime_too() {
 }
 
 #[test]
-fn of_expires_in_and_the_tokens_own_end_the_earlier_counts() {
+fn the_earlier_of_expires_in_and_the_tokens_own_expiry_counts() {
     let end = now().as_second() + 600;
     for (claims, expires_in, expected) in [
         (format!(r#"{{"exp":{end}}}"#), "3600", Some(600)),
@@ -101,7 +101,7 @@ fn of_expires_in_and_the_tokens_own_end_the_earlier_counts() {
 }
 
 #[test]
-fn a_refresh_token_that_names_its_own_end_is_believed_where_the_answer_says_nothing() {
+fn a_refresh_tokens_own_expiry_is_used_if_the_response_states_none() {
     let token = jwt(&format!(r#"{{"exp":{}}}"#, now().as_second() + 1800));
     for (member, expected) in [("", Some(1800)), (r#","refresh_expires_in":60"#, Some(60))] {
         let body = format!(r#"{{"access_token":"at_new","refresh_token":"{token}"{member}}}"#);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn answers_of_the_field_mean_what_their_servers_mean() {
+fn responses_of_real_servers_are_understood() {
     for (server, status, body, expected) in [
         ("Notion", 400, error("invalid_grant", ""), "dead"),
         ("Linear", 400, error("invalid_grant", "Grant not found"), "dead"),
@@ -74,7 +74,7 @@ fn answers_of_the_field_mean_what_their_servers_mean() {
 }
 
 #[test]
-fn a_status_means_what_it_proves_of_the_token() {
+fn a_status_means_what_it_proves_about_the_token() {
     for (status, expected) in [
         (100, "ambiguous"),
         (200, "ambiguous"),
@@ -144,7 +144,7 @@ fn a_status_means_what_it_proves_of_the_token() {
 }
 
 #[test]
-fn a_missing_endpoint_is_told_by_its_code() {
+fn a_missing_endpoint_has_its_own_code() {
     for status in [404, 405, 410] {
         for body in ["", "not here", r#"{"error":"not_found"}"#, "<html>"] {
             let Answer::Refused { code, .. } = meaning(status, body) else { panic!("{status} {body}") };
@@ -154,7 +154,7 @@ fn a_missing_endpoint_is_told_by_its_code() {
 }
 
 #[test]
-fn a_page_is_no_answer_of_the_token_endpoint() {
+fn a_web_page_is_not_a_token_response() {
     assert_eq!(interpret(&html(200), now()).name(), "transient");
     assert_eq!(meaning(200, " <html>").name(), "transient");
     for status in [400, 401, 403] {
@@ -165,7 +165,7 @@ fn a_page_is_no_answer_of_the_token_endpoint() {
 }
 
 #[test]
-fn a_cut_answer_is_ambiguous_and_says_nothing_of_its_body() {
+fn a_truncated_response_is_ambiguous_and_its_body_is_not_shown() {
     for end in 1..PLAIN.len() {
         let answer = meaning(200, &PLAIN[..end]);
         let (name, text) = line(&answer);
@@ -184,7 +184,7 @@ fn a_cut_answer_is_ambiguous_and_says_nothing_of_its_body() {
 }
 
 #[test]
-fn a_pause_is_handed_on() {
+fn a_retry_delay_is_passed_on() {
     for status in [429, 503] {
         let answer = RawAnswer { retry_after: Some("17".to_owned()), ..RawAnswer::new(status, "") };
         let Answer::Transient { retry_after, .. } = interpret(&answer, now()) else { panic!("{status}") };
@@ -199,7 +199,7 @@ fn a_pause_is_handed_on() {
 }
 
 #[test]
-fn a_redirect_is_named_without_what_it_carries() {
+fn a_redirect_is_reported_without_its_path_and_query() {
     let to = |location: &str| RawAnswer { location: Some(location.to_owned()), ..RawAnswer::new(308, "") };
     let (_, text) = line(&interpret(&to("https://user:pw@b.example:8443/path?token=rt_new#x"), now()));
     assert!(text.contains("https://b.example:8443,"), "{text}");
@@ -210,7 +210,7 @@ fn a_redirect_is_named_without_what_it_carries() {
 }
 
 #[test]
-fn codes_and_texts_are_shown_as_the_server_wrote_them_if_they_are_harmless() {
+fn harmless_codes_and_texts_are_shown_verbatim() {
     assert_eq!(
         line(&meaning(400, error("invalid_grant", "Grant not found"))).1,
         "invalid_grant: Grant not found"
@@ -225,7 +225,7 @@ fn codes_and_texts_are_shown_as_the_server_wrote_them_if_they_are_harmless() {
 }
 
 #[test]
-fn a_failure_to_send_is_an_answer_too() {
+fn a_send_error_is_an_answer_too() {
     let lost = |error| matches!(Answer::from(error), Answer::Ambiguous { lost: true, .. });
     let why = || "x".to_owned();
     assert!(lost(crate::SendError::Lost { why: why() }));

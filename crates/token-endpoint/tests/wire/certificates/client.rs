@@ -36,7 +36,7 @@ fn showing(key: &str, passphrase: Option<&str>) -> HttpOptions {
 }
 
 #[tokio::test]
-async fn who_asks_for_a_certificate_is_shown_one() {
+async fn a_server_that_requests_a_certificate_gets_it() {
     for (key, passphrase) in [
         ("name-in-cn.key", None),
         ("name-in-cn.sec1.key", None),
@@ -55,7 +55,7 @@ async fn who_asks_for_a_certificate_is_shown_one() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_that_cannot_be_used_is_named_and_the_passphrase_never() {
+async fn an_unusable_client_certificate_is_named_but_never_its_passphrase() {
     for (key, passphrase, why) in [
         ("missing.key", None, "No such file"),
         ("name-in-cn.encrypted.key", None, "no passphrase is set"),

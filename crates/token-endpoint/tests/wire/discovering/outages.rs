@@ -29,7 +29,7 @@ async fn a_network_that_fails_ends_the_search() {
 }
 
 #[tokio::test]
-async fn metadata_without_an_end_is_given_up() {
+async fn endless_metadata_is_abandoned() {
     let site = Site::start().await;
     site.page(
         AS,
@@ -46,7 +46,7 @@ async fn metadata_without_an_end_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_redirect_of_metadata_is_followed_where_it_could_have_been_asked_itself() {
+async fn a_metadata_redirect_is_followed_if_its_target_may_be_requested() {
     let site = Site::start().await;
     let to = |location: &str| answer(302, &format!("location: {location}\r\n"), "");
     site.page(AS, to("/moved")).metadata("/moved", &site.url(""), &site.url("/found"));

@@ -18,7 +18,7 @@ async fn the_resource_names_its_authorization_server() {
 }
 
 #[tokio::test]
-async fn metadata_of_another_resource_is_not_this_ones() {
+async fn metadata_of_another_resource_is_ignored() {
     let site = Site::start().await;
     site.resource(RESOURCE, "https://elsewhere.example/mcp", &[site.other("/as")])
         .metadata(&format!("{AS}/as"), &site.other("/as"), &site.other("/as/token"))
@@ -62,7 +62,7 @@ async fn a_bare_host_is_sent_as_the_client_writes_it() {
 }
 
 #[tokio::test]
-async fn where_the_resource_is_known_to_have_a_name_an_outage_is_no_reason_to_send_another() {
+async fn an_outage_does_not_change_the_resource_sent() {
     let site = Site::start().await;
     site.metadata(AS, &site.url(""), &site.url("/token"));
     site.page("/prm", answer(503, "", ""));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn an_issuer_that_was_not_asked_for_is_not_believed() {
+async fn metadata_of_another_issuer_is_rejected() {
     let site = Site::start().await;
     site.metadata(AS, "https://victim.example", &site.url("/steal"));
     let why = needs_person(&site.hints()).await;
@@ -32,7 +32,7 @@ async fn an_entrys_own_issuer_must_match() {
 }
 
 #[tokio::test]
-async fn an_issuer_may_be_served_where_the_store_says_so_and_nowhere_else() {
+async fn an_issuers_metadata_may_be_elsewhere_only_if_the_store_says_so() {
     let site = Site::start().await;
     let issuer = site.url("/real");
     site.metadata(&format!("{AS}/proxy"), &issuer, &site.url("/token-of-real"));
@@ -48,7 +48,7 @@ async fn an_issuer_may_be_served_where_the_store_says_so_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_slash_at_the_end_is_no_mismatch() {
+async fn a_trailing_slash_is_no_mismatch() {
     let site = Site::start().await;
     site.metadata(AS, &site.url("/"), &site.url("/found"));
     let hints = ServerHints { issuer: Some(site.url("")), ..site.hints() };
@@ -56,7 +56,7 @@ async fn a_slash_at_the_end_is_no_mismatch() {
 }
 
 #[tokio::test]
-async fn a_token_endpoint_that_may_not_be_asked_needs_a_person() {
+async fn a_forbidden_token_endpoint_needs_a_person() {
     let site = Site::start().await;
     for endpoint in
         ["http://a.example/token", "https://u:p@a.example/token", "ftp://a.example/", "/token", ""]
@@ -73,7 +73,7 @@ async fn a_token_endpoint_that_may_not_be_asked_needs_a_person() {
 }
 
 #[tokio::test]
-async fn a_hint_that_may_not_be_asked_needs_a_person() {
+async fn a_forbidden_hint_needs_a_person() {
     let site = Site::start().await;
     let bad = || Some("http://a.example/x".to_owned());
     for hints in [
@@ -108,7 +108,7 @@ async fn no_secret_goes_out_with_a_search() {
 }
 
 #[tokio::test]
-async fn an_old_entry_without_an_issuer_believes_the_place_where_its_login_was() {
+async fn an_old_entry_without_an_issuer_trusts_the_place_of_its_login() {
     let site = Site::start().await;
     site.metadata(AS, &site.other("/real"), &site.url("/token"));
     let hints = ServerHints { authorization_server_url: Some(site.url("/")), ..site.hints() };
