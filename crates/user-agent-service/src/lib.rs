@@ -22,5 +22,5 @@ pub use files::{Changes, sweep};
 pub use launchd::{Launchd, Patience};
 pub use manager::{Installed, Origin, Plan, ServiceManager, Standing, Step};
 pub use platform::{Surroundings, service_manager};
-pub use stamp::{Authorship, authorship, difference, stamp_line};
+pub use stamp::{Authorship, authorship, difference};
 pub use systemd::Systemd;

@@ -18,7 +18,7 @@ pub enum Authorship {
 
 /// A line that identifies `other_lines` as ours by their checksum. The caller turns it into a comment on a line of its own, anywhere
 /// in the file.
-pub fn stamp_line(other_lines: &str) -> String {
+pub(crate) fn stamp_line(other_lines: &str) -> String {
     format!("{MARK}{}", checksum(other_lines))
 }
 

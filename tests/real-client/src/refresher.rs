@@ -1,7 +1,7 @@
-//! Who keeps the tokens fresh in a run: the agent under test, nobody, or a naive refresher.
+//! Who refreshes tokens in a run: the agent under test, nobody, or a naive refresher.
 //!
-//! The two others prove that a scenario can fail. "Nobody" is the world without the agent; "naive" is an agent that knows neither
-//! locks nor quiet moments, so that the scenarios in which the agent must *not* act can fail, too.
+//! The other two prove that a scenario can fail. "Nobody" is the world without the agent; "naive" is an agent without locks or quiet
+//! moments, so that scenarios in which the agent must *not* act can fail, too.
 
 use crate::naive_refresher::NaiveRefresher;
 use crate::user::{User, finish, tail};
@@ -15,10 +15,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::process::Child;
 
-/// What the requests of the agent and of its naive stand-in begin their User-Agent with.
+/// How the User-Agent of the agent and its naive substitute begins.
 pub(crate) const USER_AGENT: &str = "mcp-refreshd";
 
-/// Whom to start.
+/// Which one to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Choice {
     /// `mcp-refreshd` at this path.
@@ -37,7 +37,7 @@ impl Choice {
     }
 }
 
-/// The one who was started. Dropping it ends it at once.
+/// The running one, killed when dropped.
 pub(crate) enum Refresher {
     Agent(Agent),
     NaiveRefresher(NaiveRefresher),
@@ -53,12 +53,12 @@ impl Refresher {
         }
     }
 
-    /// Whether there is anybody to wait for.
+    /// Whether there is one at all.
     pub(crate) fn is_somebody(&self) -> bool {
         !matches!(self, Self::Nobody)
     }
 
-    /// Whether it has ended, though nobody ended it.
+    /// Whether it has exited by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         match self {
             Self::Agent(agent) => agent.daemon.has_ended(),
@@ -66,7 +66,7 @@ impl Refresher {
         }
     }
 
-    /// Refreshes now, due or not.
+    /// Refreshes now, whether due or not.
     pub(crate) async fn force(&self, person: &User) -> Fallible<()> {
         match self {
             Self::Agent(agent) => agent.command(&["refresh", crate::user::SERVER, "--force"]).await.map(drop),
@@ -75,13 +75,13 @@ impl Refresher {
         }
     }
 
-    /// What the agent says of the server's state; nothing if it is not the agent.
+    /// The server's state according to the agent, if it is the agent.
     pub(crate) async fn state(&self) -> Fallible<Option<String>> {
         let status = self.status().await?;
         Ok(status.pointer("/servers/0/state").and_then(Value::as_str).map(str::to_owned))
     }
 
-    /// A command of the agent that goes on by itself; nothing if it is not the agent.
+    /// Starts a command of the agent in the background, if it is the agent.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Fallible<Option<Child>> {
         let Self::Agent(agent) = self else { return Ok(None) };
         let mut command = agent.person.command(&agent.program);
@@ -89,14 +89,14 @@ impl Refresher {
         Ok(Some(command.args(arguments).stdout(log.try_clone()?).stderr(log).spawn()?))
     }
 
-    /// What `status --json` says, whatever its exit status; nothing if it is not the agent.
+    /// The output of `status --json`, whatever its exit status, if it is the agent.
     pub(crate) async fn status(&self) -> Fallible<Value> {
         let Self::Agent(agent) = self else { return Ok(Value::Null) };
         let output = agent.person.command(&agent.program).args(["status", "--json"]).output().await?;
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    /// Ends it in order.
+    /// Shuts it down.
     pub(crate) async fn stop(self) -> Fallible<()> {
         match self {
             Self::Agent(agent) => agent.stop().await,

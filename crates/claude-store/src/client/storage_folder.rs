@@ -167,8 +167,7 @@ impl StorageFolder {
     }
 
     /// Where the client keeps the debug logs of its MCP connections.
-    #[must_use]
-    pub fn mcp_log_folder(&self) -> &Path {
+    pub(crate) fn mcp_log_folder(&self) -> &Path {
         &self.cache
     }
 }

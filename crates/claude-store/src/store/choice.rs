@@ -65,8 +65,7 @@ impl Holding {
     }
 
     /// The relevant content of a document.
-    #[must_use]
-    pub fn of_document(document: &Document<'_>) -> Self {
+    fn of_document(document: &Document<'_>) -> Self {
         let refreshable = document.entries().filter_map(|entry| {
             let refresh = entry.refresh_token.as_ref()?.digest();
             let expires_at = match entry.expires_at {

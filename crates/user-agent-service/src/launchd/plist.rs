@@ -1,4 +1,5 @@
-use crate::{Plan, ServiceError, stamp_line};
+use crate::stamp::stamp_line;
+use crate::{Plan, ServiceError};
 use launchd::{KeepAliveOptions, Launchd, ProcessType};
 use plist::Value;
 use std::path::{Path, PathBuf};

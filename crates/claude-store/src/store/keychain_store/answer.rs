@@ -30,7 +30,7 @@ impl ItemAttributes {
 
     /// All generic passwords in the output of `dump-keychain`, which contains no secrets.
     #[must_use]
-    pub fn parse_all(printed: &str) -> Vec<Self> {
+    pub(super) fn parse_all(printed: &str) -> Vec<Self> {
         let items = printed.split("keychain: \"").filter(|item| item.contains("\nclass: \"genp\""));
         items.map(Self::parse).collect()
     }
