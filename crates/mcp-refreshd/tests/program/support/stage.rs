@@ -113,11 +113,6 @@ fn one(situation: &str) -> One {
             fs::write(one.lock(), "").unwrap();
             one.run()
         }
-        "others-can-read" => {
-            let one = One::with(Script::default(), HOUR).run();
-            fs::set_permissions(one.home.credentials(), fs::Permissions::from_mode(0o644)).unwrap();
-            one
-        }
         "keychain-locked" => in_a_keychain(|_, script| script.locked = true),
         "keychain-refused" => in_a_keychain(|_, script| script.refuses = Some(51)),
         "keychain-hidden" => in_a_keychain(|home, _| {
