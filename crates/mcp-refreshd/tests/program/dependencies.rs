@@ -21,7 +21,10 @@ const SOCKETS: [&str; 9] = [
 ];
 
 fn page() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/internals/security-tests.md")).unwrap()
+    std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/internals/security-tests.md"),
+    )
+    .unwrap()
 }
 
 /// The names in backquotes of the paragraph that begins with these words.
@@ -110,7 +113,10 @@ fn whatever_our_code_with_tokens_uses_is_said_to_see_them_or_not() {
         }
     }
     for name in sees.iter().chain(&sees_none) {
-        assert!(packages.contains_key(name), "docs/internals/security-tests.md names {name}, which is not in the program");
+        assert!(
+            packages.contains_key(name),
+            "docs/internals/security-tests.md names {name}, which is not in the program"
+        );
     }
 }
 

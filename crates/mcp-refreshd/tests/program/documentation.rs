@@ -1,9 +1,9 @@
-//! What README.md and docs/ show is what a person sees: every command in a `console` block is run on a terminal, and its output compared.
-//! A word after `console` names the situation it is run in (`support/stage.rs`); without one it is a home with six servers and the daemon
-//! at work. Blocks of one file with the same word share one home, and are run in their order. Times, fingerprints and numbers of
-//! processes and ports may differ, and a line `...` stands for any lines.
+//! README.md and docs/ show what a user sees: every command in a `console` block is run on a terminal, and its output compared. A word after
+//! `console` names the situation (`support/stage.rs`); without one it is a home with six servers and a running agent. Blocks of one file
+//! with the same word share one home, and run in their order. Times, fingerprints, process ids and ports may differ, and a line `...` stands
+//! for any lines.
 //!
-//! `UPDATE_DOCUMENTATION=1` writes what was seen into the blocks that show something else and have no `...`.
+//! `UPDATE_DOCUMENTATION=1` updates the blocks that show something else and have no `...`.
 
 use crate::support::stage::Stage;
 use crate::support::terminal::Terminal;
@@ -12,12 +12,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Commands that do not end, or that build; each is run by the test that is named.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 12] = [
     ("cargo install --locked --path crates/mcp-refreshd", ".ci/run"),
     ("mcp-refreshd run", "daemon.rs, in every test"),
     ("mcp-refreshd install", "tests/systemd, in every scenario: it needs a service manager"),
     ("mcp-refreshd status --watch", "status.rs, on a terminal and off it"),
     ("mcp-refreshd logs --follow", "logs.rs"),
+    ("setsid -f mcp-refreshd run", "tests/places/scenarios/terminal.sh"),
+    ("tmux new-session -d -s agent mcp-refreshd run", "tests/places/scenarios/terminal.sh"),
+    ("loginctl enable-linger \"$USER\"", "tests/systemd/scenarios/lingering.sh"),
     ("cargo run --release -p demo", ".ci/run"),
     ("cargo test --workspace", ".ci/run"),
     ("tests/real-client/run.sh --nobody storm_slow_endpoint_expired", ".ci/run"),
@@ -187,18 +190,14 @@ fn update(file: &Path, mut news: Vec<(usize, usize, Vec<String>)>) {
 }
 
 /// Runs every command of a page; gives how many there were, and where something else is seen: line, lines shown, lines seen.
-fn run_page(file: &Path, six: &mut Option<Stage>) -> (usize, Vec<(usize, usize, Vec<String>)>) {
+fn run_page(file: &Path) -> (usize, Vec<(usize, usize, Vec<String>)>) {
     let (mut run, mut wrong) = (0, Vec::new());
     let mut stages: BTreeMap<String, Stage> = BTreeMap::new();
     for shown in shown_in(file) {
         if ELSEWHERE.iter().any(|(command, _)| *command == shown.command) {
             continue;
         }
-        let stage = match shown.stage.as_str() {
-            // Everybody looks at the six servers and nobody changes them.
-            "" => six.get_or_insert_with(|| Stage::set("")),
-            name => stages.entry(name.to_owned()).or_insert_with(|| Stage::set(name)),
-        };
+        let stage = stages.entry(shown.stage.clone()).or_insert_with(|| Stage::set(&shown.stage));
         let home = stage.home();
         let text = seen(stage, &shown.command).replace('\r', "");
         let plain = |line: &str| essence(line, home.path());
@@ -228,9 +227,9 @@ fn updating() -> bool {
 
 #[test]
 fn every_command_and_output_of_the_documentation_is_true() {
-    let (mut wrong, mut run, mut six) = (0, 0, None);
+    let (mut wrong, mut run) = (0, 0);
     for file in pages() {
-        let (commands, news) = run_page(&file, &mut six);
+        let (commands, news) = run_page(&file);
         run += commands;
         wrong += news.len();
         if updating() {
@@ -249,5 +248,8 @@ fn what_is_said_to_be_run_elsewhere_is_run_there() {
             by != ".ci/run" || ci.lines().any(|line| line.trim() == command),
             "{command} is not in .ci/run"
         );
+        let Some(scenario) = Some(by).filter(|by| by.ends_with(".sh")) else { continue };
+        let scenario = std::fs::read_to_string(root().join(scenario)).unwrap();
+        assert!(scenario.contains(command), "{command} is not in {by}");
     }
 }
