@@ -45,6 +45,6 @@ for place in "$@"; do
         sed 's/^/        /' "$scene/output"
         failed=1
     fi
-    rm -rf "$scene"
+    rm -rf --one-file-system "$scene"
 done
 exit "$failed"

@@ -8,7 +8,8 @@ store=$HOME/.claude/.credentials.json
 
 fail() {
     echo "FAILED: $*"
-    find "$HOME" "$SCENE" -name '*.log' -exec tail -n 20 {} +
+    # Not below what is mounted in a container.
+    find "$HOME" "$SCENE" "$SCENE"/root-*/root -name 'root-*' -prune -o -name '*.log' -exec tail -n 20 {} + 2>/dev/null
     exit 1
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Commands that do not end, or that build; each is run by the test that is named.
+/// Commands that do not end, or that build; the named test runs each.
 const ELSEWHERE: [(&str, &str); 12] = [
     ("cargo install --locked --path crates/mcp-refreshd", ".ci/run"),
     ("mcp-refreshd run", "daemon.rs, in every test"),
@@ -27,7 +27,7 @@ const ELSEWHERE: [(&str, &str); 12] = [
     ("tests/real-client/run.sh --both-act 90 --times 3", ".ci/run"),
 ];
 
-/// A command of the documentation and what it is said to print.
+/// A command and its output, as a page shows them.
 struct Shown {
     file: PathBuf,
     line: usize,
@@ -40,7 +40,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Every command that is shown. A command anywhere but in a `console` block is a failure: nobody would run it.
+/// Every command that a page shows. A command outside a `console` block is a failure: no test would run it.
 fn shown_in(file: &Path) -> Vec<Shown> {
     let text = std::fs::read_to_string(file).unwrap();
     let (mut all, mut stage, mut other) = (Vec::<Shown>::new(), None::<String>, false);
@@ -69,18 +69,18 @@ fn shown_in(file: &Path) -> Vec<Shown> {
                 file: file.to_owned(),
                 line: number,
                 stage: stage.clone(),
-                // Without an installation the program is built first; what it does is the same.
+                // Not built again.
                 command: command.replace("cargo run --release -- ", "mcp-refreshd "),
                 output: Vec::new(),
             }),
             None => all.last_mut().unwrap().output.push(line.to_owned()),
         }
     }
-    assert!(stage.is_none() && !other, "{}: a block without an end", file.display());
+    assert!(stage.is_none() && !other, "{}: an unterminated block", file.display());
     all
 }
 
-/// Runs it in a shell on a terminal of 80 columns, both outputs together.
+/// Runs a command in a shell on a terminal of 80 columns; standard output and error together.
 fn seen(stage: &Stage, command: &str) -> String {
     let home = stage.home();
     let program = home.command(&[]).get_program().to_owned();
@@ -152,7 +152,7 @@ fn fits(expected: &[String], seen: &[String]) -> bool {
     }
 }
 
-/// Every page there is: README.md and those of docs/ and docs/internals/.
+/// README.md and the pages in docs/ and docs/internals/.
 fn pages() -> Vec<PathBuf> {
     let folders = ["docs", "docs/internals"].map(|folder| std::fs::read_dir(root().join(folder)).unwrap());
     let mut files: Vec<_> = folders.into_iter().flatten().map(|file| file.unwrap().path()).collect();
@@ -162,7 +162,7 @@ fn pages() -> Vec<PathBuf> {
     files
 }
 
-/// What was seen, as the documentation shows it: nothing of this machine in it.
+/// An output without this machine's paths and ports.
 fn presentable(text: &str, home: &Path) -> Vec<String> {
     let mut lines: Vec<_> =
         text.lines().map(|line| line.trim_end().replace(home.to_str().unwrap(), "/home/me")).collect();
@@ -178,7 +178,7 @@ fn presentable(text: &str, home: &Path) -> Vec<String> {
     lines
 }
 
-/// Puts what was seen in the place of what is shown, from the last to the first so that line numbers stay.
+/// Replaces the blocks by what was seen, from the last to the first so that line numbers stay valid.
 fn update(file: &Path, mut news: Vec<(usize, usize, Vec<String>)>) {
     let text = std::fs::read_to_string(file).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -189,7 +189,7 @@ fn update(file: &Path, mut news: Vec<(usize, usize, Vec<String>)>) {
     std::fs::write(file, lines.join("\n") + "\n").unwrap();
 }
 
-/// Runs every command of a page; gives how many there were, and where something else is seen: line, lines shown, lines seen.
+/// Runs every command of a page; returns their number, and the differences: line, number of lines shown, lines seen.
 fn run_page(file: &Path) -> (usize, Vec<(usize, usize, Vec<String>)>) {
     let (mut run, mut wrong) = (0, Vec::new());
     let mut stages: BTreeMap<String, Stage> = BTreeMap::new();
@@ -215,7 +215,7 @@ fn run_page(file: &Path) -> (usize, Vec<(usize, usize, Vec<String>)>) {
             }
             let exact = !shown.output.iter().any(|line| line == "...");
             wrong.push((shown.line, expected.len(), presentable(&text, home.path())));
-            assert!(exact || !updating(), "{}:{}: write it anew by hand", file.display(), shown.line);
+            assert!(exact || !updating(), "{}:{}: update it by hand", file.display(), shown.line);
         }
     }
     (run, wrong)
@@ -236,7 +236,7 @@ fn every_command_and_output_of_the_documentation_is_true() {
             update(&file, news);
         }
     }
-    assert!(wrong == 0, "{wrong} of {run} commands print something else than the documentation shows");
+    assert!(wrong == 0, "{wrong} of {run} commands print something other than the documentation shows");
     assert!(run > 0);
 }
 
