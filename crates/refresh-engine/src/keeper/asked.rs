@@ -13,7 +13,7 @@ impl<P: Partners> KeeperState<P> {
     pub(super) async fn asked(self: &Rc<Self>, seen: ObservedEntry, force: bool) -> RefreshedHow {
         let shared = &self.shared;
         if self.shared.stopping.get() {
-            return RefreshedHow::Failed("the daemon is ending; ask the next one".into());
+            return RefreshedHow::Failed("the agent is stopping; try again once it runs".into());
         }
         let now = shared.now();
         let demand = if force {
@@ -39,10 +39,8 @@ impl<P: Partners> KeeperState<P> {
         if let (Demand::Forced, Some(held)) = (&demand, shared.grants.held(shared, &seen)) {
             return RefreshedHow::Held(held);
         }
-        if !self.begin(&seen.entry.key) {
-            return RefreshedHow::Running;
-        }
-        let ended = refresh(shared, &seen, demand).await;
+        let Some(run) = shared.begin(&seen.entry.key) else { return RefreshedHow::Running };
+        let ended = refresh(shared, run, &seen, demand).await;
         self.finished(&seen.entry.key);
         ended.into()
     }
