@@ -1,6 +1,7 @@
 mod access;
 mod answer;
 mod both;
+mod damage;
 mod error;
 mod line;
 mod overflow;
@@ -19,6 +20,7 @@ use crate::{
     FileSystem, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot,
     StorageFolder, StorageLock, Store, Version, WriteError,
 };
+use damage::{Damaged, Written, digest, main_of};
 use line::Form;
 use oauth_secret::SecretBytes;
 use poll_state::PollState;
@@ -27,7 +29,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use write::{Damaged, Written, digest, main_of};
 
 /// The tool's time limit outside the lock. It usually takes some 20 ms (reported); longer means a dialog on the screen.
 const CALL_LIMIT: Duration = Duration::from_secs(10);

@@ -1,8 +1,8 @@
 //! A document split over two items: read together, written one after the other.
 
+use super::damage::digest;
 use super::overflow::{Pointer, Slot};
 use super::split::{NotSplit, Split};
-use super::write::digest;
 use super::{
     CALL_LIMIT, KeychainError, KeychainStore, LargeItems, SECOND_WRITE_WITHIN, SecurityCall, SecurityTool,
     StagedItem, answer, line,

@@ -1,34 +1,12 @@
 //! Writing the main item, and reading it back.
 
+use super::damage::{Written, digest, main_of};
 use super::line::{self, Form};
 use super::{
     KeychainError, KeychainStore, READ_BACK_LIMIT, SecurityCall, SecurityTool, StagedItem, WRITE_LIMIT,
 };
 use crate::{Document, FileSystem, Snapshot};
 use oauth_secret::SecretBytes;
-use sha2::{Digest, Sha256};
-
-/// The result of a failed write.
-pub(super) struct Damaged {
-    /// What the item holds now.
-    pub(super) digest: [u8; 32],
-    /// What it held before.
-    pub(super) before: SecretBytes,
-}
-
-/// The main item of a document that was read.
-pub(super) fn main_of(read: &Snapshot) -> &[u8] {
-    read.split().map_or(read.bytes(), |split| &split.main)
-}
-
-/// The result of a write.
-pub(super) enum Written {
-    Ours,
-    /// The item now holds another document.
-    ByOthers,
-    /// The item now holds this, which is not a document.
-    Damaged(SecretBytes),
-}
 
 impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
     /// Passes the document to the tool. Only the item itself tells whether the write succeeded.
@@ -80,8 +58,4 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
                 .as_ref()
                 .is_some_and(|damaged| damaged.digest == digest(now) && damaged.before.as_slice() == main)
     }
-}
-
-pub(super) fn digest(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }

@@ -49,7 +49,7 @@ fn each_read_failure_has_its_own_message() {
                     disk.chmod(PATH, 0o600);
                 },
                 ErrorKind::NeedsPerson,
-                "owner 0, mode 0600",
+                "owner 0 and mode 0600",
             ),
         ];
         for (set_up, kind, says) in set_ups {
