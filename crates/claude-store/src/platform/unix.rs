@@ -117,3 +117,15 @@ pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
     let errno = rustix::io::Errno::from_io_error(error);
     matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_before_1970_works() {
+        assert_eq!(moment(-1, 500_000_000), SystemTime::UNIX_EPOCH - Duration::from_millis(500));
+        assert_eq!(moment(1, 5), SystemTime::UNIX_EPOCH + Duration::new(1, 5));
+        assert_eq!(moment(i64::MIN, 0), moment(i64::MIN, 0));
+    }
+}

@@ -69,7 +69,7 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
         Some(Obstacle::Immutable) => findings.push(at(Finding::trouble(
             "store-immutable",
             Certain,
-            "the file is marked immutable or append-only, so nobody can replace it",
+            "the file is immutable, append-only or read-only, so nobody can replace it",
             format!("sudo chattr -i -a {}", quoted(&store.path.display().to_string())),
         ))),
         None => {}
