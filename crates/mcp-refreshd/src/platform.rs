@@ -20,5 +20,5 @@ mod this;
 
 pub(crate) use this::{
     CLIENT_USES_KEYCHAIN, MANAGED_SETTINGS, Mounts, SOCKET_PATH_LIMIT, desktop_notice, forbid_tracing,
-    log_reader, since_boot, sleep_until, withdrawn_notice,
+    has_service_manager, log_reader, since_boot, sleep_until, withdrawn_notice,
 };

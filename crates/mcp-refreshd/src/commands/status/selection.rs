@@ -1,8 +1,8 @@
 use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::remedy::how_to_mend;
-use crate::terminal::suggest::nearest;
+use crate::terminal::remedy::how_to_repair;
+use crate::terminal::suggest::likely;
 use crate::terminal::wording::visible;
 
 /// Only the entries of this name or key.
@@ -39,7 +39,7 @@ pub(crate) fn unknown(status: &Status, name: &str) -> Failure {
             return Failure::new(Exit::Person, why);
         }
         if let Some((_, why)) = store.odd.iter().find(|(odd, _)| odd == name) {
-            let cure = how_to_mend(name);
+            let cure = how_to_repair(name, &store.location);
             return Failure::new(Exit::Person, format!("{shown} is left alone: {}; {cure}", visible(why)));
         }
     }
@@ -58,13 +58,14 @@ fn not_called(status: &Status, name: &str) -> String {
     names.sort_unstable();
     names.dedup();
     let shown = visible(name);
-    match nearest(name, names.iter().copied()) {
-        Some(near) => format!("no server is called {shown}; did you mean {}?", visible(near)),
-        None if names.is_empty() => format!("no server is called {shown}; the store holds none"),
-        None => {
-            let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
-            let more = if names.len() > 20 { ", …" } else { "" };
-            format!("no server is called {shown}; there are: {}{more}", listed.join(", "))
-        }
+    let likely: Vec<_> = likely(name, names.iter().copied()).into_iter().map(visible).collect();
+    if !likely.is_empty() {
+        return format!("no server is called {shown}; did you mean {}?", likely.join(" or "));
     }
+    if names.is_empty() {
+        return format!("no server is called {shown}; the store holds none");
+    }
+    let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
+    let more = if names.len() > 20 { ", …" } else { "" };
+    format!("no server is called {shown}; there are: {}{more}", listed.join(", "))
 }
