@@ -3,10 +3,9 @@
 mod claude;
 mod start;
 
-pub(crate) use claude::remember;
+pub(crate) use claude::{argument, remember};
 pub(crate) use start::{how_to_restart, how_to_start};
 
-use crate::terminal::wording::quoted;
 use claude::claude_mcp;
 use claude_store::KEYCHAIN_OVERFLOW;
 use refresh_engine::{Need, passes_by_itself};
@@ -101,11 +100,6 @@ pub(crate) fn how_to_repair(name: &str, store: &str) -> String {
             .to_owned();
     }
     format!("log in again: {}", login(name, store))
-}
-
-/// A name as an argument: quoted if the shell needs it, and never taken for an option.
-pub(crate) fn argument(name: &str) -> String {
-    if name.starts_with('-') { format!("-- {}", quoted(name)) } else { quoted(name) }
 }
 
 #[cfg(test)]

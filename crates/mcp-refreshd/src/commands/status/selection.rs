@@ -1,9 +1,27 @@
+use crate::commands::chosen_store::chosen_store;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy::how_to_repair;
 use crate::terminal::suggest::likely;
 use crate::terminal::wording::visible;
+use std::path::Path;
+
+/// Only the store that the value names, where there is one.
+///
+/// # Errors
+/// There is none; the stores are named.
+pub(super) fn of_store(paths: &Paths, mut status: Status, value: Option<&Path>) -> Result<Status, Failure> {
+    let Some(value) = value else { return Ok(status) };
+    // A running agent may have another configuration than the file, which only a Keychain depends on here.
+    let config = Config::load(&paths.config, &paths.home).unwrap_or_default();
+    let location =
+        chosen_store(&config, paths, value, status.stores.iter().map(|store| store.location.as_str()))?;
+    status.stores.retain(|store| store.location == location);
+    Ok(status)
+}
 
 /// Only the entries of this name or key.
 ///

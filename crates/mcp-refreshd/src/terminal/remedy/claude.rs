@@ -1,11 +1,15 @@
 //! How Claude Code is called so that it uses one store.
 
-use super::argument;
 use crate::terminal::wording::quoted;
 use claude_store::StorageFolder;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
+
+/// A name as an argument: quoted if the shell needs it, and never taken for an option.
+pub(crate) fn argument(name: &str) -> String {
+    if name.starts_with('-') { format!("-- {}", quoted(name)) } else { quoted(name) }
+}
 
 /// The folder variables for each store that this process opened. The location of a Keychain item does not say its folder, so whoever opens a
 /// store notes it.

@@ -26,11 +26,11 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 
 /// The server whose entry a refresh lock is for: its name is the key, with `_` for every other character than letters and digits.
 fn server_of<'a>(sighting: &LockSighting, store: &'a StoreFacts) -> Option<&'a str> {
-    let name =
-        sighting.path.file_name()?.to_str()?.strip_prefix("mcp-refresh-")?.strip_suffix(".lock.lock")?;
+    let file = sighting.path.file_name()?.to_str()?;
     let plain = |key: &str| key.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
     let entries = store.entries.iter().map(|(seen, _)| &seen.entry);
-    let mut same = entries.filter(|entry| plain(entry.key.as_str()) == name);
+    let mut same =
+        entries.filter(|entry| file == format!("mcp-refresh-{}.lock.lock", plain(entry.key.as_str())));
     same.next().map(|entry| entry.server_name.as_str())
 }
 
