@@ -11,7 +11,7 @@ const INSTALL: &str = "mcp-refreshd install";
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let stopped = matches!(facts.agent, Agent::Stopped);
     match &facts.service {
-        None if stopped => vec![not_running("is not installed and is not running", facts)],
+        None if stopped => vec![not_running("is not running, and not installed as a service", facts)],
         None => Vec::new(),
         Some(standing) => {
             let mut findings = Vec::new();
@@ -27,7 +27,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 }
 
 fn not_running(how: &str, facts: &Facts) -> Finding {
-    let means = format!("the agent {how}, so nothing is refreshed before it expires");
+    let means = format!("the agent {how}: nothing is refreshed before it expires");
     let cure = facts.how_to_start();
     Finding::trouble(
         "agent-not-running",
