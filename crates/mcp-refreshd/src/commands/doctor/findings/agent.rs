@@ -44,6 +44,10 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 /// A journal that holds something is normal while a refresh runs, and while a pair that lost against another one is kept.
 fn journal(facts: &Facts) -> Option<Finding> {
     let journal = facts.paths.state.join("journal");
+    if facts.state_trouble.is_some() {
+        // The folder has a finding of its own, with the same cause.
+        return None;
+    }
     if let Some(why) = &facts.journal_trouble {
         let means = format!("the journal cannot be read, so no refresh is started: {why}");
         let cure = "solve what the message names";

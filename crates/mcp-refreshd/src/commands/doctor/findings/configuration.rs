@@ -13,7 +13,9 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         };
         let cure =
             "correct the lines that the message names; `mcp-refreshd config --defaults` shows every setting";
-        let means = format!("{}. {follows}", why.trim().trim_end_matches('.').replace('\n', "; "));
+        let why = why.trim().replace('\n', "; ");
+        let end = if why.ends_with(['.', '?']) { "" } else { "." };
+        let means = format!("{why}{end} {follows}");
         Finding::trouble("configuration-invalid", Certain, means, cure).at(&facts.paths.config)
     });
     trouble.into_iter().collect()

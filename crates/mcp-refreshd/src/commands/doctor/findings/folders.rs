@@ -16,11 +16,13 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         })
         .collect();
     findings.extend(facts.state_trouble.as_ref().map(|trouble| {
-        finding(
-            "state-folder-unusable",
-            trouble,
-            "the agent keeps its journal there, and does not start without it",
-        )
+        let follows = "the agent keeps its journal and its records there, and does not start without them";
+        let finding = finding("state-folder-unusable", trouble, follows);
+        // What is in it is foreign, too; never anything beside it.
+        let within = trouble.path != facts.paths.home && trouble.path.starts_with(&facts.paths.home);
+        let cure =
+            if within { finding.cure.replace("sudo chown ", "sudo chown -R ") } else { finding.cure.clone() };
+        Finding { cure, ..finding }
     }));
     findings
 }
