@@ -127,13 +127,17 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__subcmd__refreshd__subcmd__check)
-            opts="-q -h --min-valid --live --quiet --help"
+            opts="-q -h --min-valid --live --store --quiet --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --min-valid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -173,12 +177,16 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__subcmd__refreshd__subcmd__doctor)
-            opts="-h --fix --dry-run --yes --offline --live --json --help"
+            opts="-h --fix --dry-run --yes --offline --live --store --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -461,12 +469,16 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__subcmd__refreshd__subcmd__refresh)
-            opts="-h --force --dry-run --help"
+            opts="-h --force --dry-run --store --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -521,12 +533,16 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__subcmd__refreshd__subcmd__status)
-            opts="-w -h --json --watch --help"
+            opts="-w -h --json --watch --store --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

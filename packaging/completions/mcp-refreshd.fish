@@ -35,7 +35,7 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "restart" 
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "status" -d 'Show each server: state, time left, last result, and what to do'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "refresh" -d 'Refresh the tokens that are due'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "check" -d 'Exit 0 if the tokens are valid: for cron, CI, prompts and hooks'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "doctor" -d 'Find problems around the tokens, and say how to solve them'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "doctor" -d 'Find problems with the tokens and everything around them, and say how to solve them'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "history" -d 'Show what happened to each login, and how long it was valid'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "config" -d 'Print the configuration in effect'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "logs" -d 'Show the agent\'s log'
@@ -51,16 +51,22 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand uninstall" -s 
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand start" -s h -l help -d 'Print help'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand restart" -s h -l help -d 'Print help'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -s w -l watch -d 'Update the output on every change, until Ctrl-C'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -s h -l help -d 'Print help'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l force -d 'Also refresh tokens that are not due'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l dry-run -d 'Only print what would be done'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l min-valid -d 'How long a token has to be valid for, even if it rests [default: 10m, and a token may rest]' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l min-valid -d 'How long a token must be valid for, even if it rests [default: 10m, and a token may rest]' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l live -d 'Also ask each MCP server whether it accepts the token'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -s q -l quiet -d 'Print nothing'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l fix -d 'Fix what is safe to fix'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l dry-run -d 'With --fix: only print what would be done'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l yes -d 'With --fix: answer yes to every question'
@@ -86,7 +92,7 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not 
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "status" -d 'Show each server: state, time left, last result, and what to do'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "refresh" -d 'Refresh the tokens that are due'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "check" -d 'Exit 0 if the tokens are valid: for cron, CI, prompts and hooks'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "doctor" -d 'Find problems around the tokens, and say how to solve them'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "doctor" -d 'Find problems with the tokens and everything around them, and say how to solve them'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "history" -d 'Show what happened to each login, and how long it was valid'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "config" -d 'Print the configuration in effect'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "logs" -d 'Show the agent\'s log'

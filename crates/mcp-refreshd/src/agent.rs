@@ -25,7 +25,7 @@ use client::ClaudeCode;
 use jiff::Timestamp;
 use network::Network;
 use refresh_engine::{
-    Grants, Held, Journal, JournalError, Keeper, Mode, Need, Partners, Records, RecordsError, Refreshed,
+    Grants, Held, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed,
     RefreshedHow, Setup, StoreReport,
 };
 use std::rc::Rc;
@@ -173,11 +173,12 @@ impl Agent {
         Status { daemon, stores: stores.collect() }
     }
 
-    /// Refreshes the named servers in every store, all at the same time, and waits for the ends.
-    pub(crate) async fn refresh(&self, names: &[String], force: bool) -> Vec<Done> {
+    /// Refreshes the named servers, all at the same time, in the store at this location or in every store, and waits for the ends.
+    pub(crate) async fn refresh(&self, names: &[String], force: bool, store: Option<&str>) -> Vec<Done> {
         let tasks: Vec<_> = self
             .kept
             .iter()
+            .filter(|kept| store.is_none_or(|store| kept.keeper.report().location == store))
             .map(|kept| {
                 let (keeper, names) = (kept.keeper.clone(), names.to_vec());
                 spawn_local(async move {
@@ -231,6 +232,7 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
         let left = entry.expires_at?.duration_since(Timestamp::now());
         Duration::try_from(left).ok().map(length)
     };
+    let mut action = None;
     let (how, detail) = match how {
         RefreshedHow::Fresh => {
             (How::Fresh, left().map_or("refreshed".into(), |left| format!("refreshed, good for {left}")))
@@ -241,8 +243,9 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
         RefreshedHow::Running => (How::Running, "being refreshed already".into()),
         RefreshedHow::Ignored => (How::Ignored, "left alone, as the configuration says".into()),
         RefreshedHow::NeedsPerson(need) => {
-            let detail =
-                format!("needs you: {}; type: {}", remedy::why(&need), remedy::what_to_type(&need, &name));
+            let typed = remedy::what_to_type(&need, &name, &report.location);
+            let detail = format!("needs you: {}; type: {typed}", remedy::why(&need));
+            action = Some(typed);
             (How::NeedsPerson, detail)
         }
         RefreshedHow::Held(Held { why, wait }) => {
@@ -252,7 +255,7 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
                 "not asked again: {why}, so that its refresh token may be used up, and a second use may end the login; its access token {good}, \
                  and it is asked again in {}; if Claude Code cannot use it now, type: {}",
                 length(wait),
-                remedy::what_to_type(&Need::Stub, &name)
+                remedy::login(&name, &report.location)
             );
             (How::Failed, detail)
         }
@@ -261,5 +264,5 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
         }
         RefreshedHow::Failed(why) => (How::Failed, why),
     };
-    Done { name, how, detail }
+    Done { name, key, store: report.location.clone(), how, detail, action }
 }

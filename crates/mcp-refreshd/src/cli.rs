@@ -11,7 +11,8 @@ Exit codes:
   2  usage error, or invalid configuration
   3  the agent is not running (status)
   4  the credential store cannot be read
-If several apply, 1 takes precedence over 4, and 4 over 3.
+  5  a server could not be reached (check --live)
+If several apply, 1 takes precedence over 4, 4 over 5, and 5 over 3.
 
 Files:
   configuration  $XDG_CONFIG_HOME/mcp-refreshd/config.toml (~/.config; optional)
@@ -74,11 +75,12 @@ pub(crate) enum Command {
 
     /// Exit 0 if the tokens are valid: for cron, CI, prompts and hooks
     ///
-    /// 0: every named server's token (of all servers, without a name) is valid for that long, or rests: the agent lets it expire while
-    /// nobody is expected to use it. 1: one is not. 4: the store cannot be read. It needs no agent, and changes nothing.
+    /// 0: every named server's token (without a name, every server's) is valid for that long, or rests: the agent lets it expire while
+    /// nobody is expected to use it. 1: one is not. 4: the store cannot be read. 5: with --live, a server could not be reached. It needs
+    /// no agent, and changes nothing.
     Check(CheckArgs),
 
-    /// Find problems around the tokens, and say how to solve them
+    /// Find problems with the tokens and everything around them, and say how to solve them
     ///
     /// Changes nothing without --fix. Exits 1 while a finding other than a note is left.
     Doctor(DoctorArgs),
@@ -133,6 +135,9 @@ pub(crate) struct StatusArgs {
     /// Update the output on every change, until Ctrl-C
     #[arg(long, short, conflicts_with = "json")]
     pub(crate) watch: bool,
+    /// Only this store: its folder or its file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) store: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +151,12 @@ pub(crate) struct RefreshArgs {
     /// Only print what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Only this store: its folder or its file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) store: Option<PathBuf>,
+    /// Print JSON (format version 1)
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -153,19 +164,27 @@ pub(crate) struct CheckArgs {
     /// Only these servers [default: all that the configuration does not ignore]
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// How long a token has to be valid for, even if it rests [default: 10m, and a token may rest]
+    /// How long a token must be valid for, even if it rests [default: 10m, and a token may rest]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) min_valid: Option<Duration>,
     /// Also ask each MCP server whether it accepts the token
     #[arg(long)]
     pub(crate) live: bool,
+    /// Only this store: its folder or its file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) store: Option<PathBuf>,
     /// Print nothing
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Print JSON (format version 1)
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
+    /// Only what concerns this server
+    pub(crate) name: Option<String>,
     /// Fix what is safe to fix
     #[arg(long)]
     pub(crate) fix: bool,
@@ -181,6 +200,9 @@ pub(crate) struct DoctorArgs {
     /// Also ask each MCP server whether it accepts its token
     #[arg(long, conflicts_with = "offline")]
     pub(crate) live: bool,
+    /// Only this store: its folder or its file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) store: Option<PathBuf>,
     /// Print JSON (format version 1)
     #[arg(long)]
     pub(crate) json: bool,

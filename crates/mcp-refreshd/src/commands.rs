@@ -1,6 +1,7 @@
 //! The commands, a module each.
 
 pub(crate) mod check;
+pub(crate) mod chosen_store;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;

@@ -163,6 +163,8 @@ impl Model {
                 .map_or_else(|| Answer::failed(WRONG_USE, "usage"), |options| self.find(&options)),
             b"add-generic-password" => Options::parse(rest, true)
                 .map_or_else(|| Answer::failed(WRONG_USE, "usage"), |options| self.add(options, now)),
+            b"delete-generic-password" => Options::parse(rest, false)
+                .map_or_else(|| Answer::failed(WRONG_USE, "usage"), |options| self.delete(&options)),
             b"dump-keychain" => {
                 let all = self.items.iter().map(|item| print::attributes(item, whole::LOGIN));
                 Answer { stdout: all.collect::<String>().into_bytes(), ..Answer::default() }
@@ -217,6 +219,18 @@ impl Model {
             None => print::password(&item.password),
         };
         Answer { stdout, ..Answer::default() }
+    }
+
+    fn delete(&mut self, options: &Options) -> Answer {
+        let Some(index) = self.index(options) else {
+            return Answer::failed(NOT_FOUND, "The specified item could not be found in the keychain.");
+        };
+        if let Some(answer) = self.may_not() {
+            return answer;
+        }
+        let item = self.items.remove(index);
+        let stdout = print::attributes(&item, whole::LOGIN).into_bytes();
+        Answer { stdout, stderr: b"password has been deleted.\n".to_vec(), ..Answer::default() }
     }
 
     fn add(&mut self, options: Options, now: i64) -> Answer {

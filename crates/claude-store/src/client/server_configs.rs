@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// Limit for the user's configuration, where the client also stores histories: 100 MB have been seen. It is read as a stream.
 const USER_CONFIG_LIMIT: u64 = 512 << 20;
@@ -20,9 +21,17 @@ const PROJECTS: usize = 1000;
 ///
 /// Read for a few facts only. Malformed parts are ignored, because reporting them is up to the client. Servers from plugins are not
 /// included.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ServerConfigs {
     servers: BTreeMap<String, Vec<Server>>,
+    /// The user's `env`, as it stands there; it may hold passwords.
+    env: Option<Zeroizing<String>>,
+}
+
+impl fmt::Debug for ServerConfigs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfigs").field("servers", &self.servers).finish_non_exhaustive()
+    }
 }
 
 /// The relevant parts of a server's configuration.
@@ -39,6 +48,8 @@ struct UserConfig {
     servers: Option<Box<RawValue>>,
     #[serde(default)]
     projects: Lenient<Projects>,
+    #[serde(default)]
+    env: Option<Box<RawValue>>,
 }
 
 /// The servers of each project. Everything else in a project, mainly its history, is skipped.
@@ -165,6 +176,7 @@ impl ServerConfigs {
         let mut configs = Self::default();
         let user = read_json::<UserConfig, F>(files, folder.user_config_path(), USER_CONFIG_LIMIT)?;
         configs.add(user.servers.as_deref());
+        configs.env = user.env.map(|env| Zeroizing::new(env.get().to_owned()));
         for (path, project) in user.projects.0.0.into_iter().take(PROJECTS) {
             configs.add(project.servers.as_deref());
             let shared = Path::new(&path).join(".mcp.json");
@@ -203,6 +215,13 @@ impl ServerConfigs {
         let servers = self.servers.get(server_name)?;
         let same_url = servers.iter().filter(|server| server.url.as_deref() == Some(server_url));
         same_url.filter_map(|server| server.client_id.clone()).find(|id| !id.is_empty())
+    }
+
+    /// The JSON of the member `env` of the user's configuration: variables that the client sets for itself. Who has read these configurations
+    /// need not read that file, which may be long, once more.
+    #[must_use]
+    pub fn env(&self) -> Option<&str> {
+        self.env.as_ref().map(|env| env.as_str())
     }
 
     /// Whether any configuration names this server.

@@ -137,6 +137,18 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         Ok(ItemAttributes::parse_all(&String::from_utf8_lossy(&printed)))
     }
 
+    /// Deletes an item that is not this store's own, and returns whether it was there. Only ever because the user said so.
+    ///
+    /// # Errors
+    /// [`KeychainError`] says what to do.
+    pub async fn delete_other(&self, other: &KeychainItem) -> Result<bool, KeychainError> {
+        if other.service() == self.item.service() {
+            return Ok(false);
+        }
+        let names = ["delete-generic-password", "-s", other.service(), "-a", other.account()];
+        Ok(self.ask(SecurityCall::plain(&names, CALL_LIMIT)).await?.is_some())
+    }
+
     fn find(&self, more: &[&str], limit: Duration) -> SecurityCall {
         Self::find_item(&self.item, more, limit)
     }

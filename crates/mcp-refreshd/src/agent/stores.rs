@@ -2,6 +2,7 @@
 
 use crate::settings::config::{Config, KeychainReach};
 use crate::settings::paths::Paths;
+use crate::terminal::remedy;
 use claude_store::{
     AnyStore, Choice, FileStore, Holding, KeychainItem, KeychainStore, KeyringStore, OsFileSystem,
     OsSecurity, StorageFolder, Store, StoreKind, Why, choose_store,
@@ -48,9 +49,11 @@ pub(crate) async fn open(
     owed: &dyn Fn(&str) -> bool,
 ) -> Opened {
     let file = FileStore::new(OsFileSystem, folder);
+    remedy::remember(file.location(), folder, &paths.home);
     let Some(keychain) = keychain(config, paths, folder) else {
         return Opened { store: AnyStore::File(file), other: None };
     };
+    remedy::remember(keychain.location(), folder, &paths.home);
     let of_item = Holding::of(&keychain.read().await);
     let of_file = Holding::of(&file.read().await);
     let owed_to = match (owed(keychain.location()), owed(file.location())) {

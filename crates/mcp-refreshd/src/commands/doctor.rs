@@ -1,4 +1,4 @@
-//! `mcp-refreshd doctor`: everything that can be wrong around the tokens, named, with the cure.
+//! `mcp-refreshd doctor`: everything that can be wrong with the tokens and around them, named, with the cure.
 //!
 //! Facts are gathered first, without a change and without a lock; each file of findings then judges them, as a pure function. Only
 //! `--fix` changes anything, through the few [`Fix`]es.
@@ -21,7 +21,7 @@ use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
 use crate::terminal::style::Style;
-use facts::{Facts, Reach};
+use facts::{Facts, Reach, Wanted};
 use finding::{Finding, Severity};
 use findings::findings;
 use fix::{Fix, Fixed};
@@ -31,10 +31,16 @@ use tokio::task::{JoinHandle, spawn_local};
 /// Carries out the command.
 ///
 /// # Errors
-/// A configuration that cannot be used, or a result that cannot be printed.
+/// A name or a store that is not known, or a result that cannot be printed.
 pub(crate) async fn doctor(paths: &Paths, args: DoctorArgs) -> Result<Exit, Failure> {
-    let config = Config::load(&paths.config, &paths.home)?;
-    let facts = Facts::gather(&config, paths, reach(&args)).await;
+    // What else is wrong is no less so because the configuration is.
+    let (config, config_trouble) = match Config::load(&paths.config, &paths.home) {
+        Ok(config) => (config, None),
+        Err(error) => (Config::default(), Some(error.to_string())),
+    };
+    let (server, store) = (args.name.as_deref(), args.store.as_deref());
+    let wanted = Wanted { reach: reach(&args), server, store, config_trouble };
+    let facts = Facts::gather(&config, paths, wanted).await?;
     let findings = findings(&facts);
     let fixed = match args.fix && !args.dry_run {
         true => apply(&findings, paths, args.yes).await,
@@ -61,7 +67,7 @@ fn reach(args: &DoctorArgs) -> Reach {
     }
 }
 
-/// Mends what can be mended. Dead locks are watched at the same time, since each takes 12 s.
+/// Fixes what can be fixed. Dead locks are watched at the same time, since each takes 12 s.
 async fn apply(findings: &[Finding], paths: &Paths, yes: bool) -> Vec<Option<Fixed>> {
     let begun: Vec<_> = findings
         .iter()

@@ -1,12 +1,16 @@
-//! `mcp-refreshd refresh`: by the daemon where one runs, else by this process under the same locks.
+//! `mcp-refreshd refresh`: by the agent if one runs, else by this process under the same locks.
+
+mod dry_run;
+mod json;
 
 use crate::agent::Agent;
 use crate::agent::status::status_from_disk;
 use crate::cli::RefreshArgs;
+use crate::commands::chosen_store::chosen_store;
 use crate::commands::status::unknown;
 use crate::control::instance::Instance;
-use crate::control::protocol::{Done, How, Reply, Request};
-use crate::control::report::{EntryStatus, Status, waiting};
+use crate::control::protocol::{Done, How, Reply, Request, VERSION};
+use crate::control::report::{EntryStatus, Status};
 use crate::control::socket;
 use crate::control::socket::reach;
 use crate::observers::log;
@@ -15,14 +19,15 @@ use crate::settings::paths::{Paths, private_folder};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
-use crate::terminal::remedy;
-use crate::terminal::wording::{length, visible};
+use crate::terminal::remedy::how_to_repair;
+use crate::terminal::wording::visible;
 use jiff::Timestamp;
-use refresh_engine::{Mode, Need, State, Until};
-use std::fmt::Write as _;
+use json::Row;
+use refresh_engine::Mode;
+use std::io;
 use std::time::Duration;
 
-/// A refresh that was begun is waited for this long at the end; what then still runs is in the journal.
+/// A refresh in flight is waited for this long at the end; what still runs then is in the journal.
 const DRAIN: Duration = Duration::from_secs(60);
 
 /// Carries out the command.
@@ -33,27 +38,42 @@ pub(crate) async fn refresh(paths: &Paths, args: RefreshArgs) -> Result<Exit, Fa
     let config = Config::load(&paths.config, &paths.home)?;
     let daemon = reach(&paths.state).await?;
     let runs = daemon.is_some();
-    let status = match daemon {
+    let mut status = match daemon {
         Some(status) => status,
         None => status_from_disk(&config, paths).await,
     };
+    let mut store = None;
+    if let Some(value) = &args.store {
+        let known = status.stores.iter().map(|store| store.location.as_str());
+        let location = chosen_store(&config, paths, value, known)?;
+        knows_of_stores(&status)?;
+        status.stores.retain(|store| store.location == location);
+        store = Some(location);
+    }
     if let Some(name) = args.names.iter().find(|name| !knows(&status, name)) {
         return Err(unknown(&status, name));
     }
-    let unreadable = unreadable(&status);
-    if args.dry_run {
-        let text = would(&status, &args, Timestamp::now());
-        if !(text.is_empty() && unreadable == Exit::Unreadable) {
-            output::result(or_none(&text))?;
-        }
-        return Ok(unreadable);
+    let (problems, trouble) = problems(&status, &args.names);
+    problems.iter().for_each(|problem| output::message(&visible(problem)));
+    let rows = if args.dry_run {
+        let wanted =
+            |entry: &EntryStatus| args.names.is_empty() || args.names.iter().any(|name| fits(entry, name));
+        dry_run::rows(&status, &wanted, args.force, Timestamp::now())
+    } else {
+        let done = match runs {
+            true => by_the_daemon(paths, &args, store).await?,
+            false => by_itself(&config, paths, &args, store.as_deref()).await?,
+        };
+        done.into_iter().map(Row::of).collect()
+    };
+    if args.json {
+        output::result(&json::json(&rows, &problems, args.dry_run).map_err(io::Error::from)?)?;
+    } else if !(rows.is_empty() && trouble != Exit::Well) {
+        output::result(&text(&rows))?;
     }
-    let done =
-        if runs { by_the_daemon(paths, &args).await? } else { by_itself(&config, paths, &args).await? };
-    if !(done.is_empty() && unreadable == Exit::Unreadable) {
-        output::result(or_none(&told(&done)))?;
-    }
-    Ok(exit(&done).max(unreadable))
+    // What a dry run would do is news, not a failure.
+    let exit = if args.dry_run { Exit::Well } else { exit(&rows) };
+    Ok(exit.max(trouble))
 }
 
 fn knows(status: &Status, name: &str) -> bool {
@@ -64,97 +84,76 @@ fn fits(entry: &EntryStatus, name: &str) -> bool {
     entry.name == name || entry.key == name
 }
 
-/// Says which stores cannot be read; one that does not exist yet holds nothing to refresh.
-fn unreadable(status: &Status) -> Exit {
-    let mut exit = Exit::Well;
+/// An agent of another version would pass over what it does not know, and refresh everything.
+fn knows_of_stores(status: &Status) -> Result<(), Failure> {
+    match status.daemon.as_ref().filter(|daemon| daemon.version != VERSION) {
+        Some(daemon) => Err(Failure::new(
+            Exit::Person,
+            format!(
+                "the running agent is mcp-refreshd {}, which may not know --store; restart it first",
+                visible(&daemon.version)
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What cannot be refreshed because it cannot be read; a store that does not exist yet holds nothing to refresh.
+fn problems(status: &Status, names: &[String]) -> (Vec<String>, Exit) {
+    let (mut problems, mut exit) = (Vec::new(), Exit::Well);
     for store in status.stores.iter().filter(|store| !store.absent) {
         if let Some(why) = &store.unreadable {
-            output::message(&visible(why));
-            exit = Exit::Unreadable;
+            problems.push(why.clone());
+            exit = exit.max(Exit::Unreadable);
+        }
+        // Who names servers is told about those alone.
+        for (name, why) in store.odd.iter().filter(|_| names.is_empty()) {
+            problems.push(format!("{name}: not understood: {why}; {}", how_to_repair(name, &store.location)));
+            exit = exit.max(Exit::Person);
         }
     }
-    exit
+    (problems, exit)
 }
 
-async fn by_the_daemon(paths: &Paths, args: &RefreshArgs) -> Result<Vec<Done>, Failure> {
-    let ask = Request::Refresh { names: args.names.clone(), force: args.force };
+async fn by_the_daemon(
+    paths: &Paths,
+    args: &RefreshArgs,
+    store: Option<String>,
+) -> Result<Vec<Done>, Failure> {
+    let ask = Request::Refresh { names: args.names.clone(), force: args.force, store };
     match socket::ask(&paths.state, &ask).await? {
         Some(Reply::Refreshed(done)) => Ok(done),
-        Some(_) | None => Err(Failure::new(Exit::Person, "the agent ended meanwhile; try again")),
+        Some(_) | None => Err(Failure::new(Exit::Person, "the agent stopped meanwhile; try again")),
     }
 }
 
-async fn by_itself(config: &Config, paths: &Paths, args: &RefreshArgs) -> Result<Vec<Done>, Failure> {
-    // The ends are told as this command's result; only what goes wrong besides belongs on standard error.
+async fn by_itself(
+    config: &Config,
+    paths: &Paths,
+    args: &RefreshArgs,
+    store: Option<&str>,
+) -> Result<Vec<Done>, Failure> {
+    // How each refresh ended is this command's result; only what goes wrong besides belongs on standard error.
     log::init(LogConfig { level: LogLevel::Error, ..config.log });
     private_folder(&paths.state)?;
     let _instance = Instance::claim(&paths.state)?;
     let agent = Agent::start(config, paths, Mode::OnlyAsked).await?;
     agent.first_scan().await;
-    let done = agent.refresh(&args.names, args.force).await;
+    let done = agent.refresh(&args.names, args.force, store).await;
     if tokio::time::timeout(DRAIN, agent.drain()).await.is_err() {
-        output::message(
-            "a refresh did not come to its end within a minute; its journal will be read by the next run",
-        );
+        output::message("a refresh did not finish within a minute; the next run takes it from the journal");
     }
     Ok(done)
 }
 
-fn exit(done: &[Done]) -> Exit {
-    let ends = done.iter().map(|done| match done.how {
-        How::Fresh | How::NotNeeded | How::Running | How::Ignored => Exit::Well,
-        How::NeedsPerson | How::Failed => Exit::Person,
-    });
-    ends.max().unwrap_or(Exit::Well)
+fn exit(rows: &[Row]) -> Exit {
+    let failed = |row: &Row| matches!(row.how, Some(How::NeedsPerson | How::Failed));
+    if rows.iter().any(failed) { Exit::Person } else { Exit::Well }
 }
 
-fn or_none(text: &str) -> &str {
-    if text.is_empty() { "no servers with a login\n" } else { text }
-}
-
-fn told(done: &[Done]) -> String {
-    let mut text = String::new();
-    for Done { name, how: _, detail } in done {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{}: {}", visible(name), visible(detail));
+fn text(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "no servers with a login\n".to_owned();
     }
-    text
-}
-
-/// What a refresh would do, from what is known without asking any server.
-fn would(status: &Status, args: &RefreshArgs, now: Timestamp) -> String {
-    let wanted =
-        |entry: &&EntryStatus| args.names.is_empty() || args.names.iter().any(|name| fits(entry, name));
-    let mut text = String::new();
-    for entry in status.stores.iter().flat_map(|store| &store.entries).filter(wanted) {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{}: {}", visible(&entry.name), would_one(entry, args.force, now));
-    }
-    text
-}
-
-fn would_one(entry: &EntryStatus, force: bool, now: Timestamp) -> String {
-    let left = entry.expires_at.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
-    let due = matches!(entry.state, State::Expired | State::Due | State::Retrying | State::Resting);
-    match entry.state {
-        State::NeedsPerson => {
-            let why = entry.why.as_deref().map_or_else(String::new, visible);
-            format!("needs you: {why}; type: {}", entry.action.as_deref().unwrap_or("claude mcp list"))
-        }
-        State::Ignored => "would be left alone, as the configuration says".to_owned(),
-        State::Refreshing => "is being refreshed already".to_owned(),
-        _ if entry.refresh.is_none() && force => format!(
-            "needs you: it has no refresh token; type: {}",
-            remedy::what_to_type(&Need::NoRefreshToken, &entry.name)
-        ),
-        _ if entry.waits_for.as_deref() == waiting(Until::AmbiguousHold) && left.is_some() => {
-            "would be left alone: an answer left it open whether its refresh token is used up".to_owned()
-        }
-        _ if entry.refresh.is_none() => "would be left alone: it has no refresh token".to_owned(),
-        _ if due || force => "would be refreshed".to_owned(),
-        _ => match left {
-            Some(left) => format!("would be left alone: {} left (--force refreshes it)", length(left)),
-            None => "would be left alone: not due (--force refreshes it)".to_owned(),
-        },
-    }
+    rows.iter().map(|row| format!("{}: {}\n", visible(&row.name), visible(&row.detail))).collect()
 }

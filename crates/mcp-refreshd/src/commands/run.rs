@@ -154,7 +154,9 @@ async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Request) -> Reply {
     agent.first_scan().await;
     match ask {
         Request::Status => Reply::Status(agent.status(Some(identity.clone()))),
-        Request::Refresh { names, force } => Reply::Refreshed(agent.refresh(&names, force).await),
+        Request::Refresh { names, force, store } => {
+            Reply::Refreshed(agent.refresh(&names, force, store.as_deref()).await)
+        }
         Request::ProxyVariables => {
             Reply::ProxyVariables(doctor::proxy_variables().map(str::to_owned).collect())
         }

@@ -25,7 +25,7 @@ use crate::terminal::output;
 use crate::terminal::style::Style;
 use jiff::Timestamp;
 use remarks::exit;
-use selection::only;
+use selection::{of_store, only};
 use std::io;
 use text::detailed;
 use watch::watch;
@@ -36,10 +36,11 @@ use watch::watch;
 /// A daemon runs and does not answer as it should, the configuration cannot be used, or there is no such server.
 pub(crate) async fn status(paths: &Paths, args: &StatusArgs) -> Result<Exit, Failure> {
     let name = args.name.as_deref();
+    let store = args.store.as_deref();
     if args.watch {
-        return watch(paths, name).await;
+        return watch(paths, name, store).await;
     }
-    let mut status = gather(paths).await?;
+    let mut status = of_store(paths, gather(paths).await?, store)?;
     if let Some(name) = name {
         status = only(status, name)?;
     }

@@ -42,6 +42,9 @@ pub(crate) enum Request {
         names: Vec<String>,
         /// Also what is not due.
         force: bool,
+        /// Location of the only store; every store without it.
+        #[serde(default)]
+        store: Option<String>,
     },
     /// Which proxy variables the daemon's environment has.
     ProxyVariables,
@@ -70,9 +73,17 @@ pub(crate) enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) name: String,
+    /// The entry's key, and the location of its store; empty from an older agent.
+    #[serde(default)]
+    pub(crate) key: String,
+    #[serde(default)]
+    pub(crate) store: String,
     pub(crate) how: How,
-    /// In words, with what to type where a person is needed.
+    /// In words, with what to type where the user is needed.
     pub(crate) detail: String,
+    /// What to type, alone.
+    #[serde(default)]
+    pub(crate) action: Option<String>,
 }
 
 /// How one refresh that was asked for ended, in one word.
@@ -133,7 +144,9 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line_and_comes_back_as_it_was() {
-        for ask in [Request::Status, Request::Refresh { names: vec!["a\nb".into()], force: true }] {
+        for ask in
+            [Request::Status, Request::Refresh { names: vec!["a\nb".into()], force: true, store: None }]
+        {
             let line = Envelope::new(ask.clone()).to_line().unwrap();
             assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
             assert_eq!(read::<Request>(&line).unwrap(), ask);

@@ -98,9 +98,9 @@ impl StoreStatus {
         };
         Self {
             absent,
-            location,
             unreadable,
-            entries: entries.into_iter().map(EntryStatus::from).collect(),
+            entries: entries.into_iter().map(|entry| EntryStatus::new(entry, &location)).collect(),
+            location,
             odd: odd.into_iter().map(name).collect(),
             vanished,
             journal_open,
@@ -108,10 +108,12 @@ impl StoreStatus {
     }
 }
 
-impl From<EntryReport> for EntryStatus {
-    fn from(report: EntryReport) -> Self {
-        let action = report.need.as_ref().map(|need| remedy::what_to_type(need, &report.name));
-        let otherwise = report.need.as_ref().and_then(|need| remedy::what_else_to_type(need, &report.name));
+impl EntryStatus {
+    /// From the engine's report on an entry of the store at this location.
+    fn new(report: EntryReport, store: &str) -> Self {
+        let action = report.need.as_ref().map(|need| remedy::what_to_type(need, &report.name, store));
+        let otherwise =
+            report.need.as_ref().and_then(|need| remedy::what_else_to_type(need, &report.name, store));
         let why = report.need.as_ref().map(remedy::why);
         Self {
             key: EntryKey::new(report.key).to_string(),

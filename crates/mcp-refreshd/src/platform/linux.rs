@@ -20,6 +20,11 @@ pub(crate) const CLIENT_USES_KEYCHAIN: bool = false;
 /// Where an organization's settings for Claude Code are.
 pub(crate) const MANAGED_SETTINGS: &str = "/etc/claude-code";
 
+/// Whether systemd runs here (`sd_booted(3)`): in a container, or under another init, it does not.
+pub(crate) fn has_service_manager() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
 /// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
 pub(crate) const SOCKET_PATH_LIMIT: usize = 107;
 

@@ -13,6 +13,11 @@ pub(crate) const CLIENT_USES_KEYCHAIN: bool = cfg!(target_os = "macos");
 pub(crate) const MANAGED_SETTINGS: &str =
     if cfg!(target_os = "macos") { "/Library/Application Support/ClaudeCode" } else { "/etc/claude-code" };
 
+/// launchd always runs on macOS.
+pub(crate) fn has_service_manager() -> bool {
+    cfg!(target_os = "macos")
+}
+
 /// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
 pub(crate) const SOCKET_PATH_LIMIT: usize = 103;
 

@@ -1,7 +1,7 @@
 //! The variables that Claude Code would have: what its settings set goes before the environment.
 
 use crate::platform;
-use claude_store::{FileSystem, OsFileSystem, Stamp, StorageFolder};
+use claude_store::{FileSystem, OsFileSystem, ServerConfigs, Stamp, StorageFolder};
 use serde::Deserialize;
 use serde::Deserializer;
 use std::collections::BTreeMap;
@@ -60,24 +60,43 @@ impl Surroundings {
         Self::layered(&files(folder), &|name| env::var(name).ok())
     }
 
+    /// The same, by somebody who has read the client's configuration already.
+    pub(crate) fn read_beside(folder: &StorageFolder, configs: &ServerConfigs) -> Self {
+        let set = configs.env().and_then(|env| serde_json::from_str::<Env>(env).ok()).unwrap_or_default().0;
+        let config = folder.user_config_path();
+        let environment = |name: &str| env::var(name).ok();
+        let others: Vec<_> = files(folder).into_iter().filter(|path| path != config).collect();
+        let mut all = Self::layered(&[], &environment);
+        all.add(config, &set);
+        all.read_files(&others);
+        all
+    }
+
     fn layered(files: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>) -> Self {
         let mut all = Self::default();
         for name in NAMES {
             all.variables.extend(environment(name).map(|value| (name, (value, None))));
         }
+        all.read_files(files);
+        all
+    }
+
+    fn read_files(&mut self, files: &[PathBuf]) {
         for path in files {
             match settings(path) {
-                Ok(settings) => {
-                    for name in NAMES {
-                        let set = settings.get(name).map(|value| (name, (value.clone(), Some(path.clone()))));
-                        all.variables.extend(set);
-                    }
-                }
+                Ok(settings) => self.add(path, &settings),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => all.unreadable.push((path.clone(), error.to_string())),
+                Err(error) => self.unreadable.push((path.clone(), error.to_string())),
             }
         }
-        all
+    }
+
+    /// What these settings say goes before what was there.
+    fn add(&mut self, path: &Path, settings: &BTreeMap<String, String>) {
+        for name in NAMES {
+            let set = settings.get(name).map(|value| (name, (value.clone(), Some(path.to_owned()))));
+            self.variables.extend(set);
+        }
     }
 
     /// The value of a variable; an empty one counts as none.

@@ -7,6 +7,8 @@ pub(crate) enum Exit {
     Well,
     /// The daemon does not run.
     NotRunning,
+    /// A server could not be reached, so that nothing is known (`check --live`).
+    Unreached,
     /// The store cannot be read.
     Unreadable,
     /// A person is needed, or the command failed.
@@ -23,6 +25,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::NotRunning => 3,
             Exit::Unreadable => 4,
+            Exit::Unreached => 5,
         })
     }
 }

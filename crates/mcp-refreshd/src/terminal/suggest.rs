@@ -1,6 +1,22 @@
 use strsim::levenshtein;
 
-/// The one of `known` that somebody who typed `typed` most likely meant; `None` where nothing is near.
+/// More of them are no help.
+const OFFERED: usize = 5;
+
+/// Those of `known` that somebody who typed `typed` most likely meant, as offers: one or more that it is a part of, else the one that is nearest.
+/// Empty if nothing is near. They are sorted, and each stands there once.
+pub(crate) fn likely<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut known: Vec<_> = known.into_iter().collect();
+    known.sort_unstable();
+    known.dedup();
+    let part = typed.to_lowercase();
+    let mut whole: Vec<_> =
+        known.iter().copied().filter(|name| name.to_lowercase().contains(&part)).collect();
+    whole.truncate(if part.is_empty() { 0 } else { OFFERED });
+    if whole.is_empty() { nearest(typed, known).into_iter().collect() } else { whole }
+}
+
+/// The one of `known` that somebody who typed `typed` most likely meant; `None` if nothing is near.
 pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = typed.chars().count().max(3) / 3 + 1;
     let typed = typed.to_lowercase();
@@ -22,5 +38,16 @@ mod tests {
         assert_eq!(nearest("keepalive", known), Some("keep_alive"));
         assert_eq!(nearest("Margins", known), Some("margin"));
         assert_eq!(nearest("zzzzzzzzz", known), None);
+    }
+
+    #[test]
+    fn a_part_of_names_offers_them_all_and_else_the_nearest_is_offered() {
+        let known = ["notion", "plugin:slack:slack", "slack-eu", "notion"];
+        assert_eq!(likely("not", known), ["notion"]);
+        assert_eq!(likely("SLACK", known), ["plugin:slack:slack", "slack-eu"]);
+        assert_eq!(likely("notoin", known), ["notion"]);
+        assert!(likely("", known).is_empty() && likely("zzzzzzzzz", known).is_empty());
+        let many: Vec<_> = (0..9).map(|number| format!("lab{number}")).collect();
+        assert_eq!(likely("lab", many.iter().map(String::as_str)).len(), OFFERED);
     }
 }

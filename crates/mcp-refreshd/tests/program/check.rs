@@ -2,6 +2,7 @@
 
 use crate::support::Home;
 use scripted_server::{Kind, Script, Server};
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ fn what_has_ended_or_never_began_is_not_good_and_what_does_not_end_is() {
     assert_eq!(told("stub").1, "stub: not ok: not logged in; type: claude mcp login stub\n");
     assert_eq!(told("zero").1, "zero: not ok: expired; type: mcp-refreshd refresh zero --force\n");
     assert!(told("past").1.ends_with("ago; type: claude mcp login past\n"));
-    assert_eq!(told("ever"), (0, "ever: ok: valid, and nobody says until when\n".into(), String::new()));
+    assert_eq!(told("ever"), (0, "ever: ok: valid, expiry unknown\n".into(), String::new()));
     assert_eq!(home.told(&["check", "past", "--min-valid", "0s"]).0, 1);
 }
 
@@ -96,9 +97,14 @@ fn a_live_check_asks_the_server_itself() {
     assert!(!told.contains("at_made_up"));
 
     server.stop_listening().unwrap();
+    home.store(&scripted_server::credentials_json([("lab", &grant)]));
     let (code, told, _) = home.told(&["check", "--live"]);
-    assert_eq!(code, 1);
-    assert!(told.contains("unreachable: cannot connect to 127.0.0.1"), "{told}");
+    assert_eq!(code, 5, "a server that is away makes no token invalid");
+    assert!(told.starts_with("lab: unknown: valid for 59 min; the server cannot be reached: "), "{told}");
+    assert!(told.contains("cannot connect to 127.0.0.1") && !told.contains("type:"), "{told}");
+    let json: Value = serde_json::from_str(&home.told(&["check", "--live", "--json"]).1).unwrap();
+    let only = &json["servers"][0];
+    assert_eq!((&only["result"], &only["live"]), (&"unknown".into(), &"unanswered".into()));
     assert_eq!(home.told(&["check"]).0, 0);
 }
 
@@ -163,7 +169,7 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
         let (code, told, _) = home.told(asked);
         assert_eq!(code, 0, "{told}");
         assert!(
-            told.starts_with("lab: ok: rests, expired ") && told.contains("nobody is expected"),
+            told.starts_with("lab: ok: rests, expired ") && told.contains("before the next use"),
             "{told}"
         );
         assert!(!told.contains("server"), "{told}");
@@ -181,4 +187,49 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
     let (_, told, _) = home.told(&["history"]);
     assert!(told.contains("  lab  rests: nobody is expected to use it now\n"), "{told}");
     assert!(told.contains(" resting ") && !told.contains("expired "), "{told}");
+}
+
+#[test]
+fn an_expired_token_that_its_server_refuses_has_one_cure() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let mut grant = lab.grant(Duration::ZERO);
+    grant.access_token = "at_made_up".into();
+    let home = Home::with([("lab", &grant)]);
+    let (code, told, _) = home.told(&["check", "--live"]);
+    assert_eq!(code, 1);
+    assert!(
+        told.contains("expired ") && told.contains("; the server refuses it (HTTP 401); type: "),
+        "{told}"
+    );
+    assert_eq!(told.matches("type: ").count(), 1, "{told}");
+    assert_eq!(told.matches("mcp-refreshd refresh lab --force").count(), 1, "{told}");
+}
+
+#[test]
+fn the_json_says_what_the_lines_say() {
+    let server = Server::start(Script::default()).unwrap();
+    let (long, short) = (server.add("long", Script::default()), server.add("short", Script::default()));
+    let (one, other) = (long.grant(60 * MINUTE), short.grant(5 * MINUTE));
+    let home = Home::with([("long", &one), ("short", &other)]);
+    let (code, told, said) = home.told(&["check", "--json"]);
+    assert_eq!((code, said.as_str()), (1, ""));
+    let json: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&json["format_version"], &json["problems"]), (&1.into(), &Value::Array(Vec::new())));
+    let [good, bad] = json["servers"].as_array().unwrap().as_slice() else { panic!("{json}") };
+    assert_eq!(
+        (&good["name"], &good["result"], &good["action"]),
+        (&"long".into(), &"ok".into(), &Value::Null)
+    );
+    assert_eq!((&bad["result"], &bad["live"]), (&"not_ok".into(), &Value::Null));
+    assert_eq!(bad["action"], "mcp-refreshd refresh short --force");
+    assert_eq!(bad["store"], home.credentials().to_str().unwrap());
+    assert_eq!(bad["key"], other.key("short"));
+    assert!(bad["reason"].as_str().unwrap().starts_with("valid for 4 min"), "{bad}");
+    assert!(bad["expires_at"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
+    assert_eq!(home.told(&["check", "--json", "--quiet"]).0, 2);
+    home.store("{");
+    let (code, told, _) = home.told(&["check", "--json"]);
+    let json: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((code, json["problems"].as_array().unwrap().len()), (4, 1), "{json}");
 }

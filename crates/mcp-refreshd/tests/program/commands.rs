@@ -9,7 +9,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn cases(pattern: &str, home: &Home) {
     let state = home.path().to_str().unwrap().to_owned();
     let cases = trycmd::TestCases::new();
-    cases.env("HOME", &state).env("NO_COLOR", "1");
+    cases.env("HOME", &state).env("NO_COLOR", "1").env("MCP_REFRESHD_TEST_SERVICES", "systemd");
     for variable in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"] {
         // An empty variable counts as none.
         cases.env(variable, "");

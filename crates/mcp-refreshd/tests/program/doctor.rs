@@ -24,8 +24,8 @@ fn a_healthy_machine_gives_no_finding() {
     .unwrap();
     let _daemon = home.daemon();
     let before = home.stored();
-    assert_eq!(home.told(&["doctor"]), (0, "nothing wrong was found\n".into(), String::new()));
-    assert_eq!(home.told(&["doctor", "--fix"]), (0, "nothing wrong was found\n".into(), String::new()));
+    assert_eq!(home.told(&["doctor"]), (0, "no problems found\n".into(), String::new()));
+    assert_eq!(home.told(&["doctor", "--fix"]), (0, "no problems found\n".into(), String::new()));
     assert_eq!(home.stored(), before);
     assert_eq!(server.token_requests_by("mcp-refreshd"), 0);
 }
@@ -116,7 +116,7 @@ fn a_file_in_a_locks_place_is_removed() {
     let (code, told, _) = home.told(&["doctor", "--offline", "--fix"]);
     // The agent still does not run.
     assert_eq!(code, 1);
-    assert!(told.contains("mended  the file was removed") && !lock.exists(), "{told}");
+    assert!(told.contains("fixed   the file was removed") && !lock.exists(), "{told}");
     assert!(found(&home).is_empty());
 }
 
@@ -608,7 +608,7 @@ fn the_text_names_place_meaning_and_cure() {
     let lines: Vec<_> = told.lines().collect();
     assert_eq!(lines[0], "trouble: agent-not-running (certain)");
     assert!(told.contains("trouble: no-refresh-token (certain)\n  server  lab\n  where   "), "{told}");
-    assert!(told.contains("\n  cure    claude mcp login lab (each time it ends)\n"), "{told}");
+    assert!(told.contains("\n  cure    claude mcp login lab (each time it expires)\n"), "{told}");
     assert_eq!(lines.last(), Some(&"2 troubles, 0 notes"));
     assert_eq!(home.told(&["doctor", "--dry-run"]).0, 2);
 }

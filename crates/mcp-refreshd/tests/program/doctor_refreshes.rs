@@ -135,7 +135,9 @@ fn a_refresh_that_a_kill_cut_short_is_found_in_the_journal_until_its_replay() {
     daemon.signal(Signal::KILL);
     daemon.end();
     let run = doctor(&home, &["--offline"]);
-    assert!(run.finding("journal-not-empty")["means"].as_str().unwrap().starts_with("1 refresh was begun"));
+    assert!(
+        run.finding("journal-not-empty")["means"].as_str().unwrap().starts_with("1 refresh was interrupted")
+    );
     // The next start reads the journal to its end.
     let daemon = home.daemon();
     assert!(!doctor(&home, &["--offline"]).has("journal-not-empty"));
@@ -234,8 +236,8 @@ fn a_server_that_never_gives_refresh_tokens_is_told_from_one_that_gave_none_to_t
     assert!(!doctor(&home, &[]).has("server-without-refresh"));
 
     for (scope, part) in [
-        ("mcp", "offers the scope `offline_access`, which this login has not"),
-        ("mcp offline_access", "though not to this login"),
+        ("mcp", "offers the scope `offline_access`, which this login does not have"),
+        ("mcp offline_access", "though not for this login"),
     ] {
         rewrite(&home, &without("other", &other.grant(HOUR), scope));
         let run = doctor(&home, &[]);

@@ -87,7 +87,12 @@ fn seen(stage: &Stage, command: &str) -> String {
     let folder = Path::new(&program).parent().unwrap().to_owned();
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.display());
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(format!("exec 2>&1; {command}")).current_dir(home.path()).env_clear();
+    shell
+        .arg("-c")
+        .arg(format!("exec 2>&1; {command}"))
+        .current_dir(home.path())
+        .env_clear()
+        .env("MCP_REFRESHD_TEST_SERVICES", "systemd");
     shell.env("HOME", home.path()).env("PATH", path);
     shell.envs([("TERM", "xterm"), ("LANG", "C.UTF-8"), ("NO_COLOR", "1")]).envs(stage.variables());
     Terminal::start(shell, 80, 50).end().1

@@ -10,12 +10,14 @@
 
 mod bad_input;
 mod by_name;
+mod by_store;
 mod check;
 mod commands;
 mod daemon;
 #[cfg(target_os = "linux")]
 mod dependencies;
 mod doctor;
+mod doctor_causes;
 mod doctor_refreshes;
 mod documentation;
 mod environment;

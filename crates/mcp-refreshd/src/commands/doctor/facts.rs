@@ -1,3 +1,4 @@
+pub(crate) mod folders;
 pub(crate) mod keychain;
 pub(crate) mod origins;
 mod store;
@@ -6,9 +7,12 @@ mod surroundings;
 pub(super) use store::StoreFacts;
 
 use crate::agent::network;
+use crate::agent::status::status_from_disk;
 use crate::agent::stores;
 use crate::agent::stores::storage_folders;
+use crate::commands::chosen_store::chosen_store;
 use crate::commands::service;
+use crate::commands::status;
 use crate::control::protocol::{Reply, Request};
 use crate::control::report::Status;
 use crate::control::socket;
@@ -17,7 +21,10 @@ use crate::observers::history::{Biography, biographies};
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::settings::surroundings::Surroundings;
-use claude_store::{OsFileSystem, StorageFolder};
+use crate::terminal::failure::Failure;
+use crate::terminal::remedy;
+use claude_store::{Entry, OsFileSystem, StorageFolder};
+use folders::{FolderTrouble, folder_trouble, foreign};
 use jiff::Timestamp;
 use origins::{OriginFacts, ask_offers, ask_origins, ask_servers};
 use refresh_engine::{Journal, ObservedEntry, Records};
@@ -31,13 +38,33 @@ use user_agent_service::Standing;
 const PROXY_VARIABLES: [&str; 6] =
     ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
 
+/// What is asked for.
+#[derive(Default)]
+pub(super) struct Wanted<'a> {
+    pub(super) reach: Reach,
+    /// Only what concerns this server, by its name or key.
+    pub(super) server: Option<&'a str>,
+    /// Only this store.
+    pub(super) store: Option<&'a Path>,
+    /// Why the configuration cannot be used; the defaults hold then.
+    pub(super) config_trouble: Option<String>,
+}
+
 /// Everything the findings rest on, gathered without a change and without a lock.
 pub(super) struct Facts {
     pub(super) now: Timestamp,
     pub(super) paths: Paths,
+    /// Why the configuration cannot be used.
+    pub(super) config_trouble: Option<String>,
+    /// The only server that is of interest.
+    pub(super) only: Option<String>,
+    /// Only one of the stores is of interest.
+    pub(super) one_store: bool,
     pub(super) agent: Agent,
     pub(super) journal_open: usize,
     pub(super) journal_trouble: Option<String>,
+    /// Why nothing can be written into the state folder.
+    pub(super) state_trouble: Option<FolderTrouble>,
     /// The agent as a service; `None` where it is not installed.
     pub(super) service: Option<Standing>,
     /// Names of proxy variables that are set here.
@@ -73,9 +100,10 @@ pub(super) enum Agent {
 }
 
 /// Who is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Reach {
     /// Nobody on the network.
+    #[default]
     Nobody,
     /// The authorization servers, for their metadata.
     Metadata,
@@ -84,7 +112,9 @@ pub(super) enum Reach {
 }
 
 impl Facts {
-    pub(super) async fn gather(config: &Config, paths: &Paths, reach_out: Reach) -> Self {
+    /// # Errors
+    /// No store is meant by the value, or no server is called that.
+    pub(super) async fn gather(config: &Config, paths: &Paths, wanted: Wanted<'_>) -> Result<Self, Failure> {
         let agent = match reach(&paths.state).await {
             Ok(None) => Agent::Stopped,
             Ok(Some(status)) => {
@@ -105,30 +135,51 @@ impl Facts {
         for folder in folders(config, paths, &agent) {
             stores.push(StoreFacts::gather(config, paths, folder, &records).await);
         }
+        if let Some(value) = wanted.store {
+            let location =
+                chosen_store(config, paths, value, stores.iter().filter_map(|store| store.path.to_str()))?;
+            stores.retain(|store| store.path.to_str() == Some(&location));
+        }
+        let only = match wanted.server {
+            Some(name) => Some(server_name(config, paths, &stores, &agent, name).await?),
+            None => None,
+        };
         let (mut origins, mut offers, mut network_trouble) = (Vec::new(), BTreeMap::new(), None);
         let shell_folder = StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home);
-        let surroundings = Surroundings::read(stores.first().map_or(&shell_folder, |store| &store.folder));
+        let surroundings = match stores.first() {
+            // The client keeps its histories in its configuration: one of 91 MiB takes a second to read.
+            Some(StoreFacts { configs: Some(configs), folder, .. }) => {
+                Surroundings::read_beside(folder, configs)
+            }
+            Some(store) => Surroundings::read(&store.folder),
+            None => Surroundings::read(&shell_folder),
+        };
         let mut passed_over = Vec::new();
-        if reach_out != Reach::Nobody {
+        if wanted.reach != Reach::Nobody {
             match network::http(&config.network, &surroundings) {
                 Ok((http, told)) => {
                     passed_over = told;
-                    origins = ask_origins(&http, &stores).await;
-                    offers = ask_offers(&http, &stores).await;
-                    if reach_out == Reach::Tokens {
+                    let asked = |entry: &Entry| only.as_ref().is_none_or(|only| *only == entry.server_name);
+                    origins = ask_origins(&http, &stores, &asked).await;
+                    offers = ask_offers(&http, &stores, &asked).await;
+                    if wanted.reach == Reach::Tokens {
                         for store in &mut stores {
-                            store.refused = ask_servers(&http, &store.entries).await;
+                            store.refused = ask_servers(&http, &store.entries, &asked).await;
                         }
                     }
                 }
                 Err(error) => network_trouble = Some(error),
             }
         }
-        Self {
+        Ok(Self {
             now: Timestamp::now(),
+            config_trouble: wanted.config_trouble,
+            only,
+            one_store: wanted.store.is_some(),
             agent,
             journal_open,
             journal_trouble,
+            state_trouble: foreign(&paths.state).or_else(|| folder_trouble(&paths.state)),
             service: service::service_status(paths),
             proxies: proxy_variables().collect(),
             proxy_configured: config.network.proxy.is_some() || surroundings.settings_name_a_proxy(),
@@ -143,7 +194,29 @@ impl Facts {
             claude: find_claude(),
             lingers: lingers(Path::new("/"), &|name| std::env::var_os(name)),
             paths: paths.clone(),
-        }
+        })
+    }
+
+    /// What starts the agent here.
+    pub(super) fn how_to_start(&self) -> String {
+        remedy::how_to_start(Some(self.service.is_some()))
+    }
+
+    /// What restarts it.
+    pub(super) fn how_to_restart(&self) -> String {
+        let process = match &self.agent {
+            Agent::Runs(status, _) => status.daemon.as_ref().map(|daemon| daemon.pid),
+            Agent::Stopped | Agent::Unreachable(_) => None,
+        };
+        remedy::how_to_restart(self.service.is_some(), process)
+    }
+
+    /// The stores that hold the server that is of interest; all of them where none is.
+    pub(super) fn concerned(&self) -> impl Iterator<Item = &StoreFacts> {
+        self.stores.iter().filter(|store| {
+            // One that cannot be read may hold it.
+            store.unreadable.is_some() || self.only.as_ref().is_none_or(|only| store.holds(only))
+        })
     }
 
     pub(super) fn runs(&self) -> bool {
@@ -162,6 +235,33 @@ impl Facts {
         let entries = status.stores.iter().flat_map(|store| &store.entries);
         entries.filter(|entry| entry.key == seen.entry.key.as_str()).any(|entry| entry.unsaved.is_some())
     }
+}
+
+/// The name of the server with this name or key.
+///
+/// # Errors
+/// There is none.
+async fn server_name(
+    config: &Config,
+    paths: &Paths,
+    stores: &[StoreFacts],
+    agent: &Agent,
+    name: &str,
+) -> Result<String, Failure> {
+    let mut entries = stores.iter().flat_map(|store| &store.entries).map(|(seen, _)| &seen.entry);
+    if let Some(entry) = entries.find(|entry| entry.server_name == name || entry.key.as_str() == name) {
+        return Ok(entry.server_name.clone());
+    }
+    let vanished =
+        |status: &Status| status.stores.iter().any(|store| store.vanished.iter().any(|gone| gone == name));
+    let is_gone = matches!(agent, Agent::Runs(status, _) if vanished(status));
+    if is_gone || stores.iter().any(|store| store.holds(name)) {
+        return Ok(name.to_owned());
+    }
+    Err(match agent {
+        Agent::Runs(status, _) => status::unknown(status, name),
+        _ => status::unknown(&status_from_disk(config, paths).await, name),
+    })
 }
 
 /// The stores that are kept: those of the running agent, whose environment may be another one, else those of the configuration.

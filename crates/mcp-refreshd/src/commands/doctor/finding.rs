@@ -1,15 +1,15 @@
 use super::fix::Fix;
 use std::path::Path;
 
-/// Something that a person should know.
+/// Something that the user should know.
 #[derive(Debug)]
 pub(super) struct Finding {
     /// Its name in the documentation; it never changes.
     pub(super) name: &'static str,
     pub(super) severity: Severity,
     pub(super) confidence: Confidence,
-    /// The server it is about, where it is about one.
-    pub(super) server: Option<String>,
+    /// The servers it is about; empty if it is about none in particular.
+    pub(super) servers: Vec<String>,
     /// Where it was seen.
     pub(super) path: Option<String>,
     /// What was found, and what follows from it.
@@ -18,9 +18,18 @@ pub(super) struct Finding {
     pub(super) cure: String,
     /// What `--fix` does about it.
     pub(super) fix: Option<Fix>,
+    /// How it reads for several servers with the same cause.
+    pub(super) together: Option<Together>,
 }
 
-/// Whether something is to be done.
+/// One finding in place of several that have the same cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Together {
+    pub(super) means: String,
+    pub(super) cure: String,
+}
+
+/// Whether something has to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Severity {
     /// Something does not work, or will not.
@@ -36,7 +45,7 @@ pub(super) enum Confidence {
     Certain,
     /// There is hardly another explanation.
     Likely,
-    /// It may as well be as it should.
+    /// It may be intended.
     Possible,
 }
 
@@ -86,18 +95,37 @@ impl Finding {
         cure: impl Into<String>,
     ) -> Self {
         let (means, cure) = (means.into(), cure.into());
-        Self { name, severity, confidence, server: None, path: None, means, cure, fix: None }
+        Self {
+            name,
+            severity,
+            confidence,
+            servers: Vec::new(),
+            path: None,
+            means,
+            cure,
+            fix: None,
+            together: None,
+        }
     }
 
     pub(super) fn of(self, server: &str) -> Self {
-        Self { server: Some(server.to_owned()), ..self }
+        self.of_all([server])
+    }
+
+    pub(super) fn of_all<'a>(self, servers: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { servers: servers.into_iter().map(str::to_owned).collect(), ..self }
     }
 
     pub(super) fn at(self, path: &Path) -> Self {
         Self { path: Some(path.display().to_string()), ..self }
     }
 
-    pub(super) fn mended_by(self, fix: Fix) -> Self {
+    pub(super) fn fixed_by(self, fix: Fix) -> Self {
         Self { fix: Some(fix), ..self }
+    }
+
+    /// Becomes one with others of its name that say the same for several servers.
+    pub(super) fn together(self, means: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { together: Some(Together { means: means.into(), cure: cure.into() }), ..self }
     }
 }

@@ -1,8 +1,11 @@
+use super::facts::keychain::{StaleItem, services_in_use, stale};
+use crate::agent::stores;
 use crate::control::instance::Instance;
 use crate::control::protocol::{Reply, Request};
 use crate::control::socket;
 use crate::platform::files;
 use crate::platform::process::user_id;
+use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::prompt::confirmed;
 use crate::terminal::wording::visible;
@@ -30,6 +33,8 @@ pub(super) enum Fix {
     MakePrivate { path: PathBuf },
     /// Remove what an earlier run of ours left.
     Sweep { folder: StorageFolder },
+    /// Delete Keychain items that no folder names.
+    DeleteItems { items: Vec<StaleItem> },
     /// Have the daemon put back the entries that vanished at once.
     Restore { store: String, servers: Vec<String> },
 }
@@ -45,7 +50,7 @@ impl Fix {
     /// What it does.
     pub(super) fn would(&self) -> String {
         match self {
-            Self::Unflag { server, cache } => format!("take {server} out of {}", cache.display()),
+            Self::Unflag { server, cache } => format!("remove {server} from {}", cache.display()),
             Self::RemoveFile { sighting, .. } => format!("remove the file {}", sighting.path.display()),
             Self::TakeLock { sighting, .. } => {
                 format!("watch {} for 12 s, and remove it if nobody holds it", sighting.path.display())
@@ -53,6 +58,9 @@ impl Fix {
             Self::MakePrivate { path } => format!("chmod 600 {}", path.display()),
             Self::Sweep { folder } => {
                 format!("remove mcp-refreshd's own temporary files in {}", folder.path().display())
+            }
+            Self::DeleteItems { items } => {
+                format!("ask, and then delete {} from the Keychain", named(items))
             }
             Self::Restore { servers, .. } => {
                 format!("ask, and then put the entries of {} back into the store", servers.join(", "))
@@ -68,6 +76,7 @@ impl Fix {
             Self::TakeLock { folder, sighting } => take_lock(folder, sighting).await,
             Self::MakePrivate { path } => make_private(path),
             Self::Sweep { folder } => sweep(paths, folder),
+            Self::DeleteItems { items } => delete_items(paths, items, yes).await,
             Self::Restore { store, servers } => restore(paths, store, servers, yes).await,
         };
         match end {
@@ -80,7 +89,7 @@ impl Fix {
 fn unflag(cache: &PathBuf, server: &str) -> Result<String, String> {
     match NeedsAuthCache::new(OsFileSystem, cache).remove(server) {
         Ok(true) => Ok("the next session uses the server again".to_owned()),
-        Ok(false) => Ok("it was out already".to_owned()),
+        Ok(false) => Ok("it was removed already".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -123,7 +132,7 @@ fn make_private(path: &PathBuf) -> Result<String, String> {
     Ok("only you can read it now".to_owned())
 }
 
-/// Only while no daemon works: its own files have such names too.
+/// Only while no agent runs: its own files have such names too.
 fn sweep(paths: &Paths, folder: &StorageFolder) -> Result<String, String> {
     let _instance = match paths.state.exists() {
         true => Some(Instance::claim(&paths.state).map_err(|error| error.to_string())?),
@@ -135,7 +144,7 @@ fn sweep(paths: &Paths, folder: &StorageFolder) -> Result<String, String> {
 
 async fn restore(paths: &Paths, store: &str, servers: &[String], yes: bool) -> Result<String, String> {
     let question = format!(
-        "put the entries of {} back into the store? They vanished all at once; say no if you removed them.",
+        "put the entries of {} back into the store? They vanished all at once; answer no if you removed them.",
         visible(&servers.join(", "))
     );
     if !yes && confirmed(&question) != Some(true) {
@@ -146,7 +155,53 @@ async fn restore(paths: &Paths, store: &str, servers: &[String], yes: bool) -> R
             Err("the agent could put none of them back; see its log".to_owned())
         }
         Ok(Some(Reply::Restored(names))) => Ok(format!("put back: {}", names.join(", "))),
-        Ok(_) => Err("the agent that remembered them does not run any more".to_owned()),
+        Ok(_) => Err("the agent that remembered them is not running any more".to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn named(items: &[StaleItem]) -> String {
+    let of = |stale: &StaleItem| {
+        let day = stale.modified.map(|modified| modified / 1_000_000).unwrap_or_default();
+        let (year, month, day) = (day / 10_000, day / 100 % 100, day % 100);
+        format!("{} (last written {year:04}-{month:02}-{day:02})", stale.item.service())
+    };
+    items.iter().map(of).collect::<Vec<_>>().join(", ")
+}
+
+/// Looks once more, right before each: only what is still old and still named by nobody is deleted.
+async fn delete_items(paths: &Paths, items: &[StaleItem], yes: bool) -> Result<String, String> {
+    let question = format!(
+        "delete from the Keychain: {}? No folder that mcp-refreshd knows uses these items; answer no if you use Claude Code with another \
+         CLAUDE_CONFIG_DIR.",
+        visible(&named(items))
+    );
+    if !yes && confirmed(&question) != Some(true) {
+        return Err("not deleted; `mcp-refreshd doctor --fix --yes` does it without asking".to_owned());
+    }
+    let config = Config::load(&paths.config, &paths.home).map_err(|error| error.to_string())?;
+    let folders = stores::storage_folders(&config, paths);
+    let keychain = folders.first().and_then(|folder| stores::by_security(&config, paths, folder));
+    let keychain = keychain.ok_or("the configuration no longer uses the Keychain")?;
+    let all = keychain.all_items().await.map_err(|error| error.to_string())?;
+    let now = stale(&all, &services_in_use(&config, paths));
+    let (mut deleted, mut kept) = (Vec::new(), Vec::new());
+    for item in items {
+        let service = item.item.service().to_owned();
+        if !now.contains(item) {
+            kept.push(format!("{service} was left alone: it changed meanwhile"));
+            continue;
+        }
+        match keychain.delete_other(&item.item).await {
+            Ok(true) => deleted.push(service),
+            Ok(false) => kept.push(format!("{service} was gone already")),
+            Err(error) => kept.push(format!("{service}: {error}")),
+        }
+    }
+    let told = [
+        vec![format!("deleted: {}", if deleted.is_empty() { "none".to_owned() } else { deleted.join(", ") })],
+        kept,
+    ];
+    let told = told.concat().join("; ");
+    if deleted.len() == items.len() { Ok(told) } else { Err(told) }
 }

@@ -1,7 +1,7 @@
 //! Situations that only root, another user or another machine can make: the facts are changed instead, and the findings that follow
 //! from them judged. Everything else is made for real, in `tests/doctor*.rs`.
 
-use super::facts::{Facts, Reach};
+use super::facts::{Facts, Wanted};
 use super::findings;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
@@ -24,7 +24,7 @@ fn healthy() -> (TempDir, Facts) {
     let config = Config { stores: Some(vec![store.parent().unwrap().to_owned()]), ..config };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let facts = tokio::task::LocalSet::new()
-        .block_on(&runtime, async { Facts::gather(&config, &paths, Reach::Nobody).await });
+        .block_on(&runtime, async { Facts::gather(&config, &paths, Wanted::default()).await.unwrap() });
     (home, Facts { claude: None, lingers: None, ..facts })
 }
 

@@ -5,8 +5,7 @@ use crate::terminal::style::Style;
 use crate::terminal::wording::{self, counted, visible};
 use serde::Serialize;
 
-/// What is said where everything is as it should be.
-const HEALTHY: &str = "nothing wrong was found\n";
+const HEALTHY: &str = "no problems found\n";
 
 /// Longer lines are hard to read, however wide the terminal.
 const WIDEST: usize = 80;
@@ -20,25 +19,28 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, style: &Style) -> String 
     }
     let mut text = String::new();
     for (finding, fixed) in shown {
-        let Finding { name, severity, confidence, server, path, means, cure, fix } = finding;
+        let Finding { name, severity, confidence, servers, path, means, cure, fix, together: _ } = finding;
         text.push_str(&format!("{}: {name} ({})\n", severity.word(), confidence.word()));
         let fixed = match (fixed, fix) {
-            (Some(Fixed::Done(what)), _) => Some(("mended", what.clone())),
-            (Some(Fixed::Failed(why)), _) => Some(("not mended", why.clone())),
+            (Some(Fixed::Done(what)), _) => Some(("fixed", what.clone())),
+            (Some(Fixed::Failed(why)), _) => Some(("not fixed", why.clone())),
             (None, Some(fix)) if dry_run => Some(("would", fix.would())),
             (None, _) => None,
         };
-        let mended = matches!(fixed, Some(("mended", _)));
+        let solved = matches!(fixed, Some(("fixed", _)));
         let columns = style.size.map_or(WIDEST, |(columns, _)| columns.min(WIDEST));
         let said = |label: &str, value: &str| {
             labelled(&format!("  {label:7} "), &style.shows(&visible(value)), Some(columns))
         };
         // Paths and commands are there to be copied: never broken, and not even in ASCII, where an escaped one would be another.
         let copied = |label: &str, value: &str| labelled(&format!("  {label:7} "), &visible(value), None);
-        text.extend(server.iter().map(|server| said("server", server)));
+        let label = if servers.len() > 1 { "servers" } else { "server" };
+        if !servers.is_empty() {
+            text.push_str(&said(label, &servers.join(", ")));
+        }
         text.extend(path.iter().map(|path| copied("where", path)));
         text.push_str(&said("means", means));
-        if !mended {
+        if !solved {
             text.push_str(&copied("cure", cure));
         }
         text.extend(fixed.iter().map(|(label, value)| copied(label, value)));
@@ -51,22 +53,22 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, style: &Style) -> String 
 }
 
 fn summary(shown: &[Shown<'_>]) -> String {
-    let mended = shown.iter().filter(|(_, fixed)| matches!(fixed, Some(Fixed::Done(_)))).count();
+    let solved = shown.iter().filter(|(_, fixed)| matches!(fixed, Some(Fixed::Done(_)))).count();
     let left = shown.iter().filter(|(_, fixed)| !matches!(fixed, Some(Fixed::Done(_))));
     let (troubles, notes): (Vec<_>, Vec<_>) =
         left.partition(|(found, _)| found.severity == Severity::Trouble);
-    let mendable = troubles
+    let fixable = troubles
         .iter()
         .chain(&notes)
         .filter(|(finding, fixed)| finding.fix.is_some() && fixed.is_none())
         .count();
     let mut parts =
         vec![counted(troubles.len(), "trouble", "troubles"), counted(notes.len(), "note", "notes")];
-    if mended > 0 {
-        parts.push(format!("{mended} mended"));
+    if solved > 0 {
+        parts.push(format!("{solved} fixed"));
     }
-    if mendable > 0 {
-        parts.push(format!("{mendable} can be mended by: mcp-refreshd doctor --fix"));
+    if fixable > 0 {
+        parts.push(format!("{fixable} can be fixed by: mcp-refreshd doctor --fix"));
     }
     parts.join(", ")
 }
@@ -83,15 +85,17 @@ struct Row<'a> {
     name: &'a str,
     severity: &'a str,
     confidence: &'a str,
+    /// The one it is about; `None` where it is about none or several.
     server: Option<&'a str>,
+    servers: &'a [String],
     path: Option<&'a str>,
     means: &'a str,
     cure: &'a str,
     /// What `--fix` would do; `None` where it does nothing.
     fix: Option<String>,
-    /// Whether it was mended now; `None` where nothing was tried.
+    /// Whether it was fixed now; `None` where nothing was tried.
     mended: Option<bool>,
-    /// Why it could not be mended.
+    /// Why it could not be fixed.
     not_mended: Option<&'a str>,
 }
 
@@ -116,7 +120,11 @@ pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
         name: finding.name,
         severity: finding.severity.word(),
         confidence: finding.confidence.word(),
-        server: finding.server.as_deref(),
+        server: match finding.servers.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        },
+        servers: &finding.servers,
         path: finding.path.as_deref(),
         means: &finding.means,
         cure: &finding.cure,
@@ -135,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_finding_is_laid_out_for_its_terminal_and_its_cure_is_never_broken() {
-        let means = "the server gave no refresh token, so nobody can refresh this login, which ends in 3 min";
+        let means = "the server issued no refresh token, so this login cannot be refreshed; it ends in 3 min";
         let cure = "claude mcp login 'my – own' (each time it ends)";
         let finding = Finding::trouble("no-refresh-token", Confidence::Certain, means, cure).of("my – own");
         let style = |columns, utf8| Style { size: Some((columns, 24)), colour: false, utf8, cursor: true };

@@ -23,14 +23,12 @@ pub(crate) fn exit(status: &Status) -> Exit {
 pub(crate) fn remarks(status: &Status) -> Vec<String> {
     let mut remarks = Vec::new();
     if status.daemon.is_none() {
-        remarks.push(
-            "the agent does not run; type: mcp-refreshd install (or start, where it is installed)".to_owned(),
-        );
+        remarks.push(format!("the agent does not run; type: {}", remedy::how_to_start(None)));
     }
     for store in &status.stores {
         remarks.extend(store.unreadable.as_deref().map(visible));
         for (name, why) in &store.odd {
-            let cure = remedy::how_to_mend(name);
+            let cure = remedy::how_to_repair(name, &store.location);
             remarks.push(format!("{}: left alone, {}; {cure}", visible(name), visible(why)));
         }
         if !store.vanished.is_empty() {

@@ -1,9 +1,27 @@
+use crate::commands::chosen_store::chosen_store;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::remedy::how_to_mend;
-use crate::terminal::suggest::nearest;
+use crate::terminal::remedy::how_to_repair;
+use crate::terminal::suggest::likely;
 use crate::terminal::wording::visible;
+use std::path::Path;
+
+/// Only the store that the value names, where there is one.
+///
+/// # Errors
+/// There is none; the stores are named.
+pub(super) fn of_store(paths: &Paths, mut status: Status, value: Option<&Path>) -> Result<Status, Failure> {
+    let Some(value) = value else { return Ok(status) };
+    // A running agent may have another configuration than the file, which only a Keychain depends on here.
+    let config = Config::load(&paths.config, &paths.home).unwrap_or_default();
+    let location =
+        chosen_store(&config, paths, value, status.stores.iter().map(|store| store.location.as_str()))?;
+    status.stores.retain(|store| store.location == location);
+    Ok(status)
+}
 
 /// Only the entries of this name or key.
 ///
@@ -39,7 +57,7 @@ pub(crate) fn unknown(status: &Status, name: &str) -> Failure {
             return Failure::new(Exit::Person, why);
         }
         if let Some((_, why)) = store.odd.iter().find(|(odd, _)| odd == name) {
-            let cure = how_to_mend(name);
+            let cure = how_to_repair(name, &store.location);
             return Failure::new(Exit::Person, format!("{shown} is left alone: {}; {cure}", visible(why)));
         }
     }
@@ -58,13 +76,14 @@ fn not_called(status: &Status, name: &str) -> String {
     names.sort_unstable();
     names.dedup();
     let shown = visible(name);
-    match nearest(name, names.iter().copied()) {
-        Some(near) => format!("no server is called {shown}; did you mean {}?", visible(near)),
-        None if names.is_empty() => format!("no server is called {shown}; the store holds none"),
-        None => {
-            let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
-            let more = if names.len() > 20 { ", …" } else { "" };
-            format!("no server is called {shown}; there are: {}{more}", listed.join(", "))
-        }
+    let likely: Vec<_> = likely(name, names.iter().copied()).into_iter().map(visible).collect();
+    if !likely.is_empty() {
+        return format!("no server is called {shown}; did you mean {}?", likely.join(" or "));
     }
+    if names.is_empty() {
+        return format!("no server is called {shown}; the store holds none");
+    }
+    let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
+    let more = if names.len() > 20 { ", …" } else { "" };
+    format!("no server is called {shown}; there are: {}{more}", listed.join(", "))
 }

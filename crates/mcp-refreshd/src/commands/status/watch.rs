@@ -1,7 +1,7 @@
 //! `status --watch`: shown again whenever something changed.
 
 use super::remarks::{exit, remarks};
-use super::selection::only;
+use super::selection::{of_store, only};
 use super::table::overview;
 use super::text::{between, detailed, wording};
 use crate::agent::status::gather;
@@ -17,6 +17,7 @@ use crate::terminal::style::Style;
 use crate::terminal::wording::{outcome_words, visible};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// How often the agent is asked. Nobody reads faster, and the answer costs it next to nothing.
@@ -26,9 +27,9 @@ const PACE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// It cannot be shown even once.
-pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Failure> {
+pub(crate) async fn watch(paths: &Paths, name: Option<&str>, store: Option<&Path>) -> Result<Exit, Failure> {
     let (mut ends, mut hangup, mut resized) = (Ends::new()?, signals::hangup()?, signals::resized()?);
-    let mut status = narrowed(gather(paths).await?, name)?;
+    let mut status = narrowed(of_store(paths, gather(paths).await?, store)?, name)?;
     let (mut screen, mut journal) = (Screen::default(), Journal::default());
     let (mut recent, mut trouble) = (Recent::default(), None);
     loop {
@@ -60,7 +61,7 @@ pub(crate) async fn watch(paths: &Paths, name: Option<&str>) -> Result<Exit, Fai
             _ = hangup.recv() => break,
         }
         // What cannot be had now may be there again in a second: an agent that restarts, for one.
-        match gather(paths).await.and_then(|status| narrowed(status, name)) {
+        match gather(paths).await.and_then(|status| narrowed(of_store(paths, status, store)?, name)) {
             Ok(new) => (status, trouble) = (new, None),
             Err(failure) => trouble = Some(failure.message().to_owned()),
         }

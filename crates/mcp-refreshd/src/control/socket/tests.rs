@@ -53,7 +53,7 @@ fn a_client_finds_the_daemon_and_gets_its_answer() {
         instance.tell(Some(&place), None).unwrap();
         assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(matches!(ask(state.path(), &Request::Status).await.unwrap(), Some(Reply::Status(_))));
-        let refresh = Request::Refresh { names: vec!["a".into(), "b".into()], force: false };
+        let refresh = Request::Refresh { names: vec!["a".into(), "b".into()], force: false, store: None };
         assert_eq!(ask(state.path(), &refresh).await.unwrap_err().to_string(), "asked for a+b");
     });
 }

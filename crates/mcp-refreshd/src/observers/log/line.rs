@@ -33,8 +33,8 @@ impl Line {
     }
 }
 
-/// Puts an event about the server `name` into words.
-pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
+/// Puts an event about the server `name` in the store at this location into words.
+pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
     match event {
         Event::StoreSeen { entries: 0 } => Line::new(Level::INFO, "the store holds no server's login"),
         Event::StoreSeen { entries } => {
@@ -45,7 +45,7 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
         }
         Event::StoreReadable => Line::new(Level::INFO, "the store can be read"),
         Event::EntryOdd { why } => {
-            let cure = name.map(|name| format!("; {}", remedy::how_to_mend(name)));
+            let cure = name.map(|name| format!("; {}", remedy::how_to_repair(name, store)));
             Line::new(Level::WARN, format!("left alone: {why}{}", cure.unwrap_or_default()))
         }
         // What changed in it is told by the other events.
@@ -111,7 +111,7 @@ pub(super) fn line(event: &Event, name: Option<&str>) -> Line {
         Event::Rests => Line::new(Level::DEBUG, "rests: nobody is expected to use it now"),
         Event::RestOver => Line::new(Level::DEBUG, "rests no longer"),
         Event::NeedsPerson { need } => {
-            let type_this = name.map(|name| format!("; type: {}", remedy::what_to_type(need, name)));
+            let type_this = name.map(|name| format!("; type: {}", remedy::what_to_type(need, name, store)));
             Line::new(
                 Level::WARN,
                 format!("needs you: {}{}", remedy::why(need), type_this.unwrap_or_default()),

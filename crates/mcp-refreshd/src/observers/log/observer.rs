@@ -22,7 +22,7 @@ impl LogObserver {
 
     /// The line for an event, a repeated failure weighed down.
     pub(super) fn line(&self, subject: Subject<'_>, event: &Event) -> Line {
-        let mut line = line(event, subject.entry.map(|(_, name)| name));
+        let mut line = line(event, subject.store, subject.entry.map(|(_, name)| name));
         let Some((key, _)) = subject.entry else { return line };
         let key = (subject.store.to_owned(), key.to_owned());
         match event {

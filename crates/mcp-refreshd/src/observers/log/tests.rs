@@ -1,4 +1,5 @@
 use super::layer::{Fields, rendered};
+use super::line::line;
 use super::observer::LogObserver;
 use oauth_secret::{Fingerprint, TokenDigest};
 use refresh_engine::{Event, Narrowing, Need, Observer, Outcome, Reason, Subject};
@@ -190,4 +191,15 @@ fn somebody_who_waits_for_news_is_woken() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let woken = async { tokio::time::timeout(Duration::from_secs(5), news.notified()).await };
     assert!(runtime.block_on(woken).is_ok());
+}
+
+#[test]
+fn what_to_type_is_for_the_store_that_the_line_is_about() {
+    let event = Event::NeedsPerson { need: Need::Stub };
+    let message = |store| line(&event, store, Some("my lab")).message;
+    assert_eq!(
+        message("/srv/work/.credentials.json"),
+        "needs you: not logged in; type: CLAUDE_CONFIG_DIR=/srv/work claude mcp login 'my lab'"
+    );
+    assert_eq!(message(""), "needs you: not logged in; type: claude mcp login 'my lab'");
 }

@@ -13,7 +13,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::process::Command;
 
-const STORE: &str = "/home/me/.claude/.credentials.json";
+/// One for which no variable is needed, whoever runs the tests.
+const STORE: &str = "keychain:Claude Code-credentials (account me)";
 const LAB: Subject<'_> = Subject { store: STORE, entry: Some(("lab|00", "lab")) };
 
 fn trouble(server: &str) -> Trouble {
@@ -197,6 +198,8 @@ fn the_text_names_the_server_and_what_to_type() {
     }
     let gone = Trouble::needs(STORE, "k", "lab", &Need::ClientDead { code: "invalid_client".into() });
     assert!(gone.body().contains("claude mcp logout lab && claude mcp login lab"), "{}", gone.body());
+    let elsewhere = Trouble::needs("/srv/work/.credentials.json", "k", "lab", &Need::Stub);
+    assert_eq!(elsewhere.action, "CLAUDE_CONFIG_DIR=/srv/work claude mcp login lab");
 }
 
 #[test]

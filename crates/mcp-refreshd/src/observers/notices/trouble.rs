@@ -47,7 +47,7 @@ impl Trouble {
             server: server.to_owned(),
             cause: cause(need),
             why: remedy::why(need),
-            action: remedy::what_to_type(need, server),
+            action: remedy::what_to_type(need, server, store),
             hint: login.then_some(if matches!(need, Need::Dead { .. }) { ENDED_HINT } else { LOGIN_HINT }),
             daily: true,
         }

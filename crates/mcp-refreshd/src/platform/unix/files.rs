@@ -1,6 +1,6 @@
 //! What the system knows of files beyond their content: whose they are, who may read them, and how one is opened without waiting.
 
-use rustix::fs::OFlags;
+use rustix::fs::{Access, OFlags};
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -41,6 +41,15 @@ pub(crate) fn regular(file: File) -> io::Result<File> {
 /// Makes a folder and those above it that are missing; only their user may enter them.
 pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Whether this process may make files in the folder, found out without making one.
+///
+/// # Errors
+/// It may not: [`ReadOnlyFilesystem`](io::ErrorKind::ReadOnlyFilesystem) or
+/// [`PermissionDenied`](io::ErrorKind::PermissionDenied).
+pub(crate) fn may_write_into(folder: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 /// Which file it is, whatever its name: device and inode.

@@ -63,6 +63,14 @@ pub(crate) fn set_mode(_path: &Path, _mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a file can be made in this folder; only trying tells, since access lists are not read here.
+///
+/// # Errors
+/// It cannot.
+pub(crate) fn may_write_into(folder: &Path) -> io::Result<()> {
+    tempfile::tempfile_in(folder).map(drop)
+}
+
 /// Whether a file of this size ends with the end of a line; an empty one does.
 pub(crate) fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
     let mut last = [b'\n'];

@@ -11,6 +11,11 @@ pub(crate) const CLIENT_USES_KEYCHAIN: bool = false;
 /// Where an organization's settings for Claude Code are.
 pub(crate) const MANAGED_SETTINGS: &str = r"C:\Program Files\ClaudeCode";
 
+/// No service manager of this system is known yet.
+pub(crate) fn has_service_manager() -> bool {
+    false
+}
+
 /// How often the wall clock is looked at: the system's timers stand still during a suspend.
 const TICK: Duration = Duration::from_secs(30);
 

@@ -109,15 +109,74 @@ fn an_item_too_large_for_a_line_is_found_and_gone_when_arguments_are_allowed() {
 #[test]
 fn many_old_items_are_found_and_gone_when_they_are_removed() {
     let mac = Mac::with(&good());
-    for number in 0..5 {
-        mac.keychain.put(&format!("{SERVICE}-0000000{number}"), "me", good()).unwrap();
-    }
-    mac.keychain.put("Claude Code-credentials-old", "me", "none of that form").unwrap();
+    old_items(&mac, &["00000000", "00000001", "00000002"]);
     let finding = the_one(&mac, "keychain-stale-items");
-    says(&finding, "means", "5 Keychain items");
-    says(&finding, "cure", "security delete-generic-password -s 'Claude Code-credentials-00000000'");
+    says(&finding, "means", "3 Keychain items");
+    says(&finding, "cure", "security delete-generic-password -s 'Claude Code-credentials-00000000' -a me");
     mac.keychain.change(|model| model.items.retain(|item| item.service == SERVICE)).unwrap();
     nothing(&mac);
+}
+
+/// Items for other folders, written two months ago.
+fn old_items(mac: &Mac, digests: &[&str]) {
+    for digest in digests {
+        mac.keychain.put(&format!("{SERVICE}-{digest}"), "me", good()).unwrap();
+    }
+    let two_months_ago = jiff::Timestamp::now().as_second() - 60 * 86_400;
+    mac.keychain
+        .change(|model| {
+            for item in model.items.iter_mut().filter(|item| item.service != SERVICE) {
+                item.modified = two_months_ago;
+            }
+        })
+        .unwrap();
+}
+
+fn services(mac: &Mac) -> Vec<String> {
+    mac.keychain.change(|model| model.items.iter().map(|item| item.service.clone()).collect()).unwrap()
+}
+
+#[test]
+fn old_items_are_deleted_only_when_somebody_says_so_and_never_one_that_a_folder_names_or_that_is_in_use() {
+    let mac = Mac::with(&good());
+    // printf %s /srv/c | sha256sum
+    old_items(&mac, &["0badcafe", "0badcafe-overflow-a", "89de82ef", "old"]);
+    mac.keychain.put(&format!("{SERVICE}-feedbeef"), "me", good()).unwrap();
+    mac.home.configure("keychain = \"security\"\nstores = [\"~/.claude\", \"/srv/c\"]\n");
+    let before = services(&mac);
+    let fix = |arguments: &[&str]| {
+        let all = [&["doctor", "--json", "--offline", "--fix"], arguments].concat();
+        let told: Value = serde_json::from_str(&mac.told(&all).1).unwrap();
+        let findings = told["findings"].as_array().unwrap().clone();
+        findings.into_iter().find(|finding| finding["name"] == "keychain-stale-items").unwrap()
+    };
+    // Nobody is there to be asked.
+    for arguments in [&["--dry-run"][..], &[]] {
+        let finding = fix(arguments);
+        says(&finding, "fix", "Claude Code-credentials-0badcafe (last written 20");
+        assert!(finding["mended"] != true && services(&mac) == before, "{finding}");
+    }
+    let (_, told, _) = mac.told(&["doctor", "--offline", "--fix", "--yes"]);
+    assert!(
+        told.contains(
+            "deleted: Claude Code-credentials-0badcafe, Claude Code-credentials-0badcafe-overflow-a"
+        ),
+        "{told}"
+    );
+    let left = ["", "-89de82ef", "-old", "-feedbeef"].map(|digest| format!("{SERVICE}{digest}"));
+    assert_eq!(services(&mac), left);
+    assert!(!mac.told(&["doctor", "--offline"]).1.contains("keychain-stale-items"));
+}
+
+#[test]
+fn without_a_usable_configuration_no_item_is_offered_for_deletion() {
+    let mac = Mac::with(&good());
+    old_items(&mac, &["0badcafe"]);
+    the_one(&mac, "keychain-stale-items");
+    mac.home.configure("keychain = \"security\"\nstoers = [\"/srv/c\"]\n");
+    let (_, told, _) = mac.told(&["doctor", "--offline", "--fix", "--yes"]);
+    assert!(!told.contains("keychain-stale-items") && told.contains("configuration-invalid"), "{told}");
+    assert_eq!(services(&mac).len(), 2);
 }
 
 #[test]
@@ -155,7 +214,8 @@ fn logins_that_appear_in_the_place_that_was_not_chosen_are_found_and_gone_after_
     mac.home.store(&good());
     let found_now = found(&mac);
     let (_, finding) = found_now.iter().find(|(name, _)| name == "keychain-choice-outdated").unwrap();
-    says(finding, "cure", "mcp-refreshd restart");
+    // It is no service here.
+    says(finding, "cure", ", then start it again");
     assert!(daemon.terminate().0.success());
     let daemon = start();
     the_one(&mac, "keychain-item-missing");
@@ -190,17 +250,17 @@ fn an_overflow_item_that_cannot_be_opened_is_named_and_gone_when_it_can() {
     let other = format!("{SERVICE}-overflow-a");
     mac.put(&main);
     let finding = the_one(&mac, "keychain-overflow");
-    says(&finding, "means", "is gone");
+    says(&finding, "means", "no longer exists");
     mac.keychain.put(&other, "me", "AAAA").unwrap();
     let finding = the_one(&mac, "keychain-overflow");
     assert_eq!(finding["path"], ITEM);
-    says(&finding, "means", "does not open");
+    says(&finding, "means", "does not decrypt");
     says(&finding, "means", "neither refreshed nor forgotten");
     let (code, told, said) = mac.told(&["status"]);
     assert!(code == 3 || code == 1, "{code}");
     assert!(format!("{told}{said}").contains("-overflow-a"), "{told}{said}");
     let (code, _, said) = mac.told(&["check"]);
-    assert!(code == 1 && said.contains("does not open"), "{code}: {said}");
+    assert!(code == 1 && said.contains("does not decrypt"), "{code}: {said}");
     mac.keychain.put(&other, "me", sealed).unwrap();
     nothing(&mac);
     let (_, told, _) = mac.told(&["status"]);

@@ -43,8 +43,17 @@ pub(crate) fn doctor_with(home: &Home, arguments: &[&str], env: &[(&str, &Path)]
     }
     assert_eq!(told["format_version"], 1);
     let findings = told["findings"].as_array().unwrap().clone();
+    findings.iter().for_each(assert_leads_on);
     let names = findings.iter().map(|finding| finding["name"].as_str().unwrap().to_owned()).collect();
     Run { code: output.status.code().unwrap(), names, findings }
+}
+
+/// No cure of `doctor` is to type `doctor` again, unless `--fix` does something about the finding.
+fn assert_leads_on(finding: &Value) {
+    let cure = finding["cure"].as_str().unwrap();
+    let again = cure.contains("mcp-refreshd doctor");
+    assert!(!again || (cure.contains("mcp-refreshd doctor --fix") && !finding["fix"].is_null()), "{finding}");
+    assert!(!cure.is_empty() && !cure.contains("the message says"), "{finding}");
 }
 
 pub(crate) fn doctor(home: &Home, arguments: &[&str]) -> Run {

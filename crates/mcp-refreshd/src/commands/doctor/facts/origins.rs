@@ -1,29 +1,34 @@
 //! What the servers themselves say, gathered by one request to each.
 
 use super::store::StoreFacts;
+use claude_store::Entry;
 use jiff::Timestamp;
 use refresh_engine::{EntryReport, ObservedEntry};
 use std::collections::BTreeMap;
 use token_endpoint::{Http, Probe, RefreshOffer, SendError, ServerHints};
 use tokio::task::spawn_local;
 
-/// As many origins are asked; more of them would not tell more.
+/// So many origins are asked; more of them would say no more.
 const ORIGINS_AT_MOST: usize = 50;
 
 /// An authorization server, and whether it answers.
 pub(crate) struct OriginFacts {
     pub(crate) place: String,
-    /// A server that depends on it.
-    pub(crate) server: String,
+    /// The servers that depend on it.
+    pub(crate) servers: Vec<String>,
     pub(crate) answer: Result<Probe, SendError>,
     pub(crate) asked_at: Timestamp,
 }
 
 /// Asks each authorization server once, all at the same time.
-pub(super) async fn ask_origins(http: &Http, stores: &[StoreFacts]) -> Vec<OriginFacts> {
+pub(super) async fn ask_origins(
+    http: &Http,
+    stores: &[StoreFacts],
+    asked: &dyn Fn(&Entry) -> bool,
+) -> Vec<OriginFacts> {
     let mut origins = BTreeMap::new();
-    for (seen, _) in stores.iter().flat_map(|store| &store.entries) {
-        let entry = &seen.entry;
+    let entries = stores.iter().flat_map(|store| &store.entries).map(|(seen, _)| &seen.entry);
+    for entry in entries.filter(|entry| asked(entry)) {
         let Some(server_url) = entry.server_url.clone() else { continue };
         if entry.refresh_token.is_none() {
             continue;
@@ -31,21 +36,21 @@ pub(super) async fn ask_origins(http: &Http, stores: &[StoreFacts]) -> Vec<Origi
         let hints = [&entry.issuer, &entry.discovery.authorization_server_url, &entry.server_url];
         let place = hints.into_iter().flatten().find_map(|hint| url::Url::parse(hint).ok());
         if let Some(place) = place {
-            origins.entry(token_endpoint::origin_of(&place)).or_insert((
-                place,
-                server_url,
-                entry.server_name.clone(),
-            ));
+            let origin = token_endpoint::origin_of(&place);
+            let (.., servers) = origins.entry(origin).or_insert((place, server_url, Vec::new()));
+            if !servers.contains(&entry.server_name) {
+                servers.push(entry.server_name.clone());
+            }
         }
     }
     let tasks: Vec<_> = origins
         .into_iter()
         .take(ORIGINS_AT_MOST)
-        .map(|(origin, (place, server_url, server))| {
+        .map(|(origin, (place, server_url, servers))| {
             let http = http.clone();
             spawn_local(async move {
                 let answer = http.probe(place.as_str(), &server_url).await;
-                OriginFacts { place: origin, server, answer, asked_at: Timestamp::now() }
+                OriginFacts { place: origin, servers, answer, asked_at: Timestamp::now() }
             })
         })
         .collect();
@@ -56,10 +61,14 @@ pub(super) async fn ask_origins(http: &Http, stores: &[StoreFacts]) -> Vec<Origi
     all
 }
 
-/// Asks the authorization server of each login without refresh token whether it gives such tokens at all.
-pub(super) async fn ask_offers(http: &Http, stores: &[StoreFacts]) -> BTreeMap<String, RefreshOffer> {
+/// Asks the authorization server of each login without refresh token whether it issues such tokens at all.
+pub(super) async fn ask_offers(
+    http: &Http,
+    stores: &[StoreFacts],
+    asked: &dyn Fn(&Entry) -> bool,
+) -> BTreeMap<String, RefreshOffer> {
     let without = stores.iter().flat_map(|store| &store.entries).map(|(seen, _)| &seen.entry);
-    let without = without.filter(|entry| !entry.is_stub() && entry.refresh_token.is_none());
+    let without = without.filter(|entry| asked(entry) && !entry.is_stub() && entry.refresh_token.is_none());
     let hints: BTreeMap<_, _> = without
         .filter_map(|entry| {
             let server_url = entry.server_url.clone()?;
@@ -86,13 +95,15 @@ pub(super) async fn ask_offers(http: &Http, stores: &[StoreFacts]) -> BTreeMap<S
     offers
 }
 
-/// Asks each server whose token should be good; gives the names of those that refuse it.
+/// Asks each server whose token should be good; returns the names of those that refuse it.
 pub(super) async fn ask_servers(
     http: &Http,
     entries: &[(ObservedEntry, Option<EntryReport>)],
+    asked: &dyn Fn(&Entry) -> bool,
 ) -> Vec<String> {
     let now = Timestamp::now();
-    let good = entries.iter().filter(|(seen, _)| seen.expiry.moment().is_none_or(|end| end > now));
+    let asked = entries.iter().filter(|(seen, _)| asked(&seen.entry));
+    let good = asked.filter(|(seen, _)| seen.expiry.moment().is_none_or(|end| end > now));
     let tasks: Vec<_> = good
         .map(|(seen, _)| {
             let (http, entry) = (http.clone(), seen.entry.clone());

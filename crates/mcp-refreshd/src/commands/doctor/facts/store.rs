@@ -1,3 +1,4 @@
+use super::folders::{FolderTrouble, folder_trouble};
 use super::keychain::KeychainFacts;
 use crate::agent::Machine;
 use crate::agent::client::ClaudeCode;
@@ -25,6 +26,8 @@ pub(crate) struct StoreFacts {
     /// The document itself, behind all links.
     pub(crate) stamp: Option<Stamp>,
     pub(crate) obstacle: Option<Obstacle>,
+    /// Why nothing can be written into its folders.
+    pub(crate) folder_trouble: Option<FolderTrouble>,
     pub(crate) entries: Vec<(ObservedEntry, Option<EntryReport>)>,
     /// Servers that refuse (401) a token that the store calls good.
     pub(crate) refused: Vec<String>,
@@ -71,6 +74,7 @@ impl StoreFacts {
             link: None,
             stamp: OsFileSystem.stamp(&path).ok(),
             obstacle: None,
+            folder_trouble: folder_trouble(folder.path()),
             entries: Vec::new(),
             refused: Vec::new(),
             odd: Vec::new(),
@@ -86,6 +90,8 @@ impl StoreFacts {
         if let Ok(target) = OsFileSystem.resolve(&path) {
             facts.obstacle = OsFileSystem.obstacle(&target).unwrap_or_default();
             let is_link = std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
+            let behind = target.parent().filter(|_| is_link).and_then(folder_trouble);
+            facts.folder_trouble = facts.folder_trouble.or(behind);
             facts.link = is_link.then_some(target);
         }
         match NeedsAuthCache::new(OsFileSystem, facts.folder.needs_auth_path()).flagged() {
@@ -97,6 +103,15 @@ impl StoreFacts {
         }
         facts.read(config, &store, records).await;
         facts
+    }
+
+    /// Whether it has an entry for this server, be it one that is not understood.
+    pub(crate) fn holds(&self, server: &str) -> bool {
+        self.entries.iter().any(|(seen, _)| seen.entry.server_name == server)
+            || self
+                .odd
+                .iter()
+                .any(|(key, _)| key.rsplit_once('|').map_or(key.as_str(), |(name, _)| name) == server)
     }
 
     async fn read(&mut self, config: &Config, store: &AnyStore, records: &Records<OsFileSystem>) {

@@ -13,8 +13,8 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         Agent::Unreachable(why) => findings.push(Finding::trouble(
             "agent-unreachable",
             Certain,
-            format!("the agent cannot be asked: {why}"),
-            "mcp-refreshd restart, or end that process where it is no service",
+            format!("the agent does not answer: {why}"),
+            facts.how_to_restart(),
         )),
         Agent::Runs(status, known) => {
             for store in status.stores.iter().filter(|store| !store.vanished.is_empty()) {
@@ -28,11 +28,12 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
                         servers.join(", ")
                     ),
                     "mcp-refreshd doctor --fix (it asks first); if you removed them yourself, do nothing",
-                );
+                )
+                .of_all(store.vanished.iter().map(String::as_str));
                 let finding = Finding { path: Some(store.location.clone()), ..finding };
-                findings.push(finding.mended_by(Fix::Restore { store: store.location.clone(), servers }));
+                findings.push(finding.fixed_by(Fix::Restore { store: store.location.clone(), servers }));
             }
-            findings.extend(status.daemon.as_ref().and_then(|agent| other_version(&agent.version)));
+            findings.extend(status.daemon.as_ref().and_then(|agent| other_version(&agent.version, facts)));
             findings.extend(known.as_ref().and_then(|known| proxies(facts, known)));
         }
     }
@@ -43,9 +44,14 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 /// A journal that holds something is normal while a refresh runs, and while a pair that lost against another one is kept.
 fn journal(facts: &Facts) -> Option<Finding> {
     let journal = facts.paths.state.join("journal");
+    if facts.state_trouble.is_some() {
+        // The folder has a finding of its own, with the same cause.
+        return None;
+    }
     if let Some(why) = &facts.journal_trouble {
-        let means = format!("the journal cannot be read, and so no refresh is begun: {why}");
-        return Some(Finding::trouble("journal-unreadable", Certain, means, "mend what the message names"));
+        let means = format!("the journal cannot be read, so no refresh is started: {why}");
+        let cure = "solve what the message names";
+        return Some(Finding::trouble("journal-unreadable", Certain, means, cure));
     }
     let unsaved: Vec<_> = match &facts.agent {
         Agent::Runs(status, _) => status
@@ -58,7 +64,7 @@ fn journal(facts: &Facts) -> Option<Finding> {
     };
     if let Some((server, why)) = unsaved.first() {
         let means = format!("a new token was obtained and cannot be written; the journal keeps it: {why}");
-        let cure = "mend what the message names; the agent then writes it by itself";
+        let cure = "solve what the message names; the agent then writes it by itself";
         return Some(Finding::trouble("token-not-saved", Certain, means, cure).of(server));
     }
     (matches!(facts.agent, Agent::Stopped) && facts.journal_open > 0).then(|| {
@@ -66,23 +72,23 @@ fn journal(facts: &Facts) -> Option<Finding> {
             "journal-not-empty",
             Certain,
             format!(
-                "{} begun and not brought to an end; what was answered is safe in the journal",
+                "{} interrupted; what was answered is safe in the journal",
                 crate::terminal::wording::counted(facts.journal_open, "refresh was", "refreshes were")
             ),
-            "mcp-refreshd start, or once by hand: mcp-refreshd refresh",
+            format!("{}; or once by hand: mcp-refreshd refresh", facts.how_to_start()),
         )
         .at(&journal)
     })
 }
 
 /// An upgrade puts the new program in its place and leaves the running one alone.
-fn other_version(theirs: &str) -> Option<Finding> {
+fn other_version(theirs: &str, facts: &Facts) -> Option<Finding> {
     (theirs != VERSION).then(|| {
         Finding::note(
             "agent-other-version",
             Certain,
             format!("the running agent is mcp-refreshd {theirs}, and this is {VERSION}: an upgrade does not restart it"),
-            "mcp-refreshd restart; a refresh on the wire is brought to its end first",
+            format!("{} (a refresh in flight finishes first)", facts.how_to_restart()),
         )
     })
 }
@@ -98,10 +104,10 @@ fn proxies(facts: &Facts, known: &[String]) -> Option<Finding> {
             "proxy-unknown-to-agent",
             Likely,
             format!(
-                "this shell names a proxy ({}), and the running agent was started without it: its requests may not get out",
+                "this shell sets a proxy ({}), and the running agent was started without it: its requests may not get out",
                 missing.join(", ")
             ),
-            "mcp-refreshd install, which takes the variables into the configuration; or set `proxy` under [network]",
+            "set `proxy` under [network] in the configuration; `mcp-refreshd install` takes the variables of this shell into it",
         )
         .at(&facts.paths.config)
     })

@@ -2,7 +2,8 @@ use super::logins;
 use crate::commands::doctor::facts::{Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::{Certain, Likely, Possible};
 use crate::commands::doctor::finding::Finding;
-use crate::terminal::wording::{length, quoted};
+use crate::terminal::remedy::login;
+use crate::terminal::wording::length;
 use claude_store::ExpiresAt;
 use oauth_secret::TokenDigest;
 use refresh_engine::{EntryReport, Expiry, ObservedEntry, SHORT_LIFE, State};
@@ -29,21 +30,22 @@ fn one(
     facts: &Facts,
 ) -> Vec<Finding> {
     let name = &seen.entry.server_name;
+    let place = store.path.to_string_lossy();
     let mut findings = Vec::new();
     if let Some(kind) = seen.entry.stub_kind() {
         findings.push(logins::stub(kind, seen, store, facts));
     } else if seen.refresh.is_none() {
-        findings.push(logins::no_refresh_token(seen, facts));
+        findings.push(logins::no_refresh_token(seen, store, facts));
     } else if let Some(need) = report.and_then(|report| report.need.as_ref()) {
-        findings.push(logins::needs_login(need, name));
+        findings.push(logins::needs_login(need, name, &place));
     } else if seen.expiry.moment().is_some_and(|end| end <= facts.now)
         && !facts.waits_to_be_saved(seen)
         && !(facts.runs() && report.is_some_and(|report| report.state == State::Resting))
     {
-        findings.push(logins::expired(seen, facts, name));
+        findings.push(logins::expired(seen, facts));
     }
     if store.refused.contains(name) {
-        findings.push(logins::refused(seen, name));
+        findings.push(logins::refused(seen, &place));
     }
     if !seen.entry.is_stub() {
         findings.extend(lifetime(seen, report));
@@ -56,25 +58,18 @@ fn one(
 fn lifetime(seen: &ObservedEntry, report: Option<&EntryReport>) -> Option<Finding> {
     seen.refresh?;
     if seen.expiry == Expiry::Unknown && seen.entry.expires_at == ExpiresAt::Absent {
-        return Some(Finding::note(
-            "unknown-expiry",
-            Certain,
-            "the server does not say how long its access tokens live, so Claude Code refreshes only after a refusal",
-            "nothing; `keep_alive` in the configuration sets how often the agent refreshes such a login",
-        ));
+        let means = "the server does not say how long its access tokens live, so Claude Code refreshes only after a refusal";
+        let cure =
+            "nothing; `keep_alive` in the configuration sets how often the agent refreshes such a login";
+        return Some(Finding::note("unknown-expiry", Certain, means, cure).together(means, cure));
     }
     let report = report.filter(|report| report.lifetime_answered)?;
     let life = report.lifetime.filter(|life| *life < SHORT_LIFE)?;
-    Some(Finding::note(
-        "short-lived-token",
-        Certain,
-        format!(
-            "its access tokens live {} only, near the 5 min before the end at which Claude Code refreshes by itself; the \
-             agent refreshes them while Claude Code is in use",
-            length(life)
-        ),
-        "nothing; if you run the server, let its tokens live for an hour",
-    ))
+    let follows = "and Claude Code itself refreshes 5 min before the expiry; the agent refreshes them while Claude Code is in use";
+    let cure = "nothing; if you run the server, let its tokens live for an hour";
+    let means = format!("its access tokens live only {}, {follows}", length(life));
+    let together = format!("their access tokens live less than {}, {follows}", length(SHORT_LIFE));
+    Some(Finding::note("short-lived-token", Certain, means, cure).together(together, cure))
 }
 
 fn not_configured(seen: &ObservedEntry, facts: &Facts) -> Option<Finding> {
@@ -85,15 +80,20 @@ fn not_configured(seen: &ObservedEntry, facts: &Facts) -> Option<Finding> {
     if !facts.stores.iter().all(gone) || name.starts_with("plugin:") {
         return None;
     }
-    Some(Finding::note(
-        "server-not-configured",
-        Possible,
-        "no configuration of Claude Code names this server any more, though its login is kept fresh",
-        format!(
-            "if you removed the server, tell the agent to leave it alone: [servers.{}] ignore = true",
-            toml::Value::String(name.clone())
+    let cure =
+        |name: &str| format!("if you removed it, let the agent ignore it: [servers.{name}] ignore = true");
+    Some(
+        Finding::note(
+            "server-not-configured",
+            Possible,
+            "no configuration of Claude Code names this server any more, though its login is kept fresh",
+            cure(&toml::Value::String(name.clone()).to_string()),
+        )
+        .together(
+            "no configuration of Claude Code names these servers any more, though their logins are kept fresh",
+            format!("{} (for each)", cure("NAME")),
         ),
-    ))
+    )
 }
 
 /// Two entries with one refresh token: the first refresh of one spends the other's.
@@ -110,18 +110,20 @@ fn twins(facts: &Facts) -> Vec<Finding> {
         let [(_, first), (store, second), ..] = holders.as_slice() else { return None };
         let (one, other) = (&first.entry.key, &second.entry.key);
         let name = &second.entry.server_name;
+        let mut both = vec![first.entry.server_name.as_str(), name];
+        both.dedup();
         Some(
             Finding::trouble(
                 "same-refresh-token",
                 Certain,
                 format!(
-                    "the entries {one} and {other} hold the same refresh token ({}): where the server gives a new one at \
-                     each refresh, the first refresh of one ends the other",
+                    "the entries {one} and {other} hold the same refresh token ({}): if the server rotates it, the first \
+                     refresh of one ends the other",
                     refresh.fingerprint()
                 ),
-                format!("claude mcp login {} (in the second place)", quoted(name)),
+                login(name, &store.path.to_string_lossy()),
             )
-            .of(name)
+            .of_all(both)
             .at(&store.path),
         )
     });
@@ -150,7 +152,10 @@ fn disagreeing(facts: &Facts) -> Vec<Finding> {
                              was made in",
                             other.path.display()
                         ),
-                        "log in with CLAUDE_CONFIG_DIR set to this store's folder, or use the other store",
+                        format!(
+                            "{}, or use the other store",
+                            login(&seen.entry.server_name, &store.path.to_string_lossy())
+                        ),
                     )
                     .of(&seen.entry.server_name)
                     .at(&store.path),

@@ -1,13 +1,16 @@
-use crate::commands::doctor::facts::keychain::{Content, KeychainFacts};
+use crate::commands::doctor::facts::keychain::{Content, KeychainFacts, StaleItem};
 use crate::commands::doctor::facts::{Agent, Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::{Certain, Likely, Possible};
 use crate::commands::doctor::finding::Finding;
+use crate::commands::doctor::fix::Fix;
 use crate::terminal::wording::{counted, quoted};
 use claude_store::{Holding, KeychainError, StoreKind, Why};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 
-/// So many old items are nothing to speak of.
-const FEW: usize = 3;
+/// Claude Code writes an item at each refresh of its logins. One that nobody wrote for so long is not in use.
+const UNUSED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 const WHERE_TO_CLICK: &str =
     "open Keychain Access, search for the item, double-click it, choose Access Control";
@@ -15,7 +18,7 @@ const WHERE_TO_CLICK: &str =
 /// The Keychain items: whether they are there, open, small enough, and the only ones.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for store in &facts.stores {
+    for store in facts.concerned() {
         let Some(keychain) = &store.keychain else { continue };
         let location = keychain.item.to_string();
         let found = [
@@ -28,7 +31,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         findings.extend(found.into_iter().flatten().map(|finding| finding.at(Path::new(&location))));
     }
     // Every folder sees the same Keychains.
-    findings.extend(facts.stores.iter().find_map(|store| many_stale(store.keychain.as_ref()?)));
+    findings.extend(facts.stores.iter().find_map(|store| stale(store.keychain.as_ref()?, facts)));
     findings
 }
 
@@ -40,7 +43,7 @@ fn closed(keychain: &KeychainFacts) -> Option<Finding> {
             "keychain-locked",
             Certain,
             means(
-                "the Keychain is locked, or it may ask nobody here (over SSH, before the login at the screen)",
+                "the Keychain is locked, or nobody can be asked here (over SSH, before the login at the screen)",
             ),
             "log in at the screen, or type `security unlock-keychain`; what waits is written within minutes",
         ),
@@ -48,12 +51,12 @@ fn closed(keychain: &KeychainFacts) -> Option<Finding> {
             Finding::trouble(
                 "keychain-not-allowed",
                 if matches!(error, KeychainError::NoAnswer { .. }) { Likely } else { Certain },
-                means("the item is not given to /usr/bin/security without a question on the screen"),
+                means("macOS asks on the screen before it gives the item to /usr/bin/security"),
                 format!(
-                    "when it asks, type your login password and click \"Always Allow\" (\"Allow\" is for once): that adds \
+                    "when it asks, type your login password and click \"Always Allow\" (\"Allow\" holds once): that adds \
                      `security` to the item's list. Or do it yourself: {WHERE_TO_CLICK}, add /usr/bin/security with \"+\" \
                      (Cmd-Shift-G to type the path), and Save Changes. \"Allow all applications to access this item\" there \
-                     lets every program of yours read it without a question, and is needed for `keychain = \"native\"` only"
+                     lets every program of yours read it, and is needed for `keychain = \"native\"` only"
                 ),
             )
         }
@@ -178,23 +181,47 @@ fn outdated_choice(facts: &Facts, store: &StoreFacts) -> Option<Finding> {
                 "the agent chose {} at its start and stays with it, and by now it would choose {now}: the logins there are not refreshed",
                 used.location
             ),
-            "restart the agent: `mcp-refreshd restart`",
+            facts.how_to_restart(),
         )
     })
 }
 
-fn many_stale(keychain: &KeychainFacts) -> Option<Finding> {
-    let number = keychain.stale.len();
-    let first = keychain.stale.first().filter(|_| number > FEW)?;
+fn stale(keychain: &KeychainFacts, facts: &Facts) -> Option<Finding> {
+    // By the defaults nobody knows which folders are in use.
+    if facts.config_trouble.is_some() {
+        return None;
+    }
+    let unused: Vec<_> = keychain.stale.iter().filter(|stale| is_unused(stale, facts.now)).collect();
+    let first = unused.first()?;
     let means = format!(
-        "{} of Claude Code for folders that no setting names; their refresh tokens are spent, most likely, and none of them is ever \
-         used here",
-        counted(number, "Keychain item", "Keychain items")
+        "{} of Claude Code for folders that no setting names, not written for a month or longer; their refresh tokens are most likely \
+         spent, and are never used here",
+        counted(unused.len(), "Keychain item", "Keychain items")
     );
     let cure = format!(
-        "remove those that you know to be old, each with `security delete-generic-password -s {}`; their names are in Keychain Access \
-         under \"Claude Code-credentials-\"",
-        quoted(first)
+        "mcp-refreshd doctor --fix (it asks first), or for each: security delete-generic-password -s {} -a {}",
+        quoted(first.item.service()),
+        quoted(first.item.account())
     );
-    Some(Finding::note("keychain-stale-items", Likely, means, cure))
+    let items = unused.into_iter().cloned().collect();
+    Some(Finding::note("keychain-stale-items", Likely, means, cure).fixed_by(Fix::DeleteItems { items }))
+}
+
+fn is_unused(stale: &StaleItem, now: Timestamp) -> bool {
+    let before = (now - UNUSED).to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M%S").to_string();
+    stale.modified.zip(before.parse().ok()).is_some_and(|(modified, before): (u64, u64)| modified < before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claude_store::KeychainItem;
+
+    #[test]
+    fn an_item_is_unused_only_if_it_is_known_to_be_old() {
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        let unused = |modified| is_unused(&StaleItem { item: KeychainItem::named("a", "b"), modified }, now);
+        assert!(unused(Some(20_261_023_115_959)) && unused(Some(20_200_101_000_000)));
+        assert!(!unused(Some(20_261_023_120_000)) && !unused(Some(20_271_023_120_000)) && !unused(None));
+    }
 }

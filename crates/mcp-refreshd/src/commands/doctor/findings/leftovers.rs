@@ -11,7 +11,7 @@ const OLD: Duration = Duration::from_secs(10 * 60);
 /// Temporary files that hold tokens and that nobody uses any more.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for store in &facts.stores {
+    for store in facts.concerned() {
         let ours: Vec<_> = store.temporaries.iter().filter(|temporary| temporary.ours).collect();
         // A running agent has such a file in use now and then.
         if let Some(first) = ours.iter().find(|temporary| !facts.runs() || temporary.age > OLD) {
@@ -22,12 +22,16 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
                     "{} of mcp-refreshd, which was killed in the middle of a write; such files may hold tokens",
                     crate::terminal::wording::counted(ours.len(), "temporary file", "temporary files")
                 ),
-                if facts.runs() { "restart the agent: it removes them" } else { "mcp-refreshd doctor --fix" },
+                if facts.runs() {
+                    format!("{} (it removes them)", facts.how_to_restart())
+                } else {
+                    "mcp-refreshd doctor --fix".to_owned()
+                },
             );
             let finding = finding.at(&first.path);
             findings.push(match facts.runs() {
                 true => finding,
-                false => finding.mended_by(Fix::Sweep { folder: store.folder.clone() }),
+                false => finding.fixed_by(Fix::Sweep { folder: store.folder.clone() }),
             });
         }
         for temporary in store.temporaries.iter().filter(|temporary| !temporary.ours && temporary.age > OLD) {

@@ -1,4 +1,4 @@
-//! Logins that are gone, ended, or cannot be refreshed: they look alike to whoever is told "Needs authentication".
+//! Logins that are gone, ended, or cannot be refreshed: Claude Code shows them all as "Needs authentication".
 
 use crate::commands::doctor::facts::{Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::{Certain, Likely};
@@ -18,8 +18,8 @@ const FORETOLD: Duration = Duration::from_secs(24 * 60 * 60);
 /// The scope that asks for a refresh token (OpenID Connect Core, section 11).
 const OFFLINE_ACCESS: &str = "offline_access";
 
-fn login(seen: &ObservedEntry) -> String {
-    remedy::what_to_type(&Need::Stub, &seen.entry.server_name)
+fn login(seen: &ObservedEntry, store: &StoreFacts) -> String {
+    remedy::login(&seen.entry.server_name, &store.path.to_string_lossy())
 }
 
 /// A login that is gone, told apart by what it left behind.
@@ -70,63 +70,60 @@ pub(super) fn stub(kind: StubKind, seen: &ObservedEntry, store: &StoreFacts, fac
             format!("there is no login: none was made yet, or a logout ended it, {since}"),
         ),
     };
-    Finding::trouble(name, sure, means, login(seen))
+    Finding::trouble(name, sure, means, login(seen, store))
 }
 
-pub(super) fn no_refresh_token(seen: &ObservedEntry, facts: &Facts) -> Finding {
+pub(super) fn no_refresh_token(seen: &ObservedEntry, store: &StoreFacts, facts: &Facts) -> Finding {
     let left = seen.expiry.moment().map(|end| Duration::try_from(end.duration_since(facts.now)).ok());
     let Some(left) = left else {
-        return Finding::note(
-            "no-refresh-token",
-            Certain,
-            "the server gave an access token without an end and no refresh token; there is nothing to refresh",
-            "nothing, unless the server refuses it; mcp-refreshd check --live asks",
-        );
+        let means = "the server issued an access token of unknown expiry and no refresh token; there is nothing to refresh";
+        let cure = "nothing, unless the server refuses it: mcp-refreshd check --live asks";
+        return Finding::note("no-refresh-token", Certain, means, cure).together(means, cure);
     };
     let severity = match left {
         Some(left) if left > FORETOLD => Severity::Note,
         _ => Severity::Trouble,
     };
-    let when = left.map_or("has ended".to_owned(), |left| format!("ends in {}", length(left)));
-    let gave_none =
-        format!("the server gave no refresh token, so nobody can refresh this login, which {when}");
+    let when = left.map_or("has expired".to_owned(), |left| format!("expires in {}", length(left)));
+    let issued_none =
+        format!("the server issued no refresh token, so this login cannot be refreshed; it {when}");
     let offer = seen.entry.server_url.as_ref().and_then(|url| facts.offers.get(url));
     let scoped = seen.entry.scope.iter().any(|scope| scope.split(' ').any(|scope| scope == OFFLINE_ACCESS));
     let (name, means) = match offer {
         Some(RefreshOffer { refresh_token: Some(false), .. }) => (
             "server-without-refresh",
             format!(
-                "{gave_none}. Its metadata says that it gives none to anybody: each login ends with its access token"
+                "{issued_none}. Its metadata says that it issues none at all: each login ends with its access token"
             ),
         ),
         Some(RefreshOffer { offline_access: true, .. }) if !scoped => (
             "no-refresh-token",
             format!(
-                "{gave_none}. Its metadata offers the scope `{OFFLINE_ACCESS}`, which this login has not: servers that \
-                 offer it give refresh tokens to those who ask for it"
+                "{issued_none}. Its metadata offers the scope `{OFFLINE_ACCESS}`, which this login does not have: servers that \
+                 offer it issue refresh tokens to clients that ask for it"
             ),
         ),
         Some(RefreshOffer { refresh_token: Some(true), .. }) => (
             "no-refresh-token",
-            format!("{gave_none}. Its metadata says that it gives them, though not to this login"),
+            format!("{issued_none}. Its metadata says that it issues them, though not for this login"),
         ),
         _ => (
             "no-refresh-token",
             format!(
-                "{gave_none}. Some servers never give one; others do where the scope `{OFFLINE_ACCESS}` is asked for"
+                "{issued_none}. Some servers never issue one; others do if the scope `{OFFLINE_ACCESS}` is requested"
             ),
         ),
     };
-    Finding::new(severity, name, Certain, means, format!("{} (each time it ends)", login(seen)))
+    Finding::new(severity, name, Certain, means, format!("{} (each time it expires)", login(seen, store)))
 }
 
-/// What only a new login mends, each cause by its own name: they are easily confused.
-pub(super) fn needs_login(need: &Need, name: &str) -> Finding {
+/// What only a new login solves, each cause by its own name: they are easily confused.
+pub(super) fn needs_login(need: &Need, name: &str, store: &str) -> Finding {
     let (finding, more) = match need {
         Need::Dead { .. } => (
             "login-ended",
             "the server says that the stored refresh token will never work again. Some servers say the same when they have \
-                 forgotten the client: if the next login ends like this, type `claude mcp logout` before it",
+                 forgotten the client: if the next login ends like this, run `claude mcp logout` before it",
         ),
         Need::ClientDead { .. } => (
             "registration-gone",
@@ -134,29 +131,29 @@ pub(super) fn needs_login(need: &Need, name: &str) -> Finding {
                  the server lets no client of this kind refresh: only its operator can change that",
         ),
         Need::Refused { .. } => ("refresh-refused", "the server does not say that the login has ended"),
-        Need::ServerFails { .. } => ("server-fails", "nothing on this machine can mend that"),
+        Need::ServerFails { .. } => ("server-fails", "nothing on this machine can solve that"),
         Need::Spent => (
             "token-spent",
             "sessions that refreshed at the same time overwrote each other, or a backup was restored",
         ),
-        Need::EndpointMoved { .. } => ("endpoint-moved", "nothing was sent to the new place"),
+        Need::EndpointMoved { .. } => ("endpoint-moved", "nothing was sent to the new endpoint"),
         Need::NoEndpoint { .. } => ("no-token-endpoint", "so there is nowhere to refresh"),
         Need::NoServerUrl => ("entry-without-server", "so there is nowhere to refresh"),
-        Need::NoRefreshToken => ("no-refresh-token", "so nobody can refresh it"),
+        Need::NoRefreshToken => ("no-refresh-token", "it cannot be refreshed"),
         Need::Stub => ("not-logged-in", "the entry holds no token"),
     };
     Finding::trouble(
         finding,
         Certain,
         format!("{}; {more}", remedy::why(need)),
-        remedy::what_to_type(need, name),
+        remedy::what_to_type(need, name, store),
     )
 }
 
 /// Tools that need what is missing fail, and Claude Code then asks for a new login.
 pub(super) fn narrowed(narrowing: &Narrowing) -> Finding {
     let cure = if narrowing.in_vain {
-        "a new login, if something of the server's no longer works"
+        "a new login, if something of the server no longer works"
     } else {
         "nothing yet: the next refresh asks for what the login had"
     };
@@ -164,35 +161,39 @@ pub(super) fn narrowed(narrowing: &Narrowing) -> Finding {
 }
 
 /// The look-alike: Claude Code may call this "Token expired without refresh token".
-pub(super) fn expired(seen: &ObservedEntry, facts: &Facts, name: &str) -> Finding {
+pub(super) fn expired(seen: &ObservedEntry, facts: &Facts) -> Finding {
     let refresh = seen.refresh.map(|refresh| refresh.fingerprint().to_string()).unwrap_or_default();
     let why = if facts.runs() {
         "the agent has not been able to refresh it yet; `mcp-refreshd status` says why"
     } else {
-        "nobody refreshed it, because the agent does not run"
+        "nobody refreshed it, because the agent is not running"
     };
+    let says =
+        "whatever Claude Code says (\"Token expired without refresh token\", \"Needs authentication\")";
     Finding::trouble(
         "expired-but-refreshable",
         Certain,
-        format!(
-            "the access token has ended, and a refresh token is stored (fingerprint {refresh}), whatever Claude Code says \
-             (\"Token expired without refresh token\", \"Needs authentication\"): {why}"
-        ),
-        format!("mcp-refreshd refresh {}", remedy::argument(name)),
+        format!("the access token has expired, and a refresh token is stored (fingerprint {refresh}), {says}: {why}"),
+        format!("mcp-refreshd refresh {}", remedy::argument(&seen.entry.server_name)),
+    )
+    .together(
+        format!("the access tokens have expired, and refresh tokens are stored, {says}: {}", why.replace(" it", " them")),
+        "mcp-refreshd refresh",
     )
 }
 
 /// The look-alike: `/mcp` and Reconnect says success then, and refreshes nothing.
-pub(super) fn refused(seen: &ObservedEntry, name: &str) -> Finding {
+pub(super) fn refused(seen: &ObservedEntry, store: &str) -> Finding {
+    let name = &seen.entry.server_name;
     let cure = match seen.refresh {
         Some(_) => refresh_by_force(name),
-        None => remedy::what_to_type(&Need::Stub, name),
+        None => remedy::login(name, store),
     };
     Finding::trouble(
         "refused-though-good",
         Certain,
-        "the server answers 401 to a token that the store calls good: it was revoked there. `/mcp` and Reconnect may say \
-         success all the same; it refreshes nothing",
+        "the server answers 401 to a token that should be valid: it was revoked there. `/mcp` and Reconnect may report \
+         success; that refreshes nothing",
         cure,
     )
 }

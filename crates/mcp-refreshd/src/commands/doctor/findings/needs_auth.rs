@@ -2,7 +2,7 @@ use crate::commands::doctor::facts::{Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::Certain;
 use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::fix::Fix;
-use crate::terminal::wording::length;
+use crate::terminal::wording::{length, quoted};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const FLAG_KEPT: Duration = Duration::from_secs(15 * 60);
 
 /// Servers that new sessions skip though their tokens are good.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
-    facts.stores.iter().flat_map(|store| of_store(store, facts.now)).collect()
+    facts.concerned().flat_map(|store| of_store(store, facts.now)).collect()
 }
 
 fn of_store(store: &StoreFacts, now: Timestamp) -> Vec<Finding> {
@@ -20,7 +20,13 @@ fn of_store(store: &StoreFacts, now: Timestamp) -> Vec<Finding> {
     if let Some(why) = &store.flags_trouble {
         let means = format!("Claude Code's list of servers to skip cannot be read: {why}");
         findings.push(
-            Finding::trouble("skip-list-unreadable", Certain, means, "do what the message says").at(&cache),
+            Finding::trouble(
+                "skip-list-unreadable",
+                Certain,
+                means,
+                format!("rm {} (a cache that Claude Code makes anew)", quoted(&cache.display().to_string())),
+            )
+            .at(&cache),
         );
     }
     for (server, at) in &store.flagged {
@@ -42,10 +48,10 @@ fn of_store(store: &StoreFacts, now: Timestamp) -> Vec<Finding> {
                 length(FLAG_KEPT.saturating_sub(since)),
                 length(since)
             ),
-            "mcp-refreshd doctor --fix; in a session that runs already: /mcp, and Reconnect",
+            "mcp-refreshd doctor --fix; in a session that is already running: /mcp, Reconnect",
         );
         let fix = Fix::Unflag { cache: cache.clone(), server: server.clone() };
-        findings.push(finding.of(server).at(&cache).mended_by(fix));
+        findings.push(finding.of(server).at(&cache).fixed_by(fix));
     }
     findings
 }

@@ -11,13 +11,13 @@ const INSTALL: &str = "mcp-refreshd install";
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let stopped = matches!(facts.agent, Agent::Stopped);
     match &facts.service {
-        None if stopped => vec![not_running("is not installed and does not run", INSTALL)],
+        None if stopped => vec![not_running("is not running, and not installed as a service", facts)],
         None => Vec::new(),
         Some(standing) => {
             let mut findings = Vec::new();
             let moved = moved(standing);
             if stopped && moved.is_none() {
-                findings.push(not_running("does not run", "mcp-refreshd start"));
+                findings.push(not_running("is not running", facts));
             }
             findings.extend(moved);
             findings.extend(files(standing));
@@ -26,18 +26,26 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     }
 }
 
-fn not_running(how: &str, cure: &str) -> Finding {
-    let means = format!("the agent {how}, so nothing is refreshed before it expires");
-    Finding::trouble("agent-not-running", Certain, means, cure)
+fn not_running(how: &str, facts: &Facts) -> Finding {
+    let means = format!("the agent {how}: nothing is refreshed before it expires");
+    let cure = facts.how_to_start();
+    Finding::trouble(
+        "agent-not-running",
+        Certain,
+        means,
+        match facts.config_trouble {
+            Some(_) => format!("correct the configuration, then: {cure}"),
+            None => cure,
+        },
+    )
 }
 
-/// The program that the service is to run is no longer there: it goes on until it ends, and then never comes back.
+/// The service's program is no longer there: it runs until it stops, and cannot start again.
 fn moved(standing: &Standing) -> Option<Finding> {
     let program = standing.program.as_ref().filter(|program| !program.exists())?;
-    let means =
-        format!("the service is to run {}, and that is gone: it cannot start again", program.display());
+    let means = format!("the service runs {}, which is gone: it cannot start again", program.display());
     let finding =
-        Finding::trouble("agent-moved", Certain, means, format!("from where the program is now: {INSTALL}"));
+        Finding::trouble("agent-moved", Certain, means, format!("with the program's new path: {INSTALL}"));
     Some(match &standing.file {
         Some(file) => finding.at(file),
         None => finding,
@@ -47,14 +55,13 @@ fn moved(standing: &Standing) -> Option<Finding> {
 fn files(standing: &Standing) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(file) = standing.edited.first() {
-        let means = "a file of the service was edited by hand, and is left as it is; what newer versions change in it is missing";
+        let means = "a file of the service was edited by hand, and is left alone; what newer versions change in it is missing";
         let cure = format!("nothing, if that is what you want; to see the difference: {INSTALL}");
         findings.push(Finding::note("service-edited", Certain, means, cure).at(file));
     }
     if let Some(file) = standing.outdated.first() {
         let means = format!(
-            "{} not as this version and the configuration would have it: another version or another copy of the program \
-             wrote it, or the stores lie elsewhere now",
+            "{} out of date: another version or another copy of the program wrote it, or the stores are elsewhere now",
             match names(&standing.outdated).as_slice() {
                 [one] => format!("{one} of the service is"),
                 many => format!("{} of the service are", many.join(", ")),
@@ -63,7 +70,7 @@ fn files(standing: &Standing) -> Vec<Finding> {
         findings.push(Finding::note("service-outdated", Certain, means, INSTALL).at(file));
     }
     if !standing.enabled {
-        let means = "the service is installed, and does not start by itself at a login";
+        let means = "the service is installed, but not enabled: it does not start at your login";
         findings.push(Finding::note("service-not-enabled", Certain, means, INSTALL));
     }
     findings

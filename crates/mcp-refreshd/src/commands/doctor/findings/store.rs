@@ -1,3 +1,4 @@
+use crate::commands::doctor::facts::folders::{FolderTrouble, WhyNot};
 use crate::commands::doctor::facts::keychain::KeychainFacts;
 use crate::commands::doctor::facts::{Agent, Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::{Certain, Possible};
@@ -10,8 +11,11 @@ use std::path::Path;
 
 /// The documents themselves: whether they can be read and replaced, by whom, and whether they are the right ones.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
-    let mut findings: Vec<_> = facts.stores.iter().flat_map(one).collect();
-    findings.extend(not_kept(facts));
+    let mut findings: Vec<_> = facts.concerned().flat_map(one).collect();
+    // Who asks for one server or one store knows where it is.
+    if facts.only.is_none() && !facts.one_store {
+        findings.extend(not_kept(facts));
+    }
     findings
 }
 
@@ -20,28 +24,34 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
     let at = |finding: Finding| finding.at(&store.path);
     // What keeps a Keychain item from being read has a name of its own.
     let named = store.keychain.as_ref().is_some_and(KeychainFacts::names_the_trouble);
-    if let Some(why) = store.unreadable.as_ref().filter(|_| !named) {
-        let means = format!("nothing can be refreshed, and Claude Code cannot read its logins either: {why}");
-        findings.push(at(Finding::trouble("store-unreadable", Certain, means, "do what the message says")));
-    }
     let us = user_id();
+    let foreign = store.stamp.is_some_and(|stamp| stamp.owner != us);
+    if let Some(why) = store.unreadable.as_ref().filter(|_| !named && !foreign) {
+        let means = format!("nothing can be refreshed, and Claude Code cannot read its logins either: {why}");
+        findings.push(at(Finding::trouble(
+            "store-unreadable",
+            Certain,
+            means,
+            "solve what the message names",
+        )));
+    }
     if let Some(stamp) = store.stamp {
         let file = quoted(&store.path.display().to_string());
         if stamp.owner != us {
             let means = format!(
-                "the store belongs to user {}, and you are user {us}: nothing is written there",
+                "the store belongs to user {}, and you are user {us}: nothing is refreshed, and nothing is written there",
                 stamp.owner
             );
             findings.push(at(Finding::trouble(
                 "store-owner",
                 Certain,
                 means,
-                format!("sudo chown {us} {file}"),
+                format!("sudo chown {us} {}{file}", folder(store, us)),
             )));
         } else if stamp.kind == FileKind::File && stamp.mode & 0o077 != 0 {
             let means = format!("other users can read the tokens in it (mode {:04o})", stamp.mode & 0o7777);
             let finding = Finding::trouble("store-mode", Certain, means, format!("chmod 600 {file}"));
-            findings.push(at(finding).mended_by(Fix::MakePrivate { path: store.path.clone() }));
+            findings.push(at(finding).fixed_by(Fix::MakePrivate { path: store.path.clone() }));
         }
     }
     if let Some(target) = &store.link {
@@ -49,12 +59,12 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
             "store-is-link",
             Certain,
             format!(
-                "it is a link to {}. The agent writes through it; Claude Code replaces it by a file of its own at its \
-                 next write, and from then on there are two stores",
+                "it is a link to {}. The agent writes through it; Claude Code replaces it with a file at its next write, and \
+                 from then on there are two stores",
                 target.display()
             ),
             format!(
-                "let CLAUDE_CONFIG_DIR name {} instead of linking the file",
+                "set CLAUDE_CONFIG_DIR to {} instead of linking the file",
                 folder_of(target).display()
             ),
         )));
@@ -63,7 +73,7 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
         Some(Obstacle::MountPoint) => findings.push(at(Finding::trouble(
             "store-is-mount",
             Certain,
-            "the file is mounted by itself, so nobody can replace it: no refresh is begun, and Claude Code cannot save one",
+            "the file itself is a mount point, so nobody can replace it: no refresh is started, and Claude Code cannot save one",
             "mount its folder instead of the file",
         ))),
         Some(Obstacle::Immutable) => findings.push(at(Finding::trouble(
@@ -77,8 +87,8 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
     findings.extend(store.incomplete.as_ref().map(|why| {
         let means = format!("{why}: the logins in it are neither refreshed nor forgotten, and the others go on");
         let cure = match why {
-            Incomplete::OutOfReach | Incomplete::Unknown => "do what the message says",
-            _ => "see whether Claude Code still knows them (`claude mcp list`); where it asks, log in again with `claude mcp login`",
+            Incomplete::OutOfReach | Incomplete::Unknown => "solve what the message names",
+            _ => "see whether Claude Code still knows them (`claude mcp list`); if it asks, log in again with `claude mcp login`",
         };
         at(Finding::trouble("keychain-overflow", Certain, means, cure))
     }));
@@ -89,7 +99,7 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
             "entry-not-understood",
             Certain,
             means,
-            crate::terminal::remedy::how_to_mend(name),
+            crate::terminal::remedy::how_to_repair(name, &store.path.to_string_lossy()),
         )
         .of(name))
     }));
@@ -109,11 +119,12 @@ fn not_kept(facts: &Facts) -> Vec<Finding> {
                 "store-not-kept",
                 Certain,
                 "Claude Code in this shell keeps its logins here (CLAUDE_CONFIG_DIR or CLAUDE_SECURESTORAGE_CONFIG_DIR), \
-                 and the agent does not keep this store",
+                 and the agent does not refresh this store",
                 format!(
-                    "add {} to `stores` in {}, and restart the agent",
+                    "add {} to `stores` in {}, then: {}",
                     quoted(&folder_of(&of_shell).display().to_string()),
-                    facts.paths.config.display()
+                    facts.paths.config.display(),
+                    if running { facts.how_to_restart() } else { facts.how_to_start() }
                 ),
             )
             .at(&of_shell),
@@ -124,14 +135,24 @@ fn not_kept(facts: &Facts) -> Vec<Finding> {
             Finding::note(
                 "several-stores",
                 Possible,
-                "Claude Code started without CLAUDE_CONFIG_DIR keeps its logins here, and the agent keeps only others: \
-                 each folder has logins of its own",
+                "Claude Code without CLAUDE_CONFIG_DIR keeps its logins here, and the agent refreshes only other stores: \
+                 each folder has its own logins",
                 format!("if you still use it, add it to `stores` in {}", facts.paths.config.display()),
             )
             .at(&by_default),
         );
     }
     findings
+}
+
+/// The folder as a further argument, where it is foreign, too: one cause and one cure.
+fn folder(store: &StoreFacts, us: u32) -> String {
+    match &store.folder_trouble {
+        Some(FolderTrouble { path, why: WhyNot::Foreign(owner) }) if *owner != us => {
+            format!("{} ", quoted(&path.display().to_string()))
+        }
+        _ => String::new(),
+    }
 }
 
 fn folder_of(path: &Path) -> &Path {

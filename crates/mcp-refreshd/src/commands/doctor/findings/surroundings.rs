@@ -19,7 +19,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
                 Likely,
                 format!(
                     "Claude Code {major}.{minor}.{patch} writes the store without a lock: two of its sessions, or one and \
-                     the agent, can undo each other's writes. The agent notices and puts it right where it can"
+                     the agent, can undo each other's writes. The agent notices, and repairs it if it can"
                 ),
                 "claude update (2.1.160 or newer)",
             )
@@ -30,7 +30,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::note(
             "no-linger",
             Possible,
-            "services of yours, an agent among them, end with your last login on this machine",
+            "without a desktop, your services, the agent among them, stop when you log out",
             "loginctl enable-linger",
         ));
     }

@@ -1,0 +1,251 @@
+use crate::terminal::remedy::{argument, login, refresh_by_force};
+use crate::terminal::wording::{length, visible};
+use jiff::Timestamp;
+use refresh_engine::ObservedEntry;
+use std::time::Duration;
+use token_endpoint::{Probe, SendError, UnsentKind};
+
+/// What was found out about one token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is valid for long enough, and accepted where its server was asked.
+    Ok,
+    /// It is not.
+    NotOk,
+    /// By the store it is, and its server could not be asked.
+    Unknown,
+}
+
+impl Verdict {
+    fn wording(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NotOk => "not ok",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How a server took its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Live {
+    Accepted,
+    /// 401.
+    Refused,
+    /// 403.
+    Limited,
+    /// It may not be asked: its URL is none that a token is sent to.
+    NotAllowed,
+    /// It did not answer, or its answer says nothing about the token.
+    Unanswered,
+}
+
+/// One entry, and what is to be said of it.
+#[derive(Clone, Debug)]
+pub(super) struct Checked {
+    pub(super) seen: ObservedEntry,
+    /// Location of its store.
+    pub(super) store: String,
+    pub(super) verdict: Verdict,
+    pub(super) reasons: Vec<String>,
+    /// What to type; one command, whatever the reasons.
+    pub(super) cure: Option<String>,
+    /// Whether its server could say more.
+    pub(super) asks: bool,
+    pub(super) live: Option<Live>,
+}
+
+impl Checked {
+    /// Whether the token is valid for `min_valid`, by what the store says.
+    pub(super) fn by_the_store(
+        seen: ObservedEntry,
+        store: String,
+        now: Timestamp,
+        min_valid: Duration,
+    ) -> Self {
+        let asks = seen.entry.access_token.is_some();
+        let mut checked =
+            Self { seen, store, verdict: Verdict::Ok, reasons: Vec::new(), cure: None, asks, live: None };
+        let (verdict, reason) = checked.expiry(now, min_valid);
+        checked.verdict = verdict;
+        checked.reasons.push(reason);
+        checked.cure = (verdict != Verdict::Ok).then(|| checked.new_token());
+        checked
+    }
+
+    fn expiry(&self, now: Timestamp, min_valid: Duration) -> (Verdict, String) {
+        if self.seen.entry.access_token.is_none() {
+            return (Verdict::NotOk, "not logged in".to_owned());
+        }
+        let Some(end) = self.seen.expiry.moment() else {
+            return (Verdict::Ok, "valid, expiry unknown".to_owned());
+        };
+        match Duration::try_from(end.duration_since(now)) {
+            Ok(left) if left >= min_valid && !left.is_zero() => {
+                (Verdict::Ok, format!("valid for {}", length(left)))
+            }
+            Ok(left) if !left.is_zero() => (Verdict::NotOk, format!("valid for {} only", length(left))),
+            _ if end <= Timestamp::UNIX_EPOCH => (Verdict::NotOk, "expired".to_owned()),
+            _ => (Verdict::NotOk, format!("expired {} ago", length(end.duration_since(now).unsigned_abs()))),
+        }
+    }
+
+    /// What gets a new token: a refresh where there is a refresh token, else a login.
+    fn new_token(&self) -> String {
+        let name = &self.seen.entry.server_name;
+        match self.seen.refresh {
+            Some(_) if self.seen.entry.access_token.is_some() => refresh_by_force(name),
+            _ => login(name, &self.store),
+        }
+    }
+
+    /// The agent lets it expire until somebody is expected, which is wrong only for somebody who needs it now.
+    pub(super) fn rests(&mut self, now: Timestamp, needed_now: bool) {
+        let left = self.seen.expiry.moment().map(|end| end.duration_since(now)).unwrap_or_default();
+        let end = self.reasons.pop().unwrap_or_default();
+        if needed_now {
+            self.cure = Some(format!("mcp-refreshd refresh {}", argument(&self.seen.entry.server_name)));
+            self.reasons.push(format!("rests, {end}"));
+            return;
+        }
+        self.verdict = Verdict::Ok;
+        self.cure = None;
+        // That an expired token is refused says nothing.
+        self.asks = left.is_positive();
+        self.reasons.push(format!("rests, {end}: the agent refreshes it before the next use"));
+    }
+
+    /// Takes in what its server says.
+    pub(super) fn answered(&mut self, answer: &Result<Probe, SendError>) {
+        let (live, reason) = live(answer);
+        self.live = Some(live);
+        self.reasons.push(reason);
+        match live {
+            Live::Accepted => {}
+            Live::Refused => {
+                self.verdict = Verdict::NotOk;
+                // One cure for both: what renews an expired token renews a refused one.
+                self.cure = Some(self.cure.take().unwrap_or_else(|| self.new_token()));
+            }
+            Live::Limited => {
+                self.verdict = Verdict::NotOk;
+                // A refresh gives no more scope than the login has.
+                self.cure = Some(login(&self.seen.entry.server_name, &self.store));
+            }
+            Live::NotAllowed => self.verdict = Verdict::NotOk,
+            Live::Unanswered if self.verdict == Verdict::Ok => self.verdict = Verdict::Unknown,
+            Live::Unanswered => {}
+        }
+    }
+
+    /// Its entry names no server to ask.
+    pub(super) fn has_no_server(&mut self) {
+        self.verdict = Verdict::NotOk;
+        self.reasons.push("the entry names no server to ask".to_owned());
+    }
+
+    /// `NAME: ok: REASON; REASON; type: COMMAND`.
+    pub(super) fn line(&self) -> String {
+        let mut parts = self.reasons.clone();
+        parts.extend(self.cure.as_ref().map(|cure| format!("type: {cure}")));
+        format!(
+            "{}: {}: {}\n",
+            visible(&self.seen.entry.server_name),
+            self.verdict.wording(),
+            parts.join("; ")
+        )
+    }
+}
+
+fn live(answer: &Result<Probe, SendError>) -> (Live, String) {
+    match answer {
+        Ok(Probe { status: status @ 200..=299, .. }) => {
+            (Live::Accepted, format!("the server accepts it (HTTP {status})"))
+        }
+        Ok(Probe { status: 401, .. }) => (Live::Refused, "the server refuses it (HTTP 401)".to_owned()),
+        Ok(Probe { status: 403, .. }) => {
+            (Live::Limited, "the server accepts it for less than a session needs (HTTP 403)".to_owned())
+        }
+        Ok(Probe { status, .. }) => {
+            (Live::Unanswered, format!("the server's answer says nothing about it (HTTP {status})"))
+        }
+        Err(error @ SendError::Unsent { kind: UnsentKind::NotAllowed, .. }) => {
+            (Live::NotAllowed, format!("the server cannot be asked: {}", visible(&error.to_string())))
+        }
+        Err(error) => {
+            (Live::Unanswered, format!("the server cannot be reached: {}", visible(&error.to_string())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claude_store::Document;
+
+    fn now() -> Timestamp {
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    /// An entry that expires in so many seconds, checked for ten minutes.
+    fn checked(expires_in: i64, refresh: &str) -> Checked {
+        let at = now().as_millisecond() + expires_in * 1000;
+        let text = format!(
+            r#"{{"mcpOAuth":{{"lab|1":{{"serverName":"lab","serverUrl":"https://lab.test","accessToken":"at_made_up","refreshToken":"{refresh}","expiresAt":{at}}}}}}}"#
+        );
+        let document = Document::parse(text.as_bytes()).unwrap();
+        let seen = ObservedEntry::new(document.entries().next().unwrap().clone());
+        Checked::by_the_store(seen, String::new(), now(), Duration::from_secs(600))
+    }
+
+    fn status(status: u16) -> Result<Probe, SendError> {
+        Ok(Probe { status, date: None })
+    }
+
+    fn unsent(kind: UnsentKind) -> Result<Probe, SendError> {
+        Err(SendError::Unsent { why: "no route to host".into(), kind })
+    }
+
+    fn line(mut checked: Checked, answer: &Result<Probe, SendError>) -> String {
+        checked.answered(answer);
+        checked.line()
+    }
+
+    #[test]
+    fn an_expired_token_that_is_refused_too_has_one_cure() {
+        let told = line(checked(-60, "rt"), &status(401));
+        assert_eq!(
+            told,
+            "lab: not ok: expired 1 min ago; the server refuses it (HTTP 401); type: mcp-refreshd refresh lab --force\n"
+        );
+        let told = line(checked(-60, ""), &status(401));
+        assert!(
+            told.ends_with("; type: claude mcp login lab\n") && told.matches("type: ").count() == 1,
+            "{told}"
+        );
+        // What the records know to be needed stays.
+        let mut ended = checked(-60, "rt");
+        ended.cure = Some("claude mcp login lab".into());
+        let told = line(ended, &status(401));
+        assert!(told.ends_with("; type: claude mcp login lab\n") && !told.contains("--force"), "{told}");
+    }
+
+    #[test]
+    fn a_refused_token_without_refresh_token_needs_a_login() {
+        assert!(line(checked(3600, ""), &status(401)).ends_with("; type: claude mcp login lab\n"));
+        assert!(line(checked(3600, "rt"), &status(403)).ends_with("; type: claude mcp login lab\n"));
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_of_a_valid_token_leaves_it_open() {
+        let silent = [status(500), status(404), unsent(UnsentKind::Dns), unsent(UnsentKind::Certificate)];
+        for answer in &silent {
+            let told = line(checked(3600, "rt"), answer);
+            assert!(told.starts_with("lab: unknown: valid for 1 h; ") && !told.contains("type:"), "{told}");
+            // An expired one is not valid, whoever cannot be asked.
+            assert!(line(checked(-60, "rt"), answer).starts_with("lab: not ok: expired 1 min ago; "));
+        }
+        assert!(line(checked(3600, "rt"), &unsent(UnsentKind::NotAllowed)).starts_with("lab: not ok: "));
+        assert!(line(checked(3600, "rt"), &status(200)).starts_with("lab: ok: "));
+    }
+}

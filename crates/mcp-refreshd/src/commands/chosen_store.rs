@@ -1,0 +1,41 @@
+//! `--store PATH`: one of the stores that are kept.
+
+use crate::agent::stores;
+use crate::settings::config::{Config, path_argument};
+use crate::settings::paths::Paths;
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::wording::visible;
+use claude_store::StorageFolder;
+use std::path::{Path, PathBuf};
+
+/// The location that the value means: a store's folder, its file, or the location itself as `status` shows it.
+///
+/// # Errors
+/// None of these stores is meant; they are named.
+pub(crate) fn chosen_store<'a>(
+    config: &Config,
+    paths: &Paths,
+    value: &Path,
+    known: impl Iterator<Item = &'a str>,
+) -> Result<String, Failure> {
+    let path = path_argument(value, &paths.home)?;
+    let folder = StorageFolder::listed(&path, &|name| std::env::var_os(name), &paths.home);
+    let item = stores::location_of_item(config, paths, &folder);
+    let known: Vec<_> = known.collect();
+    let meant = known.iter().find(|location| {
+        Some(**location) == value.to_str() || item.as_deref() == Some(**location) || is_at(location, &path)
+    });
+    meant.map(|location| (*location).to_owned()).ok_or_else(|| {
+        let listed: Vec<_> = known.iter().map(|location| visible(location)).collect();
+        let value = visible(&value.to_string_lossy());
+        Failure::new(Exit::Usage, format!("no store is at {value}; the stores are: {}", listed.join(", ")))
+    })
+}
+
+fn is_at(location: &str, path: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let location = PathBuf::from(location);
+    let folder = location.parent().filter(|_| location.is_absolute());
+    folder.is_some_and(|folder| real(&location) == real(path) || real(folder) == real(path))
+}

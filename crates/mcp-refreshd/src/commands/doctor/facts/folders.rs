@@ -1,0 +1,45 @@
+use crate::platform::files;
+use crate::platform::process::user_id;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why nothing can be written into a folder.
+pub(crate) struct FolderTrouble {
+    pub(crate) path: PathBuf,
+    pub(crate) why: WhyNot,
+}
+
+/// The cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhyNot {
+    /// Its file system is mounted read-only.
+    ReadOnly,
+    /// Its permissions forbid it to its own user.
+    Forbidden,
+    /// It belongs to another user.
+    Foreign(u32),
+    /// It is a file.
+    NotAFolder,
+}
+
+/// Why nothing can be written into this folder, or into the one where it would be made. Nothing is changed to find out.
+pub(crate) fn folder_trouble(path: &Path) -> Option<FolderTrouble> {
+    let (path, metadata) = path.ancestors().find_map(|path| Some((path, std::fs::metadata(path).ok()?)))?;
+    let found = |why| Some(FolderTrouble { path: path.to_owned(), why });
+    if !metadata.is_dir() {
+        return found(WhyNot::NotAFolder);
+    }
+    let owner = files::owner(&metadata);
+    match files::may_write_into(path) {
+        Ok(()) => None,
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => found(WhyNot::ReadOnly),
+        Err(_) if owner != user_id() => found(WhyNot::Foreign(owner)),
+        Err(_) => found(WhyNot::Forbidden),
+    }
+}
+
+/// Whose the folder is, where it is another user's: state of theirs would be believed.
+pub(crate) fn foreign(path: &Path) -> Option<FolderTrouble> {
+    let owner = files::owner(&std::fs::metadata(path).ok()?);
+    (owner != user_id()).then(|| FolderTrouble { path: path.to_owned(), why: WhyNot::Foreign(owner) })
+}

@@ -1,0 +1,55 @@
+use crate::commands::doctor::facts::folders::{FolderTrouble, WhyNot};
+use crate::commands::doctor::facts::{Facts, StoreFacts};
+use crate::commands::doctor::finding::Confidence::Certain;
+use crate::commands::doctor::finding::Finding;
+use crate::platform::process::user_id;
+use crate::terminal::wording::quoted;
+
+/// The folders that are written to: those of the stores, and that of the agent's own state.
+pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
+    let stores = facts.concerned().filter(|store| !is_foreign(store));
+    let stores = stores.filter_map(|store| store.folder_trouble.as_ref());
+    let mut findings: Vec<_> = stores
+        .map(|trouble| {
+            let follows = "neither a lock nor a new token can be written there, so no refresh is started, and Claude Code cannot save one either";
+            finding("store-folder-read-only", trouble, follows)
+        })
+        .collect();
+    findings.extend(facts.state_trouble.as_ref().map(|trouble| {
+        let follows = "the agent keeps its journal and its records there, and does not start without them";
+        let finding = finding("state-folder-unusable", trouble, follows);
+        // What is in it is foreign, too; never anything beside it.
+        let within = trouble.path != facts.paths.home && trouble.path.starts_with(&facts.paths.home);
+        let cure =
+            if within { finding.cure.replace("sudo chown ", "sudo chown -R ") } else { finding.cure.clone() };
+        Finding { cure, ..finding }
+    }));
+    findings
+}
+
+/// Where the document is another user's too, that is one finding, and it has a name of its own.
+fn is_foreign(store: &StoreFacts) -> bool {
+    store.stamp.is_some_and(|stamp| stamp.owner != user_id())
+}
+
+fn finding(name: &'static str, trouble: &FolderTrouble, follows: &str) -> Finding {
+    let folder = quoted(&trouble.path.display().to_string());
+    let us = user_id();
+    let (means, cure) = match trouble.why {
+        WhyNot::ReadOnly => (
+            "the folder is on a file system that is mounted read-only".to_owned(),
+            "mount it read-write (in a container without `:ro` or `readonly`)".to_owned(),
+        ),
+        WhyNot::Forbidden => {
+            ("the folder's permissions forbid you to write".to_owned(), format!("chmod u+rwx {folder}"))
+        }
+        WhyNot::Foreign(owner) => (
+            format!("the folder belongs to user {owner}, and you are user {us}"),
+            format!("sudo chown {us} {folder}"),
+        ),
+        WhyNot::NotAFolder => {
+            ("a file stands where the folder belongs".to_owned(), format!("mv {folder} {folder}.old"))
+        }
+    };
+    Finding::trouble(name, Certain, format!("{means}: {follows}"), cure).at(&trouble.path)
+}

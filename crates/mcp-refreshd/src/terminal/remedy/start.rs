@@ -1,0 +1,71 @@
+//! How the agent is started and restarted on this machine.
+
+use crate::platform;
+
+/// How the agent is started here. `installed` says whether it is a service of this user, where that is known.
+pub(crate) fn how_to_start(installed: Option<bool>) -> String {
+    start(has_service_manager(), installed)
+}
+
+/// How the running agent is restarted here: as a service, or by hand where it is none.
+pub(crate) fn how_to_restart(installed: bool, process: Option<u32>) -> String {
+    restart(has_service_manager(), installed, process)
+}
+
+/// The short form for a sentence that goes on: the command that has the agent run from now on.
+fn start(manager: bool, installed: Option<bool>) -> String {
+    match (manager, installed) {
+        (true, Some(true)) => "mcp-refreshd start".to_owned(),
+        (true, Some(false)) => "mcp-refreshd install".to_owned(),
+        (true, None) => "mcp-refreshd install (or start, if it is installed)".to_owned(),
+        (false, _) => format!("{BY_HAND} (no service manager here: see docs/places.md)"),
+    }
+}
+
+fn restart(manager: bool, installed: bool, process: Option<u32>) -> String {
+    if manager && installed {
+        return "mcp-refreshd restart".to_owned();
+    }
+    let end = process.map_or_else(|| "end its process".to_owned(), |process| format!("kill {process}"));
+    format!("{end}, then start it again as before: in tmux, or {BY_HAND}")
+}
+
+/// It outlives the shell that starts it.
+const BY_HAND: &str = "nohup mcp-refreshd run &";
+
+fn has_service_manager() -> bool {
+    #[cfg(debug_assertions)]
+    if let Some(manager) = std::env::var_os("MCP_REFRESHD_TEST_SERVICES") {
+        return manager != "none";
+    }
+    platform::has_service_manager()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_started_as_one_and_nothing_is_installed_where_no_manager_runs() {
+        assert_eq!(start(true, Some(true)), "mcp-refreshd start");
+        assert_eq!(start(true, Some(false)), "mcp-refreshd install");
+        assert!(start(true, None).starts_with("mcp-refreshd install (or start"));
+        for installed in [None, Some(false), Some(true)] {
+            let told = start(false, installed);
+            assert!(
+                told.starts_with("nohup mcp-refreshd run &") && told.contains("docs/places.md"),
+                "{told}"
+            );
+            assert!(!told.contains("install"), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_is_no_service_is_restarted_by_its_process() {
+        assert_eq!(restart(true, true, Some(7)), "mcp-refreshd restart");
+        for (manager, installed) in [(true, false), (false, true), (false, false)] {
+            let told = restart(manager, installed, Some(7));
+            assert!(told.starts_with("kill 7, ") && !told.contains("mcp-refreshd restart"), "{told}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Where several stores are kept, each command names the store it is for, and does what it is asked for in that one alone.
+
+use crate::support::Home;
+use scripted_server::{Grant, Script, Server, Site, credentials_json};
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const EXPIRED: Duration = Duration::ZERO;
+
+/// The usual store and one called "my work", each with a login to the same server.
+struct Two {
+    home: Home,
+    work: PathBuf,
+    lab: Site,
+    _server: Server,
+}
+
+fn two(left: Duration) -> (Two, [Grant; 2]) {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let grants = [lab.grant(left), lab.grant(left)];
+    let home = Home::with([("lab", &grants[0])]);
+    let work = home.path().join("my work");
+    fs::create_dir(&work).unwrap();
+    fs::write(work.join(".claude.json"), "{}").unwrap();
+    fs::write(work.join(".credentials.json"), credentials_json([("lab", &grants[1])])).unwrap();
+    home.configure("stores = [\"~/.claude\", \"~/my work\"]\n");
+    (Two { home, work, lab, _server: server }, grants)
+}
+
+impl Two {
+    fn in_work(&self) -> String {
+        fs::read_to_string(self.work.join(".credentials.json")).unwrap()
+    }
+
+    fn login(&self, name: &str) -> String {
+        format!("CLAUDE_CONFIG_DIR='{}' claude mcp login {name}", self.work.display())
+    }
+}
+
+#[test]
+fn the_login_to_type_is_for_the_store_whose_login_has_ended() {
+    let (two, [_, grant]) = two(EXPIRED);
+    assert!(two.lab.kill(&grant.refresh_token));
+    let (code, told, _) = two.home.told(&["refresh"]);
+    assert_eq!(code, 1);
+    let login = two.login("lab");
+    assert!(told.contains("lab: refreshed, "), "{told}");
+    for command in [&["status"][..], &["check"], &["doctor", "--offline"], &["refresh", "--dry-run"]] {
+        let (_, told, said) = two.home.told(command);
+        assert!(told.contains(&login), "{command:?}: {told}{said}");
+    }
+    // The agent says the same.
+    let _daemon = two.home.daemon();
+    let (_, told, _) = two.home.told(&["status", "lab"]);
+    assert!(told.contains(&login), "{told}");
+    let status = two.home.status();
+    let servers = status["servers"].as_array().unwrap();
+    let actions: Vec<_> = servers.iter().map(|server| &server["action"]).collect();
+    assert!(actions.contains(&&Value::from(login)) && actions.contains(&&Value::Null), "{actions:?}");
+}
+
+#[test]
+fn a_refresh_of_one_store_leaves_the_other_alone_with_an_agent_and_without() {
+    for with_agent in [false, true] {
+        let (two, grants) = two(HOUR);
+        let daemon = with_agent.then(|| two.home.daemon());
+        let work = two.work.to_str().unwrap();
+        let (code, told, said) = two.home.told(&["refresh", "lab", "--force", "--store", work, "--json"]);
+        assert_eq!((code, said.as_str()), (0, ""), "{told}");
+        let json: Value = serde_json::from_str(&told).unwrap();
+        let [only] = json["servers"].as_array().unwrap().as_slice() else { panic!("{json}") };
+        assert_eq!((&only["result"], &only["name"]), (&"refreshed".into(), &"lab".into()));
+        assert_eq!((&json["dry_run"], &only["action"]), (&false.into(), &Value::Null));
+        assert_eq!(only["store"], two.work.join(".credentials.json").to_str().unwrap());
+        assert_eq!(only["key"], grants[1].key("lab"));
+        assert!(two.home.stored().contains(&grants[0].refresh_token));
+        assert!(!two.in_work().contains(&grants[1].refresh_token));
+        assert_eq!(two.lab.refreshes(), 1);
+        let (code, _, said) = two.home.told(&["refresh", "--store", "/nowhere"]);
+        assert_eq!(code, 2);
+        assert!(said.contains("no store is at /nowhere; the stores are: ") && said.contains(work), "{said}");
+        drop(daemon);
+    }
+}
+
+#[test]
+fn check_and_status_look_at_one_store() {
+    let (two, _) = two(HOUR);
+    let (usual, work) = (two.home.claude(), two.work.to_str().unwrap());
+    let usual = usual.to_str().unwrap();
+    fs::write(two.work.join(".credentials.json"), r#"{"mcpOAuth":{}}"#).unwrap();
+    assert_eq!(two.home.told(&["check", "--store", work]).1, "no servers with a login\n");
+    let (code, told, _) = two.home.told(&["check", "--store", usual]);
+    assert!(code == 0 && told.starts_with("lab: ok: valid for "), "{told}");
+    for (store, servers) in [(usual, 1), (work, 0), ("~/my work", 0)] {
+        let (_, told, _) = two.home.told(&["status", "--json", "--store", store]);
+        let json: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(json["servers"].as_array().unwrap().len(), servers, "{store}");
+    }
+    assert_eq!(two.home.told(&["status", "--store", "nowhere"]).0, 2);
+}
+
+#[test]
+fn refresh_says_what_it_did_not_understand() {
+    let (two, _) = two(HOUR);
+    let text =
+        r#"{"mcpOAuth":{"odd|1":{"serverName":"odd","serverUrl":"https://odd.test","accessToken":5}}}"#;
+    fs::write(two.work.join(".credentials.json"), text).unwrap();
+    let login = two.login("odd");
+    for command in [&["refresh"][..], &["refresh", "--dry-run"]] {
+        let (code, told, said) = two.home.told(command);
+        assert_eq!(code, 1, "{told}{said}");
+        assert!(told.starts_with("lab: ") && said.contains("odd: not understood: "), "{told}{said}");
+        assert!(said.contains(&login), "{said}");
+    }
+    let (code, told, said) = two.home.told(&["refresh", "lab"]);
+    assert_eq!((code, said.as_str()), (0, ""), "{told}");
+    let (_, told, _) = two.home.told(&["refresh", "--dry-run", "--json"]);
+    let json: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&json["dry_run"], json["problems"].as_array().unwrap().len()), (&true.into(), 1));
+    assert_eq!(json["servers"][0]["result"], "not_due");
+}
+
+#[test]
+fn a_login_without_refresh_token_that_is_valid_for_days_is_not_called_ended() {
+    let server = Server::start(Script::default()).unwrap();
+    let grant = server.add("lab", Script::default()).grant(120 * HOUR);
+    let home = Home::new();
+    let mut entry = grant.entry("lab");
+    entry.as_object_mut().unwrap().remove("refreshToken");
+    home.store(&serde_json::json!({"mcpOAuth": {grant.key("lab"): entry}}).to_string());
+    for command in [&["refresh", "lab", "--force"][..], &["refresh", "lab", "--force", "--dry-run"]] {
+        let (_, told, _) = home.told(command);
+        assert!(
+            told.contains("there is no refresh token, so the login lasts as long as its access token"),
+            "{told}"
+        );
+        assert!(!told.contains("ended") && !told.contains("expired"), "{told}");
+    }
+}

@@ -1,0 +1,225 @@
+//! `mcp-refreshd doctor`: one cause is one finding, and what is asked for is all that is told.
+
+use crate::support::Home;
+use crate::support::findings::{HOUR, doctor, document, entry, found, good, home_with};
+use scripted_server::{Script, Server, credentials_json};
+use serde_json::{Value, json};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+fn servers(finding: &Value) -> Vec<&str> {
+    finding["servers"].as_array().unwrap().iter().map(|server| server.as_str().unwrap()).collect()
+}
+
+#[test]
+fn servers_that_are_all_away_are_one_finding_and_so_is_what_has_expired_meanwhile() {
+    let sites: Vec<Server> = (0..12).map(|_| Server::start(Script::default()).unwrap()).collect();
+    let names: Vec<String> = (0..12).map(|number| format!("lab{number:02}")).collect();
+    let grants: Vec<_> = sites
+        .iter()
+        .zip(&names)
+        .enumerate()
+        .map(|(number, (site, name))| site.add(name, Script::default()).grant(HOUR * u32::from(number > 3)))
+        .collect();
+    let home = home_with(&credentials_json(names.iter().map(String::as_str).zip(&grants)));
+    sites.iter().for_each(|site| site.stop_listening().unwrap());
+    let run = doctor(&home, &[]);
+    assert_eq!(run.names, ["agent-not-running", "expired-but-refreshable", "no-network"]);
+    let mut expired = servers(run.finding("expired-but-refreshable"));
+    expired.sort_unstable();
+    assert_eq!(expired, names[..4]);
+    assert_eq!(run.finding("expired-but-refreshable")["cure"], "mcp-refreshd refresh");
+    assert_eq!(servers(run.finding("no-network")).len(), 12);
+    assert_eq!(run.finding("no-network")["server"], Value::Null);
+    let (_, told, _) = home.told(&["doctor"]);
+    assert!(told.contains("  servers lab") && told.ends_with("3 troubles, 0 notes\n"), "{told}");
+
+    let daemon = home.daemon();
+    let run = doctor(&home, &[]);
+    assert_eq!(run.names, ["no-network"], "the agent refreshes them when it can");
+    let means = run.finding("no-network")["means"].as_str().unwrap();
+    assert!(names[..4].iter().all(|name| means.contains(name)), "{means}");
+
+    // Some answer: it is not this machine.
+    sites[11].listen().unwrap();
+    let run = doctor(&home, &[]);
+    assert!(!run.has("no-network"), "{:?}", run.names);
+    assert_eq!(servers(run.finding("server-unreachable")).len(), 11);
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_hides_nothing_else() {
+    let home = home_with(&document(&[("lab", entry("lab", json!({"refreshToken": ""})))]));
+    home.configure("keepalive = \"1d\"\n\n[margin]\nfloor = \"4m\"\n");
+    let run = doctor(&home, &["--offline"]);
+    assert_eq!(run.code, 1);
+    assert_eq!(run.names, ["configuration-invalid", "agent-not-running", "no-refresh-token"]);
+    let finding = run.finding("configuration-invalid");
+    let means = finding["means"].as_str().unwrap();
+    assert!(means.contains("config.toml:1: ") && means.contains("config.toml:4: "), "{means}");
+    assert!(finding["path"].as_str().unwrap().ends_with("config.toml"));
+    let cure = run.finding("agent-not-running")["cure"].as_str().unwrap();
+    assert_eq!(cure, "correct the configuration, then: mcp-refreshd install");
+    home.configure("");
+    assert_eq!(found(&home), ["no-refresh-token"]);
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "mount namespaces are Linux's")]
+fn a_folder_that_is_mounted_read_only_is_found() {
+    let home = home_with(&good());
+    let inside = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-Urm", "sh", "-c", script, env!("CARGO_BIN_EXE_mcp-refreshd")]);
+        command.env("HOME", home.path()).output()
+    };
+    let mount = r#"mount --bind "$HOME/.claude" "$HOME/.claude" && mount -o remount,bind,ro "$HOME/.claude""#;
+    match inside(mount) {
+        Ok(output) if output.status.success() => {}
+        other => {
+            eprintln!("no namespace can be made here ({other:?}); folders by permissions are judged below");
+            return;
+        }
+    }
+    let told = inside(&format!(r#"{mount} && exec "$0" doctor --offline --json"#)).unwrap();
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let findings = told["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["name"] == "store-folder-read-only").unwrap();
+    assert_eq!(finding["path"], home.claude().to_str().unwrap());
+    assert!(finding["means"].as_str().unwrap().contains("mounted read-only"), "{finding}");
+    assert!(finding["cure"].as_str().unwrap().starts_with("mount it read-write"), "{finding}");
+    assert!(found(&home).is_empty());
+}
+
+#[test]
+fn a_folder_that_its_permissions_close_is_found_and_so_is_a_file_where_the_state_belongs() {
+    let home = home_with(&good());
+    fs::create_dir_all(home.state().parent().unwrap()).unwrap();
+    fs::write(home.state(), "").unwrap();
+    assert!(found(&home).contains(&"state-folder-unusable".to_owned()), "{:?}", found(&home));
+    fs::remove_file(home.state()).unwrap();
+    assert!(found(&home).is_empty());
+
+    let set = |mode| fs::set_permissions(home.claude(), Permissions::from_mode(mode)).unwrap();
+    set(0o500);
+    if fs::write(home.claude().join("probe"), "").is_ok() {
+        // Nothing is closed to root.
+        set(0o700);
+        return;
+    }
+    let run = doctor(&home, &["--offline"]);
+    let finding = run.finding("store-folder-read-only");
+    assert_eq!(finding["cure"], format!("chmod u+rwx {}", home.claude().display()));
+    set(0o700);
+    assert!(found(&home).is_empty());
+}
+
+#[test]
+fn of_one_server_only_what_concerns_it_is_told() {
+    let home = home_with(&document(&[
+        ("lab", entry("lab", json!({"refreshToken": ""}))),
+        ("other", entry("other", json!({"refreshToken": "", "expiresAt": 1}))),
+        ("good", entry("good", json!({}))),
+    ]));
+    let lock = home.credentials().with_file_name("mcp-refresh-other_00.lock.lock");
+    fs::write(&lock, "").unwrap();
+    assert_eq!(doctor(&home, &["--offline", "lab"]).names, ["agent-not-running", "no-refresh-token"]);
+    let run = doctor(&home, &["--offline", "other"]);
+    assert_eq!(run.names, ["agent-not-running", "no-refresh-token", "lock-is-file"]);
+    assert_eq!(servers(run.finding("lock-is-file")), ["other"]);
+    assert_eq!(doctor(&home, &["--offline", "good"]).names, ["agent-not-running"]);
+    assert_eq!(doctor(&home, &["--offline", "other|00"]).names.len(), 3, "a key is as good as a name");
+    let (code, told, said) = home.told(&["doctor", "--offline", "goo"]);
+    assert_eq!((code, told.as_str()), (2, ""));
+    assert!(said.contains("no server is called goo; did you mean good?"), "{said}");
+    // Its own fix, and no other.
+    let run = doctor(&home, &["--offline", "--fix", "lab"]);
+    assert!(lock.exists(), "{:?}", run.names);
+    assert_eq!(doctor(&home, &["--offline", "--fix", "other"]).finding("lock-is-file")["mended"], true);
+}
+
+#[test]
+fn of_one_server_only_its_own_authorization_server_is_asked() {
+    let (one, two) = (Server::start(Script::default()).unwrap(), Server::start(Script::default()).unwrap());
+    let grants = [
+        ("one", one.add("one", Script::default()).grant(HOUR)),
+        ("two", two.add("two", Script::default()).grant(HOUR)),
+    ];
+    let home = home_with(&credentials_json(grants.iter().map(|(name, grant)| (*name, grant))));
+    assert_eq!(doctor(&home, &["one", "--live"]).names, ["agent-not-running"]);
+    assert!(!one.log().is_empty() && two.log().is_empty());
+}
+
+#[test]
+fn one_of_several_stores_is_named_by_its_folder_or_its_file() {
+    let home = home_with(&document(&[("lab", entry("lab", json!({"refreshToken": ""})))]));
+    let work = home.path().join("my work");
+    fs::create_dir(&work).unwrap();
+    let configured = json!({"mcpServers": {"jira": {"url": "https://jira.example/mcp"}}});
+    fs::write(work.join(".claude.json"), configured.to_string()).unwrap();
+    let file = work.join(".credentials.json");
+    fs::write(&file, document(&[("jira", entry("jira", json!({"refreshToken": ""})))])).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    home.configure("stores = [\"~/.claude\", \"~/my work\"]\n");
+    let (work, file) = (work.to_str().unwrap(), file.to_str().unwrap());
+    for value in [work, file, "~/my work"] {
+        let run = doctor(&home, &["--offline", "--store", value]);
+        assert_eq!(run.names, ["agent-not-running", "no-refresh-token"], "{value}");
+        let finding = run.finding("no-refresh-token");
+        assert_eq!(finding["server"], "jira");
+        let cure = format!("CLAUDE_CONFIG_DIR='{work}' claude mcp login jira (each time it expires)");
+        assert_eq!(finding["cure"], cure);
+    }
+    let (code, _, said) = home.told(&["doctor", "--offline", "--store", "/nowhere"]);
+    assert_eq!(code, 2);
+    let usual = home.credentials();
+    for part in ["no store is at /nowhere", usual.to_str().unwrap(), file] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn without_a_service_manager_the_agent_is_started_by_hand() {
+    let home = home_with(&good());
+    let told = |home: &Home, arguments: &[&str]| {
+        let output = home.command(arguments).env("MCP_REFRESHD_TEST_SERVICES", "none").output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    for arguments in [&["doctor", "--offline"][..], &["status"]] {
+        let told = told(&home, arguments);
+        assert!(told.contains("nohup mcp-refreshd run &") && told.contains("docs/places.md"), "{told}");
+        assert!(!told.contains("mcp-refreshd install") && !told.contains("mcp-refreshd start"), "{told}");
+    }
+    let _daemon = home.daemon();
+    assert!(!told(&home, &["doctor", "--offline"]).contains("nohup"));
+}
+
+#[test]
+fn one_run_reads_a_configuration_with_long_histories_once() {
+    let home = home_with(&good());
+    let lab = json!({"lab": {"type": "http", "url": "https://lab.example/mcp"}});
+    let history = json!({"/p": {"history": ["x".repeat(1 << 20)]}});
+    let env = json!({"HTTPS_PROXY": "http://me:secret@127.0.0.1:9"});
+    let text = json!({"mcpServers": lab, "env": env, "projects": history});
+    let path = home.path().join(".claude.json");
+    fs::write(&path, text.to_string()).unwrap();
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-e", "trace=open,openat", "-o"]).arg(home.trace());
+    strace.arg(home.program()).args(["doctor", "--json"]);
+    let told = match home.in_here(strace).output() {
+        Ok(output) if matches!(output.status.code(), Some(0 | 1)) => {
+            String::from_utf8(output.stdout).unwrap()
+        }
+        other => {
+            eprintln!("strace may not trace here: {other:?}");
+            return;
+        }
+    };
+    // Its variables are in effect all the same.
+    assert!(told.contains("127.0.0.1:9") && !told.contains("secret"), "{told}");
+    let opened = fs::read_to_string(home.trace()).unwrap();
+    let reads = opened.lines().filter(|line| line.contains(path.to_str().unwrap())).count();
+    assert_eq!(reads, 1, "{opened}");
+}
