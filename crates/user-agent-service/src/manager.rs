@@ -23,11 +23,23 @@ pub trait ServiceManager {
     /// Says why; everything that was written is taken back.
     fn install(&self, plan: &Plan) -> Result<Installed, ServiceError>;
 
+    /// What [`install`](Self::install) would do now. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`install`](Self::install), as far as it can be known beforehand.
+    fn preview(&self, plan: &Plan) -> Result<Installed, ServiceError>;
+
     /// Ends the service and takes away everything that [`install`](Self::install) wrote. Where nothing is installed there is nothing to do.
     ///
     /// # Errors
     /// Says what is left and why.
     fn uninstall(&self) -> Result<Vec<Step>, ServiceError>;
+
+    /// What [`uninstall`](Self::uninstall) would do to files now. Changes nothing.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    fn preview_uninstall(&self) -> Result<Vec<Step>, ServiceError>;
 
     /// Starts the service and waits until it is ready. One that runs is left alone.
     ///
@@ -71,8 +83,10 @@ pub struct Installed {
 /// One thing that was done, or found done already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A file is new, or has other content now.
+    /// A file is new.
     Wrote(PathBuf),
+    /// A file has other content now; the second value is the difference.
+    Changed(PathBuf, String),
     /// A file was as it should be.
     Unchanged(PathBuf),
     /// A file was edited by hand and left alone; the second value is how it differs from what would have been written.
@@ -85,21 +99,44 @@ pub enum Step {
     Told(String),
 }
 
+impl Step {
+    /// Whether it changes what a running service works by.
+    pub(crate) fn is_change(&self) -> bool {
+        matches!(self, Self::Wrote(_) | Self::Changed(..) | Self::Removed(_))
+    }
+
+    /// The same step, before it is done.
+    #[must_use]
+    pub fn planned(&self) -> String {
+        match self {
+            Self::Wrote(path) => format!("would write {}", path.display()),
+            Self::Changed(path, difference) => format!("would change {}:\n{difference}", path.display()),
+            Self::Removed(path) => format!("would remove {}", path.display()),
+            Self::SetAside(path, aside) => {
+                format!("would move {}, which was edited by hand, to {}", path.display(), aside.display())
+            }
+            Self::Told(what) => format!("would be done: {what}"),
+            Self::Unchanged(_) | Self::Kept(..) => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wrote(path) => write!(f, "wrote {}", path.display()),
-            Self::Unchanged(path) => write!(f, "left as it was: {}", path.display()),
+            Self::Changed(path, difference) => write!(f, "changed {}:\n{difference}", path.display()),
+            Self::Unchanged(path) => write!(f, "unchanged: {}", path.display()),
             Self::Kept(path, difference) => {
                 write!(
                     f,
-                    "kept {}, which was edited by hand; - is there, + is what would be written:\n{difference}",
+                    "kept {}, which was edited by hand (-: your version, +: what install would write):\n{difference}",
                     path.display()
                 )
             }
             Self::Removed(path) => write!(f, "removed {}", path.display()),
-            Self::SetAside(path, now) => {
-                write!(f, "moved {}, which was edited by hand, to {}", path.display(), now.display())
+            Self::SetAside(path, aside) => {
+                write!(f, "moved {}, which was edited by hand, to {}", path.display(), aside.display())
             }
             Self::Told(what) => f.write_str(what),
         }

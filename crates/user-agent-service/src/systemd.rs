@@ -9,12 +9,16 @@ use crate::files::{read, sweep};
 use crate::stamp::{Authorship, authorship, difference};
 use crate::{
     Changes, Installed, Origin, Plan, ServiceError, ServiceManager, Standing, Step, Surroundings, Tool,
+    ToolError,
 };
 use places::Places;
 use probe::Machine;
 use sandbox::Sandbox;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+/// What `enable` means.
+const ENABLED: &str = "starts at every login from now on";
 
 /// The service's name.
 const UNIT: &str = "mcp-refreshd.service";
@@ -85,6 +89,15 @@ impl Systemd {
         for file in self.files(plan, packaged.is_some(), sandbox, version)? {
             installed.steps.extend(self.put(changes, file)?);
         }
+        let change = installed.steps.iter().any(Step::is_change);
+        if changes.is_dry() {
+            if !self.places.is_enabled() {
+                installed.steps.push(Step::Told(ENABLED.to_owned()));
+            }
+            installed.remarks.extend(self.machine.without_linger());
+            installed.needs_restart = change && self.runs()?;
+            return Ok(installed);
+        }
         self.ctl(&["daemon-reload"])?;
         let shown = self.ctl(&["show", "--property=LoadState,LoadError,FragmentPath", UNIT])?;
         let expected =
@@ -92,11 +105,10 @@ impl Systemd {
         judge_load(&shown, &expected)?;
         if !self.places.is_enabled() {
             self.ctl(&["enable", UNIT])?;
-            installed.steps.push(Step::Told("starts with every login from now on".to_owned()));
+            installed.steps.push(Step::Told(ENABLED.to_owned()));
         }
         installed.remarks.extend(self.machine.without_linger());
-        let wrote = |step: &Step| matches!(step, Step::Wrote(_) | Step::Removed(_));
-        installed.needs_restart = installed.steps.iter().any(wrote) && self.runs()?;
+        installed.needs_restart = change && self.runs()?;
         Ok(installed)
     }
 
@@ -149,13 +161,26 @@ impl Systemd {
         }
     }
 
-    /// What the journal's last lines say, for a service that does not come up.
-    fn last_words(&self) -> String {
-        let arguments = ["--user", "--unit", UNIT, "--lines=3", "--output=cat", "--no-pager", "--quiet"];
+    /// The agent's own last words, for a service that does not come up: what it wrote to the journal since `began`.
+    fn last_words(&self, began: SystemTime) -> String {
+        let since = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = format!("--since=@{}", since.as_secs());
+        let identifier = "--identifier=mcp-refreshd";
+        let arguments = [
+            "--user",
+            "--unit",
+            UNIT,
+            identifier,
+            &since,
+            "--lines=3",
+            "--output=cat",
+            "--no-pager",
+            "--quiet",
+        ];
         let said = Tool::new("journalctl", ANSWER).ask(&arguments);
         said.ok().map(|said| said.out.trim().to_owned()).filter(|said| !said.is_empty()).map_or_else(
-            || format!("; see: journalctl --user -u {UNIT}"),
-            |said| format!("; its log ends with:\n{said}"),
+            || format!("see: journalctl --user -u {UNIT}"),
+            |said| format!("its log says:\n{said}"),
         )
     }
 }
@@ -205,6 +230,21 @@ impl ServiceManager for Systemd {
         }
     }
 
+    fn preview(&self, plan: &Plan) -> Result<Installed, ServiceError> {
+        self.machine.reached()?;
+        let mut changes = Changes::dry_run();
+        self.set_up(plan, &mut changes)
+    }
+
+    fn preview_uninstall(&self) -> Result<Vec<Step>, ServiceError> {
+        let mut steps = Vec::new();
+        let mut changes = Changes::dry_run();
+        for path in self.places.all_drop_ins().chain([self.places.unit()]) {
+            steps.extend(changes.take_away(&path, &path.with_extension("edited"))?);
+        }
+        Ok(steps)
+    }
+
     fn uninstall(&self) -> Result<Vec<Step>, ServiceError> {
         self.machine.reached()?;
         let mut steps = Vec::new();
@@ -214,7 +254,7 @@ impl ServiceManager for Systemd {
         }
         if self.places.is_enabled() {
             self.ctl(&["disable", UNIT])?;
-            steps.push(Step::Told("no longer starts with a login".to_owned()));
+            steps.push(Step::Told("no longer starts at a login".to_owned()));
         }
         let mut changes = Changes::new();
         // The unit last: as long as it is there, whoever types it again after a kill finds the rest.
@@ -241,11 +281,17 @@ impl ServiceManager for Systemd {
         }
         // A unit that failed often enough is not started again before this; one that never did has nothing to forget.
         let _ = self.ctl(&["reset-failed", UNIT]);
+        let began = SystemTime::now();
         match self.ctl_within(START, &["start", UNIT]) {
             Ok(_) => Ok(()),
-            Err(error) => {
-                Err(ServiceError::Refused(format!("the agent does not start: {error}{}", self.last_words())))
+            // systemd only says that it failed, and where to read why.
+            Err(ServiceError::Tool(ToolError::Failed { .. })) => {
+                Err(ServiceError::Refused(format!("the agent did not start; {}", self.last_words(began))))
             }
+            Err(error) => Err(ServiceError::Refused(format!(
+                "the agent did not start: {error}; {}",
+                self.last_words(began)
+            ))),
         }
     }
 
