@@ -205,6 +205,11 @@ impl ServerConfigs {
         same_url.filter_map(|server| server.client_id.clone()).find(|id| !id.is_empty())
     }
 
+    /// The names of all servers.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.servers.keys().map(String::as_str)
+    }
+
     /// Whether any configuration names this server.
     #[must_use]
     pub fn knows(&self, server_name: &str) -> bool {

@@ -87,6 +87,7 @@ async fn by_the_daemon(paths: &Paths, args: &RefreshArgs) -> Result<Vec<Done>, F
 async fn by_itself(config: &Config, paths: &Paths, args: &RefreshArgs) -> Result<Vec<Done>, Failure> {
     // The ends are told as this command's result; only what goes wrong besides belongs on standard error.
     log::init(LogConfig { level: LogLevel::Error, ..config.log });
+    paths.home_exists()?;
     private_folder(&paths.state)?;
     let _instance = Instance::claim(&paths.state)?;
     let agent = Agent::start(config, paths, Mode::OnlyAsked).await?;
