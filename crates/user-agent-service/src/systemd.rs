@@ -15,7 +15,7 @@ use places::Places;
 use probe::Machine;
 use sandbox::Sandbox;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// What `enable` means.
 const ENABLED: &str = "starts at every login from now on";
@@ -29,6 +29,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 const START: Duration = Duration::from_secs(100);
 /// `TimeoutStopSec` of the unit, and some time to be killed in.
 const STOP: Duration = Duration::from_secs(100);
+
+/// How often, and how far apart, the journal is asked for the last words of a run.
+const JOURNAL_LOOKS: u32 = 10;
+const JOURNAL_PACE: Duration = Duration::from_millis(200);
 
 /// What the files that are written may be read by: everybody, as the manager's own.
 const MODE: u32 = 0o644;
@@ -161,27 +165,21 @@ impl Systemd {
         }
     }
 
-    /// The agent's own last words, for a service that does not come up: what it wrote to the journal since `began`.
-    fn last_words(&self, began: SystemTime) -> String {
-        let since = began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let since = format!("--since=@{}", since.as_secs());
-        let identifier = "--identifier=mcp-refreshd";
-        let arguments = [
-            "--user",
-            "--unit",
-            UNIT,
-            identifier,
-            &since,
-            "--lines=3",
-            "--output=cat",
-            "--no-pager",
-            "--quiet",
-        ];
-        let said = Tool::new("journalctl", ANSWER).ask(&arguments);
-        said.ok().map(|said| said.out.trim().to_owned()).filter(|said| !said.is_empty()).map_or_else(
-            || format!("see: journalctl --user -u {UNIT}"),
-            |said| format!("its log says:\n{said}"),
-        )
+    /// The agent's own last words, for a service that does not come up.
+    fn last_words(&self) -> String {
+        let run = self.ctl(&["show", "--property=InvocationID", "--value", UNIT]).unwrap_or_default();
+        let run = format!("_SYSTEMD_INVOCATION_ID={}", run.trim());
+        let arguments = ["--user", &run, "--lines=3", "--output=cat", "--no-pager", "--quiet"];
+        for _ in 0..JOURNAL_LOOKS {
+            let said =
+                Tool::new("journalctl", ANSWER).ask(&arguments).map(|said| said.out).unwrap_or_default();
+            if !said.trim().is_empty() {
+                return format!("its log says:\n{}", said.trim());
+            }
+            // What a process wrote last may take a moment to be in the journal.
+            std::thread::sleep(JOURNAL_PACE);
+        }
+        format!("see: journalctl --user -u {UNIT}")
     }
 }
 
@@ -281,17 +279,15 @@ impl ServiceManager for Systemd {
         }
         // A unit that failed often enough is not started again before this; one that never did has nothing to forget.
         let _ = self.ctl(&["reset-failed", UNIT]);
-        let began = SystemTime::now();
         match self.ctl_within(START, &["start", UNIT]) {
             Ok(_) => Ok(()),
             // systemd only says that it failed, and where to read why.
             Err(ServiceError::Tool(ToolError::Failed { .. })) => {
-                Err(ServiceError::Refused(format!("the agent did not start; {}", self.last_words(began))))
+                Err(ServiceError::Refused(format!("the agent did not start; {}", self.last_words())))
             }
-            Err(error) => Err(ServiceError::Refused(format!(
-                "the agent did not start: {error}; {}",
-                self.last_words(began)
-            ))),
+            Err(error) => {
+                Err(ServiceError::Refused(format!("the agent did not start: {error}; {}", self.last_words())))
+            }
         }
     }
 
