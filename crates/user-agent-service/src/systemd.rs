@@ -1,4 +1,4 @@
-//! systemd's manager of one user.
+//! systemd's user manager.
 
 mod places;
 mod probe;
@@ -18,29 +18,29 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What `enable` means.
-const ENABLED: &str = "starts at every login from now on";
+const ENABLED: &str = "enabled: starts at every login";
 
 /// The service's name.
 const UNIT: &str = "mcp-refreshd.service";
 
-/// The manager answers its tools at once; a machine under load may take a while.
+/// The manager responds at once, but a loaded machine may take a while.
 const ANSWER: Duration = Duration::from_secs(30);
-/// Starting ends after systemd's own 90 s at the latest.
+/// systemd itself gives up a start after 90 s.
 const START: Duration = Duration::from_secs(100);
-/// `TimeoutStopSec` of the unit, and some time to be killed in.
+/// The unit's `TimeoutStopSec`, plus time for being killed.
 const STOP: Duration = Duration::from_secs(100);
 
 /// How often, and how far apart, the journal is asked for the last words of a run.
 const JOURNAL_LOOKS: u32 = 10;
 const JOURNAL_PACE: Duration = Duration::from_millis(200);
 
-/// What the files that are written may be read by: everybody, as the manager's own.
+/// The mode of the files: world-readable, like the manager's own.
 const MODE: u32 = 0o644;
 
-/// The first systemd with restarts that are further and further apart.
+/// The first systemd version with increasing restart delays.
 const WITH_RESTART_STEPS: u32 = 254;
 
-/// systemd's manager of this user.
+/// This user's systemd manager.
 pub struct Systemd {
     places: Places,
     machine: Machine,
@@ -48,7 +48,7 @@ pub struct Systemd {
 }
 
 impl Systemd {
-    /// The manager of the user in these surroundings, reached by the tools on the `PATH`.
+    /// The manager of the user in this environment; its tools are looked up in `PATH`.
     pub fn new(surroundings: &Surroundings<'_>) -> Self {
         let systemctl = Tool::new("systemctl", ANSWER);
         Self {
@@ -67,7 +67,7 @@ impl Systemd {
         Ok(self.systemctl.within(limit).run(&arguments)?.out)
     }
 
-    /// Every file, and the manager's view of it. Dropping `changes` takes the files back; the manager is told by the caller.
+    /// Updates all files and reloads the manager. Dropping `changes` rolls back the files; the caller then reloads the manager.
     fn set_up(&self, plan: &Plan, changes: &mut Changes) -> Result<Installed, ServiceError> {
         let mut installed = Installed::default();
         let version = self.machine.version()?;
@@ -76,7 +76,7 @@ impl Systemd {
                 let missing = sandbox.missing();
                 if !missing.is_empty() {
                     installed.remarks.push(format!(
-                        "this user manager (systemd {version}) allows a sandbox without {}",
+                        "this user manager (systemd {version}) supports the sandbox only without {}",
                         missing.join(", ")
                     ));
                 }
@@ -84,7 +84,7 @@ impl Systemd {
             }
             Err(why) => {
                 installed.remarks.push(format!(
-                    "this user manager allows no sandbox ({why}); the agent runs with the protection that needs none"
+                    "this user manager does not support a sandbox ({why}); the agent runs with its other protections only"
                 ));
                 None
             }
@@ -116,7 +116,7 @@ impl Systemd {
         Ok(installed)
     }
 
-    /// Every file as it should be; no content means no file.
+    /// Every file with its desired content; `None` means no file.
     fn files(
         &self,
         plan: &Plan,
@@ -165,7 +165,7 @@ impl Systemd {
         }
     }
 
-    /// The agent's own last words, for a service that does not come up.
+    /// The agent's last log lines, for a service that does not start.
     fn last_words(&self) -> String {
         let run = self.ctl(&["show", "--property=InvocationID", "--value", UNIT]).unwrap_or_default();
         let run = format!("_SYSTEMD_INVOCATION_ID={}", run.trim());
@@ -183,7 +183,7 @@ impl Systemd {
     }
 }
 
-/// Whether the manager read the file that it should have.
+/// Checks that the manager read the expected file.
 fn judge_load(shown: &str, expected: &Path) -> Result<(), ServiceError> {
     let value = |name: &str| {
         shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
@@ -217,7 +217,7 @@ impl ServiceManager for Systemd {
                 Ok(installed)
             }
             Err(error) => {
-                // The error that led here is the one to tell.
+                // The original error is the one to report.
                 if !was_enabled && self.places.is_enabled() {
                     let _ = self.ctl(&["disable", UNIT]);
                 }
@@ -252,22 +252,22 @@ impl ServiceManager for Systemd {
         }
         if self.places.is_enabled() {
             self.ctl(&["disable", UNIT])?;
-            steps.push(Step::Told("no longer starts at a login".to_owned()));
+            steps.push(Step::Told("disabled: no longer starts at login".to_owned()));
         }
         let mut changes = Changes::new();
-        // The unit last: as long as it is there, whoever types it again after a kill finds the rest.
+        // Remove the unit last: after an interruption, another uninstall still finds the rest.
         for path in self.places.all_drop_ins() {
             steps.extend(changes.take_away(&path, &path.with_extension("edited"))?);
         }
         sweep(&self.places.drop_ins());
-        // Where the user has drop-ins of their own, the folder stays.
+        // The folder stays if the user has other drop-ins.
         let _ = std::fs::remove_dir(self.places.drop_ins());
         let unit = self.places.unit();
         unit.parent().map(sweep);
         steps.extend(changes.take_away(&unit, &unit.with_extension("edited"))?);
         changes.keep();
         self.ctl(&["daemon-reload"])?;
-        // A unit that never failed has nothing to forget.
+        // A unit that never failed has nothing to reset.
         let _ = self.ctl(&["reset-failed", UNIT]);
         Ok(steps)
     }
@@ -277,7 +277,7 @@ impl ServiceManager for Systemd {
         if self.places.main().is_none() {
             return Err(ServiceError::NotInstalled);
         }
-        // A unit that failed often enough is not started again before this; one that never did has nothing to forget.
+        // A unit that failed too often does not start without this; one that never failed has nothing to reset.
         let _ = self.ctl(&["reset-failed", UNIT]);
         match self.ctl_within(START, &["start", UNIT]) {
             Ok(_) => Ok(()),
