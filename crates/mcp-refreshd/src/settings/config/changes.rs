@@ -19,8 +19,7 @@ pub(crate) struct Change {
 impl Change {
     /// Whether it takes a restart to have an effect.
     pub(crate) fn needs_restart(&self) -> bool {
-        let is = |key: &&str| self.key == **key || self.key.starts_with(&format!("{key}."));
-        AT_RESTART.iter().any(|key| is(key))
+        AT_RESTART.iter().any(|key| self.key == *key || self.key.starts_with(&format!("{key}.")))
     }
 }
 
