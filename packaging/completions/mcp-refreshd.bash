@@ -37,11 +37,20 @@ _mcp__refreshd() {
             mcp__refreshd,install)
                 cmd="mcp__refreshd__subcmd__install"
                 ;;
+            mcp__refreshd,login)
+                cmd="mcp__refreshd__subcmd__login"
+                ;;
             mcp__refreshd,logs)
                 cmd="mcp__refreshd__subcmd__logs"
                 ;;
+            mcp__refreshd,notice)
+                cmd="mcp__refreshd__subcmd__notice"
+                ;;
             mcp__refreshd,refresh)
                 cmd="mcp__refreshd__subcmd__refresh"
+                ;;
+            mcp__refreshd,reload)
+                cmd="mcp__refreshd__subcmd__reload"
                 ;;
             mcp__refreshd,restart)
                 cmd="mcp__refreshd__subcmd__restart"
@@ -82,11 +91,20 @@ _mcp__refreshd() {
             mcp__refreshd__subcmd__help,install)
                 cmd="mcp__refreshd__subcmd__help__subcmd__install"
                 ;;
+            mcp__refreshd__subcmd__help,login)
+                cmd="mcp__refreshd__subcmd__help__subcmd__login"
+                ;;
             mcp__refreshd__subcmd__help,logs)
                 cmd="mcp__refreshd__subcmd__help__subcmd__logs"
                 ;;
+            mcp__refreshd__subcmd__help,notice)
+                cmd="mcp__refreshd__subcmd__help__subcmd__notice"
+                ;;
             mcp__refreshd__subcmd__help,refresh)
                 cmd="mcp__refreshd__subcmd__help__subcmd__refresh"
+                ;;
+            mcp__refreshd__subcmd__help,reload)
+                cmd="mcp__refreshd__subcmd__help__subcmd__reload"
                 ;;
             mcp__refreshd__subcmd__help,restart)
                 cmd="mcp__refreshd__subcmd__help__subcmd__restart"
@@ -113,7 +131,7 @@ _mcp__refreshd() {
 
     case "${cmd}" in
         mcp__refreshd)
-            opts="-h -V --help --version run install uninstall start stop restart status refresh check doctor history config logs completions help"
+            opts="-h -V --help --version run install uninstall start stop restart reload login notice status refresh check doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -195,7 +213,7 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__subcmd__refreshd__subcmd__help)
-            opts="run install uninstall start stop restart status refresh check doctor history config logs completions help"
+            opts="run install uninstall start stop restart reload login notice status refresh check doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -306,6 +324,20 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__subcmd__refreshd__subcmd__help__subcmd__login)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__subcmd__refreshd__subcmd__help__subcmd__logs)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -320,7 +352,35 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__subcmd__refreshd__subcmd__help__subcmd__notice)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__subcmd__refreshd__subcmd__help__subcmd__refresh)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__refreshd__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -441,7 +501,7 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__subcmd__refreshd__subcmd__install)
-            opts="-h --allow-root --help"
+            opts="-h --allow-root --dry-run --add-store --replace-store --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -454,8 +514,40 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__subcmd__refreshd__subcmd__login)
+            opts="-h --all --dry-run --no-browser --claude --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --claude)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__subcmd__refreshd__subcmd__logs)
             opts="-f -h --follow --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__refreshd__subcmd__notice)
+            opts="-h --test --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -486,8 +578,22 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        mcp__subcmd__refreshd__subcmd__restart)
+        mcp__subcmd__refreshd__subcmd__reload)
             opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__subcmd__refreshd__subcmd__restart)
+            opts="-h --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -565,7 +671,7 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__subcmd__refreshd__subcmd__uninstall)
-            opts="-h --purge --yes --help"
+            opts="-h --dry-run --purge --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,6 +1,7 @@
 //! The engine joined with this machine: one keeper for each store, and what is asked of them all.
 
 pub(crate) mod client;
+pub(crate) mod config_check;
 pub(crate) mod network;
 pub(crate) mod runtime;
 pub(crate) mod status;
@@ -107,7 +108,7 @@ impl Agent {
             let owed = |location: &str| {
                 unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some())
             };
-            let network = Rc::new(Network::new(&config.network, &folder)?);
+            let network = Rc::new(Network::new(&config.network, &folder).await?);
             let store = stores::open(config, paths, &folder, &owed).await;
             store.tell();
             opened.push((folder, store.store, network));

@@ -44,12 +44,8 @@ pub(crate) enum Command {
     /// Install the agent as a service of this user, and start it
     ///
     /// From now on it starts at every login. Run it again to update the service: after an upgrade, after a change of `stores` in the
-    /// configuration, or after the program moved. It prints what it writes, and keeps files that you edited.
-    Install {
-        /// Allow root, for root's own Claude Code
-        #[arg(long)]
-        allow_root: bool,
-    },
+    /// configuration, or after the program moved. It shows what it changes, and keeps files that you edited.
+    Install(InstallArgs),
 
     /// Remove the service
     ///
@@ -63,7 +59,31 @@ pub(crate) enum Command {
     Stop,
 
     /// Restart the service
-    Restart,
+    ///
+    /// Checks the configuration first: if it is invalid, the agent keeps running.
+    Restart {
+        /// Only check the configuration
+        #[arg(long)]
+        dry_run: bool,
+    },
+
+    /// Reload the configuration of the running agent, and show what changed
+    ///
+    /// An invalid configuration changes nothing. Exits 2 if the configuration is invalid, 3 if no agent is running.
+    Reload,
+
+    /// Log in to the servers that need it, one after the other
+    ///
+    /// Runs `claude mcp login` for each server whose login only you can renew, in the right store. Ctrl-C ends it; run it again to go on
+    /// with those that are left. Exits 0 if every login is done, 1 if one is left.
+    Login(LoginArgs),
+
+    /// Send a notice
+    Notice {
+        /// Send one test notice the way the configuration says, and tell how it was sent
+        #[arg(long, required = true)]
+        test: bool,
+    },
 
     /// Show each server: state, time left, last result, and what to do
     Status(StatusArgs),
@@ -116,7 +136,45 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct InstallArgs {
+    /// Allow root, for root's own Claude Code
+    #[arg(long)]
+    pub(crate) allow_root: bool,
+    /// Only print what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Keep this shell's store in addition to those that the agent keeps now
+    #[arg(long)]
+    pub(crate) add_store: bool,
+    /// Keep only this shell's store from now on
+    #[arg(long, conflicts_with = "add_store")]
+    pub(crate) replace_store: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// Only these servers
+    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) names: Vec<String>,
+    /// Every server that needs a login
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only print the commands
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Pass --no-browser to Claude Code, for a login over SSH
+    #[arg(long)]
+    pub(crate) no_browser: bool,
+    /// Claude Code's program [default: claude on the PATH]
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) claude: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct UninstallArgs {
+    /// Only print what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Also remove state and configuration, after asking
     #[arg(long)]
     pub(crate) purge: bool,

@@ -7,8 +7,11 @@ use crate::commands::completions;
 use crate::commands::config;
 use crate::commands::doctor::doctor;
 use crate::commands::history::history;
+use crate::commands::login::login;
 use crate::commands::logs::logs;
+use crate::commands::notice::notice;
 use crate::commands::refresh::refresh;
+use crate::commands::reload::reload;
 use crate::commands::run::run;
 use crate::commands::service;
 use crate::commands::status::status;
@@ -40,18 +43,21 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
     }
     match command {
         Command::Run { log_file } => run(&paths?, log_file.as_deref()),
-        Command::Install { allow_root } => service::install(&paths?, allow_root),
+        Command::Install(args) => service::install(&paths?, &args),
         Command::Uninstall(args) => service::uninstall(&paths?, &args),
         Command::Start => service::start(&paths?),
         Command::Stop => service::stop(&paths?),
-        Command::Restart => service::restart(&paths?),
+        Command::Restart { dry_run } => service::restart(&paths?, dry_run),
+        Command::Reload => block_on(reload(&paths?))?,
+        Command::Login(args) => block_on(login(&paths?, &args))?,
+        Command::Notice { test: _ } => block_on(notice(&paths?))?,
         Command::Status(args) => block_on(status(&paths?, &args))?,
         Command::Refresh(args) => block_on(refresh(&paths?, args))?,
         Command::Check(args) => block_on(check(&paths?, args))?,
         Command::Doctor(args) => block_on(doctor(&paths?, args))?,
         Command::History(args) => block_on(history(&paths?, args))?,
         Command::Config { defaults: true } => config::defaults(),
-        Command::Config { defaults: false } => config::config(&paths?),
+        Command::Config { defaults: false } => block_on(config::config(&paths?))?,
         Command::Logs { follow } => logs(&paths?, follow),
         Command::Completions { shell } => {
             completions::print(shell)?;

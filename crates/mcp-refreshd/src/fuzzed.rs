@@ -1,9 +1,9 @@
 //! What reads bytes that others wrote, as plain functions for `tests/fuzz-targets`. Nothing of the program uses this.
 
 use crate::control::protocol::{self, Envelope, Reply, Request};
-use crate::settings::config::{Config, effective};
+use crate::settings::config::{Config, ListedStore, effective};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Reads a request as the daemon does, and gives it as a client would send it again.
 ///
@@ -42,8 +42,12 @@ pub struct Configuration {
 pub fn configuration(text: &str, path: &Path, home: &Path) -> Result<Configuration, String> {
     let config = Config::parse(text, path, home).map_err(|error| error.to_string())?;
     // What is not set is shown as what is used then, as the command does.
-    let usual = [home.join(".claude")];
-    let stores: Vec<&Path> =
-        config.stores.as_deref().unwrap_or(&usual).iter().map(PathBuf::as_path).collect();
+    let usual = home.join(".claude");
+    let default = [ListedStore::Default];
+    let folder = |store| match store {
+        &ListedStore::Default => usual.as_path(),
+        ListedStore::Folder(folder) => folder.as_path(),
+    };
+    let stores: Vec<&Path> = config.stores.as_deref().unwrap_or(&default).iter().map(folder).collect();
     Ok(Configuration { effective: effective(&config, None, &stores), debug: format!("{config:?}") })
 }

@@ -1,5 +1,5 @@
 use crate::platform::{mode_of, set_mode};
-use crate::stamp::{Authorship, authorship};
+use crate::stamp::{Authorship, authorship, difference};
 use crate::{ServiceError, Step};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,6 +13,8 @@ const BESIDE: &str = ".mcp-refreshd-";
 #[must_use = "dropping it rolls back its changes"]
 pub struct Changes {
     undo: Vec<Undo>,
+    /// Nothing is changed; the steps say what would be.
+    dry: bool,
 }
 
 #[derive(Debug)]
@@ -31,17 +33,37 @@ impl Changes {
         Self::default()
     }
 
+    /// Changes nothing; the steps say what would be done.
+    pub fn dry_run() -> Self {
+        Self { undo: Vec::new(), dry: true }
+    }
+
+    /// Whether nothing is changed.
+    pub(crate) fn is_dry(&self) -> bool {
+        self.dry
+    }
+
     /// Writes a file with this content and mode, atomically. Creates missing folders.
     ///
     /// # Errors
     /// The file or a parent folder cannot be written.
     pub fn write(&mut self, path: &Path, content: &str, mode: u32) -> Result<Step, ServiceError> {
         let before = read(path)?;
-        if let Some(folder) = path.parent() {
+        if let Some(folder) = path.parent().filter(|_| !self.dry) {
             sweep(folder);
         }
         if before.as_deref() == Some(content.as_bytes()) {
             return Ok(Step::Unchanged(path.to_owned()));
+        }
+        let step = match &before {
+            Some(there) => {
+                let difference = difference(&String::from_utf8_lossy(there), content);
+                Step::Changed(path.to_owned(), difference)
+            }
+            None => Step::Wrote(path.to_owned()),
+        };
+        if self.dry {
+            return Ok(step);
         }
         let failed = |source| ServiceError::File { path: path.to_owned(), doing: "written", source };
         if let Some(folder) = path.parent() {
@@ -56,7 +78,7 @@ impl Changes {
         };
         replace(path, content.as_bytes(), mode).map_err(failed)?;
         self.undo.push(undo);
-        Ok(Step::Wrote(path.to_owned()))
+        Ok(step)
     }
 
     /// Removes a file; `None` if it does not exist.
@@ -65,6 +87,9 @@ impl Changes {
     /// It cannot be read (for the rollback) or removed.
     pub fn remove(&mut self, path: &Path) -> Result<Option<Step>, ServiceError> {
         let Some(content) = read(path)? else { return Ok(None) };
+        if self.dry {
+            return Ok(Some(Step::Removed(path.to_owned())));
+        }
         let failed = |source| ServiceError::File { path: path.to_owned(), doing: "removed", source };
         let mode = mode_of(&fs::metadata(path).map_err(failed)?);
         fs::remove_file(path).map_err(failed)?;
@@ -83,10 +108,14 @@ impl Changes {
         if authorship(&String::from_utf8_lossy(&there)) == Authorship::Ours {
             return self.remove(path);
         }
+        let step = Step::SetAside(path.to_owned(), aside.to_owned());
+        if self.dry {
+            return Ok(Some(step));
+        }
         let failed = |source| ServiceError::File { path: path.to_owned(), doing: "moved", source };
         fs::rename(path, aside).map_err(failed)?;
         make_durable(aside);
-        Ok(Some(Step::SetAside(path.to_owned(), aside.to_owned())))
+        Ok(Some(step))
     }
 
     /// Makes the changes permanent.
@@ -183,12 +212,29 @@ mod tests {
         let (old, new) = (place.path().join("old"), place.path().join("a/b/new"));
         fs::write(&old, "before").unwrap();
         let mut changes = Changes::new();
-        assert_eq!(changes.write(&old, "after", 0o644).unwrap(), Step::Wrote(old.clone()));
+        let changed = Step::Changed(old.clone(), difference("before", "after"));
+        assert_eq!(changes.write(&old, "after", 0o644).unwrap(), changed);
         assert_eq!(changes.write(&new, "new", 0o600).unwrap(), Step::Wrote(new.clone()));
         assert_eq!(fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o600);
         drop(changes);
         assert_eq!(fs::read_to_string(&old).unwrap(), "before");
         assert!(!place.path().join("a").exists());
+    }
+
+    #[test]
+    fn a_dry_run_says_what_it_would_do_and_does_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let (old, new) = (place.path().join("old"), place.path().join("a/new"));
+        fs::write(&old, "a\nb\n").unwrap();
+        let mut changes = Changes::dry_run();
+        let changed = changes.write(&old, "a\nc\n", 0o644).unwrap();
+        assert!(changed.planned().starts_with("would change ") && changed.planned().ends_with("-b\n+c\n"));
+        assert_eq!(changes.write(&new, "x", 0o644).unwrap(), Step::Wrote(new));
+        assert_eq!(changes.remove(&old).unwrap(), Some(Step::Removed(old.clone())));
+        let aside = changes.take_away(&old, &place.path().join("aside")).unwrap().unwrap();
+        assert!(aside.planned().starts_with("would move "), "{aside}");
+        assert_eq!(fs::read_to_string(&old).unwrap(), "a\nb\n");
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
     }
 
     #[test]

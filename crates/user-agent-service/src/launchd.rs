@@ -17,6 +17,8 @@ use plist::{LABEL, LOG_FILE};
 
 /// Its fixed place on macOS, regardless of `PATH`.
 const LAUNCHCTL: &str = "/bin/launchctl";
+/// The last lines of a log are within so many bytes of its end.
+const LOG_TAIL: usize = 4096;
 /// launchctl responds at once unless it is stuck.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// Where `brew services` puts its own agent for this program.
@@ -187,6 +189,19 @@ impl Launchd {
         }
     }
 
+    /// The end of the agent's own log.
+    fn last_words(&self) -> String {
+        let log = std::fs::read(self.log_file()).unwrap_or_default();
+        let tail = log.get(log.len().saturating_sub(LOG_TAIL)..).unwrap_or_default();
+        let text = String::from_utf8_lossy(tail);
+        let lines: Vec<_> = text.lines().rev().take(3).collect();
+        if lines.is_empty() {
+            return "see: mcp-refreshd logs".to_owned();
+        }
+        let lines: Vec<_> = lines.into_iter().rev().collect();
+        format!("its log ends with:\n{}", lines.join("\n"))
+    }
+
     fn is_disabled(&self) -> Result<bool, ServiceError> {
         let (answer, said) = self.ask(&["print-disabled", &self.domain()])?;
         Ok(answer == Answer::Done && disabled_in(&said.out, LABEL))
@@ -198,8 +213,9 @@ impl Launchd {
     }
 }
 
-impl ServiceManager for Launchd {
-    fn install(&self, plan: &Plan) -> Result<Installed, ServiceError> {
+impl Launchd {
+    /// The agent's file as it should be.
+    fn set_up(&self, plan: &Plan, changes: &mut Changes) -> Result<Installed, ServiceError> {
         let brew = self.agents().join(BREW_AGENT);
         if brew.exists() {
             return Err(ServiceError::Refused(format!(
@@ -210,17 +226,38 @@ impl ServiceManager for Launchd {
         }
         let (file, wanted) = (self.file(), plist::stamped(plan)?);
         let mut installed = Installed::default();
-        let mut changes = Changes::new();
         match self.written()? {
             Some(there) if there != wanted && authorship(&there) != Authorship::Ours => {
                 installed.steps.push(Step::Kept(file, difference(&there, &wanted)));
             }
             _ => {
                 let step = changes.write(&file, &wanted, 0o644)?;
-                installed.needs_restart = matches!(step, Step::Wrote(_));
+                installed.needs_restart = step.is_change();
                 installed.steps.push(step);
             }
         }
+        // launchd reads the file only when it loads it.
+        installed.needs_restart = installed.needs_restart && self.job()?.is_some();
+        Ok(installed)
+    }
+}
+
+impl ServiceManager for Launchd {
+    fn preview(&self, plan: &Plan) -> Result<Installed, ServiceError> {
+        let mut changes = Changes::dry_run();
+        self.set_up(plan, &mut changes)
+    }
+
+    fn preview_uninstall(&self) -> Result<Vec<Step>, ServiceError> {
+        let file = self.file();
+        let mut changes = Changes::dry_run();
+        let step = changes.take_away(&file, &file.with_extension("plist.edited"))?;
+        Ok(step.into_iter().collect())
+    }
+
+    fn install(&self, plan: &Plan) -> Result<Installed, ServiceError> {
+        let mut changes = Changes::new();
+        let mut installed = self.set_up(plan, &mut changes)?;
         // It may have been disabled before; installing it enables it again.
         let service = self.service();
         let arguments = ["enable", service.as_str()];
@@ -232,8 +269,6 @@ impl ServiceManager for Launchd {
             Answer::NoDomain => installed.remarks.push(self.unreachable().to_string()),
             _ => return Err(self.failed(&arguments, said)),
         }
-        // launchd reads the file only when it loads the service.
-        installed.needs_restart = installed.needs_restart && self.job()?.is_some();
         changes.keep();
         Ok(installed)
     }
@@ -276,9 +311,7 @@ impl ServiceManager for Launchd {
             Some(()) => Ok(()),
             None => {
                 let how = self.job()?.map_or_else(String::new, |job| job.to_string());
-                Err(ServiceError::Refused(format!(
-                    "launchd has the agent and it does not run{how}; what it said: mcp-refreshd logs"
-                )))
+                Err(ServiceError::Refused(format!("the agent did not start{how}; {}", self.last_words())))
             }
         }
     }

@@ -23,11 +23,23 @@ pub trait ServiceManager {
     /// Says why; all changes are rolled back.
     fn install(&self, plan: &Plan) -> Result<Installed, ServiceError>;
 
+    /// What [`install`](Self::install) would do now. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`install`](Self::install), as far as it can be known beforehand.
+    fn preview(&self, plan: &Plan) -> Result<Installed, ServiceError>;
+
     /// Stops the service and removes everything that [`install`](Self::install) wrote. Does nothing if it is not installed.
     ///
     /// # Errors
     /// Says what remains and why.
     fn uninstall(&self) -> Result<Vec<Step>, ServiceError>;
+
+    /// What [`uninstall`](Self::uninstall) would do to files now. Changes nothing.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    fn preview_uninstall(&self) -> Result<Vec<Step>, ServiceError>;
 
     /// Starts the service and waits until it is ready. A running service is left alone.
     ///
@@ -71,8 +83,10 @@ pub struct Installed {
 /// A change, or the finding that none was needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A file was created or updated.
+    /// A file was created.
     Wrote(PathBuf),
+    /// A file was updated; the second value is the diff.
+    Changed(PathBuf, String),
     /// A file was already up to date.
     Unchanged(PathBuf),
     /// A file was edited by hand and left alone; the second value is the diff to what would have been written.
@@ -85,10 +99,33 @@ pub enum Step {
     Told(String),
 }
 
+impl Step {
+    /// Whether it changes what a running service works by.
+    pub(crate) fn is_change(&self) -> bool {
+        matches!(self, Self::Wrote(_) | Self::Changed(..) | Self::Removed(_))
+    }
+
+    /// The same step, before it is done.
+    #[must_use]
+    pub fn planned(&self) -> String {
+        match self {
+            Self::Wrote(path) => format!("would write {}", path.display()),
+            Self::Changed(path, difference) => format!("would change {}:\n{difference}", path.display()),
+            Self::Removed(path) => format!("would remove {}", path.display()),
+            Self::SetAside(path, aside) => {
+                format!("would move {}, which was edited by hand, to {}", path.display(), aside.display())
+            }
+            Self::Told(what) => format!("would be done: {what}"),
+            Self::Unchanged(_) | Self::Kept(..) => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wrote(path) => write!(f, "wrote {}", path.display()),
+            Self::Changed(path, difference) => write!(f, "changed {}:\n{difference}", path.display()),
             Self::Unchanged(path) => write!(f, "unchanged: {}", path.display()),
             Self::Kept(path, difference) => {
                 write!(
@@ -98,8 +135,8 @@ impl fmt::Display for Step {
                 )
             }
             Self::Removed(path) => write!(f, "removed {}", path.display()),
-            Self::SetAside(path, now) => {
-                write!(f, "moved {}, which was edited by hand, to {}", path.display(), now.display())
+            Self::SetAside(path, aside) => {
+                write!(f, "moved {}, which was edited by hand, to {}", path.display(), aside.display())
             }
             Self::Told(what) => f.write_str(what),
         }

@@ -43,9 +43,12 @@ fn checksum(text: &str) -> String {
     })
 }
 
-/// A line-by-line diff like `diff -u`, without file names.
+/// A line-by-line diff like `diff -u`, without file names and stamps.
 pub fn difference(there: &str, wanted: &str) -> String {
-    let patch = DiffOptions::new().set_context_len(1).create_patch(there, wanted).to_string();
+    let unstamped =
+        |text: &str| -> String { text.split_inclusive('\n').filter(|line| !line.contains(MARK)).collect() };
+    let (there, wanted) = (unstamped(there), unstamped(wanted));
+    let patch = DiffOptions::new().set_context_len(1).create_patch(&there, &wanted).to_string();
     // The first two lines are for file names.
     patch.split_inclusive('\n').skip(2).collect()
 }
@@ -79,5 +82,6 @@ mod tests {
     fn a_diff_shows_both_sides() {
         assert_eq!(difference("a\nb\n", "a\nc\n"), "@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
         assert_eq!(difference("a\n", "a\n"), "");
+        assert_eq!(difference(&stamped("a\n"), &stamped("b\n")), "@@ -1 +1 @@\n-a\n+b\n");
     }
 }

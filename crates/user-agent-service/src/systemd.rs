@@ -9,12 +9,16 @@ use crate::files::{read, sweep};
 use crate::stamp::{Authorship, authorship, difference};
 use crate::{
     Changes, Installed, Origin, Plan, ServiceError, ServiceManager, Standing, Step, Surroundings, Tool,
+    ToolError,
 };
 use places::Places;
 use probe::Machine;
 use sandbox::Sandbox;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What `enable` means.
+const ENABLED: &str = "enabled: starts at every login";
 
 /// The service's name.
 const UNIT: &str = "mcp-refreshd.service";
@@ -25,6 +29,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 const START: Duration = Duration::from_secs(100);
 /// The unit's `TimeoutStopSec`, plus time for being killed.
 const STOP: Duration = Duration::from_secs(100);
+
+/// How often, and how far apart, the journal is asked for the last words of a run.
+const JOURNAL_LOOKS: u32 = 10;
+const JOURNAL_PACE: Duration = Duration::from_millis(200);
 
 /// The mode of the files: world-readable, like the manager's own.
 const MODE: u32 = 0o644;
@@ -85,6 +93,15 @@ impl Systemd {
         for file in self.files(plan, packaged.is_some(), sandbox, version)? {
             installed.steps.extend(self.put(changes, file)?);
         }
+        let change = installed.steps.iter().any(Step::is_change);
+        if changes.is_dry() {
+            if !self.places.is_enabled() {
+                installed.steps.push(Step::Told(ENABLED.to_owned()));
+            }
+            installed.remarks.extend(self.machine.without_linger());
+            installed.needs_restart = change && self.runs()?;
+            return Ok(installed);
+        }
         self.ctl(&["daemon-reload"])?;
         let shown = self.ctl(&["show", "--property=LoadState,LoadError,FragmentPath", UNIT])?;
         let expected =
@@ -92,11 +109,10 @@ impl Systemd {
         judge_load(&shown, &expected)?;
         if !self.places.is_enabled() {
             self.ctl(&["enable", UNIT])?;
-            installed.steps.push(Step::Told("enabled: starts at every login".to_owned()));
+            installed.steps.push(Step::Told(ENABLED.to_owned()));
         }
         installed.remarks.extend(self.machine.without_linger());
-        let wrote = |step: &Step| matches!(step, Step::Wrote(_) | Step::Removed(_));
-        installed.needs_restart = installed.steps.iter().any(wrote) && self.runs()?;
+        installed.needs_restart = change && self.runs()?;
         Ok(installed)
     }
 
@@ -149,14 +165,21 @@ impl Systemd {
         }
     }
 
-    /// The last lines of the journal, for a service that does not start.
+    /// The agent's last log lines, for a service that does not start.
     fn last_words(&self) -> String {
-        let arguments = ["--user", "--unit", UNIT, "--lines=3", "--output=cat", "--no-pager", "--quiet"];
-        let said = Tool::new("journalctl", ANSWER).ask(&arguments);
-        said.ok().map(|said| said.out.trim().to_owned()).filter(|said| !said.is_empty()).map_or_else(
-            || format!("; see: journalctl --user -u {UNIT}"),
-            |said| format!("; its log ends with:\n{said}"),
-        )
+        let run = self.ctl(&["show", "--property=InvocationID", "--value", UNIT]).unwrap_or_default();
+        let run = format!("_SYSTEMD_INVOCATION_ID={}", run.trim());
+        let arguments = ["--user", &run, "--lines=3", "--output=cat", "--no-pager", "--quiet"];
+        for _ in 0..JOURNAL_LOOKS {
+            let said =
+                Tool::new("journalctl", ANSWER).ask(&arguments).map(|said| said.out).unwrap_or_default();
+            if !said.trim().is_empty() {
+                return format!("its log says:\n{}", said.trim());
+            }
+            // What a process wrote last may take a moment to be in the journal.
+            std::thread::sleep(JOURNAL_PACE);
+        }
+        format!("see: journalctl --user -u {UNIT}")
     }
 }
 
@@ -205,6 +228,21 @@ impl ServiceManager for Systemd {
         }
     }
 
+    fn preview(&self, plan: &Plan) -> Result<Installed, ServiceError> {
+        self.machine.reached()?;
+        let mut changes = Changes::dry_run();
+        self.set_up(plan, &mut changes)
+    }
+
+    fn preview_uninstall(&self) -> Result<Vec<Step>, ServiceError> {
+        let mut steps = Vec::new();
+        let mut changes = Changes::dry_run();
+        for path in self.places.all_drop_ins().chain([self.places.unit()]) {
+            steps.extend(changes.take_away(&path, &path.with_extension("edited"))?);
+        }
+        Ok(steps)
+    }
+
     fn uninstall(&self) -> Result<Vec<Step>, ServiceError> {
         self.machine.reached()?;
         let mut steps = Vec::new();
@@ -243,8 +281,12 @@ impl ServiceManager for Systemd {
         let _ = self.ctl(&["reset-failed", UNIT]);
         match self.ctl_within(START, &["start", UNIT]) {
             Ok(_) => Ok(()),
+            // systemd only says that it failed, and where to read why.
+            Err(ServiceError::Tool(ToolError::Failed { .. })) => {
+                Err(ServiceError::Refused(format!("the agent did not start; {}", self.last_words())))
+            }
             Err(error) => {
-                Err(ServiceError::Refused(format!("the agent does not start: {error}{}", self.last_words())))
+                Err(ServiceError::Refused(format!("the agent did not start: {error}; {}", self.last_words())))
             }
         }
     }

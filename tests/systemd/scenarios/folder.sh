@@ -18,3 +18,7 @@ restarts=$(systemctl --user show --property=NRestarts --value mcp-refreshd)
 echo "restarts: $restarts"
 [ "$restarts" -le 4 ] || fail "it is started again and again"
 "${journal[@]}"
+# A login in a new folder is nothing that failed.
+for word in FAILURE "Failed with result" "cannot be saved"; do
+    ! journalctl --user -u mcp-refreshd | grep -F "$word" || fail "the journal says $word"
+done

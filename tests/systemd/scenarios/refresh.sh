@@ -17,7 +17,7 @@ within 5 "the journal does not show the lines" bash -c 'journalctl --user -u mcp
 says "PRIORITY=6" "$(journalctl --user -u mcp-refreshd -o export | grep -a ^PRIORITY)" || fail "no priorities"
 within 5 "the manager is not told the status" bash -c 'systemctl --user status mcp-refreshd | grep -q "1 server: 1 fresh"'
 systemctl --user reload mcp-refreshd || fail "reload"
-within 5 "the reload is not logged" bash -c 'journalctl --user -u mcp-refreshd | grep -q "read again"'
+within 5 "the reload is not logged" bash -c 'journalctl --user -u mcp-refreshd | grep -q "configuration reloaded"'
 is_active || fail "it does not run after a reload"
 mcp-refreshd logs | grep -q lab || fail "logs"
 again=$(mcp-refreshd install 2>&1) || fail "install again: $again"

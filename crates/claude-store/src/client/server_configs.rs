@@ -224,6 +224,11 @@ impl ServerConfigs {
         self.env.as_ref().map(|env| env.as_str())
     }
 
+    /// The names of all servers.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.servers.keys().map(String::as_str)
+    }
+
     /// Whether any configuration names this server.
     #[must_use]
     pub fn knows(&self, server_name: &str) -> bool {

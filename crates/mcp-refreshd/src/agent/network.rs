@@ -35,8 +35,8 @@ impl Network {
     ///
     /// # Errors
     /// A certificate file or the proxy of the configuration cannot be used.
-    pub(crate) fn new(config: &config::Network, folder: &StorageFolder) -> Result<Self, HttpError> {
-        let way = Way::find(config, folder, Surroundings::read(folder))?;
+    pub(crate) async fn new(config: &config::Network, folder: &StorageFolder) -> Result<Self, HttpError> {
+        let way = Way::find(config, folder, read(folder).await)?;
         way.tell(&[]);
         Ok(Self { folder: folder.clone(), way: RefCell::new(way), reading: Mutex::new(()) })
     }
@@ -45,12 +45,13 @@ impl Network {
     ///
     /// # Errors
     /// As for [`new`](Self::new); the old way stays then.
-    pub(crate) fn replace(&self, config: &config::Network) -> Result<(), HttpError> {
+    pub(crate) async fn replace(&self, config: &config::Network) -> Result<(), HttpError> {
+        let _reading = self.reading.lock().await;
         let before = self.seen();
-        let surroundings = if before == self.way.borrow().seen {
-            self.way.borrow().surroundings.clone()
-        } else {
-            Surroundings::read(&self.folder)
+        let unchanged = before == self.way.borrow().seen;
+        let surroundings = match unchanged {
+            true => self.way.borrow().surroundings.clone(),
+            false => read(&self.folder).await,
         };
         let old = self.way.replace(Way::find(config, &self.folder, surroundings)?.dated_by(&before));
         self.way.borrow().tell(&old.told);
@@ -65,6 +66,13 @@ impl Network {
     fn current(&self) -> Http {
         self.way.borrow().http.clone()
     }
+}
+
+/// Reads Claude Code's settings on another thread: the client keeps its histories in one of the files (91 MiB take seconds).
+async fn read(folder: &StorageFolder) -> Surroundings {
+    let folder = folder.clone();
+    // It fails only where the reading panicked: then there are none.
+    tokio::task::spawn_blocking(move || Surroundings::read(&folder)).await.unwrap_or_default()
 }
 
 impl Way {
@@ -187,18 +195,14 @@ fn built(
 }
 
 impl Endpoint for Network {
-    /// What the way was made from is read again where a file has changed: on a thread of its own, since the client keeps its histories in one
-    /// of them (91 MiB take seconds).
+    /// What the way was made from is read again where a file has changed.
     async fn make_ready(&self) {
         let _reading = self.reading.lock().await;
         let seen = self.seen();
         if seen == self.way.borrow().seen {
             return;
         }
-        let folder = self.folder.clone();
-        let Ok(found) = tokio::task::spawn_blocking(move || Surroundings::read(&folder)).await else {
-            return;
-        };
+        let found = read(&self.folder).await;
         self.way.borrow_mut().follow(&self.folder, seen, found);
     }
 
@@ -232,6 +236,11 @@ mod tests {
         waits
     }
 
+    /// The same settings in a file that takes a while to read.
+    fn large(settings: &str) -> String {
+        format!("{settings}{}", " ".repeat(8 << 20))
+    }
+
     fn home(configuration: &str) -> (tempfile::TempDir, StorageFolder) {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join(".claude")).unwrap();
@@ -242,14 +251,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_changed_is_read_again_on_another_thread_than_the_loops() {
-        let (home, folder) = home("{}");
-        let network = Network::new(&config::Network::default(), &folder).unwrap();
+        let (home, folder) = home(&large("{}"));
+        let config = config::Network::default();
+        let mut network = pin!(Network::new(&config, &folder));
+        assert!(poll_fn(|context| Poll::Ready(network.as_mut().poll(context).is_pending())).await);
+        let network = network.await.unwrap();
         assert!(!waits(network.make_ready()).await, "nothing has changed");
         let settings = r#"{"env":{"https_proxy":"http://new.test:1"}}"#;
-        fs::write(home.path().join(".claude.json"), settings).unwrap();
+        fs::write(home.path().join(".claude.json"), large(settings)).unwrap();
         assert!(waits(network.make_ready()).await);
         assert_eq!(network.way.borrow().options.proxy.as_deref(), Some("http://new.test:1/"));
         assert!(!waits(network.make_ready()).await);
+        fs::write(home.path().join(".claude.json"), large(&settings.replace("new", "newer"))).unwrap();
+        assert!(waits(async { network.replace(&config).await.unwrap() }).await);
+        assert_eq!(network.way.borrow().options.proxy.as_deref(), Some("http://newer.test:1/"));
     }
 
     #[tokio::test]
@@ -265,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_changes_while_it_is_read_counts_as_it_was_before() {
         let (home, folder) = home("{}");
-        let network = Network::new(&config::Network::default(), &folder).unwrap();
+        let network = Network::new(&config::Network::default(), &folder).await.unwrap();
         let before = network.seen();
         let way = Way::find(&config::Network::default(), &folder, Surroundings::default()).unwrap();
         let path = home.path().join(".claude.json");

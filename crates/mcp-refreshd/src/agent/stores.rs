@@ -1,6 +1,6 @@
 //! Where each storage folder's document is: in its file, or in an item of the Keychain.
 
-use crate::settings::config::{Config, KeychainReach};
+use crate::settings::config::{Config, KeychainReach, ListedStore};
 use crate::settings::paths::Paths;
 use crate::terminal::remedy;
 use claude_store::{
@@ -8,6 +8,7 @@ use claude_store::{
     OsSecurity, StorageFolder, Store, StoreKind, Why, choose_store,
 };
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 
 /// Both places of one folder, and which of them is used. Chosen once for a run: nothing falls back to the other later.
 pub(crate) struct Opened {
@@ -27,11 +28,22 @@ pub(crate) struct Other {
 /// The storage folders that the configuration names, else the one that Claude Code itself uses. A document that is
 /// reached twice, be it by a link, has one keeper: two would race for the same tokens.
 pub(crate) fn storage_folders(config: &Config, paths: &Paths) -> Vec<StorageFolder> {
-    let env = |name: &str| std::env::var_os(name);
-    let mut folders = match &config.stores {
-        Some(stores) => stores.iter().map(|store| StorageFolder::listed(store, &env, &paths.home)).collect(),
-        None => vec![StorageFolder::from_env(&env, &paths.home)],
+    storage_folders_in(&|name| std::env::var_os(name), config, paths)
+}
+
+/// The same for a process with this environment.
+pub(crate) fn storage_folders_in(
+    env: &dyn Fn(&str) -> Option<OsString>,
+    config: &Config,
+    paths: &Paths,
+) -> Vec<StorageFolder> {
+    let default = [ListedStore::Default];
+    let listed = config.stores.as_deref().unwrap_or(&default);
+    let folder = |store: &ListedStore| match store {
+        ListedStore::Default => StorageFolder::from_env(env, &paths.home),
+        ListedStore::Folder(path) => StorageFolder::listed(path, env, &paths.home),
     };
+    let mut folders: Vec<_> = listed.iter().map(folder).collect();
     let mut known = BTreeSet::new();
     folders.retain(|folder| {
         let document = folder.credentials_path();

@@ -135,6 +135,7 @@ async fn by_itself(
 ) -> Result<Vec<Done>, Failure> {
     // How each refresh ended is this command's result; only what goes wrong besides belongs on standard error.
     log::init(LogConfig { level: LogLevel::Error, ..config.log });
+    paths.home_exists()?;
     private_folder(&paths.state)?;
     let _instance = Instance::claim(&paths.state)?;
     let agent = Agent::start(config, paths, Mode::OnlyAsked).await?;

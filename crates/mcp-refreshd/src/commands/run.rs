@@ -1,18 +1,19 @@
-//! `mcp-refreshd run`: the keepers, what wakes them, and what ends them.
+//! `mcp-refreshd run`: the keepers, what wakes them, and what stops them.
 
 mod notices;
 mod notify;
 mod reload;
 mod watch;
 
-use crate::agent::Agent;
 use crate::agent::runtime::block_on;
+use crate::agent::{Agent, config_check};
 use crate::commands::doctor;
 use crate::control::instance::Instance;
 use crate::control::protocol::{Reply, Request, VERSION};
 use crate::control::report::Daemon;
 use crate::control::socket::Listener;
 use crate::observers::log;
+use crate::observers::notices::delivery;
 use crate::platform::memory;
 use crate::platform::signals::{self, Ends};
 use crate::settings::config::{self, Config};
@@ -25,11 +26,11 @@ use refresh_engine::Mode;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::spawn_local;
 
-/// What is on the wire at the end may take this long: the whole of a request (30 s), a second one after a lost answer, and the
-/// write. What does not come to its end is in the journal.
+/// What is on the wire may take this long: the whole of a request (30 s), a second one after a lost answer, and the write. What does not
+/// finish is in the journal.
 const DRAIN: Duration = Duration::from_secs(60);
 /// What an agent that is ending has to do besides.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -58,6 +59,7 @@ fn started_up(paths: &Paths) -> Result<Exit, Failure> {
     }
     log::init(config.log);
     memory::keep_private().iter().for_each(|failure| tracing::warn!("{failure}"));
+    paths.home_exists()?;
     private_folder(&paths.state)?;
     let instance = Instance::claim_after(&paths.state, DRAIN + MARGIN)?;
     instance.tell(None, log::goes_to().as_deref())?;
@@ -65,7 +67,7 @@ fn started_up(paths: &Paths) -> Result<Exit, Failure> {
 }
 
 async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exit, Failure> {
-    let unheard = |error| Failure::new(Exit::Person, format!("cannot listen for signals: {error}"));
+    let unheard = |error| Failure::new(Exit::Person, format!("cannot handle signals: {error}"));
     let mut signals = Ends::new().map_err(unheard)?;
     let mut hangup = signals::hangup().map_err(unheard)?;
     let agent = Rc::new(Agent::start(config, paths, Mode::Watch).await?);
@@ -76,11 +78,13 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     for kept in agent.kept() {
         spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone(), Rc::clone(&anew)));
     }
+    let reloader = Rc::new(Mutex::new(reload::Reloader::new(config.clone(), paths.clone())));
     let serving = listener.as_ref().map(|listener| {
         let (listener, agent, identity) = (Rc::clone(listener), Rc::clone(&agent), identity.clone());
-        spawn_local(
-            async move { listener.serve(async move |ask| answer(&agent, &identity, ask).await).await },
-        )
+        let reloader = Rc::clone(&reloader);
+        spawn_local(async move {
+            listener.serve(async move |ask| answer(&agent, &reloader, &identity, ask).await).await;
+        })
     });
     agent.first_scan().await;
     tracing::info!("mcp-refreshd {VERSION} started (process {})", identity.pid);
@@ -95,18 +99,23 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     if let Some(pace) = notify::watchdog() {
         spawn_local(feed_watchdog(Rc::clone(&agent), pace));
     }
-    let mut reloader = reload::Reloader::new(config.clone(), paths.clone());
+    spawn_local(tell_remarks(Rc::clone(&agent), config.clone()));
     let why = loop {
         tokio::select! {
             name = signals.next() => {
-                tracing::info!("{name}: ending");
+                tracing::info!("{name}: stopping");
                 break Exit::Well;
             }
             () = anew.notified() => {
-                tracing::info!("ending, to be started again");
-                break Exit::Person;
+                tracing::info!("stopping, to be restarted with access to the new folder");
+                // The manager starts it again also after a success, and a failure in its log would worry the reader.
+                break Exit::Well;
             }
-            _ = hangup.recv() => reloader.reload(&agent),
+            // In a task of its own: a signal that ends the agent does not wait for a file.
+            _ = hangup.recv() => {
+                let (agent, reloader) = (Rc::clone(&agent), Rc::clone(&reloader));
+                spawn_local(async move { drop(reloader.lock().await.reload(&agent).await) });
+            }
         }
     };
     notify::stopping();
@@ -138,7 +147,7 @@ fn listen(paths: &Paths, instance: &Instance) -> Result<Option<Listener>, Failur
         Err(errors) => {
             errors.iter().for_each(|error| tracing::error!("{error}"));
             tracing::error!(
-                "without a control socket `status` and `refresh` cannot reach this process; it works all the same"
+                "without a control socket `status` and `refresh` cannot reach this agent; it keeps the tokens fresh all the same"
             );
             Ok(None)
         }
@@ -150,7 +159,19 @@ fn started() -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Request) -> Reply {
+/// Says what in the configuration has no effect.
+async fn tell_remarks(agent: Rc<Agent>, config: Config) {
+    let folders = agent.kept().iter().map(|kept| kept.folder.clone()).collect();
+    let remarks = config_check::remarks(&config, folders, &agent.status(None)).await;
+    remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
+}
+
+async fn answer(
+    agent: &Rc<Agent>,
+    reloader: &Mutex<reload::Reloader>,
+    identity: &Daemon,
+    ask: Request,
+) -> Reply {
     agent.first_scan().await;
     match ask {
         Request::Status => Reply::Status(agent.status(Some(identity.clone()))),
@@ -160,11 +181,16 @@ async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Request) -> Reply {
         Request::ProxyVariables => {
             Reply::ProxyVariables(doctor::proxy_variables().map(str::to_owned).collect())
         }
+        Request::Reload => Reply::Reloaded(reloader.lock().await.reload(agent).await),
+        Request::TestNotice => {
+            let config = agent.observer().notices.config();
+            Reply::NoticeTested(delivery::test(&config).await)
+        }
         Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
     }
 }
 
-/// Lets what is under way come to its end.
+/// Lets what is running finish.
 async fn drain(agent: &Agent, signals: &mut Ends) -> Exit {
     let running = agent.running();
     if running > 0 {
@@ -177,7 +203,7 @@ async fn drain(agent: &Agent, signals: &mut Ends) -> Exit {
             end = &mut drained => return match end {
                 Ok(()) => Exit::Well,
                 Err(_) => {
-                    tracing::error!("a refresh did not come to its end within a minute; the next start reads its journal");
+                    tracing::error!("a refresh did not finish within a minute; the next start reads its journal");
                     Exit::Person
                 }
             },

@@ -5,17 +5,21 @@ mod owed;
 mod plan;
 mod purge;
 mod settle;
+mod stores;
 
 pub(crate) use plan::{manager, plan, program_gone, service_status};
 
+use crate::agent::StartError;
+use crate::agent::network;
 use crate::agent::runtime::block_on;
 use crate::agent::status::gather;
-use crate::cli::UninstallArgs;
+use crate::cli::{InstallArgs, UninstallArgs};
 use crate::commands::status::{overview, remarks};
 use crate::control::socket::reach;
 use crate::platform::process::is_root;
 use crate::settings::config::Config;
 use crate::settings::paths::{Paths, private_folder};
+use crate::settings::surroundings::Surroundings;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
@@ -23,7 +27,11 @@ use crate::terminal::style::Style;
 use crate::terminal::wording::visible;
 use jiff::Timestamp;
 use std::fmt::Write as _;
-use user_agent_service::{Changes, ServiceError, Step, sweep};
+use stores::{StoreChoice, folders_of_service};
+use user_agent_service::{Changes, Installed, ServiceError, ServiceManager, Step, sweep};
+
+/// The last line of every dry run.
+const NOTHING_CHANGED: &str = "dry run: nothing was changed\n";
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
@@ -31,25 +39,38 @@ impl From<ServiceError> for Failure {
     }
 }
 
-/// Installs the service or brings it up to date, starts it, and shows how everything is.
+/// Installs the service or updates it, starts it, and shows the status.
 ///
 /// # Errors
 /// What keeps it from being installed or started.
-pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> {
-    not_root(allow_root)?;
+pub(crate) fn install(paths: &Paths, args: &InstallArgs) -> Result<Exit, Failure> {
+    not_root(args.allow_root)?;
+    paths.home_exists()?;
     let config = Config::load(&paths.config, &paths.home)?;
     let manager = manager(paths)?;
     let ours = manager.runs().unwrap_or(false);
     if !ours {
         nobody_else_runs(paths)?;
     }
+    let choice = match (args.add_store, args.replace_store) {
+        (true, _) => StoreChoice::Add,
+        (_, true) => StoreChoice::Replace,
+        _ => StoreChoice::Unsaid,
+    };
+    let update = keep::update(&config, paths, choice, service_status(paths).is_some())?;
+    let config = update.as_ref().map_or(&config, |update| &update.config);
+    let plan = plan(config, paths)?;
+    if args.dry_run {
+        let installed = manager.preview(&plan)?;
+        return preview(&installed, update.as_ref(), ours);
+    }
     let restart = owed::Restart::noted(paths, ours);
     let mut changes = Changes::new();
-    let done = keep::keep(&config, paths, &mut changes)
-        .and_then(|kept| Ok((kept, manager.install(&plan(&config, paths)?)?)));
+    let written = update.map_or_else(|| Ok(String::new()), |update| update.write(&mut changes));
+    let done = written.and_then(|kept| Ok((kept, manager.install(&plan)?)));
     let (kept, installed) = done.inspect_err(|_| restart.taken_back())?;
     changes.keep();
-    output::result(&format!("{}{kept}", told(&installed.steps)))?;
+    output::result(&format!("{}{kept}", shown(&installed.steps)))?;
     for remark in &installed.remarks {
         output::message(remark);
     }
@@ -59,7 +80,7 @@ pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> 
         (true, false) => {}
         (true, true) => {
             manager.restart()?;
-            output::result("restarted with what is new\n")?;
+            output::result("restarted to apply the changes\n")?;
         }
         (false, _) => {
             manager.start()?;
@@ -70,7 +91,24 @@ pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> 
     block_on(show(paths))?
 }
 
-/// How everything is, after an installation. What it shows is news, not this command's end.
+/// What an installation would do.
+fn preview(installed: &Installed, update: Option<&keep::Update>, runs: bool) -> Result<Exit, Failure> {
+    let mut text = planned(&installed.steps);
+    text.push_str(&update.map(keep::Update::planned).unwrap_or_default());
+    text.push_str(match (runs, installed.needs_restart || update.is_some()) {
+        (true, true) => "would restart the agent\n",
+        (true, false) => "",
+        (false, _) => "would start the agent\n",
+    });
+    text.push_str(NOTHING_CHANGED);
+    output::result(&text)?;
+    for remark in &installed.remarks {
+        output::message(remark);
+    }
+    Ok(Exit::Well)
+}
+
+/// The status after an installation. What it shows does not decide how this command ends.
 async fn show(paths: &Paths) -> Result<Exit, Failure> {
     let everything = gather(paths).await?;
     let text = overview(&everything, Timestamp::now(), &Style::of_stdout());
@@ -81,13 +119,16 @@ async fn show(paths: &Paths) -> Result<Exit, Failure> {
     Ok(if everything.daemon.is_some() { Exit::Well } else { Exit::NotRunning })
 }
 
-/// Takes the service away; a token that is not in the store yet is saved first.
+/// Removes the service; a token that is not in the store yet is saved first.
 ///
 /// # Errors
-/// What keeps it from being taken away, a token that cannot be saved for one.
+/// What keeps it from being removed, a token that cannot be saved for one.
 pub(crate) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<Exit, Failure> {
     let manager = manager(paths)?;
     let standing = service_status(paths);
+    if args.dry_run {
+        return preview_uninstall(&*manager, paths, args.purge);
+    }
     if args.purge {
         purge::agreed(paths, args.yes)?;
     }
@@ -97,7 +138,7 @@ pub(crate) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<Exit, Fai
             let ran = manager.runs()?;
             settle::end(&*manager, paths)?;
             text.push_str(if ran { "stopped\n" } else { "" });
-            text.push_str(&told(&manager.uninstall()?));
+            text.push_str(&shown(&manager.uninstall()?));
         }
         false => {
             if args.purge {
@@ -108,7 +149,7 @@ pub(crate) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<Exit, Fai
                 Err(ServiceError::NoManager(_) | ServiceError::Unreachable(_)) => Vec::new(),
                 other => other?,
             };
-            text.push_str(&told(&left));
+            text.push_str(&shown(&left));
             text.push_str("the agent was not installed\n");
         }
     }
@@ -122,6 +163,19 @@ pub(crate) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<Exit, Fai
     Ok(Exit::Well)
 }
 
+fn preview_uninstall(manager: &dyn ServiceManager, paths: &Paths, purge: bool) -> Result<Exit, Failure> {
+    let steps = manager.preview_uninstall()?;
+    let mut text = match service_status(paths) {
+        Some(_) => "would stop the agent\n".to_owned(),
+        None => "the agent is not installed\n".to_owned(),
+    };
+    text.push_str(&planned(&steps));
+    text.push_str(&if purge { purge::planned(paths) } else { purge::left(paths) });
+    text.push_str(NOTHING_CHANGED);
+    output::result(&text)?;
+    Ok(Exit::Well)
+}
+
 /// Starts the service.
 ///
 /// # Errors
@@ -129,10 +183,11 @@ pub(crate) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<Exit, Fai
 pub(crate) fn start(paths: &Paths) -> Result<Exit, Failure> {
     let manager = manager(paths)?;
     if service_status(paths).is_some() && manager.runs()? {
-        output::result("the agent runs already\n")?;
+        output::result("the agent is already running\n")?;
         return Ok(Exit::Well);
     }
     nobody_else_runs(paths)?;
+    startable(paths).map_err(|why| why.then("not started"))?;
     let restart = owed::Restart::noted(paths, false);
     manager.start()?;
     restart.done();
@@ -140,36 +195,60 @@ pub(crate) fn start(paths: &Paths) -> Result<Exit, Failure> {
     Ok(Exit::Well)
 }
 
-/// Ends the service; a token that is not in the store yet is saved first.
+/// Stops the service; a token that is not in the store yet is saved first.
 ///
 /// # Errors
-/// It cannot be ended, or a token cannot be saved: then it goes on.
+/// It cannot be stopped, or a token cannot be saved: then it keeps running.
 pub(crate) fn stop(paths: &Paths) -> Result<Exit, Failure> {
     let manager = manager(paths)?;
-    let told = match installed(paths)? && !manager.runs()? {
-        true => "the agent does not run\n",
+    let text = match installed(paths)? && !manager.runs()? {
+        true => "the agent is not running\n",
         false => "stopped\n",
     };
     settle::end(&*manager, paths)?;
-    output::result(told)?;
+    output::result(text)?;
     Ok(Exit::Well)
 }
 
-/// Ends the service and starts it again.
+/// Stops the service and starts it again. One that could not start again is left running.
 ///
 /// # Errors
 /// As [`start`].
-pub(crate) fn restart(paths: &Paths) -> Result<Exit, Failure> {
+pub(crate) fn restart(paths: &Paths, dry_run: bool) -> Result<Exit, Failure> {
     let manager = manager(paths)?;
     installed(paths)?;
-    if !manager.runs()? {
+    let runs = manager.runs()?;
+    if !runs {
         nobody_else_runs(paths)?;
+    }
+    let kept = if runs { "not restarted: the agent keeps running as it is" } else { "not started" };
+    startable(paths).map_err(|why| why.then(kept))?;
+    if dry_run {
+        let text = if runs { "would restart the agent\n" } else { "would start the agent\n" };
+        output::result(&format!("the configuration is valid\n{text}{NOTHING_CHANGED}"))?;
+        return Ok(Exit::Well);
     }
     let restart = owed::Restart::noted(paths, false);
     manager.restart()?;
     restart.done();
     output::result("restarted\n")?;
     Ok(Exit::Well)
+}
+
+/// Whether an agent could start now, as far as its files tell.
+///
+/// # Errors
+/// What would keep it from starting.
+fn startable(paths: &Paths) -> Result<(), Failure> {
+    paths.home_exists()?;
+    let config = Config::load(&paths.config, &paths.home)?;
+    for folder in folders_of_service(&config, paths) {
+        network::http(&config.network, &Surroundings::read(&folder)).map_err(StartError::Network)?;
+    }
+    match program_gone(paths) {
+        Some(why) => Err(Failure::new(Exit::Person, why)),
+        None => Ok(()),
+    }
 }
 
 fn installed(paths: &Paths) -> Result<bool, Failure> {
@@ -185,11 +264,11 @@ fn not_root(allowed: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let who = std::env::var("SUDO_USER").ok().filter(|user| user != "root");
-    let who = who.map_or_else(|| "the user whose logins it is to keep".to_owned(), |user| visible(&user));
+    let who = who.map_or_else(|| "the user whose logins it should keep".to_owned(), |user| visible(&user));
     Err(Failure::new(
         Exit::Person,
         format!(
-            "this is root, and the agent would look after root's own Claude Code only; type it as {who}, without sudo, \
+            "you are root, and the agent would keep only root's own logins; run it as {who}, without sudo, \
              or with --allow-root if root itself uses Claude Code"
         ),
     ))
@@ -201,7 +280,7 @@ fn nobody_else_runs(paths: &Paths) -> Result<(), Failure> {
         Some(daemon) => Err(Failure::new(
             Exit::Person,
             format!(
-                "an agent runs already that is no service (process {pid}); end it first: kill {pid}",
+                "an agent that is not a service is already running (process {pid}); end it first: kill {pid}",
                 pid = daemon.pid
             ),
         )),
@@ -209,10 +288,18 @@ fn nobody_else_runs(paths: &Paths) -> Result<(), Failure> {
     }
 }
 
-fn told(steps: &[Step]) -> String {
+fn shown(steps: &[Step]) -> String {
+    lines(steps, Step::to_string)
+}
+
+fn planned(steps: &[Step]) -> String {
+    lines(steps, Step::planned)
+}
+
+fn lines(steps: &[Step], line: impl Fn(&Step) -> String) -> String {
     steps.iter().fold(String::new(), |mut text, step| {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{}", step.to_string().trim_end());
+        let _ = writeln!(text, "{}", line(step).trim_end());
         text
     })
 }

@@ -48,6 +48,10 @@ pub(crate) enum Request {
     },
     /// Which proxy variables the daemon's environment has.
     ProxyVariables,
+    /// Reload the configuration.
+    Reload,
+    /// Send a test notice.
+    TestNotice,
     /// Put back what vanished from this store at once. Only ever at a person's word.
     Restore {
         /// The store's location.
@@ -65,8 +69,32 @@ pub(crate) enum Reply {
     ProxyVariables(Vec<String>),
     /// Names of the servers that are back.
     Restored(Vec<String>),
+    Reloaded(Reloaded),
+    NoticeTested(Vec<Delivery>),
     /// The request was not understood or may not be answered.
     Refused(String),
+}
+
+/// How reloading the configuration ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reloaded {
+    /// Why it cannot be used; nothing changed then.
+    pub(crate) invalid: Option<String>,
+    /// The settings that changed, with their values, a line each.
+    pub(crate) changed: Vec<String>,
+    /// Those of them that take effect at the next start.
+    pub(crate) at_restart: Vec<String>,
+    /// What in it has no effect.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// How one notice was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Delivery {
+    /// "desktop" or "hook".
+    pub(crate) means: String,
+    /// Why it was not.
+    pub(crate) error: Option<String>,
 }
 
 /// How one refresh that was asked for ended.

@@ -82,6 +82,9 @@ pub(crate) struct Facts {
     /// What the last answer lacked of the login's scope, in words.
     #[serde(default)]
     pub(crate) narrowed: Option<String>,
+    /// When the refresh token ends, where an answer named it.
+    #[serde(default)]
+    pub(crate) refresh_token_expires_at: Option<Timestamp>,
     /// Failures in a row.
     pub(crate) failures: u32,
     /// No request before this moment.
@@ -137,6 +140,7 @@ impl EntryStatus {
                 token_endpoint: report.token_endpoint,
                 otherwise,
                 narrowed: report.narrowing.map(|narrowing| narrowing.wording()),
+                refresh_token_expires_at: report.refresh_token_expires_at,
                 failures: report.failures,
                 retry_at: report.retry_at,
             },

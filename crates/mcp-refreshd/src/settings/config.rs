@@ -1,5 +1,6 @@
 //! What the user may set, in `config.toml`. Everything is optional, and so is the file.
 
+mod changes;
 mod duration;
 mod effective;
 mod environment;
@@ -12,10 +13,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use changes::{Change, changes};
 pub(crate) use effective::effective;
 pub(crate) use environment::Environment;
 pub(crate) use error::{ConfigError, Problem};
-pub(crate) use options::{Config, KeychainReach, LogConfig, LogFormat, LogLevel, Network, NoticesConfig};
+pub(crate) use options::{
+    Config, KeychainReach, ListedStore, LogConfig, LogFormat, LogLevel, Network, NoticesConfig,
+};
 
 use crate::platform::files;
 use crate::platform::process::machine_and_user;

@@ -24,7 +24,7 @@ pub(crate) struct Paths {
 /// The environment names no home folder.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "$HOME names no absolute path, so there is no place for configuration and state; set it and try again"
+    "$HOME is not an absolute path, so there is no place for configuration and state; set it and try again"
 )]
 pub(crate) struct NoHome;
 
@@ -57,10 +57,31 @@ impl Paths {
     }
 }
 
+/// The home folder does not exist, and it is not ours to make.
+#[derive(Debug, thiserror::Error)]
+#[error("the home folder {} does not exist, and mcp-refreshd does not create it; set HOME to yours", .0.display())]
+pub(crate) struct NoHomeFolder(PathBuf);
+
+impl Paths {
+    /// Checks that the home folder exists, before anything is made in it.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(crate) fn home_exists(&self) -> Result<(), NoHomeFolder> {
+        if self.home.is_dir() { Ok(()) } else { Err(NoHomeFolder(self.home.clone())) }
+    }
+}
+
+impl From<NoHomeFolder> for Failure {
+    fn from(error: NoHomeFolder) -> Self {
+        Self::new(Exit::Usage, error.to_string())
+    }
+}
+
 /// A folder of ours cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FolderError {
-    #[error("the folder {} cannot be made or read: {source}", path.display())]
+    #[error("the folder {} cannot be created or read: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("{} is not a folder; move it away", path.display())]
     NotAFolder { path: PathBuf },

@@ -13,7 +13,13 @@ impl Failure {
         Self { exit, message: message.into() }
     }
 
-    /// What the person is told.
+    /// The same, and what that means for the command.
+    #[must_use]
+    pub(crate) fn then(self, consequence: &str) -> Self {
+        Self { message: format!("{}\n{consequence}", self.message), ..self }
+    }
+
+    /// What the user is told.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

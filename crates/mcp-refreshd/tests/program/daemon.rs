@@ -140,7 +140,7 @@ fn a_signal_lets_the_request_on_the_wire_come_to_its_end() {
     let mut daemon = home.daemon();
     assert!(server.wait_for(PATIENCE, |log| log.iter().any(|entry| entry.field("refresh_token").is_some())));
     daemon.signal(Signal::INT);
-    daemon.wait_for("SIGINT: ending");
+    daemon.wait_for("SIGINT: stopping");
     daemon.signal(Signal::INT);
     daemon.wait_for("still waiting");
     let (end, log) = daemon.end();
@@ -251,7 +251,7 @@ fn sighup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
 
     home.configure("[servers.lab]\nignore = true\n[log]\nformat = \"json\"\n");
     daemon.signal(Signal::HUP);
-    let line = daemon.wait_for("read again");
+    let line = daemon.wait_for("configuration reloaded");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap()["level"], "info");
     assert_eq!(home.status()["servers"][0]["state"], "ignored");
 }

@@ -131,3 +131,19 @@ fn settings_that_are_no_json_are_named_by_doctor() {
     assert!(out.contains("settings.json are passed over"), "{out}{told}");
     assert!(out.contains("certificate 1 (line 1) is invalid"), "{out}{told}");
 }
+
+#[test]
+fn a_home_that_does_not_exist_is_not_made() {
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("nobody");
+    for arguments in [&["run"][..], &["refresh"], &["install"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-refreshd"));
+        // As root, install would stop for another reason.
+        command.args(arguments).args((arguments == ["install"]).then_some("--allow-root"));
+        let output = command.env_clear().env("HOME", &home).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {told}");
+        assert!(told.contains("nobody does not exist") && told.contains("set HOME to yours"), "{told}");
+        assert!(!home.exists());
+    }
+}

@@ -198,7 +198,7 @@ fn the_desktop_is_told_by_its_own_tool_and_a_changed_configuration_counts() {
     std::fs::remove_file(home.path().join("hooked")).unwrap();
     home.configure("[notices]\ndesktop = false\nhook = 'echo hook $MCP_REFRESHD_SERVER end >> ~/hooked'\n");
     daemon.signal(Signal::HUP);
-    daemon.wait_for("read again");
+    daemon.wait_for("configuration reloaded");
     home.store(&credentials_json([("lab", &grant), ("other", &later)]));
     assert_eq!(hooked(&home), "hook other end\n");
     assert!(daemon.terminate().0.success());

@@ -42,7 +42,7 @@ fn everything_is_logged_into_the_file_that_the_command_names_and_no_token() {
     assert_eq!(on_stderr, "");
     // It is found when the agent does not run any more, too.
     let (_, told, _) = home.told(&["logs"]);
-    assert!(told.lines().last().unwrap().contains("SIGTERM: ending"), "{told}");
+    assert!(told.lines().last().unwrap().contains("SIGTERM: stopping"), "{told}");
     for token in [&grant.access_token, &grant.refresh_token] {
         assert!(!told.contains(token), "{told}");
     }
@@ -65,7 +65,7 @@ fn the_configuration_names_the_file_too_and_the_command_goes_first() {
     assert!(daemon.terminate().0.success());
     home.configure("[log]\nfile = \"agent.log\"\n");
     let (code, _, said) = home.told(&["run"]);
-    assert!(code == 2 && said.contains("`log.file` must name absolute paths"), "{said}");
+    assert!(code == 2 && said.contains("`log.file` must be an absolute path"), "{said}");
 }
 
 /// A running `logs -f`, killed at the test's end at the latest.
@@ -108,10 +108,10 @@ fn following_goes_on_over_a_removal_of_the_file() {
     assert_eq!(following.lines.recv_timeout(PATIENCE).unwrap(), "from before");
     following.wait_for("started (process");
     daemon.signal(Signal::HUP);
-    following.wait_for("was read again");
+    following.wait_for("configuration reloaded");
     std::fs::remove_file(&path).unwrap();
     daemon.signal(Signal::HUP);
-    following.wait_for("was read again");
+    following.wait_for("configuration reloaded");
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
     assert!(daemon.terminate().0.success());
 }
@@ -151,7 +151,7 @@ fn a_file_that_cannot_be_written_stops_nothing() {
     assert!(said.contains("cannot be read: it is not a regular file"), "{said}");
     std::fs::remove_dir(&path).unwrap();
     daemon.signal(Signal::HUP);
-    wait_for(&path, "was read again");
+    wait_for(&path, "configuration reloaded");
     let (end, log) = daemon.terminate();
     assert!(end.success());
     assert_eq!(log.matches("cannot be written").count(), 1, "{log}");

@@ -28,6 +28,7 @@ mod hostile;
 mod keychain;
 mod layers;
 mod log_file;
+mod login;
 mod logs;
 mod macos_check;
 mod measure;
@@ -37,6 +38,7 @@ mod memory;
 mod neighbours;
 mod pages;
 #[cfg(feature = "keyring")]
+mod reload;
 mod secret_service;
 mod secrets;
 mod status;

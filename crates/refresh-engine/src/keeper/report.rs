@@ -76,6 +76,8 @@ pub struct EntryReport {
     pub token_endpoint: Option<String>,
     /// What the last answer lacked of the login's scope.
     pub narrowing: Option<Narrowing>,
+    /// When its refresh token ends, where an answer named it.
+    pub refresh_token_expires_at: Option<Timestamp>,
     /// Failures in a row.
     pub failures: u32,
     /// No request before this moment, which is in the future.
@@ -216,6 +218,9 @@ pub(crate) fn report_entry(
             .as_ref()
             .map(|cached| discreet(cached.metadata.token_endpoint.as_str())),
         narrowing: record.narrowing.clone(),
+        refresh_token_expires_at: record
+            .refresh_token_expires_at
+            .filter(|_| seen.refresh.is_some() && record.refresh == seen.refresh),
         failures: record.failures,
         retry_at: record.retry.filter(|retry| !retry.left(*now).is_zero()).map(|retry| retry.not_before),
     }

@@ -82,7 +82,7 @@ fn plan(program: &str) -> Plan {
 }
 
 fn wrote(installed: &Installed) -> usize {
-    installed.steps.iter().filter(|step| matches!(step, Step::Wrote(_))).count()
+    installed.steps.iter().filter(|step| step.is_change()).count()
 }
 
 #[test]
@@ -97,6 +97,32 @@ fn a_second_installation_changes_nothing() {
     let standing = stage.systemd.standing(&plan("/opt/mcp-refreshd"));
     assert_eq!((standing.origin, standing.enabled), (Some(Origin::Us), true));
     assert!(standing.edited.is_empty() && standing.outdated.is_empty(), "{standing:?}");
+}
+
+#[test]
+fn a_preview_says_what_an_installation_would_do_and_changes_nothing() {
+    let stage = Stage::new();
+    let wanted = plan("/opt/mcp-refreshd");
+    let first = stage.systemd.preview(&wanted).unwrap();
+    assert_eq!((wrote(&first), first.steps.len()), (2, 3), "{:?}", first.steps);
+    assert!(stage.written().is_empty());
+    let calls = fs::read_to_string(stage.path("bin/calls")).unwrap();
+    assert!(!calls.contains("daemon-reload") && !calls.contains("enable"), "{calls}");
+
+    stage.systemd.install(&wanted).unwrap();
+    stage.systemd.start().unwrap();
+    let other = Plan { writable: vec!["/home/me/work".into()], ..wanted };
+    let change = stage.systemd.preview(&other).unwrap();
+    let shown: String = change.steps.iter().map(|step| step.planned() + "\n").collect();
+    assert!(
+        shown.contains("-ReadWritePaths=\"-/home/me/.claude\"\n+ReadWritePaths=\"-/home/me/work\""),
+        "{shown}"
+    );
+    assert!(!shown.contains("sha256"), "{shown}");
+    assert!(change.needs_restart);
+    let removal = stage.systemd.preview_uninstall().unwrap();
+    assert_eq!(removal.len(), 2, "{removal:?}");
+    assert_eq!(stage.written().len(), 3);
 }
 
 #[test]

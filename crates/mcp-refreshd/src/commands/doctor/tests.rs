@@ -3,7 +3,7 @@
 
 use super::facts::{Facts, Wanted};
 use super::findings;
-use crate::settings::config::Config;
+use crate::settings::config::{Config, ListedStore};
 use crate::settings::paths::Paths;
 use claude_store::Obstacle;
 use std::ffi::OsString;
@@ -21,7 +21,8 @@ fn healthy() -> (TempDir, Facts) {
     let env = |name: &str| (name == "HOME").then(|| OsString::from(home.path()));
     let paths = Paths::from_env(&env).unwrap();
     let config = Config::load(Path::new("/nowhere/config.toml"), &paths.home).unwrap();
-    let config = Config { stores: Some(vec![store.parent().unwrap().to_owned()]), ..config };
+    let config =
+        Config { stores: Some(vec![ListedStore::Folder(store.parent().unwrap().to_owned())]), ..config };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let facts = tokio::task::LocalSet::new()
         .block_on(&runtime, async { Facts::gather(&config, &paths, Wanted::default()).await.unwrap() });

@@ -1,5 +1,6 @@
 use crate::agent::Agent;
 use crate::observers::notices::delivery;
+use crate::observers::notices::ending::Endings;
 use crate::observers::notices::ledger::Ledger;
 use crate::observers::notices::trouble::{Id, Trouble};
 use crate::platform::clock::SystemClock;
@@ -11,19 +12,21 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A burst of events is looked at once; what mends itself within this time is not told.
+/// A burst of events is looked at once; what heals by itself within this time is not told.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// So long after the start what was told before counts as unsolved, whether it was found again or not.
 const FIRST_ROUND: Duration = Duration::from_secs(5 * 60);
 
-/// Tells a person what is wrong, for ever.
+/// Tells the user what is wrong, for ever.
 pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
     let notices = &agent.observer().notices;
     let first_round = SystemClock.now().after(FIRST_ROUND);
     let mut ledger = Ledger::load(state);
     let mut shown = BTreeMap::new();
     let mut again = None;
+    let mut endings = Endings::default();
+    let (mut ending, mut look) = endings.troubles(&agent.status(None), Timestamp::now());
     loop {
         let settled = !is_before(SystemClock.now(), first_round);
         // Where nothing was told there is nothing to find solved.
@@ -32,6 +35,8 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
             () = notices.news().notified() => {}
             () = sleep_until(round) => {}
             () = sleep_until(again) => {}
+            () = sleep_until(look.map(at)) => {}
+            () = std::future::ready(()), if !ending.is_empty() => {}
         }
         tokio::time::sleep(SETTLE).await;
         let settled = !is_before(SystemClock.now(), first_round);
@@ -39,11 +44,15 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
         let unreadable = status.stores.iter().filter(|store| store.unreadable.is_some());
         let unreadable = unreadable.map(|store| store.location.clone()).collect();
         let history = &agent.observer().history;
-        let open = notices.troubles(&status, &|store, key| history.had_login(store, key));
+        let mut open = notices.troubles(&status, &|store, key| history.had_login(store, key));
+        let (ends, then) = endings.troubles(&status, Timestamp::now());
+        open.extend(ends);
+        look = then;
+        ending.clear();
         withdraw_solved(&mut shown, &open, &unreadable).await;
         let (due, next) = ledger.due(open, &unreadable, settled, Timestamp::now());
         // By the wall clock, which goes on during a suspend, and in which it was noted.
-        again = next.map(|wall| Now { wall, boot: Duration::MAX });
+        again = next.map(at);
         let config = notices.config();
         for trouble in &due {
             if config.desktop {
@@ -66,6 +75,10 @@ async fn withdraw_solved(shown: &mut BTreeMap<Id, u32>, open: &[Trouble], unread
     for number in solved.iter().filter_map(|id| shown.remove(id)) {
         delivery::withdraw(number).await;
     }
+}
+
+fn at(wall: Timestamp) -> Now {
+    Now { wall, boot: Duration::MAX }
 }
 
 async fn sleep_until(moment: Option<Now>) {

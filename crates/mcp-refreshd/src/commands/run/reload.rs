@@ -1,10 +1,11 @@
-use crate::agent::Agent;
+use crate::agent::{Agent, config_check};
 use crate::commands::run::notify;
+use crate::control::protocol::Reloaded;
 use crate::observers::log;
-use crate::settings::config::Config;
+use crate::settings::config::{Change, Config, changes};
 use crate::settings::paths::Paths;
 
-/// Reads the configuration again. What is under way goes on by the old one.
+/// Reloads the configuration. What is running goes on with the old one.
 pub(super) struct Reloader {
     current: Config,
     paths: Paths,
@@ -15,44 +16,58 @@ impl Reloader {
         Self { current, paths }
     }
 
-    /// Takes the configuration over as it is now; one that cannot be used changes nothing.
-    pub(super) fn reload(&mut self, agent: &Agent) {
+    /// Applies the configuration as it is now; one that cannot be used changes nothing.
+    pub(super) async fn reload(&mut self, agent: &Agent) -> Reloaded {
         notify::reloading();
-        match Config::load(&self.paths.config, &self.paths.home) {
-            Ok(config) => self.take_over(config, agent),
-            Err(error) => tracing::error!("the old configuration stays in effect: {error}"),
-        }
+        let reloaded = self.attempt(agent).await;
         notify::ready(&notify::summary(&agent.status(None)));
+        match &reloaded.invalid {
+            Some(error) => tracing::error!("the old configuration stays in effect: {error}"),
+            None if reloaded.changed.is_empty() && reloaded.at_restart.is_empty() => {
+                tracing::info!("configuration reloaded: no changes");
+            }
+            None => {
+                let changed = reloaded.changed.iter().chain(&reloaded.at_restart);
+                let changed: Vec<_> = changed.map(String::as_str).collect();
+                tracing::info!("configuration reloaded: {}", changed.join(", "));
+            }
+        }
+        if !reloaded.at_restart.is_empty() {
+            tracing::warn!("takes effect after a restart: {}", reloaded.at_restart.join(", "));
+        }
+        reloaded.remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
+        reloaded
     }
 
-    fn take_over(&mut self, config: Config, agent: &Agent) {
-        let Config { stores, keychain, policy, network, log, log_file, notices, environment } = config;
-        // Also where it is the same: a file that it names, or Claude Code's settings, may be another one.
-        let replaced = agent.kept().iter().try_for_each(|kept| kept.network.replace(&network));
-        match replaced {
-            Ok(()) => self.current.network = network,
-            Err(error) => tracing::error!("the old network settings stay in effect: {error}"),
-        }
-        if stores != self.current.stores {
-            tracing::warn!("a change of `stores` takes effect at the next start");
-        }
-        if keychain != self.current.keychain {
-            tracing::warn!("a change of `keychain` takes effect at the next start");
-        }
-        if log_file != self.current.log_file {
-            tracing::warn!("a change of `log.file` takes effect at the next start");
-        }
-        if environment != self.current.environment {
-            tracing::warn!("a change of [environment] takes effect at the next start");
-        }
+    async fn attempt(&mut self, agent: &Agent) -> Reloaded {
+        let invalid = |error: String| Reloaded { invalid: Some(error), ..Reloaded::default() };
+        let config = match Config::load(&self.paths.config, &self.paths.home) {
+            Ok(config) => config,
+            Err(error) => return invalid(error.to_string()),
+        };
         for kept in agent.kept() {
-            kept.keeper.set_policy(policy.clone());
+            // Also where it is the same: a file that it names, or Claude Code's settings, may be another one.
+            if let Err(error) = kept.network.replace(&config.network).await {
+                return invalid(format!("the configuration's `[network]` cannot be used: {error}"));
+            }
         }
-        log::set(log);
-        agent.observer().notices.set(notices.clone());
-        self.current.policy = policy;
-        self.current.log = log;
-        self.current.notices = notices;
-        tracing::info!("the configuration was read again");
+        let (at_restart, changed): (Vec<Change>, Vec<Change>) =
+            changes(&self.current, &config).into_iter().partition(Change::needs_restart);
+        let shown = |changes: Vec<Change>| changes.iter().map(Change::to_string).collect();
+        let folders = agent.kept().iter().map(|kept| kept.folder.clone()).collect();
+        let remarks = config_check::remarks(&config, folders, &agent.status(None)).await;
+        self.apply(config, agent);
+        Reloaded { invalid: None, changed: shown(changed), at_restart: shown(at_restart), remarks }
+    }
+
+    fn apply(&mut self, config: Config, agent: &Agent) {
+        for kept in agent.kept() {
+            kept.keeper.set_policy(config.policy.clone());
+        }
+        log::set(config.log);
+        agent.observer().notices.set(config.notices.clone());
+        // What takes a restart is still as it was, and is told again at the next reload.
+        let Config { policy, network, log, notices, .. } = config;
+        self.current = Config { policy, network, log, notices, ..self.current.clone() };
     }
 }

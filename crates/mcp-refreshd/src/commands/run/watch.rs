@@ -7,17 +7,21 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How often the store is looked at while the system gives no watcher.
+/// How often the store is checked while the system gives no watcher.
 const WITHOUT_WATCHER: Duration = Duration::from_secs(30);
 
-/// Wakes the keeper whenever its store may have changed, for ever. `anew` is told where only a new start of this process helps.
+/// Wakes the keeper whenever its store may have changed, for ever. `anew` is notified if only a restart of this process helps.
 pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>, anew: Rc<Notify>) {
-    // One that was there from the start and cannot be written is as the sandbox was meant, and told by every refresh.
+    // One that was there from the start and cannot be written is as the sandbox was meant, and every refresh says so.
     let as_meant = !confined::by_systemd() || confined::is_read_only(folder.path());
     let notice = || {
         if !as_meant && confined::is_read_only(folder.path()) {
-            tracing::info!("{} is new, and this sandbox cannot write to it", folder.path().display());
+            tracing::info!(
+                "{} is new: the agent restarts, so that its sandbox may write to it",
+                folder.path().display()
+            );
             anew.notify_one();
+            return;
         }
         keeper.store_changed();
     };
@@ -37,7 +41,7 @@ pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>, anew: 
         };
         if told.as_ref() != Some(&failure) {
             tracing::warn!(
-                "{failure}; until then the store is looked at every {} s",
+                "{failure}; until then the store is checked every {} s",
                 WITHOUT_WATCHER.as_secs()
             );
             told = Some(failure);

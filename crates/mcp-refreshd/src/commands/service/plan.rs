@@ -1,4 +1,4 @@
-use crate::agent::stores::storage_folders;
+use super::stores::folders_of_service;
 use crate::control::protocol::VERSION;
 use crate::platform::process::user_id;
 use crate::settings::config::Config;
@@ -23,7 +23,7 @@ pub(crate) fn manager(paths: &Paths) -> Result<Box<dyn ServiceManager>, Failure>
     known_manager(paths).ok_or_else(|| {
         Failure::new(
             Exit::Person,
-            "no service manager of this system is known; have whatever starts your programs start: mcp-refreshd run",
+            "this system has no service manager that mcp-refreshd knows; have whatever starts your programs run: mcp-refreshd run",
         )
     })
 }
@@ -48,7 +48,7 @@ pub(crate) fn service_status(paths: &Paths) -> Option<Standing> {
 pub(crate) fn program_gone(paths: &Paths) -> Option<String> {
     let program = service_status(paths)?.program.filter(|program| !program.exists())?;
     Some(format!(
-        "the service is to run {}, and that is gone; from where the program is now, type: mcp-refreshd install",
+        "the service's program {} is gone; from where the program is now, type: mcp-refreshd install",
         visible(&program.to_string_lossy())
     ))
 }
@@ -59,7 +59,7 @@ pub(crate) fn program_gone(paths: &Paths) -> Option<String> {
 /// The system does not say where this program is.
 pub(crate) fn plan(config: &Config, paths: &Paths) -> Result<Plan, Failure> {
     let mut writable = vec![paths.state.clone()];
-    for folder in storage_folders(config, paths) {
+    for folder in folders_of_service(config, paths) {
         writable.extend(folders_of(&folder));
     }
     writable.extend(config.log_file.as_deref().and_then(Path::parent).map(Path::to_owned));
@@ -96,7 +96,7 @@ fn variables(paths: &Paths, env: &dyn Fn(&str) -> Option<String>) -> Vec<(String
 /// This program, by the name under which a later version of it will be found.
 fn program() -> Result<PathBuf, Failure> {
     let failed =
-        |error| Failure::new(Exit::Person, format!("the system does not say where this program is: {error}"));
+        |error| Failure::new(Exit::Person, format!("cannot find out where this program is: {error}"));
     let program = std::env::current_exe().map_err(failed)?;
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let name = program.file_name().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Taking away state and configuration, too.
+//! Removing state and configuration.
 
 use crate::control::instance::{Instance, holder_of};
 use crate::observers::rotating::predecessor;
@@ -11,10 +11,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Asks the person whether everything may go.
+/// Asks whether everything may go.
 ///
 /// # Errors
-/// They say no, or there is nobody to ask.
+/// The answer is no, or there is no terminal to ask on.
 pub(super) fn agreed(paths: &Paths, yes: bool) -> Result<(), Failure> {
     let there = existing(paths);
     if yes || there.is_empty() {
@@ -22,13 +22,13 @@ pub(super) fn agreed(paths: &Paths, yes: bool) -> Result<(), Failure> {
     }
     let shown: Vec<_> = there.iter().map(|path| path.display().to_string()).collect();
     let question = format!(
-        "remove the agent's history, its journal and your configuration ({})? Claude Code's own files stay.",
+        "remove the agent's history, journal and configuration ({})? Claude Code's own files stay.",
         shown.join(", ")
     );
     let refused = match confirmed(&question) {
         Some(true) => return Ok(()),
         Some(false) => "nothing was done",
-        None => "nothing was done: --purge asks first, and nobody is there to answer; --yes answers it",
+        None => "nothing was done: --purge asks first, and there is no terminal to ask on; add --yes",
     };
     Err(Failure::new(Exit::Person, refused))
 }
@@ -68,11 +68,20 @@ pub(super) fn purge(paths: &Paths) -> Result<String, Failure> {
     Ok(told)
 }
 
+/// Says what [`purge`] would remove.
+pub(super) fn planned(paths: &Paths) -> String {
+    existing(paths).iter().fold(String::new(), |mut text, path| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "would remove {}", path.display());
+        text
+    })
+}
+
 /// Says what is left.
 pub(super) fn left(paths: &Paths) -> String {
     existing(paths).iter().fold(String::new(), |mut text, path| {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "left: {} (--purge removes it, too)", path.display());
+        let _ = writeln!(text, "left: {} (--purge removes it)", path.display());
         text
     })
 }

@@ -1,4 +1,4 @@
-//! Ending the agent without leaving a token behind that is not in the store.
+//! Stopping the agent without leaving a token behind that is not in the store.
 
 use crate::agent::Agent;
 use crate::agent::runtime::block_on;
@@ -40,7 +40,7 @@ pub(super) fn end(manager: &dyn ServiceManager, paths: &Paths) -> Result<(), Fai
     manager.start()?;
     Err(Failure::new(
         Exit::Person,
-        format!("{}\nThe agent goes on, and tries again by itself", failure.message()),
+        format!("{}\nThe agent keeps running, and tries again by itself", failure.message()),
     ))
 }
 
@@ -70,8 +70,8 @@ fn refused(paths: &Paths, names: &str, why: &str) -> Failure {
     Failure::new(
         Exit::Person,
         format!(
-            "not done: a new token of {names} is not in the store yet, and only the journal {} holds it: {why}\nMend what the \
-             message names, and type it again",
+            "not done: a new token of {names} is not in the store yet, and only the journal {} holds it: {why}\nFix that, and \
+             try again",
             paths.state.join("journal").display(),
         ),
     )

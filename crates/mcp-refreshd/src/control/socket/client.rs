@@ -51,7 +51,9 @@ pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, Re
     }
     let patience = match ask {
         Request::Status | Request::ProxyVariables => STATUS_PATIENCE,
-        Request::Refresh { .. } | Request::Restore { .. } => REFRESH_PATIENCE,
+        Request::Refresh { .. } | Request::Restore { .. } | Request::Reload | Request::TestNotice => {
+            REFRESH_PATIENCE
+        }
     };
     let request = Envelope::new(ask).to_line().map_err(RequestError::Misunderstood)?;
     let mut line = Vec::new();

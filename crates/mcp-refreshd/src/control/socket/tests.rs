@@ -22,7 +22,9 @@ fn serve(place: PathBuf) {
     tokio::task::spawn_local(async move {
         let answer = async |ask| match ask {
             Request::Status => Reply::Status(Status { daemon: None, stores: vec![] }),
-            Request::ProxyVariables | Request::Restore { .. } => Reply::Refused("not asked here".to_owned()),
+            Request::ProxyVariables | Request::Restore { .. } | Request::Reload | Request::TestNotice => {
+                Reply::Refused("not asked here".to_owned())
+            }
             Request::Refresh { names, .. } => Reply::Refused(format!("asked for {}", names.join("+"))),
         };
         listener.serve(answer).await;

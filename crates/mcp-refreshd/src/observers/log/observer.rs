@@ -1,7 +1,8 @@
 use super::line::{Line, line};
-use refresh_engine::{Event, Observer, Subject};
+use claude_store::StubKind;
+use refresh_engine::{Event, Need, Observer, Subject};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use tokio::sync::Notify;
 use tracing::Level;
@@ -11,6 +12,8 @@ use tracing::Level;
 pub(crate) struct LogObserver {
     /// The last failure told of each entry: the same once more is no news.
     failures: RefCell<BTreeMap<(String, String), String>>,
+    /// Entries without a login: one whose user logged out or is just logging in, or never did.
+    logged_out: RefCell<BTreeSet<(String, String)>>,
     news: Rc<Notify>,
 }
 
@@ -36,7 +39,18 @@ impl LogObserver {
             | Event::NotLockable { why } => {
                 line.level = self.weigh(key, Some(why.clone()), line.level);
             }
-            Event::Removed => drop(self.failures.borrow_mut().remove(&key)),
+            Event::Held { stub: Some(StubKind::LoggedOut), .. } => {
+                self.logged_out.borrow_mut().insert(key);
+            }
+            Event::Held { .. } => drop(self.logged_out.borrow_mut().remove(&key)),
+            // The user's own doing is no warning, a login that is under way least of all.
+            Event::NeedsPerson { need: Need::Stub } if self.logged_out.borrow().contains(&key) => {
+                line.level = Level::INFO;
+            }
+            Event::Removed => {
+                self.failures.borrow_mut().remove(&key);
+                self.logged_out.borrow_mut().remove(&key);
+            }
             _ => {}
         }
         line

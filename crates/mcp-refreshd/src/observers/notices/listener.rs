@@ -112,9 +112,16 @@ impl Observer for Notices {
                 let logged_out = Heard { logged_out: true, ..Heard::default() };
                 entries.insert(place, logged_out).is_some()
             }
-            Event::Held { .. } | Event::Removed | Event::Ended { outcome: Outcome::Fresh, .. } => {
-                entries.remove(&place).is_some()
+            // How long these tokens last is news where no refresh follows.
+            Event::Held { access: Some(_), refresh: None, .. } => {
+                entries.remove(&place);
+                true
             }
+            Event::Ended { outcome: Outcome::Fresh, .. } => {
+                entries.remove(&place);
+                true
+            }
+            Event::Held { .. } | Event::Removed => entries.remove(&place).is_some(),
             Event::Ended { .. } => entries
                 .get_mut(&place)
                 .is_some_and(|heard| heard.not_begun.take().is_some() | std::mem::take(&mut heard.unsaved)),

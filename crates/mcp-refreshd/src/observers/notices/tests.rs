@@ -1,4 +1,5 @@
 use super::delivery::{hook_command, run};
+use super::ending::Endings;
 use super::ledger::{AGAIN_AFTER, Ledger};
 use super::listener::Notices;
 use super::trouble::Trouble;
@@ -6,6 +7,7 @@ use crate::control::report::{EntryStatus, Facts, Status, StoreStatus};
 use crate::settings::config::NoticesConfig;
 use claude_store::StubKind;
 use jiff::{SignedDuration, Timestamp};
+use oauth_secret::TokenDigest;
 use refresh_engine::{Event, Need, Observer, State, Subject};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -186,6 +188,84 @@ fn entries_that_vanished_at_once_are_told_until_they_are_back() {
     assert!(told.body().contains("Type: mcp-refreshd doctor --fix\n"), "{}", told.body());
     notices.event(LAB, &Event::Held { access: None, refresh: None, expires_at: None, stub: None });
     assert!(woken() && causes(&notices, &status(None, None)).is_empty());
+}
+
+/// The status of `lab` with this access token and these ends, in hours.
+fn ending(access: &str, expires: i64, refresh_ends: Option<i64>, lifetime_h: Option<u64>) -> Status {
+    let mut status = status(None, None);
+    let entry = &mut status.stores[0].entries[0];
+    entry.state = State::Fresh;
+    entry.access = Some(TokenDigest::of(access).fingerprint());
+    entry.refresh = refresh_ends.map(|_| TokenDigest::of("made-up").fingerprint());
+    entry.expires_at = Some(at(expires));
+    entry.facts.lifetime_s = lifetime_h.map(|hours| hours * 3600);
+    entry.facts.refresh_token_expires_at = refresh_ends.map(at);
+    status
+}
+
+/// Titles of what is told at this hour, and the hour of the next look.
+fn told(endings: &mut Endings, status: &Status, hour: i64) -> (Vec<String>, Option<i64>) {
+    let (troubles, again) = endings.troubles(status, at(hour));
+    let hour = |then: Timestamp| then.duration_since(at(0)).as_hours();
+    (troubles.iter().map(Trouble::title).collect(), again.map(hour))
+}
+
+#[test]
+fn a_login_without_refresh_token_is_announced_a_day_before_it_ends() {
+    let mut endings = Endings::default();
+    let month = ending("a", 720, None, Some(720));
+    assert_eq!(told(&mut endings, &month, 100), (vec![], Some(696)));
+    assert_eq!(told(&mut endings, &month, 697), (vec!["MCP server lab: log in soon".to_owned()], None));
+    let (troubles, _) = endings.troubles(&month, at(697));
+    let body = troubles[0].body();
+    assert!(body.contains("ends in 23 h") && body.contains("Type: claude mcp login lab\n"), "{body}");
+    assert_eq!(told(&mut endings, &month, 720), (vec![], None), "it has ended");
+    let hour = ending("a", 1, None, Some(1));
+    assert_eq!(told(&mut endings, &hour, 0), (vec![], None), "a short one is told by its margin");
+}
+
+#[test]
+fn a_login_whose_end_no_refresh_moves_is_announced_and_one_that_goes_on_is_not() {
+    let mut endings = Endings::default();
+    // Each refresh moves the end.
+    for hour in 0..40 {
+        let status = ending(&hour.to_string(), hour + 1, Some(hour + 12), Some(1));
+        assert_eq!(told(&mut endings, &status, hour), (vec![], None));
+    }
+    // It stays: a session of three days.
+    let mut endings = Endings::default();
+    assert_eq!(told(&mut endings, &ending("a", 1, Some(72), Some(1)), 0), (vec![], None));
+    assert_eq!(told(&mut endings, &ending("b", 2, Some(72), Some(1)), 1), (vec![], Some(48)));
+    assert_eq!(told(&mut endings, &ending("c", 50, Some(72), Some(1)), 49).0.len(), 1);
+    // A new login.
+    assert_eq!(told(&mut endings, &ending("d", 51, Some(122), Some(1)), 50), (vec![], None));
+    // A session of a working day is nothing to announce.
+    let mut endings = Endings::default();
+    for hour in 0..9 {
+        let status = ending(&hour.to_string(), hour + 1, Some(10), Some(1));
+        assert_eq!(told(&mut endings, &status, hour), (vec![], None));
+    }
+}
+
+#[test]
+fn an_announced_end_is_not_repeated_by_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let month = ending("a", 720, None, Some(720));
+    let open = |hour| Endings::default().troubles(&month, at(hour)).0;
+    assert_eq!(due(&mut Ledger::load(folder.path()), &open(700), 700), ["lab"]);
+    assert_eq!(due(&mut Ledger::load(folder.path()), &open(701), 701), [""; 0]);
+    assert_eq!(due(&mut Ledger::load(folder.path()), &open(719), 719), [""; 0]);
+}
+
+#[test]
+fn a_test_notice_says_how_it_went() {
+    let config = |hook: &str| NoticesConfig { desktop: false, hook: Some(hook.to_owned()) };
+    let sent = |config| block_on(super::delivery::test(&config));
+    assert!(sent(NoticesConfig { desktop: false, hook: None }).is_empty());
+    let [ok] = &sent(config("test \"$MCP_REFRESHD_EVENT\" = test"))[..] else { panic!() };
+    assert_eq!((ok.means.as_str(), &ok.error), ("hook", &None));
+    let [failed] = &sent(config("exit 3"))[..] else { panic!() };
+    assert_eq!(failed.error.as_deref(), Some("failed: exit status: 3"));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 use crate::terminal::columns::shortened;
 use crate::terminal::remedy;
-use crate::terminal::wording::{quoted, visible};
+use crate::terminal::wording::{length, quoted, visible};
 use refresh_engine::{Need, passes_by_itself};
+use std::time::Duration;
 
-/// What a person is told about one entry.
+/// What the user is told about one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trouble {
     pub(crate) store: String,
@@ -24,6 +25,10 @@ pub(crate) struct Trouble {
 /// What a trouble is known by: store, key and cause.
 pub(crate) type Id = (String, String, String);
 
+/// Nothing is wrong.
+const TEST: &str = "test";
+/// A login that ends soon.
+const ENDING: &str = "login_ends";
 /// Entries that vanished at once.
 const VANISHED: &str = "entries_vanished";
 /// More names make no title; the text has them all.
@@ -37,7 +42,7 @@ const ENDED_HINT: &str = "Over SSH add --no-browser to the login. If it fails, t
      session that is already running type /mcp and choose Reconnect afterwards.";
 
 impl Trouble {
-    /// Only a person can mend the entry.
+    /// Only the user can repair the entry.
     pub(crate) fn needs(store: &str, key: &str, server: &str, need: &Need) -> Self {
         let passing = matches!(need, Need::Refused { code } if passes_by_itself(code));
         let login = !passing && !matches!(need, Need::NoEndpoint { .. } | Need::ServerFails { .. });
@@ -50,6 +55,35 @@ impl Trouble {
             action: remedy::what_to_type(need, server, store),
             hint: login.then_some(if matches!(need, Need::Dead { .. }) { ENDED_HINT } else { LOGIN_HINT }),
             daily: true,
+        }
+    }
+
+    /// What is sent to see whether notices arrive.
+    pub(crate) fn test() -> Self {
+        Self {
+            store: String::new(),
+            key: String::new(),
+            server: TEST.to_owned(),
+            cause: TEST,
+            why: "This is a test, and nothing is wrong".to_owned(),
+            action: "mcp-refreshd status".to_owned(),
+            hint: None,
+            daily: false,
+        }
+    }
+
+    /// A login that no refresh can keep, and that ends soon.
+    pub(crate) fn ends(place: (&str, &str, &str), left: Duration, why: &str) -> Self {
+        let (store, key, server) = place;
+        Self {
+            store: store.to_owned(),
+            key: key.to_owned(),
+            server: server.to_owned(),
+            cause: ENDING,
+            why: format!("its login ends in {}: {why}", length(left)),
+            action: remedy::what_to_type(&Need::NoRefreshToken, server),
+            hint: Some(LOGIN_HINT),
+            daily: false,
         }
     }
 
@@ -90,9 +124,16 @@ impl Trouble {
         (self.store.clone(), self.key.clone(), self.cause.to_owned())
     }
 
+    /// The word that a hook gets as `MCP_REFRESHD_EVENT`.
+    pub(crate) fn event(&self) -> &'static str {
+        if self.cause == TEST { TEST } else { "action_required" }
+    }
+
     /// The notice's first line.
     pub(crate) fn title(&self) -> String {
         match self.cause {
+            TEST => "mcp-refreshd: test notice".to_owned(),
+            ENDING => format!("MCP server {}: log in soon", visible(&self.server)),
             VANISHED => format!("MCP logins vanished: {}", shortened(&self.server, LONGEST_LIST)),
             _ => format!("MCP server {} needs you", visible(&self.server)),
         }

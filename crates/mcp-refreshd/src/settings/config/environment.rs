@@ -81,6 +81,18 @@ impl Environment {
         lacking.map(|(name, value)| (*name, value.as_str())).collect()
     }
 
+    /// The value of a variable.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Everything here but the variables that say where Claude Code's folders are.
+    pub(crate) fn without_folders(&self) -> Self {
+        let folders = ["CLAUDE_CONFIG_DIR", "CLAUDE_SECURESTORAGE_CONFIG_DIR"];
+        let rest = self.0.iter().filter(|(name, _)| !folders.contains(name));
+        Self(rest.map(|(name, value)| (*name, value.clone())).collect())
+    }
+
     /// What is here and is not the same there.
     pub(crate) fn news_to(&self, other: &Self) -> Self {
         let news = self.0.iter().filter(|(name, value)| other.0.get(*name) != Some(*value));

@@ -9,8 +9,8 @@ use url::Url;
 /// The configuration in effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// The storage folders; `None` means the one that Claude Code itself would use with this environment.
-    pub(crate) stores: Option<Vec<PathBuf>>,
+    /// The storage folders; `None` means [`ListedStore::Default`] alone.
+    pub(crate) stores: Option<Vec<ListedStore>>,
     /// Whether documents in a Keychain are kept, too, and how they are reached.
     pub(crate) keychain: KeychainConfig,
     /// How early, how often, and what not at all.
@@ -25,6 +25,19 @@ pub(crate) struct Config {
     pub(crate) notices: NoticesConfig,
     /// Variables for where the environment lacks them.
     pub(crate) environment: Environment,
+}
+
+/// One item of `stores`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ListedStore {
+    /// The folder that Claude Code itself uses with this environment.
+    Default,
+    Folder(PathBuf),
+}
+
+impl ListedStore {
+    /// The word for the first kind. No path is mistaken for it: those are absolute.
+    pub(crate) const DEFAULT: &'static str = "default";
 }
 
 /// Whether documents in a Keychain are kept, too, and how they are reached.

@@ -1,8 +1,8 @@
 use super::environment::Environment;
 use super::error::Problem;
 use super::options::{
-    Config, FRESHNESS, KeychainConfig, KeychainReach, LARGE_ITEMS, LogConfig, LogFormat, LogLevel, Network,
-    NoticesConfig,
+    Config, FRESHNESS, KeychainConfig, KeychainReach, LARGE_ITEMS, ListedStore, LogConfig, LogFormat,
+    LogLevel, Network, NoticesConfig,
 };
 use super::table::{Findings, Table};
 use crate::terminal::columns::shortened;
@@ -78,24 +78,34 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
-fn stores(root: &Table<'_, '_>, home: &Path, findings: &mut Findings<'_>) -> Option<Vec<PathBuf>> {
+fn stores(root: &Table<'_, '_>, home: &Path, findings: &mut Findings<'_>) -> Option<Vec<ListedStore>> {
     let texts = root.texts("stores", findings)?;
     if let Some(value) =
         root.value("stores").filter(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
     {
-        findings.note(value.span(), "`stores` is empty: no login would be kept; leave it out".to_owned());
+        findings.note(value.span(), "`stores` is empty, so no login would be kept; remove it".to_owned());
     }
-    let mut folders: Vec<PathBuf> = Vec::new();
+    let mut stores: Vec<ListedStore> = Vec::new();
     for (text, span) in texts {
-        match folder(text, home) {
-            Some(folder) if folders.contains(&folder) => {
-                findings.note(span, format!("`stores` names {} twice", shortened(text, 60)))
+        let store = match text {
+            ListedStore::DEFAULT => Some(ListedStore::Default),
+            path => folder(path, home).map(ListedStore::Folder),
+        };
+        match store {
+            Some(store) if stores.contains(&store) => {
+                findings.note(span, format!("`stores` lists {} twice", shortened(text, 60)))
             }
-            Some(folder) => folders.push(folder),
-            None => findings.note(span, not_absolute("stores", text)),
+            Some(store) => stores.push(store),
+            None => {
+                let text = shortened(text, 60);
+                findings.note(
+                    span,
+                    format!("`stores` takes absolute paths, paths that begin with \"~/\", and \"default\", not \"{text}\""),
+                );
+            }
         }
     }
-    Some(folders)
+    Some(stores)
 }
 
 fn keychain(root: &Table<'_, '_>, findings: &mut Findings<'_>) -> KeychainConfig {
@@ -224,8 +234,5 @@ fn folder(text: &str, home: &Path) -> Option<PathBuf> {
 }
 
 fn not_absolute(key: &str, text: &str) -> String {
-    format!(
-        "`{key}` must name absolute paths or ones that begin with \"~/\", not \"{}\"",
-        shortened(text, 60)
-    )
+    format!("`{key}` must be an absolute path or begin with \"~/\", not \"{}\"", shortened(text, 60))
 }

@@ -10,6 +10,10 @@ fn parsed(text: &str) -> Result<Config, Vec<String>> {
     })
 }
 
+fn folder(path: impl Into<PathBuf>) -> ListedStore {
+    ListedStore::Folder(path.into())
+}
+
 fn only_problem(text: &str) -> String {
     let problems = parsed(text).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
@@ -75,7 +79,7 @@ fn every_setting_is_read() {
         hook = "tell me"
     "#;
     let config = parsed(text).unwrap();
-    assert_eq!(config.stores, Some(vec!["/home/me/.claude".into(), "/srv/claude".into()]));
+    assert_eq!(config.stores, Some(vec![folder("/home/me/.claude"), folder("/srv/claude")]));
     assert_eq!(config.policy.keep_alive, Duration::from_secs(2 * 86400));
     assert_eq!(config.policy.fresh, Freshness::Always);
     assert_eq!(config.policy.margin_percent, 30);
@@ -102,7 +106,7 @@ fn the_effective_configuration_reads_back_as_itself() {
     for config in [Config::default(), parsed(text).unwrap(), parsed(odd).unwrap()] {
         let store = Path::new("/home/me/.claude");
         let again = parsed(&effective(&config, None, &[store])).unwrap();
-        assert_eq!(again, Config { stores: Some(vec![store.to_owned()]), ..config });
+        assert_eq!(again, Config { stores: Some(vec![folder(store)]), ..config });
     }
 }
 
@@ -178,6 +182,14 @@ fn relative_paths_and_doubled_stores_are_refused() {
     assert!(only_problem("stores = [\".claude\"]").contains("absolute"));
     assert!(only_problem("stores = [\"~other/.claude\"]").contains("absolute"));
     assert!(only_problem("stores = [\"/a\", \"/a\"]").contains("twice"));
+    assert!(only_problem("stores = [\"default\", \"default\"]").contains("twice"));
+    assert!(only_problem("stores = [\"Default\"]").contains("and \"default\", not \"Default\""));
+}
+
+#[test]
+fn the_word_default_adds_folders_to_the_one_that_claude_code_uses() {
+    let config = parsed("stores = [\"default\", \"/srv/claude\"]").unwrap();
+    assert_eq!(config.stores, Some(vec![ListedStore::Default, folder("/srv/claude")]));
 }
 
 #[test]

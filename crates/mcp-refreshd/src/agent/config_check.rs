@@ -1,0 +1,143 @@
+//! What a valid configuration says that has no effect on this machine: a store that is not there, a server that nobody knows.
+
+use crate::control::report::Status;
+use crate::settings::config::{Config, ListedStore};
+use crate::terminal::suggest::nearest;
+use crate::terminal::wording::{quoted, visible};
+use claude_store::{OsFileSystem, ServerConfigs, StorageFolder};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Checks the configuration against the disk and what the stores hold. A sentence each.
+pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status: &Status) -> Vec<String> {
+    let mut remarks = stores(config);
+    if config.policy.servers.is_empty() {
+        return remarks;
+    }
+    let mut names: BTreeSet<String> = status.stores.iter().flat_map(names_in).collect();
+    // In one of those files the client keeps its histories: reading it may take seconds.
+    let read = move || folders.iter().map(|folder| ServerConfigs::known(&OsFileSystem, folder)).collect();
+    let configured: Vec<Option<ServerConfigs>> = tokio::task::spawn_blocking(read).await.unwrap_or_default();
+    let readable = status.stores.iter().all(|store| store.absent || store.unreadable.is_none());
+    // Where something cannot be read, any name may be right.
+    if readable && configured.iter().all(Option::is_some) {
+        names.extend(configured.iter().flatten().flat_map(|configs| configs.names().map(str::to_owned)));
+        remarks.extend(servers(config, &names));
+    }
+    remarks
+}
+
+fn names_in(store: &crate::control::report::StoreStatus) -> impl Iterator<Item = String> {
+    let entries = store.entries.iter().map(|entry| entry.name.clone());
+    entries.chain(store.odd.iter().map(|(name, _)| name.clone())).chain(store.vanished.iter().cloned())
+}
+
+fn stores(config: &Config) -> Vec<String> {
+    config
+        .stores
+        .iter()
+        .flatten()
+        .filter_map(|store| match store {
+            ListedStore::Default => None,
+            ListedStore::Folder(folder) => store_remark(folder),
+        })
+        .collect()
+}
+
+fn store_remark(folder: &Path) -> Option<String> {
+    let shown = visible(&folder.display().to_string());
+    match std::fs::metadata(folder) {
+        Ok(there) if there.is_dir() => None,
+        Ok(_) => Some(match (folder.ends_with(".credentials.json"), folder.parent()) {
+            (true, Some(parent)) => {
+                format!(
+                    "`stores` lists {shown}, a file; list its folder instead: {}",
+                    visible(&parent.display().to_string())
+                )
+            }
+            _ => format!("`stores` lists {shown}, which is not a folder"),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let near = nearest_folder(folder).map_or_else(
+                || "it is kept as soon as it exists".to_owned(),
+                |near| format!("did you mean {}?", visible(&near)),
+            );
+            Some(format!("`stores` lists {shown}, which does not exist; {near}"))
+        }
+        // Whatever else is wrong with it, the store says so itself.
+        Err(_) => None,
+    }
+}
+
+/// The folder beside it whose name comes nearest.
+fn nearest_folder(folder: &Path) -> Option<String> {
+    let (parent, name) = (folder.parent()?, folder.file_name()?.to_str()?);
+    let folders = std::fs::read_dir(parent).ok()?.flatten().filter(|entry| entry.path().is_dir());
+    let names: Vec<_> = folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let near = nearest(name, names.iter().map(String::as_str))?;
+    Some(parent.join(near).display().to_string())
+}
+
+/// The servers of the configuration that have no login and that Claude Code does not know.
+fn servers(config: &Config, known: &BTreeSet<String>) -> Vec<String> {
+    let unknown = config.policy.servers.keys().filter(|name| !known.contains(*name));
+    unknown
+        .map(|name| {
+            let hint = nearest(name, known.iter().map(String::as_str))
+                .map_or_else(String::new, |near| format!("; did you mean {}?", quoted(near)));
+            format!(
+                "the configuration names the server {}, which Claude Code does not have{hint}",
+                quoted(name)
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn parsed(text: &str, home: &Path) -> Config {
+        Config::parse(text, Path::new("/c"), home).unwrap()
+    }
+
+    #[test]
+    fn a_store_that_is_a_file_or_missing_is_named_with_what_was_meant() {
+        let home = tempfile::tempdir().unwrap();
+        for folder in [".claude", ".claude-work"] {
+            fs::create_dir(home.path().join(folder)).unwrap();
+        }
+        fs::write(home.path().join(".claude/.credentials.json"), "{}").unwrap();
+        fs::write(home.path().join("file"), "").unwrap();
+        let of = |store: &str| {
+            let remarks = stores(&parsed(&format!("stores = [\"{store}\"]"), home.path()));
+            remarks.join("\n").replace(home.path().to_str().unwrap(), "~")
+        };
+        assert_eq!(of("~/.claude"), "");
+        assert_eq!(of("default"), "");
+        assert_eq!(
+            of("~/.claude/.credentials.json"),
+            "`stores` lists ~/.claude/.credentials.json, a file; list its folder instead: ~/.claude"
+        );
+        assert_eq!(of("~/file"), "`stores` lists ~/file, which is not a folder");
+        assert_eq!(
+            of("~/.claude-wrok"),
+            "`stores` lists ~/.claude-wrok, which does not exist; did you mean ~/.claude-work?"
+        );
+        assert_eq!(
+            of("~/elsewhere"),
+            "`stores` lists ~/elsewhere, which does not exist; it is kept as soon as it exists"
+        );
+    }
+
+    #[test]
+    fn a_server_that_nobody_knows_is_named_with_the_nearest_one() {
+        let config = parsed("[servers.slak]\nignore = true\n[servers.lab]\nignore = true\n", Path::new("/"));
+        let known = BTreeSet::from(["slack".to_owned(), "lab".to_owned()]);
+        assert_eq!(
+            servers(&config, &known),
+            ["the configuration names the server slak, which Claude Code does not have; did you mean slack?"]
+        );
+    }
+}

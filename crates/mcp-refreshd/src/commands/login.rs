@@ -1,0 +1,126 @@
+//! `mcp-refreshd login`: one login after the other, by Claude Code's own command.
+
+mod claude;
+mod queue;
+
+use crate::agent::status::{gather, status_from_disk};
+use crate::agent::stores::{location_of_item, storage_folders};
+use crate::cli::LoginArgs;
+use crate::commands::status::unknown;
+use crate::platform::signals::Ends;
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::output;
+use crate::terminal::wording::{counted, quoted, visible};
+use claude::{Claude, End};
+use queue::{Login, queue};
+
+/// Carries out the command.
+///
+/// # Errors
+/// What went wrong, with its exit code. A login that fails is no error: the next one follows.
+pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failure> {
+    let config = Config::load(&paths.config, &paths.home)?;
+    let status = gather(paths).await?;
+    let logins = queue(&status, &args.names).map_err(|name| unknown(&status, name))?;
+    if logins.is_empty() {
+        if let Some(why) =
+            status.stores.iter().filter(|store| !store.absent).find_map(|store| store.unreadable.as_ref())
+        {
+            return Err(Failure::new(Exit::Unreadable, visible(why)));
+        }
+        output::result("no server needs a login\n")?;
+        return Ok(Exit::Well);
+    }
+    let claude = Claude::find(args.claude.as_deref(), args.no_browser, paths)?;
+    let commands: Vec<_> = logins.iter().map(|login| commands(login, &claude, &config, paths)).collect();
+    if args.dry_run {
+        let lines: String = commands.iter().flatten().map(|command| format!("{command}\n")).collect();
+        output::result(&lines)?;
+        return Ok(Exit::Well);
+    }
+    let mut signals =
+        Ends::new().map_err(|error| Failure::new(Exit::Person, format!("cannot handle signals: {error}")))?;
+    let mut left = Vec::new();
+    for (number, (login, commands)) in logins.iter().zip(&commands).enumerate() {
+        let place = format!("[{}/{}] {}", number + 1, logins.len(), visible(&login.name));
+        if number > 0 && !is_needed(login, &config, paths).await {
+            output::result(&format!("{place}: no longer needed\n"))?;
+            continue;
+        }
+        output::result(&format!("{place}: {}\n", visible(&login.why)))?;
+        let mut failure = None;
+        for command in commands {
+            output::result(&format!("$ {command}\n"))?;
+            match claude.run(command, &mut signals).await {
+                End::Well => {}
+                End::Failed(why) => {
+                    failure = Some(why);
+                    break;
+                }
+                End::Interrupted => {
+                    left.extend(logins.iter().skip(number));
+                    return Ok(interrupted(&left, args));
+                }
+            }
+        }
+        let failure = match failure {
+            None if is_needed(login, &config, paths).await => Some("it still needs a login".to_owned()),
+            other => other,
+        };
+        match failure {
+            None => output::result(&format!("{place}: logged in\n"))?,
+            Some(why) => {
+                output::message(&format!("{place}: {why}"));
+                left.push(login);
+            }
+        }
+    }
+    if left.is_empty() {
+        return Ok(Exit::Well);
+    }
+    output::message(&format!(
+        "{} of {} not logged in; to try again, type: {}",
+        left.len(),
+        counted(logins.len(), "server", "servers"),
+        again(&left, args)
+    ));
+    Ok(Exit::Person)
+}
+
+fn interrupted(left: &[&Login], args: &LoginArgs) -> Exit {
+    output::message(&format!(
+        "interrupted; {} left; to go on, type: {}",
+        counted(left.len(), "login", "logins"),
+        again(left, args)
+    ));
+    Exit::Person
+}
+
+fn again(left: &[&Login], args: &LoginArgs) -> String {
+    let browser = if args.no_browser { " --no-browser" } else { "" };
+    if args.all {
+        return format!("mcp-refreshd login --all{browser}");
+    }
+    let names: Vec<_> = left.iter().map(|login| quoted(&login.name)).collect();
+    // After the dashes no name is taken for an option.
+    format!("mcp-refreshd login{browser} -- {}", names.join(" "))
+}
+
+/// The commands of one login, for the store that it belongs in.
+fn commands(login: &Login, claude: &Claude, config: &Config, paths: &Paths) -> Vec<claude::Command> {
+    let is_its = |folder: &claude_store::StorageFolder| {
+        folder.credentials_path().to_str() == Some(&*login.store)
+            || location_of_item(config, paths, folder).as_deref() == Some(&*login.store)
+    };
+    let folder = storage_folders(config, paths).into_iter().find(is_its);
+    login.steps().iter().map(|step| claude.command(step, &login.name, folder.as_ref(), paths)).collect()
+}
+
+/// Whether the store still lacks this login: the user may have logged in elsewhere meanwhile.
+async fn is_needed(login: &Login, config: &Config, paths: &Paths) -> bool {
+    let status = status_from_disk(config, paths).await;
+    queue(&status, &[]).is_ok_and(|logins| logins.iter().any(|other| other.is_same(login)))
+}

@@ -1,0 +1,57 @@
+//! Which servers need a login.
+
+use crate::control::report::{EntryStatus, Status};
+
+/// One login that only the user can make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Login {
+    /// Location of its store.
+    pub(super) store: String,
+    key: String,
+    pub(super) name: String,
+    /// Why it is needed.
+    pub(super) why: String,
+    /// The server has forgotten the registration, and the store has to forget it, too.
+    logout_first: bool,
+}
+
+impl Login {
+    /// The subcommands of `claude mcp`, in order.
+    pub(super) fn steps(&self) -> &'static [&'static str] {
+        if self.logout_first { &["logout", "login"] } else { &["login"] }
+    }
+
+    /// Whether it is the login of the same entry.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.store, &self.key) == (&other.store, &other.key)
+    }
+}
+
+/// The logins that are needed, of all servers or of those with these names or keys. A named server that needs none is none of them.
+///
+/// # Errors
+/// The first name that no entry has.
+pub(super) fn queue<'n>(status: &Status, names: &'n [String]) -> Result<Vec<Login>, &'n str> {
+    let fits = |entry: &EntryStatus, name: &str| entry.name == name || entry.key == name;
+    let all = || status.stores.iter().flat_map(|store| &store.entries);
+    if let Some(name) = names.iter().find(|name| !all().any(|entry| fits(entry, name))) {
+        return Err(name);
+    }
+    let mut logins = Vec::new();
+    for store in &status.stores {
+        let wanted = |entry: &&EntryStatus| names.is_empty() || names.iter().any(|name| fits(entry, name));
+        logins.extend(store.entries.iter().filter(wanted).filter_map(|entry| needed(&store.location, entry)));
+    }
+    Ok(logins)
+}
+
+fn needed(store: &str, entry: &EntryStatus) -> Option<Login> {
+    let action = entry.action.as_ref().filter(|action| action.contains("claude mcp login"))?;
+    Some(Login {
+        store: store.to_owned(),
+        key: entry.key.clone(),
+        name: entry.name.clone(),
+        why: entry.why.clone().unwrap_or_default(),
+        logout_first: action.contains("claude mcp logout"),
+    })
+}

@@ -1,0 +1,124 @@
+use super::effective::effective;
+use super::options::{Config, ListedStore};
+use std::collections::BTreeMap;
+use toml::{Table, Value};
+
+/// Settings that a running agent cannot change.
+const AT_RESTART: [&str; 5] = ["stores", "keychain", "keychain_large_items", "log.file", "environment"];
+
+/// One setting that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// As it is written: `margin.floor`.
+    pub(crate) key: String,
+    /// As TOML, without passwords; `None` where it is not set.
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+}
+
+impl Change {
+    /// Whether it takes a restart to have an effect.
+    pub(crate) fn needs_restart(&self) -> bool {
+        AT_RESTART.iter().any(|key| self.key == *key || self.key.starts_with(&format!("{key}.")))
+    }
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+        match self.before == self.after {
+            // Two passwords are not shown, and one is not the other.
+            true => write!(f, "{}: another password", self.key),
+            false => write!(f, "{}: {} -> {}", self.key, value(&self.before), value(&self.after)),
+        }
+    }
+}
+
+/// The settings in which two configurations differ.
+pub(crate) fn changes(before: &Config, after: &Config) -> Vec<Change> {
+    let (then, now) = (settings(before), settings(after));
+    let mut keys: Vec<_> = then.keys().chain(now.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let mut changes: Vec<_> = keys
+        .into_iter()
+        .map(|key| Change { key: key.clone(), before: then.get(key).cloned(), after: now.get(key).cloned() })
+        .filter(|change| change.before != change.after)
+        .collect();
+    for (key, differs) in [
+        ("network.proxy", before.network.proxy != after.network.proxy),
+        ("environment", before.environment != after.environment),
+    ] {
+        if differs && !changes.iter().any(|change| change.key.starts_with(key)) {
+            changes.push(Change { key: key.to_owned(), before: None, after: None });
+        }
+    }
+    changes
+}
+
+/// Every setting by its dotted key.
+fn settings(config: &Config) -> BTreeMap<String, String> {
+    let mut settings = BTreeMap::new();
+    // What was written by us can be read.
+    for (key, value) in effective(config, None, &[]).parse::<Table>().unwrap_or_default() {
+        flatten(key, value, &mut settings);
+    }
+    settings.remove("stores");
+    let store = |store: &ListedStore| match store {
+        ListedStore::Default => ListedStore::DEFAULT.to_owned(),
+        ListedStore::Folder(folder) => folder.display().to_string(),
+    };
+    let stores = config.stores.as_ref().map(|stores| stores.iter().map(store).collect::<Vec<_>>());
+    settings.extend(stores.map(|stores| ("stores".to_owned(), Value::from(stores).to_string())));
+    settings
+}
+
+fn flatten(path: String, value: Value, settings: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Table(table) => {
+            for (key, value) in table {
+                flatten(format!("{path}.{key}"), value, settings);
+            }
+        }
+        value => drop(settings.insert(path, value.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn of(before: &str, after: &str) -> Vec<String> {
+        let parsed = |text: &str| Config::parse(text, Path::new("/c"), Path::new("/home/me")).unwrap();
+        let shown =
+            |change: Change| format!("{change}{}", if change.needs_restart() { " (restart)" } else { "" });
+        changes(&parsed(before), &parsed(after)).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn a_setting_that_changed_is_shown_with_both_values() {
+        assert_eq!(of("", ""), [""; 0]);
+        assert_eq!(of("", "[margin]\nfloor = \"9m\""), ["margin.floor: \"7m\" -> \"9m\""]);
+        assert_eq!(of("[servers.\"a b\"]\nignore = true", ""), ["servers.a b.ignore: true -> not set"]);
+    }
+
+    #[test]
+    fn what_takes_a_restart_is_told_apart() {
+        assert_eq!(
+            of("", "stores = [\"default\", \"/srv/c\"]\nfresh = \"always\""),
+            ["fresh: \"when_used\" -> \"always\"", "stores: not set -> [\"default\", \"/srv/c\"] (restart)"]
+        );
+        assert_eq!(
+            of("", "[environment]\nNO_PROXY = \"x\""),
+            ["environment.NO_PROXY: not set -> \"x\" (restart)"]
+        );
+    }
+
+    #[test]
+    fn a_password_that_changed_is_told_and_not_shown() {
+        let proxy = |password: &str| format!("[network]\nproxy = \"http://me:{password}@p:3128\"");
+        let changed = of(&proxy("made-up-one"), &proxy("made-up-two"));
+        assert_eq!(changed, ["network.proxy: another password"]);
+    }
+}
