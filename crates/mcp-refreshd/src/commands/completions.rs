@@ -1,7 +1,18 @@
+//! `mcp-refreshd completions`: the shells' scripts, and the servers' names that they ask for.
+//!
+//! clap's scripts are fixed; what they lack is asked for at each Tab by the hidden command `names`, which reads files alone: no network, no
+//! agent, no Keychain that could ask for a password.
+
+use crate::agent::stores::storage_folders;
 use crate::cli::Cli;
+use crate::observers::history::file;
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
 use crate::terminal::output;
-use clap::CommandFactory;
+use claude_store::{FileStore, OsFileSystem, Store as _};
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::{Shell, generate};
+use std::collections::BTreeSet;
 use std::io;
 
 /// Prints the completions for a shell.
@@ -9,15 +20,75 @@ use std::io;
 /// # Errors
 /// They cannot be written.
 pub(crate) fn print(shell: Shell) -> io::Result<()> {
-    output::result(&String::from_utf8_lossy(&script(shell)))
+    output::result(&script(shell))
 }
 
-fn script(shell: Shell) -> Vec<u8> {
+/// `mcp-refreshd names`: the names of the servers, one a line. What cannot be read has none, and a name that no shell could type is left out.
+///
+/// # Errors
+/// They cannot be written.
+pub(crate) async fn print_names(paths: &Paths) -> io::Result<()> {
+    let names = names(paths).await;
+    let typed = names.iter().filter(|name| !name.is_empty() && !name.chars().any(char::is_control));
+    output::result(&typed.map(|name| format!("{name}\n")).collect::<String>())
+}
+
+/// Those of the credentials; where there are none, as on a Mac with a Keychain, those of the history.
+async fn names(paths: &Paths) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let config = Config::load(&paths.config, &paths.home).unwrap_or_default();
+    for folder in storage_folders(&config, paths) {
+        let read = FileStore::new(OsFileSystem, &folder).read().await;
+        if let Ok(document) = read.as_ref().map_err(drop).and_then(|read| read.document().map_err(drop)) {
+            names.extend(document.entries().map(|entry| entry.server_name.clone()));
+        }
+    }
+    if names.is_empty() {
+        let _ = file::each(&paths.state, |line| names.extend(line.server));
+    }
+    names
+}
+
+fn script(shell: Shell) -> String {
     let mut script = Vec::new();
     let mut command = Cli::command();
     let name = command.get_name().to_owned();
     generate(shell, &mut command, name, &mut script);
-    script
+    let script = String::from_utf8_lossy(&script).into_owned();
+    match shell {
+        Shell::Bash => script + &filled_in(include_str!("completions/names.bash"), &command),
+        Shell::Fish => script + &filled_in(include_str!("completions/names.fish"), &command),
+        Shell::Zsh => {
+            let asks = |line: &str| match line.starts_with("'::name -- ") || line.starts_with("'*::names -- ") {
+                true => line.replacen(":_default'", ":_mcp-refreshd_names'", 1),
+                false => line.to_owned(),
+            };
+            let lines: Vec<_> = script.lines().map(asks).collect();
+            let names = format!("{}\n_mcp-refreshd() {{", include_str!("completions/names.zsh"));
+            lines.join("\n").replacen("_mcp-refreshd() {", &names, 1) + "\n"
+        }
+        _ => script,
+    }
+}
+
+/// A script that knows which commands take names of servers, and which options take a value.
+fn filled_in(template: &str, command: &Command) -> String {
+    let takes_names = |command: &&Command| {
+        command.get_positionals().any(|argument| matches!(argument.get_id().as_str(), "name" | "names"))
+    };
+    let commands: Vec<_> = command.get_subcommands().filter(takes_names).collect();
+    let mut options = BTreeSet::new();
+    let valued = |argument: &&Arg| argument.get_action().takes_values();
+    for argument in commands.iter().flat_map(|command| command.get_opts()).filter(valued) {
+        options.extend(argument.get_long().map(|long| format!("--{long}")));
+        options.extend(argument.get_short().map(|short| format!("-{short}")));
+    }
+    let commands: Vec<_> = commands.iter().map(|command| command.get_name().to_owned()).collect();
+    let options: Vec<_> = options.into_iter().collect();
+    template
+        .replace("@COMMANDS_AS_PATTERN@", &commands.join(" | "))
+        .replace("@OPTIONS_AS_PATTERN@", &options.join(" | "))
+        .replace("@COMMANDS@", &commands.join(" "))
 }
 
 /// The files that packages install are made from the same definitions as the program.
@@ -53,7 +124,7 @@ mod tests {
             (Shell::Zsh, "_mcp-refreshd"),
             (Shell::Fish, "mcp-refreshd.fish"),
         ] {
-            files.insert(Path::new("completions").join(name), script(shell));
+            files.insert(Path::new("completions").join(name), script(shell).into_bytes());
         }
         files
     }

@@ -13,6 +13,7 @@ use crate::control::protocol::{Reply, Request, VERSION};
 use crate::control::report::Daemon;
 use crate::control::socket::Listener;
 use crate::observers::log;
+use crate::platform::clock::SleepWatch;
 use crate::platform::memory;
 use crate::platform::signals::{self, Ends};
 use crate::settings::config::{self, Config};
@@ -89,6 +90,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         let (agent, state) = (Rc::clone(&agent), paths.state.clone());
         spawn_local(async move { notices::tell(agent, &state).await });
     }
+    spawn_local(note_sleep(Rc::clone(&agent)));
     if notify::is_heard() {
         spawn_local(tell_status(Rc::clone(&agent)));
     }
@@ -163,6 +165,16 @@ async fn answer(agent: &Rc<Agent>, identity: &Daemon, ask: Request) -> Reply {
 }
 
 /// Lets what is under way come to its end.
+/// Writes down when the machine was suspended: such time is not counted in the history.
+async fn note_sleep(agent: Rc<Agent>) {
+    let mut watch = SleepWatch::new();
+    loop {
+        let slept = watch.slept().await;
+        let now = Timestamp::now();
+        agent.observer().history.slept(now.saturating_sub(slept).unwrap_or(now), now);
+    }
+}
+
 async fn drain(agent: &Agent, signals: &mut Ends) -> Exit {
     let running = agent.running();
     if running > 0 {
