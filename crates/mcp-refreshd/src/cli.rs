@@ -220,7 +220,9 @@ impl Lines {
     fn parse(text: &str) -> Result<Self, String> {
         match text {
             "all" => Ok(Self(None)),
-            number => number.parse().map(|number| Self(Some(number))).map_err(|_| "a number, or all".to_owned()),
+            number => {
+                number.parse().map(|number| Self(Some(number))).map_err(|_| "a number, or all".to_owned())
+            }
         }
     }
 

@@ -34,7 +34,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
     // What cannot be had is for the daemon to tell, which lives for years.
     let _ = memory::keep_private();
     let paths = Paths::of_this_process();
-    let alone = matches!(command, Command::Config { defaults: true } | Command::Completions { .. } | Command::Names);
+    let alone =
+        matches!(command, Command::Config { defaults: true } | Command::Completions { .. } | Command::Names);
     if let (Ok(paths), false) = (&paths, alone) {
         environment::complete(paths)?;
     }

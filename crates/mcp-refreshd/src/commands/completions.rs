@@ -9,9 +9,9 @@ use crate::observers::history::file;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::output;
-use claude_store::{FileStore, OsFileSystem, Store as _};
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::{Shell, generate};
+use claude_store::{FileStore, OsFileSystem, Store as _};
 use std::collections::BTreeSet;
 use std::io;
 
@@ -59,7 +59,8 @@ fn script(shell: Shell) -> String {
         Shell::Bash => script + &filled_in(include_str!("completions/names.bash"), &command),
         Shell::Fish => script + &filled_in(include_str!("completions/names.fish"), &command),
         Shell::Zsh => {
-            let asks = |line: &str| match line.starts_with("'::name -- ") || line.starts_with("'*::names -- ") {
+            let asks = |line: &str| match line.starts_with("'::name -- ") || line.starts_with("'*::names -- ")
+            {
                 true => line.replacen(":_default'", ":_mcp-refreshd_names'", 1),
                 false => line.to_owned(),
             };

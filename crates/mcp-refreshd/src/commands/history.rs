@@ -76,7 +76,8 @@ pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Fa
     }
     // `-n` alone reaches back as far as the history does.
     let listed_from = if args.lines.is_some() && since.is_none() { Timestamp::MIN } else { asked.from };
-    let listed: Vec<&Line> = lines.iter().filter(|line| Asked { from: listed_from, ..asked }.lists(line)).collect();
+    let listed: Vec<&Line> =
+        lines.iter().filter(|line| Asked { from: listed_from, ..asked }.lists(line)).collect();
     let last = |count: usize| listed.get(listed.len().saturating_sub(count)..).unwrap_or_default();
     let shown = args.lines.map_or(listed.as_slice(), |lines| last(lines.count()));
     if args.json {
@@ -85,14 +86,19 @@ pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Fa
         let clock = Clock::new(zone, &style);
         let text = match (args.lines, name) {
             (Some(_), _) => events(shown, &style, &clock),
-            (None, Some(_)) => below(summarized(&rows, asked, &local, &style, &clock), last(BELOW), &style, &clock),
+            (None, Some(_)) => {
+                below(summarized(&rows, asked, &local, &style, &clock), last(BELOW), &style, &clock)
+            }
             (None, None) => summarized(&rows, asked, &local, &style, &clock),
         };
         pager::result(&text, &style)?;
     }
     if damaged > 0 {
         let verb = if damaged == 1 { "was" } else { "were" };
-        output::message(&format!("{} of the history could not be read and {verb} skipped", counted(damaged, "line", "lines")));
+        output::message(&format!(
+            "{} of the history could not be read and {verb} skipped",
+            counted(damaged, "line", "lines")
+        ));
     }
     if lines.is_empty() {
         output::message("there is no history yet; the agent writes it while it runs");

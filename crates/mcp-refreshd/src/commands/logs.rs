@@ -29,7 +29,10 @@ pub(crate) fn logs(paths: &Paths, follow: bool, lines: Option<Lines>) -> Result<
         Ok(mut reader) => {
             let error = become_command(&mut reader, None);
             let program = reader.get_program().to_string_lossy().into_owned();
-            return Err(Failure::new(Exit::Person, format!("cannot start {program}, which shows the log: {error}")));
+            return Err(Failure::new(
+                Exit::Person,
+                format!("cannot start {program}, which shows the log: {error}"),
+            ));
         }
         Err(looked) => looked,
     };

@@ -49,7 +49,8 @@ impl SleepWatch {
     /// The sleep since the last comparison, where there was one.
     fn compared(&mut self, boot: Duration, awake: Instant) -> Option<Duration> {
         let before = std::mem::replace(self, Self { boot, awake });
-        let slept = boot.saturating_sub(before.boot).saturating_sub(awake.saturating_duration_since(before.awake));
+        let slept =
+            boot.saturating_sub(before.boot).saturating_sub(awake.saturating_duration_since(before.awake));
         (slept >= SHORTEST_SLEEP).then_some(slept)
     }
 }

@@ -31,7 +31,11 @@ pub(crate) fn forbid_tracing() -> io::Result<()> {
 }
 
 /// Nothing here keeps the agent's log.
-pub(crate) fn log_reader(_home: &Path, _follow: bool, _lines: Option<usize>) -> Result<Command, Vec<PathBuf>> {
+pub(crate) fn log_reader(
+    _home: &Path,
+    _follow: bool,
+    _lines: Option<usize>,
+) -> Result<Command, Vec<PathBuf>> {
     Err(Vec::new())
 }
 

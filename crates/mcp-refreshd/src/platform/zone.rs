@@ -13,9 +13,7 @@ const LARGEST: u64 = 1 << 20;
 
 /// `$TZ`, else the system's time zone, else UTC.
 pub(crate) fn of_this_process() -> TimeZone {
-    by_name(&|name| std::env::var_os(name))
-        .or_else(|| TimeZone::try_system().ok())
-        .unwrap_or(TimeZone::UTC)
+    by_name(&|name| std::env::var_os(name)).or_else(|| TimeZone::try_system().ok()).unwrap_or(TimeZone::UTC)
 }
 
 /// The zone that `$TZ` names. Only its own file is read: jiff's database would look at all of them.

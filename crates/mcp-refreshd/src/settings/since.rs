@@ -34,10 +34,9 @@ impl Since {
         let moment = text.parse().map(Self::Moment).ok();
         let local = || text.parse().map(Self::Local).ok();
         let date = || text.parse::<civil::Date>().map(|date| Self::Local(date.into())).ok();
-        moment
-            .or_else(local)
-            .or_else(date)
-            .ok_or_else(|| "a duration like 90m, 12h or 7d, or a date like 2026-11-20 or \"2026-11-20 10:00\"".to_owned())
+        moment.or_else(local).or_else(date).ok_or_else(|| {
+            "a duration like 90m, 12h or 7d, or a date like 2026-11-20 or \"2026-11-20 10:00\"".to_owned()
+        })
     }
 
     /// The moment. One that cannot be represented is the farthest that can.

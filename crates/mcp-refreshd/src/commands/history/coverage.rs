@@ -120,7 +120,10 @@ pub(super) fn coverage(lines: &[Line], from: Timestamp, until: Timestamp, runnin
                 watched = false;
             }
             Kind::Carried if line.key.is_none() => watched = true,
-            Kind::Slept => sleeps.extend(line.since.map(|since| (since, line.at))),
+            // One that ends before it begins is a clock that was set back.
+            Kind::Slept => {
+                sleeps.extend(line.since.filter(|since| *since < line.at).map(|since| (since, line.at)));
+            }
             _ => {}
         }
         last = last.max(line.at);
@@ -164,7 +167,9 @@ fn without_sleep(spans: Vec<Span>, sleeps: &[(Timestamp, Timestamp)]) -> Vec<Spa
     for Span { from, until, state } in spans {
         let unseen = matches!(state, State::Removed | State::Unwatched);
         let mut cursor = from;
-        for (asleep, awake) in sleeps.iter().filter(|(asleep, awake)| !unseen && *asleep < until && *awake > from) {
+        for (asleep, awake) in
+            sleeps.iter().filter(|(asleep, awake)| !unseen && *asleep < until && *awake > from)
+        {
             let (asleep, awake) = ((*asleep).max(cursor), (*awake).min(until));
             push(cursor, asleep, state);
             push(asleep, awake, State::Asleep);

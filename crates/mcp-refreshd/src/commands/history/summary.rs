@@ -56,9 +56,12 @@ pub(super) fn rows(lines: &[Line], asked: Asked<'_>) -> Vec<Row> {
         let row = rows.entry((store.to_owned(), key.to_owned())).or_insert_with(|| Row::new(store, server));
         row.count(line);
     }
-    let asked_for = |((_, key), row): ((String, String), Row)| asked.names(&row.server, &key).then_some((key, row));
+    let asked_for =
+        |((_, key), row): ((String, String), Row)| asked.names(&row.server, &key).then_some((key, row));
     let mut rows: Vec<_> = rows.into_iter().filter_map(asked_for).collect();
-    rows.sort_by(|(key, row), (key2, row2)| (&row.server, &row.store, key).cmp(&(&row2.server, &row2.store, key2)));
+    rows.sort_by(|(key, row), (key2, row2)| {
+        (&row.server, &row.store, key).cmp(&(&row2.server, &row2.store, key2))
+    });
     rows.into_iter().map(|(_, row)| row).collect()
 }
 

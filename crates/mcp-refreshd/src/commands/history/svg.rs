@@ -80,7 +80,8 @@ pub(super) fn svg(rows: &[Row], from: Timestamp, until: Timestamp, zone: &TimeZo
         }
         let x = whole - MARGIN;
         let percent = percent(row.coverage.as_ref());
-        let _ = writeln!(text, "<text x=\"{x}\" y=\"{middle}\" text-anchor=\"end\">{}</text>", percent.trim());
+        let _ =
+            writeln!(text, "<text x=\"{x}\" y=\"{middle}\" text-anchor=\"end\">{}</text>", percent.trim());
     }
     let legend = State::ALL.into_iter().filter_map(|state| Some((state, fill(state)?)));
     for (place, (state, fill)) in (0..).zip(legend) {

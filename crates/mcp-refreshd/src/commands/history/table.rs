@@ -64,7 +64,11 @@ impl Column {
 
     fn cell(&self, text: &str) -> String {
         let columns = self.width();
-        if self.left { text.to_owned() } else { format!("{}{text}", " ".repeat(columns.saturating_sub(width(text)))) }
+        if self.left {
+            text.to_owned()
+        } else {
+            format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))))
+        }
     }
 }
 
@@ -75,7 +79,8 @@ fn columns(rows: &[Row], local: &Local) -> Vec<Column> {
         left: false,
     };
     let last = |row: &Row| {
-        row.last.map_or_else(|| "-".to_owned(), |(kind, at)| format!("{} {}", kind.short(), local.relative(at)))
+        row.last
+            .map_or_else(|| "-".to_owned(), |(kind, at)| format!("{} {}", kind.short(), local.relative(at)))
     };
     let valid = rows.iter().map(|row| percent(row.coverage.as_ref())).collect();
     vec![
@@ -91,7 +96,8 @@ fn columns(rows: &[Row], local: &Local) -> Vec<Column> {
 pub(super) fn table(rows: &[Row], from: Timestamp, local: &Local, canvas: Canvas) -> String {
     let until = local.now;
     let widest = LONGEST_NAME.min((canvas.width / 3).max(1));
-    let name = |label: &String| canvas.shows(&abbreviated(&canvas.shows(&visible(label)), widest)).into_owned();
+    let name =
+        |label: &String| canvas.shows(&abbreviated(&canvas.shows(&visible(label)), widest)).into_owned();
     let names: Vec<_> = labels(rows).iter().map(name).collect();
     let label = names.iter().map(|name| width(name)).chain(["SERVER".len().min(widest)]).max().unwrap_or(0);
     let mut columns = columns(rows, local);
@@ -102,7 +108,8 @@ pub(super) fn table(rows: &[Row], from: Timestamp, local: &Local, canvas: Canvas
             break bar;
         }
     };
-    let mut heads = format!("{} {}", padded(&cut("SERVER", label), label), padded(&cut("COVERAGE", bar), bar));
+    let mut heads =
+        format!("{} {}", padded(&cut("SERVER", label), label), padded(&cut("COVERAGE", bar), bar));
     columns.iter().for_each(|column| heads.push_str(&format!("  {}", column.cell(column.head))));
     let block = length(Duration::from_millis(whole_ms(from, until) / u64::try_from(bar.max(1)).unwrap_or(1)));
     let title = format!("{} to now, one block is {block}", local.clock(from));
@@ -138,7 +145,13 @@ fn whole_ms(from: Timestamp, until: Timestamp) -> u64 {
     u64::try_from(until.as_millisecond() - from.as_millisecond()).unwrap_or(0)
 }
 
-fn blocks(coverage: Option<&Coverage>, from: Timestamp, until: Timestamp, bar: usize, canvas: Canvas) -> String {
+fn blocks(
+    coverage: Option<&Coverage>,
+    from: Timestamp,
+    until: Timestamp,
+    bar: usize,
+    canvas: Canvas,
+) -> String {
     let moment = |cell: usize| {
         let share = u128::from(whole_ms(from, until)) * cell as u128 / bar.max(1) as u128;
         let ms = i64::try_from(share).unwrap_or(i64::MAX).saturating_add(from.as_millisecond());
@@ -184,7 +197,8 @@ fn coloured(text: &str, state: Option<State>, canvas: Canvas) -> String {
 /// What the blocks mean, of those that are there.
 fn legend(rows: &[Row], canvas: Canvas) -> String {
     let is_there = |state: &State| {
-        *state != State::Removed && rows.iter().filter_map(|row| row.coverage.as_ref()).any(|of| of.time(*state) > 0)
+        *state != State::Removed
+            && rows.iter().filter_map(|row| row.coverage.as_ref()).any(|of| of.time(*state) > 0)
     };
     let mut text = String::new();
     let mut column = 0;
