@@ -56,7 +56,11 @@ fn script(shell: Shell) -> String {
     generate(shell, &mut command, name, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
-        Shell::Bash => script + &filled_in(include_str!("completions/names.bash"), &command),
+        Shell::Bash => {
+            // clap_complete 4.6 names the commands of a program with a hyphen in one way and looks for them in another.
+            let script = script.replace("mcp__subcmd__refreshd", "mcp__refreshd");
+            script + &filled_in(include_str!("completions/names.bash"), &command)
+        }
         Shell::Fish => script + &filled_in(include_str!("completions/names.fish"), &command),
         Shell::Zsh => {
             let asks = |line: &str| match line.starts_with("'::name -- ") || line.starts_with("'*::names -- ")
