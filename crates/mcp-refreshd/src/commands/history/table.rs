@@ -78,9 +78,9 @@ fn columns(rows: &[Row], local: &Local) -> Vec<Column> {
         cells: rows.iter().map(|row| number(row).to_string()).collect(),
         left: false,
     };
-    let last = |row: &Row| {
-        row.last
-            .map_or_else(|| "-".to_owned(), |(kind, at)| format!("{} {}", kind.short(), local.relative(at)))
+    let last = |row: &Row| match row.last {
+        Some((kind, at)) => format!("{} {}", kind.short(), coarse(&local.relative(at))),
+        None => "-".to_owned(),
     };
     let valid = rows.iter().map(|row| percent(row.coverage.as_ref())).collect();
     vec![
@@ -90,6 +90,14 @@ fn columns(rows: &[Row], local: &Local) -> Vec<Column> {
         numbers("LOGIN", |row| row.logins),
         Column { head: "LAST EVENT", cells: rows.iter().map(last).collect(), left: true },
     ]
+}
+
+/// A length of time without its smaller unit: "2 h ago" of "2 h 15 min ago".
+fn coarse(relative: &str) -> String {
+    match relative.split(' ').collect::<Vec<_>>()[..] {
+        [number, unit, _, _, ago] => format!("{number} {unit} {ago}"),
+        _ => relative.to_owned(),
+    }
 }
 
 /// A table for a terminal, a picture in each row: each block shows the worst that happened in its share of the time.

@@ -80,6 +80,14 @@ fn nothing_is_wider_than_the_terminal_and_columns_go_before_the_picture() {
 }
 
 #[test]
+fn the_last_event_has_room_beside_long_names_on_80_columns() {
+    let mut lines = story();
+    lines.iter_mut().filter(|line| line.server.is_some()).for_each(|line| line.server = Some("n".repeat(30)));
+    let picture = drawn(&lines, 255, UNICODE);
+    assert!(picture.contains("  wiped 2 h ago\n"), "{picture}");
+}
+
+#[test]
 fn colours_are_no_more_than_a_help() {
     let coloured = drawn(&story(), 100, Canvas { colour: true, ..UNICODE });
     assert!(coloured.contains("\u{1b}[33m▒▒▒▒▒▒\u{1b}[0m"), "{coloured}");
