@@ -51,7 +51,7 @@ async fn names(paths: &Paths) -> BTreeSet<String> {
 
 fn script(shell: Shell) -> String {
     let mut script = Vec::new();
-    let mut command = Cli::command();
+    let mut command = shown();
     let name = command.get_name().to_owned();
     generate(shell, &mut command, name, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
@@ -74,6 +74,16 @@ fn script(shell: Shell) -> String {
         }
         _ => script,
     }
+}
+
+/// The command line without what is hidden, which clap_complete would offer.
+fn shown() -> Command {
+    let all = Cli::command();
+    Command::new(all.get_name().to_owned())
+        .version(all.get_version().map(str::to_owned))
+        .about(all.get_about().cloned())
+        .long_about(all.get_long_about().cloned())
+        .subcommands(all.get_subcommands().filter(|command| !command.is_hide_set()).cloned())
 }
 
 /// A script that knows which commands take names of servers, and which options take a value.
@@ -132,6 +142,28 @@ mod tests {
             files.insert(Path::new("completions").join(name), script(shell).into_bytes());
         }
         files
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_completed_and_every_command_that_takes_a_name_asks_for_names() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = script(shell);
+            assert!(
+                !script.contains("Print the names of the servers")
+                    && script.contains("mcp-refreshd names 2>/dev/null")
+            );
+            assert!(!script.contains('@') || !script.contains("_AS_PATTERN@"), "{script}");
+        }
+        assert!(script(Shell::Bash).contains("status | refresh | check | "));
+        assert!(script(Shell::Bash).contains("--since"));
+        assert_eq!(
+            script(Shell::Zsh).matches(":_mcp-refreshd_names'").count(),
+            filled_in("@COMMANDS@", &shown()).split(' ').count()
+        );
+        assert!(
+            !script(Shell::Bash).contains("mcp__subcmd__refreshd"),
+            "clap_complete's own names do not fit each other"
+        );
     }
 
     #[test]
