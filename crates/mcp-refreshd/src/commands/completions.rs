@@ -5,6 +5,7 @@
 
 use crate::agent::stores::storage_folders;
 use crate::cli::Cli;
+use crate::control::protocol::VERSION;
 use crate::observers::history::file;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
@@ -79,10 +80,10 @@ fn script(shell: Shell) -> String {
 /// The command line without what is hidden, which clap_complete would offer.
 fn shown() -> Command {
     let all = Cli::command();
-    Command::new(all.get_name().to_owned())
-        .version(all.get_version().map(str::to_owned))
-        .about(all.get_about().cloned())
-        .long_about(all.get_long_about().cloned())
+    Command::new("mcp-refreshd")
+        .version(VERSION)
+        .about(all.get_about().cloned().unwrap_or_default())
+        .long_about(all.get_long_about().cloned().unwrap_or_default())
         .subcommands(all.get_subcommands().filter(|command| !command.is_hide_set()).cloned())
 }
 

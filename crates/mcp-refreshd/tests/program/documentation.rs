@@ -94,7 +94,7 @@ fn seen(stage: &Stage, command: &str) -> String {
 
 /// A line without what differs from run to run, and without its layout.
 fn essence(line: &str, home: &Path) -> String {
-    let line = line.trim_end().replace(home.to_str().unwrap(), "/home/me");
+    let line = line.trim_end().replace(home.to_str().unwrap(), "/home/me").replace("just now", "0 s ago");
     let mut parts: Vec<String> = Vec::new();
     for word in line.split_whitespace() {
         let inner = word.trim_matches(|c: char| "(),\";:".contains(c));
