@@ -40,9 +40,6 @@ _mcp__refreshd() {
             mcp__refreshd,logs)
                 cmd="mcp__refreshd__subcmd__logs"
                 ;;
-            mcp__refreshd,names)
-                cmd="mcp__refreshd__subcmd__names"
-                ;;
             mcp__refreshd,refresh)
                 cmd="mcp__refreshd__subcmd__refresh"
                 ;;
@@ -88,9 +85,6 @@ _mcp__refreshd() {
             mcp__refreshd__subcmd__help,logs)
                 cmd="mcp__refreshd__subcmd__help__subcmd__logs"
                 ;;
-            mcp__refreshd__subcmd__help,names)
-                cmd="mcp__refreshd__subcmd__help__subcmd__names"
-                ;;
             mcp__refreshd__subcmd__help,refresh)
                 cmd="mcp__refreshd__subcmd__help__subcmd__refresh"
                 ;;
@@ -119,7 +113,7 @@ _mcp__refreshd() {
 
     case "${cmd}" in
         mcp__refreshd)
-            opts="-h -V --help --version run install uninstall start stop restart status refresh check doctor history config logs completions names help"
+            opts="-h -V --help --version run install uninstall start stop restart status refresh check doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -193,7 +187,7 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__help)
-            opts="run install uninstall start stop restart status refresh check doctor history config logs completions names help"
+            opts="run install uninstall start stop restart status refresh check doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -305,20 +299,6 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__help__subcmd__logs)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mcp__refreshd__subcmd__help__subcmd__names)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -489,20 +469,6 @@ _mcp__refreshd() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mcp__refreshd__subcmd__names)
-            opts="-h --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
