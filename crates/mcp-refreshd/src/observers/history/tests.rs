@@ -1,6 +1,6 @@
 use super::file::{Past, append, read};
 use super::fixtures::{ALL, LAB, STORE, at, failed, fresh, held, kinds, print, seen, stub, told};
-use super::line::{FORMAT, Holds, Kind, Line};
+use super::line::{FORMAT, Kind, Line};
 use super::{History, biographies};
 use claude_store::StubKind;
 use proptest::prelude::*;
