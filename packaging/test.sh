@@ -75,7 +75,7 @@ expected() { # expected ZSH_FOLDER
     echo share/fish/vendor_completions.d/mcp-refreshd.fish
     (cd packaging/man && printf 'share/man/man1/%s\n' *.1)
     echo THIRD-PARTY-LICENCES
-    echo share/doc/mcp-refreshd/README.md
+    printf 'share/doc/mcp-refreshd/%s\n' README.md CHANGELOG.md
     (cd docs && printf 'share/doc/mcp-refreshd/docs/%s\n' *.md *.json internals/*)
 }
 # What is below a root's usr/, compressed pages by their own names; without what is special to one system.

@@ -32,7 +32,7 @@ failed=0
 for scenario in "$@"; do
     scene=$(mktemp -d)
     chmod 755 "$scene"
-    cp "$here/stage.sh" "$here/scenarios/$scenario.sh" "$target/debug/scripted-server" "$scene/"
+    cp "$here/stage.sh" "$here/scenarios/$scenario.sh" "$workspace/systemd/mcp-refreshd.service" "$target/debug/scripted-server" "$scene/"
     [ -n "${PACKAGE:-}" ] || cp "$agent" "$scene/mcp-refreshd"
     chmod 755 "$scene"/*
     # A line `# boot: NAME=VALUE…` says what the machine is to be like.

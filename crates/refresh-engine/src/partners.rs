@@ -48,7 +48,7 @@ impl Endpoint for Http {
 
 /// What is known of Claude Code besides its store.
 pub trait Client: 'static {
-    /// When sessions of this store were seen at work.
+    /// When sessions of this store were seen active.
     fn activity(&self) -> Activity;
 
     /// Reads what the questions below are answered from. Asked before a transaction takes a lock: it may take a while.

@@ -1,4 +1,4 @@
-//! What is built into the program besides its own code: docs/security.md says which of it sees a token and which can open a connection.
+//! What is built into the program besides its own code: docs/internals/security-tests.md says which of it sees a token and which can open a connection.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,10 @@ const SOCKETS: [&str; 9] = [
 ];
 
 fn page() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/security.md")).unwrap()
+    std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/internals/security-tests.md"),
+    )
+    .unwrap()
 }
 
 /// The names in backquotes of the paragraph that begins with these words.
@@ -105,12 +108,15 @@ fn whatever_our_code_with_tokens_uses_is_said_to_see_them_or_not() {
             let said = (sees.contains(name), sees_none.contains(name));
             assert!(
                 ours(name) || said.0 != said.1,
-                "{with_tokens} uses {name}; docs/security.md says of it: (sees a token, sees none) {said:?}"
+                "{with_tokens} uses {name}; docs/internals/security-tests.md says of it: (sees a token, sees none) {said:?}"
             );
         }
     }
     for name in sees.iter().chain(&sees_none) {
-        assert!(packages.contains_key(name), "docs/security.md names {name}, which is not in the program");
+        assert!(
+            packages.contains_key(name),
+            "docs/internals/security-tests.md names {name}, which is not in the program"
+        );
     }
 }
 

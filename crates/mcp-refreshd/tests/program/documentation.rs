@@ -1,9 +1,9 @@
-//! What README.md and docs/ show is what a person sees: every command in a `console` block is run on a terminal, and its output compared.
-//! A word after `console` names the situation it is run in (`support/stage.rs`); without one it is a home with six servers and the daemon
-//! at work. Blocks of one file with the same word share one home, and are run in their order. Times, fingerprints and numbers of
-//! processes and ports may differ, and a line `...` stands for any lines.
+//! README.md and docs/ show what a user sees: every command in a `console` block is run on a terminal, and its output compared. A word after
+//! `console` names the situation (`support/stage.rs`); without one it is a home with six servers and a running agent. Blocks of one file
+//! with the same word share one home, and run in their order. Times, fingerprints, process ids and ports may differ, and a line `...` stands
+//! for any lines.
 //!
-//! `UPDATE_DOCUMENTATION=1` writes what was seen into the blocks that show something else and have no `...`.
+//! `UPDATE_DOCUMENTATION=1` updates the blocks that show something else and have no `...`.
 
 use crate::support::stage::Stage;
 use crate::support::terminal::Terminal;
@@ -11,20 +11,23 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Commands that do not end, or that build; each is run by the test that is named.
-const ELSEWHERE: [(&str, &str); 9] = [
+/// Commands that do not end, or that build; the named test runs each.
+const ELSEWHERE: [(&str, &str); 12] = [
     ("cargo install --locked --path crates/mcp-refreshd", ".ci/run"),
     ("mcp-refreshd run", "daemon.rs, in every test"),
     ("mcp-refreshd install", "tests/systemd, in every scenario: it needs a service manager"),
     ("mcp-refreshd status --watch", "status.rs, on a terminal and off it"),
     ("mcp-refreshd logs --follow", "logs.rs"),
+    ("setsid -f mcp-refreshd run", "tests/places/scenarios/terminal.sh"),
+    ("tmux new-session -d -s agent mcp-refreshd run", "tests/places/scenarios/terminal.sh"),
+    ("loginctl enable-linger \"$USER\"", "tests/systemd/scenarios/lingering.sh"),
     ("cargo run --release -p demo", ".ci/run"),
     ("cargo test --workspace", ".ci/run"),
     ("tests/real-client/run.sh --nobody storm_slow_endpoint_expired", ".ci/run"),
     ("tests/real-client/run.sh --both-act 90 --times 3", ".ci/run"),
 ];
 
-/// A command of the documentation and what it is said to print.
+/// A command and its output, as a page shows them.
 struct Shown {
     file: PathBuf,
     line: usize,
@@ -37,7 +40,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Every command that is shown. A command anywhere but in a `console` block is a failure: nobody would run it.
+/// Every command that a page shows. A command outside a `console` block is a failure: no test would run it.
 fn shown_in(file: &Path) -> Vec<Shown> {
     let text = std::fs::read_to_string(file).unwrap();
     let (mut all, mut stage, mut other) = (Vec::<Shown>::new(), None::<String>, false);
@@ -66,18 +69,18 @@ fn shown_in(file: &Path) -> Vec<Shown> {
                 file: file.to_owned(),
                 line: number,
                 stage: stage.clone(),
-                // Without an installation the program is built first; what it does is the same.
+                // Not built again.
                 command: command.replace("cargo run --release -- ", "mcp-refreshd "),
                 output: Vec::new(),
             }),
             None => all.last_mut().unwrap().output.push(line.to_owned()),
         }
     }
-    assert!(stage.is_none() && !other, "{}: a block without an end", file.display());
+    assert!(stage.is_none() && !other, "{}: an unterminated block", file.display());
     all
 }
 
-/// Runs it in a shell on a terminal of 80 columns, both outputs together.
+/// Runs a command in a shell on a terminal of 80 columns; standard output and error together.
 fn seen(stage: &Stage, command: &str) -> String {
     let home = stage.home();
     let program = home.command(&[]).get_program().to_owned();
@@ -155,7 +158,7 @@ fn fits(expected: &[String], seen: &[String]) -> bool {
     }
 }
 
-/// Every page there is: README.md and those of docs/ and docs/internals/.
+/// README.md and the pages in docs/ and docs/internals/.
 fn pages() -> Vec<PathBuf> {
     let folders = ["docs", "docs/internals"].map(|folder| std::fs::read_dir(root().join(folder)).unwrap());
     let mut files: Vec<_> = folders.into_iter().flatten().map(|file| file.unwrap().path()).collect();
@@ -165,7 +168,7 @@ fn pages() -> Vec<PathBuf> {
     files
 }
 
-/// What was seen, as the documentation shows it: nothing of this machine in it.
+/// An output without this machine's paths and ports.
 fn presentable(text: &str, home: &Path) -> Vec<String> {
     let mut lines: Vec<_> =
         text.lines().map(|line| line.trim_end().replace(home.to_str().unwrap(), "/home/me")).collect();
@@ -181,7 +184,7 @@ fn presentable(text: &str, home: &Path) -> Vec<String> {
     lines
 }
 
-/// Puts what was seen in the place of what is shown, from the last to the first so that line numbers stay.
+/// Replaces the blocks by what was seen, from the last to the first so that line numbers stay valid.
 fn update(file: &Path, mut news: Vec<(usize, usize, Vec<String>)>) {
     let text = std::fs::read_to_string(file).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -192,19 +195,15 @@ fn update(file: &Path, mut news: Vec<(usize, usize, Vec<String>)>) {
     std::fs::write(file, lines.join("\n") + "\n").unwrap();
 }
 
-/// Runs every command of a page; gives how many there were, and where something else is seen: line, lines shown, lines seen.
-fn run_page(file: &Path, six: &mut Option<Stage>) -> (usize, Vec<(usize, usize, Vec<String>)>) {
+/// Runs every command of a page; returns their number, and the differences: line, number of lines shown, lines seen.
+fn run_page(file: &Path) -> (usize, Vec<(usize, usize, Vec<String>)>) {
     let (mut run, mut wrong) = (0, Vec::new());
     let mut stages: BTreeMap<String, Stage> = BTreeMap::new();
     for shown in shown_in(file) {
         if ELSEWHERE.iter().any(|(command, _)| *command == shown.command) {
             continue;
         }
-        let stage = match shown.stage.as_str() {
-            // Everybody looks at the six servers and nobody changes them.
-            "" => six.get_or_insert_with(|| Stage::set("")),
-            name => stages.entry(name.to_owned()).or_insert_with(|| Stage::set(name)),
-        };
+        let stage = stages.entry(shown.stage.clone()).or_insert_with(|| Stage::set(&shown.stage));
         let home = stage.home();
         let text = seen(stage, &shown.command).replace('\r', "");
         let plain = |line: &str| essence(line, home.path());
@@ -222,7 +221,7 @@ fn run_page(file: &Path, six: &mut Option<Stage>) -> (usize, Vec<(usize, usize, 
             }
             let exact = !shown.output.iter().any(|line| line == "...");
             wrong.push((shown.line, expected.len(), presentable(&text, home.path())));
-            assert!(exact || !updating(), "{}:{}: write it anew by hand", file.display(), shown.line);
+            assert!(exact || !updating(), "{}:{}: update it by hand", file.display(), shown.line);
         }
     }
     (run, wrong)
@@ -234,16 +233,16 @@ fn updating() -> bool {
 
 #[test]
 fn every_command_and_output_of_the_documentation_is_true() {
-    let (mut wrong, mut run, mut six) = (0, 0, None);
+    let (mut wrong, mut run) = (0, 0);
     for file in pages() {
-        let (commands, news) = run_page(&file, &mut six);
+        let (commands, news) = run_page(&file);
         run += commands;
         wrong += news.len();
         if updating() {
             update(&file, news);
         }
     }
-    assert!(wrong == 0, "{wrong} of {run} commands print something else than the documentation shows");
+    assert!(wrong == 0, "{wrong} of {run} commands print something other than the documentation shows");
     assert!(run > 0);
 }
 
@@ -255,5 +254,8 @@ fn what_is_said_to_be_run_elsewhere_is_run_there() {
             by != ".ci/run" || ci.lines().any(|line| line.trim() == command),
             "{command} is not in .ci/run"
         );
+        let Some(scenario) = Some(by).filter(|by| by.ends_with(".sh")) else { continue };
+        let scenario = std::fs::read_to_string(root().join(scenario)).unwrap();
+        assert!(scenario.contains(command), "{command} is not in {by}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the pages point to is there: files, headings, and the commands and programs that are named in a line of text.
+//! What the pages refer to exists: files, headings, commands, programs, tests, configuration keys.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn root() -> PathBuf {
 /// Every Markdown file of the repository.
 fn pages() -> Vec<PathBuf> {
     let root = root();
-    let mut pages = vec![root.join("README.md")];
+    let mut pages = vec![root.join("README.md"), root.join("CHANGELOG.md")];
     for folder in ["docs", "tests", "packaging", "crates", "systemd", "launchd"] {
         pages_below(&root.join(folder), &mut pages);
     }
@@ -30,7 +30,7 @@ fn pages_below(folder: &Path, pages: &mut Vec<PathBuf>) {
     }
 }
 
-/// The text of a page without its blocks of code, with the numbers of the lines.
+/// A page without its code blocks, with line numbers.
 fn prose(text: &str) -> Vec<(usize, &str)> {
     let mut inside = false;
     let mut lines = Vec::new();
@@ -44,12 +44,12 @@ fn prose(text: &str) -> Vec<(usize, &str)> {
     lines
 }
 
-/// What stands between backquotes.
+/// The parts between backquotes.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
-/// Everything between backquotes in the prose of every page, and where it stands.
+/// Every part between backquotes in the prose of every page, and its place.
 fn quoted_in_pages() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for page in pages() {
@@ -62,7 +62,7 @@ fn quoted_in_pages() -> Vec<(String, String)> {
     all
 }
 
-/// A line without what stands between backquotes.
+/// A line without the parts between backquotes.
 fn unquoted(line: &str) -> String {
     line.split('`').step_by(2).collect()
 }
@@ -72,7 +72,7 @@ fn links(line: &str) -> Vec<&str> {
     line.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect()
 }
 
-/// The anchors of a page, as they are made of its headings: small letters, spaces as hyphens, no other punctuation.
+/// The anchors of a page's headings: lower case, hyphens for spaces, no other punctuation.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut anchors = BTreeSet::new();
     for (_, line) in prose(text) {
@@ -90,7 +90,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     anchors
 }
 
-/// What is wrong with a link, if anything.
+/// What is wrong with a link.
 fn broken(page: &Path, target: &str) -> Option<String> {
     if target.contains("://") || target.starts_with("mailto:") {
         return None;
@@ -135,7 +135,7 @@ fn a_link_to_nothing_is_noticed() {
     assert_eq!(anchors(text), BTreeSet::from(["a-b-c-d".to_owned(), "a-b-c-d-1".to_owned()]));
 }
 
-/// Every page that the README's list does not reach is read by nobody.
+/// Nobody finds a page that README.md does not list.
 #[test]
 fn the_readme_names_every_page() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
@@ -150,13 +150,13 @@ fn the_readme_names_every_page() {
     }
 }
 
-/// What a command of ours says to `--help`; `None` where there is no such command.
+/// The help of a subcommand; `None` if there is no such subcommand.
 fn help(command: &str) -> Option<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_mcp-refreshd")).args([command, "--help"]).output().unwrap();
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }
 
-/// What is wrong with a command of ours, if anything.
+/// What is wrong with a command line of ours.
 fn wrong_command(words: &[&str]) -> Option<String> {
     let [command, rest @ ..] = words else { return None };
     if command.starts_with('-') || !command.chars().all(|c| c.is_ascii_lowercase()) {
@@ -186,13 +186,13 @@ fn every_command_that_is_named_exists_with_its_options() {
     assert!(wrong_command(&["frobnicate"]).is_some() && wrong_command(&["status", "--frobnicate"]).is_some());
 }
 
-/// The folder of a package of this workspace.
+/// The folder of a workspace package.
 fn package(name: &str) -> Option<PathBuf> {
     let folders = ["crates", "tests"].map(|folder| root().join(folder).join(name));
     folders.into_iter().find(|folder| folder.join("Cargo.toml").exists())
 }
 
-/// What is wrong with a command of cargo's, if anything: the package, example or test that it names is not there.
+/// What is wrong with a `cargo` command: the package, example or test that it names does not exist.
 fn wrong_cargo(words: &[&str]) -> Option<String> {
     let after = |option: &str| words.iter().skip_while(|word| **word != option).nth(1).copied();
     let Some(folder) = package(after("-p")?) else { return Some(format!("no package {:?}", after("-p"))) };
@@ -229,7 +229,7 @@ fn every_program_that_makes_a_figure_is_there() {
     assert!(wrong_cargo(&["cargo", "run", "-p", "demo", "--example", "none"]).is_some());
 }
 
-/// Every function of the workspace that could be a test.
+/// Every function below a folder.
 fn functions_below(folder: &Path, names: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -262,7 +262,6 @@ fn every_test_that_a_promise_names_is_there() {
     assert!(seen > 10, "only {seen} tests are named");
 }
 
-/// Whoever looks a key up finds it.
 #[test]
 fn every_key_of_the_configuration_is_in_its_reference() {
     let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
@@ -283,13 +282,12 @@ fn every_key_of_the_configuration_is_in_its_reference() {
         if key.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
             seen += 1;
             let whole = format!("`{section}{key}`");
-            assert!(page.contains(&whole), "docs/configuration.md does not tell of {whole}");
+            assert!(page.contains(&whole), "docs/configuration.md lacks {whole}");
         }
     }
     assert!(seen > 10, "only {seen} keys were found");
 }
 
-/// Whoever copies it has a configuration that works.
 #[test]
 fn every_configuration_that_is_shown_is_accepted() {
     let (mut wrong, mut seen) = (Vec::new(), 0);

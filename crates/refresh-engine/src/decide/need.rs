@@ -1,4 +1,4 @@
-//! What only a person can mend.
+//! What only the user can fix.
 
 use crate::decide::apply_answer::passes_by_itself;
 use crate::{ObservedEntry, Record, Verdict};

@@ -18,7 +18,7 @@ use waiting::{pace, since_last_request, until, wait_or};
 /// Where nobody knows when the access token ends, a suspect is asked about again after this.
 const SUSPECT_RECHECK_UNKNOWN: Duration = Duration::from_secs(60 * 60);
 
-/// What to do with one entry now. `activity` tells when sessions of this store were at work; it costs a look at the disk,
+/// What to do with one entry now. `activity` tells when sessions of this store were active; it costs a look at the disk,
 /// so it is asked only where the answer matters.
 #[must_use]
 pub fn plan(
@@ -37,7 +37,7 @@ pub fn plan(
     }
     let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
     match need_of(seen, record, left) {
-        // Looking the metadata up again costs no token, and servers mend such things.
+        // Looking the metadata up again costs no token, and servers fix such things.
         Some(Need::EndpointMoved { .. } | Need::NoEndpoint { .. }) if pause.is_zero() => {
             return Plan::Refresh(Reason::Recheck);
         }

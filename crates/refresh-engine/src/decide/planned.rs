@@ -13,7 +13,7 @@ pub enum Plan {
     },
     /// Refresh it.
     Refresh(Reason),
-    /// Only a person can mend it.
+    /// Only the user can fix it.
     NeedsPerson(Need),
     /// Not ours to touch.
     Ignore(Ignored),
@@ -28,7 +28,7 @@ pub enum Until {
     Quiet,
     /// The pause after a failure to end.
     Retry,
-    /// The second look at a refusal.
+    /// The recheck of a refusal.
     Recheck,
     /// The last try after an answer was lost.
     AmbiguousHold,
@@ -74,8 +74,8 @@ impl Reason {
             Self::Expired => "expired",
             Self::ShortLived => "short-lived and in use",
             Self::KeepAlive => "keep-alive",
-            Self::Recheck => "second look at a refusal",
-            Self::CutOff => "asked again after a crash",
+            Self::Recheck => "recheck of a refusal",
+            Self::CutOff => "retry after a crash",
             Self::AfterAmbiguous => "again, after an answer that left it open",
             Self::Forced => "asked for",
             Self::Heal => "healing a wiped entry",

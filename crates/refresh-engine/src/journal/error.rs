@@ -45,10 +45,10 @@ pub enum JournalError {
 
 pub(super) fn io_error(action: &'static str, path: &Path, source: io::Error) -> JournalError {
     let cure = match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space on that disk",
         io::ErrorKind::ReadOnlyFilesystem => "mount that file system writable",
         io::ErrorKind::PermissionDenied => "make the folder and the file yours (mode 0700 and 0600)",
-        _ => "look at the disk and the system's log",
+        _ => "check the disk and the system log",
     };
     JournalError::Io { action, path: path.to_owned(), source: Arc::new(source), cure }
 }

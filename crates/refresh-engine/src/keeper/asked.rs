@@ -13,7 +13,7 @@ impl<P: Partners> KeeperState<P> {
     pub(super) async fn asked(self: &Rc<Self>, seen: ObservedEntry, force: bool) -> RefreshedHow {
         let shared = &self.shared;
         if self.shared.stopping.get() {
-            return RefreshedHow::Failed("the daemon is ending; ask the next one".into());
+            return RefreshedHow::Failed("the agent is stopping; try again once it runs".into());
         }
         let now = shared.now();
         let demand = if force {

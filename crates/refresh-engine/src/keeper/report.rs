@@ -85,7 +85,7 @@ pub struct EntryReport {
 /// An entry's state in one word; the words of `status --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Only a person can mend it.
+    /// Only the user can fix it.
     NeedsPerson,
     /// Its access token has ended.
     Expired,

@@ -22,7 +22,7 @@ const RUNNING_AT_MOST: usize = 100;
 /// And this many towards one server: more at once is what servers take for an attack.
 const RUNNING_PER_SERVER: usize = 10;
 
-/// An entry that others broke, and how it is mended.
+/// An entry that others broke, and how it is healed.
 struct Healing {
     seen: ObservedEntry,
     remembered: ObservedEntry,
@@ -149,7 +149,7 @@ impl<P: Partners> KeeperState<P> {
     }
 
     /// In the middle of a burst: starts what was due at the last look and found no place then. Nothing is begun twice before the next
-    /// look, and nothing mended.
+    /// scan, and nothing healed.
     pub(super) fn start_waiting(self: &Rc<Self>) {
         if self.mode != Mode::Watch || self.shared.stopping.get() || self.unreadable.borrow().is_some() {
             return;

@@ -15,7 +15,7 @@ const REMEMBERED: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// A person comes at about the same time, not at the same minute; clocks go forward and back by one hour.
 const ABOUT: usize = 2;
 
-/// When sessions of one store were at work: the last moment, and the last moment in each hour of the day.
+/// When sessions of one store were active: the last moment, and the last moment in each hour of the day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     last: Option<Timestamp>,
@@ -23,7 +23,7 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// Notes a moment at which a session was at work.
+    /// Notes a moment at which a session was active.
     pub fn note(&mut self, at: Timestamp) {
         self.last = self.last.max(Some(at));
         if let Some(hour) = self.by_hour.get_mut(hour_of(at)) {
@@ -41,13 +41,13 @@ impl Activity {
         self
     }
 
-    /// When a session was last at work; `None` where no sign of one was ever seen.
+    /// When a session was last active; `None` where no sign of one was ever seen.
     #[must_use]
     pub fn last(&self) -> Option<Timestamp> {
         self.last
     }
 
-    /// How long nobody is expected who wants a token of this `life`: no session was at work in the last 4 hours, nor at about this time of the
+    /// How long nobody is expected who wants a token of this `life`: no session was active in the last 4 hours, nor at about this time of the
     /// day (2 hours more or less) on any of the last 14 days; where it lives for less than 30 minutes, none in the last hour. Zero where somebody
     /// is expected, and where there was never a sign of any session: silence proves nothing then.
     #[must_use]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum RecordsError {
     /// The file system refused.
-    #[error("cannot {action} {path}: {source}; make sure that the folder is yours and has room", path = path.display())]
+    #[error("cannot {action} {path}: {source}; make sure that the folder is yours and the disk is not full", path = path.display())]
     Io {
         /// What was tried.
         action: &'static str,

@@ -92,7 +92,7 @@ impl<P: Partners> Grants<P> {
         self.inner.keepers.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// When sessions of any of the stores were at work: what one of them does with a token concerns the others.
+    /// When sessions of any of the stores were active: what one of them does with a token concerns the others.
     pub(crate) fn activity(&self) -> Activity {
         let each = self.keepers().into_iter().map(|keeper| keeper.client.activity());
         each.fold(Activity::default(), Activity::and)
@@ -194,7 +194,7 @@ impl<P: Partners> Shared<P> {
         }
     }
 
-    /// When sessions of these stores were at work; asks the disk at most once per planning round.
+    /// When sessions of these stores were active; asks the disk at most once per planning round.
     pub(crate) fn activity(&self) -> impl Fn() -> Activity {
         let cached = std::cell::OnceCell::new();
         move || *cached.get_or_init(|| self.grants.activity())

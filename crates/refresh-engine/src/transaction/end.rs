@@ -46,8 +46,8 @@ pub(crate) enum TransactionEnd {
     /// The store cannot be read.
     #[error(transparent)]
     Unreadable(Unreadable),
-    /// A person is needed first.
-    #[error("a person is needed first")]
+    /// The user is needed first.
+    #[error("the user is needed first")]
     NeedsPerson(Need),
     /// It may be spent and is not presented again yet.
     #[error("the refresh token may be spent and is not presented yet: {}", .0.why)]

@@ -1,4 +1,4 @@
-//! Puts right what other programs broke, without a request.
+//! Heals what other programs broke, without a request.
 
 use crate::decide::compare::{Expected, WriteDecision};
 use crate::journal::HealMembers;
@@ -37,7 +37,7 @@ pub(crate) async fn put_back<P: Partners>(
         shared.tell(
             remembered,
             Event::Healed {
-                why: "another program had written an old, spent token back",
+                why: "another program had written back an old, spent token",
                 now,
                 expires_at: remembered.expiry.moment(),
             },

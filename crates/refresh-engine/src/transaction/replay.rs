@@ -95,12 +95,12 @@ pub(crate) async fn replay<P: Partners>(
                 (Answer::Ambiguous { .. }, _) => {
                     without_answer(shared, &unfinished.intent, current.as_ref());
                     close(shared, unfinished.id, true).await;
-                    "a request was sent, and its answer left it open what became of the refresh token"
+                    "a request was sent, and its answer does not say whether the refresh token is spent"
                 }
                 (answer, _) => {
                     judged(shared, &unfinished.intent, current.as_ref(), &answer);
                     close(shared, unfinished.id, true).await;
-                    "the server had refused; nothing was lost"
+                    "the server had refused the request; nothing was lost"
                 }
             }
         }
@@ -151,7 +151,7 @@ fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Opt
         return;
     }
     shared.change_record(&intent.entry_key(), |record| {
-        let why = "the daemon was stopped while it waited for the answer".to_owned();
+        let why = "the agent was stopped while it waited for the answer".to_owned();
         let times = times_cut_off(record, intent) + 1;
         let ask_again = now.age_of(intent.at) < LONGEST_GRACE && times <= CUT_OFF_AT_MOST;
         if intent.heal.is_some() {

@@ -1,4 +1,4 @@
-//! Puts entries back that vanished together, at a person's word.
+//! Restores entries that vanished together, when the user asks for it.
 
 use crate::decide::compare::WriteDecision;
 use crate::decide::memory::Vanished;
@@ -12,7 +12,7 @@ use claude_store::{Change, Document, Entry, RawEntry};
 use oauth_secret::{AccessToken, RefreshToken};
 use zeroize::Zeroizing;
 
-/// Writes every remembered entry that is still absent and not spent; gives the servers' names.
+/// Writes every remembered entry that is still absent and not spent; returns the servers' names.
 pub(crate) async fn restore<P: Partners>(shared: &Shared<P>) -> Vec<String> {
     let vanished: Vec<_> = shared.vanished.borrow().values().cloned().collect();
     let mut back = Vec::new();
@@ -31,7 +31,7 @@ pub(crate) async fn restore<P: Partners>(shared: &Shared<P>) -> Vec<String> {
                 shared.tell(
                     &seen,
                     Event::Healed {
-                        why: "it had vanished with others, and a person asked for it",
+                        why: "it had vanished together with others, and you asked for it back",
                         now,
                         expires_at: seen.expiry.moment(),
                     },

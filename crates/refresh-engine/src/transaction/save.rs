@@ -97,7 +97,7 @@ fn await_login<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair) -> Tran
         if obtained.digests().rotated() {
             record.spend(obtained.presented);
         }
-        let why = "somebody may be logging in; the new pair is kept until that is over";
+        let why = "a login may be in progress; the new token pair is kept until it ends";
         record.note(shared.now().wall, Outcome::Adopted, why);
     });
     shared.state(key, |state| {
@@ -126,7 +126,7 @@ fn superseded<P: Partners>(
             record.spend(obtained.presented);
             record.contested = by.filter(|_| same_grant && !emptied);
         }
-        let why = "another pair was written meanwhile and is kept";
+        let why = "another process wrote a token pair meanwhile, and that one is kept";
         record.note(shared.now().wall, Outcome::Adopted, why);
     });
     match by {
@@ -197,7 +197,7 @@ fn claimed_lifetime(after: &ObservedEntry, sent_at: Timestamp) -> Option<Duratio
 pub(super) fn describe(obtained: &ObtainedPair) -> String {
     match obtained.pair.expires_in {
         Some(life) => format!("a new token for {}", in_words(life)),
-        None => "a new token of unknown life".to_owned(),
+        None => "a new token of unknown lifetime".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The situations that the documentation shows, each made for real: what stands behind the word after `console` at a block's head.
+//! The situations in which the documentation's commands run: the word after `console` at the head of a block names one.
 
 use crate::support::six::Six;
 use crate::support::{Daemon, Home};
@@ -14,9 +14,9 @@ use std::time::Duration;
 const HOUR: Duration = Duration::from_secs(3600);
 const EXPIRED: Duration = Duration::ZERO;
 
-/// A home in which commands are shown.
+/// A home in a situation.
 pub(crate) enum Stage {
-    /// Six servers, one in each condition: see [`Six`].
+    /// Six servers in six states: see [`Six`].
     Six(Box<Six>),
     /// One server called linear.
     One(Box<One>),
@@ -38,7 +38,7 @@ impl Stage {
         }
     }
 
-    /// Variables that its commands need.
+    /// Environment variables for its commands.
     pub(crate) fn variables(&self) -> Vec<(&'static str, OsString)> {
         match self {
             Self::One(one) if one.on_a_mac => {
@@ -49,25 +49,25 @@ impl Stage {
     }
 }
 
-/// A server called linear, its entry in a store, and, in most situations, the agent.
+/// A server called linear, its entry in a store, and in most situations a running agent.
 pub(crate) struct One {
     home: Home,
     server: Server,
     site: Site,
-    /// Kept for its end: it is killed when this is dropped.
+    /// Killed when this is dropped.
     _daemon: Option<Daemon>,
-    /// Its document is in a Keychain, played by a scripted tool.
+    /// Its document is in a scripted Keychain.
     on_a_mac: bool,
 }
 
 fn one(situation: &str) -> One {
     match situation {
-        // Claude Code was used, the agent was never started.
+        // The agent was never started.
         "no-agent" | "not-started" => One::with(Script::default(), EXPIRED),
         "fresh" => One::with(Script::default(), HOUR).run(),
         "eight-hours" => eight_hours(),
         "skipped" => skipped(),
-        // With the registration in it: of a token that was called dead.
+        // With the registration: the token was called dead.
         "wiped" => stub(json!({
             "expiresAt": 0, "clientId": "made-up", "discoveryState": {"tokenlessRejectedAt": minutes_ago(20)}
         })),
@@ -85,7 +85,7 @@ fn one(situation: &str) -> One {
         "dead" => {
             let (one, grant) = One::granted(Script::default(), EXPIRED);
             assert!(one.site.kill(&grant.refresh_token));
-            // Nobody is called before the server has said so three times; whoever looks is told.
+            // `status` says so at the first such answer; a notice comes only after the third.
             one.run_until("login ended")
         }
         "registration-gone" => {
@@ -112,11 +112,6 @@ fn one(situation: &str) -> One {
             let one = One::with(Script::default(), HOUR);
             fs::write(one.lock(), "").unwrap();
             one.run()
-        }
-        "others-can-read" => {
-            let one = One::with(Script::default(), HOUR).run();
-            fs::set_permissions(one.home.credentials(), fs::Permissions::from_mode(0o644)).unwrap();
-            one
         }
         "keychain-locked" => in_a_keychain(|_, script| script.locked = true),
         "keychain-refused" => in_a_keychain(|_, script| script.refuses = Some(51)),
@@ -148,14 +143,14 @@ impl One {
         self.run_until("started (process")
     }
 
-    /// Starts the agent and waits until its log says this.
+    /// Starts the agent and waits until its log contains this.
     fn run_until(self, said: &str) -> Self {
         let mut daemon = Daemon::start(self.home.command(&["run"]));
         daemon.wait_for(said);
         Self { _daemon: Some(daemon), ..self }
     }
 
-    /// Changes the entry in the store, with the mode that Claude Code gives it.
+    /// Changes the entry in the store.
     fn change(&self, change: impl FnOnce(&mut serde_json::Map<String, Value>)) {
         let mut document: Value = serde_json::from_str(&self.home.stored()).unwrap();
         let entries = document["mcpOAuth"].as_object_mut().unwrap();
@@ -164,7 +159,7 @@ impl One {
         fs::set_permissions(self.home.credentials(), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// Where the refresh lock of the entry belongs.
+    /// The path of the entry's refresh lock.
     fn lock(&self) -> std::path::PathBuf {
         let key = scripted_server::store_key("linear", &self.site.mcp_url());
         let name: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
@@ -172,7 +167,7 @@ impl One {
     }
 }
 
-/// The document of a good login in a Keychain instead of the file.
+/// A valid login in a Keychain instead of the file.
 fn in_a_keychain(change: impl FnOnce(&Home, &mut Behaviour)) -> One {
     let one = One::with(Script::default(), HOUR);
     let keychain = Keychain::at(one.home.path()).unwrap();
@@ -187,7 +182,7 @@ fn minutes_ago(minutes: i64) -> i64 {
     jiff::Timestamp::now().as_millisecond() - minutes * 60_000
 }
 
-/// What Claude Code leaves of an entry when its tokens are gone.
+/// What Claude Code leaves of an entry without tokens.
 fn stub(more: Value) -> One {
     let one = One::with(Script::default(), HOUR);
     one.change(|entry| {
@@ -200,7 +195,7 @@ fn stub(more: Value) -> One {
     one.run()
 }
 
-/// Sessions skip the server because of a failure 4 minutes ago, though its token is good.
+/// Sessions skip the server because of a failure 4 minutes ago, though its token is valid.
 fn skipped() -> One {
     let one = One::with(Script::default(), HOUR).run();
     let list = one.home.credentials().with_file_name("mcp-needs-auth-cache.json");
@@ -208,7 +203,7 @@ fn skipped() -> One {
     one
 }
 
-/// The store holds a refresh token that was exchanged already: a backup was restored while no agent ran.
+/// The stored refresh token was used already: a backup was restored while no agent ran.
 fn overwritten() -> One {
     let one = One::with(Script::default(), EXPIRED);
     let old = one.home.stored();
@@ -218,7 +213,7 @@ fn overwritten() -> One {
     one.run_until("needs")
 }
 
-/// Tokens that live eight hours, and the history of two days in which the agent refreshed them every six.
+/// Tokens that live eight hours, refreshed every six for two days.
 fn eight_hours() -> One {
     let (one, grant) = One::granted(Script { lifetime: 8 * HOUR, ..Script::default() }, EXPIRED);
     assert_eq!(one.home.told(&["refresh"]).0, 0);

@@ -1,0 +1,62 @@
+# What the places share. Sourced by each.
+# shellcheck shell=bash
+set -u
+
+ip link set lo up
+cd "$HOME" || exit 1
+store=$HOME/.claude/.credentials.json
+
+fail() {
+    echo "FAILED: $*"
+    # Not below what is mounted in a container.
+    find "$HOME" "$SCENE" "$SCENE"/root-*/root -name 'root-*' -prune -o -name '*.log' -exec tail -n 20 {} + 2>/dev/null
+    exit 1
+}
+
+# expect WHAT COMMAND…: it must succeed.
+expect() {
+    local what=$1
+    shift
+    "$@" || fail "$what"
+}
+
+# within SECONDS WHAT COMMAND…: it must succeed at last.
+within() {
+    local end=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || fail "$what"
+        sleep 0.1
+    done
+}
+
+says() { grep -qF -- "$1" <<<"$2"; }
+
+# exits CODE COMMAND…: it must exit so. What it printed is in $said.
+exits() {
+    local expected=$1 code=0
+    shift
+    said=$("$@" 2>&1) || code=$?
+    echo "\$ $*"
+    echo "$said"
+    [ "$code" = "$expected" ] || fail "$* exited $code, not $expected"
+}
+
+# The server revokes a login when a refresh token is used twice.
+"$SCENE/bin/scripted-server" --script '{"lifetime_s":3600}' >"$SCENE/server.log" &
+within 5 "the scripted server does not start" test -s "$SCENE/server.log"
+url=$(head -n 1 "$SCENE/server.log" | sed 's/.*"url":"\([^"]*\)".*/\1/')
+
+# log_in SECONDS [FILE]: a store with one login, whose access token is valid for so long.
+log_in() {
+    local file=${2:-$store} granted
+    mkdir -p "$(dirname "$file")"
+    granted=$(curl -sf "$url/_control" -d "{\"grant\":{\"name\":\"lab\",\"left_s\":$1}}") || fail "no login was granted"
+    # shellcheck disable=SC2001 # two parts of it
+    (umask 077 && sed 's/.*"key":\("[^"]*"\),"entry":\(.*\)}$/{"mcpOAuth":{\1:\2}}/' <<<"$granted" >"$file")
+}
+
+refresh_token() { sed 's/.*"refreshToken":"\([^"]*\)".*/\1/' "${1:-$store}"; }
+refreshed() { [ "$(refresh_token "${2:-$store}")" != "$1" ]; }
+count() { curl -sf "$url/_counts" | sed "s/.*\"$1\":\([0-9]*\).*/\1/"; }
+running() { mcp-refreshd status >/dev/null 2>&1; }
