@@ -3,7 +3,7 @@
 #
 #   packaging/build.sh [--no-build] [FOLDER]
 #
-# --no-build takes the release binary that is there. FOLDER is where the packages go: target/packages, if it is not named.
+# --no-build takes the release binaries that are there. FOLDER is where the packages go: target/packages, if it is not named.
 # SOURCE_URL names where the source archive will be published; without it, it follows from `repository` in Cargo.toml.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,6 +54,46 @@ else
     else
         not_made+=("rpm: cargo-generate-rpm is not here (cargo install --locked cargo-generate-rpm)")
     fi
+fi
+
+# Static binaries for every Linux of an architecture, with musl in the place of the system's C library. ring wants a C compiler; what it compiles
+# needs no header of the C library, so that the one for glibc does, and it links what rustc brings along.
+static_archive() { # static_archive ARCHITECTURE
+    local triple="$1-unknown-linux-musl" name="mcp-refreshd-$version-$1-linux" compiler="$1-linux-gnu-gcc" folder variable
+    [ "$1" != "$(uname -m)" ] || there "$compiler" || compiler=cc
+    if [ $build = yes ]; then
+        ! there rustup || rustup --quiet target add "$triple" || true
+        if [ ! -d "$(rustc --print target-libdir --target "$triple")" ]; then
+            not_made+=("$name.tar.gz: Rust's library for $triple is not here (rustup target add $triple)")
+            return
+        elif ! there "$compiler"; then
+            not_made+=("$name.tar.gz: $compiler is not here (in Debian: gcc-${1/_/-}-linux-gnu)")
+            return
+        fi
+        variable="${triple//-/_}"
+        env "CC_$variable=$compiler" "CARGO_TARGET_${variable^^}_LINKER=$compiler" \
+            cargo build --release --locked -p mcp-refreshd --target "$triple"
+    elif [ ! -x "$target/$triple/release/mcp-refreshd" ]; then
+        not_made+=("$name.tar.gz: there is no $target/$triple/release/mcp-refreshd; leave out --no-build")
+        return
+    fi
+    folder="$target/archives/$name"
+    rm -rf "$folder"
+    mkdir -p "$folder/systemd"
+    cp "$target/$triple/release/mcp-refreshd" README.md LICENSE-APACHE LICENSE-MIT packaging/musl-COPYRIGHT "$target/release/THIRD-PARTY-LICENCES" "$folder"
+    [ ! -e CHANGELOG.md ] || cp CHANGELOG.md "$folder"
+    cp -r packaging/man packaging/completions "$folder"
+    cp systemd/mcp-refreshd.service "$folder/systemd"
+    # The same commit gives the same bytes.
+    tar --create --directory "$target/archives" --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw,a-s \
+        --mtime="@$(git log -1 --format=%ct 2>/dev/null || echo 0)" "$name" | gzip -9n >"$out/$name.tar.gz"
+    made+=("$out/$name.tar.gz")
+}
+if [ "$(uname -s)" = Linux ]; then
+    static_archive x86_64
+    static_archive aarch64
+else
+    not_made+=("static archives: they hold a program for Linux, and this is $(uname -s)")
 fi
 
 if there git && git rev-parse --verify --quiet HEAD >/dev/null; then

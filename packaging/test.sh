@@ -23,6 +23,11 @@ need rpm rpm
 need ruby ruby
 need plistutil libplist-utils
 need shellcheck shellcheck
+need file file
+need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+need qemu-aarch64 qemu-user
+need zsh zsh
+need fish fish
 
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 # The tools run for seconds and their build takes minutes: not optimised, and kept.
@@ -58,7 +63,7 @@ done
 # A crate whose text is not there is named.
 said="$(REGISTRY=$scratch packaging/licences.sh 2>&1 >/dev/null)" && fail "licences.sh is content without texts"
 grep -q "no text of its licence" <<<"$said" || fail "licences.sh did not say what is missing: $said"
-[ "$(wc -l <"$made/SHA256SUMS")" = 5 ] || fail "SHA256SUMS does not name five files"
+[ "$(wc -l <"$made/SHA256SUMS")" = 7 ] || fail "SHA256SUMS does not name seven files"
 
 # What every package has to bring, below usr/. The folder of completions for zsh differs, and each system has its way with licences.
 expected() { # expected ZSH_FOLDER
@@ -92,6 +97,29 @@ empty() { # empty ROOT
     same "after removal in $1" "" "$(cd "$1" && find . -type f ! -path './var/lib/dpkg/*' ! -path './var/lib/rpm/*' ! -path './root/.rpmdb/*' ! -path './var/log/*' | sort)"
     same "folders after removal in $1" "" "$(find "$1" -name '*mcp-refreshd*' ! -path '*/var/lib/dpkg/*')"
 }
+
+echo "--- completion of servers' names in bash, zsh and fish"
+packaging/completions-test.sh "$target/release/mcp-refreshd"
+
+echo "--- static archives: no library of the system is needed, and a refresh works"
+for architecture in x86_64 aarch64; do
+    name=mcp-refreshd-$version-$architecture-linux
+    tar -xzf "$made/$name.tar.gz" -C "$scratch"
+    program=$scratch/$name/mcp-refreshd
+    file "$program" | grep -q 'static-pie linked\|statically linked' || fail "$(file "$program")"
+    ! readelf --dynamic "$program" 2>/dev/null | grep NEEDED || fail "$program needs a library"
+    for part in README.md LICENSE-MIT LICENSE-APACHE THIRD-PARTY-LICENCES musl-COPYRIGHT systemd/mcp-refreshd.service completions/_mcp-refreshd man/mcp-refreshd.1; do
+        [ -s "$scratch/$name/$part" ] || fail "no $part in $name.tar.gz"
+    done
+    [ $architecture = "$(uname -m)" ] || {
+        # The tests start their program without an environment, by its path.
+        printf '#!/bin/sh\nexec %s %s "$@"\n' "$(command -v "qemu-$architecture")" "$program" >"$scratch/$architecture"
+        chmod +x "$scratch/$architecture"
+        program=$scratch/$architecture
+    }
+    [ "$("$program" --version)" = "mcp-refreshd $version" ] || fail "$architecture: --version"
+    MCP_REFRESHD=$program cargo test --quiet -p mcp-refreshd --test program -- history::the_picture_is_written_to_a_file history::everything_that_happens
+done
 
 echo "--- deb: lintian"
 lintian --fail-on error,warning "$deb"

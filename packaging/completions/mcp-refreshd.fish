@@ -32,14 +32,11 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "uninstall
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "start" -d 'Start the service'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "stop" -d 'Stop the service until the next login; refreshes in flight finish first'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "restart" -d 'Restart the service'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "reload" -d 'Reload the configuration of the running agent, and show what changed'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "login" -d 'Log in to the servers that need it, one after the other'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "notice" -d 'Send a notice'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "status" -d 'Show each server: state, time left, last result, and what to do'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "refresh" -d 'Refresh the tokens that are due'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "check" -d 'Exit 0 if the tokens are valid: for cron, CI, prompts and hooks'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "doctor" -d 'Find problems with the tokens and everything around them, and say how to solve them'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "history" -d 'Show what happened to each login, and how long it was valid'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "doctor" -d 'Find problems around the tokens, and say how to solve them'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "history" -d 'Show how long each login was valid, and what happened to it'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "config" -d 'Print the configuration in effect'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "logs" -d 'Show the agent\'s log'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "completions" -d 'Print shell completions'
@@ -47,33 +44,23 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "help" -d 
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand run" -l log-file -d 'Log to this file; at 1 MiB it is rotated to FILE with ".1" in its name' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l allow-root -d 'Allow root, for root\'s own Claude Code'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l dry-run -d 'Only print what would be done'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l add-store -d 'Keep this shell\'s store in addition to those that the agent keeps now'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l replace-store -d 'Keep only this shell\'s store from now on'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand uninstall" -l dry-run -d 'Only print what would be removed'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand uninstall" -l purge -d 'Also remove state and configuration, after asking'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand uninstall" -l yes -d 'With --purge: do not ask'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand uninstall" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand start" -s h -l help -d 'Print help'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand restart" -s h -l help -d 'Print help'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -s w -l watch -d 'Update the output on every change, until Ctrl-C'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -s h -l help -d 'Print help'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l force -d 'Also refresh tokens that are not due'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l dry-run -d 'Only print what would be done'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l min-valid -d 'How long a token must be valid for, even if it rests [default: 10m, and a token may rest]' -r
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l store -d 'Only this store: its folder or its file' -r -F
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l min-valid -d 'How long a token has to be valid for, even if it rests [default: 10m, and a token may rest]' -r
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l live -d 'Also ask each MCP server whether it accepts the token'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -s q -l quiet -d 'Print nothing'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l fix -d 'Fix what is safe to fix'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l dry-run -d 'With --fix: only print what would be done'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l yes -d 'With --fix: answer yes to every question'
@@ -81,12 +68,14 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l off
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l live -d 'Also ask each MCP server whether it accepts its token'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand history" -l since -d 'How far back: 90m, 12h, 7d' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand history" -s n -l lines -d 'Print the last N events instead, newest last ("all" for every one)' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand history" -l since -d 'Since when: 90m, 12h, 7d, 2026-11-20, "2026-11-20 10:00" [default: 7d]' -r
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand history" -l svg -d 'Also write the picture to this file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand history" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand config" -l defaults -d 'Print the default configuration file instead, with comments'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand config" -s h -l help -d 'Print help'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand logs" -s n -l lines -d 'Only the last N lines ("all" for every one)' -r
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand logs" -s f -l follow -d 'Follow the log until Ctrl-C'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand logs" -s h -l help -d 'Print help'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -99,9 +88,10 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not 
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "status" -d 'Show each server: state, time left, last result, and what to do'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "refresh" -d 'Refresh the tokens that are due'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "check" -d 'Exit 0 if the tokens are valid: for cron, CI, prompts and hooks'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "doctor" -d 'Find problems with the tokens and everything around them, and say how to solve them'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "history" -d 'Show what happened to each login, and how long it was valid'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "doctor" -d 'Find problems around the tokens, and say how to solve them'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "history" -d 'Show how long each login was valid, and what happened to it'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "config" -d 'Print the configuration in effect'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "logs" -d 'Show the agent\'s log'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "completions" -d 'Print shell completions'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart status refresh check doctor history config logs completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status refresh check history" -f -a "(mcp-refreshd names 2>/dev/null)"

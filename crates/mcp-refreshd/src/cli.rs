@@ -1,4 +1,5 @@
 use crate::settings::config::parse_duration;
+use crate::settings::since::Since;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -105,11 +106,11 @@ pub(crate) enum Command {
     /// Changes nothing without --fix. Exits 1 while a finding other than a note is left.
     Doctor(DoctorArgs),
 
-    /// Show what happened to each login, and how long it was valid
+    /// Show how long each login was valid, and what happened to it
     ///
-    /// Tokens appear as fingerprints. The picture shows when each server's access token was valid, when it had expired, also at rest
-    /// while nobody was expected, and when there was none; the percentage counts the time in which the agent ran, you were logged in,
-    /// and somebody was expected.
+    /// Without -n: one row for each server, with a picture of when its access token was valid, and how often it was refreshed, failed,
+    /// and logged in. The percentage counts time in which the machine was awake, the agent running, you logged in, and use expected.
+    /// Tokens appear as fingerprints. On a terminal, long output goes through $PAGER (less).
     History(HistoryArgs),
 
     /// Print the configuration in effect
@@ -124,6 +125,9 @@ pub(crate) enum Command {
         /// Follow the log until Ctrl-C
         #[arg(long, short)]
         follow: bool,
+        /// Only the last N lines ("all" for every one)
+        #[arg(long, short = 'n', value_name = "N", value_parser = Lines::parse)]
+        lines: Option<Lines>,
     },
 
     /// Print shell completions
@@ -133,6 +137,10 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+
+    /// Print the names of the servers in the stores, one a line, for shell completion
+    #[command(hide = true)]
+    Names,
 }
 
 #[derive(Debug, Args)]
@@ -270,9 +278,12 @@ pub(crate) struct DoctorArgs {
 pub(crate) struct HistoryArgs {
     /// Only this server
     pub(crate) name: Option<String>,
-    /// How far back: 90m, 12h, 7d
-    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time)]
-    pub(crate) since: Duration,
+    /// Print the last N events instead, newest last ("all" for every one)
+    #[arg(long, short = 'n', value_name = "N", value_parser = Lines::parse)]
+    pub(crate) lines: Option<Lines>,
+    /// Since when: 90m, 12h, 7d, 2026-11-20, "2026-11-20 10:00" [default: 7d]
+    #[arg(long, value_name = "TIME", value_parser = Since::parse)]
+    pub(crate) since: Option<Since>,
     /// Print JSON (format version 1)
     #[arg(long)]
     pub(crate) json: bool,
@@ -281,12 +292,24 @@ pub(crate) struct HistoryArgs {
     pub(crate) svg: Option<PathBuf>,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
-    let longest = Duration::from_secs(366 * 86400);
-    parse_duration(text)
-        .ok()
-        .filter(|time| !time.is_zero() && *time <= longest)
-        .ok_or_else(|| "a duration like 90m, 12h or 7d, at most 366d".to_owned())
+/// How many lines, or all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lines(Option<usize>);
+
+impl Lines {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self(None)),
+            number => {
+                number.parse().map(|number| Self(Some(number))).map_err(|_| "a number, or all".to_owned())
+            }
+        }
+    }
+
+    /// At most so many.
+    pub(crate) fn count(self) -> usize {
+        self.0.unwrap_or(usize::MAX)
+    }
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
     // What cannot be had is for the daemon to tell, which lives for years.
     let _ = memory::keep_private();
     let paths = Paths::of_this_process();
-    let alone = matches!(command, Command::Config { defaults: true } | Command::Completions { .. });
+    let alone =
+        matches!(command, Command::Config { defaults: true } | Command::Completions { .. } | Command::Names);
     if let (Ok(paths), false) = (&paths, alone) {
         environment::complete(paths)?;
     }
@@ -58,9 +59,16 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::History(args) => block_on(history(&paths?, args))?,
         Command::Config { defaults: true } => config::defaults(),
         Command::Config { defaults: false } => block_on(config::config(&paths?))?,
-        Command::Logs { follow } => logs(&paths?, follow),
+        Command::Logs { follow, lines } => logs(&paths?, follow, lines),
         Command::Completions { shell } => {
             completions::print(shell)?;
+            Ok(Exit::Well)
+        }
+        Command::Names => {
+            // Nobody asked for it by typing it, and a message would stand in the middle of what is being typed.
+            if let Ok(paths) = paths {
+                let _ = block_on(completions::print_names(&paths));
+            }
             Ok(Exit::Well)
         }
     }

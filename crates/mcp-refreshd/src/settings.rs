@@ -3,4 +3,5 @@
 pub(crate) mod config;
 pub(crate) mod environment;
 pub(crate) mod paths;
+pub(crate) mod since;
 pub(crate) mod surroundings;

@@ -3,7 +3,9 @@
 pub(crate) mod columns;
 pub(crate) mod exit;
 pub(crate) mod failure;
+pub(crate) mod local;
 pub(crate) mod output;
+pub(crate) mod pager;
 pub(crate) mod prompt;
 pub(crate) mod remedy;
 pub(crate) mod style;

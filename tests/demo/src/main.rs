@@ -1,43 +1,41 @@
-//! Shows for half a minute how mcp-refreshd keeps the entries of a credential file fresh.
+//! Five sessions of Claude Code start at once on an expired token: what becomes of the login without mcp-refreshd, and with it.
 //!
-//! `cargo run --release -p demo` starts a scripted authorization server on loopback with four MCP servers whose tokens live 60 seconds,
-//! writes a credential file into a temporary folder, runs the real daemon on it, and reads the file itself, five times a second,
-//! as a client might at any moment. No account is needed and nothing outside the folder is touched. Without the
-//! daemon every entry would be expired before the half minute is over.
+//! `cargo run --release -p demo` starts a scripted authorization server on loopback for each side, writes the same login into two temporary
+//! home folders, runs the real agent in one of them, and starts five scripted sessions in both. They do what Claude Code was measured to do.
+//! No account is needed, and nothing outside these folders is touched.
 
-mod daemon;
-mod lab;
-mod picture;
+mod program;
 mod screen;
-mod track;
+mod session;
+mod story;
+mod svg;
+mod world;
 
 use clap::Parser;
-use daemon::Daemon;
-use lab::Lab;
+use harness::Fallible;
 use screen::Screen;
-use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
-use track::Track;
+use std::thread;
+use std::time::Duration;
+use story::{Row, SESSIONS, Side, Story};
+use world::{RUSH, World};
 
-/// How often the store is read. Often enough to catch any moment in which an entry could be expired.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(100);
+/// The last session has ended by then; what lasts longer has gone wrong.
+const WHOLE: Duration = Duration::from_secs(60);
 
-/// Runs mcp-refreshd on made-up servers with 60-second tokens and shows what happens to each entry.
+/// Shows what five sessions at once make of an expired login, without mcp-refreshd and with it.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// How long to watch, in seconds.
-    #[arg(long, default_value_t = 35)]
-    seconds: u64,
-    /// The daemon's binary; built beside this program by default.
+    /// Also record it into an SVG
     #[arg(long, value_name = "FILE")]
-    daemon: Option<PathBuf>,
-    /// Leave the temporary folder (store, daemon's log and state) for a look at it.
-    #[arg(long)]
-    keep: bool,
+    svg: Option<PathBuf>,
+    /// The agent's binary [default: beside this program; under cargo it is built]
+    #[arg(long, value_name = "FILE")]
+    agent: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -53,78 +51,56 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, screen: &mut Screen) -> Result<bool, Box<dyn Error>> {
-    let binary = match &arguments.daemon {
-        Some(binary) => binary.clone(),
-        None => daemon::binary()?,
+fn run(arguments: &Arguments, screen: &mut Screen) -> Fallible<bool> {
+    let program = match &arguments.agent {
+        Some(program) => program.clone(),
+        None => program::beside()?,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut lab = Lab::open(arguments.seconds)?;
-    let outcome = runtime.block_on(watch(&lab, &binary, Duration::from_secs(arguments.seconds), screen));
-    if !matches!(outcome, Ok(true)) {
-        let log = daemon::tail_of_log(lab.folder());
-        screen.complain(&format!(
-            "The daemon's log ends with:\n{}",
-            if log.is_empty() { "(nothing)" } else { &log }
-        ));
+    let mut worlds = [World::new(Side::Without, &program)?, World::new(Side::With, &program)?];
+    let story = Story::begin();
+    if let Some(with) = worlds.last_mut() {
+        with.start_agent()?;
     }
-    if arguments.keep {
-        screen.line(&format!("The folder was left at {}.", lab.keep().display()));
+    watch(&worlds, &story, screen, || story.elapsed() >= RUSH)?;
+    thread::scope(|scope| {
+        let sessions: Vec<_> = worlds.iter().flat_map(|world| world.rush(scope, &story)).collect();
+        watch(&worlds, &story, screen, || sessions.iter().all(|session| session.is_finished()))
+    })?;
+    let kept = worlds.each_ref().map(|world| world.verdict(&story));
+    screen.show(&story.changes(), story.elapsed());
+    let stopped = worlds.iter_mut().all(World::stop);
+    let connected = |side| {
+        let changes = story.changes();
+        (1..=SESSIONS).all(|number| {
+            screen::latest(&changes, side, Row::Session(number)).is_some_and(|last| last.text == "connected")
+        })
+    };
+    let well = kept == [false, true] && connected(Side::With) && stopped;
+    if let Some(path) = &arguments.svg {
+        std::fs::write(path, svg::svg(&story.changes()))?;
     }
-    outcome
+    if !well {
+        screen.complain("FAILED: this is not what was to be shown. The agent's log:");
+        screen.complain(&worlds.last().map(World::log).unwrap_or_default());
+    }
+    if well {
+        screen.line("With the agent no session had to refresh anything, and the login was kept.");
+    }
+    Ok(well)
 }
 
-/// Starts the daemon, watches the store and stops the daemon again; says whether all went well.
-async fn watch(
-    lab: &Lab,
-    binary: &std::path::Path,
-    time: Duration,
-    screen: &mut Screen,
-) -> Result<bool, Box<dyn Error>> {
-    screen.line(&format!("{} runs on {}", binary.display(), lab.store().display()));
-    // Taken over before the daemon exists, so that it never outlives the demo.
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let mut daemon = Daemon::start(binary, lab.folder())?;
-    let mut tracks: Vec<Track> =
-        lab.rooms().iter().map(|room| Track::new(room.site.name(), room.manner)).collect();
-    let mut look = tokio::time::interval(LOOK);
-    let start = Instant::now();
-    let mut told = 0;
+/// Looks again and again until it is over, and once more then.
+fn watch(worlds: &[World], story: &Story, screen: &mut Screen, over: impl Fn() -> bool) -> Fallible<()> {
     loop {
-        tokio::select! {
-            _ = look.tick() => {}
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-            status = daemon.ended() => return Err(format!("the daemon ended by itself: {status}").into()),
+        let last = over();
+        worlds.iter().try_for_each(|world| world.look(story))?;
+        screen.show(&story.changes(), story.elapsed());
+        if last {
+            return Ok(());
         }
-        let elapsed = start.elapsed();
-        if elapsed >= time {
-            break;
+        if story.elapsed() > WHOLE {
+            return Err("it takes too long".into());
         }
-        lab.pretend_a_session()?;
-        for (room, track) in lab.rooms().iter().zip(&mut tracks) {
-            let seen =
-                track.look(lab.read(room), lab::now_ms(), |access_token| room.site.accepts(access_token));
-            if let Some(news) = seen {
-                screen.news(elapsed, track.name(), &news);
-            }
-        }
-        for (name, news) in lab.told_since(&mut told) {
-            screen.news(elapsed, &name, &news);
-        }
-        screen.picture(elapsed, time, &tracks);
+        thread::sleep(LOOK);
     }
-    screen.picture_is_final();
-    let stopped = daemon.stop().await;
-    let reuses = lab.reuses();
-    for line in picture::summary(&tracks, reuses) {
-        screen.line(&line);
-    }
-    let well = reuses == 0 && tracks.iter().all(Track::went_well);
-    screen.line(if well {
-        "No entry was ever read expired, and no refresh token was used twice."
-    } else {
-        "FAILED: an entry was read expired, or a refresh token was used twice."
-    });
-    stopped.map(|()| well)
 }

@@ -1,20 +1,70 @@
-//! The only place that prints. On a terminal the picture is painted over itself and the news scroll above it; elsewhere
-//! everything is a plain line.
+//! The screen as text, and the only place that prints. On a terminal the picture is painted over itself; elsewhere each change is a line.
 
-use crate::picture;
-use crate::track::Track;
+use crate::story::{Change, Row, SIDE, Side, Tone};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-/// Without a terminal the state is told this often.
-const PLAIN_EVERY: Duration = Duration::from_secs(5);
+/// What is shown above both sides.
+pub(crate) const HEAD: [&str; 2] = [
+    "Five sessions of Claude Code start on an expired token. The token endpoint",
+    "takes 9 s, and a refresh token that comes twice revokes the login.",
+];
+/// Of the labels at the left of each side.
+pub(crate) const LABEL: usize = 11;
+
+/// What a row shows now.
+pub(crate) fn latest(changes: &[Change], side: Side, row: Row) -> Option<&Change> {
+    changes.iter().rev().find(|change| (change.side, change.row) == (side, row))
+}
+
+/// A text that fits its side.
+pub(crate) fn fitting(text: &str) -> String {
+    text.chars().take(SIDE - LABEL).collect()
+}
+
+/// Both sides beside each other, at most 80 columns wide.
+pub(crate) fn lines(changes: &[Change], elapsed: Duration, colour: bool) -> Vec<String> {
+    let mut lines: Vec<_> = HEAD.iter().map(|line| (*line).to_owned()).collect();
+    lines.push(String::new());
+    let titles = Side::BOTH.map(|side| format!("{:<SIDE$}", side.title()));
+    lines.push(format!("{} | {}", titles[0], titles[1].trim_end()));
+    lines.extend(Row::all().map(|row| {
+        let cells = Side::BOTH.map(|side| {
+            let change = latest(changes, side, row);
+            let text = format!(
+                "{:<width$}",
+                fitting(change.map_or("", |change| &change.text)),
+                width = SIDE - LABEL
+            );
+            format!(
+                "{:<LABEL$}{}",
+                row.label(),
+                painted(&text, change.map_or(Tone::Plain, |change| change.tone), colour)
+            )
+        });
+        format!("{} | {}", cells[0], cells[1].trim_end())
+    }));
+    lines.push(format!("{:>78}", format!("{:.0} s", elapsed.as_secs_f32())));
+    lines
+}
+
+/// Blue and yellow: red and green look alike to many.
+fn painted(text: &str, tone: Tone, colour: bool) -> String {
+    let code = match tone {
+        Tone::Plain => return text.to_owned(),
+        Tone::Busy => "90",
+        Tone::Good => "34",
+        Tone::Bad => "33",
+    };
+    if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
 
 pub(crate) struct Screen {
     terminal: bool,
     colour: bool,
-    /// Lines of the picture that stand at the bottom now.
+    /// Lines of the picture at the bottom.
     painted: usize,
-    told: Option<Duration>,
+    told: usize,
 }
 
 impl Screen {
@@ -22,55 +72,54 @@ impl Screen {
         let terminal =
             io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { terminal, colour, painted: 0, told: None }
+        Self { terminal, colour, painted: 0, told: 0 }
     }
 
-    /// A reader that has gone away (`| head`) is no reason to leave the daemon running: errors are not for here.
-    fn put(&mut self, text: &str) {
+    /// A reader that went away (`| head`) is no reason to leave the agent running: errors are not for here.
+    fn put(&self, text: &str) {
         let mut stdout = io::stdout().lock();
         let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
 
-    /// Takes the picture away, so that a line can go in its place.
-    fn wiped(&mut self) -> String {
-        match std::mem::take(&mut self.painted) {
-            0 => String::new(),
-            lines => format!("\x1b[{lines}A\x1b[J"),
+    pub(crate) fn show(&mut self, changes: &[Change], elapsed: Duration) {
+        if self.terminal {
+            let lines = lines(changes, elapsed, self.colour);
+            let up = if self.painted > 0 { format!("\x1b[{}A\x1b[J", self.painted) } else { String::new() };
+            self.painted = lines.len();
+            self.put(&format!("{up}{}\n", lines.join("\n")));
+            return;
         }
+        if self.told == 0 {
+            self.put(&format!("{}\n", HEAD.join("\n")));
+        }
+        for change in changes.iter().skip(self.told) {
+            let (at, row) = (change.at.as_secs_f32(), change.row.label());
+            let side = change.side.title().split(' ').next().unwrap_or_default();
+            self.put(&format!("{at:>5.1} s  {side:<8}{row:<LABEL$}{}\n", change.text));
+        }
+        self.told = changes.len();
     }
 
-    pub(crate) fn line(&mut self, line: &str) {
-        let wiped = self.wiped();
-        self.put(&format!("{wiped}{line}\n"));
+    pub(crate) fn line(&self, line: &str) {
+        self.put(&format!("{line}\n"));
     }
 
-    pub(crate) fn complain(&mut self, line: &str) {
-        self.picture_is_final();
+    pub(crate) fn complain(&self, line: &str) {
         let _ = writeln!(io::stderr(), "{line}");
     }
+}
 
-    /// Something happened to one entry.
-    pub(crate) fn news(&mut self, elapsed: Duration, name: &str, news: &str) {
-        let name = format!("{name:<8}");
-        let name = if self.colour { format!("\x1b[1m{name}\x1b[0m") } else { name };
-        self.line(&format!("{:>5.1} s  {name}{news}", elapsed.as_secs_f32()));
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// How things stand.
-    pub(crate) fn picture(&mut self, elapsed: Duration, time: Duration, tracks: &[Track]) {
-        if self.terminal {
-            let lines = picture::table(elapsed, time, tracks);
-            let wiped = self.wiped();
-            self.painted = lines.len();
-            self.put(&format!("{wiped}{}\n", lines.join("\n")));
-        } else if self.told.is_none_or(|told| elapsed >= told + PLAIN_EVERY) {
-            self.told = Some(elapsed);
-            self.line(&picture::plain(elapsed, tracks));
-        }
-    }
-
-    /// Leaves the picture where it stands.
-    pub(crate) fn picture_is_final(&mut self) {
-        self.painted = 0;
+    #[test]
+    fn the_screen_fits_80_columns_whatever_happens() {
+        let change =
+            |side, row| Change { at: Duration::ZERO, side, row, text: "x".repeat(99), tone: Tone::Plain };
+        let changes: Vec<_> = Row::all().flat_map(|row| Side::BOTH.map(|side| change(side, row))).collect();
+        let lines = lines(&changes, Duration::from_secs(31), false);
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:#?}");
+        assert!(lines.len() < 24, "a terminal's 24 rows");
     }
 }

@@ -1,7 +1,19 @@
+//! `mcp-refreshd completions`: the shells' scripts, and the servers' names that they ask for.
+//!
+//! clap's scripts are fixed; what they lack is asked for at each Tab by the hidden command `names`, which reads files alone: no network, no
+//! agent, no Keychain that could ask for a password.
+
+use crate::agent::stores::storage_folders;
 use crate::cli::Cli;
+use crate::control::protocol::VERSION;
+use crate::observers::history::file;
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
 use crate::terminal::output;
-use clap::CommandFactory;
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::{Shell, generate};
+use claude_store::{FileStore, OsFileSystem, Store as _};
+use std::collections::BTreeSet;
 use std::io;
 
 /// Prints the completions for a shell.
@@ -9,15 +21,90 @@ use std::io;
 /// # Errors
 /// They cannot be written.
 pub(crate) fn print(shell: Shell) -> io::Result<()> {
-    output::result(&String::from_utf8_lossy(&script(shell)))
+    output::result(&script(shell))
 }
 
-fn script(shell: Shell) -> Vec<u8> {
+/// `mcp-refreshd names`: the names of the servers, one a line. What cannot be read has none, and a name that no shell could type is left out.
+///
+/// # Errors
+/// They cannot be written.
+pub(crate) async fn print_names(paths: &Paths) -> io::Result<()> {
+    let names = names(paths).await;
+    let typed = names.iter().filter(|name| !name.is_empty() && !name.chars().any(char::is_control));
+    output::result(&typed.map(|name| format!("{name}\n")).collect::<String>())
+}
+
+/// Those of the credentials; where there are none, as on a Mac with a Keychain, those of the history.
+async fn names(paths: &Paths) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let config = Config::load(&paths.config, &paths.home).unwrap_or_default();
+    for folder in storage_folders(&config, paths) {
+        let read = FileStore::new(OsFileSystem, &folder).read().await;
+        if let Ok(document) = read.as_ref().map_err(drop).and_then(|read| read.document().map_err(drop)) {
+            names.extend(document.entries().map(|entry| entry.server_name.clone()));
+        }
+    }
+    if names.is_empty() {
+        let _ = file::each(&paths.state, |line| names.extend(line.server));
+    }
+    names
+}
+
+fn script(shell: Shell) -> String {
     let mut script = Vec::new();
-    let mut command = Cli::command();
+    let mut command = shown();
     let name = command.get_name().to_owned();
     generate(shell, &mut command, name, &mut script);
-    script
+    let script = String::from_utf8_lossy(&script).into_owned();
+    match shell {
+        Shell::Bash => {
+            // clap_complete 4.6 names the commands of a program with a hyphen in one way and looks for them in another.
+            let script = script.replace("mcp__subcmd__refreshd", "mcp__refreshd");
+            script + &filled_in(include_str!("completions/names.bash"), &command)
+        }
+        Shell::Fish => script + &filled_in(include_str!("completions/names.fish"), &command),
+        Shell::Zsh => {
+            let asks = |line: &str| match line.starts_with("'::name -- ") || line.starts_with("'*::names -- ")
+            {
+                true => line.replacen(":_default'", ":_mcp-refreshd_names'", 1),
+                false => line.to_owned(),
+            };
+            let lines: Vec<_> = script.lines().map(asks).collect();
+            let names = format!("{}\n_mcp-refreshd() {{", include_str!("completions/names.zsh"));
+            lines.join("\n").replacen("_mcp-refreshd() {", &names, 1) + "\n"
+        }
+        _ => script,
+    }
+}
+
+/// The command line without what is hidden, which clap_complete would offer.
+fn shown() -> Command {
+    let all = Cli::command();
+    Command::new("mcp-refreshd")
+        .version(VERSION)
+        .about(all.get_about().cloned().unwrap_or_default())
+        .long_about(all.get_long_about().cloned().unwrap_or_default())
+        .subcommands(all.get_subcommands().filter(|command| !command.is_hide_set()).cloned())
+}
+
+/// A script that knows which commands take names of servers, and which options take a value.
+fn filled_in(template: &str, command: &Command) -> String {
+    let takes_names = |command: &&Command| {
+        command.get_positionals().any(|argument| matches!(argument.get_id().as_str(), "name" | "names"))
+    };
+    let commands: Vec<_> = command.get_subcommands().filter(takes_names).collect();
+    let mut options = BTreeSet::new();
+    let valued = |argument: &&Arg| argument.get_action().takes_values();
+    for argument in commands.iter().flat_map(|command| command.get_opts()).filter(valued) {
+        options.extend(argument.get_long().map(|long| format!("--{long}")));
+        options.extend(argument.get_short().map(|short| format!("-{short}")));
+    }
+    let commands: Vec<_> = commands.iter().map(|command| command.get_name().to_owned()).collect();
+    let options: Vec<_> = options.into_iter().collect();
+    template
+        .replace("@COMMANDS_AS_PATTERN@", &commands.join(" | "))
+        .replace("@OPTIONS_AS_PATTERN@", &options.join(" | "))
+        .replace("@COMMANDS@", &commands.join(" "))
 }
 
 /// The files that packages install are made from the same definitions as the program.
@@ -53,9 +140,31 @@ mod tests {
             (Shell::Zsh, "_mcp-refreshd"),
             (Shell::Fish, "mcp-refreshd.fish"),
         ] {
-            files.insert(Path::new("completions").join(name), script(shell));
+            files.insert(Path::new("completions").join(name), script(shell).into_bytes());
         }
         files
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_completed_and_every_command_that_takes_a_name_asks_for_names() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = script(shell);
+            assert!(
+                !script.contains("Print the names of the servers")
+                    && script.contains("mcp-refreshd names 2>/dev/null")
+            );
+            assert!(!script.contains('@') || !script.contains("_AS_PATTERN@"), "{script}");
+        }
+        assert!(script(Shell::Bash).contains("status | refresh | check | "));
+        assert!(script(Shell::Bash).contains("--since"));
+        assert_eq!(
+            script(Shell::Zsh).matches(":_mcp-refreshd_names'").count(),
+            filled_in("@COMMANDS@", &shown()).split(' ').count()
+        );
+        assert!(
+            !script(Shell::Bash).contains("mcp__subcmd__refreshd"),
+            "clap_complete's own names do not fit each other"
+        );
     }
 
     #[test]

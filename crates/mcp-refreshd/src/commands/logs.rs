@@ -2,51 +2,74 @@
 
 mod follow;
 
+use crate::cli::Lines;
 use crate::control::instance::holder_of;
 use crate::platform;
 use crate::platform::process::become_command;
+use crate::platform::sockets::is_listened_at;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use std::path::PathBuf;
 
-/// Shows the log; with `follow` also what comes. Where a file is kept, it is shown; where there is a service, this process becomes
-/// the system's own log reader.
+/// Shows the log; with `follow` also what comes. A log file is shown by this process; where there is a service, it becomes the system's own
+/// log reader.
 ///
 /// # Errors
-/// No log is kept, or it cannot be shown.
-pub(crate) fn logs(paths: &Paths, follow: bool) -> Result<Exit, Failure> {
-    if let Some(file) = file(paths) {
-        follow::show(&file, follow)?;
+/// There is no log, or it cannot be shown.
+pub(crate) fn logs(paths: &Paths, follow: bool, lines: Option<Lines>) -> Result<Exit, Failure> {
+    let lines = lines.map(Lines::count);
+    let file = file(paths);
+    if let Some(file) = file.as_ref().filter(|file| file.exists()) {
+        follow::show(file, follow, lines)?;
         return Ok(Exit::Well);
     }
-    if let Some(mut reader) = platform::log_reader(&paths.home, follow) {
-        let error = become_command(&mut reader, None);
-        let program = reader.get_program().to_string_lossy().into_owned();
-        return Err(Failure::new(
-            Exit::Person,
-            format!("{program}, which shows the log, cannot be started: {error}"),
-        ));
-    }
-    let which = match holder_of(&paths.state) {
-        Some(holder) => format!("the agent (process {}) was not started by a service", holder.pid),
-        None => "the agent does not run and is no service here".to_owned(),
+    let looked = match platform::log_reader(&paths.home, follow, lines) {
+        Ok(mut reader) => {
+            let error = become_command(&mut reader, None);
+            let program = reader.get_program().to_string_lossy().into_owned();
+            return Err(Failure::new(
+                Exit::Person,
+                format!("cannot start {program}, which shows the log: {error}"),
+            ));
+        }
+        Err(looked) => looked,
     };
-    Err(Failure::new(
-        Exit::Person,
-        format!(
-            "{which}, so nothing keeps its log: it goes to standard error of `mcp-refreshd run`, \
-             where that was started. To keep it, type: mcp-refreshd run --log-file ~/mcp-refreshd.log"
-        ),
-    ))
+    Err(Failure::new(Exit::Person, nothing_found(running(paths), file, &looked)))
 }
 
-/// The file that the agent logs into, or did when it ran last; else the one that it is going to.
+/// The process id of the agent, if one answers. What the lock file says outlives its writer.
+fn running(paths: &Paths) -> Option<u32> {
+    let holder = holder_of(&paths.state)?;
+    holder.socket.filter(|socket| is_listened_at(socket)).map(|_| holder.pid)
+}
+
+/// The file that the agent logs to, or did when it ran last; else the one that the configuration names.
 fn file(paths: &Paths) -> Option<PathBuf> {
-    match holder_of(&paths.state) {
-        Some(holder) => holder.log,
-        // A configuration that cannot be used is the agent's to complain about.
-        None => Config::load(&paths.config, &paths.home).ok()?.log_file.filter(|file| file.exists()),
-    }
+    let last = holder_of(&paths.state).and_then(|holder| holder.log);
+    // A configuration that cannot be used is the agent's to complain about.
+    last.or_else(|| Config::load(&paths.config, &paths.home).ok()?.log_file)
+}
+
+/// Says where the log is not, and how to keep one.
+fn nothing_found(running: Option<u32>, file: Option<PathBuf>, looked: &[PathBuf]) -> String {
+    let agent = match running {
+        Some(pid) => format!(
+            "the agent (process {pid}) was started by hand, and logs to the standard error of `mcp-refreshd run`"
+        ),
+        None => "the agent is not running".to_owned(),
+    };
+    let file = match file {
+        Some(file) => format!("the log file {} does not exist", file.display()),
+        None => "no log file is configured".to_owned(),
+    };
+    let folders: Vec<_> = looked.iter().map(|folder| folder.display().to_string()).collect();
+    let unit = match folders.is_empty() {
+        true => String::new(),
+        false => format!(", and there is no mcp-refreshd.service in {}", folders.join(", ")),
+    };
+    format!(
+        "no log found: {agent}; {file}{unit}. To keep a log, type: mcp-refreshd run --log-file ~/mcp-refreshd.log"
+    )
 }

@@ -14,6 +14,7 @@ use crate::control::report::Daemon;
 use crate::control::socket::Listener;
 use crate::observers::log;
 use crate::observers::notices::delivery;
+use crate::platform::clock::SleepWatch;
 use crate::platform::memory;
 use crate::platform::signals::{self, Ends};
 use crate::settings::config::{self, Config};
@@ -93,6 +94,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         let (agent, state) = (Rc::clone(&agent), paths.state.clone());
         spawn_local(async move { notices::tell(agent, &state).await });
     }
+    spawn_local(note_sleep(Rc::clone(&agent)));
     if notify::is_heard() {
         spawn_local(tell_status(Rc::clone(&agent)));
     }
@@ -187,6 +189,16 @@ async fn answer(
             Reply::NoticeTested(delivery::test(&config).await)
         }
         Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
+    }
+}
+
+/// Writes down when the machine was suspended: such time is not counted in the history.
+async fn note_sleep(agent: Rc<Agent>) {
+    let mut watch = SleepWatch::new();
+    loop {
+        let slept = watch.slept().await;
+        let now = Timestamp::now();
+        agent.observer().history.slept(now.saturating_sub(slept).unwrap_or(now), now);
     }
 }
 

@@ -9,5 +9,10 @@ pub(crate) mod file;
 pub(crate) mod line;
 mod writer;
 
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;
+
 pub(crate) use biography::{Biography, biographies};
 pub(crate) use writer::History;

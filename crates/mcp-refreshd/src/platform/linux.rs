@@ -39,8 +39,9 @@ const TICK: Duration = Duration::from_secs(30);
 /// The unit that runs the agent.
 const UNIT: &str = "mcp-refreshd.service";
 
-/// The program that shows the agent's log, where the agent is a service of this user: the journal's reader.
-pub(crate) fn log_reader(home: &Path, follow: bool) -> Option<Command> {
+/// The program that shows the agent's log, where the agent is a service of this user: the journal's reader. Without such a service, the
+/// folders in which one was looked for.
+pub(crate) fn log_reader(home: &Path, follow: bool, lines: Option<usize>) -> Result<Command, Vec<PathBuf>> {
     // The user's own folders, then those of the machine and its packages: systemd.unit(5).
     let folder = |variable: &str, usual: &str| {
         let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -48,14 +49,19 @@ pub(crate) fn log_reader(home: &Path, follow: bool) -> Option<Command> {
     };
     let own = [folder("XDG_CONFIG_HOME", ".config"), folder("XDG_DATA_HOME", ".local/share")];
     let machine = ["/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user"];
-    let mut folders = own.into_iter().chain(machine.into_iter().map(PathBuf::from));
-    folders.find(|folder| folder.join(UNIT).exists())?;
+    let folders: Vec<_> = own.into_iter().chain(machine.into_iter().map(PathBuf::from)).collect();
+    if !folders.iter().any(|folder| folder.join(UNIT).exists()) {
+        return Err(folders);
+    }
     let mut reader = Command::new("journalctl");
     reader.args(["--user", "--unit", UNIT]);
+    if let Some(lines) = lines {
+        reader.arg("--lines").arg(if lines == usize::MAX { "all".to_owned() } else { lines.to_string() });
+    }
     if follow {
         reader.arg("--follow");
     }
-    Some(reader)
+    Ok(reader)
 }
 
 /// Time since boot, suspends included.
@@ -120,6 +126,15 @@ pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
                 tokio::time::sleep(until(now(), moment).min(TICK)).await;
             }
         }
+    }
+}
+
+/// Returns when the wall clock was set, or the machine woke up from a suspend: the kernel then cancels timers that want to know
+/// (`timerfd_create(2)`). May return for nothing, too.
+pub(crate) async fn clock_changed() {
+    match Timer::new(TimerfdClockId::Realtime, Duration::MAX, TimerfdTimerFlags::CANCEL_ON_SET) {
+        Ok(timer) => timer.fires().await,
+        Err(_) => tokio::time::sleep(TICK).await,
     }
 }
 

@@ -2,7 +2,7 @@ use crate::platform::moment::{is_before, until};
 use refresh_engine::Now;
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -41,8 +41,12 @@ pub(crate) fn forbid_tracing() -> io::Result<()> {
 }
 
 /// Nothing here keeps the agent's log.
-pub(crate) fn log_reader(_home: &Path, _follow: bool) -> Option<Command> {
-    None
+pub(crate) fn log_reader(
+    _home: &Path,
+    _follow: bool,
+    _lines: Option<usize>,
+) -> Result<Command, Vec<PathBuf>> {
+    Err(Vec::new())
 }
 
 /// The command that shows a notice on the desktop (macOS). The texts are arguments, never part of the script. Its notices have no numbers.
@@ -64,6 +68,11 @@ pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
     while is_before(now(), moment) {
         tokio::time::sleep(until(now(), moment).min(TICK)).await;
     }
+}
+
+/// Returns when the clocks are to be compared: nothing here says that one was set.
+pub(crate) async fn clock_changed() {
+    tokio::time::sleep(TICK).await;
 }
 
 /// What is mounted. Nothing here tells of changes.

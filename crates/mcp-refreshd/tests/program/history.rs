@@ -1,5 +1,6 @@
 //! The real program against a real server: what is kept of what happened, and who is told.
 
+use crate::support::terminal::Terminal;
 use crate::support::{Daemon, Home, PATIENCE};
 use rustix::process::Signal;
 use scripted_server::{Answer, Script, Server, Site, credentials_json};
@@ -76,14 +77,19 @@ fn everything_that_happens_to_a_login_is_in_the_history() {
     assert_eq!((&coverage["name"], &coverage["valid_percent"]), (&"other".into(), &100.0.into()));
 
     assert!(daemon.terminate().0.success());
-    let (code, told, said) = home.told(&["history", "lab"]);
+    let (code, told, said) = home.told(&["history"]);
     assert_eq!((code, said.as_str()), (0, ""));
-    let lines: Vec<_> = told.lines().collect();
+    let (lab, other) = told.split_once('\n').unwrap();
+    assert!(lab.starts_with("lab ") && lab.contains("  1 refresh  0 failures  0 logins  removed "), "{told}");
+    assert!(other.starts_with("other  100.0 %  0 refreshes  ") && other.contains("  valid "), "{told}");
+    let (_, told, _) = home.told(&["history", "lab"]);
+    let lines: Vec<_> = told.lines().skip(2).collect();
     assert!(lines[0].contains("  lab  found ") && lines[1].contains("  lab  refreshed "), "{told}");
     assert!(lines[2].contains("  lab  removed ") && !told.contains("other"), "{told}");
-    let (_, told, _) = home.told(&["history"]);
-    assert!(told.contains("agent started") && told.contains("agent ended"), "{told}");
-    assert!(told.contains("other  100.0 %  valid "), "{told}");
+    let (_, told, _) = home.told(&["history", "-n", "all"]);
+    assert!(told.contains("agent started") && told.contains("agent stopped"), "{told}");
+    let (_, told, _) = home.told(&["history", "-n1"]);
+    assert!(told.contains("agent stopped") && told.lines().count() == 1, "{told}");
     assert_eq!(home.told(&["history", "laab"]).0, 2);
 
     let written = std::fs::read_to_string(home.state().join("history.jsonl")).unwrap();
@@ -103,7 +109,72 @@ fn the_picture_is_written_to_a_file() {
     assert!(std::fs::read_to_string(&path).unwrap().contains(">lab</text>"));
     let (code, _, said) = home.told(&["history", "--svg", "/nowhere/picture.svg"]);
     assert_eq!(code, 1);
-    assert!(said.contains("/nowhere/picture.svg cannot be written"), "{said}");
+    assert!(said.contains("cannot write the picture /nowhere/picture.svg"), "{said}");
+}
+
+/// A history of one login of so many days ago, and of so many servers.
+fn past(home: &Home, servers: usize, days: i64) {
+    let at = |hours: i64| jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+    let mut lines = format!("{{\"v\":1,\"at\":\"{}\",\"event\":\"agent_started\"}}\n", at(24 * days + 1));
+    for server in 0..servers {
+        lines.push_str(&format!(
+            "{{\"v\":1,\"at\":\"{}\",\"event\":\"login\",\"store\":\"/s\",\"key\":\"server-{server}|00\",\"server\":\"server-{server}\",\
+             \"holds\":\"tokens\",\"expires_at\":\"2099-01-01T00:00:00Z\"}}\n",
+            at(24 * days)
+        ));
+    }
+    std::fs::create_dir_all(home.state()).unwrap();
+    std::fs::write(home.state().join("history.jsonl"), lines).unwrap();
+}
+
+#[test]
+fn the_history_looks_back_a_week_or_as_far_as_it_is_told_and_speaks_the_users_time() {
+    let home = Home::new();
+    past(&home, 1, 10);
+    let (code, told, _) = home.told(&["history"]);
+    assert!(code == 0 && told.contains("  0 logins  "), "{told}");
+    let (_, told, _) = home.told(&["history", "--since", "11d"]);
+    assert!(told.contains("  1 login  logged in "), "{told}");
+    let date = (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * 11)).to_string();
+    let (_, told, _) = home.told(&["history", "--since", &date[..10]]);
+    assert!(told.contains("  1 login  "), "{told}");
+    let (code, _, said) = home.told(&["history", "--since", "2098-01-01"]);
+    assert_eq!((code, said.contains("yet to come")), (2, true), "{said}");
+    for (zone, offset) in [("UTC0", "+00:00"), ("XXX-5:30", "+05:30")] {
+        let output = home.command(&["history", "-n", "all"]).env("TZ", zone).output().unwrap();
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.lines().all(|line| line[19..].starts_with(offset)), "{told}");
+    }
+    let (_, _, said) = home.told(&["history", "--since", "1m"]);
+    assert_eq!(said, "");
+}
+
+#[test]
+fn what_does_not_fit_the_terminal_goes_through_the_pager_and_nothing_else_does() {
+    let home = Home::new();
+    past(&home, 200, 1);
+    let pager = |command: &mut std::process::Command, pager: &str| {
+        command.env("TERM", "xterm").env("LANG", "C").env("PATH", "/usr/bin:/bin").env("PAGER", pager);
+    };
+    let on_terminal = |arguments: &[&str], wanted: &str, rows| {
+        let mut command = home.command(arguments);
+        pager(&mut command, wanted);
+        Terminal::start(command, 80, rows).end()
+    };
+    let (code, text) = on_terminal(&["history"], "sed -n '3s/^/paged: /p'; echo $LESS", 24);
+    assert!(code == 0 && text.starts_with("paged: server-0 ") && text.ends_with("FRX\r\n"), "{text}");
+    assert!(!on_terminal(&["history"], "echo paged", 220).1.contains("paged"), "it fits");
+    assert!(!on_terminal(&["history", "-n", "5"], "echo paged", 24).1.contains("paged"), "it fits");
+    for none in ["", "cat"] {
+        assert_eq!(on_terminal(&["history"], none, 24).1.lines().count(), 203, "{none:?}");
+    }
+    // One that reads nothing, and one that does not exist: its shell says so.
+    assert_eq!(on_terminal(&["history"], "true", 24).0, 0);
+    assert_eq!(on_terminal(&["history"], "no-such-pager 2>/dev/null", 24).0, 0);
+    let mut piped = home.command(&["history"]);
+    pager(&mut piped, "echo paged");
+    let told = String::from_utf8(piped.output().unwrap().stdout).unwrap();
+    assert_eq!((told.lines().count(), told.contains("paged")), (200, false));
 }
 
 #[test]

@@ -4,17 +4,42 @@ use crate::support::Home;
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
-fn without_a_service_it_says_where_the_log_goes() {
+fn without_a_service_it_says_where_it_looked() {
     let home = Home::new();
     let (code, told, said) = home.told(&["logs"]);
     assert_eq!((code, told.as_str()), (1, ""));
-    assert!(said.contains("does not run") && said.contains("standard error"), "{said}");
+    assert!(said.contains("the agent is not running; no log file is configured"), "{said}");
     let daemon = home.daemon();
+    let pid = format!("(process {})", daemon.pid());
     let (_, _, said) = home.told(&["logs", "--follow"]);
-    assert!(
-        said.contains(&format!("(process {})", daemon.pid())) && said.contains("not started by a service"),
-        "{said}"
-    );
+    assert!(said.contains(&pid) && said.contains("standard error of `mcp-refreshd run`"), "{said}");
+    // Killed, it leaves its process id behind.
+    daemon.signal(rustix::process::Signal::KILL);
+    daemon.end();
+    let (_, _, said) = home.told(&["logs"]);
+    assert!(said.contains("the agent is not running") && !said.contains("process"), "{said}");
+    home.configure("[log]\nfile = \"~/a/log\"\n");
+    let (_, _, said) = home.told(&["logs"]);
+    assert!(said.contains(&format!("the log file {}/a/log does not exist", home.path().display())), "{said}");
+}
+
+#[test]
+fn the_last_lines_come_out_of_the_file_and_its_predecessor() {
+    let home = Home::new();
+    home.configure("[log]\nfile = \"~/log\"\n");
+    std::fs::write(home.path().join("log.1"), "1\n2\n3\n").unwrap();
+    std::fs::write(home.path().join("log"), "4\n5").unwrap();
+    for (lines, expected) in [
+        ("0", ""),
+        ("1", "5\n"),
+        ("2", "4\n5\n"),
+        ("3", "3\n4\n5\n"),
+        ("99", "1\n2\n3\n4\n5\n"),
+        ("all", "1\n2\n3\n4\n5\n"),
+    ] {
+        assert_eq!(home.told(&["logs", "-n", lines]), (0, expected.into(), String::new()), "{lines}");
+    }
+    assert_eq!(home.told(&["logs", "-n", "many"]).0, 2);
 }
 
 #[test]
@@ -35,9 +60,11 @@ fn with_a_service_the_journal_is_shown() {
     };
     assert_eq!(asked(&["logs"]), (Some(7), "--user --unit mcp-refreshd.service\n".into()));
     assert_eq!(asked(&["logs", "-f"]), (Some(7), "--user --unit mcp-refreshd.service --follow\n".into()));
+    assert_eq!(asked(&["logs", "-n", "20"]).1, "--user --unit mcp-refreshd.service --lines 20\n");
+    assert_eq!(asked(&["logs", "-n", "all"]).1, "--user --unit mcp-refreshd.service --lines all\n");
     std::fs::remove_file(&journal).unwrap();
     let output = home.command(&["logs"]).env("PATH", &programs).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("journalctl, which shows the log, cannot be started"), "{said}");
+    assert!(said.contains("cannot start journalctl, which shows the log"), "{said}");
 }

@@ -144,7 +144,7 @@ fn history_findings_and_one_server_fit_their_terminal_too() {
         }
     }
     let (_, text) = shown_by(&six.home, &["history"], 80, &[UTF8]);
-    assert!(text.contains('█') && text.contains("\u{1b}[32m"), "{text}");
+    assert!(text.contains('█') && text.contains("\u{1b}[34m"), "{text}");
     let (_, text) = shown_by(&six.home, &["history"], 80, &[("LC_ALL", "C"), PLAIN]);
     assert!(text.contains('#') && !text.contains('\u{1b}'), "{text}");
 }

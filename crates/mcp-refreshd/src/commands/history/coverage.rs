@@ -14,7 +14,9 @@ const FOUND_WITHIN_MS: i64 = 5000;
 pub(super) enum State {
     /// Logged out by the user: nothing to cover.
     Removed,
-    /// The agent did not run, and what was known had expired.
+    /// The machine was suspended.
+    Asleep,
+    /// The agent did not run: the machine was off, or only the agent was.
     Unwatched,
     /// A good access token.
     Valid,
@@ -28,8 +30,15 @@ pub(super) enum State {
 
 impl State {
     /// In the order of a legend.
-    pub(super) const ALL: [Self; 6] =
-        [Self::Valid, Self::Resting, Self::Expired, Self::Missing, Self::Unwatched, Self::Removed];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Valid,
+        Self::Resting,
+        Self::Expired,
+        Self::Missing,
+        Self::Asleep,
+        Self::Unwatched,
+        Self::Removed,
+    ];
 
     pub(super) fn wording(self) -> &'static str {
         match self {
@@ -37,7 +46,8 @@ impl State {
             Self::Resting => "resting",
             Self::Expired => "expired",
             Self::Missing => "missing",
-            Self::Unwatched => "not watched",
+            Self::Asleep => "asleep",
+            Self::Unwatched => "agent off",
             Self::Removed => "logged out",
         }
     }
@@ -68,8 +78,8 @@ impl Coverage {
         of_it.map(|span| span.until.as_millisecond() - span.from.as_millisecond()).sum()
     }
 
-    /// The share of the watched time with a login, rests apart, in which the access token was good, in tenths of a percent, rounded down: what is
-    /// not whole is never called so. `None` where nothing was watched.
+    /// The share of the time in which the access token was valid, in tenths of a percent, rounded down: 100 % is never more than was seen. Only
+    /// time counts in which the machine was awake, the agent running, a login there and its use expected. `None` where there was no such time.
     pub(super) fn permille(&self) -> Option<i64> {
         let valid = self.time(State::Valid);
         let whole = valid + self.time(State::Expired) + self.time(State::Missing);
@@ -83,12 +93,13 @@ impl Coverage {
     }
 }
 
-/// How the entry was between `from` and `until`. `running` says that the agent runs now, so that silence means no change.
+/// How every entry was between `from` and `until`. `running` says that the agent runs now, so that silence means no change.
 pub(super) fn coverage(lines: &[Line], from: Timestamp, until: Timestamp, running: bool) -> Vec<Coverage> {
     let mut entries: BTreeMap<(String, String), Tracker> = BTreeMap::new();
     let mut watched = false;
     let mut last = Timestamp::MIN;
     let window = (from, until);
+    let mut sleeps = Vec::new();
     for line in lines {
         let advance = |entries: &mut BTreeMap<_, Tracker>, to, watched| {
             entries.values_mut().for_each(|tracker| tracker.advance(to, watched, window));
@@ -101,7 +112,7 @@ pub(super) fn coverage(lines: &[Line], from: Timestamp, until: Timestamp, runnin
                 }
                 advance(&mut entries, line.at, false);
                 watched = true;
-                // It says anew what rests.
+                // It reports again what rests.
                 entries.values_mut().for_each(|tracker| tracker.rests = false);
             }
             Kind::AgentEnded => {
@@ -109,6 +120,10 @@ pub(super) fn coverage(lines: &[Line], from: Timestamp, until: Timestamp, runnin
                 watched = false;
             }
             Kind::Carried if line.key.is_none() => watched = true,
+            // One that ends before it begins is a clock that was set back.
+            Kind::Slept => {
+                sleeps.extend(line.since.filter(|since| *since < line.at).map(|since| (since, line.at)));
+            }
             _ => {}
         }
         last = last.max(line.at);
@@ -135,10 +150,34 @@ pub(super) fn coverage(lines: &[Line], from: Timestamp, until: Timestamp, runnin
                 tracker.advance(last, true, window);
             }
             tracker.advance(until, watched && running, window);
-            Coverage { store, key, server: tracker.server, spans: tracker.spans }
+            Coverage { store, key, server: tracker.server, spans: without_sleep(tracker.spans, &sleeps) }
         })
         .filter(|coverage| coverage.spans.iter().any(|span| span.state != State::Removed))
         .collect()
+}
+
+/// The spans, each cut where the machine slept: whatever the entry held then, nobody could use it.
+fn without_sleep(spans: Vec<Span>, sleeps: &[(Timestamp, Timestamp)]) -> Vec<Span> {
+    let mut cut: Vec<Span> = Vec::new();
+    let mut push = |from: Timestamp, until: Timestamp, state| match cut.last_mut() {
+        _ if from >= until => {}
+        Some(last) if last.state == state && last.until == from => last.until = until,
+        _ => cut.push(Span { from, until, state }),
+    };
+    for Span { from, until, state } in spans {
+        let unseen = matches!(state, State::Removed | State::Unwatched);
+        let mut cursor = from;
+        for (asleep, awake) in
+            sleeps.iter().filter(|(asleep, awake)| !unseen && *asleep < until && *awake > from)
+        {
+            let (asleep, awake) = ((*asleep).max(cursor), (*awake).min(until));
+            push(cursor, asleep, state);
+            push(asleep, awake, State::Asleep);
+            cursor = cursor.max(awake);
+        }
+        push(cursor, until, state);
+    }
+    cut
 }
 
 /// One entry on the way through the lines.
@@ -171,18 +210,18 @@ impl Tracker {
         }
         let from = self.cursor;
         self.cursor = to;
-        let unless_unwatched = |state| if watched { state } else { State::Unwatched };
         match self.holds {
             None => {}
+            Some(Holds::Removed) => self.push(from, to, State::Removed, window),
+            // What the store held meanwhile nobody saw.
+            Some(_) if !watched => self.push(from, to, State::Unwatched, window),
             Some(Holds::Tokens) => {
-                // Without an end known the client takes it as "does not expire".
+                // Claude Code takes a token without a known expiry as one that does not expire.
                 let end = self.expires_at.unwrap_or(Timestamp::MAX).clamp(from, to);
                 self.push(from, end, State::Valid, window);
-                let ended = if self.rests { State::Resting } else { State::Expired };
-                self.push(end, to, unless_unwatched(ended), window);
+                self.push(end, to, if self.rests { State::Resting } else { State::Expired }, window);
             }
-            Some(Holds::Missing) => self.push(from, to, unless_unwatched(State::Missing), window),
-            Some(Holds::Removed) => self.push(from, to, State::Removed, window),
+            Some(Holds::Missing) => self.push(from, to, State::Missing, window),
         }
     }
 

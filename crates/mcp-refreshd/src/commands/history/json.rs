@@ -1,4 +1,5 @@
-use super::coverage::{Coverage, Span};
+use super::coverage::Span;
+use super::summary::Row;
 use crate::observers::history::line::{FORMAT, Line};
 use crate::terminal::wording;
 use jiff::Timestamp;
@@ -19,8 +20,11 @@ struct Server<'a> {
     key: &'a str,
     name: &'a str,
     store: &'a str,
-    /// Of the time in which the agent watched and the user was logged in.
+    /// Of the time in which the agent ran, the machine was awake and the user was logged in.
     valid_percent: Option<f64>,
+    refreshes: usize,
+    failures: usize,
+    logins: usize,
     spans: &'a [Span],
 }
 
@@ -28,19 +32,25 @@ struct Server<'a> {
 ///
 /// # Errors
 /// None in practice: every member can be written.
-pub(super) fn json(
-    lines: &[&Line],
-    coverages: &[Coverage],
+pub(super) fn json<'a>(
+    lines: &'a [&'a Line],
+    rows: &'a [Row],
     from: Timestamp,
     until: Timestamp,
 ) -> Result<String, serde_json::Error> {
-    let coverage = coverages.iter().map(|coverage| Server {
-        key: &coverage.key,
-        name: &coverage.server,
-        store: &coverage.store,
-        valid_percent: coverage.permille().map(|permille| permille as f64 / 10.0),
-        spans: &coverage.spans,
-    });
-    let coverage = coverage.collect();
+    let server = |row: &'a Row| {
+        let coverage = row.coverage.as_ref()?;
+        Some(Server {
+            key: &coverage.key,
+            name: &coverage.server,
+            store: &coverage.store,
+            valid_percent: coverage.permille().map(|permille| permille as f64 / 10.0),
+            refreshes: row.refreshes,
+            failures: row.failures,
+            logins: row.logins,
+            spans: &coverage.spans,
+        })
+    };
+    let coverage = rows.iter().filter_map(server).collect();
     wording::json(&Json { format_version: FORMAT, from, until, events: lines, coverage })
 }

@@ -1,11 +1,12 @@
-use super::text;
+use super::events::{Clock, event};
 use crate::control::report::Status;
 use crate::observers::history::file::{Stamps, each, stamps};
 use crate::observers::history::line::Line;
+use crate::platform::zone;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-/// As many events of an entry are shown beside its state; the rest is for `mcp-refreshd history NAME`.
+/// So many events of an entry are shown beside its state; `mcp-refreshd history NAME` shows more.
 const SHOWN: usize = 5;
 
 /// The last events of some entries.
@@ -17,7 +18,7 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// Reads the history for the entries of this status, unless its files are as they were at the last look.
+    /// Reads the history for the entries of this status, unless its files have not changed.
     pub(crate) fn look_again(&mut self, state: &Path, status: &Status) {
         self.look_for(
             state,
@@ -47,11 +48,12 @@ impl Recent {
 
     /// What happened to this entry, newest last.
     pub(crate) fn of(&self, store: &str, key: &str) -> Vec<String> {
+        let clock = Clock { zone: zone::of_this_process(), exact: false };
         let events = self.entries.get(&(store.to_owned(), key.to_owned())).into_iter().flatten();
-        events.map(text::event).collect()
+        events.map(|line| event(line, &clock)).collect()
     }
 
-    /// Why nobody knows.
+    /// Why the history could not be read.
     pub(crate) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }

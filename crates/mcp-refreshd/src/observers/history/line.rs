@@ -27,12 +27,15 @@ pub(crate) struct Line {
     /// Refresh token after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) after: Option<Fingerprint>,
-    /// When the access token that is there now ends.
+    /// When the access token that is there now expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Timestamp>,
     /// What the entry holds from now on, where that changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) holds: Option<Holds>,
+    /// When it began, of what took time: `at` is its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Timestamp>,
     /// Nobody is expected to use it from now on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) rests: bool,
@@ -58,6 +61,8 @@ pub(crate) enum Kind {
     AgentStarted,
     /// The agent ended in order.
     AgentEnded,
+    /// The machine was suspended, and is awake again.
+    Slept,
     /// The entry was there when it was first looked at.
     Found,
     /// Somebody logged in.
@@ -74,17 +79,17 @@ pub(crate) enum Kind {
     Unsaved,
     /// A failed refresh of another program took the tokens.
     Wiped,
-    /// We put an entry right that another program had broken.
+    /// We healed an entry that another program had broken.
     Healed,
     /// Logged out, or removed.
     Removed,
     /// Vanished together with others.
     Vanished,
-    /// Nobody is expected to use it: its access token may end.
+    /// Nobody is expected to use it: its access token may expire.
     Rests,
     /// It is kept fresh again, or was refreshed meanwhile.
     RestOver,
-    /// Only a person can help.
+    /// Only the user can help.
     #[serde(rename = "action_required", alias = "needs_person")]
     NeedsPerson,
     /// The entry has a form that is not understood.
@@ -103,25 +108,26 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// As people read it.
+    /// As the user reads it.
     pub(crate) fn wording(self) -> &'static str {
         match self {
             Self::AgentStarted => "agent started",
-            Self::AgentEnded => "agent ended",
+            Self::AgentEnded => "agent stopped",
+            Self::Slept => "machine slept",
             Self::Found => "found",
             Self::Login => "logged in",
-            Self::Adopted => "new tokens from elsewhere",
+            Self::Adopted => "new tokens written by another program",
             Self::Refreshed => "refreshed",
             Self::Failed => "refresh failed",
             Self::NotBegun => "not refreshed",
             Self::Unsaved => "not saved yet",
             Self::Wiped => "wiped",
-            Self::Healed => "put right",
+            Self::Healed => "healed",
             Self::Removed => "removed",
             Self::Vanished => "vanished",
-            Self::Rests => "rests",
-            Self::NeedsPerson => "needs you",
-            Self::Odd => "left alone",
+            Self::Rests => "resting",
+            Self::NeedsPerson => "action required",
+            Self::Odd => "not understood",
             Self::Replayed => "finished after a crash",
             Self::StoreUnreadable => "store unreadable",
             Self::StoreReadable => "store readable again",
@@ -130,7 +136,17 @@ impl Kind {
         }
     }
 
-    /// Whether a person wants to see it: the rest is bookkeeping.
+    /// The same where there is little room.
+    pub(crate) fn short(self) -> &'static str {
+        match self {
+            Self::Adopted => "new tokens",
+            Self::Failed => "failed",
+            Self::Replayed => "finished",
+            other => other.wording(),
+        }
+    }
+
+    /// Whether the user wants to see it: the rest is bookkeeping.
     pub(crate) fn is_shown(self) -> bool {
         !self.wording().is_empty()
     }
@@ -150,6 +166,7 @@ impl Line {
             after: None,
             expires_at: None,
             holds: None,
+            since: None,
             rests: false,
         }
     }

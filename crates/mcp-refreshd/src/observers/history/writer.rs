@@ -7,7 +7,7 @@ use refresh_engine::{Event, Observer, Subject};
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
-/// Writes down what the engine tells. Trouble with the file is logged once, and passes over everything else.
+/// Writes down what the engine reports. Trouble with the file is logged once, and stops nothing.
 #[derive(Debug)]
 pub(crate) struct History {
     state: PathBuf,
@@ -16,7 +16,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Goes on with the history in this folder.
+    /// Continues the history in this folder.
     pub(crate) fn open(state: &Path) -> Self {
         let mut states = EntryStates::default();
         let read = file::each(state, |line| states.apply(&line));
@@ -38,9 +38,15 @@ impl History {
         self.write(&[Line { cause, ..Line::new(now(), Kind::AgentStarted) }]);
     }
 
-    /// Notes that nobody watches any more.
+    /// Notes that nobody watches the stores any more.
     pub(crate) fn agent_ended(&self) {
         self.write(&[Line::new(now(), Kind::AgentEnded)]);
+    }
+
+    /// Notes that the machine was suspended between these moments.
+    pub(crate) fn slept(&self, since: Timestamp, until: Timestamp) {
+        let since = Some(to_the_millisecond(since));
+        self.write(&[Line { since, ..Line::new(to_the_millisecond(until), Kind::Slept) }]);
     }
 
     /// Writes down an event of this moment, where it is news.
@@ -79,6 +85,9 @@ impl Observer for History {
 
 /// To the millisecond, as the store counts.
 fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    to_the_millisecond(Timestamp::now())
+}
+
+fn to_the_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }

@@ -32,6 +32,11 @@ pub(crate) fn hangup() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
 
+/// Ctrl-C: as long as this lives, it does not end the process.
+pub(crate) fn interrupt() -> io::Result<Signal> {
+    signal(SignalKind::interrupt())
+}
+
 /// The terminal has another size.
 pub(crate) fn resized() -> io::Result<Signal> {
     signal(SignalKind::window_change())
