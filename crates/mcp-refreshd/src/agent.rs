@@ -167,10 +167,10 @@ impl Agent {
         }
     }
 
-    /// How everything is.
+    /// The state of everything.
     pub(crate) fn status(&self, daemon: Option<Daemon>) -> Status {
         let stores = self.kept.iter().map(|kept| StoreStatus::new(kept.keeper.report()));
-        Status { daemon, stores: stores.collect() }
+        Status { daemon, stores: stores.collect(), ..Status::default() }
     }
 
     /// Refreshes the named servers in every store, all at the same time, and waits for the ends.

@@ -10,6 +10,7 @@ pub(crate) mod process;
 pub(crate) mod signals;
 pub(crate) mod sockets;
 pub(crate) mod terminal;
+pub(crate) mod zone;
 
 #[cfg(target_os = "linux")]
 #[path = "platform/linux.rs"]
@@ -20,5 +21,5 @@ mod this;
 
 pub(crate) use this::{
     CLIENT_USES_KEYCHAIN, MANAGED_SETTINGS, Mounts, SOCKET_PATH_LIMIT, desktop_notice, forbid_tracing,
-    log_reader, since_boot, sleep_until, withdrawn_notice,
+    is_stopped, log_reader, since_boot, sleep_until, withdrawn_notice,
 };

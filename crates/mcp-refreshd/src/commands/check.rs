@@ -1,7 +1,7 @@
 //! `mcp-refreshd check`: whether tokens are good, as an exit code.
 
 use crate::agent::network;
-use crate::agent::status::status_from_disk;
+use crate::agent::status::{folders, status_from_disk, watches};
 use crate::agent::stores;
 use crate::agent::stores::storage_folders;
 use crate::cli::CheckArgs;
@@ -42,10 +42,15 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
             output::message(&visible(why));
         }
     };
-    for folder in storage_folders(&config, paths) {
+    // An agent that does not answer is `status`'s to speak of.
+    let agent = reach(&paths.state).await.ok().flatten();
+    for folder in folders(&config, paths, agent.as_ref()) {
         let store = stores::open(&config, paths, &folder, &|_| false).await.store;
         match read(&store).await {
             Ok((mut found, odd)) => {
+                if agent.as_ref().is_some_and(|agent| !watches(agent, store.location())) {
+                    say(&status::not_watched(store.location()));
+                }
                 entries.append(&mut found);
                 odd.iter().for_each(|why| say(why));
                 exit = exit.max(if odd.is_empty() { Exit::Well } else { Exit::Person });
@@ -72,9 +77,9 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
     let mut told: Vec<_> = entries.iter().map(|seen| judge(seen, now, min_valid, None)).collect();
     if told.iter().any(|told| !told.good) {
         // Only now the records matter: whether a refresh would help, or is not wanted before somebody comes.
-        let status = match reach(&paths.state).await {
-            Ok(Some(status)) => status,
-            _ => status_from_disk(&config, paths).await,
+        let status = match agent {
+            Some(status) => status,
+            None => status_from_disk(&config, paths).await,
         };
         told = entries
             .iter()
@@ -204,7 +209,7 @@ fn judge(seen: &ObservedEntry, now: Timestamp, min_valid: Duration, needed: Opti
         return Told::bad(format!("not logged in; type: {}", login()));
     }
     let Some(end) = seen.expiry.moment() else {
-        return Told::good("valid, and nobody says until when");
+        return Told::good("valid, unknown expiry");
     };
     let cure = match (needed, seen.refresh) {
         (Some(needed), _) => needed.to_owned(),

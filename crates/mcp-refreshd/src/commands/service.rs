@@ -9,19 +9,18 @@ mod settle;
 pub(crate) use plan::{manager, plan, program_gone, service_status};
 
 use crate::agent::runtime::block_on;
-use crate::agent::status::gather;
 use crate::cli::UninstallArgs;
-use crate::commands::status::{overview, remarks};
+use crate::commands::status::{everything, overview, remarks};
 use crate::control::socket::reach;
 use crate::platform::process::is_root;
 use crate::settings::config::Config;
 use crate::settings::paths::{Paths, private_folder};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::local::Local;
 use crate::terminal::output;
 use crate::terminal::style::Style;
 use crate::terminal::wording::visible;
-use jiff::Timestamp;
 use std::fmt::Write as _;
 use user_agent_service::{Changes, ServiceError, Step, sweep};
 
@@ -72,13 +71,14 @@ pub(crate) fn install(paths: &Paths, allow_root: bool) -> Result<Exit, Failure> 
 
 /// How everything is, after an installation. What it shows is news, not this command's end.
 async fn show(paths: &Paths) -> Result<Exit, Failure> {
-    let everything = gather(paths).await?;
-    let text = overview(&everything, Timestamp::now(), &Style::of_stdout());
+    let status = everything(paths).await?;
+    let local = Local::now();
+    let text = overview(&status, &local, &Style::of_stdout());
     output::result(&format!("\n{text}"))?;
-    for remark in remarks(&everything) {
+    for remark in remarks(&status, &local) {
         output::message(&remark);
     }
-    Ok(if everything.daemon.is_some() { Exit::Well } else { Exit::NotRunning })
+    Ok(if status.daemon.is_some() { Exit::Well } else { Exit::NotRunning })
 }
 
 /// Takes the service away; a token that is not in the store yet is saved first.

@@ -48,7 +48,7 @@ fn what_has_ended_or_never_began_is_not_good_and_what_does_not_end_is() {
     assert_eq!(told("stub").1, "stub: not ok: not logged in; type: claude mcp login stub\n");
     assert_eq!(told("zero").1, "zero: not ok: expired; type: mcp-refreshd refresh zero --force\n");
     assert!(told("past").1.ends_with("ago; type: claude mcp login past\n"));
-    assert_eq!(told("ever"), (0, "ever: ok: valid, and nobody says until when\n".into(), String::new()));
+    assert_eq!(told("ever"), (0, "ever: ok: valid, unknown expiry\n".into(), String::new()));
     assert_eq!(home.told(&["check", "past", "--min-valid", "0s"]).0, 1);
 }
 

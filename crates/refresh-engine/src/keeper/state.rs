@@ -105,6 +105,7 @@ impl<P: Partners> KeeperState<P> {
                 activity: &activity,
                 running: known.running,
                 unsaved: known.unsaved.clone(),
+                obstacle: known.obstacle.clone(),
             };
             let seen = known.current.as_ref()?;
             Some(shared.read_record(key, |record| report_entry(seen, record, &circumstances)))

@@ -1,6 +1,7 @@
 use crate::decide::memory::{Heal, decide_heal};
 use crate::decide::need::Need;
 use crate::journal::TransactionId;
+use crate::records::obstacle::Obstacle;
 use crate::{Now, ObservedEntry, Record};
 use claude_store::{Entry, RawEntry};
 use oauth_secret::TokenDigest;
@@ -31,6 +32,8 @@ pub(crate) struct Tracked {
     pub(crate) writing: Option<TokenDigest>,
     /// Why an obtained pair is not in the store yet.
     pub(crate) unsaved: Option<String>,
+    /// What stood in the way of the last refresh that was due.
+    pub(crate) obstacle: Option<Obstacle>,
     /// Transactions whose pair waits for a person's login to be over, one way or the other.
     pub(crate) held: Vec<TransactionId>,
     /// It was told that it rests.

@@ -47,16 +47,8 @@ fn status(why: Option<&str>, unsaved: Option<&str>) -> Status {
         action: None,
         facts: Facts::default(),
     };
-    let store = StoreStatus {
-        location: STORE.into(),
-        unreadable: None,
-        absent: false,
-        entries: vec![entry],
-        odd: Vec::new(),
-        vanished: Vec::new(),
-        journal_open: 0,
-    };
-    Status { daemon: None, stores: vec![store] }
+    let store = StoreStatus { location: STORE.into(), entries: vec![entry], ..StoreStatus::default() };
+    Status { stores: vec![store], ..Status::default() }
 }
 
 fn causes(notices: &Notices, status: &Status) -> Vec<&'static str> {
