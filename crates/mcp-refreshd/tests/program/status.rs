@@ -1,5 +1,6 @@
 //! What a person sees of six servers, one in each condition, with the real daemon and a real server.
 
+use crate::support::many::Many;
 use crate::support::six::Six;
 use crate::support::terminal::Terminal;
 use crate::support::{Daemon, Home};
@@ -32,6 +33,12 @@ fn shown_by(home: &Home, arguments: &[&str], columns: u16, variables: &[(&str, &
     command.env("TERM", "xterm-256color").envs(variables.iter().copied());
     let (code, text) = Terminal::start(command, columns, 24).end();
     (code, text.replace('\r', ""))
+}
+
+/// Columns of a line.
+fn width(line: &str) -> usize {
+    // East Asian characters take two; none other is shown here.
+    line.chars().map(|character| if ('\u{3000}'..='\u{9fff}').contains(&character) { 2 } else { 1 }).sum()
 }
 
 fn first_words(text: &str) -> Vec<&str> {
@@ -86,6 +93,34 @@ fn the_two_that_need_a_person_come_first_and_say_what_to_type() {
         valid(&six.home.status());
     }
     assert!(six.server.families_revoked() <= 1);
+}
+
+#[test]
+fn every_server_that_is_not_refreshed_says_why() {
+    let mut many = Many::new();
+    let (code, text, remarks) = many.home.told(&["status"]);
+    let show = std::env::var_os("SHOW").is_some();
+    for columns in [120, 80, 60, 40, 20] {
+        let (_, table) = shown(&many.home, columns, &[UTF8, PLAIN]);
+        if show {
+            eprintln!("=== {columns}\n{table}");
+        }
+        let widest = table.lines().map(width).max().unwrap();
+        assert!(widest <= usize::from(columns), "{columns}: {table}");
+    }
+    if show {
+        eprintln!("=== pipe {code}\n{text}\n{remarks}\n{}", many.home.told(&["status", "box"]).1);
+        eprintln!("=== LANG=C\n{}", shown(&many.home, 80, &[("LANG", "C"), PLAIN]).1);
+        eprintln!("=== doctor {}", many.home.told(&["history"]).1);
+    }
+    many.daemon.take().unwrap().terminate();
+    if show {
+        eprintln!(
+            "=== stopped\n{}{}",
+            shown(&many.home, 80, &[UTF8, PLAIN]).1,
+            many.home.told(&["status"]).1
+        );
+    }
 }
 
 #[test]

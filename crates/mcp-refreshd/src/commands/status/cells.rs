@@ -49,6 +49,8 @@ pub(super) fn last(entry: &EntryStatus, local: &Local, ago: bool) -> String {
         Outcome::Adopted => "by Claude Code",
         Outcome::Transient => "failed",
         Outcome::Unsent if blocked => "not started",
+        // Not believed yet.
+        Outcome::Dead | Outcome::ClientDead if entry.state == State::Refused => "refused",
         other => outcome_words(other),
     };
     match (ago, local.relative(last.at)) {

@@ -25,9 +25,9 @@ pub(super) fn head(status: &Status, local: &Local, style: &Style) -> String {
         }
     }
     let (words, colour) = match &status.daemon {
-        Some(_) => ("is running", "32"),
-        None if status.found.silent.is_some() => ("does not answer", "1;31"),
-        None => ("is not running", "1;31"),
+        Some(_) => ("Agent running", "32"),
+        None if status.found.silent.is_some() => ("Agent not answering", "1;31"),
+        None => ("Agent not running", "1;31"),
     };
     text.replacen(words, &style.painted(words, colour), 1)
 }
@@ -39,7 +39,7 @@ pub(super) fn agent(status: &Status, local: &Local) -> Vec<String> {
         (None, Some(silent)) => hanging(silent, status.found.installed, local),
         (None, None) => {
             vec![format!(
-                "The agent is not running; to start it, type: {}",
+                "Agent not running, nothing is refreshed; to start it, type: {}",
                 how_to_start(status.found.installed)
             )]
         }
@@ -48,33 +48,27 @@ pub(super) fn agent(status: &Status, local: &Local) -> Vec<String> {
 
 fn running(daemon: &Daemon, local: &Local) -> String {
     let how = match daemon.service {
-        Some(true) => ", as a service",
-        Some(false) => ", started by hand",
-        None => "",
+        Some(true) => ", as a service".to_owned(),
+        Some(false) => format!(", started by hand (process {})", daemon.pid),
+        None => String::new(),
     };
-    format!(
-        "The agent is running since {} ({}): mcp-refreshd {}{how}, process {}",
-        local.clock(daemon.started_at),
-        local.away(daemon.started_at),
-        visible(&daemon.version),
-        daemon.pid
-    )
+    let (since, ago) = (local.clock(daemon.started_at), local.away(daemon.started_at));
+    format!("Agent running since {since} ({ago}), version {}{how}", visible(&daemon.version))
 }
 
 fn hanging(silent: &Silent, installed: Option<bool>, local: &Local) -> Vec<String> {
     let pid = silent.pid;
-    let stopped = if silent.stopped { "; it was stopped by a signal" } else { "" };
+    let stopped = if silent.stopped { ", stopped by a signal" } else { "" };
     let active =
-        silent.active_at.map(|at| format!("; last active {} ({})", local.clock(at), local.relative(at)));
+        silent.active_at.map(|at| format!(", last active {} ({})", local.clock(at), local.relative(at)));
     let cure = match (silent.stopped, installed) {
         (_, Some(true)) => "To restart it, type: mcp-refreshd restart".to_owned(),
         (true, _) => format!("To continue it, type: kill -CONT {pid}"),
         (false, _) => format!(
-            "To end it, type: kill {pid} (if that does not help: kill -KILL {pid}); then start it again"
+            "To end it, type: kill {pid} (or, if that does not help, kill -KILL {pid}); then start it again"
         ),
     };
-    let state = format!("The agent (process {pid}) does not answer{stopped}{}", active.unwrap_or_default());
-    vec![state, cure]
+    vec![format!("Agent not answering (process {pid}{stopped}{})", active.unwrap_or_default()), cure]
 }
 
 /// How the agent is started. `installed` says whether it is a service of this user, where that is known.

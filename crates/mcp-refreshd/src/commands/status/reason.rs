@@ -29,9 +29,7 @@ fn obstructed(entry: &EntryStatus, local: &Local) -> Option<String> {
         None => format!(
             "another process, usually Claude Code refreshing it, has held its refresh lock since {since}{again}"
         ),
-        Some(why) => {
-            format!("not refreshed since {since}, as the new tokens could not be saved: {why}{again}")
-        }
+        Some(why) => format!("not refreshed since {since}: {why}{again}"),
     })
 }
 
