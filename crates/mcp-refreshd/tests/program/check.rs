@@ -175,7 +175,7 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
     assert!(told.ends_with("; type: mcp-refreshd refresh lab\n"), "{told}");
 
     let (code, told, _) = home.told(&["refresh", "lab"]);
-    assert_eq!((code, told.as_str()), (0, "lab: refreshed, good for 59 min\n"));
+    assert_eq!((code, told.as_str()), (0, "lab: refreshed, good for 1 h\n"));
     assert_eq!(home.told(&["check", "lab", "--min-valid", "10m"]).0, 0);
     assert!(daemon.terminate().0.success());
     let (_, told, _) = home.told(&["history"]);

@@ -107,7 +107,7 @@ async fn a_refusal_of_an_early_refresh_is_not_believed_before_six_minutes_are_le
     let life = world.live().await;
     life.pass(53 * MINUTE).await;
     assert_eq!(world.server.requests(), 1);
-    assert_eq!(life.entry("lab").state, State::Retrying);
+    assert_eq!(life.entry("lab").state, State::Refused);
     assert_eq!(world.log.count(|event| matches!(event, Event::NeedsPerson { .. })), 0);
     life.pass(90 * SECOND).await;
     assert_eq!(world.server.requests(), 2);

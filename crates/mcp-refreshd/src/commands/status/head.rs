@@ -52,8 +52,8 @@ fn running(daemon: &Daemon, local: &Local) -> String {
         Some(false) => format!(", started by hand (process {})", daemon.pid),
         None => String::new(),
     };
-    let (since, ago) = (local.clock(daemon.started_at), local.away(daemon.started_at));
-    format!("Agent running since {since} ({ago}), version {}{how}", visible(&daemon.version))
+    let since = local.clock(daemon.started_at);
+    format!("Agent running since {since}, version {}{how}", visible(&daemon.version))
 }
 
 fn hanging(silent: &Silent, installed: Option<bool>, local: &Local) -> Vec<String> {

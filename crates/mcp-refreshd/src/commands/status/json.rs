@@ -4,7 +4,6 @@ use crate::control::report::{EntryStatus, Status};
 use crate::terminal::local::Local;
 use crate::terminal::wording;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use oauth_secret::Fingerprint;
 use refresh_engine::State;
 use serde::Serialize;
@@ -78,8 +77,8 @@ struct LastRefresh<'a> {
 /// None in practice: every member can be written.
 pub(crate) fn json(status: &Status) -> Result<String, serde_json::Error> {
     let (daemon, silent) = (status.daemon.as_ref(), status.found.silent.as_ref());
-    // For programs: no time depends on where they run.
-    let utc = Local::at(Timestamp::now(), TimeZone::UTC);
+    // Reasons are for people, in their time; every member that is a time is exact, and UTC.
+    let local = Local::now();
     let stores = status.stores.iter().map(|store| Store {
         location: &store.location,
         watched: daemon.is_some() && !store.unwatched,
@@ -88,7 +87,7 @@ pub(crate) fn json(status: &Status) -> Result<String, serde_json::Error> {
     let servers = status
         .stores
         .iter()
-        .flat_map(|store| store.entries.iter().map(|entry| server(&store.location, entry, &utc)));
+        .flat_map(|store| store.entries.iter().map(|entry| server(&store.location, entry, &local)));
     let json = Json {
         format_version: 1,
         daemon: Daemon {
@@ -106,7 +105,7 @@ pub(crate) fn json(status: &Status) -> Result<String, serde_json::Error> {
     wording::json(&json)
 }
 
-fn server<'a>(store: &'a str, entry: &'a EntryStatus, utc: &Local) -> Server<'a> {
+fn server<'a>(store: &'a str, entry: &'a EntryStatus, local: &Local) -> Server<'a> {
     Server {
         key: &entry.key,
         name: &entry.name,
@@ -122,7 +121,7 @@ fn server<'a>(store: &'a str, entry: &'a EntryStatus, utc: &Local) -> Server<'a>
             outcome: last.outcome.word(),
             detail: &last.detail,
         }),
-        reason: reason(entry, utc),
+        reason: reason(entry, local),
         action: entry.action.as_deref(),
     }
 }

@@ -120,7 +120,7 @@ fn off_a_terminal_each_server_has_one_line_and_what_needs_you_is_first() {
 }
 
 /// The head of a service that was started at eight (UTC).
-const HEAD: &str = "Agent running since 10:00 (4 h), version 0.1.0, as a service\n\
+const HEAD: &str = "Agent running since 10:00, version 0.1.0, as a service\n\
                     Watching /home/me/.claude/.credentials.json\n\n";
 
 #[test]
@@ -145,10 +145,7 @@ fn the_agent_comes_first_and_says_what_to_type_where_it_does_not_run() {
     let first = |status: &Status| overview(status, &now(), &terminal(80)).lines().next().unwrap().to_owned();
     let mut by_hand = three();
     by_hand.daemon.as_mut().unwrap().service = Some(false);
-    assert_eq!(
-        first(&by_hand),
-        "Agent running since 10:00 (4 h), version 0.1.0, started by hand (process 42)"
-    );
+    assert_eq!(first(&by_hand), "Agent running since 10:00, version 0.1.0, started by hand (process 42)");
     let mut stopped = Status { daemon: None, ..three() };
     for (installed, command) in [(Some(true), "mcp-refreshd start"), (Some(false), "mcp-refreshd install")] {
         stopped.found.installed = installed;
