@@ -43,10 +43,11 @@ impl Local {
         format!("{} ({})", self.exact(at), self.relative(at))
     }
 
-    /// "in 9 min", "9 min ago", "now".
+    /// "in 9 min", "now", "just now", "9 min ago".
     pub(crate) fn relative(&self, at: Timestamp) -> String {
         match (self.away(at), at > self.now) {
-            (time, _) if time == "0 s" => "now".to_owned(),
+            (time, true) if time == "0 s" => "now".to_owned(),
+            (time, false) if time == "0 s" => "just now".to_owned(),
             (time, true) => format!("in {time}"),
             (time, false) => format!("{time} ago"),
         }
@@ -86,10 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_of_now_is_neither_ahead_nor_ago() {
+    fn a_moment_of_now_is_no_number_of_seconds() {
         let local = local("UTC0");
         assert_eq!(local.relative(at("2026-11-22T23:30:00.4Z")), "now");
-        assert_eq!(local.relative(at("2026-11-22T23:29:59.6Z")), "now");
+        assert_eq!(local.relative(at("2026-11-22T23:29:59.6Z")), "just now");
         assert_eq!(local.relative(at("2026-11-22T23:30:02Z")), "in 2 s");
         assert_eq!(local.relative(at("2026-11-22T22:30:00Z")), "1 h ago");
     }

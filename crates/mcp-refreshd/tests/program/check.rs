@@ -16,8 +16,8 @@ fn the_exit_code_says_whether_every_token_is_good_for_long_enough() {
 
     let (code, told, said) = home.told(&["check"]);
     assert_eq!((code, said.as_str()), (1, ""));
-    assert!(told.contains("long: ok: valid for 59 min"), "{told}");
-    assert!(told.contains("short: not ok: valid for 4 min "), "{told}");
+    assert!(told.contains("long: ok: valid for 1 h"), "{told}");
+    assert!(told.contains("short: not ok: valid for 5 min "), "{told}");
     assert!(told.contains("type: mcp-refreshd refresh short --force"), "{told}");
 
     assert_eq!(home.told(&["check", "long"]).0, 0);

@@ -86,13 +86,15 @@ fn seen(stage: &Stage, command: &str) -> String {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(format!("exec 2>&1; {command}")).current_dir(home.path()).env_clear();
     shell.env("HOME", home.path()).env("PATH", path);
-    shell.envs([("TERM", "xterm"), ("LANG", "C.UTF-8"), ("NO_COLOR", "1")]).envs(stage.variables());
+    shell
+        .envs([("TERM", "xterm"), ("LANG", "C.UTF-8"), ("NO_COLOR", "1"), ("TZ", "UTC")])
+        .envs(stage.variables());
     Terminal::start(shell, 80, 50).end().1
 }
 
 /// A line without what differs from run to run, and without its layout.
 fn essence(line: &str, home: &Path) -> String {
-    let line = line.trim_end().replace(home.to_str().unwrap(), "/home/me");
+    let line = line.trim_end().replace(home.to_str().unwrap(), "/home/me").replace("just now", "0 s ago");
     let mut parts: Vec<String> = Vec::new();
     for word in line.split_whitespace() {
         let inner = word.trim_matches(|c: char| "(),\";:".contains(c));
@@ -112,6 +114,10 @@ fn essence(line: &str, home: &Path) -> String {
             parts.push(put("T"));
         } else if inner.parse::<jiff::Timestamp>().is_ok() {
             parts.push(put("MOMENT"));
+        } else if inner.parse::<jiff::civil::Date>().is_ok() {
+            parts.push(put("DATE"));
+        } else if inner.contains(':') && inner.parse::<jiff::civil::Time>().is_ok() {
+            parts.push(put("TIME"));
         } else if hex(inner, 8) {
             parts.push(put("PRINT"));
         } else if number {

@@ -351,7 +351,7 @@ fn followed_on_a_terminal_it_is_redrawn_in_place_when_something_changes() {
     let dead = json!({"mcpOAuth": {"stub|00": {"serverName": "stub", "serverUrl": "https://x.example", "accessToken": ""}}});
     home.store(&dead.to_string());
     let second = screen.wait_for("type: claude mcp login stub");
-    assert!(second.contains("\r\u{1b}[2A") && !second.contains("\u{1b}[2J"), "{second:?}");
+    assert!(second.contains("\r\u{1b}[5A") && !second.contains("\u{1b}[2J"), "{second:?}");
     assert!(second.contains("\u{1b}[K"), "{second:?}");
     screen.wait_for("\u{1b}[?7h");
 

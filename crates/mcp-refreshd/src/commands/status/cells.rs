@@ -55,7 +55,6 @@ pub(super) fn last(entry: &EntryStatus, local: &Local, ago: bool) -> String {
     };
     match (ago, local.relative(last.at)) {
         (false, _) => what.to_owned(),
-        (true, when) if when == "now" => format!("{what} just now"),
         (true, when) => format!("{what} {when}"),
     }
 }

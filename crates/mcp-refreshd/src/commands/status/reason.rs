@@ -24,19 +24,17 @@ pub(super) fn is_stuck(entry: &EntryStatus, unwatched: bool) -> bool {
 fn obstructed(entry: &EntryStatus, local: &Local) -> Option<String> {
     let Obstacle { since, why } = entry.facts.obstacle.as_ref()?;
     let since = local.clock(*since);
-    let again = again(entry, local);
     Some(match why {
         None => format!(
-            "another process, usually Claude Code refreshing it, has held its refresh lock since {since}{again}"
+            "another process, usually Claude Code refreshing it, has held its refresh lock since {since}"
         ),
-        Some(why) => format!("not refreshed since {since}: {why}{again}"),
+        Some(why) => format!("not refreshed since {since}: {why}"),
     })
 }
 
 fn by_state(entry: &EntryStatus, local: &Local) -> Option<String> {
     let last = entry.last.as_ref().map(|last| (last.outcome, last.detail.as_str()));
     let detail = last.map(|(_, detail)| detail).filter(|detail| !detail.is_empty()).unwrap_or("no details");
-    let again = again(entry, local);
     match (entry.state, last) {
         (State::Refused, _) => {
             let when = entry.next_refresh_at.map(|at| format!(" at {}", local.clock(at)));
@@ -60,12 +58,8 @@ fn by_state(entry: &EntryStatus, local: &Local) -> Option<String> {
                 Outcome::Ambiguous => "no usable answer came, so its refresh token may be used up",
                 Outcome::Refused | Outcome::Dead | Outcome::ClientDead => "the server refused the refresh",
             };
-            Some(format!("{what} ({detail}){again}"))
+            Some(format!("{what} ({detail})"))
         }
         _ => None,
     }
-}
-
-fn again(entry: &EntryStatus, local: &Local) -> String {
-    entry.next_refresh_at.map(|at| format!("; next try {}", local.relative(at))).unwrap_or_default()
 }

@@ -112,7 +112,7 @@ fn off_a_terminal_each_server_has_one_line_and_what_needs_you_is_first() {
         ),
         format!(
             "jira    retrying   43 min left  again in 20 s   failed 10 s ago       {STORE}  \
-             # the server cannot refresh it now (HTTP 503); next try in 20 s"
+             # the server cannot refresh it now (HTTP 503)"
         ),
         format!("lab     fresh      43 min left  next in 31 min  refreshed 17 min ago  {STORE}"),
     ];
@@ -134,7 +134,7 @@ fn on_a_terminal_of_eighty_columns_it_is_a_table_with_bars() {
              \u{20} the login has ended (invalid_grant)\n\
              \u{20} type: claude mcp login notion\n\
              jira    retrying   ████████░░ 43 min  in 20 s    failed 10 s ago\n\
-             \u{20} the server cannot refresh it now (HTTP 503); next try in 20 s\n\
+             \u{20} the server cannot refresh it now (HTTP 503)\n\
              lab     fresh      ████████░░ 43 min  in 31 min  refreshed 17 min ago\n"
         )
     );
@@ -244,11 +244,11 @@ fn what_stands_in_the_way_is_told_without_the_name_of_a_lock() {
     };
     assert_eq!(
         reason::reason(&obstructed(None), &now()).unwrap(),
-        "another process, usually Claude Code refreshing it, has held its refresh lock since 13:50; next try in 8 s"
+        "another process, usually Claude Code refreshing it, has held its refresh lock since 13:50"
     );
     assert_eq!(
         reason::reason(&obstructed(Some("the disk is full")), &now()).unwrap(),
-        "not refreshed since 13:50: the disk is full; next try in 8 s"
+        "not refreshed since 13:50: the disk is full"
     );
 }
 
