@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Runs every target (or those named) under the fuzzer, one after the other, and fails on any crash.
-#   fuzz/nightly.sh [SECONDS [TARGET...]]     SECONDS for each target: 600
-# What it finds new lies in fuzz/found; fuzz/README.md says how it is kept.
+# Fuzzes every target (or those named), one after the other, and fails on any crash.
+#   fuzz/nightly.sh [SECONDS [TARGET...]]     SECONDS for each target (default: 600)
+# New inputs are in fuzz/found; fuzz/README.md says how to keep them.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 seconds=${1:-600}
 shift $(($# > 0))
-# The fuzzer's flags belong to a nightly compiler; this makes the stable one take them.
+# The fuzzer needs flags of the nightly compiler; this makes the stable one accept them.
 export RUSTC_BOOTSTRAP=1
-# Nothing here is `unsafe`, and what would be found is a panic: without a sanitizer there are several times as many executions.
+# Nothing here is `unsafe`, so crashes are panics: without a sanitizer it executes several times as many inputs.
 cargo_fuzz() { # cargo_fuzz COMMAND ARGUMENT...
     cargo fuzz "$1" --sanitizer none "${@:2}"
 }
@@ -36,7 +36,7 @@ for target in "${targets[@]}"; do
         "$(find "found/$target" -type f | wc -l)" "$crashes" | tee -a "$logs/table"
     if [ "$crashes" = 1 ]; then
         crashed+=("$target")
-        # The panic, the file, and the command.
+        # The panic, the input, and the command.
         grep -m 1 -A 1 'panicked at' "$log" >&2 || tail -n 20 "$log" >&2
         input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
         echo "  input:   ${input:-none was written}" >&2

@@ -7,6 +7,7 @@
 #   MCP_REFRESHD           the agent's binary (default: <target folder>/release/mcp-refreshd, built here)
 #   SOAK_CLIENTS           the versions of the client that take part in a soak (default: five from 2.0.30 to 2.1.330)
 #   REQUIRE_REAL_CLIENT=1  what cannot be run is a failure instead of a line `SKIPPED: …`
+#   BUILT=1                the scenarios' own program is built already
 #   and the variables of fetch.sh
 set -eu
 
@@ -23,7 +24,7 @@ skip() {
     exit 0
 }
 
-cargo build --quiet --manifest-path "$workspace/Cargo.toml" --package real-client
+[ -n "${BUILT:-}" ] || cargo build --quiet --manifest-path "$workspace/Cargo.toml" --package real-client
 case " $* " in
 *" --list "*) exec "$target/debug/real-client" "$@" ;;
 *" --nobody "* | *" --naive "*) ;;

@@ -12,9 +12,9 @@ for program in dbus-run-session dbus-send gnome-keyring-daemon secret-tool; do
     command -v "$program" >/dev/null || { echo "needs $program" >&2; exit 2; }
 done
 
-# Each that has "secret_service" in its name, where no other name is asked for.
+# By default, all tests with "secret_service" in their names.
 tests() { # tests NAME
-    cargo test --quiet -p claude-store --features keyring --test secret_service -- --test-threads=1 --nocapture "${1:-}"
+    cargo test --quiet -p claude-store --features keyring --test store -- --test-threads=1 --nocapture "${1:-secret_service}"
     cargo test --quiet -p mcp-refreshd --features keyring --test program -- --test-threads=1 --nocapture "${1:-secret_service}"
 }
 

@@ -1,4 +1,4 @@
-//! What the client keeps beside the store, and where: its folders, its lists, its configurations, its sessions.
+//! What the client keeps next to the store, and where: folders, caches, configuration, sessions.
 
 pub(crate) mod keychain_item;
 pub(crate) mod needs_auth;

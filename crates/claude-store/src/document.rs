@@ -18,15 +18,15 @@ use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The client's document, read without being copied: what is not ours to know stays raw text.
+/// Claude Code's credential document, parsed without copying: anything we do not need stays raw text.
 ///
-/// Only `mcpOAuth` and `mcpOAuthClientConfig` are looked into. `claudeAiOauth` and every other member are skipped unread. An entry is
-/// decoded when somebody asks for it.
+/// Only `mcpOAuth` and `mcpOAuthClientConfig` are parsed. `claudeAiOauth` and all other members are skipped. Entries are decoded
+/// on first access.
 pub struct Document<'a> {
     pub(crate) text: &'a str,
-    /// The members of `mcpOAuth`, in the document's order.
+    /// The members of `mcpOAuth` in document order.
     entries: Vec<Slot<'a>>,
-    /// The entries' numbers in the order of their keys.
+    /// Indices into `entries`, sorted by key.
     sorted: Vec<usize>,
     configs: Option<&'a str>,
     incomplete: Option<Incomplete>,
@@ -42,21 +42,21 @@ struct Slot<'a> {
     decoded: OnceCell<Result<Entry, String>>,
 }
 
-/// Where one entry stands in the document.
+/// The result of looking up a key.
 pub(crate) enum Found<'a> {
-    /// The raw text of the only entry with this key, and whether it could be decoded.
+    /// The raw text of the only entry with this key, and whether it decodes.
     Once(&'a str, bool),
-    /// The key stands there more than once.
+    /// The key appears more than once.
     Twice,
     /// No entry has this key.
     Absent,
 }
 
 impl<'a> Document<'a> {
-    /// Reads a document. Entries that make no sense become [`problems`](Self::problems); the others go on.
+    /// Parses a document. Malformed entries become [`problems`](Self::problems) and do not affect the others.
     ///
     /// # Errors
-    /// Says where and why the bytes are not a document of the client; never shows any of them.
+    /// Reports where and why parsing failed; never quotes the content.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DocumentError> {
         let text = error::text(bytes)?;
         let root = Root::parse(text).map_err(|error| error::not_readable(text, &error))?;
@@ -76,24 +76,24 @@ impl<'a> Document<'a> {
         Ok(document)
     }
 
-    /// Reads what is one part of a document, and is not asked for what it does not hold.
+    /// Parses one part of a split document, which is not expected to be complete.
     pub(crate) fn part(bytes: &'a [u8]) -> Result<Self, DocumentError> {
         Ok(Self { incomplete: None, ..Self::parse(bytes)? })
     }
 
-    /// The same document, of which is known why it is not whole.
+    /// Records why the document is incomplete.
     pub(crate) fn with_incomplete(self, incomplete: Option<Incomplete>) -> Self {
         Self { incomplete: incomplete.or(self.incomplete), ..self }
     }
 
-    /// Why the document does not show all its entries; `None` where it does. Where it does not, an entry that is absent was not
-    /// removed.
+    /// Why some entries are missing from the document; `None` if it is complete. Absence from an incomplete document does not
+    /// mean that an entry was removed.
     #[must_use]
     pub fn incomplete(&self) -> Option<&Incomplete> {
         self.incomplete.as_ref()
     }
 
-    /// The keys of all entries, also of those with a problem.
+    /// The keys of all entries, including malformed ones.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &EntryKey> {
         self.entries.iter().map(|slot| &slot.key)
     }
@@ -101,7 +101,7 @@ impl<'a> Document<'a> {
     fn sort(&mut self) {
         let entries = &self.entries;
         let mut sorted: Vec<usize> = (0..entries.len()).collect();
-        // Stable: entries with one key stay in the document's order.
+        // A stable sort keeps entries with the same key in document order.
         sorted.sort_by(|a, b| match (entries.get(*a), entries.get(*b)) {
             (Some(a), Some(b)) => a.key.cmp(&b.key),
             _ => Ordering::Equal,
@@ -127,25 +127,25 @@ impl<'a> Document<'a> {
                 self.secrets.get_or_init(|| self.configs.map(decode::client_secrets).unwrap_or_default());
             let entry = decode::entry(&slot.key, slot.raw, secrets.get(slot.key.as_str()))?;
             match &self.incomplete {
-                // The client takes it from the other item then.
+                // In that case the client reads the entry from the other item.
                 Some(why) if entry.access_token.is_none() => Err(why.to_string()),
                 _ => Ok(entry),
             }
         })
     }
 
-    /// The entries without problems, in the document's order.
+    /// The well-formed entries, in document order.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter_map(|slot| self.decoded(slot).as_ref().ok())
     }
 
-    /// One entry; `None` when it is absent or has a problem.
+    /// Looks up an entry; `None` if it is absent or malformed.
     #[must_use]
     pub fn entry(&self, key: &EntryKey) -> Option<&Entry> {
         self.decoded(self.last(key)?).as_ref().ok()
     }
 
-    /// The entries that could not be understood and are left alone.
+    /// The malformed entries, which are left alone.
     #[must_use]
     pub fn problems(&self) -> &[EntryProblem] {
         self.problems.get_or_init(|| {
@@ -162,7 +162,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The raw text of an entry, also of one with a problem; of several with one key the last, as the client reads it.
+    /// The raw text of an entry, malformed or not; the last one if the key repeats, as the client reads it.
     #[must_use]
     pub fn raw_entry(&self, key: &EntryKey) -> Option<&'a str> {
         self.last(key).map(|slot| slot.raw)
@@ -176,7 +176,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The entry with this key; of several the last.
+    /// The entry with this key; the last one if the key repeats.
     fn last(&self, key: &EntryKey) -> Option<&Slot<'a>> {
         let is_up_to = |number: &usize| self.entries.get(*number).is_some_and(|slot| slot.key <= *key);
         let end = self.sorted.partition_point(is_up_to);

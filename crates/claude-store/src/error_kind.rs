@@ -1,10 +1,10 @@
-/// What the caller has to do about an error. In every case nothing was changed, and trying again later is right.
+/// How the caller should handle an error. Nothing was changed in any case, and a later retry is always safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// There is no document: wait for it to appear.
+    /// The document does not exist: wait for it to appear.
     Absent,
-    /// It will pass by itself.
+    /// Transient: retry.
     Retry,
-    /// It will not pass unless a person does something; tell them once.
+    /// Persists until the user acts; notify them once.
     NeedsPerson,
 }

@@ -1,4 +1,4 @@
-//! JSON whose text stays as it stands: where each member begins and ends.
+//! JSON parsed without losing its text: each value keeps its position in the source.
 
 mod object;
 

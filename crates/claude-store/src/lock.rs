@@ -17,17 +17,17 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// How long a lock must not have moved under our eyes before it may be stolen: two heartbeats of a live holder and some. Wall
-/// clocks lie after a suspend and after a step of the clock; this clock of ours does not.
+/// How long a lock must stay unchanged before it may be stolen: more than two heartbeats of a live holder. Measured on the monotonic
+/// clock, since the wall clock is misleading after a suspend or a clock step.
 const OBSERVATION: Duration = Duration::from_secs(12);
 
 const _: () = assert!(OBSERVATION.as_secs() > 2 * guard::HEARTBEAT.as_secs());
 
-/// The locks of one storage folder: Claude Code's two protocols, spoken as the client speaks them.
+/// The locks of one storage folder, compatible with Claude Code's two lock protocols.
 ///
-/// A lock is a folder made by `mkdir`, dated to now by its holder as long as it is held, known as ours by its [`Identity`]. One that is
-/// *too old or dated ahead, and has not moved for 12 s of our own clock* is stolen: renamed to a name of its own, looked at once
-/// more, removed. What was seen is remembered across calls; clones share it.
+/// A lock is a folder created by `mkdir`, which its holder touches as long as it holds it, and which we recognize by its [`Identity`].
+/// A lock that is *too old or dated in the future, and unchanged for 12 s of our monotonic clock* is stolen: renamed to a unique
+/// name, checked again, removed. Observations persist across calls; clones share them.
 pub struct Locks<F: FileSystem> {
     shared: Rc<Shared<F>>,
 }
@@ -38,7 +38,7 @@ struct Shared<F> {
     seen: RefCell<HashMap<PathBuf, Sighting>>,
 }
 
-/// A lock as it has stood since a moment of our monotonic clock.
+/// A lock and since when, on our monotonic clock, it has been unchanged.
 #[derive(Clone, Copy)]
 struct Sighting {
     identity: Identity,
@@ -60,13 +60,13 @@ impl<F: FileSystem> Locks<F> {
         &self.shared.folder
     }
 
-    /// Takes the lock that guards read, refresh and save of one entry.
+    /// Acquires the lock that guards reading, refreshing and saving one entry.
     ///
-    /// Waits up to `patience`, and up to 12 s where the lock looks as if its holder had died. Dropping the future leaves
-    /// nothing behind. Must run inside a [`tokio::task::LocalSet`].
+    /// Waits up to `patience`, or up to 12 s if the holder appears to be dead. Cancel-safe. Must run inside a
+    /// [`tokio::task::LocalSet`].
     ///
     /// # Errors
-    /// [`LockError::Held`] when the patience is over; the others at once.
+    /// [`LockError::Held`] after `patience`; all others at once.
     pub async fn refresh_lock(
         &self,
         key: &EntryKey,
@@ -76,10 +76,10 @@ impl<F: FileSystem> Locks<F> {
         Ok(RefreshLock::new(key.clone(), self.acquire(path, LockKind::Refresh, patience).await?))
     }
 
-    /// Takes the lock that guards one write of the document. Clients give a write up after 7.5 s without it (measured) and
-    /// lose a token then: hold it for milliseconds.
+    /// Acquires the lock that guards one write of the document. Clients give up a write after 7.5 s without it (measured) and
+    /// lose a token: hold it for milliseconds only.
     ///
-    /// Waits and must run as [`refresh_lock`](Self::refresh_lock).
+    /// Waits, and must run, like [`refresh_lock`](Self::refresh_lock).
     ///
     /// # Errors
     /// As [`refresh_lock`](Self::refresh_lock).

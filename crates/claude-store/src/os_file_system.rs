@@ -13,20 +13,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use sync_pool::nothing_under_way;
 
-/// Long enough for a sync or two of a healthy disk. Not longer: a pair that waits here is not visible yet, and where the server has killed
-/// the old access token already, a session that meets the gap spends the old refresh token.
+/// Long enough for one or two syncs on a healthy disk, and no longer: the pair that waits here is not visible yet. If the server
+/// has already revoked the old access token, a session that calls in the gap spends the old refresh token.
 const CALM_PATIENCE: Duration = Duration::from_millis(50);
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsFileSystem;
 
-/// As much of a large file is read at once.
+/// How much of a large file is read at once.
 const READ_AT_ONCE: usize = 64 << 10;
 
-/// Opens a regular file without waiting, and nothing else.
+/// Opens a regular file without blocking; refuses anything else.
 fn open_regular(path: &Path) -> io::Result<File> {
-    // Looked at before it is opened: opening a device may do something.
+    // Check before opening: opening a device may have side effects.
     regular(&std::fs::metadata(path)?)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
@@ -48,7 +48,7 @@ impl FileSystem for OsFileSystem {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let size = usize::try_from(metadata.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        // Room for everything at once: growing would leave copies of tokens behind.
+        // Allocate once: a growing buffer would leave copies of tokens behind.
         let mut bytes = SecretBytes::with_capacity(size + 64);
         (&mut file).take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
@@ -110,7 +110,7 @@ impl FileSystem for OsFileSystem {
     }
 
     fn touch(&self, path: &Path) -> io::Result<()> {
-        // This machine's clock, also on a network file system: the client judges a lock's age by it.
+        // The local clock, even on a network file system: the client uses it to judge a lock's age.
         let now = self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let now = Timespec {
             tv_sec: now.as_secs().try_into().unwrap_or(i64::MAX),
@@ -128,7 +128,7 @@ impl FileSystem for OsFileSystem {
             | OFlags::APPEND
             | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode((mode & 0o777) as RawMode))?);
-        // The umask may have taken bits away.
+        // The umask may have removed bits.
         file.set_permissions(std::fs::Permissions::from_mode(mode))?;
         Ok(Arc::new(file))
     }
@@ -166,7 +166,7 @@ impl FileSystem for OsFileSystem {
     }
 
     async fn calm(&self) {
-        // Late is better than never.
+        // Better late than never.
         let _ = tokio::time::timeout(CALM_PATIENCE, nothing_under_way()).await;
     }
 
@@ -176,7 +176,7 @@ impl FileSystem for OsFileSystem {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let folder = File::from(rustix::fs::open(&folder, flags, Mode::empty())?);
             match platform::sync(&folder) {
-                // Some file systems know no sync of a folder (fsync(2)): there is nothing to wait for.
+                // Some file systems do not support fsync on a folder (fsync(2)); there is nothing to wait for.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
                 synced => synced,
             }

@@ -19,47 +19,46 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One place that holds Claude Code's document, and the only way to change it there.
+/// A place that stores Claude Code's document, and the only way to change it there.
 ///
-/// A change goes in four steps, so that the storage lock is held for none of the slow ones:
-/// [`reserve`](Self::reserve) (before anything is sent), [`stage`](Self::stage) (the new document durable beside the old one),
-/// [`publish`](Self::publish) (under the storage lock: still as read? then swap), [`settle`](Self::settle) (the swap itself
-/// durable).
+/// A change takes four steps, so that the storage lock is not held during the slow ones:
+/// [`reserve`](Self::reserve) (before the request), [`stage`](Self::stage) (make the new document durable next to the old one),
+/// [`publish`](Self::publish) (under the storage lock: unchanged since it was read? then swap), [`settle`](Self::settle) (make the
+/// swap durable).
 pub trait Store: 'static {
-    /// The file system that the locks and the needs-auth cache live on.
+    /// The file system of the locks and the needs-auth cache.
     type Files: crate::FileSystem;
-    /// A new document, durable and not visible yet. Dropping it removes it.
+    /// A new document that is durable but not visible yet. Dropping it removes it.
     type Staged: 'static;
 
-    /// Where the document is, for people: a path or the name of a Keychain item.
+    /// The document's location for messages: a path or the name of a Keychain item.
     fn location(&self) -> &str;
 
-    /// The locks of the storage folder this document belongs to.
+    /// The locks of the document's storage folder.
     fn locks(&self) -> &Locks<Self::Files>;
 
-    /// When to look at the version again, where nothing tells that the document changed. `None` where a
-    /// [`FolderWatch`](crate::FolderWatch) does.
+    /// When to check the version again if nothing reports changes. `None` if a [`FolderWatch`](crate::FolderWatch) does.
     fn look_again_in(&self) -> Option<Duration> {
         None
     }
 
-    /// Something cheap that is different whenever the document may be.
+    /// A cheap value that changes whenever the document may have changed.
     fn version(&self) -> impl Future<Output = Result<Version, ReadError>>;
 
     /// Reads the document.
     fn read(&self) -> impl Future<Output = Result<Snapshot, ReadError>>;
 
-    /// Makes sure that a document of up to `size` bytes can be stored: fails now rather than after the request.
+    /// Reserves room for a document of up to `size` bytes, to fail now rather than after the request.
     fn reserve(&self, size: usize) -> impl Future<Output = Result<(), WriteError>>;
 
-    /// Gives the reserved room back. To be called when no transaction is under way.
+    /// Releases the reserved room. Call it when no transaction is running.
     fn release_reservation(&self);
 
-    /// Writes the new document where nobody reads it yet, and waits until it is durable.
+    /// Writes the new document where nobody reads it yet, and makes it durable.
     fn stage(&self, document: &[u8]) -> impl Future<Output = Result<Self::Staged, WriteError>>;
 
-    /// Swaps the staged document in if the stored one still has the bytes of `read`. The guard proves that the caller owns the
-    /// storage lock; it is checked once more right before the swap.
+    /// Replaces the stored document by the staged one if it still has the bytes of `read`. The guard proves that the caller holds
+    /// the storage lock; it is checked again right before the swap.
     fn publish(
         &self,
         guard: &StorageLock<Self::Files>,
@@ -67,64 +66,64 @@ pub trait Store: 'static {
         staged: Self::Staged,
     ) -> impl Future<Output = Result<Published, WriteError>>;
 
-    /// Waits until a published document survives a power cut.
+    /// Waits until a published document is durable.
     fn settle(&self) -> impl Future<Output = Result<(), WriteError>>;
 }
 
-/// How [`Store::publish`] ended.
+/// The result of [`Store::publish`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a document that changed meanwhile was not replaced: read it again and decide anew"]
 pub enum Published {
     /// The new document is visible.
     Swapped,
-    /// Somebody else changed the document since it was read; nothing was written.
+    /// Another process changed the document since it was read; nothing was written.
     Changed,
 }
 
-/// Different whenever the document may have changed; equal means that it has not.
+/// Differs whenever the document may have changed; equal values mean that it has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// The document's file.
     File(Stamp),
-    /// The document's item in a Keychain.
+    /// A Keychain item.
     Item(ItemVersion),
-    /// There is no document.
+    /// The document does not exist.
     Absent,
 }
 
-/// A Keychain item as it was at one moment.
+/// A Keychain item at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ItemVersion {
-    /// Its modification date, in whatever form the store has it.
+    /// Its modification date, in the store's own format.
     pub modified: u64,
-    /// 0 where the date says it all; another number each time where it may not: it counts whole seconds, and the item may be
-    /// written once more within the second.
+    /// 0 if the date is conclusive, else a new number each time: dates count whole seconds, and the item may be written again
+    /// within the same second.
     pub doubt: u64,
 }
 
-/// The document's bytes as they were read once.
+/// The document's bytes as read.
 #[derive(Clone)]
 pub struct Snapshot {
     bytes: SecretBytes,
     version: Version,
-    /// The items that the document was put together of, where it is in two.
+    /// Both items of a split document.
     split: Option<Arc<Split>>,
     incomplete: Option<Incomplete>,
 }
 
 impl Snapshot {
-    /// Bytes read at one moment, and the version they belong to.
+    /// Bytes and the version they belong to.
     #[must_use]
     pub fn new(bytes: SecretBytes, version: Version) -> Self {
         Self { bytes, version, split: None, incomplete: None }
     }
 
-    /// The same, put together of two items.
+    /// Like [`new`](Self::new), for a document merged from two items.
     pub(crate) fn of_two(bytes: SecretBytes, version: Version, split: Split) -> Self {
         Self { split: Some(Arc::new(split)), ..Self::new(bytes, version) }
     }
 
-    /// The same, of which is known why it is not whole.
+    /// Adds why the document is incomplete.
     pub(crate) fn with_incomplete(self, incomplete: Incomplete) -> Self {
         Self { incomplete: Some(incomplete), ..self }
     }
@@ -145,7 +144,7 @@ impl Snapshot {
         self.version
     }
 
-    /// The bytes as a document.
+    /// Parses the bytes.
     ///
     /// # Errors
     /// Says where and why the bytes are not a document of Claude Code.

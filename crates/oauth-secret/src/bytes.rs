@@ -2,14 +2,14 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use zeroize::Zeroize;
 
-/// Bytes with secrets among them: a document, a line of the journal, an answer. Wiped when they are dropped.
+/// Bytes that contain secrets: a document, a journal line, a response. Wiped when dropped.
 ///
-/// Room that grows leaves copies behind: whoever fills it gives it [all the room](Self::with_capacity) at once.
+/// A buffer that grows leaves copies behind, so allocate [the full capacity](Self::with_capacity) at once.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SecretBytes(Vec<u8>);
 
 impl SecretBytes {
-    /// Empty, with room for so many bytes.
+    /// Empty, with this capacity.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self(Vec::with_capacity(capacity))
@@ -17,7 +17,7 @@ impl SecretBytes {
 }
 
 impl SecretBytes {
-    /// The bytes of a text, without a copy.
+    /// The bytes of a string, without a copy.
     #[must_use]
     pub fn from_text(text: String) -> Self {
         Self(text.into_bytes())
@@ -26,8 +26,8 @@ impl SecretBytes {
 
 impl Drop for SecretBytes {
     fn drop(&mut self) {
-        // Only the room that nothing stands in is wiped as a whole; the elements of a `Vec` are wiped one by one, which was half of
-        // what a document of a megabyte cost.
+        // Wipe only the spare capacity as a whole; the elements of a `Vec` are wiped one by one, which took half of the time for a
+        // document of a megabyte.
         self.0.clear();
         self.0.zeroize();
     }
@@ -59,7 +59,7 @@ impl DerefMut for SecretBytes {
     }
 }
 
-/// Their number is no secret.
+/// Their number is not secret.
 impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretBytes({} bytes)", self.0.len())

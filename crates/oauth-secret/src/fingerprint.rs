@@ -2,25 +2,25 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// The whole SHA-256 of a token: tells two tokens apart for certain, and gives neither away.
+/// The SHA-256 of a token: tells tokens apart reliably without revealing them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    /// The digest of a token's text.
+    /// The digest of a token.
     #[must_use]
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
     }
 
-    /// The form in which the token may be shown to people.
+    /// The form in which the token may be shown.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let [a, b, c, d, ..] = self.0;
         Fingerprint([a, b, c, d])
     }
 
-    /// A number that is stable for one token: the source of per-token jitter.
+    /// A number derived from the token: the source of per-token jitter.
     #[must_use]
     pub fn seed(&self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
@@ -84,7 +84,7 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-/// Two hex digits for each byte, handed on in one piece: the records hold hundreds of digests and are written after every refresh.
+/// Hex-encodes in one piece: the records contain hundreds of digests and are written after every refresh.
 fn with_hex<R>(bytes: &[u8], take: impl FnOnce(&str) -> R) -> R {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'?');
@@ -94,7 +94,7 @@ fn with_hex<R>(bytes: &[u8], take: impl FnOnce(&str) -> R) -> R {
     take(text.get(..len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default())
 }
 
-/// The bytes that exactly `2 * N` hex digits stand for.
+/// Decodes exactly `2 * N` hex digits.
 fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     if digits.len() != 2 * N {

@@ -1,8 +1,8 @@
 //! Tokens and client secrets as types that cannot be printed.
 //!
-//! A secret is wiped when it is dropped, its `Debug` and `Display` show the [`Fingerprint`] only, and the
-//! text comes out of it in one way, [`expose`](AccessToken::expose), so that every place where a token leaves its type can
-//! be found by that one word. No secret can be serialized. What was read and has secrets in it is [`SecretBytes`].
+//! A secret is wiped when dropped, its `Debug` and `Display` show only the [`Fingerprint`], and its text is accessible only through
+//! [`expose`](AccessToken::expose), so that a search for that word finds every place where a token leaves its type. Secrets cannot be
+//! serialized. Data that contains secrets is [`SecretBytes`].
 //!
 //! ```
 //! use oauth_secret::RefreshToken;

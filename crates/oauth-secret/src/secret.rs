@@ -2,7 +2,7 @@ use crate::{Fingerprint, TokenDigest};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 
-/// Makes one kind of secret: kinds do not mix, so that an access token cannot be sent where a refresh token belongs.
+/// Defines a kind of secret. Kinds do not mix, so an access token cannot be sent in place of a refresh token.
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -10,19 +10,19 @@ macro_rules! secret {
         pub struct $name(SecretString);
 
         impl $name {
-            /// Takes the secret's text.
+            /// Wraps the secret's text.
             #[must_use]
             pub fn new(text: impl Into<String>) -> Self {
                 Self(SecretString::from(text.into()))
             }
 
-            /// The text itself, for the store, the journal or the token endpoint and for nothing else.
+            /// The text itself, only for the store, the journal and the token endpoint.
             #[must_use]
             pub fn expose(&self) -> &str {
                 self.0.expose_secret()
             }
 
-            /// The whole SHA-256: tells two secrets apart for certain.
+            /// The whole SHA-256: tells secrets apart reliably.
             #[must_use]
             pub fn digest(&self) -> TokenDigest {
                 TokenDigest::of(self.expose())

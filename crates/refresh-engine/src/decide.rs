@@ -1,6 +1,7 @@
 //! What is to be done: pure functions of what was observed and what is remembered.
 
 pub(crate) mod apply_answer;
+pub(crate) mod attempts;
 pub(crate) mod authentication;
 pub(crate) mod backoff;
 pub(crate) mod compare;

@@ -12,6 +12,7 @@ mod version;
 pub use error::JournalError;
 pub use intent::{HealMembers, Intent, OtherLock, TransactionId, Unfinished};
 
+use crate::coalesced::Coalesced;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use claude_store::FileSystem;
@@ -25,7 +26,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use token_endpoint::RawAnswer;
-use tokio::sync::Notify;
 use version::VERSION;
 use zeroize::Zeroizing;
 
@@ -60,8 +60,7 @@ struct Inner<F: FileSystem> {
     /// Lines appended, and how many of them are known to be durable.
     appended: Cell<u64>,
     durable: Cell<u64>,
-    syncing: Cell<bool>,
-    synced: Notify,
+    syncs: Coalesced<(), Result<(), JournalError>>,
 }
 
 impl<F: FileSystem> Journal<F> {
@@ -101,8 +100,7 @@ impl<F: FileSystem> Journal<F> {
                 // Whatever a killed process left in the file: nobody knows whether it is on the medium.
                 appended: Cell::new(1),
                 durable: Cell::new(0),
-                syncing: Cell::new(false),
-                synced: Notify::new(),
+                syncs: Coalesced::default(),
             }),
         };
         if journal.inner.open.borrow().is_empty() {
@@ -217,23 +215,19 @@ impl<F: FileSystem> Journal<F> {
         inner.files.append(&file, &content).map_err(|e| io_error("write to", &beside, e))?;
         let lines = inner.appended.get();
         inner.files.sync(&file).await.map_err(|e| io_error("save", &beside, e))?;
-        if inner.appended.get() != lines || inner.syncing.get() {
-            // Somebody recorded something meanwhile, which the copy lacks; there will be a calmer moment.
+        // Nothing is durable in a file whose name is not.
+        let Some(_no_sync) = inner.syncs.pause().filter(|_| inner.appended.get() == lines) else {
+            // Something was recorded meanwhile, which the copy lacks; there will be a calmer moment.
             return inner.files.remove_file(&beside).map_err(|e| io_error("remove", &beside, e));
-        }
+        };
         inner.files.rename(&beside, &inner.path).map_err(|e| io_error("replace", &inner.path, e))?;
         let file = Rc::new(file);
         *inner.file.borrow_mut() = Rc::clone(&file);
         inner.size.set(content.len() as u64);
         // What the old file had set aside; where that is refused now, answers are written all the same.
         let _ = inner.files.reserve(&file, inner.size.get() + self.room());
-        // Nothing is durable in a file whose name is not.
-        inner.syncing.set(true);
         let folder = inner.path.parent().unwrap_or(Path::new("."));
-        let named = inner.files.sync_folder(folder).await;
-        inner.syncing.set(false);
-        inner.synced.notify_waiters();
-        named.map_err(|e| io_error("replace", &inner.path, e))
+        inner.files.sync_folder(folder).await.map_err(|e| io_error("replace", &inner.path, e))
     }
 
     /// Room for the answers of all open transactions.
@@ -253,22 +247,19 @@ impl<F: FileSystem> Journal<F> {
     /// When the medium fails.
     pub async fn sync(&self) -> Result<(), JournalError> {
         let inner = &self.inner;
-        let wanted = inner.appended.get();
-        while inner.durable.get() < wanted {
-            if inner.syncing.get() {
-                inner.synced.notified().await;
-                continue;
-            }
-            inner.syncing.set(true);
-            let covers = inner.appended.get();
-            let file = Rc::clone(&inner.file.borrow());
-            let result = inner.files.sync(&file).await;
-            inner.syncing.set(false);
-            inner.synced.notify_waiters();
-            result.map_err(|error| io_error("save", &inner.path, error))?;
-            inner.durable.set(inner.durable.get().max(covers));
+        if inner.durable.get() >= inner.appended.get() {
+            return Ok(());
         }
-        Ok(())
+        let sync = async |syncs: &Coalesced<_, _>| {
+            let (waiting, covers) = (syncs.waiting().len(), inner.appended.get());
+            let file = Rc::clone(&inner.file.borrow());
+            let result = inner.files.sync(&file).await.map_err(|error| io_error("save", &inner.path, error));
+            if result.is_ok() {
+                inner.durable.set(inner.durable.get().max(covers));
+            }
+            vec![result; waiting]
+        };
+        inner.syncs.ask((), sync).await
     }
 }
 

@@ -13,10 +13,10 @@ mod told;
 pub use refreshed::{Refreshed, RefreshedHow};
 pub use state::Mode;
 
+use crate::coalesced::Coalesced;
 use crate::journal::{Journal, Unfinished};
 use crate::keeper::report::StoreReport;
 use crate::store_access::committer::Committer;
-use crate::store_access::reader::Reader;
 use crate::store_access::settlement::close_unsettled;
 use crate::store_access::shared::Grants;
 use crate::store_access::shared::Shared;
@@ -108,8 +108,10 @@ impl<P: Partners> Keeper<P> {
             needs_auth,
             grants,
             committer: Committer::default(),
-            reader: Reader::default(),
-            tracked: RefCell::default(),
+            reads: Coalesced::default(),
+            unflags: Coalesced::default(),
+            entries: RefCell::default(),
+            runs: Cell::new(0),
             superseded: RefCell::default(),
             unsettled: RefCell::default(),
             vanished: RefCell::default(),

@@ -18,6 +18,7 @@
 //! Clocks, disk, endpoints and the client come in through [`Partners`], so that the whole engine runs in virtual time against
 //! scripted ones. Everything is a task of one thread.
 
+mod coalesced;
 mod decide;
 mod journal;
 mod keeper;

@@ -15,6 +15,7 @@ mod time_left;
 pub use error::RecordsError;
 
 use crate::Record;
+use crate::coalesced::Coalesced;
 use claude_store::{EntryKey, FileSystem};
 use file::{Found, Name, RecordsFile};
 use format::Stores;
@@ -38,19 +39,18 @@ impl<F: FileSystem> Clone for Records<F> {
 struct Inner<F: FileSystem> {
     file: RecordsFile<F>,
     stores: RefCell<Stores>,
-    /// The entries whose record is other than it stands in the file.
-    changed: RefCell<BTreeSet<Name>>,
+    /// The entries whose record is other than it stands in the file, each with the number of its last change.
+    changed: RefCell<BTreeMap<Name, u64>>,
     /// Counts changes, so that a save knows whether it caught the last one.
     changes: Cell<u64>,
     saved: Cell<u64>,
-    saving: Cell<bool>,
-    idle: tokio::sync::Notify,
+    saves: Coalesced<(), Result<(), RecordsError>>,
 }
 
 impl<F: FileSystem> Inner<F> {
     fn note_change(&self, store: &str, key: &EntryKey) {
-        self.changed.borrow_mut().insert((store.to_owned(), key.as_str().to_owned()));
         self.changes.set(self.changes.get() + 1);
+        self.changed.borrow_mut().insert((store.to_owned(), key.as_str().to_owned()), self.changes.get());
     }
 }
 
@@ -83,8 +83,7 @@ impl<F: FileSystem> Records<F> {
                 changed: RefCell::default(),
                 changes: Cell::new(0),
                 saved: Cell::new(0),
-                saving: Cell::new(false),
-                idle: tokio::sync::Notify::new(),
+                saves: Coalesced::default(),
             }),
         }
     }
@@ -136,28 +135,26 @@ impl<F: FileSystem> Records<F> {
         self.inner.saved.get() != self.inner.changes.get()
     }
 
-    /// Brings every change made so far to the disk, durably.
+    /// Brings every change made so far to the disk, durably. Callers at the same time share one write.
     ///
     /// # Errors
     /// When the file system refuses; the changes stay in memory and the next call tries again.
     pub async fn save(&self) -> Result<(), RecordsError> {
         let inner = &self.inner;
-        while self.unsaved() {
-            if inner.saving.get() {
-                inner.idle.notified().await;
-                continue;
-            }
-            inner.saving.set(true);
-            let (covers, changed) = (inner.changes.get(), inner.changed.take());
-            let result = inner.file.save(&inner.stores, &changed).await;
-            if result.is_err() {
-                inner.changed.borrow_mut().extend(changed);
-            }
-            inner.saving.set(false);
-            inner.idle.notify_waiters();
-            result?;
-            inner.saved.set(covers);
+        if !self.unsaved() {
+            return Ok(());
         }
-        Ok(())
+        let save = async |saves: &Coalesced<_, _>| {
+            let waiting = saves.waiting().len();
+            let covers = inner.changes.get();
+            let changed = inner.changed.borrow().keys().cloned().collect();
+            let result = inner.file.save(&inner.stores, &changed).await;
+            if result.is_ok() {
+                inner.changed.borrow_mut().retain(|_, change| *change > covers);
+                inner.saved.set(covers);
+            }
+            vec![result; waiting]
+        };
+        inner.saves.ask((), save).await
     }
 }

@@ -2,9 +2,11 @@
 
 pub(crate) mod commit;
 pub(crate) mod committer;
-pub(crate) mod reader;
+pub(crate) mod entry_state;
+pub(crate) mod obtained_pair;
 pub(crate) mod reading;
 pub(crate) mod scan;
 pub(crate) mod settlement;
 pub(crate) mod shared;
-pub(crate) mod tracked;
+pub(crate) mod shared_read;
+pub(crate) mod write_request;

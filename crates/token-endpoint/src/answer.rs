@@ -2,61 +2,61 @@ use crate::SendError;
 use oauth_secret::{AccessToken, RefreshToken};
 use std::time::Duration;
 
-/// What became of one refresh request, sorted by what has to be done next.
+/// The result of a refresh request, classified by what to do next.
 ///
 /// Only [`Unsent`](Self::Unsent), [`Transient`](Self::Transient) and [`Refused`](Self::Refused) prove that the refresh token
 /// was not consumed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "an answer may hold the only copy of a rotated refresh token"]
 pub enum Answer {
-    /// A new pair: it has to be saved before anything else happens.
+    /// A new pair. Save it before doing anything else.
     Fresh(TokenPair),
-    /// This refresh token will never work again (RFC 6749, section 5.2: `invalid_grant`, and what servers say instead).
+    /// This refresh token will never work again (RFC 6749, section 5.2: `invalid_grant`, and its equivalents).
     Dead {
-        /// The error code as the server gave it.
+        /// The server's error code.
         code: String,
-        /// The server's words, made safe for a terminal and without anything that looks like a token.
+        /// The server's description, sanitized and with possible tokens masked.
         detail: String,
     },
-    /// The client's registration is gone or its secret is wrong (RFC 6749, section 5.2: `invalid_client`).
+    /// The client registration is gone or its secret is wrong (RFC 6749, section 5.2: `invalid_client`).
     ClientDead {
-        /// The error code as the server gave it.
+        /// The server's error code.
         code: String,
-        /// The server's words, cleaned.
+        /// The server's description, sanitized.
         detail: String,
     },
-    /// The request was turned down for another reason. A code `http_404`, `http_405` or `http_410`, or one of a permanent
-    /// redirect (`http_301`, `http_308`), says that the endpoint itself is no longer there: look the metadata up again.
+    /// The request was rejected for another reason. `http_404`, `http_405`, `http_410` or a permanent redirect (`http_301`,
+    /// `http_308`) means that the endpoint has moved: fetch the metadata again.
     Refused {
-        /// The error code as the server gave it, or `http_` and the status where it gave none.
+        /// The server's error code, or `http_` plus the status if there is none.
         code: String,
-        /// The server's words, cleaned, or what was wrong with the answer.
+        /// The server's description, sanitized, or what is wrong with the response.
         detail: String,
     },
-    /// A passing failure; nothing was consumed.
+    /// A transient failure; nothing was consumed.
     Transient {
-        /// What happened, for people.
+        /// What happened, for messages.
         why: String,
-        /// How long the server asks to be left alone (`Retry-After`), at most an hour.
+        /// The delay that the server asks for (`Retry-After`), at most an hour.
         retry_after: Option<Duration>,
     },
-    /// The request never left this machine.
+    /// The request was never sent.
     Unsent {
-        /// What happened, for people.
+        /// What happened, for messages.
         why: String,
     },
-    /// The request was sent and nobody knows whether the refresh token is spent.
+    /// The request was sent, but whether the refresh token was consumed is unknown.
     Ambiguous {
-        /// What happened, for people.
+        /// What happened, for messages.
         why: String,
-        /// The answer was lost on its way or cut: nobody works on the request any more, and one early retry may still fall
-        /// inside the server's grace. `false`: the server may still be working on it, or failed while it was.
+        /// The response was lost or cut off, so the server has finished, and one early retry may still fall into its grace
+        /// period. `false`: the server may still be working, or failed while it was.
         lost: bool,
     },
 }
 
 impl Answer {
-    /// The kind of this answer in one word, as it stands in `status` and `history`.
+    /// The kind of answer in one word, as in `status` and `history`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -81,19 +81,19 @@ impl From<SendError> for Answer {
     }
 }
 
-/// The access and the refresh token of one answer.
+/// The access and refresh tokens of one response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenPair {
     /// The new access token.
     pub access_token: AccessToken,
-    /// The new refresh token; `None`: the server does not rotate, the old one goes on.
+    /// The new refresh token; `None` if the server does not rotate and the old one stays valid.
     pub refresh_token: Option<RefreshToken>,
-    /// The access token's lifetime. `None` where the answer does not say it in a way that can be meant: absent, not a
-    /// number, 0, negative (a token just issued is not expired), or over a hundred years.
+    /// The access token's lifetime. `None` if the response states no plausible one: absent, not a number, 0, negative (a new
+    /// token cannot be expired), or over a hundred years.
     pub expires_in: Option<Duration>,
-    /// The refresh token's own lifetime (`refresh_expires_in` of Keycloak, `refresh_token_expires_in` of others), by the
-    /// same rules; Keycloak's 0 means that it does not end.
+    /// The refresh token's lifetime (`refresh_expires_in` of Keycloak, `refresh_token_expires_in` of others), by the same
+    /// rules; Keycloak's 0 means that it never expires.
     pub refresh_expires_in: Option<Duration>,
-    /// The scope granted, where it is named; its items are separated by one space.
+    /// The granted scope, if stated; items are separated by single spaces.
     pub scope: Option<String>,
 }

@@ -9,11 +9,11 @@ use std::fmt;
 use std::io::Read;
 use zeroize::Zeroizing;
 
-/// The most that is inflated of a compressed body: no token is bigger, and a few KiB can be made to swell to gigabytes.
+/// Size limit for a decompressed body: no token is larger, but a few KiB can expand to gigabytes.
 pub(crate) const LIMIT: usize = 1024 * 1024;
 
-/// The text of a body: inflated, without byte-order mark and white space around it. What cannot be decoded comes as it is,
-/// so that whatever can still be read of a rotated pair is read.
+/// The body's text: decompressed, without byte-order mark and surrounding white space. What cannot be decoded is returned as is, so
+/// that a readable part of a rotated pair is not lost.
 pub(crate) fn text(answer: &RawAnswer) -> Zeroizing<String> {
     let inflated = inflate(answer);
     let bytes = inflated.as_deref().map_or(answer.body.as_slice(), Vec::as_slice);
@@ -21,23 +21,23 @@ pub(crate) fn text(answer: &RawAnswer) -> Zeroizing<String> {
     Zeroizing::new(String::from_utf8_lossy(bytes).trim().to_owned())
 }
 
-/// The inflated body, as far as it can be inflated; `None` if it is not compressed.
+/// The decompressed body, as far as decompression gets; `None` if it is not compressed.
 fn inflate(answer: &RawAnswer) -> Option<SecretBytes> {
     let body = answer.body.as_slice();
-    // The magic number is believed, not the header: servers send either without the other.
+    // Trust the magic number, not the header: servers send either without the other.
     if body.starts_with(&[0x1f, 0x8b]) {
         return Some(bounded(MultiGzDecoder::new(body)));
     }
     let named = answer.content_encoding.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
     match named.as_str() {
-        // It has no magic number, and plain text decodes to a few odd bytes: what can be read as it came is not compressed.
+        // Brotli has no magic number, and plain text decodes to a few odd bytes: readable text is not compressed.
         "br" if std::str::from_utf8(body).ok().and_then(Members::parse).is_none() => {
             return Some(bounded(brotli_decompressor::Decompressor::new(body, 4096)));
         }
         "deflate" => {}
         _ => return None,
     }
-    // "deflate" is zlib by the RFC 9110 and a bare stream by some servers.
+    // "deflate" means zlib in RFC 9110, but a raw stream to some servers.
     [bounded(ZlibDecoder::new(body)), bounded(DeflateDecoder::new(body))]
         .into_iter()
         .find(|out| !out.is_empty())
@@ -45,16 +45,17 @@ fn inflate(answer: &RawAnswer) -> Option<SecretBytes> {
 
 fn bounded(reader: impl Read) -> SecretBytes {
     let mut out = SecretBytes::with_capacity(16 * 1024);
-    // A stream that breaks off leaves what came before in the buffer, and that may be all there was to say.
+    // When a stream breaks off, the output so far is in the buffer, and may be complete.
     drop(reader.take(LIMIT as u64).read_to_end(&mut out));
     out
 }
 
-/// The members of a JSON object, each as it is written. Values that are not asked for are not decoded: a number too
-/// big for any type or a hundred levels of nesting must not cost the token that stands beside them.
+/// The members of a JSON object as written. Values are decoded only on request: a number too large for any type or a hundred levels
+/// of nesting must not cost the token next to them.
 pub(crate) struct Members<'a>(HashMap<Key, &'a RawValue>);
 
-/// A member's name. Half a surrogate pair, which JavaScript writes and no `String` holds, becomes U+FFFD: such a name is none that is
+/// A member's name. A lone surrogate, which JavaScript writes but no `String` holds, becomes U+FFFD: such a name is never looked up,
+/// and must not cost the token next to it.
 /// asked for, and must not cost the token beside it.
 #[derive(PartialEq, Eq, Hash)]
 struct Key(String);
@@ -82,12 +83,12 @@ impl<'de> Deserialize<'de> for Key {
 }
 
 impl<'a> Members<'a> {
-    /// The object at the start of the text; what follows it is not looked at.
+    /// Parses the object at the start of the text and ignores the rest.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         HashMap::deserialize(&mut serde_json::Deserializer::from_str(text)).ok().map(Self)
     }
 
-    /// Whether the member is there and not `null`.
+    /// Whether the member is present and not `null`.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|raw| raw != "null")
     }
@@ -96,18 +97,18 @@ impl<'a> Members<'a> {
         self.0.get(name).map(|raw| raw.get())
     }
 
-    /// A text member, if it is one and not empty.
+    /// A non-empty string member.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         serde_json::from_str::<String>(self.raw(name)?).ok().filter(|text| !text.is_empty())
     }
 
-    /// An object member, or the first object of a list.
+    /// An object member, or the first object of an array.
     pub(crate) fn first_object(&self, name: &str) -> Option<Members<'a>> {
         let raw = self.raw(name)?;
         Members::parse(raw).or_else(|| first_of_list(raw))
     }
 
-    /// All texts in a list member, in their order, however deep: `["property resource should not exist"]`,
+    /// All strings in an array member, in order, at any depth: `["property resource should not exist"]`,
     /// `[{"loc":["body","resource"],"msg":"Field required"}]`.
     pub(crate) fn texts(&self, name: &str) -> Option<String> {
         let raw = self.raw(name).filter(|raw| raw.starts_with(['[', '{']) && raw.len() <= LONGEST_LIST)?;
@@ -122,13 +123,13 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The members of the first object of a list.
+/// The members of the first object of an array.
 pub(crate) fn first_of_list(text: &str) -> Option<Members<'_>> {
     let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
     items.iter().find_map(|item| Members::parse(item.get()))
 }
 
-/// The longest list of errors that is read, in bytes.
+/// Size limit for an array of errors, in bytes.
 const LONGEST_LIST: usize = 4096;
 
 fn collect(value: &serde_json::Value, texts: &mut Vec<String>) {
@@ -140,9 +141,9 @@ fn collect(value: &serde_json::Value, texts: &mut Vec<String>) {
     }
 }
 
-/// A form-encoded body (GitHub's default, and that of some older servers) as the JSON it stands for.
+/// Converts a form-encoded body (the default of GitHub and some older servers) to JSON.
 pub(crate) fn form_as_json(text: &str) -> Option<Zeroizing<String>> {
-    // A URL in a JSON answer may look like a form; a form has no bare brace.
+    // A URL in a JSON response may look like a form, but a form has no unescaped brace.
     if text.starts_with('{') {
         return None;
     }
@@ -157,7 +158,7 @@ pub(crate) fn form_as_json(text: &str) -> Option<Zeroizing<String>> {
     serde_json::to_string(&members).ok().map(Zeroizing::new)
 }
 
-/// Whether a body is a page for people.
+/// Whether a body is an HTML page.
 pub(crate) fn is_page(answer: &RawAnswer, text: &str) -> bool {
     text.starts_with('<')
         || answer.content_type.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().contains("html"))

@@ -4,13 +4,13 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use std::path::Path;
 
-/// The labels under which a certificate stands in a PEM file: RFC 7468, section 5, its old form, and OpenSSL's own.
+/// PEM labels of certificates: RFC 7468, section 5, its old form, and OpenSSL's own.
 const LABELS: [&str; 3] = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
 
-/// A file with certificates, larger than any real bundle.
+/// Larger than any real bundle.
 const LARGEST: u64 = 16 << 20;
 
-/// With or without padding, as OpenSSL reads it.
+/// With or without padding, like OpenSSL.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -20,14 +20,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(Debug, Default)]
 pub(crate) struct Bundle {
     pub(crate) certificates: Vec<CertificateDer<'static>>,
-    /// What is wrong with those that cannot be used, each with its place in the file.
+    /// The unusable ones: what is wrong, and where in the file.
     pub(crate) damaged: Vec<String>,
 }
 
-/// Reads a file of certificates: PEM, with whatever stands around the blocks, or one certificate in DER.
+/// Reads a certificate file: PEM, with any text around the blocks, or a single certificate in DER.
 ///
 /// # Errors
-/// There is no certificate in it that can be used.
+/// The file has no usable certificate.
 pub(crate) fn read(path: &Path) -> Result<Bundle, String> {
     let bytes = bytes_of(path)?;
     let bundle = parse(&bytes);
@@ -35,16 +35,16 @@ pub(crate) fn read(path: &Path) -> Result<Bundle, String> {
         return Ok(bundle);
     }
     Err(match bundle.damaged.first() {
-        Some(why) => format!("no certificate in it can be used: {why}"),
-        None => "there is no certificate in it; a PEM file with BEGIN CERTIFICATE is needed".to_owned(),
+        Some(why) => format!("it has no usable certificate: {why}"),
+        None => "it has no certificate; a PEM file with BEGIN CERTIFICATE is needed".to_owned(),
     })
 }
 
-/// The content of a file that is not larger than any of its kind.
+/// The content of a file of plausible size.
 pub(crate) fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > LARGEST {
-        return Err(format!("it is over {} MiB, which no file of certificates or keys is", LARGEST >> 20));
+        return Err(format!("it exceeds {} MiB, too large for certificates or keys", LARGEST >> 20));
     }
     std::fs::read(path).map_err(|error| error.to_string())
 }
@@ -64,7 +64,7 @@ fn parse(bytes: &[u8]) -> Bundle {
         };
         match BASE64.decode(body) {
             Ok(der) => bundle.take(&der, &place),
-            Err(error) => bundle.damaged.push(format!("{place} is not base64: {error}")),
+            Err(error) => bundle.damaged.push(format!("{place} is not valid base64: {error}")),
         }
     }
     bundle
@@ -72,20 +72,20 @@ fn parse(bytes: &[u8]) -> Bundle {
 
 impl Bundle {
     fn take(&mut self, der: &[u8], place: &str) {
-        // What OpenSSL writes behind the certificate of a TRUSTED block says what it is trusted for.
+        // In a TRUSTED block, OpenSSL appends the certificate's trust settings.
         let certificate = first_element(der).unwrap_or(der);
         let certificate = CertificateDer::from(certificate.to_vec());
         match RootCertStore::empty().add(certificate.clone()) {
             Ok(()) => self.certificates.push(certificate),
-            Err(error) => self.damaged.push(format!("{place} cannot be used: {error}")),
+            Err(error) => self.damaged.push(format!("{place} is invalid: {error}")),
         }
     }
 }
 
 struct Block {
-    /// Where it begins, counted from 1.
+    /// Its first line, from 1.
     line: usize,
-    /// The base64 in it, where it has an end.
+    /// Its base64 content, if it has an END line.
     body: Option<String>,
 }
 
@@ -114,10 +114,10 @@ fn label<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     line.strip_prefix("-----")?.strip_prefix(word)?.strip_prefix(' ')?.strip_suffix("-----")
 }
 
-/// How a certificate begins in DER.
+/// The first bytes of a DER certificate.
 const SEQUENCE: u8 = 0x30;
 
-/// The first element of DER (X.690, section 8.1.3), whatever follows it.
+/// The first element of DER (X.690, section 8.1.3), ignoring what follows.
 fn first_element(der: &[u8]) -> Option<&[u8]> {
     let (&first, rest) = der.get(1..)?.split_first()?;
     let (header, length) = match usize::from(first) {
@@ -131,7 +131,7 @@ fn first_element(der: &[u8]) -> Option<&[u8]> {
     der.get(..header.checked_add(length)?)
 }
 
-/// Decodes base64 with whatever blanks are in it.
+/// Decodes base64, ignoring white space.
 pub(crate) fn base64(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
     BASE64.decode(text.split_whitespace().collect::<String>())
 }

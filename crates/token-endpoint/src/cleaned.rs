@@ -1,21 +1,20 @@
-/// The longest text of a server that is shown, in characters.
+/// The maximum length of a displayed server text, in characters.
 const LONGEST: usize = 200;
 
-/// A run this long without a space is taken for a token and masked: no word of a message is, and no token is shorter that is
-/// worth its name.
+/// A run of this length without a space is masked as a possible token: words are shorter, and tokens worth protecting are longer.
 const TOKEN_LIKE: usize = 20;
 
-/// A server's text made fit for terminals, logs and `status`: no control characters, nothing that turns the
-/// direction of writing, nothing that looks like a token, one line, at most 200 characters.
+/// Sanitizes a server's text for terminals, logs and `status`: one line of at most 200 characters, without control or bidirectional
+/// characters, with possible tokens masked.
 ///
-/// A server may echo the refresh token in its message, and whoever interprets an answer does not know the token. So
-/// every run of 20 or more printable ASCII characters without a space (the characters a token is made of: RFC 6749, appendix A) becomes `…`.
+/// A server may echo the refresh token in its message, and the interpreter does not know the token. So every run of 20 or more
+/// printable ASCII characters without a space (the characters of a token: RFC 6749, appendix A) becomes `…`.
 pub(crate) fn cleaned(text: &str) -> String {
     let mut shown = String::new();
     let mut run = String::new();
     for c in visible(text).chain([' ']) {
         if c.is_ascii_graphic() {
-            // A run is kept only as long as it may still be a word.
+            // Keep a run only while it may still be a word.
             if run.len() <= TOKEN_LIKE {
                 run.push(c);
             }
@@ -30,7 +29,7 @@ pub(crate) fn cleaned(text: &str) -> String {
     bounded(shown.trim_end())
 }
 
-/// A text that cannot hold a token (of a TLS or network error, of a URL) made fit for terminals: one line of at most 200 characters.
+/// Sanitizes a text that cannot contain a token (a TLS or network error, a URL): one line of at most 200 characters.
 pub(crate) fn harmless(text: &str) -> String {
     bounded(visible(text).collect::<String>().trim())
 }
@@ -48,7 +47,7 @@ fn bounded(text: &str) -> String {
     cut
 }
 
-/// Control characters, and the invisible ones that hide or turn what stands around them.
+/// Control characters, and invisible ones that hide or reorder the text around them.
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_safe_from_it() {
+    fn control_characters_never_reach_a_terminal() {
         assert_eq!(cleaned("a\x1b[31mb\r\nc\td\u{202e}e\u{9b}"), "a[31mb c de");
         assert_eq!(cleaned(" \n "), "");
     }

@@ -9,14 +9,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Files with a certificate and its key, for servers and proxies that ask for one (mutual TLS).
+/// Files with a certificate and its key, for servers and proxies that require one (mutual TLS).
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// PEM: the certificate, and those between it and its authority.
+    /// PEM: the certificate and its intermediates.
     pub certificate: PathBuf,
-    /// PEM: its key. `None`: it is in the same file.
+    /// PEM: the key. `None` if it is in the same file.
     pub key: Option<PathBuf>,
-    /// What an encrypted key is opened with.
+    /// The passphrase of an encrypted key.
     pub passphrase: Option<Zeroizing<String>>,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// What TLS needs of it.
+/// The TLS configuration for it.
 pub(crate) fn read(client: &ClientCertificate, provider: &CryptoProvider) -> Result<CertifiedKey, HttpError> {
     let unusable = |path: &Path, why: String| HttpError::ClientCertificate { path: path.to_owned(), why };
     let chain =
@@ -41,17 +41,14 @@ pub(crate) fn read(client: &ClientCertificate, provider: &CryptoProvider) -> Res
         .and_then(|bytes| key(&bytes, client.passphrase.as_ref().map(|text| text.as_str())))
         .map_err(|why| unusable(path, why))?;
     let key = provider.key_provider.load_private_key(key).map_err(|error| {
-        unusable(
-            path,
-            format!("it holds no key that can be used here (RSA, P-256, P-384 and Ed25519 can): {error}"),
-        )
+        unusable(path, format!("its key type is not supported (use RSA, P-256, P-384 or Ed25519): {error}"))
     })?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Err(Error::InconsistentKeys(_)) => {
-            Err(unusable(path, "its key is not the one of the certificate".to_owned()))
+            Err(unusable(path, "its key does not match the certificate".to_owned()))
         }
-        // A certificate of version 1, as openssl makes without extensions, is for the server to judge.
+        // Let the server judge a version 1 certificate, which openssl creates when there are no extensions.
         _ => Ok(certified),
     }
 }
@@ -59,22 +56,25 @@ pub(crate) fn read(client: &ClientCertificate, provider: &CryptoProvider) -> Res
 fn key(pem: &[u8], passphrase: Option<&str>) -> Result<PrivateKeyDer<'static>, String> {
     let text = std::str::from_utf8(pem).map_err(|_| "it is not a PEM file".to_owned())?;
     if text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err("its key is encrypted in a way that is out of use; type: openssl pkcs8 -topk8 -in KEY -out NEW-KEY".to_owned());
+        return Err(
+            "its key is encrypted in an obsolete format; run: openssl pkcs8 -topk8 -in KEY -out NEW-KEY"
+                .to_owned(),
+        );
     }
     if let Some(encrypted) = encrypted(text) {
         let passphrase = passphrase.ok_or("its key is encrypted, and no passphrase is set")?;
-        let der = encrypted.map_err(|()| "its encrypted key cannot be read".to_owned())?;
+        let der = encrypted.map_err(|()| "its encrypted key is malformed".to_owned())?;
         let info = EncryptedPrivateKeyInfo::try_from(der.as_slice())
-            .map_err(|error| format!("its encrypted key cannot be read: {error}"))?;
+            .map_err(|error| format!("its encrypted key is malformed: {error}"))?;
         let open = info
             .decrypt(passphrase)
-            .map_err(|error| format!("its key cannot be opened with the passphrase that is set: {error}"))?;
+            .map_err(|error| format!("the configured passphrase does not decrypt its key: {error}"))?;
         return Ok(PrivatePkcs8KeyDer::from(open.as_bytes().to_vec()).into());
     }
-    PrivateKeyDer::from_pem_slice(pem).map_err(|error| format!("there is no private key in it: {error}"))
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| format!("it has no private key: {error}"))
 }
 
-/// The bytes of the first encrypted key of RFC 5958 (`ENCRYPTED PRIVATE KEY`), if there is one.
+/// The bytes of the first key encrypted as in RFC 5958 (`ENCRYPTED PRIVATE KEY`), if there is one.
 fn encrypted(text: &str) -> Option<Result<Vec<u8>, ()>> {
     let (_, rest) = text.split_once("-----BEGIN ENCRYPTED PRIVATE KEY-----")?;
     let Some((body, _)) = rest.split_once("-----END ENCRYPTED PRIVATE KEY-----") else {

@@ -2,22 +2,22 @@ use crate::RawAnswer;
 use jiff::{Timestamp, civil, fmt::rfc2822, tz::TimeZone};
 use std::time::Duration;
 
-/// The longest pause that is taken from a server. One request an hour burdens nobody, and an absurd value (a date in the
-/// year 2099) costs no more than an hour.
+/// The longest `Retry-After` that is honored. One request an hour burdens nobody, and an absurd value (the year 2099) costs no more
+/// than an hour.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
-/// The server's clock when it answered (`Date`), to tell whether this machine's clock is wrong.
+/// The server's clock at the time of its response (`Date`), to detect a wrong local clock.
 #[must_use]
 pub fn date_header(answer: &RawAnswer) -> Option<Timestamp> {
     http_date(answer.date.as_deref()?)
 }
 
-/// How long the server asks to be left alone (RFC 9110, section 10.2.3): seconds or a date. A date is measured by the answer's own
-/// `Date`, so that a wrong clock here does not matter; without one, by `now`.
+/// The delay that the server asks for (RFC 9110, section 10.2.3): seconds or a date. A date is relative to the response's own
+/// `Date`, so that a wrong local clock does not matter, or else to `now`.
 pub(crate) fn retry_after(answer: &RawAnswer, now: Timestamp) -> Option<Duration> {
     let text = answer.retry_after.as_deref()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {
-        // Not a number and below zero are no pause; more than a `Duration` or a number holds is the longest one.
+        // NaN and infinity are no delay, negative numbers mean zero, and digits beyond the range of a `Duration` mean the longest delay.
         let asked = (seconds.is_finite() || text.bytes().all(|byte| byte.is_ascii_digit()))
             .then(|| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(LONGEST_PAUSE));
         return asked.map(|pause| pause.min(LONGEST_PAUSE));
@@ -28,7 +28,7 @@ pub(crate) fn retry_after(answer: &RawAnswer, now: Timestamp) -> Option<Duration
     Some(pause.min(LONGEST_PAUSE))
 }
 
-/// A date in one of the three forms of RFC 9110, section 5.6.7.
+/// Parses a date in any of the three forms of RFC 9110, section 5.6.7.
 pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let utc = |date: civil::DateTime| TimeZone::UTC.to_timestamp(date).ok();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_seconds_or_a_date_and_never_more_than_an_hour() {
+    fn a_retry_delay_is_in_seconds_or_a_date_and_at_most_an_hour() {
         let seconds = |text: &str| retry_after(&answer(text, None), now()).map(|pause| pause.as_secs());
         assert_eq!(seconds("7"), Some(7));
         assert_eq!(seconds(" 7.9 "), Some(7));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_measured_by_the_servers_own_clock() {
+    fn a_retry_date_is_relative_to_the_servers_own_clock() {
         let skewed = answer("Sun, 06 Nov 2011 08:50:00 GMT", Some("Sun, 06 Nov 2011 08:49:00 GMT"));
         assert_eq!(retry_after(&skewed, now()), Some(Duration::from_secs(60)));
         assert_eq!(date_header(&skewed), Some("2011-11-06T08:49:00Z".parse().unwrap()));

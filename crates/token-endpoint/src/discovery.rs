@@ -10,47 +10,47 @@ use jiff::Timestamp;
 use std::time::Duration;
 use url::Url;
 
-/// The most redirects of one metadata look-up. Nothing secret is in it, and the issuer is checked at the end.
+/// Redirect limit for a metadata request. It carries no secret, and the issuer is validated at the end.
 const MOST_REDIRECTS: usize = 3;
-/// The most authorization servers of one protected resource that are asked.
+/// How many authorization servers of one protected resource to query.
 const MOST_SERVERS: usize = 3;
 
-/// Why the token endpoint of a server could not be found.
+/// Why a server's token endpoint could not be found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
-    /// A passing failure: a network, a server that is down. Try again later.
-    #[error("the authorization server's metadata cannot be read now: {why}")]
+    /// A transient failure: the network, or a server that is down. Retry later.
+    #[error("cannot read the authorization server's metadata at the moment: {why}")]
     Transient {
         /// What happened, where.
         why: String,
-        /// How long the server asks to be left alone, at most an hour.
+        /// The delay that the server asks for, at most an hour.
         retry_after: Option<Duration>,
     },
-    /// What was found, or what the store says, cannot be trusted or used. Trying again does not help.
-    #[error("the authorization server's metadata cannot be used: {why}")]
+    /// The metadata, or what the store says, cannot be trusted or used. Retrying does not help.
+    #[error("cannot use the authorization server's metadata: {why}")]
     NeedsPerson {
-        /// What is wrong, where, and what can be done.
+        /// What is wrong, where, and what to do.
         why: String,
     },
 }
 
-/// Finds the token endpoint of a server.
+/// Finds a server's token endpoint.
 ///
-/// In this order: the metadata URL of the configuration or the store; the authorization server and the issuer the entry names;
-/// the protected-resource metadata of the server (RFC 9728); the server's own origin. Each issuer is asked by RFC 8414, then by
-/// OpenID Connect discovery. Where nothing of this exists, by convention of MCP's revision 2025-03-26 the endpoint is `/token` at
-/// the authorization server's origin; where the entry says that the client found none at the login, that is enough to go by it.
-/// At last the `resource` is looked up that the login sent: see [`resource_of`](crate::resource_of).
+/// It tries, in this order: the metadata URL of the configuration or the store; the entry's authorization server and issuer; the
+/// server's protected-resource metadata (RFC 9728); the server's own origin. Each issuer is queried as in RFC 8414, then by OpenID
+/// Connect discovery. If none of these exist, the endpoint is `/token` at the authorization server's origin, by the convention of
+/// MCP 2025-03-26; if the entry says that the client found no metadata at login, the convention applies right away. Finally, it
+/// looks up the `resource` sent at login: see [`resource_of`](crate::resource_of).
 ///
-/// Metadata counts only if its `issuer` is the one asked for (RFC 8414, section 3.3), and the entry's own `issuer`
-/// where it names one: otherwise a server could have the refresh token of another's grant sent to itself. (A metadata URL that was
-/// configured is believed where the entry names no issuer: somebody chose it.) A source that cannot be reached ends
-/// the search, and one that fails rules the convention out: nothing is guessed because of an outage.
+/// Metadata is accepted only if its `issuer` is the requested one (RFC 8414, section 3.3) and matches the entry's `issuer`, if it has
+/// one; otherwise a server could have another grant's refresh token sent to itself. (A configured metadata URL is trusted if the
+/// entry has no issuer, because the user chose it.) An unreachable source ends the search, and a failing one rules out the
+/// convention: an outage must not lead to a guess.
 ///
-/// Takes at most twice the time of one request.
+/// Takes at most twice the time limit of one request.
 ///
 /// # Errors
-/// [`DiscoveryError`], sorted by whether trying again can help.
+/// [`DiscoveryError`], which tells whether a retry can help.
 pub async fn discover(http: &Http, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
     let limit = http.whole_limit().saturating_mul(2);
     let search = discover_by(async |url: &Url| http.get(url).await, hints);
@@ -60,10 +60,10 @@ pub async fn discover(http: &Http, hints: &ServerHints) -> Result<Metadata, Disc
     })
 }
 
-/// [`discover`] by any way to get what a URL answers, and without a limit of time. No redirect may be followed by `get`.
+/// [`discover`] with any function that fetches a URL, and no time limit. `get` must not follow redirects.
 ///
 /// # Errors
-/// As [`discover`].
+/// Like [`discover`].
 pub async fn discover_by<G: AsyncFn(&Url) -> Result<RawAnswer, SendError>>(
     get: G,
     hints: &ServerHints,
@@ -71,33 +71,33 @@ pub async fn discover_by<G: AsyncFn(&Url) -> Result<RawAnswer, SendError>>(
     Search::new(get, hints)?.run(hints).await
 }
 
-/// What protected-resource metadata says (RFC 9728, section 2).
+/// The content of protected-resource metadata (RFC 9728, section 2).
 struct Resource {
-    /// What is sent as `resource`, if it speaks for this server.
+    /// The `resource` to send, if it covers this server.
     name: Option<String>,
     authorization_servers: Vec<String>,
 }
 
-/// One search, and what went wrong in it so far.
+/// A search and its problems so far.
 struct Search<'a, G> {
     get: G,
     server: Url,
     server_is_loopback: bool,
     entry_issuer: Option<&'a str>,
-    /// The issuers asked already: several hints often name the same one.
+    /// The issuers queried so far; several hints often name the same one.
     asked: Vec<Url>,
-    /// What the server's protected-resource metadata names, once it was read.
+    /// The server's protected-resource metadata, once read.
     resource: Option<Resource>,
-    /// The first passing failure: a source that may say something later.
+    /// The first transient failure: this source may respond later.
     passing: Option<DiscoveryError>,
-    /// The first answer that cannot be used.
+    /// The first unusable response.
     unusable: Option<String>,
 }
 
 impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
     fn new(get: G, hints: &'a ServerHints) -> Result<Self, DiscoveryError> {
         let server = Url::parse(&hints.server_url)
-            .map_err(|error| needs_person(format!("the server's URL is not one: {error}")))?;
+            .map_err(|error| needs_person(format!("the server's URL is invalid: {error}")))?;
         let server_is_loopback = origin::is_loopback(&server);
         origin::allowed(&server, server_is_loopback).map_err(needs_person)?;
         Ok(Self {
@@ -151,7 +151,7 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
             authorization_server.get_or_insert(issuer);
         }
         let own = well_known::root(&self.server);
-        // What lies at the root is not an issuer's that has a path; the client does not look there, and goes by its convention (measured).
+        // Metadata at the root is not valid for an issuer with a path; the client does not look there and uses its convention (measured).
         let has_path = authorization_server.as_ref().is_some_and(|server: &Url| server.path() != "/");
         if !has_path && let Some(metadata) = self.issuer(&own, own.as_str(), false).await? {
             return Ok(metadata);
@@ -165,8 +165,8 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
         Ok(convention(&authorization_server.unwrap_or(own), hints))
     }
 
-    /// The client found no metadata at the login and went by the convention ever since. Metadata that is published now counts; a page in its
-    /// place (an application that answers every path) is what the client met, too.
+    /// The client found no metadata at login and has used the convention ever since. Metadata published since then counts; a web page
+    /// in its place (from an application that serves every path) is what the client saw, too.
     async fn by_convention(&mut self, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
         let own = well_known::root(&self.server).to_string();
         let named = present(&hints.authorization_server_url).unwrap_or(&own);
@@ -177,7 +177,7 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
         }
     }
 
-    /// What the login sent as `resource`. Where the entry says that there is metadata that names it, nothing else is sent because of an outage.
+    /// The `resource` sent at login. If the entry says that metadata names it, an outage does not change what is sent.
     async fn resource_name(&mut self, hints: &ServerHints) -> Result<Option<String>, DiscoveryError> {
         if self.resource.is_none() {
             self.passing = None;
@@ -194,7 +194,7 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
         Ok(self.resource.as_ref().and_then(|resource| resource.name.clone()))
     }
 
-    /// Asks one issuer in all the places where its metadata may be.
+    /// Queries every possible metadata location of one issuer.
     async fn issuer(
         &mut self,
         issuer: &Url,
@@ -226,7 +226,7 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
         }
     }
 
-    /// The metadata in a document, if it can be believed; if not, the reason is noted.
+    /// The metadata in a document, if it can be trusted; otherwise records why not.
     fn accept(
         &mut self,
         url: &Url,
@@ -244,14 +244,14 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
         }
     }
 
-    /// The authorization servers that the server's protected-resource metadata names.
+    /// The authorization servers named by the server's protected-resource metadata.
     async fn authorization_servers(&mut self, hints: &ServerHints) -> Result<Vec<String>, DiscoveryError> {
         self.protected_resource(hints).await?;
         let resource = self.resource.as_ref();
         Ok(resource.map(|resource| resource.authorization_servers.clone()).unwrap_or_default())
     }
 
-    /// Reads the server's protected-resource metadata: the first that names authorization servers, else the first that speaks for this server.
+    /// Reads the server's protected-resource metadata: the first that names authorization servers, else the first that covers this server.
     async fn protected_resource(&mut self, hints: &ServerHints) -> Result<(), DiscoveryError> {
         let mut urls = Vec::new();
         if let Some(hint) = present(&hints.resource_metadata_url) {
@@ -264,7 +264,7 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
         }
         for url in urls {
             let Some(found) = self.document(&url).await? else { continue };
-            // RFC 9728, section 3.3: metadata of another resource is not this one's. The path may be shorter.
+            // RFC 9728, section 3.3: ignore metadata of another resource. Its path may be shorter.
             let of_another = found.resource.as_deref().is_some_and(|resource| {
                 Url::parse(resource).is_ok_and(|other| other.origin() != self.server.origin())
             });
@@ -285,7 +285,7 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
         Ok(())
     }
 
-    /// The document at a URL. `None`: there is none, or none that can be read; what that means is noted.
+    /// The document at a URL. `None` if there is no readable one; records what that means.
     async fn document(&mut self, url: &Url) -> Result<Option<Document>, DiscoveryError> {
         let answer = match self.get(url).await {
             Ok(answer) => answer,
@@ -303,19 +303,19 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
                 if let Ok(document) = serde_json::from_str::<Document>(&text) {
                     return Ok(Some(document));
                 }
-                // Not "there is none": a network's login page would make us guess an endpoint.
+                // Do not treat it as missing: a network's login page would make us guess an endpoint.
                 let what = if body::is_page(&answer, &text) {
                     "a web page"
                 } else {
-                    "something that is not metadata"
+                    "something other than metadata"
                 };
-                self.note_passing(format!("{} answered with {what}", shown(url)), None);
+                self.note_passing(format!("{} returned {what}", shown(url)), None);
             }
             429 | 500..=599 => {
                 let pause = date::retry_after(&answer, Timestamp::now());
                 self.note_passing(format!("{} answered HTTP {}", shown(url), answer.status), pause);
             }
-            // Any other status: 404, and 401 or 403 from servers that guard every path alike.
+            // Any other status: 404, and 401 or 403 from servers that protect every path.
             _ => {}
         }
         Ok(None)
@@ -336,12 +336,13 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
                 None => return Ok(answer),
             }
         }
-        Err(Unreachable::NotAllowed(format!("{} redirects in a circle", shown(&url))))
+        Err(Unreachable::NotAllowed(format!("{} is a redirect loop", shown(&url))))
     }
 
-    /// A URL that may be asked.
+    /// A URL that may be requested.
     fn url(&self, what: &str, text: &str) -> Result<Url, DiscoveryError> {
-        let url = Url::parse(text).map_err(|error| needs_person(format!("{what} is not a URL: {error}")))?;
+        let url =
+            Url::parse(text).map_err(|error| needs_person(format!("{what} is not a valid URL: {error}")))?;
         origin::allowed(&url, self.server_is_loopback)
             .map_err(|why| needs_person(format!("{what}: {why}")))?;
         Ok(url)
@@ -352,7 +353,7 @@ impl<'a, G: AsyncFn(&Url) -> Result<RawAnswer, SendError>> Search<'a, G> {
     }
 }
 
-/// MCP, revision 2025-03-26: without metadata the endpoint is `/token` at the authorization server's origin.
+/// MCP 2025-03-26: without metadata, the endpoint is `/token` at the authorization server's origin.
 fn convention(place: &Url, hints: &ServerHints) -> Metadata {
     Metadata {
         issuer: hints.issuer.clone().filter(|issuer| !issuer.is_empty()),

@@ -2,7 +2,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-/// The members that matter of both kinds of metadata; each other may be of any type.
+/// The relevant members of both kinds of metadata; all others may have any type.
 #[derive(Deserialize)]
 pub(crate) struct Document {
     #[serde(default, deserialize_with = "lenient")]
@@ -21,7 +21,7 @@ pub(crate) struct Document {
     pub(crate) authorization_servers: Option<Vec<String>>,
 }
 
-/// A member of a wrong type counts as absent.
+/// A member of the wrong type counts as absent.
 fn lenient<'de, D: serde::Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {

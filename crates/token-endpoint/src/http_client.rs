@@ -13,29 +13,28 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// How requests are made.
+/// Options for requests.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct HttpOptions {
-    /// The proxy's URL. `None`: the system's, where its settings name one. Empty: none at all.
-    /// Connections to this machine never go through a proxy.
+    /// The proxy's URL. `None` means the system's settings; empty means no proxy. Connections to this machine never use a proxy.
     pub proxy: Option<String>,
-    /// Hosts that are reached without the proxy, in the form of `NO_PROXY`.
+    /// Hosts that bypass the proxy, in the format of `NO_PROXY`.
     pub no_proxy: String,
-    /// PEM or DER files with CAs to trust besides the system's.
+    /// PEM or DER files with CAs to trust in addition to the system's.
     pub extra_ca: Vec<PathBuf>,
-    /// What is shown to servers that ask who this is.
+    /// The certificate for servers that require one.
     pub client_certificate: Option<ClientCertificate>,
-    /// Somebody wants certificates not to be verified (`NODE_TLS_REJECT_UNAUTHORIZED=0`), which is not obeyed: said where one does not verify.
+    /// The environment asks to skip verification (`NODE_TLS_REJECT_UNAUTHORIZED=0`). We do not, and say so when verification fails.
     pub asked_not_to_verify: bool,
-    /// Put behind `mcp-refreshd/<version>` in the `User-Agent`, after a space.
+    /// Appended to `mcp-refreshd/<version>` in the `User-Agent`, after a space.
     pub user_agent_suffix: Option<String>,
-    /// How long and how much.
+    /// Time and size limits.
     pub limits: Limits,
 }
 
 impl fmt::Debug for HttpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The proxy's URL may hold a password.
+        // The proxy's URL may contain a password.
         let proxy = self.proxy.as_ref().map(|_| "…");
         f.debug_struct("HttpOptions")
             .field("proxy", &proxy)
@@ -49,31 +48,31 @@ impl fmt::Debug for HttpOptions {
     }
 }
 
-/// How long a request may take and how much an answer may be.
+/// Time and size limits of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// From the name look-up to the end of the TLS handshake.
+    /// From the name lookup to the end of the TLS handshake.
     pub connect: Duration,
-    /// From the start to the last byte of the answer. Longer than `connect`.
+    /// From the start to the last byte of the response. Longer than `connect`.
     pub whole: Duration,
-    /// The most bytes in a body.
+    /// Size limit of a body in bytes.
     pub body: usize,
 }
 
 impl Default for Limits {
-    /// 5 s to connect; 30 s in all, as Claude Code waits (measured); 1 MiB, some hundred times a real answer.
+    /// 5 s to connect; 30 s in total, like Claude Code (measured); 1 MiB, some hundred times a real response.
     fn default() -> Self {
         Self { connect: Duration::from_secs(5), whole: Duration::from_secs(30), body: 1024 * 1024 }
     }
 }
 
-/// Makes requests: HTTP/1.1, no redirect followed, nothing repeated, no connection kept, no cookie.
+/// Sends requests: HTTP/1.1, without redirects, retries, connection reuse or cookies.
 ///
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Http {
     proxied: reqwest::Client,
-    /// Host and port of the proxy that the options name.
+    /// Host and port of the configured proxy.
     proxy: Option<String>,
     direct: reqwest::Client,
     exceptions: Exceptions,
@@ -90,10 +89,10 @@ impl fmt::Debug for Http {
 }
 
 impl Http {
-    /// Reads the CA certificates of the system and of the options; make a new one to see changes in them.
+    /// Loads the CA certificates of the system and of the options; create a new client to reload them.
     ///
     /// # Errors
-    /// If a CA file or the proxy cannot be used.
+    /// A CA file or the proxy cannot be used.
     pub fn new(options: &HttpOptions) -> Result<Self, HttpError> {
         let tls = tls::config(&options.extra_ca, options.client_certificate.as_ref())?;
         let suffix =
@@ -106,9 +105,9 @@ impl Http {
                 .user_agent(&user_agent)
                 .redirect(redirect::Policy::none())
                 .referer(false)
-                // A request repeated by a library would present a refresh token twice.
+                // A retry by the library would present a refresh token twice.
                 .retry(retry::never())
-                // A pooled connection may die between two requests, and nobody could tell whether the second was sent.
+                // A pooled connection may die between requests, and it would be unclear whether the second was sent.
                 .pool_max_idle_per_host(0)
                 .connect_timeout(options.limits.connect)
                 .timeout(options.limits.whole)
@@ -118,11 +117,11 @@ impl Http {
         };
         let direct = built(client().no_proxy())?;
         let proxied = match options.proxy.as_deref() {
-            // By the variables of this process: the caller has read those already.
+            // From this process's variables, which the caller has already read.
             None if platform::HAS_SYSTEM_PROXY => built(client())?,
             None | Some("") => direct.clone(),
             Some(url) => {
-                // The URL may hold a password, so no message repeats it.
+                // The URL may contain a password, so no message includes it.
                 built(client().proxy(Proxy::all(url).map_err(|_| HttpError::Proxy)?))?
             }
         };
@@ -142,7 +141,7 @@ impl Http {
         })
     }
 
-    /// What of the options' files cannot be used and was passed over, for people.
+    /// Unusable parts of the options' files that were skipped, for messages.
     #[must_use]
     pub fn passed_over(&self) -> &[String] {
         &self.passed_over
@@ -156,7 +155,7 @@ impl Http {
         origin::is_loopback(url) || self.exceptions.has(url)
     }
 
-    /// The host a request goes to, and by which proxy: where the connection fails, that is where to look.
+    /// The request's destination and its proxy: where to look if the connection fails.
     fn way_to(&self, url: &Url) -> String {
         let host = origin::host_of(url);
         match &self.proxy {
@@ -165,13 +164,13 @@ impl Http {
         }
     }
 
-    /// Sends the request once and hands the whole answer back as it came, whatever its status. A redirect that keeps method and body (307, 308)
-    /// is followed once, as the client follows it, where it stays at the same origin: a slash added or taken away. A server that
-    /// redirects has not looked at the token.
+    /// Sends the request once and returns the complete response, whatever its status. A redirect that preserves method and body (307, 308)
+    /// is followed once if it stays at the same origin (a slash added or removed), like the client does. A server that redirects has not
+    /// processed the token.
     ///
     /// # Errors
-    /// If there is no whole answer. [`SendError::Unsent`] is returned only if no connection was made; where that is not
-    /// certain, the request counts as sent.
+    /// There is no complete response. [`SendError::Unsent`] is returned only if no connection was established; in doubt, the request
+    /// counts as sent.
     pub async fn send(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
         let answer = self.send_there(request).await?;
         let Some(token_endpoint) = redirected_to(&request.token_endpoint, &answer) else { return Ok(answer) };
@@ -185,19 +184,19 @@ impl Http {
         self.execute(request).await
     }
 
-    /// One GET for metadata, shared with others that ask for the same at the same time.
+    /// A GET for metadata, shared by concurrent callers.
     pub(crate) async fn get(&self, url: &Url) -> Result<RawAnswer, SendError> {
         let mut request = reqwest::Request::new(http::Method::GET, url.clone());
         request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("application/json"));
         self.single_flight.answer(url, self.execute(request)).await
     }
 
-    /// The time one request may take.
+    /// The time limit of one request.
     pub(crate) fn whole_limit(&self) -> Duration {
         self.limits.whole
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the response head.
     pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, SendError> {
         let host = self.way_to(request.url());
         let client = self.client_for(request.url());
@@ -229,9 +228,7 @@ impl Http {
             match response.chunk().await {
                 Ok(Some(chunk)) if answer.body.len() + chunk.len() > self.limits.body => {
                     let limit = self.limits.body;
-                    break SendError::TooBig {
-                        why: format!("the answer of {host} is bigger than {limit} bytes"),
-                    };
+                    break SendError::TooBig { why: format!("the response of {host} exceeds {limit} bytes") };
                 }
                 Ok(Some(chunk)) => answer.body.extend_from_slice(&chunk),
                 Ok(None) => return Ok(answer),
@@ -242,7 +239,7 @@ impl Http {
             answer.body.clear();
             return Ok(answer);
         }
-        // What follows a whole object is not looked at in an answer that ends either, and a new pair may stand in it.
+        // Even in a complete response, whatever follows a whole object is ignored, and the object may contain a new pair.
         if interpretation::is_whole(&answer) {
             return Ok(answer);
         }
@@ -250,7 +247,7 @@ impl Http {
     }
 }
 
-/// Where a redirect leads that may be followed with a refresh token in hand.
+/// The target of a redirect that may be followed with a refresh token.
 fn redirected_to(asked: &Url, answer: &RawAnswer) -> Option<Url> {
     if !matches!(answer.status, 307 | 308) {
         return None;
@@ -262,36 +259,36 @@ fn redirected_to(asked: &Url, answer: &RawAnswer) -> Option<Url> {
     (target.origin() == asked.origin() && target != *asked && without_credentials).then_some(target)
 }
 
-/// Why no requests can be made with these options. A person has to change the configuration.
+/// Why no client can be created with these options. The user has to change the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// A file of `extra_ca` cannot be used.
-    #[error("the CA file {path} cannot be used: {why}", path = path.display())]
+    #[error("cannot use the CA file {path}: {why}", path = path.display())]
     ExtraCa {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
     },
-    /// The certificate that is shown to servers, or its key, cannot be used.
-    #[error("the client certificate's file {path} cannot be used: {why}", path = path.display())]
+    /// The client certificate or its key cannot be used.
+    #[error("cannot use the client certificate file {path}: {why}", path = path.display())]
     ClientCertificate {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
     },
-    /// The proxy's URL cannot be used.
-    #[error("the proxy's URL cannot be used; write it as http://host:port or https://host:port")]
+    /// The proxy's URL is invalid.
+    #[error("the proxy's URL is invalid; write it as http://host:port or https://host:port")]
     Proxy,
-    /// TLS could not be set up.
-    #[error("TLS could not be set up: {why}")]
+    /// TLS setup failed.
+    #[error("cannot set up TLS: {why}")]
     Tls {
         /// The reason.
         why: String,
     },
-    /// The HTTP client could not be set up.
-    #[error("the HTTP client could not be set up: {why}")]
+    /// HTTP client setup failed.
+    #[error("cannot set up the HTTP client: {why}")]
     Client {
         /// The reason.
         why: String,

@@ -8,34 +8,34 @@ use crate::{
 use jiff::Timestamp;
 use url::Url;
 
-/// The longest body of an error that is read as a sentence.
+/// Size limit for an error body that is read as a sentence.
 const LONGEST_SENTENCE: usize = 2048;
 
-/// What an answer means for the refresh token that was presented.
+/// Determines what a response means for the refresh token that was presented.
 ///
-/// Pure: the same answer means the same when it is read from a journal after a crash. `now` is used for dates in an answer
-/// without `Date` only. No error contains text of a successful answer.
+/// Pure: a response means the same when it is read from a journal after a crash. `now` is only used for dates in a response without
+/// `Date`. No error contains text from a successful response.
 pub fn interpret(answer: &RawAnswer, now: Timestamp) -> Answer {
     let status = answer.status;
     match status {
         200..=299 => success(answer, now),
         300..=399 => redirect(answer, now),
-        // It came from the server's inside, not from its door: what it had done by then nobody knows.
+        // It came from inside the server, not from its front end: what it had done by then is unknown.
         503 if failed_inside(answer) => failure(answer, now),
-        // Each of these says that the request was not processed: RFC 6585 section 4 and 6, RFC 9110 section 15.5.9 and 15.6.4, RFC 8470;
-        // 409 and 423 are what GoTrue and others answer while another refresh of the same session is under way.
+        // Each of these proves that the request was not processed: RFC 6585 sections 4 and 6, RFC 9110 sections 15.5.9 and 15.6.4, RFC 8470;
+        // GoTrue and others answer 409 and 423 while another refresh of the same session is running.
         408 | 409 | 423 | 425 | 429 | 503 | 511 => {
             Answer::Transient { why: meaning_of(status), retry_after: date::retry_after(answer, now) }
         }
         400..=499 => refusal(answer, now),
-        // The server does not do what was asked for, so it did not do it.
+        // The server does not support the operation, so it did not perform it.
         501 | 505 => Answer::Refused { code: format!("http_{status}"), detail: meaning_of(status) },
-        // The server, or a proxy in front of it, failed at a moment nobody knows.
+        // The server, or a proxy in front of it, failed at an unknown moment.
         _ => failure(answer, now),
     }
 }
 
-/// A failure of the server or before it. Whatever it says of the token, it said it while failing, unless it passes on what another said.
+/// A failure in or before the server. What it says about the token is not reliable, unless it relays another server's answer.
 fn failure(answer: &RawAnswer, now: Timestamp) -> Answer {
     let text = body::text(answer);
     let refusal = Members::parse(&text).as_ref().and_then(Refusal::of);
@@ -47,18 +47,18 @@ fn failure(answer: &RawAnswer, now: Timestamp) -> Answer {
     Answer::Ambiguous { why, lost: false }
 }
 
-/// Whether a 503 carries an OAuth error of a server that failed in the middle of its work (RFC 6749, section 4.1.2.1: `server_error`).
+/// Whether a 503 contains an OAuth error of a server that failed while working (RFC 6749, section 4.1.2.1: `server_error`).
 fn failed_inside(answer: &RawAnswer) -> bool {
     let text = body::text(answer);
     Members::parse(&text).as_ref().and_then(Refusal::of).is_some_and(|refusal| refusal.is_failure())
 }
 
-/// Whether the status alone decides, so that an answer with a broken body is still an answer.
+/// Whether the status alone is conclusive, so that a broken body does not matter.
 pub(crate) fn status_says_all(status: u16) -> bool {
     matches!(status, 300..=399 | 408 | 409 | 423 | 425 | 429 | 501 | 503 | 505 | 511)
 }
 
-/// Whether a body that did not come to its end holds a whole JSON object all the same.
+/// Whether an incomplete body contains a whole JSON object all the same.
 pub(crate) fn is_whole(answer: &RawAnswer) -> bool {
     Members::parse(&body::text(answer)).is_some()
 }
@@ -74,8 +74,8 @@ fn success(answer: &RawAnswer, now: Timestamp) -> Answer {
     if let Some(pair) = grant::pair(&members, given) {
         return Answer::Fresh(pair);
     }
-    // A refresh was asked for and nothing else, so one pair one level down (Slack's `authed_user`, a `data` around it) is the
-    // pair; of two nobody can tell which.
+    // We asked for a refresh and nothing else, so a single pair one level down (Slack's `authed_user`, a `data` wrapper) is the pair;
+    // between two pairs we cannot choose.
     let mut nested = members.objects().filter_map(|inner| grant::pair(&inner, given));
     if let (Some(pair), None) = (nested.next(), nested.next()) {
         return Answer::Fresh(pair);
@@ -89,12 +89,12 @@ fn success(answer: &RawAnswer, now: Timestamp) -> Answer {
     }
 }
 
-/// A 2xx answer whose body is no JSON object.
+/// A 2xx response whose body is not a JSON object.
 fn not_json(answer: &RawAnswer, text: &str) -> Answer {
     let status = answer.status;
     if text.contains("access_token") {
         let why =
-            format!("the answer was cut or damaged: HTTP {status} with an access token that cannot be read");
+            format!("the response was cut off or damaged: HTTP {status} with an unreadable access token");
         return Answer::Ambiguous { why, lost: true };
     }
     if body::is_page(answer, text) {
@@ -125,20 +125,20 @@ fn refusal(answer: &RawAnswer, now: Timestamp) -> Answer {
     }
     let what = if page { "a web page" } else { "no reason" };
     let code = format!("http_{}", answer.status);
-    Answer::Refused { code, detail: format!("{} with {what} in the answer", meaning_of(answer.status)) }
+    Answer::Refused { code, detail: format!("{} with {what} in the response", meaning_of(answer.status)) }
 }
 
-/// A redirect is never followed: it would take the refresh token to a place nobody vouched for. By its own name (RFC 9110,
-/// section 15.4) a temporary one passes, a permanent one says that the endpoint has moved.
+/// A redirect to another place is never followed: it would take the refresh token to an untrusted endpoint. By definition (RFC 9110,
+/// section 15.4), a temporary one is transient, and a permanent one says that the endpoint has moved.
 fn redirect(answer: &RawAnswer, now: Timestamp) -> Answer {
     let status = answer.status;
     let target = match answer.location.as_deref().map(Url::parse) {
-        // The origin only: path and query may hold anything.
+        // Only the origin: path and query may contain anything.
         Some(Ok(url)) if url.has_host() => format!("to {}", crate::origin_of(&url)),
         Some(_) => "to another path".to_owned(),
         None => "to nowhere".to_owned(),
     };
-    let detail = format!("HTTP {status}, a redirect {target}, which is not followed with a token in hand");
+    let detail = format!("HTTP {status}, a redirect {target}, which is not followed with a token");
     match status {
         302 | 303 | 307 => Answer::Transient { why: detail, retry_after: date::retry_after(answer, now) },
         _ => Answer::Refused { code: format!("http_{status}"), detail },
@@ -147,19 +147,19 @@ fn redirect(answer: &RawAnswer, now: Timestamp) -> Answer {
 
 fn meaning_of(status: u16) -> String {
     let name = match status {
-        408 => "the server got no whole request in time",
+        408 => "the server did not receive the whole request in time",
         409 | 423 => "the server is busy with another request for the same grant",
         429 => "the server asks for fewer requests",
         500 => "the server failed",
-        502 => "the proxy in front of the server got no good answer",
-        503 => "the server is not available",
-        504 | 524 => "the proxy in front of the server waited too long",
-        511 => "the network asks for a login",
-        520..=530 => "Cloudflare got no good answer from the server",
+        502 => "the proxy in front of the server got no valid response",
+        503 => "the server is unavailable",
+        504 | 524 => "the proxy in front of the server timed out",
+        511 => "the network requires a login",
+        520..=530 => "Cloudflare got no valid response from the server",
         404 | 410 => "there is no token endpoint here",
-        405 | 501 => "the endpoint takes no POST",
-        407 => "the proxy asks for a password",
-        505 => "the server does not speak HTTP/1.1",
+        405 | 501 => "the endpoint does not accept POST",
+        407 => "the proxy requires a password",
+        505 => "the server does not support HTTP/1.1",
         other => {
             return http::StatusCode::from_u16(other)
                 .ok()

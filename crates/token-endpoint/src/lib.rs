@@ -1,17 +1,16 @@
-//! Where a grant is refreshed, the one request that does it, and what the answer means.
+//! Finds a grant's token endpoint, sends a refresh request, and interprets the response.
 //!
-//! Three steps, apart from each other, so that whatever happens between them can be put in order:
-//! [`discover`] finds the token endpoint of a server, [`Http::send`] puts exactly one request on the wire and hands the
-//! answer back as it came, and [`interpret`] says what it means. The last is a pure function: an answer that was kept by a
-//! journal means the same after a crash as before it.
+//! These are three separate steps, so that the caller controls what happens in between: [`discover`] finds a server's token endpoint,
+//! [`Http::send`] sends exactly one request and returns the response as received, and [`interpret`] says what it means. The last is a
+//! pure function: a response stored in a journal means the same after a crash as before.
 //!
-//! This crate knows no store, keeps nothing, and never repeats a request by itself: whether a refresh token may be presented
-//! again is for its caller to decide, and everything here is made so that the caller can know.
+//! This crate knows no store, keeps no state, and never repeats a request: whether a refresh token may be presented again is for the
+//! caller to decide, and everything here is designed to inform that decision.
 //!
 //! ```
 //! use token_endpoint::{Answer, RawAnswer, interpret};
 //!
-//! // Slack says no with HTTP 200; others send the lifetime as a text. Both are understood.
+//! // Slack reports errors with HTTP 200; others send the lifetime as a string. Both are understood.
 //! let no = RawAnswer::new(200, r#"{"ok":false,"error":"invalid_refresh_token"}"#);
 //! assert_eq!(interpret(&no, jiff::Timestamp::now()).name(), "dead");
 //!

@@ -1,14 +1,14 @@
 use crate::cleaned::harmless;
 use url::{Host, Url};
 
-/// Scheme, host and port of a URL as one text: what is pinned per grant, so that a refresh token never follows a token
-/// endpoint to another host without a person (RFC 6454, section 6.2).
+/// A URL's scheme, host and port as text (RFC 6454, section 6.2). It is pinned per grant, so that a refresh token never follows a
+/// token endpoint to another host without the user's consent.
 #[must_use]
 pub fn origin_of(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-/// Whether a URL stays on this machine: `localhost` and below (RFC 6761, section 6.3), 127.0.0.0/8, ::1.
+/// Whether a URL is local: `localhost` and its subdomains (RFC 6761, section 6.3), 127.0.0.0/8, ::1.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
@@ -21,15 +21,15 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether a URL is one that may be asked: https anywhere, http to this machine only and only where the MCP server is on
-/// this machine too; never with credentials in it. The error says why not and names no more of the URL than its origin.
+/// Whether a URL may be requested: https anywhere; http only to this machine, and only if the MCP server is on it too; never with
+/// credentials. The error says why not and shows only the URL's origin.
 pub(crate) fn allowed(url: &Url, server_is_loopback: bool) -> Result<(), String> {
     let origin = harmless(&origin_of(url));
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("the URL at {origin} holds credentials; take them out of it"));
+        return Err(format!("the URL at {origin} contains credentials; remove them"));
     }
     if url.host().is_none() {
-        return Err("the URL names no host".to_owned());
+        return Err("the URL has no host".to_owned());
     }
     match url.scheme() {
         "https" => Ok(()),
@@ -38,11 +38,11 @@ pub(crate) fn allowed(url: &Url, server_is_loopback: bool) -> Result<(), String>
             Err(format!("{origin} is on this machine but the MCP server is not; tokens are not sent there"))
         }
         "http" => Err(format!("{origin} is plain http to another host; tokens are sent over https only")),
-        other => Err(format!("a {} URL cannot be a token endpoint; https is needed", harmless(other))),
+        other => Err(format!("a {} URL cannot be a token endpoint; https is required", harmless(other))),
     }
 }
 
-/// Host (and port, where it is not the scheme's own) of a URL, for messages.
+/// A URL's host (and port, unless it is the scheme's default), for messages.
 pub(crate) fn host_of(url: &Url) -> String {
     match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
@@ -51,12 +51,12 @@ pub(crate) fn host_of(url: &Url) -> String {
     }
 }
 
-/// A URL for messages: without its query.
+/// A URL without its query, for messages.
 pub(crate) fn shown(url: &Url) -> String {
     harmless(&format!("{}{}", origin_of(url), url.path()))
 }
 
-/// A URL in a text of somebody else, for messages: its origin and path if it is a URL, else the text made harmless.
+/// A URL from an untrusted text, for messages: its origin and path if it is a URL, else the sanitized text.
 pub(crate) fn shown_text(text: &str) -> String {
     Url::parse(text).ok().filter(Url::has_host).map_or_else(|| harmless(text), |url| shown(&url))
 }

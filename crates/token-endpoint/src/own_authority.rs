@@ -7,16 +7,16 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Also accepts a server's certificate that is itself one of the trusted ones, as OpenSSL and Claude Code do (measured with 2.1.332):
-/// `openssl req -x509` makes such certificates. Webpki refuses an authority's certificate as a server's (`CaUsedAsEndEntity`).
+/// Also accepts a server certificate that is itself trusted, like OpenSSL and Claude Code (measured with 2.1.332):
+/// `openssl req -x509` creates such certificates. Webpki rejects a CA certificate as a server's (`CaUsedAsEndEntity`).
 ///
-/// Who trusts an authority trusts whatever its key signs; here the same key speaks for itself, and for no more than its own names.
+/// Trusting a CA means trusting whatever its key signs; here the same key vouches for itself, and only for its own names.
 #[derive(Debug)]
 pub(crate) struct OwnAuthority {
     inner: Arc<dyn ServerCertVerifier>,
     /// SHA-256 of each trusted certificate.
     trusted: BTreeSet<[u8; 32]>,
-    /// Trusted ones with a key that is refused; a server does not send the one that signed its chain.
+    /// Trusted ones with a rejected key; a server does not send the root of its chain.
     weak: Vec<CertificateDer<'static>>,
 }
 
@@ -28,7 +28,7 @@ impl OwnAuthority {
         let mut own = Self { inner, trusted: BTreeSet::new(), weak: Vec::new() };
         for certificate in trusted {
             own.trusted.insert(fingerprint(certificate));
-            // An authority signs its own certificate; with so short a key both fit into this, and the others need not be read.
+            // A CA signs its own certificate; with such a short key, both fit into this size, and larger ones need not be parsed.
             if certificate.len() < SHORT_CERTIFICATE && has_weak_key(certificate) {
                 own.weak.push(certificate.clone().into_owned());
             }
@@ -44,12 +44,12 @@ fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
     Sha256::digest(certificate).into()
 }
 
-/// A key that is refused on purpose.
+/// A key that is rejected on purpose.
 #[derive(Debug, thiserror::Error)]
-#[error("an RSA key of fewer than 2048 bits is in its chain, which can be broken")]
+#[error("its chain contains an RSA key of fewer than 2048 bits, which is breakable")]
 pub(crate) struct WeakKey;
 
-/// Ring says only that a signature by a short RSA key is bad.
+/// Ring only reports a bad signature for short RSA keys.
 fn weak_key_or<'a>(error: Error, mut chain: impl Iterator<Item = &'a CertificateDer<'a>>) -> Error {
     match error {
         Error::InvalidCertificate(CertificateError::BadSignature) if chain.any(has_weak_key) => {
@@ -59,11 +59,11 @@ fn weak_key_or<'a>(error: Error, mut chain: impl Iterator<Item = &'a Certificate
     }
 }
 
-/// Whether this certificate's own key is RSA of fewer than 2048 bits.
+/// Whether this certificate's own key is RSA with fewer than 2048 bits.
 pub(crate) fn has_weak_key(certificate: &CertificateDer<'_>) -> bool {
     /// `rsaEncryption` (RFC 8017, appendix C).
     const RSA: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-    /// The length of such a key with 2048 bits, all around it included, is 294 bytes, and that of 1024 bits 162.
+    /// An encoded key of 2048 bits is 294 bytes long, one of 1024 bits 162.
     const SHORT: usize = 256;
     webpki::EndEntityCert::try_from(certificate).is_ok_and(|certificate| {
         let key = certificate.subject_public_key_info();
@@ -71,7 +71,7 @@ pub(crate) fn has_weak_key(certificate: &CertificateDer<'_>) -> bool {
     })
 }
 
-/// Whether the only complaint is that the certificate is an authority's.
+/// Whether the only objection is that the certificate is a CA's.
 fn is_authority(error: &OtherError) -> bool {
     matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
@@ -88,7 +88,7 @@ impl ServerCertVerifier for OwnAuthority {
         let verified =
             self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verified {
-            // Webpki looks at the dates before it looks at the kind: a certificate that is too old has another error.
+            // Webpki checks the dates before the kind: an expired certificate has another error.
             Err(Error::InvalidCertificate(CertificateError::Other(other)))
                 if is_authority(&other) && self.trusted.contains(&fingerprint(end_entity)) =>
             {

@@ -1,4 +1,4 @@
-//! What differs between systems, in variants side by side with the same signatures.
+//! What differs between systems: variants with the same signatures, side by side.
 
 #[cfg(target_os = "linux")]
 #[path = "platform/linux.rs"]
@@ -13,10 +13,10 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 
-/// Who is trusted.
+/// The trusted roots.
 pub(crate) struct Trust {
-    /// `None` where nobody is.
+    /// `None` if there are none.
     pub(crate) verifier: Option<Arc<dyn ServerCertVerifier>>,
-    /// The certificates behind it, as far as this program sees them.
+    /// Its certificates, as far as this program can list them.
     pub(crate) certificates: Vec<CertificateDer<'static>>,
 }

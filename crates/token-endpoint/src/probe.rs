@@ -1,4 +1,4 @@
-//! Requests of which only the head of the answer is of interest: is somebody there, and what do they think of this token?
+//! Requests of which only the response head matters: is the server there, and does it accept this token?
 
 use crate::document::Document;
 use crate::{Http, SendError, ServerHints, UnsentKind, body, date, discover, origin};
@@ -8,42 +8,42 @@ use oauth_secret::AccessToken;
 use std::time::Duration;
 use url::Url;
 
-/// What an MCP client says first (MCP, revision 2025-06-18, "Initialization").
+/// An MCP client's first message (MCP 2025-06-18, "Initialization").
 const INITIALIZE: &str = concat!(
     r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"#,
     r#""clientInfo":{"name":"mcp-refreshd","version":""#,
     env!("CARGO_PKG_VERSION"),
     r#""}}}"#
 );
-/// The session that the server may have opened for us.
+/// The session that the server may have opened.
 const SESSION: &str = "mcp-session-id";
-/// How long the farewell to such a session may take: nothing depends on it.
+/// Time limit for closing that session; nothing depends on it.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// The HTTP status.
     pub status: u16,
-    /// The server's clock, where it says it.
+    /// The server's clock, if stated.
     pub date: Option<Timestamp>,
 }
 
-/// What the metadata of an authorization server says about refresh tokens (RFC 8414, section 2).
+/// What an authorization server's metadata says about refresh tokens (RFC 8414, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshOffer {
-    /// Whether `refresh_token` is among the grant types; `None` where they are not named.
+    /// Whether `refresh_token` is among the grant types; `None` if they are not stated.
     pub refresh_token: Option<bool>,
     /// Whether `offline_access` is among the scopes.
     pub offline_access: bool,
 }
 
 impl Http {
-    /// Sends an authenticated MCP `initialize` to the server, which says whether it accepts the token. The answer's body, often an
-    /// event stream without end, is not read; a session that was opened is closed again.
+    /// Sends an authenticated MCP `initialize`, which shows whether the server accepts the token. The response body, often an endless
+    /// event stream, is not read; a newly opened session is closed.
     ///
     /// # Errors
-    /// There is no answer, or the URL is none that a token may be sent to (https, or http to this machine).
+    /// There is no response, or the URL may not receive a token (https, or http to this machine).
     pub async fn initialize(&self, server_url: &str, token: &AccessToken) -> Result<Probe, SendError> {
         let url = allowed(server_url, server_url)?;
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()))
@@ -66,17 +66,17 @@ impl Http {
         if let Some(session) = session {
             let mut farewell = request(Method::DELETE);
             farewell.headers_mut().insert(SESSION, session);
-            // A server that does not allow this ends the session by itself.
+            // A server that does not support this ends the session by itself.
             let _ = tokio::time::timeout(FAREWELL, self.begin(farewell)).await;
         }
         Ok(probe)
     }
 
-    /// Asks the origin of `place` for its metadata, without a token, to see whether it answers at all and what its clock says.
-    /// `server_url` is the MCP server it belongs to.
+    /// Requests the metadata of the origin of `place` without a token, to see whether it responds and what its clock says. `server_url` is
+    /// its MCP server.
     ///
     /// # Errors
-    /// There is no answer, or the URL may not be asked.
+    /// There is no response, or the URL may not be requested.
     pub async fn probe(&self, place: &str, server_url: &str) -> Result<Probe, SendError> {
         let mut url = allowed(place, server_url)?;
         url.set_path("/.well-known/oauth-authorization-server");
@@ -86,10 +86,10 @@ impl Http {
         Ok(head_of(&self.begin(request).await?))
     }
 
-    /// Asks the server's metadata whether it gives refresh tokens; `None` where that cannot be found out now.
+    /// Whether the server's metadata offers refresh tokens; `None` if that cannot be determined now.
     pub async fn refresh_offer(&self, hints: &ServerHints) -> Option<RefreshOffer> {
         let metadata = discover(self, hints).await.ok()?;
-        // Where nothing is published, the source is a sentence.
+        // If nothing is published, the source is a sentence.
         let source = allowed(&metadata.source, &hints.server_url).ok()?;
         let answer = self.get(&source).await.ok()?;
         let published: Document = serde_json::from_str(&body::text(&answer)).ok()?;
@@ -108,7 +108,7 @@ fn head_of(answer: &reqwest::Response) -> Probe {
 }
 
 fn allowed(url: &str, server_url: &str) -> Result<Url, SendError> {
-    let url = Url::parse(url).map_err(|error| not_allowed(format!("it is not a URL: {error}")))?;
+    let url = Url::parse(url).map_err(|error| not_allowed(format!("it is not a valid URL: {error}")))?;
     let loopback = Url::parse(server_url).is_ok_and(|server| origin::is_loopback(&server));
     origin::allowed(&url, loopback).map_err(not_allowed)?;
     Ok(url)

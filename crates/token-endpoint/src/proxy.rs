@@ -1,28 +1,28 @@
 use std::net::IpAddr;
 use url::{Host, Url};
 
-/// The variables that name a proxy, in the order in which Claude Code asks them (2.1.332, measured): whichever comes first serves every
-/// request, whether http or https.
+/// The variables that name a proxy, in Claude Code's order (2.1.332, measured): the first one set is used for every request, whether
+/// http or https.
 const VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"];
-/// Asked where none of those is set; of any other scheme than http and https it is passed over.
+/// Used if none of those is set; ignored if its scheme is not http or https.
 const FALLBACKS: [&str; 2] = ["all_proxy", "ALL_PROXY"];
 const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// The proxy that variables name, chosen as Claude Code chooses.
+/// The proxy named by variables, chosen like Claude Code does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedProxy {
-    /// Its URL; `None` where none is named.
+    /// Its URL; `None` if there is none.
     pub url: Option<Url>,
-    /// Whether a variable names one at all, be it one that cannot be used.
+    /// Whether a variable names one at all, even an unusable one.
     pub named: bool,
-    /// Hosts that are reached without it.
+    /// Hosts that bypass it.
     pub exceptions: String,
-    /// A variable that is set and cannot be used, and why.
+    /// A variable that is set but unusable, and why.
     pub unusable: Option<String>,
 }
 
 impl NamedProxy {
-    /// Chooses among variables; an empty one counts as none.
+    /// Chooses among variables; an empty one counts as unset.
     pub fn choose(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let set = |names: &[&'static str]| {
             names.iter().find_map(|name| {
@@ -39,18 +39,18 @@ impl NamedProxy {
         let mut chosen = Self { named: true, exceptions, ..Self::default() };
         match proxy_url(&value) {
             Some(url) if matches!(url.scheme(), "http" | "https") => chosen.url = Some(url),
-            // Other programs of the shell may want it.
+            // Other programs of the shell may need it.
             Some(url) if FALLBACKS.contains(&name) && url.scheme().starts_with("socks") => {}
-            // The value may hold a password.
+            // The value may contain a password.
             Some(url) => {
                 let scheme = url.scheme();
                 chosen.unusable = Some(format!(
-                    "${name} names a proxy of the kind {scheme}, which Claude Code cannot use either; requests go without it"
+                    "${name} has the proxy scheme {scheme}, which Claude Code does not support either; it is ignored"
                 ));
             }
             None => {
                 chosen.unusable = Some(format!(
-                    "${name} is no proxy's URL; write it as http://host:port. Requests go without it"
+                    "${name} is not a valid proxy URL and is ignored; write it as http://host:port"
                 ));
             }
         }
@@ -58,15 +58,15 @@ impl NamedProxy {
     }
 }
 
-/// Many leave the scheme out.
+/// The scheme is often omitted.
 fn proxy_url(value: &str) -> Option<Url> {
     let parse = |text: &str| Url::parse(text).ok().filter(Url::has_host);
     if value.contains("://") { parse(value) } else { parse(&format!("http://{value}")) }
 }
 
-/// Hosts that are reached without the proxy (`NO_PROXY`), read as Claude Code reads it (2.1.332, measured): separated by commas or
-/// blanks; `*` is every host; `.example.com`, `*.example.com` and `example.com` are that host and all below it; `host:port`
-/// is that port only; addresses and ranges of them (CIDR) are compared with hosts that are addresses.
+/// Hosts that bypass the proxy (`NO_PROXY`), parsed like Claude Code does (2.1.332, measured): separated by commas or blanks; `*` is
+/// every host; `.example.com`, `*.example.com` and `example.com` are that host and its subdomains; `host:port` is that port only;
+/// addresses and CIDR ranges match hosts that are addresses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exceptions(Vec<Exception>);
 
@@ -79,9 +79,9 @@ struct Exception {
 #[derive(Clone, Debug)]
 enum Hosts {
     All,
-    /// The domain and all below it.
+    /// The domain and its subdomains.
     Domain(String),
-    /// Addresses whose first so many bits are these.
+    /// Addresses with this prefix length.
     Addresses(IpAddr, u8),
 }
 
@@ -143,7 +143,7 @@ fn exception(item: &str) -> Option<Exception> {
     (!domain.is_empty()).then(|| Exception { hosts: Hosts::Domain(domain.to_owned()), port })
 }
 
-/// An address, in brackets or not, or a range of them.
+/// An address, with or without brackets, or a range.
 fn addresses(text: &str) -> Option<Hosts> {
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_proxy_that_claude_code_cannot_use_either_is_worth_a_word() {
+    fn only_a_proxy_that_claude_code_cannot_use_either_is_reported() {
         assert_eq!(choose(&[("ALL_PROXY", "socks5://me:secret@a:1")]).unusable, None);
         for value in ["socks5://me:secret@a:1", "http://me:secret@", "me secret"] {
             let why = choose(&[("HTTPS_PROXY", value)]).unusable.unwrap();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_excepted_as_claude_code_excepts_them() {
+    fn hosts_bypass_the_proxy_as_in_claude_code() {
         let there = "https://mcp.lab.test/";
         let cases = [
             ("mcp.lab.test", there, true),

@@ -4,9 +4,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// An answer as it came, whole and not interpreted: what a journal keeps.
+/// A complete, uninterpreted response, as stored in the journal.
 ///
-/// Its body may hold the only copy of a rotated refresh token. `Debug` shows the body's length only.
+/// Its body may hold the only copy of a rotated refresh token. `Debug` shows only the body's length.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use = "an answer may hold the only copy of a rotated refresh token"]
 pub struct RawAnswer {
@@ -15,7 +15,7 @@ pub struct RawAnswer {
     /// `Content-Type`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// `Content-Encoding`; the body is kept as it was encoded.
+    /// `Content-Encoding`; the body stays encoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_encoding: Option<String>,
     /// `Retry-After` (RFC 9110, section 10.2.3).
@@ -24,7 +24,7 @@ pub struct RawAnswer {
     /// `Date`: the server's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
-    /// `Location`: where a redirect pointed. It is never followed.
+    /// `Location`: the target of a redirect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     /// The body, byte for byte.
@@ -33,7 +33,7 @@ pub struct RawAnswer {
 }
 
 impl RawAnswer {
-    /// An answer with this status and body and without headers.
+    /// A response with this status and body, without headers.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
@@ -46,20 +46,20 @@ impl RawAnswer {
         }
     }
 
-    /// The answer as bytes for a journal: one line of JSON without a line end, the body in base64.
+    /// Serializes the response for a journal: one line of JSON without a line break, the body in base64.
     ///
     /// # Errors
-    /// None in practice: every field can be written.
+    /// None in practice: every field can be serialized.
     pub fn to_bytes(&self) -> Result<SecretBytes, RawAnswerError> {
-        // Base64 takes four bytes for three; the rest is short.
+        // Base64 turns three bytes into four; the rest is short.
         let mut bytes = SecretBytes::with_capacity(self.body.len() / 3 * 4 + 2048);
         serde_json::to_writer(&mut *bytes, self).map(|()| bytes).map_err(|_| RawAnswerError)
     }
 
-    /// The answer that [`to_bytes`](Self::to_bytes) wrote.
+    /// Parses the output of [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
-    /// If the bytes are not what `to_bytes` wrote. The error says nothing of them: they may hold tokens.
+    /// The bytes are not the output of `to_bytes`. The error does not quote them: they may contain tokens.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RawAnswerError> {
         serde_json::from_slice(bytes).map_err(|_| RawAnswerError)
     }
@@ -75,9 +75,9 @@ impl fmt::Debug for RawAnswer {
     }
 }
 
-/// A record of an answer cannot be read.
+/// A stored response cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the record of a token endpoint's answer is damaged")]
+#[error("the stored response of a token endpoint is damaged")]
 pub struct RawAnswerError;
 
 fn to_base64<S: Serializer>(body: &SecretBytes, serializer: S) -> Result<S::Ok, S::Error> {
@@ -89,5 +89,5 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretBytes
     STANDARD
         .decode(text.as_bytes())
         .map(SecretBytes::from)
-        .map_err(|_| de::Error::custom("the body is not base64"))
+        .map_err(|_| de::Error::custom("the body is not valid base64"))
 }

@@ -1,7 +1,7 @@
 use crate::{Answer, RawAnswer, body::Members, cleaned::cleaned, date, shape::Complaint};
 use jiff::Timestamp;
 
-/// Codes that say the refresh token will never work again: RFC 6749, then GitHub, Slack, GoTrue and others.
+/// Codes that mean the refresh token will never work again: RFC 6749, then GitHub, Slack, GoTrue and others.
 const DEAD: &[&str] = &[
     "invalid_grant",
     "invalid_refresh_token",
@@ -16,9 +16,9 @@ const DEAD: &[&str] = &[
     "token_expired",
     "token_revoked",
     "expired_token",
-    // FastAPI and Express servers that answer for the refresh token with the bearer's code (RFC 6750, section 3.1).
+    // FastAPI and Express servers that use the bearer token's code for the refresh token (RFC 6750, section 3.1).
     "invalid_token",
-    // The words of token introspection (RFC 7662), where Hydra and others let them through.
+    // The terms of token introspection (RFC 7662), which Hydra and others pass on.
     "token_inactive",
     "inactive_token",
     "user_not_found",
@@ -26,7 +26,7 @@ const DEAD: &[&str] = &[
     "account_inactive",
 ];
 
-/// Codes that say the client is not known or its secret is wrong: RFC 6749, then GitHub and Slack.
+/// Codes that mean the client is unknown or its secret is wrong: RFC 6749, then GitHub and Slack.
 const CLIENT_DEAD: &[&str] = &[
     "invalid_client",
     "invalid_client_id",
@@ -38,7 +38,7 @@ const CLIENT_DEAD: &[&str] = &[
     "unrecognized_client_id",
 ];
 
-/// Codes of a passing failure before anything was done.
+/// Codes of a transient failure before anything was done.
 const TRANSIENT: &[&str] = &[
     "temporarily_unavailable",
     "service_unavailable",
@@ -51,14 +51,14 @@ const TRANSIENT: &[&str] = &[
     "request_timeout",
 ];
 
-/// Codes of a failure in the middle of something.
+/// Codes of a failure during processing.
 const AMBIGUOUS: &[&str] = &["server_error", "internal_error", "internal_server_error", "fatal_error"];
 
-/// Other codes of 20 characters and more that are words and no tokens.
+/// Other codes of 20 or more characters that are words, not tokens.
 const LONG_WORDS: &[&str] =
     &["unsupported_grant_type", "unsupported_response_type", "interaction_required", "consent_required"];
 
-/// What servers write instead of `invalid_grant`, as [`squeezed`] leaves it: Atlassian answers 403
+/// Phrases used instead of `invalid_grant`, in the form of [`squeezed`]: Atlassian answers 403
 /// `unauthorized_client: refresh_token is invalid`, Zitadel 400 `invalid_request … RefreshTokenInvalid`.
 const DEAD_WORDS: &[&str] = &[
     "refreshtokeninvalid",
@@ -87,12 +87,12 @@ const DEAD_WORDS: &[&str] = &[
     "grantisnolongervalid",
 ];
 
-/// What servers that keep the login in a session write with `invalid_request`; elsewhere a session may be any other.
+/// Phrases sent with `invalid_request` by servers that keep the login in a session; elsewhere a session may be something else.
 const DEAD_SESSION_WORDS: &[&str] =
     &["sessionnotfound", "sessionhasexpired", "sessionexpired", "sessionisnolongervalid"];
 
-/// What servers write instead of `invalid_client` (Keycloak answers `unauthorized_client: Invalid client or Invalid client
-/// credentials`, Entra AADSTS700016 for an application that is gone).
+/// Phrases used instead of `invalid_client` (Keycloak answers `unauthorized_client: Invalid client or Invalid client
+/// credentials`, Entra AADSTS700016 for a deleted application).
 const CLIENT_DEAD_WORDS: &[&str] = &[
     "invalidclient",
     "unknownclient",
@@ -112,16 +112,16 @@ const CLIENT_DEAD_WORDS: &[&str] = &[
     "aadsts700016",
 ];
 
-/// A server's own account of why it refused.
+/// The server's own reason for the refusal.
 pub(crate) struct Refusal {
     code: String,
     text: String,
 }
 
 impl Refusal {
-    /// The error in the members of an answer, in RFC 6749's form (section 5.2) or one of those in use instead: an object under
-    /// `error`, `errorCode` (Okta), `error_code` and `msg` (GoTrue), `ok: false` (Slack),
-    /// `success: false`, a list under `errors`, `message` (NestJS) or `detail` (FastAPI).
+    /// The error in a response's members, in RFC 6749's form (section 5.2) or a common variant: an object under `error`, `errorCode`
+    /// (Okta), `error_code` and `msg` (GoTrue), `ok: false` (Slack), `success: false`, an array under `errors`, `message` (NestJS) or
+    /// `detail` (FastAPI).
     pub(crate) fn of(members: &Members<'_>) -> Option<Self> {
         let nested = ["error", "errors"].iter().find_map(|name| members.first_object(name));
         let inside = |names: &[&str]| {
@@ -155,7 +155,7 @@ impl Refusal {
         Some(Self { code: code.trim().to_owned(), text: text.trim().to_owned() })
     }
 
-    /// Whether the members are those of an error and not of anything else: a code, an `ok: false` or a `success: false`.
+    /// Whether the members can only be an error: a code, `ok: false` or `success: false`.
     pub(crate) fn is_error(members: &Members<'_>) -> bool {
         ["error", "errors", "error_code", "errorCode"].iter().any(|name| members.has(name))
             || Self::says_no(members)
@@ -165,19 +165,19 @@ impl Refusal {
         ["ok", "success"].iter().any(|name| members.raw(name) == Some("false"))
     }
 
-    /// An error that is no more than a text.
+    /// An error that is plain text.
     pub(crate) fn of_text(text: &str) -> Self {
         Self { code: String::new(), text: text.to_owned() }
     }
 
-    /// Whether the server says that it failed itself.
+    /// Whether the server reports its own failure.
     pub(crate) fn is_failure(&self) -> bool {
         AMBIGUOUS.contains(&self.code.to_lowercase().as_str())
     }
 
-    /// What the refusal of a server behind this one means, where this one hides it: the proxy of @modelcontextprotocol/sdk 1.32.2 tells
-    /// `invalid_grant` as `server_error: Token refresh failed: 400` and leaves no more of it than the number. The server behind has answered,
-    /// so nothing is open; a dead login is what it refuses a refresh for by far the most often, and it is looked at again before that is believed.
+    /// Interprets the refusal of an upstream server that is hidden by a proxy: the proxy of @modelcontextprotocol/sdk 1.32.2 turns
+    /// `invalid_grant` into `server_error: Token refresh failed: 400` and keeps only the number. The upstream server has answered, so the
+    /// outcome is known; a dead login is by far the most common reason, and it is checked again before it is believed.
     pub(crate) fn behind(&self, answer: &RawAnswer, now: Timestamp) -> Option<Answer> {
         let status =
             self.text.strip_prefix("Token refresh failed: ").filter(|_| self.code == "server_error")?;
@@ -185,19 +185,19 @@ impl Refusal {
         match status {
             "400" | "401" | "403" => Some(Answer::Dead { code, detail }),
             "408" | "409" | "423" | "425" | "429" => Some(Answer::Transient {
-                why: format!("the server behind this one refused for now: {detail}"),
+                why: format!("the upstream server refused for now: {detail}"),
                 retry_after: date::retry_after(answer, now),
             }),
             _ => None,
         }
     }
 
-    /// Code and text in one line, for people.
+    /// Code and text in one line, for messages.
     pub(crate) fn summary(&self, status: u16) -> String {
         [self.shown_code(status), cleaned(&self.text)].join(": ").trim_end_matches(": ").to_owned()
     }
 
-    /// What the refusal means. The status counts only where the server's own code says nothing: `invalid_grant` comes with 400, 401,
+    /// Interprets the refusal. The status matters only if the server's own code is inconclusive: `invalid_grant` comes with 400, 401,
     /// 403 and 200.
     pub(crate) fn meaning(&self, answer: &RawAnswer, now: Timestamp) -> Answer {
         let known = self.code.to_lowercase();
@@ -210,7 +210,7 @@ impl Refusal {
             text => text,
         };
 
-        // A complaint about the request's form comes first: Entra dresses some of them as `invalid_grant`.
+        // Check for objections to the request's form first: Entra reports some of them as `invalid_grant`.
         if Complaint::of(&known, &self.text).is_some() && !says(DEAD_WORDS) {
             return Answer::Refused { code, detail };
         }
@@ -233,15 +233,15 @@ impl Refusal {
         if says(CLIENT_DEAD_WORDS) {
             return Answer::ClientDead { code, detail };
         }
-        // Among what is left is a plain `unauthorized_client`: by RFC 6749 the client is known but may not refresh. That can be
-        // a policy just being changed, and servers use the code for other things too: a few tries, then a person.
+        // What remains includes a plain `unauthorized_client`: by RFC 6749 the client is known but may not refresh. The policy may be about to
+        // change, and servers also use the code for other things: retry a few times, then notify the user.
         match answer.status {
             404 | 405 | 410 => Answer::Refused { code: format!("http_{}", answer.status), detail },
             _ => Answer::Refused { code, detail },
         }
     }
 
-    /// The code in a form that can be shown: a known one as it is, another if it does not look like a token.
+    /// The code for display: a known one as is, any other unless it looks like a token.
     fn shown_code(&self, status: u16) -> String {
         let known = self.code.to_lowercase();
         if [DEAD, CLIENT_DEAD, TRANSIENT, AMBIGUOUS, LONG_WORDS]
@@ -257,8 +257,8 @@ impl Refusal {
     }
 }
 
-/// Letters and digits of a text in lower case, with a bar between its clauses: one form for `refresh_token is invalid`, `Refresh token is
-/// invalid` and `refresh-token is invalid`, and none for words of two sentences that happen to meet.
+/// Letters and digits in lower case, with a bar between clauses: the same form for `refresh_token is invalid`, `Refresh token is invalid`
+/// and `refresh-token is invalid`, without matching words across two sentences.
 fn squeezed(text: &str) -> String {
     text.chars()
         .filter_map(|c| match c {

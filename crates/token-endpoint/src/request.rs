@@ -9,55 +9,55 @@ use std::fmt;
 use url::Url;
 use zeroize::Zeroizing;
 
-/// One refresh to be asked for (RFC 6749, section 6).
+/// A refresh request (RFC 6749, section 6).
 #[derive(Clone, Debug)]
 pub struct RefreshRequest {
-    /// Where it goes: [`Metadata::token_endpoint`](crate::Metadata::token_endpoint).
+    /// Its destination: [`Metadata::token_endpoint`](crate::Metadata::token_endpoint).
     pub token_endpoint: Url,
     /// The token to present.
     pub refresh_token: RefreshToken,
-    /// The client the grant was given to.
+    /// The client that holds the grant.
     pub client_id: Option<String>,
-    /// Its secret, where it has one.
+    /// Its secret, if it has one.
     pub client_secret: Option<ClientSecret>,
-    /// How the client says who it is.
+    /// How the client authenticates.
     pub auth: ClientAuth,
     /// Which optional parameters are sent.
     pub shape: RequestShape,
-    /// What the login sent as `resource` (RFC 8707), sent where the shape says so: see [`resource_of`](crate::resource_of).
+    /// The `resource` (RFC 8707) sent at login, sent if the shape says so: see [`resource_of`](crate::resource_of).
     pub resource: String,
-    /// The entry's scope, sent where the shape says so.
+    /// The entry's scope, sent if the shape says so.
     pub scope: Option<String>,
 }
 
-/// How the client says who it is (RFC 6749, section 2.3; the names of RFC 7591, section 2).
+/// How the client authenticates (RFC 6749, section 2.3; names from RFC 7591, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientAuth {
-    /// `client_secret_basic`: id and secret in the `Authorization` header and nowhere else, form-encoded first (RFC 6749, section 2.3.1).
+    /// `client_secret_basic`: id and secret only in the `Authorization` header, form-encoded (RFC 6749, section 2.3.1).
     #[serde(rename = "client_secret_basic")]
     Basic,
-    /// `client_secret_basic` with the id in the body as well. mcp 2.3.0 of PyPI wants it there; workers-oauth-provider 1.2.3 calls it a second
-    /// method of authentication and refuses it.
+    /// `client_secret_basic` with the id in the body as well. mcp 2.3.0 of PyPI requires it; workers-oauth-provider 1.2.3 rejects it as a
+    /// second authentication method.
     #[serde(rename = "client_secret_basic_and_id")]
     BasicAndId,
-    /// `client_secret_basic` without form-encoding, for servers that compare what they find in the header.
+    /// `client_secret_basic` without form-encoding, for servers that compare the header verbatim.
     #[serde(rename = "client_secret_basic_plain")]
     BasicPlain,
     /// `client_secret_post`: id and secret in the body.
     #[serde(rename = "client_secret_post")]
     Post,
-    /// `none`: a public client, the id alone in the body.
+    /// `none`: a public client, only the id in the body.
     None,
 }
 
 impl ClientAuth {
-    /// The methods to try, the best first, for a server that offers `auth_methods` (`token_endpoint_auth_methods_supported`).
+    /// The methods to try, best first, for a server that offers `auth_methods` (`token_endpoint_auth_methods_supported`).
     ///
-    /// Claude Code sends Basic where the metadata names it or nothing, id and secret as they are (measured, 2.1.332), and so it comes first
-    /// here, too. Five of eleven servers refuse a client that was registered with `client_secret_post` and authenticates by Basic, although
-    /// their metadata names both (measured: fastmcp 4.2.3, mcp 2.3.0, workers-oauth-provider 1.2.3, @better-auth/mcp 1.7.5, Authlib
-    /// 1.9.10): the body comes next. [`BasicAndId`](Self::BasicAndId) is for servers that ask for it: see [`asks_for_client_id`].
+    /// Claude Code uses Basic if the metadata offers it or nothing, with id and secret verbatim (measured, 2.1.332), so it comes first here,
+    /// too. Five of eleven servers reject a client registered with `client_secret_post` that authenticates with Basic, although their
+    /// metadata offers both (measured: fastmcp 4.2.3, mcp 2.3.0, workers-oauth-provider 1.2.3, @better-auth/mcp 1.7.5, Authlib 1.9.10):
+    /// the body comes next. [`BasicAndId`](Self::BasicAndId) is for servers that ask for it: see [`asks_for_client_id`].
     #[must_use]
     pub fn to_try(
         auth_methods: &[String],
@@ -76,7 +76,7 @@ impl ClientAuth {
             let basic = methods.iter().position(|method| *method == Self::Basic).unwrap_or_default();
             methods.insert(basic, Self::BasicPlain);
         }
-        // A server that takes public clients only would refuse any secret.
+        // A server for public clients only would reject any secret.
         let known = ["client_secret_post", "client_secret_basic"];
         if offers("none") && !known.into_iter().any(offers) {
             methods.insert(0, Self::None);
@@ -85,7 +85,7 @@ impl ClientAuth {
     }
 }
 
-/// Whether a server that was shown id and secret in the header misses the id in the body: it has not looked at the token then.
+/// Whether a server that got id and secret in the header misses the id in the body. It has not processed the token in that case.
 #[must_use]
 pub fn asks_for_client_id(answer: &Answer) -> bool {
     let (Answer::ClientDead { detail, .. } | Answer::Refused { detail, .. }) = answer else { return false };
@@ -99,7 +99,7 @@ fn form_encoded(text: &str) -> String {
 }
 
 impl RefreshRequest {
-    /// The request as it goes on the wire, built by the `oauth2` crate.
+    /// The request for the wire, built by the `oauth2` crate.
     pub(crate) fn to_http(&self) -> Result<HttpRequest, SendError> {
         let server_is_loopback = Url::parse(&self.resource).is_ok_and(|url| origin::is_loopback(&url));
         origin::allowed(&self.token_endpoint, server_is_loopback).map_err(not_allowed)?;
@@ -129,30 +129,30 @@ impl RefreshRequest {
                 exchange.add_scopes(scope.split_whitespace().map(|scope| Scope::new(scope.to_owned())));
         }
 
-        // The crate builds and parses around one call; taking the request out of that call keeps the sending ours.
+        // The crate builds and parses around one call. Capturing the request in that call leaves the sending to us.
         let captured = RefCell::new(None);
         let capture = |request: HttpRequest| -> Result<HttpResponse, Captured> {
             captured.replace(Some(request));
             Err(Captured)
         };
-        // The result can only be our own `Captured` or a request that could not be built, told apart below.
+        // The result is either our own `Captured` or a failure to build the request.
         drop(exchange.request(&capture));
         let mut request = captured.into_inner().ok_or_else(|| {
-            not_allowed("the URL of the token endpoint cannot be put into a request".to_owned())
+            not_allowed("the URL of the token endpoint is not valid in a request".to_owned())
         })?;
-        // A compressed answer that breaks off, or in an encoding that nobody here knows, would cost the rotated token.
+        // A compressed response that is cut off, or in an unknown encoding, would cost the rotated token.
         request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let (ClientAuth::BasicPlain, Some(secret)) = (self.auth, &self.client_secret) {
             let credentials =
                 Zeroizing::new(format!("{}:{}", client_id.unwrap_or_default(), secret.expose()));
             let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(credentials.as_bytes())));
             let mut basic = HeaderValue::try_from(basic.as_str())
-                .map_err(|_| not_allowed("the client secret cannot be put into a header".to_owned()))?;
+                .map_err(|_| not_allowed("the client secret is not valid in a header".to_owned()))?;
             basic.set_sensitive(true);
             request.headers_mut().insert(header::AUTHORIZATION, basic);
         }
         if client_id.is_none() || self.auth == ClientAuth::BasicPlain && self.client_secret.is_some() {
-            // The crate knows no request without a client in it.
+            // The crate always adds a client to a request.
             let body = request.body_mut();
             *body = without_client_id(body);
         }
@@ -169,7 +169,7 @@ fn not_allowed(why: String) -> SendError {
     SendError::Unsent { why: format!("nothing was sent: {why}"), kind: UnsentKind::NotAllowed }
 }
 
-/// The request was taken instead of being sent.
+/// The request was captured instead of sent.
 #[derive(Debug)]
 struct Captured;
 

@@ -1,16 +1,16 @@
 use crate::Answer;
 use serde::{Deserialize, Serialize};
 
-/// Which optional parameters a server wants in a refresh request; remembered per server.
+/// Which optional parameters a server expects in a refresh request; remembered per server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RequestShape {
-    /// Send `resource` (RFC 8707). Some servers answer 400 without it, so it is sent until one objects to it.
+    /// Send `resource` (RFC 8707). Some servers answer 400 without it, so it is sent until the server objects.
     pub resource: bool,
-    /// Send the server's own URL as `resource` also where its metadata names another one: the client's login sends the latter, its refresh
+    /// Send the server's own URL as `resource` even if its metadata names another one: the client's login sends the latter, its refresh
     /// at connect the former (measured, 2.1.332).
     pub own_url: bool,
-    /// Send the entry's `scope`. Not sent until a server asks for it: RFC 6749, section 6 lets it be left out.
+    /// Send the entry's `scope`. Omitted until the server asks for it: RFC 6749, section 6 makes it optional.
     pub scope: bool,
 }
 
@@ -20,11 +20,12 @@ impl Default for RequestShape {
     }
 }
 
-/// The shape that a refusal asks for, where the server's metadata names another `resource` than its URL or not; `None` if the answer names nothing of the shape, or nothing is left to change.
+/// The shape that a refusal asks for, depending on whether the metadata names another `resource` than the server's URL; `None` if the
+/// response does not mention the shape, or no change is left.
 ///
-/// That a shape is refused does not prove that the refresh token is still good: oidc-provider 9.13.3 rotates first and checks `resource`
-/// afterwards, @node-oauth/oauth2-server 5.3.0 spends the token on `invalid_scope` (measured). When the other shape may be sent is for the
-/// caller to decide.
+/// A refused shape does not prove that the refresh token is still valid: oidc-provider 9.13.3 rotates first and checks `resource`
+/// afterwards, @node-oauth/oauth2-server 5.3.0 consumes the token on `invalid_scope` (measured). The caller decides when to send the
+/// other shape.
 #[must_use]
 pub fn next_shape(
     shape: RequestShape,
@@ -41,14 +42,14 @@ pub fn next_shape(
         Complaint::NoResource if !shape.resource => Some(RequestShape { resource: true, ..shape }),
         Complaint::ScopeTaken if shape.scope => Some(RequestShape { scope: false, ..shape }),
         Complaint::Scope if has_scope && !shape.scope => Some(RequestShape { scope: true, ..shape }),
-        // Entra names the resource also where what it misses is the scope to compare it with.
+        // Entra mentions the resource even if it misses the scope to compare it with.
         Complaint::Resource if has_scope && !shape.scope => Some(RequestShape { scope: true, ..shape }),
         _ => None,
     }
 }
 
-/// The shape to try next after a refusal that says only that the request is wrong in some way: with `resource` where it was left out, without
-/// it where it was sent. No more than a guess, for a token that nobody can use otherwise.
+/// The shape to try after a refusal that says only that the request is invalid: with `resource` if it was omitted, without it if it was
+/// sent. Only a guess, for a token that is otherwise unusable.
 #[must_use]
 pub fn guessed_shape(shape: RequestShape, answer: &Answer) -> Option<RequestShape> {
     let Answer::Refused { code, detail } = answer else { return None };
@@ -60,28 +61,28 @@ pub fn guessed_shape(shape: RequestShape, answer: &Answer) -> Option<RequestShap
         .then_some(RequestShape { resource: !shape.resource, ..shape })
 }
 
-/// Whether the refresh token may be spent although the request was refused: where the refusal is about `resource` or `scope`, which some
-/// servers look at when they have rotated already.
+/// Whether the refresh token may be spent despite the refusal: if the refusal is about `resource` or `scope`, which some servers check
+/// after rotating.
 #[must_use]
 pub fn may_have_spent(answer: &Answer) -> bool {
     matches!(answer, Answer::Refused { code, detail }
         if code.eq_ignore_ascii_case("invalid_scope") || Complaint::of(code, detail).is_some())
 }
 
-/// What a server objects to in the shape of a request.
+/// What a server objects to in a request's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Complaint {
-    /// It does not take this `resource`, or none at all.
+    /// It rejects this `resource`, or any.
     Resource,
-    /// It wants a `resource`.
+    /// It requires a `resource`.
     NoResource,
-    /// It wants a `scope`.
+    /// It requires a `scope`.
     Scope,
-    /// It does not take this `scope`.
+    /// It rejects this `scope`.
     ScopeTaken,
 }
 
-/// Codes with a meaning of their own: whatever else their text speaks of.
+/// Codes with a meaning of their own, whatever their text mentions.
 const OF_OTHER_THINGS: &[&str] = &[
     "invalid_grant",
     "invalid_client",
@@ -92,12 +93,12 @@ const OF_OTHER_THINGS: &[&str] = &[
     "temporarily_unavailable",
 ];
 
-/// Entra on `resource`: 9010010: it does not match the scopes; 90009: an application asking for itself; 901002: the parameter is not
-/// supported; 500011: it is not known in the tenant.
+/// Entra on `resource`: 9010010: it does not match the scopes; 90009: an application requests a token for itself; 901002: the parameter
+/// is not supported; 500011: it is unknown in the tenant.
 const ENTRA: &[&str] = &["aadsts9010010", "aadsts90009", "aadsts901002", "aadsts500011"];
 
-/// How frameworks refuse a parameter that they do not know: Entra, class-validator ("property resource should not exist"), pydantic ("Extra
-/// inputs are not permitted"), Ajv ("must NOT have additional properties"), zod ("Unrecognized key"), Go's form decoders ("unknown field").
+/// How frameworks reject an unknown parameter: Entra, class-validator ("property resource should not exist"), pydantic ("Extra inputs
+/// are not permitted"), Ajv ("must NOT have additional properties"), zod ("Unrecognized key"), Go's form decoders ("unknown field").
 const OBJECTS: &[&str] = &[
     "not supported",
     "unsupported",
@@ -122,7 +123,7 @@ const OBJECTS: &[&str] = &[
 const WANTS: &[&str] = &["required", "missing", "must contain", "must be provided", "must be present"];
 
 impl Complaint {
-    /// Reads an error's code and text (any case).
+    /// Classifies an error's code and text (any case).
     pub(crate) fn of(code: &str, text: &str) -> Option<Self> {
         let (code, text) = (code.to_lowercase(), text.to_lowercase());
         // AADSTS90014 and 900144: "the required field 'scope' is missing".
@@ -144,7 +145,7 @@ impl Complaint {
         let names = |name: &str| {
             text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name)
         };
-        // Where both are said ("invalid, unknown, missing, or malformed": RFC 8707, section 2), what was sent is what is wrong.
+        // If both are mentioned ("invalid, unknown, missing, or malformed": RFC 8707, section 2), what was sent is wrong.
         if names("resource") && says(OBJECTS) {
             return Some(Self::Resource);
         }

@@ -6,16 +6,16 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::fmt;
 use std::sync::LazyLock;
 
-/// Ring's provider, which also verifies the ECDSA signatures that Claude Code's TLS library accepts and ring does not know (measured with
-/// 2.1.332): keys on P-521, and SHA-512 with keys on P-256 and P-384. Inspecting proxies and private authorities use them.
+/// Ring's provider, extended by the ECDSA signatures that Claude Code's TLS library accepts and ring does not support (measured with
+/// 2.1.332): keys on P-521, and SHA-512 with keys on P-256 and P-384. TLS-inspecting proxies and private CAs use them.
 ///
-/// Nothing gets weaker: each of these hashes and curves is at least as strong as the ones that ring takes.
+/// This weakens nothing: each of these hashes and curves is at least as strong as those that ring accepts.
 pub(crate) fn provider() -> CryptoProvider {
     let signature_verification_algorithms = WebPkiSupportedAlgorithms { all: &ALL, mapping: &MAPPING };
     CryptoProvider { signature_verification_algorithms, ..ring::default_provider() }
 }
 
-/// An ECDSA signature verification of one curve and one hash.
+/// ECDSA signature verification for one curve and one hash.
 struct Ecdsa {
     key: AlgorithmIdentifier,
     signature: AlgorithmIdentifier,
@@ -39,7 +39,7 @@ impl SignatureVerificationAlgorithm for Ecdsa {
     }
 
     fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
-        // As ring: points are written uncompressed (RFC 8422, section 5.4.1).
+        // Like ring: points must be uncompressed (RFC 8422, section 5.4.1).
         let uncompressed = key.first() == Some(&4);
         if uncompressed && (self.verifies)(key, message, signature) { Ok(()) } else { Err(InvalidSignature) }
     }
@@ -69,7 +69,7 @@ fn p521<D: Digest>(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     else {
         return false;
     };
-    // The library refuses a hash of less than half the field's 66 bytes, as SHA-256 is. The number is the same with zeros before it.
+    // The library rejects hashes of less than half the field's 66 bytes, such as SHA-256. Leading zeros do not change the number.
     let mut number = [0; 66];
     let hash = D::digest(message);
     let Some(place) = number.len().checked_sub(hash.len()).and_then(|from| number.get_mut(from..)) else {
@@ -94,13 +94,13 @@ type Algorithms = &'static [&'static dyn SignatureVerificationAlgorithm];
 
 static SHA512: Algorithms = &[P521_SHA512, P384_SHA512, P256_SHA512];
 
-/// Ring's algorithms for certificates, and these.
+/// Ring's algorithms for certificates, plus these.
 static ALL: LazyLock<Vec<&'static dyn SignatureVerificationAlgorithm>> = LazyLock::new(|| {
     let more = [P256_SHA512, P384_SHA512, P521_SHA256, P521_SHA384, P521_SHA512];
     rings().all.iter().copied().chain(more).collect()
 });
 
-/// Ring's algorithms for handshakes, and these: TLS 1.3 takes the first of a scheme, TLS 1.2 leaves the curve open.
+/// Ring's algorithms for handshakes, plus these: TLS 1.3 uses the first of a scheme, TLS 1.2 leaves the curve open.
 static MAPPING: LazyLock<Vec<(SignatureScheme, Algorithms)>> = LazyLock::new(|| {
     let more = |scheme| match scheme {
         SignatureScheme::ECDSA_NISTP256_SHA256 => Some(P521_SHA256),

@@ -4,26 +4,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 use url::Url;
 
-/// Answers to look-ups of metadata, shared by all that ask for the same URL at the same time: when many entries of one issuer are
-/// refreshed together, it is asked once.
+/// Shares the response to a metadata request among all concurrent callers for the same URL: when many entries of one issuer are
+/// refreshed together, it is requested once.
 ///
-/// Nothing is kept for those who come later: whoever looks again does so because he was told that something has changed.
+/// Nothing is cached for later callers: they look again because something has changed.
 #[derive(Clone, Default)]
 pub(crate) struct SingleFlight {
     slots: Arc<Mutex<BTreeMap<Url, Slot>>>,
 }
 
-/// Held by whoever asks; the others wait for it.
+/// Held by the caller that sends the request; the others wait for it.
 type Slot = Arc<tokio::sync::Mutex<Option<Known>>>;
 
-/// What was answered, and when.
+/// The response and its time.
 struct Known {
     at: Instant,
     answer: Result<RawAnswer, SendError>,
 }
 
 impl SingleFlight {
-    /// The answer of a URL, asked by `ask` where nobody is asking.
+    /// The response for a URL, requested with `ask` unless a request is already running.
     pub(crate) async fn answer(
         &self,
         url: &Url,
@@ -41,14 +41,14 @@ impl SingleFlight {
         Arc::clone(slots.entry(url.clone()).or_default())
     }
 
-    /// Forgets what nobody asks or waits for.
+    /// Removes what nobody requests or waits for.
     fn tidy(&self) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|_, slot| Arc::strong_count(slot) > 1);
     }
 }
 
-/// The answer that came while we waited, or our own.
+/// The response that arrived while we waited, or our own.
 async fn shared(
     slot: &Slot,
     ask: impl Future<Output = Result<RawAnswer, SendError>>,
@@ -75,7 +75,7 @@ mod tests {
         Url::parse("https://issuer.test").unwrap().join(path).unwrap()
     }
 
-    /// A server that counts, and takes a second.
+    /// A server that counts requests and takes a second.
     #[derive(Default)]
     struct Server(Cell<usize>);
 
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_at_the_same_time_takes_the_same_answer_be_it_a_failure() {
+    async fn concurrent_callers_share_one_response_even_a_failure() {
         for status in [200, 404, 0] {
             let (single_flight, server, here) = (SingleFlight::default(), Server::default(), url("a"));
             let one = single_flight.answer(&here, server.answer(status, 10));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_comes_later_asks_anew_and_nothing_stays_in_memory() {
+    async fn later_callers_ask_again_and_nothing_is_cached() {
         let (single_flight, server, here) = (SingleFlight::default(), Server::default(), url("a"));
         for asked in 1..4 {
             let _ = single_flight.answer(&here, server.answer(200, 10)).await;
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_issuer_is_not_waited_for_by_another() {
+    async fn requests_for_different_issuers_do_not_wait_for_each_other() {
         let (single_flight, server) = (SingleFlight::default(), Server::default());
         let began = Instant::now();
         let (here, there) = (url("a"), url("b"));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_gives_up_lets_the_next_one_ask() {
+    async fn a_cancelled_caller_lets_the_next_one_ask() {
         let (single_flight, server, here) = (SingleFlight::default(), Server::default(), url("a"));
         let hangs = single_flight.answer(&here, std::future::pending());
         let second = async {

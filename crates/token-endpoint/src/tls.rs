@@ -7,16 +7,16 @@ use rustls::{ClientConfig, RootCertStore, client::Resumption};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The TLS side of every connection, and whether it trusts anybody at all.
+/// The TLS configuration of every connection, and whether it trusts anyone at all.
 pub(crate) struct Tls {
     pub(crate) config: ClientConfig,
     pub(crate) has_roots: bool,
-    /// What was passed over, for people.
+    /// What was skipped, for messages.
     pub(crate) passed_over: Vec<String>,
 }
 
-/// TLS 1.2 and 1.3, verified by the platform (on Linux the system's CA bundle, or the one `SSL_CERT_FILE` names) and by the CAs of
-/// these files in addition. Who asks for a certificate of ours is shown that one.
+/// TLS 1.2 and 1.3, verified by the platform (on Linux the system's CA bundle, or the one in `SSL_CERT_FILE`) and additionally by the
+/// CAs in these files. Servers that request a client certificate get that one.
 pub(crate) fn config(extra_ca: &[PathBuf], client: Option<&ClientCertificate>) -> Result<Tls, HttpError> {
     let provider = Arc::new(signatures::provider());
     let (mut extra, mut passed_over) = (Vec::new(), Vec::new());
@@ -28,7 +28,7 @@ pub(crate) fn config(extra_ca: &[PathBuf], client: Option<&ClientCertificate>) -
         );
         if read.certificates.iter().any(has_weak_key) {
             passed_over.push(format!(
-                "the CA file {}: an RSA key of fewer than 2048 bits is in it, which can be broken; what it signed is refused",
+                "the CA file {}: it contains an RSA key of fewer than 2048 bits, which is breakable; what it signed is rejected",
                 path.display()
             ));
         }
@@ -44,7 +44,7 @@ pub(crate) fn config(extra_ca: &[PathBuf], client: Option<&ClientCertificate>) -
         Some(verifier) => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(OwnAuthority::new(verifier, certificates.iter()))),
-        // A machine without CA certificates can still talk to itself; every other host is refused, with the reason named.
+        // Without CA certificates, a machine can still connect to itself; every other host fails with a clear reason.
         None => builder.with_root_certificates(RootCertStore::empty()),
     };
     let mut config = match client {
@@ -55,7 +55,7 @@ pub(crate) fn config(extra_ca: &[PathBuf], client: Option<&ClientCertificate>) -
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // Connections are hours apart: remembered sessions would cost memory and save nothing.
+    // Connections are hours apart: session resumption would cost memory and save nothing.
     config.resumption = Resumption::disabled();
     Ok(Tls { config, has_roots, passed_over })
 }

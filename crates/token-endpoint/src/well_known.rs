@@ -1,7 +1,7 @@
 use url::Url;
 
-/// Where the metadata of an issuer may be, in the order to try: RFC 8414 (section 3.1, path inserted), then OpenID Connect
-/// discovery with the path inserted, then in its own form, with the path before.
+/// Possible locations of an issuer's metadata, in order: RFC 8414 (section 3.1, path inserted), then OpenID Connect discovery with the
+/// path inserted, then in its original form, with the path first.
 pub(crate) fn of_issuer(issuer: &Url) -> Vec<Url> {
     let path = issuer.path().trim_end_matches('/');
     let mut urls: Vec<Url> = Vec::with_capacity(3);
@@ -18,7 +18,7 @@ pub(crate) fn of_issuer(issuer: &Url) -> Vec<Url> {
     urls
 }
 
-/// Where the metadata of a protected resource may be: RFC 9728, section 3.1 (path inserted), then the root.
+/// Possible locations of a protected resource's metadata: RFC 9728, section 3.1 (path inserted), then the root.
 pub(crate) fn of_resource(resource: &Url) -> Vec<Url> {
     let path = resource.path().trim_end_matches('/');
     let mut urls = vec![at(resource, &format!("/.well-known/oauth-protected-resource{path}"))];
@@ -46,8 +46,7 @@ pub(crate) fn at(url: &Url, path: &str) -> Url {
     url
 }
 
-/// Whether two issuers are the same: compared as they are written but for a slash at the end, which
-/// servers and clients add and drop.
+/// Whether two issuers are the same: compared verbatim except for a trailing slash, which servers and clients add and remove.
 #[must_use]
 pub fn same_issuer(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_at_the_end_makes_no_other_issuer() {
+    fn a_trailing_slash_does_not_make_another_issuer() {
         assert!(same_issuer("https://a.example/", "https://a.example"));
         assert!(!same_issuer("https://a.example/x", "https://a.example"));
         assert!(!same_issuer("https://A.example", "https://a.example"));

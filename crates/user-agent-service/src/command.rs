@@ -5,22 +5,22 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a tool that runs is looked at.
+/// How often to poll a running tool.
 const LOOK: Duration = Duration::from_millis(10);
-/// No answer of a tool that is of use here is longer.
+/// No useful output of a tool is longer.
 const LONGEST_ANSWER: u64 = 1 << 20;
 
-/// A program of the service manager, `systemctl` for one.
+/// A program of the service manager, such as `systemctl`.
 #[derive(Clone, Debug)]
 pub struct Tool {
     program: PathBuf,
     limit: Duration,
 }
 
-/// What a tool answered.
+/// A tool's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
-    /// Its exit code; `None` where a signal ended it.
+    /// Its exit code; `None` if killed by a signal.
     pub code: Option<i32>,
     /// Standard output.
     pub out: String,
@@ -28,53 +28,53 @@ pub struct Said {
     pub err: String,
 }
 
-/// Why a tool was of no help.
+/// Why a tool failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// It is not there, or may not be started.
-    #[error("{program} cannot be started: {source}")]
+    /// It does not exist, or may not be run.
+    #[error("cannot run {program}: {source}")]
     NotStarted {
         /// Its name.
         program: String,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// It did not end; it was killed.
-    #[error("`{command}` did not end within {} s and was killed", limit.as_secs())]
+    /// It timed out and was killed.
+    #[error("`{command}` timed out after {} s and was killed", limit.as_secs())]
     TooSlow {
-        /// What was run.
+        /// The command line.
         command: String,
-        /// How long it was waited for.
+        /// The time limit.
         limit: Duration,
     },
     /// It failed.
     #[error("`{command}` failed{}: {}", code.map_or_else(String::new, |code| format!(" ({code})")), said.trim())]
     Failed {
-        /// What was run.
+        /// The command line.
         command: String,
         /// Its exit code.
         code: Option<i32>,
-        /// What it printed, standard error first.
+        /// Its output, standard error first.
         said: String,
     },
 }
 
 impl ToolError {
-    /// True where the program does not exist.
+    /// Whether the program does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::NotStarted { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 }
 
 impl Said {
-    /// True where it ended with 0.
+    /// Whether it exited with 0.
     pub fn well(&self) -> bool {
         self.code == Some(0)
     }
 }
 
 impl Tool {
-    /// The tool of this name or path, each run of which may take as long as `limit`.
+    /// The tool with this name or path; each run may take up to `limit`.
     pub fn new(program: impl Into<PathBuf>, limit: Duration) -> Self {
         Self { program: program.into(), limit }
     }
@@ -90,10 +90,10 @@ impl Tool {
         &self.program
     }
 
-    /// Runs it; how it ended is for the caller to judge. Its messages are in English.
+    /// Runs it and leaves the exit code to the caller. Its messages are in English.
     ///
     /// # Errors
-    /// It cannot be started, or does not end in time and is killed.
+    /// It cannot be run, or times out and is killed.
     pub fn ask<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Said, ToolError> {
         let mut command = Command::new(&self.program);
         command.args(arguments).env("LC_ALL", "C").env("SYSTEMD_COLORS", "0");
@@ -107,25 +107,25 @@ impl Tool {
         let Some(code) = code else {
             return Err(ToolError::TooSlow { command: self.shown(arguments), limit: self.limit });
         };
-        // Both pipes end with the process, unless it left a child behind that holds them.
+        // Both pipes close with the process, unless it leaves a child behind that holds them.
         Ok(Said { code, out: out.join().unwrap_or_default(), err: err.join().unwrap_or_default() })
     }
 
-    /// Runs it; everything but 0 is an error.
+    /// Runs it; any exit code but 0 is an error.
     ///
     /// # Errors
-    /// As [`ask`](Self::ask), or it fails.
+    /// As for [`ask`](Self::ask), or it fails.
     pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Said, ToolError> {
         let said = self.ask(arguments)?;
         if said.well() { Ok(said) } else { Err(self.failed(arguments, said)) }
     }
 
-    /// The error for an answer that is a failure.
+    /// Turns a failed run into an error.
     pub fn failed<S: AsRef<OsStr>>(&self, arguments: &[S], said: Said) -> ToolError {
         let Said { code, out, err } = said;
         let said = [err.trim(), out.trim()].into_iter().filter(|part| !part.is_empty());
         let said = said.collect::<Vec<_>>().join("\n");
-        let said = if said.is_empty() { "it said nothing".to_owned() } else { said };
+        let said = if said.is_empty() { "no output".to_owned() } else { said };
         ToolError::Failed { command: self.shown(arguments), code, said }
     }
 
@@ -141,7 +141,7 @@ fn collect<R: Read + Send + 'static>(pipe: Option<R>) -> thread::JoinHandle<Stri
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
-            // What was read until an error is what there is to show.
+            // Keep what was read before the error.
             let _ = pipe.by_ref().take(LONGEST_ANSWER).read_to_end(&mut bytes);
             let _ = io::copy(&mut pipe, &mut io::sink());
         }
@@ -149,7 +149,7 @@ fn collect<R: Read + Send + 'static>(pipe: Option<R>) -> thread::JoinHandle<Stri
     })
 }
 
-/// Its exit code; the outer `None` where it had to be killed.
+/// Its exit code; the outer `None` if it had to be killed.
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<Option<i32>>> {
     let began = Instant::now();
     loop {
@@ -157,7 +157,7 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<Option<i32>>> {
             return Ok(Some(status.code()));
         }
         if began.elapsed() >= limit {
-            // It may have ended this very moment.
+            // It may have exited at this very moment.
             let _ = child.kill();
             child.wait()?;
             return Ok(None);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_carries_the_tools_own_words_and_the_command() {
+    fn a_failure_includes_the_command_and_its_output() {
         let error = shell(Duration::from_secs(20)).run(&["-c", "echo no such unit >&2; exit 5"]).unwrap_err();
         assert_eq!(error.to_string(), "`sh -c echo no such unit >&2; exit 5` failed (5): no such unit");
     }
@@ -189,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_that_is_not_there_is_told_apart() {
+    fn a_missing_tool_is_distinguished() {
         let error = Tool::new("/nowhere/systemctl", Duration::from_secs(1)).run(&["status"]).unwrap_err();
         assert!(error.is_missing());
         assert!(error.to_string().contains("/nowhere/systemctl"), "{error}");
     }
 
     #[test]
-    fn a_long_answer_does_not_stop_the_tool() {
+    fn long_output_does_not_block_the_tool() {
         let said =
             shell(Duration::from_secs(20)).run(&["-c", "head -c 3000000 /dev/zero; echo end >&2"]).unwrap();
         assert_eq!((said.out.len(), said.err.as_str()), (1 << 20, "end\n"));

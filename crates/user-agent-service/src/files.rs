@@ -5,36 +5,36 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// How a new file is called before it is complete.
+/// The suffix of an incomplete file.
 const BESIDE: &str = ".mcp-refreshd-";
 
-/// Changes to files that are made together or not at all: dropped without [`keep`](Self::keep), it takes everything back.
+/// File changes that are made together or not at all: rolled back when dropped without [`keep`](Self::keep).
 #[derive(Debug, Default)]
-#[must_use = "dropped at once, it takes back what it did"]
+#[must_use = "dropping it rolls back its changes"]
 pub struct Changes {
     undo: Vec<Undo>,
 }
 
 #[derive(Debug)]
 enum Undo {
-    /// A file that was not there.
+    /// A file that did not exist.
     Remove(PathBuf),
-    /// A file with its former content and mode.
+    /// A file with its previous content and mode.
     Restore(PathBuf, Vec<u8>, u32),
-    /// A folder that was not there.
+    /// A folder that did not exist.
     RemoveFolder(PathBuf),
 }
 
 impl Changes {
-    /// Nothing yet.
+    /// No changes yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes the file have this content and mode, in one step: nobody ever sees a part of it. Folders that are missing are made.
+    /// Writes a file with this content and mode, atomically. Creates missing folders.
     ///
     /// # Errors
-    /// The file or a folder above it cannot be written.
+    /// The file or a parent folder cannot be written.
     pub fn write(&mut self, path: &Path, content: &str, mode: u32) -> Result<Step, ServiceError> {
         let before = read(path)?;
         if let Some(folder) = path.parent() {
@@ -59,10 +59,10 @@ impl Changes {
         Ok(Step::Wrote(path.to_owned()))
     }
 
-    /// Removes a file; `None` where there is none.
+    /// Removes a file; `None` if it does not exist.
     ///
     /// # Errors
-    /// It cannot be read, so as to be able to bring it back, or not be removed.
+    /// It cannot be read (for the rollback) or removed.
     pub fn remove(&mut self, path: &Path) -> Result<Option<Step>, ServiceError> {
         let Some(content) = read(path)? else { return Ok(None) };
         let failed = |source| ServiceError::File { path: path.to_owned(), doing: "removed", source };
@@ -73,8 +73,8 @@ impl Changes {
         Ok(Some(Step::Removed(path.to_owned())))
     }
 
-    /// Takes a file of ours away: removed as [`remove`](Self::remove) does, or moved to `aside` where somebody edited it by hand. `None`
-    /// where there is none.
+    /// Removes a file of ours like [`remove`](Self::remove), or moves it to `aside` if it was edited by hand. `None` if it does not
+    /// exist.
     ///
     /// # Errors
     /// As for [`remove`](Self::remove).
@@ -89,7 +89,7 @@ impl Changes {
         Ok(Some(Step::SetAside(path.to_owned(), aside.to_owned())))
     }
 
-    /// Everything stays as it is now.
+    /// Makes the changes permanent.
     pub fn keep(mut self) {
         self.undo.clear();
     }
@@ -115,7 +115,7 @@ impl Changes {
 impl Drop for Changes {
     fn drop(&mut self) {
         for undo in self.undo.drain(..).rev() {
-            // What cannot be taken back stays; the error that led here is the one to tell.
+            // Ignore what cannot be rolled back; the original error is the one to report.
             let _ = match undo {
                 Undo::Remove(path) => fs::remove_file(path),
                 Undo::Restore(path, content, mode) => replace(&path, &content, mode),
@@ -125,10 +125,10 @@ impl Drop for Changes {
     }
 }
 
-/// The content of a file; `None` where there is none.
+/// The content of a file; `None` if it does not exist.
 ///
 /// # Errors
-/// Something is there and cannot be read.
+/// It exists but cannot be read.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, ServiceError> {
     match fs::read(path) {
         Ok(content) => Ok(Some(content)),
@@ -137,7 +137,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, ServiceError> {
     }
 }
 
-/// Removes new files that whoever wrote them was killed over; one that is still being written is locked, and stays.
+/// Removes temporary files of killed writers. A file that is still being written is locked and stays.
 pub fn sweep(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -146,17 +146,17 @@ pub fn sweep(folder: &Path) {
             && entry.file_type().is_ok_and(|kind| kind.is_file())
             && is_left()
         {
-            // What cannot be removed is in nobody's way.
+            // Leftovers are harmless.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Written beside, made durable, and moved into place.
+/// Writes a temporary file, makes it durable, and renames it.
 fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut beside = tempfile::Builder::new().prefix(BESIDE).tempfile_in(folder)?;
-    // Where the file system has no locks, a file that somebody writes in this very moment may be swept away, and writing fails.
+    // Without file locks, a concurrent cleanup may remove this file, and then writing fails.
     let _ = beside.as_file().try_lock();
     beside.write_all(content)?;
     beside.as_file().set_permissions(fs::Permissions::from_mode(mode & 0o7777))?;
@@ -166,8 +166,8 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// That something is there now, or no longer, and what it is called. Not every file system can promise it; what a power cut takes then is
-/// written again by the next installation.
+/// Makes a creation, removal or rename durable. Not every file system supports that; what a power cut takes is written again by the
+/// next installation.
 fn make_durable(path: &Path) {
     let _ = path.parent().map(|folder| File::open(folder).and_then(|folder| folder.sync_all()));
 }
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_kept_is_taken_back() {
+    fn changes_are_rolled_back_unless_kept() {
         let place = tempfile::tempdir().unwrap();
         let (old, new) = (place.path().join("old"), place.path().join("a/b/new"));
         fs::write(&old, "before").unwrap();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_right_already_is_not_touched() {
+    fn an_up_to_date_file_is_not_touched() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("file");
         fs::write(&file, "text").unwrap();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_writer_left_is_swept_away_and_what_is_being_written_stays() {
+    fn temporary_files_of_killed_writers_are_removed_but_not_those_in_use() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         for name in [".mcp-refreshd-left", ".mcp-refreshd-live", ".somebody-else"] {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_obstacle_in_the_middle_leaves_nothing() {
+    fn a_failure_halfway_leaves_nothing() {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("obstacle"), "").unwrap();
         let mut changes = Changes::new();

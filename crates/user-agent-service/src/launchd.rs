@@ -15,21 +15,21 @@ use std::time::{Duration, Instant};
 
 use plist::{LABEL, LOG_FILE};
 
-/// macOS keeps it there; `PATH` is not asked.
+/// Its fixed place on macOS, regardless of `PATH`.
 const LAUNCHCTL: &str = "/bin/launchctl";
-/// launchctl itself answers at once; one that does not is stuck.
+/// launchctl responds at once unless it is stuck.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
-/// Where `brew services` puts its own agent for the same program.
+/// Where `brew services` puts its own agent for this program.
 const BREW_AGENT: &str = "homebrew.mxcl.mcp-refreshd.plist";
 
-/// How long launchd is waited for.
+/// How long to wait for launchd.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// A stopped service has this long to be gone: `ExitTimeOut` of the agent, and launchd's own cleaning up.
+    /// For a stopped service to disappear: the agent's `ExitTimeOut` plus launchd's own cleanup.
     pub gone: Duration,
-    /// A started one has this long to run: more than `ThrottleInterval`, which holds back one that ran a moment ago.
+    /// For a started service to run: more than `ThrottleInterval`, which delays a service that ran a moment ago.
     pub up: Duration,
-    /// How often it is looked at.
+    /// The polling interval.
     pub look: Duration,
 }
 
@@ -55,13 +55,13 @@ impl Launchd {
         Self { home: home.into(), uid, launchctl, patience: Patience::default() }
     }
 
-    /// The same with another `launchctl`, for one that plays it.
+    /// The same with another `launchctl`, for tests.
     #[must_use]
     pub fn with_launchctl(self, launchctl: Tool, patience: Patience) -> Self {
         Self { launchctl, patience, ..self }
     }
 
-    /// Where the agent logs. launchd rotates nothing; the agent does it itself.
+    /// Where the agent logs. launchd does not rotate logs; the agent does.
     pub fn log_file(&self) -> PathBuf {
         self.home.join(LOG_FILE)
     }
@@ -82,7 +82,7 @@ impl Launchd {
         format!("{}/{LABEL}", self.domain())
     }
 
-    /// Asks launchctl; whatever it answers is for the caller to judge.
+    /// Runs launchctl and leaves the result to the caller.
     fn ask(&self, arguments: &[&str]) -> Result<(Answer, Said), ServiceError> {
         let said = self.launchctl.ask(arguments).map_err(|error| match error.is_missing() {
             true => ServiceError::NoManager(format!(
@@ -98,7 +98,7 @@ impl Launchd {
         ServiceError::Tool(self.launchctl.failed(arguments, said))
     }
 
-    /// How launchd has the service; `None` where it does not know it.
+    /// The state of the service; `None` if launchd does not know it.
     fn job(&self) -> Result<Option<Job>, ServiceError> {
         let service = self.service();
         let arguments = ["print", service.as_str()];
@@ -110,7 +110,7 @@ impl Launchd {
         }
     }
 
-    /// Looks again and again until `done` says so; `None` when patience ends first.
+    /// Polls until `done` holds; `None` on timeout.
     fn wait<T>(
         &self,
         patience: Duration,
@@ -144,7 +144,7 @@ impl Launchd {
         ))
     }
 
-    /// Gives launchd the agent's file. What launchd answers while it still cleans up after a former one is not the last word.
+    /// Loads the agent's file. While launchd cleans up after a previous service, its errors are transient.
     fn load(&self) -> Result<(), ServiceError> {
         let (domain, file) = (self.domain(), self.file());
         let file = file.to_str().ok_or_else(|| plist::not_unicode(&file))?;
@@ -156,7 +156,7 @@ impl Launchd {
                 Answer::Done => return Ok(Some(())),
                 Answer::NoDomain => return Err(this.unreachable()),
                 Answer::Disabled => return Err(this.disabled()),
-                // All three are said of a service that is there already, and of one that has not quite gone yet.
+                // All three may mean that the service is already loaded, or not quite gone yet.
                 Answer::AlreadyLoaded | Answer::InProgress | Answer::InputOutput => {}
                 Answer::NotLoaded | Answer::NotPermitted | Answer::Other => {
                     return Err(this.failed(&arguments, said));
@@ -165,7 +165,7 @@ impl Launchd {
             if this.job()?.is_some_and(|job| !job.is_leaving()) {
                 return Ok(Some(()));
             }
-            // "Input/output error" is also all that some versions say of a disabled service.
+            // Some versions report a disabled service only as "Input/output error".
             if answer == Answer::InputOutput && this.is_disabled()? {
                 return Err(this.disabled());
             }
@@ -221,7 +221,7 @@ impl ServiceManager for Launchd {
                 installed.steps.push(step);
             }
         }
-        // Somebody may have disabled it once; who installs it wants it.
+        // It may have been disabled before; installing it enables it again.
         let service = self.service();
         let arguments = ["enable", service.as_str()];
         let (answer, said) = self.ask(&arguments)?;
@@ -232,7 +232,7 @@ impl ServiceManager for Launchd {
             Answer::NoDomain => installed.remarks.push(self.unreachable().to_string()),
             _ => return Err(self.failed(&arguments, said)),
         }
-        // launchd reads the file only when it loads it.
+        // launchd reads the file only when it loads the service.
         installed.needs_restart = installed.needs_restart && self.job()?.is_some();
         changes.keep();
         Ok(installed)
@@ -264,7 +264,7 @@ impl ServiceManager for Launchd {
                 match answer {
                     Answer::Done | Answer::AlreadyLoaded | Answer::InProgress => {}
                     Answer::Disabled => return Err(self.disabled()),
-                    // It went this very moment.
+                    // It has just disappeared.
                     Answer::NotLoaded => self.load()?,
                     _ => return Err(self.failed(&arguments, said)),
                 }
@@ -288,14 +288,14 @@ impl ServiceManager for Launchd {
         let arguments = ["bootout", service.as_str()];
         let (answer, said) = self.ask(&arguments)?;
         match answer {
-            // Where there is no domain, nothing runs in it.
+            // Without the domain, nothing can run in it.
             Answer::NotLoaded | Answer::NoDomain => return Ok(()),
             Answer::Done | Answer::InProgress | Answer::AlreadyLoaded => {}
-            // Said of a service that another `bootout` is taking out already, for one.
+            // Also returned if another `bootout` is already removing the service.
             Answer::InputOutput if self.job()?.is_none_or(|job| job.is_leaving()) => {}
             _ => return Err(self.failed(&arguments, said)),
         }
-        // launchctl answers before the service has ended: what is on the wire has a minute, and a new one may not begin before.
+        // launchctl returns before the service has ended: a request in flight has a minute, and a new agent must not start earlier.
         let gone = |this: &Self| Ok(this.job()?.is_none().then_some(()));
         self.wait(self.patience.gone, gone)?.ok_or_else(|| {
             ServiceError::Refused(format!(
@@ -305,8 +305,8 @@ impl ServiceManager for Launchd {
         })
     }
 
-    /// Out and in again, not `kickstart -k`: launchd then also takes over a changed file, and the agent is given its time to finish
-    /// what is on the wire.
+    /// Unloads and loads the service instead of using `kickstart -k`, so that launchd rereads a changed file and the agent can finish its
+    /// requests.
     fn restart(&self) -> Result<(), ServiceError> {
         if !self.file().exists() {
             return Err(ServiceError::NotInstalled);

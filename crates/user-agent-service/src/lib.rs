@@ -1,11 +1,11 @@
-//! A background agent as a service of its user: installed, started, stopped, taken away again.
+//! A background agent as a user service: installed, started, stopped, removed.
 //!
-//! A [`ServiceManager`] is systemd's user manager or launchd's domain of a logged-in user. It is given a [`Plan`] (which program, what
-//! it needs of the disk) and answers with the [`Step`]s it took, for a person to read. What it cannot do it takes back: nothing is
-//! left half-installed. Nothing here knows tokens, a network or a command line.
+//! A [`ServiceManager`] is systemd's user manager or launchd's domain of a logged-in user. It gets a [`Plan`] (the program, and the
+//! folders it writes to) and returns the [`Step`]s taken, for display. Failed operations are rolled back, so nothing is left
+//! half-installed. This crate knows no tokens, network or command line.
 //!
 //! # Limits
-//! Everything here waits for the manager's own tools ([`Tool`]), each with a time limit, and blocks the thread meanwhile.
+//! All functions wait for the manager's own tools ([`Tool`]), each with a time limit, and block the thread.
 
 mod command;
 mod error;
@@ -22,5 +22,5 @@ pub use files::{Changes, sweep};
 pub use launchd::{Launchd, Patience};
 pub use manager::{Installed, Origin, Plan, ServiceManager, Standing, Step};
 pub use platform::{Surroundings, service_manager};
-pub use stamp::{Authorship, authorship, difference, stamp_line};
+pub use stamp::{Authorship, authorship, difference};
 pub use systemd::Systemd;

@@ -2,86 +2,86 @@ use crate::ServiceError;
 use std::fmt;
 use std::path::PathBuf;
 
-/// What the service is to run, and what it needs.
+/// The service to run, and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The program, by its absolute path. It is started with the one argument `run`.
+    /// The program's absolute path. It is started with the single argument `run`.
     pub program: PathBuf,
-    /// The program's version, told in what is written.
+    /// The program's version, stated in the files.
     pub version: String,
-    /// Folders that it writes to. Those that do not exist are no trouble.
+    /// Folders that it writes to. They need not exist.
     pub writable: Vec<PathBuf>,
-    /// Variables that the service needs and the manager does not give it by itself. No secrets: anybody may read them.
+    /// Variables that the service needs but the manager does not set. No secrets: the files are world-readable.
     pub variables: Vec<(String, String)>,
 }
 
-/// A service manager of one user.
+/// A user's service manager.
 pub trait ServiceManager {
-    /// Installs the service, or brings it up to date, and has it started at every login. It is not started now.
+    /// Installs or updates the service, and enables it for every login. Does not start it.
     ///
     /// # Errors
-    /// Says why; everything that was written is taken back.
+    /// Says why; all changes are rolled back.
     fn install(&self, plan: &Plan) -> Result<Installed, ServiceError>;
 
-    /// Ends the service and takes away everything that [`install`](Self::install) wrote. Where nothing is installed there is nothing to do.
+    /// Stops the service and removes everything that [`install`](Self::install) wrote. Does nothing if it is not installed.
     ///
     /// # Errors
-    /// Says what is left and why.
+    /// Says what remains and why.
     fn uninstall(&self) -> Result<Vec<Step>, ServiceError>;
 
-    /// Starts the service and waits until it is ready. One that runs is left alone.
+    /// Starts the service and waits until it is ready. A running service is left alone.
     ///
     /// # Errors
-    /// It is not installed, or does not come up; the manager's own words are part of the message.
+    /// It is not installed, or does not start; the message includes the manager's own.
     fn start(&self) -> Result<(), ServiceError>;
 
-    /// Ends the service and waits until it has ended. One that does not run is no error.
+    /// Stops the service and waits until it has ended. A service that is not running is not an error.
     ///
     /// # Errors
-    /// The manager cannot be asked, or the service does not end in time.
+    /// The manager cannot be reached, or the service does not stop in time.
     fn stop(&self) -> Result<(), ServiceError>;
 
-    /// Ends the service if it runs, and starts it.
+    /// Stops the service if it is running, and starts it.
     ///
     /// # Errors
-    /// As [`stop`](Self::stop) and [`start`](Self::start).
+    /// As for [`stop`](Self::stop) and [`start`](Self::start).
     fn restart(&self) -> Result<(), ServiceError>;
 
-    /// How the service stands, from the disk alone: quick, and without asking the manager.
+    /// The service's state on disk: fast, without contacting the manager.
     fn standing(&self, plan: &Plan) -> Standing;
 
-    /// Whether the manager runs the service now.
+    /// Whether the service is running.
     ///
     /// # Errors
-    /// The manager cannot be asked.
+    /// The manager cannot be reached.
     fn runs(&self) -> Result<bool, ServiceError>;
 }
 
-/// What an installation did.
+/// The result of an installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Installed {
     /// What was done, in order.
     pub steps: Vec<Step>,
-    /// What the person should know: what could not be had, what to type to have it.
+    /// Remarks for the user: what is not available, and how to get it.
     pub remarks: Vec<String>,
-    /// True where a running service works by what was before and has to be started again.
+    /// Whether a running service must be restarted to apply the changes.
     pub needs_restart: bool,
 }
 
-/// One thing that was done, or found done already.
+/// A change, or the finding that none was needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A file is new, or has other content now.
+    /// A file was created or updated.
     Wrote(PathBuf),
-    /// A file was as it should be.
+    /// A file was already up to date.
     Unchanged(PathBuf),
-    /// A file was edited by hand and left alone; the second value is how it differs from what would have been written.
+    /// A file was edited by hand and left alone; the second value is the diff to what would have been written.
     Kept(PathBuf, String),
-    /// A file is gone.
+    /// A file was removed.
     Removed(PathBuf),
-    /// A file that was edited by hand was moved out of the way, to the second path.
+    /// A file that was edited by hand was moved to the second path.
     SetAside(PathBuf, PathBuf),
-    /// The manager was told something.
+    /// A command to the manager.
     Told(String),
 }
 
@@ -89,11 +89,11 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wrote(path) => write!(f, "wrote {}", path.display()),
-            Self::Unchanged(path) => write!(f, "left as it was: {}", path.display()),
+            Self::Unchanged(path) => write!(f, "unchanged: {}", path.display()),
             Self::Kept(path, difference) => {
                 write!(
                     f,
-                    "kept {}, which was edited by hand; - is there, + is what would be written:\n{difference}",
+                    "kept {}, which was edited by hand; - is current, + is what would be written:\n{difference}",
                     path.display()
                 )
             }
@@ -106,24 +106,24 @@ impl fmt::Display for Step {
     }
 }
 
-/// How a service stands, as far as the disk tells.
+/// A service's state on disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Who brought it; `None` where it is not installed.
+    /// Who installed it; `None` if it is not installed.
     pub origin: Option<Origin>,
-    /// Whether it starts by itself at a login.
+    /// Whether it starts at login.
     pub enabled: bool,
-    /// The program that it runs, where its files tell.
+    /// The program that it runs, if its files say so.
     pub program: Option<PathBuf>,
-    /// The file that says what it runs.
+    /// The file that names the program.
     pub file: Option<PathBuf>,
     /// Files that were edited by hand.
     pub edited: Vec<PathBuf>,
-    /// Files that this program would write otherwise.
+    /// Files that this version would write differently.
     pub outdated: Vec<PathBuf>,
 }
 
-/// Who brought a service's main file.
+/// Who installed a service's main file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// [`ServiceManager::install`].

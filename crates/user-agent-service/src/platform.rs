@@ -1,20 +1,20 @@
-//! The one place that knows which system this is.
+//! Chooses the service manager of this system.
 
 use crate::{Launchd, ServiceManager, Systemd};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What a service manager has to know about its user.
+/// What a service manager needs to know about its user.
 pub struct Surroundings<'a> {
     /// The user's home folder.
     pub home: PathBuf,
     /// The user's id.
     pub uid: u32,
-    /// Reads a variable of the environment.
+    /// Reads an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
-/// The service manager of this system; `None` where none is known.
+/// This system's service manager; `None` if there is no supported one.
 pub fn service_manager(surroundings: &Surroundings<'_>) -> Option<Box<dyn ServiceManager>> {
     if cfg!(target_os = "linux") {
         Some(Box::new(Systemd::new(surroundings)))

@@ -2,23 +2,23 @@ use diffy::DiffOptions;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 
-/// How a stamp is recognised.
+/// Identifies a stamp.
 const MARK: &str = "`mcp-refreshd install` wrote this file; sha256 of the other lines: ";
 
-/// Who wrote a file as it is now.
+/// Who wrote a file's current content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authorship {
-    /// We did, this version or another, and nobody changed it since.
+    /// This program, in this or another version.
     Ours,
-    /// We did, and somebody changed it.
+    /// This program, but it was edited since.
     Edited,
-    /// It carries no stamp of ours.
+    /// It has no stamp of ours.
     Foreign,
 }
 
-/// The text of the line that says by a checksum over `other_lines` that they are ours. The caller makes a comment of it, on a
-/// line of its own, anywhere in the file.
-pub fn stamp_line(other_lines: &str) -> String {
+/// A line that identifies `other_lines` as ours by their checksum. The caller turns it into a comment on a line of its own, anywhere
+/// in the file.
+pub(crate) fn stamp_line(other_lines: &str) -> String {
     format!("{MARK}{}", checksum(other_lines))
 }
 
@@ -37,16 +37,16 @@ pub fn authorship(text: &str) -> Authorship {
 fn checksum(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
     })
 }
 
-/// How two texts differ, line by line, as `diff -u` shows it, without the names of files.
+/// A line-by-line diff like `diff -u`, without file names.
 pub fn difference(there: &str, wanted: &str) -> String {
     let patch = DiffOptions::new().set_context_len(1).create_patch(there, wanted).to_string();
-    // The first two lines are for names of files.
+    // The first two lines are for file names.
     patch.split_inclusive('\n').skip(2).collect()
 }
 
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stamped_is_ours_until_somebody_changes_it() {
+    fn a_stamped_text_is_ours_until_it_is_edited() {
         let text = stamped("[Service]\nExecStart=/bin/x run\n");
         assert_eq!(authorship(&text), Authorship::Ours);
         assert_eq!(authorship(&text.replace("/bin/x", "/bin/y")), Authorship::Edited);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_shows_both_sides() {
+    fn a_diff_shows_both_sides() {
         assert_eq!(difference("a\nb\n", "a\nc\n"), "@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
         assert_eq!(difference("a\n", "a\n"), "");
     }

@@ -1,4 +1,4 @@
-//! systemd's manager of one user.
+//! systemd's user manager.
 
 mod places;
 mod probe;
@@ -19,20 +19,20 @@ use std::time::Duration;
 /// The service's name.
 const UNIT: &str = "mcp-refreshd.service";
 
-/// The manager answers its tools at once; a machine under load may take a while.
+/// The manager responds at once, but a loaded machine may take a while.
 const ANSWER: Duration = Duration::from_secs(30);
-/// Starting ends after systemd's own 90 s at the latest.
+/// systemd itself gives up a start after 90 s.
 const START: Duration = Duration::from_secs(100);
-/// `TimeoutStopSec` of the unit, and some time to be killed in.
+/// The unit's `TimeoutStopSec`, plus time for being killed.
 const STOP: Duration = Duration::from_secs(100);
 
-/// What the files that are written may be read by: everybody, as the manager's own.
+/// The mode of the files: world-readable, like the manager's own.
 const MODE: u32 = 0o644;
 
-/// The first systemd with restarts that are further and further apart.
+/// The first systemd version with increasing restart delays.
 const WITH_RESTART_STEPS: u32 = 254;
 
-/// systemd's manager of this user.
+/// This user's systemd manager.
 pub struct Systemd {
     places: Places,
     machine: Machine,
@@ -40,7 +40,7 @@ pub struct Systemd {
 }
 
 impl Systemd {
-    /// The manager of the user in these surroundings, reached by the tools on the `PATH`.
+    /// The manager of the user in this environment; its tools are looked up in `PATH`.
     pub fn new(surroundings: &Surroundings<'_>) -> Self {
         let systemctl = Tool::new("systemctl", ANSWER);
         Self {
@@ -59,7 +59,7 @@ impl Systemd {
         Ok(self.systemctl.within(limit).run(&arguments)?.out)
     }
 
-    /// Every file, and the manager's view of it. Dropping `changes` takes the files back; the manager is told by the caller.
+    /// Updates all files and reloads the manager. Dropping `changes` rolls back the files; the caller then reloads the manager.
     fn set_up(&self, plan: &Plan, changes: &mut Changes) -> Result<Installed, ServiceError> {
         let mut installed = Installed::default();
         let version = self.machine.version()?;
@@ -68,7 +68,7 @@ impl Systemd {
                 let missing = sandbox.missing();
                 if !missing.is_empty() {
                     installed.remarks.push(format!(
-                        "this user manager (systemd {version}) allows a sandbox without {}",
+                        "this user manager (systemd {version}) supports the sandbox only without {}",
                         missing.join(", ")
                     ));
                 }
@@ -76,7 +76,7 @@ impl Systemd {
             }
             Err(why) => {
                 installed.remarks.push(format!(
-                    "this user manager allows no sandbox ({why}); the agent runs with the protection that needs none"
+                    "this user manager does not support a sandbox ({why}); the agent runs with its other protections only"
                 ));
                 None
             }
@@ -92,7 +92,7 @@ impl Systemd {
         judge_load(&shown, &expected)?;
         if !self.places.is_enabled() {
             self.ctl(&["enable", UNIT])?;
-            installed.steps.push(Step::Told("starts with every login from now on".to_owned()));
+            installed.steps.push(Step::Told("enabled: starts at every login".to_owned()));
         }
         installed.remarks.extend(self.machine.without_linger());
         let wrote = |step: &Step| matches!(step, Step::Wrote(_) | Step::Removed(_));
@@ -100,7 +100,7 @@ impl Systemd {
         Ok(installed)
     }
 
-    /// Every file as it should be; no content means no file.
+    /// Every file with its desired content; `None` means no file.
     fn files(
         &self,
         plan: &Plan,
@@ -149,7 +149,7 @@ impl Systemd {
         }
     }
 
-    /// What the journal's last lines say, for a service that does not come up.
+    /// The last lines of the journal, for a service that does not start.
     fn last_words(&self) -> String {
         let arguments = ["--user", "--unit", UNIT, "--lines=3", "--output=cat", "--no-pager", "--quiet"];
         let said = Tool::new("journalctl", ANSWER).ask(&arguments);
@@ -160,7 +160,7 @@ impl Systemd {
     }
 }
 
-/// Whether the manager read the file that it should have.
+/// Checks that the manager read the expected file.
 fn judge_load(shown: &str, expected: &Path) -> Result<(), ServiceError> {
     let value = |name: &str| {
         shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default()
@@ -194,7 +194,7 @@ impl ServiceManager for Systemd {
                 Ok(installed)
             }
             Err(error) => {
-                // The error that led here is the one to tell.
+                // The original error is the one to report.
                 if !was_enabled && self.places.is_enabled() {
                     let _ = self.ctl(&["disable", UNIT]);
                 }
@@ -214,22 +214,22 @@ impl ServiceManager for Systemd {
         }
         if self.places.is_enabled() {
             self.ctl(&["disable", UNIT])?;
-            steps.push(Step::Told("no longer starts with a login".to_owned()));
+            steps.push(Step::Told("disabled: no longer starts at login".to_owned()));
         }
         let mut changes = Changes::new();
-        // The unit last: as long as it is there, whoever types it again after a kill finds the rest.
+        // Remove the unit last: after an interruption, another uninstall still finds the rest.
         for path in self.places.all_drop_ins() {
             steps.extend(changes.take_away(&path, &path.with_extension("edited"))?);
         }
         sweep(&self.places.drop_ins());
-        // Where the user has drop-ins of their own, the folder stays.
+        // The folder stays if the user has other drop-ins.
         let _ = std::fs::remove_dir(self.places.drop_ins());
         let unit = self.places.unit();
         unit.parent().map(sweep);
         steps.extend(changes.take_away(&unit, &unit.with_extension("edited"))?);
         changes.keep();
         self.ctl(&["daemon-reload"])?;
-        // A unit that never failed has nothing to forget.
+        // A unit that never failed has nothing to reset.
         let _ = self.ctl(&["reset-failed", UNIT]);
         Ok(steps)
     }
@@ -239,7 +239,7 @@ impl ServiceManager for Systemd {
         if self.places.main().is_none() {
             return Err(ServiceError::NotInstalled);
         }
-        // A unit that failed often enough is not started again before this; one that never did has nothing to forget.
+        // A unit that failed too often does not start without this; one that never failed has nothing to reset.
         let _ = self.ctl(&["reset-failed", UNIT]);
         match self.ctl_within(START, &["start", UNIT]) {
             Ok(_) => Ok(()),

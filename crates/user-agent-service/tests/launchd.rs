@@ -147,7 +147,7 @@ fn a_restart_waits_until_the_old_process_has_ended() {
 }
 
 #[test]
-fn a_process_that_does_not_end_is_told_of_and_its_file_stays() {
+fn a_process_that_does_not_stop_is_reported_and_its_file_stays() {
     let mac = Mac::running();
     mac.set("leaving", "1000000");
     let error = mac.agent().uninstall().unwrap_err().to_string();
@@ -167,7 +167,7 @@ fn one_that_is_leaving_is_started_when_it_has_gone() {
 }
 
 #[test]
-fn already_loaded_is_no_failure_in_the_words_of_any_version() {
+fn already_loaded_is_not_an_error_in_any_version() {
     for words in [
         "5\nBootstrap failed: 5: Input/output error\n",
         "37\nBootstrap failed: 37: Operation already in progress\n",
@@ -211,7 +211,7 @@ fn a_disabled_agent_is_named_as_such_and_install_enables_it() {
 }
 
 #[test]
-fn without_a_login_at_the_screen_it_is_installed_for_the_next_one() {
+fn without_a_graphical_login_it_is_installed_for_the_next_one() {
     let mac = Mac::new();
     mac.clear("domain");
     let installed = mac.agent().install(&mac.plan()).unwrap();
@@ -243,7 +243,7 @@ fn an_input_output_error_without_a_reason_says_where_to_look() {
 }
 
 #[test]
-fn an_agent_that_ends_at_once_is_told_of_with_its_exit_code() {
+fn an_agent_that_exits_at_once_is_reported_with_its_exit_code() {
     let mac = Mac::installed();
     mac.set("fails-at-once", "");
     let error = mac.agent().start().unwrap_err().to_string();
@@ -251,7 +251,7 @@ fn an_agent_that_ends_at_once_is_told_of_with_its_exit_code() {
 }
 
 #[test]
-fn what_launchctl_refuses_is_shown_in_its_own_words_and_taken_back() {
+fn a_refusal_of_launchctl_is_quoted_and_rolled_back() {
     let mac = Mac::new();
     mac.set("answer-enable", "150\nOperation not permitted while System Integrity Protection is engaged\n");
     let error = mac.agent().install(&mac.plan()).unwrap_err().to_string();
@@ -273,13 +273,13 @@ fn what_launchctl_refuses_is_shown_in_its_own_words_and_taken_back() {
 }
 
 #[test]
-fn a_launchctl_that_hangs_or_is_not_there_is_told_of() {
+fn a_hanging_or_missing_launchctl_is_reported() {
     let mac = Mac::running();
     mac.set("answer-print", "hang\n");
     let quick = Tool::new(mac.place.path().join("launchctl"), Duration::from_millis(100));
     let agent = mac.agent().with_launchctl(quick, Patience::default());
     let error = agent.runs().unwrap_err().to_string();
-    assert!(error.contains("did not end within") && error.contains("launchctl print"), "{error}");
+    assert!(error.contains("timed out") && error.contains("launchctl print"), "{error}");
     let none = Tool::new("/nowhere/launchctl", Duration::from_secs(1));
     let error = mac.agent().with_launchctl(none, Patience::default()).install(&mac.plan()).unwrap_err();
     assert!(matches!(error, ServiceError::NoManager(_)), "{error}");
@@ -303,7 +303,7 @@ fn a_file_that_was_edited_by_hand_is_kept_shown_and_set_aside() {
 }
 
 #[test]
-fn an_agent_of_brew_is_not_doubled() {
+fn an_agent_of_brew_is_not_duplicated() {
     let mac = Mac::new();
     let agents = mac.home().join("Library/LaunchAgents");
     fs::create_dir_all(&agents).unwrap();

@@ -1,4 +1,4 @@
-//! A home folder with a store of three servers, and the real daemon in it.
+//! A home folder with a store of three servers and the real daemon.
 
 use harness::{Daemon, Fallible};
 use scripted_server::{Entry, Kind, Script, Server, Site, TokenState, credentials_json};
@@ -7,10 +7,10 @@ use std::error::Error;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Three, so that a storm would show.
+/// Three, so that a storm would be visible.
 const SERVERS: [&str; 3] = ["ash", "birch", "cedar"];
 
-/// The life of every token.
+/// Every token's lifetime.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 
 pub(crate) struct Home {
@@ -21,7 +21,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// A store whose tokens are good for this long, and a daemon that has looked at it.
+    /// A store whose tokens have this much time left, and a daemon that has read it.
     pub(crate) fn new(left: Duration) -> Fallible<Self> {
         let server = Server::start(Script::default())?;
         let sites = SERVERS.map(|name| server.add(name, Script { lifetime: LIFETIME, ..Script::default() }));
@@ -32,17 +32,17 @@ impl Home {
         )?;
         let daemon = home.daemon()?;
         let home = Self { home, server, sites, daemon };
-        // The first look, the watch and the first plan; a second is long for that.
+        // The first read, the watch and the first plan take less than a second.
         std::thread::sleep(Duration::from_secs(2));
         Ok(home)
     }
 
-    /// Refreshes that were asked for so far, of all servers.
+    /// The number of refresh requests so far, of all servers.
     pub(crate) fn refreshes(&self) -> usize {
         self.server.count(|entry| entry.kind == Kind::Token)
     }
 
-    /// Waits until every server refreshed once more than `before` times in all, and the new pairs are in the store.
+    /// Waits until every server has refreshed once more than `before` times in total, and the new pairs are stored.
     pub(crate) fn wait_for_all(&self, before: usize, patience: Duration) -> Fallible<()> {
         let wanted = before + SERVERS.len();
         let answered = self.server.wait_for(patience, |log| {
@@ -53,7 +53,7 @@ impl Home {
             let (seconds, seen) = (patience.as_secs(), self.refreshes());
             return Err(self.complaint(&format!("{seen} of {wanted} refreshes after {seconds} s")));
         }
-        // The answers are out; the pairs are in the store some milliseconds later.
+        // The responses are sent; the pairs are stored some milliseconds later.
         let mut last = Ok(());
         harness::until(Duration::from_secs(5), || {
             last = self.all_are_fresh();
@@ -62,7 +62,7 @@ impl Home {
         last
     }
 
-    /// Nothing, if every entry holds the pair that its server gave last, and is valid by the wall clock.
+    /// Checks that every entry has its server's latest pair, unexpired by the wall clock.
     fn all_are_fresh(&self) -> Fallible<()> {
         let document: Value = serde_json::from_str(&self.home.stored()?)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
@@ -83,12 +83,12 @@ impl Home {
         Ok(())
     }
 
-    /// What was wrong, and what the daemon has to say about it.
+    /// An error with the daemon's log.
     pub(crate) fn complaint(&self, what: &str) -> Box<dyn Error + Send + Sync> {
         format!("{what}; the daemon says:\n{}", self.home.log()).into()
     }
 
-    /// How often the daemon was given the processor so far.
+    /// How often the daemon was scheduled so far.
     pub(crate) fn wake_ups(&self) -> Fallible<u64> {
         let mut sum = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.daemon.pid()))? {

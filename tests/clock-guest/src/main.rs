@@ -1,7 +1,7 @@
-//! What a clock that jumps and a machine that sleeps do to the real daemon, with a kernel that really does it.
+//! How the real daemon handles clock jumps and suspend, on a kernel that really does both.
 //!
-//! This program sets the clock, so it runs only in the virtual machine that `run.sh` makes for it and refuses to run anywhere else. Time in
-//! there is not the time out here: an idle hour is over at once, because the machine's clock leaps to the next timer.
+//! This program sets the clock, so it refuses to run outside the virtual machine made by `run.sh`. Time passes differently in there: an
+//! idle hour is over at once, because the machine's clock jumps to the next timer.
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 #![allow(
     clippy::indexing_slicing,
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    // `run.sh` looks for this line: a machine that died in the middle does not print it.
+    // `run.sh` looks for this line: a machine that crashed does not print it.
     println!("clock-guest: {} passed, {failed} failed", scenarios.len() - failed);
     ExitCode::from(u8::from(failed > 0))
 }

@@ -1,17 +1,17 @@
-//! A part of this program in a process of its own, in namespaces that are like another machine.
+//! Runs a part of this program in its own process, in namespaces that simulate another machine.
 
 use crate::{Fallible, Tally};
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
-/// A part that runs; killed when it is dropped.
+/// A running part, killed when dropped.
 pub(crate) struct Apart {
     process: Child,
     what: &'static str,
 }
 
 impl Apart {
-    /// Begins `part`, with `script` before it.
+    /// Starts `part` after running `script`.
     pub(crate) fn begin(
         what: &'static str,
         part: &str,
@@ -20,7 +20,7 @@ impl Apart {
         script: &str,
     ) -> Fallible<Self> {
         let mut command = Command::new("unshare");
-        // Only root may mount; anybody may be root in a namespace of their own.
+        // Only root may mount; anyone may be root in their own namespace.
         if !rustix::process::geteuid().is_root() {
             command.args(["--user", "--map-root-user"]);
         }
@@ -29,7 +29,7 @@ impl Apart {
         Ok(Self { process: command.stdout(Stdio::piped()).spawn()?, what })
     }
 
-    /// Waits for its end, and says what it said.
+    /// Waits for it to exit, and prints its output.
     pub(crate) fn end(mut self, tally: &mut Tally) -> Fallible<()> {
         let mut said = String::new();
         if let Some(mut output) = self.process.stdout.take() {
@@ -44,7 +44,7 @@ impl Apart {
 
 impl Drop for Apart {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

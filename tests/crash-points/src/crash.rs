@@ -1,4 +1,4 @@
-//! One death, the next life, and what it must come to.
+//! A single crash, the next life, and the required outcome.
 
 use crate::Fallible;
 use crate::disk::Disk;
@@ -14,24 +14,24 @@ use std::time::{Duration, Instant};
 
 /// The store's due entry.
 const NAME: &str = "lab";
-/// Its neighbour, which nobody may touch.
+/// Its neighbor, which must not be touched.
 const NEIGHBOUR: &str = "neighbour";
-/// How long one life may take to its refresh.
+/// Time limit for a life up to its refresh.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// The same for one that has to wait until the locks of the dead are stale: 60 s, 12 s of observation, and the pauses between.
+/// The same if it has to wait for the dead process's locks to become stale: 60 s, 12 s of observation, and the pauses.
 const LONG_PATIENCE: Duration = Duration::from_secs(150);
 const END: Duration = Duration::from_secs(10);
-/// Slows each fsync down, so that a death in the middle of one can be had.
+/// Slows down each fsync, so that a crash can happen in the middle of one.
 const SLOW_FSYNC: Duration = Duration::from_millis(100);
 
 /// A kind of refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Story {
-    /// The server rotates, no reuse is forgiven.
+    /// The server rotates and does not forgive reuse.
     Plain,
-    /// The first answer is lost after the rotation; the server forgives a reuse for a minute.
+    /// The first response is lost after the rotation; the server forgives reuse for a minute.
     AnswerLost,
-    /// The server refuses for the moment.
+    /// The server is temporarily unavailable.
     Unavailable,
     /// The grant is dead.
     Dead,
@@ -61,17 +61,17 @@ impl Story {
         }
     }
 
-    /// How often one refresh token may be presented: once, and once more after an answer that was lost or proves that nothing
-    /// was consumed (I1); and once more by the next life, for an answer that the kill took.
+    /// How often a refresh token may be presented: once, and again after a response that was lost or proves that nothing was consumed
+    /// (I1); and once more in the next life, for a response lost in the crash.
     fn presented_at_most(self) -> usize {
         if matches!(self, Self::Plain | Self::Dead) { 2 } else { 3 }
     }
 }
 
-/// Where to die.
+/// Where to crash.
 #[derive(Clone, Debug)]
 pub(crate) enum Death {
-    /// Just before this call of the main thread.
+    /// Right before this call of the main thread.
     Before(Step),
     /// In the middle of this fsync, counted from 1.
     DuringFsync(usize),
@@ -86,15 +86,15 @@ impl Death {
     }
 }
 
-/// What became of one death.
+/// The result of a crash.
 pub(crate) struct Found {
-    /// What the daemon was about to do when it died.
+    /// What the daemon was about to do when it crashed.
     pub(crate) died_before: String,
-    /// What it left.
+    /// What it left behind.
     pub(crate) at_death: String,
     /// How the next life ended.
     pub(crate) end: String,
-    /// What must not be.
+    /// Violations.
     pub(crate) unmet: Vec<String>,
 }
 
@@ -120,7 +120,7 @@ impl Scene {
             None => Home::new(program)?,
         };
         home.store(&document)?;
-        // New sessions of the client skip it; the refresh has to take that away.
+        // New sessions of the client skip this server; the refresh has to undo that.
         fs::write(home.needs_auth(), format!("{{\"{NAME}\":{{\"timestamp\":1795381774631}}}}"))?;
         if let Some(disk) = disk {
             disk.sync()?;
@@ -147,7 +147,7 @@ impl Scene {
         self.site.count(|entry| entry.field("refresh_token") == Some(token))
     }
 
-    /// The store has a new pair that the server takes.
+    /// Whether the store has a new pair that the server accepts.
     fn is_saved(&self) -> bool {
         let refresh = self.token("refreshToken");
         refresh != self.grant.refresh_token
@@ -155,7 +155,7 @@ impl Scene {
             && self.site.accepts(&self.token("accessToken"))
     }
 
-    /// The document with the old pair in it again: equal to the first one if nothing else was changed.
+    /// The document with the old pair restored: equal to the original if nothing else has changed.
     fn with_old_pair(&self) -> Fallible<String> {
         let (entry, stored) = (self.entry()?, self.home.stored()?);
         let expires = entry.get("expiresAt").map(Value::to_string).unwrap_or_default();
@@ -188,7 +188,7 @@ impl Scene {
     }
 }
 
-/// One whole life under strace, undisturbed.
+/// A complete, undisturbed run under strace.
 pub(crate) fn reference(program: &Path, server: &Server, name: &str, story: Story) -> Fallible<Trace> {
     let scene = Scene::new(program, server, &format!("{name}-{story:?}"), story, None)?;
     let mut daemon = scene.home.traced(SHOWN, &[])?;
@@ -199,7 +199,7 @@ pub(crate) fn reference(program: &Path, server: &Server, name: &str, story: Stor
     });
     // The records are saved within a second.
     std::thread::sleep(Duration::from_millis(800));
-    // What comes with the end is no part of a refresh.
+    // Shutdown is not part of a refresh.
     let trace = Trace::read(&home.trace());
     let ended = daemon.ends_well(END);
     if !done || !ended {
@@ -208,8 +208,8 @@ pub(crate) fn reference(program: &Path, server: &Server, name: &str, story: Stor
     Ok(trace)
 }
 
-/// Dies, lives again, and looks. `None` where the daemon did not come by the place where it should die. With a disk the power
-/// fails at the death as well.
+/// Crashes, restarts and checks. `None` if the daemon never reached the crash point. With a disk, the power fails along with the
+/// process.
 pub(crate) fn die(
     program: &Path,
     server: &Server,
@@ -228,13 +228,13 @@ pub(crate) fn die(
     let journalled = scene.home.journal().contains("\"answer\"");
     let sent = scene.presented(&scene.grant.refresh_token) > 0;
     if !keep_locks {
-        // Locks of the dead become stale by themselves; waiting for that each time would take hours.
+        // Waiting for stale locks each time would take hours.
         for lock in scene.locks() {
             fs::remove_dir(scene.home.claude().join(lock))?;
         }
     }
     let mut found = second_life(&scene, story, keep_locks)?;
-    // With the answer in the journal nothing may be unclear.
+    // With the response in the journal, nothing may be ambiguous.
     if journalled && story == Story::Plain && found.end.starts_with("ambiguous") {
         found.unmet.push("the answer was in the journal and not used".to_owned());
     }
@@ -244,7 +244,7 @@ pub(crate) fn die(
     Ok(Some(Found { died_before, at_death, ..found }))
 }
 
-/// Until the death. Says what the daemon was about to do.
+/// Runs until the crash. Returns what the daemon was about to do.
 fn first_life(home: &Home, death: &Death, story: Story) -> Fallible<Option<String>> {
     let inject = match death {
         Death::Before(step) => format!("inject={}:signal=KILL:when={}", step.call, step.nth),
@@ -264,7 +264,7 @@ fn first_life(home: &Home, death: &Death, story: Story) -> Fallible<Option<Strin
         Death::DuringFsync(number) => {
             let reached = daemon.wait(PATIENCE, || {
                 let trace = Trace::read(&home.trace());
-                // One that has only begun is there already, without its end.
+                // An unfinished call is already in the trace.
                 trace.calls.iter().filter(|call| call.name.contains("sync")).count() >= *number
             });
             std::thread::sleep(SLOW_FSYNC / 4);
@@ -282,7 +282,7 @@ fn first_life(home: &Home, death: &Death, story: Story) -> Fallible<Option<Strin
     Ok(Trace::read(&home.trace()).last_step())
 }
 
-/// From the next start to a regular end.
+/// From the next start to a regular exit.
 fn second_life(scene: &Scene, story: Story, keep_locks: bool) -> Fallible<Found> {
     let patience = if keep_locks { LONG_PATIENCE } else { PATIENCE };
     let (began, said) = (Instant::now(), scene.home.log().len());
@@ -304,7 +304,7 @@ fn second_life(scene: &Scene, story: Story, keep_locks: bool) -> Fallible<Found>
         end.is_some()
     });
     let took = began.elapsed();
-    // Whatever the store holds already: the journal has to be read and closed as well.
+    // Whatever the store holds: the journal has to be read and closed, too.
     daemon.wait(patience, || {
         let log = scene.home.log();
         log.get(said..).is_some_and(|log| log.contains("started (process"))
@@ -321,7 +321,7 @@ fn second_life(scene: &Scene, story: Story, keep_locks: bool) -> Fallible<Found>
     let saved = end == Some("saved");
     demand(format!("no end was reached; the log:\n{log}"), end.is_some());
     demand("the second daemon did not end well".to_owned(), ended_well);
-    // At this server, which forgives nothing, an answer that a kill took cannot be had again; that it is asked for is what saves it at others.
+    // This server forgives nothing, so a response lost in the crash is gone; asking for it again is what helps at others.
     let lost = end == Some("ambiguous, and reported");
     demand("a family was revoked".to_owned(), lost || scene.site.families_revoked() == 0);
     let presented = scene.presented(&scene.grant.refresh_token);
@@ -338,7 +338,7 @@ fn second_life(scene: &Scene, story: Story, keep_locks: bool) -> Fallible<Found>
     let left: Vec<_> = names.iter().filter(|name| name.contains(".tmp.")).collect();
     demand(format!("left behind: {left:?}"), left.is_empty());
     let mut orphans = scene.locks();
-    // A refresh lock of the dead goes with the next refresh.
+    // The dead process's refresh lock is removed by the next refresh.
     orphans.retain(|name| !keep_locks || !name.starts_with("mcp-refresh-"));
     demand(format!("locks left: {orphans:?}"), orphans.is_empty());
     let journal = scene.home.journal();

@@ -1,4 +1,4 @@
-//! A small disk of its own whose power can be cut: a file system in a file, mounted by way of a loop device. Needs root.
+//! A small disk whose power can be cut: a file system in a file, mounted through a loop device. Needs root.
 
 use crate::Fallible;
 use std::fs::File;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// A file system that keeps a log, and forgets at a power cut what was not synced.
+/// A journaling file system that loses unsynced data in a power cut.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Ext4,
@@ -23,7 +23,7 @@ impl Kind {
         }
     }
 
-    /// Bytes; the least that its maker takes. The file is sparse.
+    /// Size in bytes; the minimum for mkfs. The file is sparse.
     fn size(self) -> u64 {
         match self {
             Self::Ext4 => 16 << 20,
@@ -32,7 +32,7 @@ impl Kind {
     }
 }
 
-/// A mounted disk; unmounted and gone when it is dropped.
+/// A mounted disk; unmounted and deleted when dropped.
 pub(crate) struct Disk {
     image: PathBuf,
     mounted: PathBuf,
@@ -40,7 +40,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Makes a file system and mounts it.
+    /// Creates a file system and mounts it.
     pub(crate) fn new(kind: Kind) -> Fallible<Self> {
         let folder = tempfile::tempdir()?;
         let (image, mounted) = (folder.path().join("image"), folder.path().join("disk"));
@@ -52,7 +52,7 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Where it is mounted.
+    /// Its mount point.
     pub(crate) fn path(&self) -> &Path {
         &self.mounted
     }
@@ -63,7 +63,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Lets it forget what was not synced, and mounts it again, as the next start of the machine does.
+    /// Discards unsynced data and mounts it again, like a reboot.
     pub(crate) fn cut_power(&self) -> Fallible<()> {
         run(Command::new("xfs_io").args(["-x", "-c", "shutdown"]).arg(&self.mounted))?;
         run(Command::new("umount").arg(&self.mounted))?;
@@ -77,12 +77,12 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // A process that just ended may hold it for a moment longer. Taken out of the tree it goes with its last user.
+        // A process that has just exited may still hold it. A lazy unmount removes it with its last user.
         let _ = run(Command::new("umount").arg("--lazy").arg(&self.mounted));
     }
 }
 
-/// Runs a tool to its end.
+/// Runs a tool to completion.
 fn run(command: &mut Command) -> Fallible<()> {
     let output = command.stdin(Stdio::null()).output()?;
     if output.status.success() {

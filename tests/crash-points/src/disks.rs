@@ -1,4 +1,4 @@
-//! Disks that are full or read-only, as a small file system in a mount namespace of the daemon's own.
+//! Full and read-only disks: a small file system in the daemon's own mount namespace.
 
 use crate::{Fallible, Tally};
 use harness::{Daemon, Home};
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Mounts a small file system over the storage folder, copies what was there, does to it what is asked, and becomes the daemon.
+/// Mounts a small file system over the storage folder, copies its content, applies the given change, and becomes the daemon.
 const SCRIPT: &str = r#"set -e
 mount --make-rprivate /
 cp -p "$1/.credentials.json" "$HOME/copy"
@@ -32,7 +32,7 @@ pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
     read_only(program, &server, tally)
 }
 
-/// The storage folder as the daemon sees it.
+/// The storage folder as seen by the daemon.
 fn seen_by(daemon: &Daemon, home: &Home) -> PathBuf {
     let claude = home.claude();
     let inside = claude.strip_prefix("/").unwrap_or(&claude);
@@ -49,7 +49,7 @@ fn start(program: &Path, site: &Site, what: &str) -> Fallible<(Home, Daemon, Str
     Ok((home, daemon, grant.refresh_token))
 }
 
-/// What must hold while nothing can be written.
+/// Requirements while nothing can be written.
 fn nothing_was_sent(home: &Home, daemon: &mut Daemon, site: &Site, cause: &str) -> Vec<String> {
     let mut unmet = Vec::new();
     let told = daemon.wait(PATIENCE, || home.log().contains("not refreshed"));
@@ -74,7 +74,7 @@ fn full(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<()> {
     if fs::read_to_string(folder.join(".credentials.json"))? != home.stored()? {
         unmet.push("the document was changed".to_owned());
     }
-    // A person makes room and asks for it.
+    // The user frees space and asks for a refresh.
     fs::remove_file(folder.join("filler"))?;
     home.command(&["refresh", "lab"]).output()?;
     let stored = fs::read_to_string(folder.join(".credentials.json"))?;

@@ -1,7 +1,7 @@
-//! The daemon killed with its request on the wire, at a server that forgives a reuse for a while, and started again at once.
+//! The daemon is killed with a request in flight and restarted at once; the server forgives reuse for a while.
 //!
-//! The answer is lost with the daemon. Within the grace the old refresh token still brings the new pair; after it, it costs the login.
-//! So the next daemon has to ask soon: services are killed for want of memory, by upgrades and by shutdowns, and start again at once.
+//! The response is lost. Within the grace period, the old refresh token still gets the new pair; after it, the login is lost. So the next
+//! daemon has to ask soon: services are killed by memory pressure, upgrades and shutdowns, and are restarted at once.
 
 use crate::{Fallible, Tally};
 use harness::Home;
@@ -11,15 +11,15 @@ use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// So many daemons die, each at another moment of its slow refresh.
+/// This many daemons are killed, each at another moment of a slow refresh.
 const KILLS: u32 = 25;
-/// How long the first refresh takes the server; whoever asks meanwhile is answered at once.
+/// How long the server takes for the first refresh; concurrent requests are answered at once.
 const SLOW: Duration = Duration::from_secs(6);
-/// How long the server forgives, from the rotation on.
+/// The server's grace period, starting at the rotation.
 const GRACE: Duration = Duration::from_secs(30);
-/// What a service manager waits before it starts the daemon again.
+/// A service manager's restart delay.
 const RESTART: Duration = Duration::from_millis(200);
-/// The store has to be fresh that soon after the restart.
+/// The store has to be fresh this soon after the restart.
 const SOON: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -54,13 +54,13 @@ struct Found {
     unmet: Vec<String>,
 }
 
-/// When the daemon dies, counted from the arrival of its request.
+/// When to kill the daemon, counted from the arrival of its request.
 fn moment(number: u32) -> Duration {
     SLOW * number / KILLS
 }
 
 fn kill(program: &Path, server: &Server, number: u32) -> Fallible<Found> {
-    // Some servers rotate and then take their time, others the other way round.
+    // Some servers rotate before the delay, others after it.
     let rotates_first = number.is_multiple_of(2);
     let slow = if rotates_first {
         Answer { after: SLOW, ..Answer::default() }
@@ -90,7 +90,7 @@ fn kill(program: &Path, server: &Server, number: u32) -> Fallible<Found> {
     first.wait(PATIENCE, || false);
     std::thread::sleep(RESTART);
 
-    // The locks of the dead stay where they are: the next one has to know them as its own.
+    // The locks of the dead daemon stay: the next one has to recognize them as its own.
     let mut second = home.daemon()?;
     let restarted = Instant::now();
     let is_fresh = || {

@@ -1,4 +1,4 @@
-//! How long the storage lock is held, and what is done meanwhile.
+//! How long the storage lock is held, and what happens meanwhile.
 
 use crate::trace::{SHOWN, Trace};
 use crate::{Fallible, Tally};
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const REFRESHES: usize = 200;
-/// In the storm: so many entries expire at once.
+/// The number of entries that expire together in the storm.
 const TOGETHER: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -69,9 +69,9 @@ fn all_at_once(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<(
 pub(crate) struct Hold {
     pub(crate) from_us: u64,
     pub(crate) to_us: u64,
-    /// The fsyncs that began meanwhile.
+    /// The fsyncs started meanwhile.
     begun: usize,
-    /// The fsyncs of other transactions that were still under way.
+    /// The fsyncs of other transactions still running.
     under_way: usize,
 }
 
@@ -112,7 +112,7 @@ fn tell(what: &str, trace: &Trace, every_one_written: bool, mut unmet: Vec<Strin
     if holds.is_empty() || (every_one_written && holds.len() != REFRESHES) {
         unmet.push(format!("{} writes are in the trace", holds.len()));
     }
-    // The times are told and not judged: what they are depends on what else the machine does.
+    // Times are reported but have no limits: they depend on the machine's load.
     tally.note(
         &format!(
             "{what}: {} writes, {syncs} fsyncs, {begun} of them begun and {under_way} still under way while the storage lock was held; \

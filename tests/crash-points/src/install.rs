@@ -1,5 +1,5 @@
-//! Kills `install` and `uninstall` at each of their steps, types them again, and looks whether everything is as if nothing had
-//! happened. As root the power is cut there, too.
+//! Kills `install` and `uninstall` at each of their steps, runs them again, and checks that the result is as if nothing had happened. As
+//! root, also cuts the power there.
 
 mod machine;
 mod story;
@@ -14,20 +14,20 @@ use std::path::Path;
 use std::sync::Mutex;
 use story::Story;
 
-/// The names of these parts in the processes that do them.
+/// The names of these parts in their own processes.
 pub(crate) const KILLS_HERE: &str = "install-here";
 pub(crate) const CUTS_HERE: &str = "install-power-here";
 const AT_ONCE: usize = 4;
 const TRIES: usize = 8;
-/// What changes nothing: words for the user, and threads that listen to a tool.
+/// Steps without effect: output for the user, and threads that read a tool's output.
 const OF_NO_MATTER: [&str; 3] = ["to pipe", "to a pipe", "start a thread"];
 
-/// Where the command ends.
+/// Where the command is interrupted.
 #[derive(Clone, Debug)]
 enum End {
     /// Right before this step.
     Before(Step),
-    /// By itself; then the power is cut.
+    /// Not at all; then the power is cut.
     Whole,
 }
 
@@ -37,7 +37,7 @@ struct Point<'a> {
     disk: Option<Kind>,
 }
 
-/// A story that nothing comes between.
+/// An uninterrupted run.
 struct Undisturbed {
     story: Story,
     before: Picture,
@@ -46,7 +46,7 @@ struct Undisturbed {
     steps: Vec<Step>,
 }
 
-/// Begins it in another process, which takes its machine for one with systemd: kills, or power cuts.
+/// Starts it in another process, which sees a machine with systemd: kills, or power cuts.
 pub(crate) fn begin(power: bool, times: usize) -> Fallible<Apart> {
     let (what, part) = match power {
         false => ("install and uninstall killed at each step", KILLS_HERE),
@@ -55,7 +55,7 @@ pub(crate) fn begin(power: bool, times: usize) -> Fallible<Apart> {
     Apart::begin(what, part, times, &["--mount"], "mount -t tmpfs none /run && mkdir -p /run/systemd/system")
 }
 
-/// Ends each command `times` times at each of its steps.
+/// Interrupts each command `times` times at each of its steps.
 pub(crate) fn run(program: &Path, power: bool, times: usize, tally: &mut Tally) -> Fallible<()> {
     let stories: Vec<_> =
         Story::ALL.into_iter().map(|story| undisturbed(program, story)).collect::<Fallible<_>>()?;
@@ -111,7 +111,7 @@ fn undisturbed(program: &Path, story: Story) -> Fallible<Undisturbed> {
     Err(format!("[{}] undisturbed: {}\n{out}{err}", story.wording(), unmet.join("; ")).into())
 }
 
-/// What the command did that matters.
+/// The relevant steps of the command.
 fn steps_of(machine: &Machine) -> Vec<Step> {
     let mut steps = machine.trace().steps();
     steps.retain(|step| !OF_NO_MATTER.iter().any(|what| step.label.contains(what)));
@@ -136,14 +136,14 @@ fn end_everywhere(program: &Path, points: &[Point<'_>]) -> Vec<Fallible<Vec<Stri
     found.into_iter().map(|place| place.into_inner().unwrap_or_else(|_| Err("a panic".into()))).collect()
 }
 
-/// Ends the command where it should end: what the engine does in `uninstall` comes in another order now and then.
+/// Interrupts the command at this point; the engine's steps in `uninstall` sometimes run in another order.
 fn end_somewhere(program: &Path, point: &Point<'_>) -> Fallible<Vec<String>> {
     let story = point.undisturbed.story;
     let mut end = point.end.clone();
     for _ in 0..TRIES {
         let (died, unmet) = end_at(program, point, &end)?;
         let End::Before(step) = &end else { return Ok(unmet) };
-        // What was found elsewhere counts as well, if it is not good.
+        // Results at another point count as well if they are bad.
         if died.as_ref() == Some(&step.plain) || !unmet.is_empty() {
             return Ok(unmet);
         }
@@ -155,7 +155,7 @@ fn end_somewhere(program: &Path, point: &Point<'_>) -> Fallible<Vec<String>> {
     Ok(vec!["each time it ended elsewhere".to_owned()])
 }
 
-/// Ends the command once and types it again. Says what it was about to do, and what must not be.
+/// Interrupts the command once and runs it again. Returns what it was about to do, and the violations.
 fn end_at(program: &Path, point: &Point<'_>, end: &End) -> Fallible<(Option<String>, Vec<String>)> {
     let Undisturbed { story, before, after, runs, .. } = point.undisturbed;
     let machine = Machine::new(program, *story, point.disk)?;
@@ -167,7 +167,7 @@ fn end_at(program: &Path, point: &Point<'_>, end: &End) -> Fallible<(Option<Stri
     let mut unmet = Vec::new();
     let died = machine.trace().last_step();
     machine.cut_power()?;
-    // Whatever it was about to do: a file is as it was before, or as it is in the end; and that for certain when it has ended.
+    // At any step, each file must be as before or as in the end; and certainly as in the end once it has finished.
     let found = machine.picture()?;
     for name in before.keys().chain(after.keys()).filter(|name| is_ours(name)) {
         let (was, is, will) = (before.get(name), found.get(name), after.get(name));

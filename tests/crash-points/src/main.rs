@@ -1,14 +1,13 @@
-//! Kills the real daemon at each step of a refresh, starts it again, and looks at what became of the grant.
+//! Kills the real daemon at each step of a refresh, starts it again, and checks what became of the grant.
 //!
-//! strace shows the steps of one undisturbed refresh and then lets the daemon die just before each of them. Nothing but three ends is
-//! allowed: the new pair is in the store, or the request had never been sent and is sent by the next daemon (which is the same in the
-//! end), or the case is ambiguous and reported. Further it measures how long the storage lock is held, proves that no fsync
-//! happens meanwhile, and lets disks be full and read-only. `install` and `uninstall` die at each of their steps, too, and are typed again; and
-//! the daemon meets what machines do to it: a slow disk, file systems that come and go, no file watches, names that nobody resolves. As root
-//! it cuts the power of the disk at each step. At a server that forgives a reuse for a while, a daemon that is killed with its request on the
-//! wire and started again at once loses nothing.
+//! strace records the steps of an undisturbed refresh and then kills the daemon right before each of them. Only three outcomes are allowed:
+//! the new pair is in the store; the request was never sent and the next daemon sends it (which leads to the same result); or the outcome
+//! is ambiguous and reported. It also measures how long the storage lock is held, proves that no fsync happens meanwhile, and simulates
+//! full and read-only disks. `install` and `uninstall` are killed at each of their steps, too, and run again. The daemon is exposed to slow
+//! disks, file systems that come and go, a lack of file watches, and names that do not resolve. As root it cuts the disk's power at each
+//! step. At a server that forgives reuse for a while, a daemon killed with its request in flight and restarted at once loses nothing.
 //!
-//! `crash-points [disks|grace|holds|install|points|power|surroundings]… [TIMES]`: only these parts; the daemon dies so many times at each step (once by default).
+//! `crash-points [disks|grace|holds|install|points|power|surroundings]… [TIMES]`: only these parts, with this many crashes at each step (default 1).
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 
 mod apart;
@@ -70,7 +69,7 @@ fn run() -> Fallible<usize> {
     if want("grace") {
         grace::run(&program, &mut tally)?;
     }
-    // Those that die in a refresh mostly wait.
+    // Crashes in a refresh mostly wait.
     let mut meanwhile = Vec::new();
     if want("surroundings") {
         meanwhile.push(surroundings::begin()?);
@@ -94,7 +93,7 @@ fn run() -> Fallible<usize> {
     Ok(tally.failed)
 }
 
-/// The daemon: `$MCP_REFRESHD`, else the one that was built beside this program.
+/// The daemon: `$MCP_REFRESHD`, or else the one built next to this program.
 fn program() -> Fallible<PathBuf> {
     let program = match std::env::var_os("MCP_REFRESHD") {
         Some(program) => PathBuf::from(program),
@@ -105,7 +104,7 @@ fn program() -> Fallible<PathBuf> {
     })
 }
 
-/// How many things were shown and how many not.
+/// The numbers of passed and failed checks.
 #[derive(Default)]
 struct Tally {
     passed: usize,

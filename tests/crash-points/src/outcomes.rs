@@ -1,9 +1,9 @@
-//! What the agent says of each server.
+//! The agent's view of each server.
 
 use harness::Home;
 use serde_json::Value;
 
-/// Each server's state and the outcome of its last refresh, as the agent tells them.
+/// Each server's state and the outcome of its last refresh, according to the agent.
 pub(crate) fn outcomes(home: &Home) -> Vec<(String, String)> {
     let status = home.status().unwrap_or_default();
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("none").to_owned();

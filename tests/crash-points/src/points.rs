@@ -10,9 +10,9 @@ use std::sync::Mutex;
 
 const AT_ONCE: usize = 4;
 const WAITING_AT_ONCE: usize = 6;
-/// Threads come in another order now and then, and then a death happens elsewhere or not at all.
+/// Threads sometimes run in another order, so that a crash happens elsewhere or not at all.
 const TRIES: usize = 8;
-/// The steps at which the locks of the dead are not taken away but waited for.
+/// The steps at which the dead process's locks are waited for instead of removed.
 const WAITED_FOR: [&str; 3] =
     ["write intent to journal", "write POST to the network", "rename credentials.json.tmp"];
 
@@ -20,18 +20,18 @@ pub(crate) struct Point {
     pub(crate) story: Story,
     pub(crate) death: Death,
     pub(crate) keep_locks: bool,
-    /// The power fails as well, and this file system forgets what was not synced.
+    /// The power fails as well, and this file system loses unsynced data.
     pub(crate) disk: Option<Kind>,
 }
 
-/// Dies `times` times at each step of each story.
+/// Crashes `times` times at each step of each story.
 pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<()> {
     let server = Server::start(Script::default())?;
     let mut points = Vec::new();
     for story in Story::ALL {
         let trace = reference(program, &server, "reference", story)?;
         let steps = trace.steps();
-        // What comes before the first word to the server is the same in each story.
+        // The steps before the first request are the same in each story.
         let sent = steps.iter().position(|step| step.label.starts_with("write POST")).unwrap_or(0);
         let first = if story == Story::Plain { 0 } else { sent };
         let steps: Vec<_> = steps.into_iter().skip(first).collect();
@@ -53,7 +53,7 @@ pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<(
     Ok(())
 }
 
-/// Dies at every point, and says what became of it.
+/// Crashes at every point, and reports the results.
 pub(crate) fn judge(program: &Path, server: &Server, points: &[Point], tally: &mut Tally) {
     let found = die_everywhere(program, server, points);
     let mut ends = BTreeMap::<String, usize>::new();
@@ -66,7 +66,7 @@ pub(crate) fn judge(program: &Path, server: &Server, points: &[Point], tally: &m
                 let kept = if point.keep_locks { ", locks of the dead waited for" } else { "" };
                 tally.note(&format!("{what} | {}{kept} | {}", found.at_death, found.end), &found.unmet);
             }
-            // Records are saved half a second after a change: two changes close together are saved at once.
+            // Records are saved half a second after a change, so close changes are saved together.
             Ok(None) if point.death.label().contains("records.jsonl") => {
                 println!("- {what}: the records were saved together with others");
             }
@@ -91,7 +91,7 @@ fn die_everywhere(program: &Path, server: &Server, points: &[Point]) -> Vec<Fall
         }
     };
     std::thread::scope(|scope| {
-        // Those that mostly wait get threads of their own.
+        // Mostly waiting crashes get their own threads.
         for _ in 0..WAITING_AT_ONCE {
             scope.spawn(|| work_through(&patient));
         }
@@ -102,12 +102,12 @@ fn die_everywhere(program: &Path, server: &Server, points: &[Point]) -> Vec<Fall
     found.into_iter().map(|place| place.into_inner().unwrap_or_else(|_| Err("a panic".into()))).collect()
 }
 
-/// What to do next, for whichever thread asks.
+/// The next point, for whichever thread asks.
 pub(crate) fn next_of<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     queue.lock().ok()?.next()
 }
 
-/// Until the daemon died where it should.
+/// Retries until the daemon crashes at the right point.
 fn tries(program: &Path, server: &Server, number: usize, point: &Point) -> Fallible<Option<Found>> {
     let (mut elsewhere, mut death) = (None, point.death.clone());
     for attempt in 0..TRIES {
@@ -115,7 +115,7 @@ fn tries(program: &Path, server: &Server, number: usize, point: &Point) -> Falli
         let disk = point.disk.map(Disk::new).transpose()?;
         let story = point.story;
         if attempt > 0 {
-            // The way there is not always the same length.
+            // The number of steps up to it varies.
             let steps = reference(program, server, &format!("{name}-reference"), story)?.steps();
             let place = steps.into_iter().find(|step| step.label == point.death.label());
             death = place.map_or(death, Death::Before);
@@ -128,7 +128,7 @@ fn tries(program: &Path, server: &Server, number: usize, point: &Point) -> Falli
             Death::Before(step) => found.died_before == step.plain,
             Death::DuringFsync(_) => true,
         };
-        // What was found elsewhere counts as well, if it is not good.
+        // Results at another point count as well if they are bad.
         if there || !found.unmet.is_empty() {
             return Ok(Some(found));
         }

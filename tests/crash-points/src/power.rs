@@ -1,4 +1,4 @@
-//! The power fails at every step: not the daemon alone is gone, but all that was not synced.
+//! The power fails at every step: along with the daemon, all unsynced data is lost.
 
 use crate::crash::{Death, Story, reference};
 use crate::disk::Kind;
@@ -8,7 +8,7 @@ use scripted_server::{Script, Server};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Dies `times` times at each step of the stories in which the server rotates, on each file system.
+/// Crashes `times` times at each step of the stories with rotation, on each file system.
 pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<()> {
     if let Some(why) = impossible() {
         println!("SKIPPED: {why}");
@@ -36,7 +36,7 @@ pub(crate) fn run(program: &Path, times: usize, tally: &mut Tally) -> Fallible<(
     Ok(())
 }
 
-/// Why no power can be cut here.
+/// Why the power cannot be cut here.
 pub(crate) fn impossible() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("a disk whose power is cut needs the right to mount (root)".to_owned());

@@ -1,4 +1,4 @@
-//! What machines do to a daemon: a disk that is slow, a file system that comes and goes, a limit of file watches, names that nobody resolves.
+//! Adverse conditions: a slow disk, a file system that comes and goes, a limit of file watches, names that do not resolve.
 
 use crate::apart::Apart;
 use crate::holds::holds;
@@ -14,17 +14,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The name of this part in the process that does it.
+/// The name of this part in its own process.
 pub(crate) const HERE: &str = "surroundings-here";
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Whoever asks for the status meanwhile is answered within this.
+/// Time limit for `status` meanwhile.
 const ANSWERED: Duration = Duration::from_secs(3);
-/// What the slow disk takes for each fsync.
+/// The slow disk's delay for each fsync.
 const SLOW: Duration = Duration::from_secs(5);
-/// So many servers have a name that nobody resolves; look-ups have four threads.
+/// This many servers have names that do not resolve; lookups have four threads.
 const NAMELESS: usize = 8;
 
-/// Begins it in another process, in a network of its own.
+/// Starts it in another process with its own network.
 pub(crate) fn begin() -> Fallible<Apart> {
     let what = "slow disks, file systems that come and go, no file watches, hanging names";
     Apart::begin(what, HERE, 1, &["--mount", "--net"], "ip link set lo up")
@@ -34,7 +34,7 @@ type Unmet = Fallible<Vec<String>>;
 
 pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
     let server = Server::start(Script::default())?;
-    // For as long as this is bound, questions for names come here and get no answer.
+    // While this is bound, name queries arrive here and get no answer.
     let _silent = UdpSocket::bind("127.0.0.1:53")?;
     let faults: [(&str, &(dyn Fn() -> Unmet + Sync)); 5] = [
         ("an fsync of 5 s holds nobody up", &|| slow_disk(program, &server)),
@@ -57,7 +57,7 @@ pub(crate) fn run(program: &Path, tally: &mut Tally) -> Fallible<()> {
     Ok(())
 }
 
-/// What has to hold, and does not.
+/// Requirements that are not met.
 #[derive(Default)]
 struct Demands(Vec<String>);
 
@@ -68,7 +68,7 @@ impl Demands {
         }
     }
 
-    /// The status is told, and soon.
+    /// Requires a timely response to `status`.
     fn answers(&mut self, home: &Home, when: &str) {
         let began = Instant::now();
         let told = outcomes(home);
@@ -78,7 +78,7 @@ impl Demands {
         );
     }
 
-    /// With the log, if anything does not hold.
+    /// Adds the log if any requirement is not met.
     fn end(mut self, home: &Home) -> Unmet {
         if !self.0.is_empty() {
             self.0.push(format!("the log:\n{}", home.log()));
@@ -135,7 +135,7 @@ fn unmounted(program: &Path, server: &Server) -> Unmet {
     let mut daemon = home.daemon_by(command)?;
     let mut demands = Demands::default();
     demands.demand("the request is sent", daemon.wait(PATIENCE, || site.refreshes() == 1));
-    // Taken from under the daemon while the answer is on its way.
+    // Unmounted while the response is in flight.
     in_its_place(&daemon, r#"umount --lazy "$1""#, &home)?;
     let kept = || home.journal().contains("\"answer\"");
     demands.demand("the answer is in the journal", daemon.wait(PATIENCE, kept));
@@ -147,7 +147,7 @@ fn unmounted(program: &Path, server: &Server) -> Unmet {
     demands.demand("when it is there again the pair is written to it", daemon.wait(PATIENCE, saved));
     demands.demand("the token was presented once", site.refreshes() == 1 && site.families_revoked() == 0);
     demands.demand("nothing was written below it", fs::read_dir(home.claude())?.next().is_none());
-    // And changes are noticed there.
+    // And changes there are noticed.
     let second = server.add("unmounted-second", Script::default());
     let document = scripted_server::credentials_json([("two", &second.grant(Duration::ZERO))]);
     fs::write(home.path().join("copy"), document)?;
@@ -158,7 +158,7 @@ fn unmounted(program: &Path, server: &Server) -> Unmet {
     demands.end(&home)
 }
 
-/// Runs a script where the daemon is.
+/// Runs a script in the daemon's namespaces.
 fn in_its_place(daemon: &Daemon, script: &str, home: &Home) -> Fallible<()> {
     let mut command = Command::new("nsenter");
     command.args(["--mount", "--target", &daemon.pid().to_string(), "sh", "-c", script, "sh"]);
@@ -166,7 +166,7 @@ fn in_its_place(daemon: &Daemon, script: &str, home: &Home) -> Fallible<()> {
     if status.success() { Ok(()) } else { Err(format!("`{script}`: {status}").into()) }
 }
 
-/// A path as the daemon sees it.
+/// A path as seen by the daemon.
 fn seen_by(daemon: &Daemon, path: &Path) -> PathBuf {
     let inside = path.strip_prefix("/").unwrap_or(path);
     Path::new("/proc").join(daemon.pid().to_string()).join("root").join(inside)
@@ -178,25 +178,25 @@ fn unwatched(program: &Path, server: &Server, limit: &str) -> Unmet {
     let home = home_with(program, &[("lab", &first.grant(Duration::ZERO))])?;
     let script = format!("echo 0 >/proc/sys/user/{limit} && exec \"$1\" run");
     let mut command = Command::new("unshare");
-    // The limit is one of the user namespace.
+    // The limit applies to the user namespace.
     command.args(["--user", "--map-root-user", "sh", "-c", &script, "sh"]).arg(program);
     let mut daemon = home.daemon_by(command)?;
     let mut demands = Demands::default();
     demands.demand("it is refreshed", daemon.wait(PATIENCE, || home.log().contains("refreshed, good for")));
     let log = home.log();
-    for words in ["limit for file watches is reached", "sysctl fs.inotify", "looked at every 30 s"] {
+    for words in ["limit of file watches is reached", "sysctl fs.inotify", "looked at every 30 s"] {
         demands.demand(&format!("the log says \"{words}\""), log.contains(words));
     }
     demands.answers(&home, "without a watch");
     let grants = [("two", &second.grant(Duration::ZERO))];
     fs::write(home.credentials(), scripted_server::credentials_json(grants))?;
     demands.demand("a new login is found all the same", daemon.wait(PATIENCE, || second.refreshes() == 1));
-    demands.demand("it is said once", home.log().matches("limit for file watches").count() == 1);
+    demands.demand("it is said once", home.log().matches("limit of file watches").count() == 1);
     demands.demand("it ends well", daemon.ends_well(PATIENCE));
     demands.end(&home)
 }
 
-/// Asks the name server that never answers.
+/// Uses a name server that never answers.
 const NAMES: &str = r#"set -e
 mount --make-rprivate /
 echo "nameserver 127.0.0.1" >"$HOME/resolv.conf"
@@ -246,7 +246,7 @@ fn nameless(program: &Path, server: &Server) -> Unmet {
     demands.end(&home)
 }
 
-/// How many threads a process has.
+/// A process's number of threads.
 fn threads(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
 }

@@ -1,4 +1,4 @@
-//! The steps of the main thread, as strace saw them.
+//! The main thread's steps, as recorded by strace.
 
 use harness::strace::{self, Call};
 use std::path::Path;
@@ -10,17 +10,17 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Reads what strace wrote so far.
+    /// Reads strace's output so far.
     pub(crate) fn read(path: &Path) -> Self {
         Self { calls: strace::read(path) }
     }
 
-    /// The main thread's id, which is the process's.
+    /// The main thread's id, which is the process id.
     pub(crate) fn main(&self) -> Option<u32> {
         self.calls.first().map(|call| call.thread)
     }
 
-    /// Every step with a name: what it is called, and the how-manieth call of its kind the main thread made with it.
+    /// Every named step: its name, and its ordinal among the main thread's calls of the same kind.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut counts = std::collections::BTreeMap::<&str, usize>::new();
@@ -40,32 +40,32 @@ impl Trace {
         steps
     }
 
-    /// The last thing the main thread began.
+    /// The last call started by the main thread.
     pub(crate) fn last_step(&self) -> Option<String> {
         let last = self.calls.iter().rfind(|call| Some(call.thread) == self.main())?;
         label(last).or_else(|| Some(last.name.clone()))
     }
 }
 
-/// One step at which the daemon can die.
+/// A step at which the daemon can crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     /// The system call.
     pub(crate) call: String,
-    /// The how-manieth of its kind in the main thread, from 1.
+    /// Its ordinal in the main thread, from 1.
     pub(crate) nth: usize,
-    /// What it does.
+    /// Its description.
     pub(crate) plain: String,
-    /// The same, numbered where it comes several times.
+    /// The same, numbered if it occurs several times.
     pub(crate) label: String,
 }
 
-/// The calls that change a file or talk to the network, which strace is told to show.
+/// The calls that change a file or use the network, for strace's filter.
 pub(crate) const SHOWN: &str = "execve,mkdir,mkdirat,rmdir,open,openat,creat,fallocate,write,pwrite64,writev,ftruncate,fchmod,\
      chmod,utimensat,rename,renameat,renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat,connect,sendto,recvfrom,read,clone,clone3,fsync,fdatasync,\
      sync_file_range,syncfs,msync,prctl,shutdown";
 
-/// What this call does in words, if it is a step of interest.
+/// The description of a call, if it is relevant.
 fn label(call: &Call) -> Option<String> {
     let arguments = &call.arguments;
     let paths = || {
@@ -110,7 +110,7 @@ fn label(call: &Call) -> Option<String> {
     }
 }
 
-/// The last part of a path, what differs from run to run left out.
+/// The last part of a path, without what varies between runs.
 fn short(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     match name.split_once(".tmp.mcp-refreshd-") {

@@ -24,7 +24,7 @@ pub fn document(input: &[u8]) {
     let document = match Document::parse(bytes) {
         Ok(document) => document,
         Err(error) => {
-            assert!(error.to_string().contains("restore its newest backup"), "{error}");
+            assert!(error.to_string().contains("restore the latest backup"), "{error}");
             assert!(!is_document(bytes), "refused: {error}");
             return;
         }

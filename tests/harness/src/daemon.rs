@@ -10,14 +10,14 @@ pub struct Daemon {
     process: Child,
     pid: u32,
     log: File,
-    /// Where in the log the next line begins.
+    /// Offset in the log of the next line to read.
     read: u64,
     /// The lines read so far.
     lines: Vec<String>,
 }
 
 impl Daemon {
-    /// Starts the command. Its log, standard error, is appended to this file, from which it must be possible to read.
+    /// Starts the command. Its standard error is appended to `log`, which must be readable.
     ///
     /// # Errors
     /// The command cannot be started, or the log cannot be used.
@@ -27,7 +27,7 @@ impl Daemon {
         Ok(Self { pid: process.id(), process, log, read, lines: Vec::new() })
     }
 
-    /// The agent is not the process that was started, but this child of it (which dies with it).
+    /// Sets the agent's process id if it is a child of the started process (and dies with it).
     #[must_use]
     pub fn known_as(mut self, pid: u32) -> Self {
         self.pid = pid;
@@ -40,27 +40,27 @@ impl Daemon {
         self.pid
     }
 
-    /// Sends a signal to the agent; it may have ended already.
+    /// Sends a signal to the agent, which may have exited already.
     pub fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, signal);
         }
     }
 
-    /// Whether it has ended.
+    /// Whether it has exited.
     pub fn has_ended(&mut self) -> bool {
         matches!(self.process.try_wait(), Ok(Some(_)))
     }
 
-    /// Looks again and again until the condition holds or the agent has ended; says whether the condition held.
+    /// Polls until the condition holds or the agent has exited; returns whether the condition holds.
     pub fn wait(&mut self, patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
         until(patience, || condition() || self.has_ended()) && condition()
     }
 
-    /// Waits for a line of its log that has this text in it and was not read before, and gives it.
+    /// Waits for a new log line that contains this text, and returns it.
     ///
     /// # Errors
-    /// There is none within this time, or before its end; with the whole log.
+    /// No such line appears in time, or before the agent exits; the error includes the whole log.
     pub fn wait_for(&mut self, text: &str, patience: Duration) -> Fallible<String> {
         let mut found = None;
         until(patience, || {
@@ -68,7 +68,7 @@ impl Daemon {
             let lines = self.next_lines();
             let end = lines.iter().position(|line| line.contains(text));
             found = end.and_then(|end| lines.get(end).cloned());
-            // What comes behind the line is read by the next call.
+            // The lines after it are left for the next call.
             self.keep(lines, end.map(|end| end + 1));
             found.is_some() || ended
         });
@@ -77,10 +77,10 @@ impl Daemon {
         })
     }
 
-    /// Waits for its end; gives its exit status and its whole log.
+    /// Waits until it exits; returns its exit status and its whole log.
     ///
     /// # Errors
-    /// It has not ended within this time; with the log.
+    /// It does not exit in time; the error includes the log.
     pub fn end(mut self, patience: Duration) -> Fallible<(ExitStatus, String)> {
         let ended = until(patience, || self.has_ended());
         let lines = self.next_lines();
@@ -88,11 +88,11 @@ impl Daemon {
         let log = self.lines.join("\n");
         match self.process.try_wait()? {
             Some(status) if ended => Ok((status, log)),
-            _ => Err(format!("it did not end; its log:\n{log}").into()),
+            _ => Err(format!("it did not exit; its log:\n{log}").into()),
         }
     }
 
-    /// Asks it to end by SIGTERM, and waits until it has.
+    /// Sends SIGTERM and waits until it has exited.
     ///
     /// # Errors
     /// As [`end`](Self::end).
@@ -101,12 +101,12 @@ impl Daemon {
         self.end(patience)
     }
 
-    /// Asks it to end by SIGTERM, and says whether it did so in time and with success.
+    /// Sends SIGTERM; returns whether it exits in time and successfully.
     pub fn ends_well(self, patience: Duration) -> bool {
         self.terminate(patience).is_ok_and(|(status, _)| status.success())
     }
 
-    /// The whole lines that came since `read`.
+    /// The complete lines after `read`.
     fn next_lines(&self) -> Vec<String> {
         let mut bytes = Vec::new();
         let mut chunk = [0; 8192];
@@ -120,7 +120,7 @@ impl Daemon {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Counts the first of these lines, or all, as read.
+    /// Marks the first of these lines, or all, as read.
     fn keep(&mut self, lines: Vec<String>, first: Option<usize>) {
         let count = first.unwrap_or(lines.len());
         for line in lines.into_iter().take(count) {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A home folder of its own, and the program that runs in it. The folder ends with it.
+/// A temporary home folder, and the program that runs in it.
 pub struct Home {
     folder: TempDir,
     program: PathBuf,
@@ -17,7 +17,7 @@ impl Home {
     /// An empty home.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     pub fn new(program: impl Into<PathBuf>) -> Fallible<Self> {
         Self::new_in(&std::env::temp_dir(), program)
     }
@@ -25,7 +25,7 @@ impl Home {
     /// A home with these credentials.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     pub fn with(program: impl Into<PathBuf>, document: &str) -> Fallible<Self> {
         let home = Self::new(program)?;
         home.store(document)?;
@@ -35,7 +35,7 @@ impl Home {
     /// An empty home in this folder.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     pub fn new_in(parent: &Path, program: impl Into<PathBuf>) -> Fallible<Self> {
         Ok(Self { folder: tempfile::tempdir_in(parent)?, program: program.into() })
     }
@@ -46,7 +46,7 @@ impl Home {
         self.folder.path()
     }
 
-    /// The program.
+    /// The program's path.
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
@@ -64,7 +64,7 @@ impl Home {
         self.claude().join(".credentials.json")
     }
 
-    /// Claude Code's list of servers that need a login.
+    /// Claude Code's needs-auth cache.
     #[must_use]
     pub fn needs_auth(&self) -> PathBuf {
         self.claude().join("mcp-needs-auth-cache.json")
@@ -82,13 +82,13 @@ impl Home {
         fs::read_to_string(self.state().join("journal")).unwrap_or_default()
     }
 
-    /// What strace writes of an agent that was started with it.
+    /// The output of strace, if the agent is traced.
     #[must_use]
     pub fn trace(&self) -> PathBuf {
         self.path().join("trace")
     }
 
-    /// What all agents here said.
+    /// The log of all agents run here.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
@@ -98,7 +98,7 @@ impl Home {
         self.path().join("log")
     }
 
-    /// Replaces the credentials as Claude Code does.
+    /// Replaces the credentials like Claude Code.
     ///
     /// # Errors
     /// They cannot be written.
@@ -141,7 +141,7 @@ impl Home {
         Ok(fs::write(folder.join("config.toml"), text)?)
     }
 
-    /// The command in this home, with nothing else in its environment.
+    /// The command in this home, with an otherwise empty environment.
     #[must_use]
     pub fn in_here(&self, mut command: Command) -> Command {
         command.env_clear().env("HOME", self.path()).stdin(Stdio::null());
@@ -159,7 +159,7 @@ impl Home {
     /// `status --json`.
     ///
     /// # Errors
-    /// The program cannot be started, or what it says is no JSON.
+    /// The program cannot be started, or its output is not JSON.
     pub fn status(&self) -> Fallible<Value> {
         Ok(serde_json::from_slice(&self.command(&["status", "--json"]).output()?.stdout)?)
     }
@@ -172,7 +172,7 @@ impl Home {
         self.start(self.command(&["run"]))
     }
 
-    /// Starts a command that becomes the agent, in this home and with nothing else in its environment.
+    /// Starts a command that becomes the agent, in this home and with an otherwise empty environment.
     ///
     /// # Errors
     /// It cannot be started.
@@ -180,7 +180,7 @@ impl Home {
         self.start(self.in_here(command))
     }
 
-    /// Starts a command that becomes the agent, in the environment that the command has.
+    /// Starts a command that becomes the agent, in the command's own environment.
     ///
     /// # Errors
     /// It cannot be started.
@@ -188,10 +188,10 @@ impl Home {
         Daemon::start(command, File::options().append(true).read(true).create(true).open(self.log_file())?)
     }
 
-    /// Starts the agent under strace, which shows these system calls.
+    /// Starts the agent under strace, which records these system calls.
     ///
     /// # Errors
-    /// strace cannot be started or may not trace.
+    /// strace cannot be started, or has no permission to trace.
     pub fn traced(&self, calls: &str, options: &[&str]) -> Fallible<Daemon> {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-ttt", "-T", "-y", "-q", "-s", "24", "-e", "signal=none"]);
@@ -203,6 +203,6 @@ impl Home {
             found = strace::read(&self.trace()).first().map(|call| call.thread);
             found.is_some()
         });
-        Ok(daemon.known_as(found.ok_or("strace shows nothing; may it trace here?")?))
+        Ok(daemon.known_as(found.ok_or("strace shows nothing; does it have permission to trace?")?))
     }
 }

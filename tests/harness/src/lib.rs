@@ -1,6 +1,6 @@
-//! What every test of the real program needs: a home folder of its own, the agent in it, and what strace saw.
+//! The harness for tests of the real program: a temporary home folder, the agent in it, and a parser for strace.
 //!
-//! Programs that measure or kill use it as it is; the tests of `mcp-refreshd` through `support`, which fails the test instead of returning an error.
+//! Measurements and crash tests use it directly; the tests of `mcp-refreshd` use it through `support`, which panics instead of returning errors.
 
 mod daemon;
 mod home;
@@ -11,5 +11,5 @@ pub use daemon::Daemon;
 pub use home::Home;
 pub use wait::{until, wait};
 
-/// An error ends the run with its text.
+/// Errors end the run with their text.
 pub type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,4 +1,4 @@
-//! What strace saw (`-f -ttt`, with or without `-T` and `-y`), read back from its output.
+//! Parses the output of strace (`-f -ttt`, with or without `-T` and `-y`).
 
 use std::fs;
 use std::path::Path;
@@ -6,25 +6,25 @@ use std::path::Path;
 /// One system call. Times are microseconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// The thread; 0 where a single one was traced without its number.
+    /// The thread; 0 if only one was traced, without its number.
     pub thread: u32,
-    /// When it was entered.
+    /// When it started.
     pub entered_us: u64,
-    /// When the thread went on, at the latest; `None` where it never did.
+    /// When it returned, at the latest; `None` if it never did.
     pub left_us: Option<u64>,
     /// The call.
     pub name: String,
-    /// Everything behind the opening parenthesis, the result included.
+    /// Everything after the opening parenthesis, including the result.
     pub arguments: String,
 }
 
-/// The calls that strace wrote so far, in the order in which they were entered; a line that is cut off is passed over.
+/// The calls recorded so far, in the order in which they started; incomplete lines are skipped.
 #[must_use]
 pub fn read(path: &Path) -> Vec<Call> {
     parse(&String::from_utf8_lossy(&fs::read(path).unwrap_or_default()))
 }
 
-/// How long, in microseconds, at least one of the calls was under way between two moments. The calls stand in the order in which they were entered.
+/// For how long, in microseconds, at least one of the calls was running between two times. `calls` is in starting order.
 #[must_use]
 pub fn covered(calls: &[Call], from_us: u64, to_us: u64) -> u64 {
     let (mut covered, mut up_to) = (0, from_us);
@@ -39,14 +39,14 @@ pub fn covered(calls: &[Call], from_us: u64, to_us: u64) -> u64 {
 fn parse(text: &str) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     for line in text.lines() {
-        // Process ids are padded to five places; where one thread alone is traced there is none.
+        // Process ids are padded to five characters; a single traced thread has none.
         let Some((first, after)) = line.split_once(' ') else { continue };
         let (thread, rest) = first.parse::<u32>().map_or((0, line), |thread| (thread, after));
         let Some((at, rest)) = rest.trim_start().split_once(' ') else { continue };
         let Some(at) = micros(at) else { continue };
         let rest = rest.trim_start();
         let lasted = rest.rsplit_once('<').and_then(|(_, end)| micros(end.strip_suffix('>')?));
-        // The next thing a thread does tells that its call before has ended, at the latest.
+        // A thread's next call shows that its previous one has returned.
         if !rest.starts_with("+++")
             && let Some(open) = calls.iter_mut().rfind(|call| call.thread == thread)
             && open.left_us.is_none()
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overlaps_is_counted_once() {
+    fn overlaps_are_counted_once() {
         let call = |entered_us, left_us| Call {
             thread: 1,
             entered_us,

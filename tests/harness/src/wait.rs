@@ -1,10 +1,10 @@
 use crate::Fallible;
 use std::time::{Duration, Instant};
 
-/// The pause between two looks.
+/// The polling interval.
 const TURN: Duration = Duration::from_millis(2);
 
-/// Looks again and again until the condition holds; says whether it did in time.
+/// Polls until the condition holds; returns whether it did in time.
 pub fn until(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + patience;
     while !condition() {
@@ -16,10 +16,10 @@ pub fn until(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// Looks again and again until the condition holds.
+/// Polls until the condition holds.
 ///
 /// # Errors
-/// What the condition fails with; and `what`, where it did not hold in time.
+/// The condition's own error, or `what` if it did not hold in time.
 pub fn wait(what: &str, patience: Duration, mut condition: impl FnMut() -> Fallible<bool>) -> Fallible<()> {
     let mut failure = None;
     let held = until(patience, || match condition() {
@@ -32,6 +32,6 @@ pub fn wait(what: &str, patience: Duration, mut condition: impl FnMut() -> Falli
     match failure {
         Some(error) => Err(error),
         None if held => Ok(()),
-        None => Err(format!("it never came to pass: {what}").into()),
+        None => Err(format!("timed out waiting: {what}").into()),
     }
 }

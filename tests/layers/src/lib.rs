@@ -1,5 +1,5 @@
-//! A crate's sources lie in layers, drawn in docs/internals/architecture.md: what stands higher may use what stands lower, never the other way
-//! round, and no file uses, by whatever detour, one that uses it. This crate reads the drawing and the sources and says what is against it.
+//! Checks a crate's sources against the layers drawn in docs/internals/architecture.md: a lower layer must not use a higher one, and no file may
+//! use itself, directly or indirectly.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,23 +13,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// A module's path below the crate; `lib.rs` is `["lib"]`.
+/// A module's path in the crate; `lib.rs` is `["lib"]`.
 type Module = Vec<String>;
 
-/// The sources of one crate, and the layers they are drawn in.
+/// The sources of one crate, and its layers.
 #[derive(Debug)]
 pub struct Sources {
-    /// From the top, each with its files (`cli.rs`) and folders (`agent/`).
+    /// From top to bottom, each with its files (`cli.rs`) and folders (`agent/`).
     layers: Vec<Vec<String>>,
-    /// Without comments and tests, which may look at whatever they want.
+    /// Without comments and tests, which may use anything.
     modules: BTreeMap<Module, String>,
 }
 
 impl Sources {
-    /// Reads the crate in this folder (`CARGO_MANIFEST_DIR`) and the drawing below this heading of docs/internals/architecture.md.
+    /// Reads the crate in this folder (`CARGO_MANIFEST_DIR`) and the drawing under this heading of docs/internals/architecture.md.
     ///
     /// # Panics
-    /// When either cannot be read.
+    /// If either cannot be read.
     #[must_use]
     pub fn read(folder: &str, heading: &str) -> Self {
         let folder = Path::new(folder);
@@ -42,13 +42,13 @@ impl Sources {
         Self { layers, modules: modules(&folder.join("src")) }
     }
 
-    /// How many layers are drawn.
+    /// The number of layers.
     #[must_use]
     pub fn layers(&self) -> usize {
         self.layers.len()
     }
 
-    /// Every file as it is shown (`agent/network.rs`), with its code.
+    /// Every file by its path (`agent/network.rs`), with its code.
     pub fn files(&self) -> impl Iterator<Item = (String, &str)> {
         self.modules.iter().map(|(module, source)| (shown(module), source.as_str()))
     }
@@ -56,7 +56,7 @@ impl Sources {
     /// Every use of a higher layer by a lower one.
     ///
     /// # Panics
-    /// When a file is in no layer, or uses what is found nowhere.
+    /// If a file is in no layer, or uses an unknown module.
     #[must_use]
     pub fn upward(&self) -> Vec<String> {
         let mut upward = Vec::new();
@@ -78,7 +78,7 @@ impl Sources {
         layer.unwrap_or_else(|| panic!("{} is in no layer", shown(module)))
     }
 
-    /// Every use of a file that itself uses, by whatever detour, the one that uses it.
+    /// Every use that is part of a cycle.
     #[must_use]
     pub fn circles(&self) -> Vec<String> {
         let homes_of = |module: &Module| {
@@ -102,7 +102,7 @@ impl Sources {
         circles
     }
 
-    /// What a module uses: paths below the crate.
+    /// What a module uses: paths in the crate.
     fn used(&self, module: &[String]) -> Vec<Vec<String>> {
         let source = &self.modules[module];
         let children = self.modules.keys().filter_map(|other| other.strip_prefix(module)?.first());
@@ -122,7 +122,7 @@ impl Sources {
         used
     }
 
-    /// The module in which the thing of this path is defined: a facade passes on what it re-exports.
+    /// The module that defines the item at this path, following re-exports.
     fn home(&self, path: &[String]) -> Option<Module> {
         let prefixes = (1..=path.len()).rev().map(|end| &path[..end]);
         let module = prefixes.into_iter().find(|path| self.modules.contains_key(*path)).unwrap_or_default();

@@ -1,12 +1,12 @@
-//! The paths in a source, read as far as it takes to know what is used.
+//! Extracts the paths used in a source.
 
-/// A source without its tests and without comments.
+/// A source without its tests and comments.
 pub(crate) fn code(source: &str) -> String {
     let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
     source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// Every path in a source that begins with this word, a group like `a::{b, c}` taken apart.
+/// Every path in a source that begins with this word; groups like `a::{b, c}` are expanded.
 pub(crate) fn beginning_with(word: &str, source: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (at, _) in source.match_indices(&format!("{word}::")) {
@@ -18,7 +18,7 @@ pub(crate) fn beginning_with(word: &str, source: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// The paths that a statement passes on; none where it does not.
+/// The paths that a statement re-exports; none if it is not a re-export.
 pub(crate) fn reexported(statement: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let tree = ["pub(crate) use ", "pub(super) use ", "pub use "]
@@ -30,7 +30,7 @@ pub(crate) fn reexported(statement: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// The paths of a tree of `use`, or the one of an expression; gives what follows it.
+/// The paths of a `use` tree, or of an expression; also returns the rest.
 fn branches<'a>(text: &'a str, above: &mut Vec<String>, found: &mut Vec<Vec<String>>) -> &'a str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
@@ -48,7 +48,7 @@ fn branches<'a>(text: &'a str, above: &mut Vec<String>, found: &mut Vec<Vec<Stri
         }
         _ => {
             found.push(above.clone());
-            // What it is called here is no path.
+            // An alias is not part of the path.
             rest.strip_prefix(" as ").map_or(rest, |rest| word(rest).1)
         }
     }

@@ -1,4 +1,4 @@
-//! The bare cost of what a durable write cannot do without, on the same disk: nothing but the system calls.
+//! The minimal cost of a durable write on the same disk: nothing but the system calls.
 
 use crate::Fallible;
 use std::fs::{self, File};
@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What an answer adds to the journal.
+/// What a response adds to the journal.
 const ANSWER: [u8; 2048] = [b'x'; 2048];
 
 pub(crate) struct Bare {
@@ -22,10 +22,10 @@ impl Bare {
         Ok(Self { folder, journal })
     }
 
-    /// Answer to the journal; new document; both fsynced side by side; rename; fsync of the folder.
+    /// Response to the journal and the new document, both fsynced in parallel; then rename and fsync of the folder.
     pub(crate) fn write(&mut self, document: &[u8]) -> Fallible<Duration> {
         let (new, place) = (self.folder.join("new"), self.folder.join("document"));
-        // As with the daemon, the file is there before the answer comes.
+        // Like in the daemon, the file exists before the response arrives.
         let mut file = File::create(&new)?;
         let folder = File::open(&self.folder)?;
         let began = Instant::now();
@@ -34,7 +34,7 @@ impl Bare {
         std::thread::scope(|threads| {
             let journal = threads.spawn(|| self.journal.sync_all());
             file.sync_all()?;
-            journal.join().unwrap_or_else(|_| Err(std::io::Error::other("the thread ended early")))
+            journal.join().unwrap_or_else(|_| Err(std::io::Error::other("the thread panicked")))
         })?;
         fs::rename(&new, &place)?;
         folder.sync_all()?;

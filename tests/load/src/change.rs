@@ -1,4 +1,4 @@
-//! How soon an outside write is acted on, and what a store costs that changes ten times a second.
+//! The delay from an external write to the daemon's reaction, and the cost of a store that changes ten times a second.
 
 use crate::document::{Logins, padded};
 use crate::process::{Usage, wait_for_rest};
@@ -20,7 +20,7 @@ pub(crate) fn run(program: &Path, seconds: usize) -> Fallible<()> {
     SIZES.iter().try_for_each(|size| cost(program, *size, seconds))
 }
 
-/// Somebody writes an expired login into the store; how long until its request arrives at the server?
+/// An expired login is written to the store; how long until its request reaches the server?
 fn delay(program: &Path) -> Fallible<()> {
     let home = Home::new(program)?;
     let servers = Logins::expired(0, 1, Duration::ZERO)?;
@@ -48,7 +48,7 @@ fn delay(program: &Path) -> Fallible<()> {
     Ok(())
 }
 
-/// A store with 10 logins that are good for long, in which something else changes all the time.
+/// A store with 10 valid logins whose other content changes all the time.
 fn cost(program: &Path, size: usize, time: Duration) -> Fallible<()> {
     let home = Home::new(program)?;
     let servers = Logins::expired(0, 1, Duration::ZERO)?;
@@ -64,7 +64,7 @@ fn cost(program: &Path, size: usize, time: Duration) -> Fallible<()> {
     let mut changes = 0;
     while began.elapsed() < time {
         changes += 1;
-        // The login to Claude itself, which the daemon does not look at.
+        // The login to Claude itself, which the daemon ignores.
         home.store(&document.replacen("1795381774631", &format!("17953817{:05}", changes % 100_000), 1))?;
         std::thread::sleep(
             (began + Duration::from_secs(1) / CHANGES_PER_SECOND * changes)

@@ -1,18 +1,18 @@
-//! Documents of a wanted size, with logins that have expired.
+//! Documents of a given size with expired logins.
 
 use crate::Fallible;
 use scripted_server::{Answer, Grant, Script, Server, credentials_json};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Servers, each on a port of its own, and the logins to them.
+/// Servers, each on its own port, and their logins.
 pub(crate) struct Logins {
     pub(crate) servers: Vec<Server>,
     grants: Vec<(String, Grant)>,
 }
 
 impl Logins {
-    /// So many logins whose access tokens have expired, dealt out over so many servers that take `wait` for an answer.
+    /// This many logins with expired access tokens, spread over this many servers that take `wait` to answer.
     pub(crate) fn expired(entries: usize, servers: usize, wait: Duration) -> std::io::Result<Self> {
         Self::new(entries, servers, Duration::ZERO, wait)
     }
@@ -22,7 +22,7 @@ impl Logins {
         Self::at(entries, servers, Duration::ZERO, || Server::start_tls(answering_after(wait)))
     }
 
-    /// Logins with access tokens that are good for `left`.
+    /// Logins whose access tokens are valid for `left`.
     pub(crate) fn new(
         entries: usize,
         servers: usize,
@@ -46,7 +46,7 @@ impl Logins {
         Ok(Self { servers, grants })
     }
 
-    /// The certificate authorities to trust, in PEM; empty over plain HTTP.
+    /// The CAs to trust, in PEM; empty over plain HTTP.
     pub(crate) fn authorities(&self) -> String {
         self.servers.iter().filter_map(Server::ca_pem).collect()
     }
@@ -55,7 +55,7 @@ impl Logins {
         self.grants.len()
     }
 
-    /// The document with all of them, filled up to `size` bytes where it has fewer by members that the daemon does not know.
+    /// The document with all of them, padded to `size` bytes with unknown members.
     pub(crate) fn document(&self, size: usize) -> Fallible<String> {
         let plain = credentials_json(self.grants.iter().map(|(name, grant)| (name.as_str(), grant)));
         padded(&plain, size)
@@ -66,7 +66,7 @@ impl Logins {
     }
 }
 
-/// Fills a document up: as many small objects as it takes, since those cost a reader most.
+/// Pads a document with many small objects, which are the most expensive to read.
 pub(crate) fn padded(document: &str, size: usize) -> Fallible<String> {
     let mut value: Value = serde_json::from_str(document)?;
     let filler = |number: usize| json!({"number": number, "words": ["made", "up"], "long": "x".repeat(180)});
@@ -83,7 +83,7 @@ fn answering_after(wait: Duration) -> Script {
     Script { answer: Answer::default().after(wait), ..Script::default() }
 }
 
-/// How many entries of a document are good for longer than a minute from now.
+/// How many entries of a document are valid for at least another minute.
 pub(crate) fn fresh_in(document: &[u8]) -> usize {
     let Ok(value) = serde_json::from_slice::<Value>(document) else { return 0 };
     let soon = crate::now_us() / 1000 + 60_000;

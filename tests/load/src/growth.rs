@@ -1,4 +1,4 @@
-/// The slope of the line through the points on a log-log scale, by least squares: 1 is growth in proportion, 2 with the square.
+/// The slope of the least-squares line through the points on a log-log scale: 1 means linear growth, 2 quadratic.
 pub(crate) fn exponent(points: &[(f64, f64)]) -> f64 {
     let logs: Vec<_> =
         points.iter().filter(|(x, y)| *x > 0.0 && *y > 0.0).map(|(x, y)| (x.ln(), y.ln())).collect();

@@ -1,5 +1,5 @@
-//! What a refresh and a command cost in instructions and allocations, as valgrind counts them: the same on a busy machine as on a
-//! quiet one, so these are judged.
+//! The instructions and allocations of a refresh and a command, as counted by valgrind. They do not depend on the machine's load, so they
+//! have limits.
 
 use crate::Fallible;
 use crate::PATIENCE;
@@ -10,12 +10,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Refreshes of a short life and of a long one: what both have in common is the start.
+/// The refreshes in a short and a long life; the difference excludes the start.
 const FEW: u64 = 5;
 const MANY: u64 = 25;
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What is counted at most, a quarter above what was on x86-64; in the order of the rows.
+/// The limits, a quarter above the counts on x86-64, in the order of the rows.
 const START: Cost = Cost::at_most(35_500_000, 3_600);
 const REFRESHES: [(usize, usize, Cost); 4] = [
     (1, 0, Cost::at_most(1_800_000, 1_000)),
@@ -36,12 +36,12 @@ impl Cost {
         Self { instructions, allocations }
     }
 
-    /// Counts by one tool after the other what `work` does with a home folder and a way to start the program.
+    /// Counts what `work` does with a home folder and a way to start the program, with one tool after the other.
     fn of(work: impl Fn(Tool) -> Fallible<u64>) -> Fallible<Self> {
         Ok(Self { instructions: work(Tool::Callgrind)?, allocations: work(Tool::Memcheck)? })
     }
 
-    /// What one of the refreshes costs by which a long life differs from a short one.
+    /// The cost of one refresh: the difference between a long and a short life, divided.
     fn of_one(few: Self, many: Self) -> Self {
         let one = |few: u64, many: u64| many.saturating_sub(few) / (MANY - FEW);
         Self {
@@ -58,7 +58,7 @@ enum Tool {
 }
 
 impl Tool {
-    /// The program below it.
+    /// The program run by valgrind.
     fn command(self, program: &Path, home: &Home) -> Command {
         let mut command = Command::new("valgrind");
         match self {
@@ -69,7 +69,7 @@ impl Tool {
             Self::Memcheck => command.args(["--tool=memcheck", "--undef-value-errors=no", "--leak-check=no"]),
         };
         command.arg(format!("--log-file={}", home.path().join("valgrind").display())).arg(program);
-        // Nothing of the caller's but what finds valgrind: no folder of theirs is touched.
+        // Only the variables needed to find valgrind; none of the user's folders is touched.
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("HOME", home.path()).stdin(Stdio::null());
         command
@@ -84,7 +84,7 @@ impl Tool {
             Self::Memcheck => log.lines().find_map(|line| line.split_once("total heap usage: ")),
         };
         let number = found.and_then(|(_, rest)| rest.split_whitespace().next()).map(|n| n.replace(',', ""));
-        number.and_then(|n| n.parse().ok()).ok_or_else(|| format!("valgrind did not count: {log}").into())
+        number.and_then(|n| n.parse().ok()).ok_or_else(|| format!("valgrind printed no count: {log}").into())
     }
 }
 
@@ -109,10 +109,10 @@ pub(crate) fn run(program: &Path) -> Fallible<()> {
         row(&format!("one refresh, entries: {entries}{document}"), one, most);
     }
     row("status, 20 entries, no daemon", Cost::of(|tool| status(program, tool))?, STATUS);
-    if over.is_empty() { Ok(()) } else { Err(format!("more than it was: {}", over.join("; ")).into()) }
+    if over.is_empty() { Ok(()) } else { Err(format!("over the limit: {}", over.join("; ")).into()) }
 }
 
-/// A whole life of a daemon, with so many refreshes of its first entry.
+/// A daemon's whole life, with this many refreshes of its first entry.
 fn live(program: &Path, tool: Tool, entries: usize, size: usize, times: u64) -> Fallible<u64> {
     let (home, logins) = (Home::new(program)?, Logins::new(entries, 1, HOUR, Duration::ZERO)?);
     home.store(&logins.document(size)?)?;

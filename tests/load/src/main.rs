@@ -1,12 +1,12 @@
-//! Measures the real daemon under load, against scripted servers on loopback. Linux only: it reads `/proc` and inotify.
+//! Load tests of the real daemon against scripted servers on loopback. Linux only: it reads `/proc` and inotify.
 //!
-//! - `load storm [quick|entries|size|draw|tls]`: many expired entries at once. Without a word a short run; `draw` runs everything and draws
-//!   `docs/internals/performance-entries.svg` and `docs/internals/performance-document.svg`; `tls` is over TLS with a host name, all others over HTTP.
-//! - `load transaction [TIMES]`: one refresh after the other, in parts, beside the bare writes that it cannot do without.
-//! - `load instructions`: what a refresh and `status` cost in instructions and allocations, counted by valgrind and judged.
-//! - `load change [SECONDS]`: how soon an outside write is planned for, and what a store costs that changes ten times a second.
+//! - `load storm [quick|entries|size|draw|tls]`: many expired entries at once. Without an argument a short run; `draw` runs everything and
+//!   draws `docs/internals/performance-entries.svg` and `docs/internals/performance-document.svg`; `tls` uses TLS with a host name.
+//! - `load transaction [TIMES]`: one refresh after the other, broken down into steps, next to the bare writes it needs.
+//! - `load instructions`: the instructions and allocations of a refresh and of `status`, counted by valgrind, with limits.
+//! - `load change [SECONDS]`: the reaction time to an external write, and the cost of a store that changes ten times a second.
 //!
-//! The daemon is `$MCP_REFRESHD`, else the one that was built beside this program. Times are reported and never judged: machines differ.
+//! The daemon is `$MCP_REFRESHD`, or else the one built next to this program. Times are reported but have no limits: machines differ.
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 
 mod bare;
@@ -49,7 +49,7 @@ fn number(word: Option<&str>, usual: usize) -> usize {
     word.and_then(|word| word.parse().ok()).unwrap_or(usual)
 }
 
-/// The daemon: `$MCP_REFRESHD`, else the one that was built beside this program.
+/// The daemon: `$MCP_REFRESHD`, or else the one built next to this program.
 fn program() -> Fallible<PathBuf> {
     let program = match std::env::var_os("MCP_REFRESHD") {
         Some(program) => PathBuf::from(program),
@@ -60,23 +60,23 @@ fn program() -> Fallible<PathBuf> {
     })
 }
 
-/// Wall clock in microseconds since the epoch, as the scripted servers note it.
+/// Wall clock in microseconds since the epoch, like the scripted servers' log.
 fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// From one moment to a later one.
+/// The time between two moments.
 fn between(from_us: u64, to_us: u64) -> Duration {
     Duration::from_micros(to_us.saturating_sub(from_us))
 }
 
-/// In milliseconds, to be printed.
+/// In milliseconds, for output.
 fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Some durations in order.
+/// Sorted durations.
 struct Sorted(Vec<Duration>);
 
 impl Sorted {
@@ -85,7 +85,7 @@ impl Sorted {
         Self(times)
     }
 
-    /// The value that so many thousandths are not above.
+    /// The quantile in thousandths.
     fn at(&self, thousandths: usize) -> Duration {
         let number = (self.0.len() * thousandths / 1000).min(self.0.len().saturating_sub(1));
         self.0.get(number).copied().unwrap_or_default()
@@ -99,12 +99,12 @@ impl Sorted {
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Looks again and again until it is so.
+/// Polls until the condition holds.
 fn wait(what: &str, condition: impl FnMut() -> Fallible<bool>) -> Fallible<()> {
     harness::wait(what, PATIENCE, condition)
 }
 
-/// Starts the daemon and waits until it has started.
+/// Starts the daemon and waits until it is ready.
 fn daemon_at_work(home: &Home) -> Fallible<Daemon> {
     let mut daemon = home.daemon()?;
     daemon.wait_for("started (process", PATIENCE)?;

@@ -1,4 +1,4 @@
-//! A picture of growth: logarithmic axes, so that growth in proportion is a straight line of slope 1.
+//! A growth chart with logarithmic axes, on which linear growth is a straight line of slope 1.
 
 use std::fmt::Write;
 
@@ -8,16 +8,16 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 30.0;
 const TOP: f64 = 60.0;
 const BOTTOM: f64 = 60.0;
-/// Told apart in light and dark, and by those who do not tell red from green.
+/// Distinguishable in light and dark mode, and with red-green color blindness.
 const COLOURS: [&str; 3] = ["#0f8bd6", "#e08214", "#9a5fd0"];
 
-/// One line of the picture.
+/// One curve of the chart.
 pub(crate) struct Curve {
     pub(crate) name: &'static str,
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-/// Powers of ten around values.
+/// The powers of ten around the values.
 struct Axis {
     from: i32,
     to: i32,
@@ -32,7 +32,7 @@ impl Axis {
         Self { from, to: whole(most.ceil()).max(from + 1) }
     }
 
-    /// Where a value lies, from 0 to 1.
+    /// A value's position, from 0 to 1.
     fn part(&self, value: f64) -> f64 {
         (value.max(1e-9).log10() - f64::from(self.from)) / f64::from(self.to - self.from)
     }
@@ -47,8 +47,8 @@ fn whole(power: f64) -> i32 {
     if power.is_finite() { power as i32 } else { 0 }
 }
 
-/// An SVG that is readable on light and on dark ground: text and axes take the reader's own colour where it is known, and a grey that
-/// stands out from both where it is not.
+/// An SVG that is readable on light and dark backgrounds: text and axes use the reader's own color if known, or else a gray that
+/// contrasts with both.
 pub(crate) fn draw(axis: &str, curves: &[Curve]) -> String {
     let points = || curves.iter().flat_map(|curve| curve.points.iter());
     let (across, up) =

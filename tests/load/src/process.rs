@@ -1,4 +1,4 @@
-//! What a process used so far, as the kernel counts it.
+//! The resources used by a process so far, as counted by the kernel.
 
 use crate::wait;
 use harness::Fallible;
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
-    /// Processor time of the threads that live now, to the nanosecond. Those that wait for the disk come and go and are not in it.
+    /// Processor time of the current threads, in nanoseconds. Short-lived threads that wait for the disk are not included.
     pub(crate) cpu: Duration,
-    /// Processor time of all threads there ever were in the program itself, to the hundredth of a second.
+    /// Processor time of all threads so far in user mode, in hundredths of a second.
     pub(crate) user_of_all: Duration,
-    /// The same in the kernel, on their behalf: sockets, files, threads, and waiting for the disk.
+    /// The same in kernel mode: sockets, files, threads, and waiting for the disk.
     pub(crate) system_of_all: Duration,
-    /// Bytes handed to `write` and its like, sockets included.
+    /// Bytes passed to `write` and similar calls, sockets included.
     pub(crate) written: u64,
-    /// Bytes that were sent to the disk.
+    /// Bytes sent to the disk.
     pub(crate) to_disk: u64,
-    /// The most resident memory so far, in kB.
+    /// The peak resident memory in kB.
     pub(crate) peak_kb: u64,
 }
 
@@ -28,11 +28,11 @@ impl Usage {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let mut cpu = Duration::ZERO;
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-            // A thread may have ended between the two looks.
+            // A thread may have exited between the two reads.
             let Ok(schedule) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
             cpu += Duration::from_nanos(first_number(&schedule).unwrap_or(0));
         }
-        // Fields 14 and 15, counted behind the name in parentheses; in hundredths of a second.
+        // Fields 14 and 15, counted after the name in parentheses; in hundredths of a second.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
         let mut ticks = fields.split_whitespace().skip(11).filter_map(|field| field.parse::<u64>().ok());
         let (user, system) = (ticks.next().unwrap_or(0), ticks.next().unwrap_or(0));
@@ -47,7 +47,7 @@ impl Usage {
     }
 }
 
-/// Waits until this process has rested for `quiet`: what it still had to save is saved then.
+/// Waits until this process has been idle for `quiet`, so that it has saved everything.
 pub(crate) fn wait_for_rest(pid: u32, quiet: Duration) -> Fallible<()> {
     let (mut last, mut since) = (Usage::of(pid)?, Instant::now());
     wait("the daemon rests", || {

@@ -1,4 +1,4 @@
-//! A machine wakes up and everything has expired: how long until all is fresh, and at what cost.
+//! A machine wakes up and everything has expired: how long until all is fresh, and at what cost?
 
 use crate::document::{Logins, fresh_in};
 use crate::growth::exponent;
@@ -13,9 +13,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// What a token endpoint takes for an answer.
+/// How long a token endpoint takes to answer.
 const ANSWER: Duration = Duration::from_millis(50);
-/// After so long without anything done the daemon has saved what it had to.
+/// After this long without activity, the daemon has saved everything.
 const REST: Duration = Duration::from_millis(1500);
 
 /// One storm.
@@ -27,19 +27,19 @@ struct Storm {
     tls: bool,
 }
 
-/// What one storm took.
+/// The cost of one storm.
 #[derive(Clone, Copy, Debug, Default)]
 struct Row {
     entries: usize,
     servers: usize,
     document: u64,
-    /// From the first request of any kind to the moment at which the last pair was visible.
+    /// From the first request of any kind until the last pair is visible.
     fresh: Duration,
     document_writes: usize,
     document_bytes: u64,
-    /// What stands in the records' file afterwards; it is appended to.
+    /// The size of the records' file afterwards; it is append-only.
     records_bytes: u64,
-    /// Journal, records written anew, history, log, and what the sockets took by `write`.
+    /// Journal, rewritten records, history, log, and bytes sent to sockets by `write`.
     other_bytes: u64,
     to_disk: u64,
     peak_kb: u64,
@@ -179,7 +179,7 @@ fn exponents(rows: &[Row], x: &dyn Fn(&Row) -> f64, from: f64) {
     of("memory", &|row| row.peak_kb as f64);
 }
 
-/// What the daemon uses without any entry.
+/// The daemon's usage without any entry.
 fn start_up(program: &Path) -> Fallible<Usage> {
     let home = Home::new(program)?;
     home.store("{\"mcpOAuth\":{}}")?;

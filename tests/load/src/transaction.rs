@@ -1,4 +1,4 @@
-//! One refresh after the other, in parts, beside the bare writes that it cannot do without.
+//! One refresh after the other, broken down into steps, next to the bare writes it needs.
 
 use crate::bare::Bare;
 use crate::document::Logins;
@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const ENTRIES: usize = 20;
-/// Calls that change what others see, and those that wait for the disk.
+/// Calls with externally visible effects, and those that wait for the disk.
 const TRACED: &str = "mkdir,rmdir,rename,fsync,fdatasync";
 
 pub(crate) fn run(program: &Path, times: usize) -> Fallible<()> {
@@ -24,7 +24,7 @@ pub(crate) fn run(program: &Path, times: usize) -> Fallible<()> {
     traced(program, times.min(100))
 }
 
-/// Refreshes of one entry, as somebody asks for them.
+/// Refreshes of one entry, as requested by a user.
 struct Refreshes {
     home: Home,
     logins: Logins,
@@ -44,7 +44,7 @@ impl Refreshes {
         })
     }
 
-    /// One refresh; gives the server's note of it.
+    /// One refresh; returns the server's log entry for it.
     fn once(&self) -> Fallible<Entry> {
         let output = self.home.command(&["refresh", "lab-0000", "--force"]).output()?;
         if !output.status.success() {
@@ -77,7 +77,7 @@ fn untraced(program: &Path, times: usize) -> Fallible<()> {
             events.iter().position(|event| event.what == What::Renamed && event.path == home.credentials());
         if let Some((swap, at)) = swap.and_then(|swap| Some((swap, events.get(swap)?.at_us))) {
             visible.push(between(finished, at));
-            // The next thing that is done after the folder's fsync is a note in the state folder.
+            // After the folder's fsync, the next call writes a record to the state folder.
             let noted = events.iter().skip(swap).find(|event| event.path.starts_with(home.state()));
             durable.extend(noted.map(|event| between(finished, event.at_us)));
         }
@@ -116,7 +116,7 @@ fn untraced(program: &Path, times: usize) -> Fallible<()> {
     Ok(())
 }
 
-/// From the making of the storage lock to its going, as far as both were told.
+/// From the creation of the storage lock to its removal, as far as both were reported.
 fn lock_held(events: &[Event]) -> Option<Duration> {
     let is_lock = |event: &&Event| event.path.file_name().is_some_and(|name| name == ".storage-write.lock");
     let made = events.iter().filter(is_lock).find(|event| event.what == What::Made)?;
@@ -124,7 +124,7 @@ fn lock_held(events: &[Event]) -> Option<Duration> {
     Some(between(made.at_us, gone.at_us))
 }
 
-/// The daemon's own share: from lock to unlock, less what the server and the disk took.
+/// The daemon's own share: from lock to unlock, without server and disk.
 fn traced(program: &Path, times: usize) -> Fallible<()> {
     let refreshes = Refreshes::new(program)?;
     let home = &refreshes.home;

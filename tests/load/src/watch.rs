@@ -1,4 +1,4 @@
-//! What happens in folders, with the moment at which it was told: an inotify reader on a thread of its own, which sleeps in between.
+//! Folder events with the time of their report: an inotify reader on its own thread, which otherwise sleeps.
 
 use crate::{Fallible, now_us};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
@@ -7,10 +7,10 @@ use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Room for the events of one read.
+/// Buffer for the events of one read.
 const ROOM: usize = 64 << 10;
 
-/// Something that happened to a name.
+/// An event on a name.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) at_us: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Event {
 pub(crate) enum What {
     Made,
     Gone,
-    /// Something was renamed to this name.
+    /// A file was renamed to this name.
     Renamed,
     Written,
 }
@@ -69,19 +69,19 @@ impl Watch {
         Ok(Self(seen))
     }
 
-    /// Everything so far.
+    /// All events so far.
     pub(crate) fn events(&self) -> Vec<Event> {
         self.0.events().clone()
     }
 
-    /// How many times something was renamed to this path, and the bytes it had then.
+    /// How many times a file was renamed to this path, and its sizes.
     pub(crate) fn renames(&self, path: &Path) -> (usize, u64) {
         let events = self.0.events();
         let renames = events.iter().filter(|event| event.what == What::Renamed && event.path == path);
         renames.fold((0, 0), |(count, bytes), event| (count + 1, bytes + event.size))
     }
 
-    /// When something was last renamed to this path.
+    /// When a file was last renamed to this path.
     pub(crate) fn last_rename(&self, path: &Path) -> Option<u64> {
         let events = self.0.events();
         events

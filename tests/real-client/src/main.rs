@@ -19,6 +19,7 @@ mod traffic;
 mod user;
 
 use clap::Parser;
+use harness::Fallible;
 use refresher::Choice;
 use report::Report;
 use scenarios::{Bench, SCENARIOS};
@@ -30,9 +31,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 use user::Machine;
-
-/// Errors here are told to people and to nobody else.
-type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Runs scenarios with the real Claude Code client.
 #[derive(Debug, Parser)]

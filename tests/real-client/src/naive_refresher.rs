@@ -1,4 +1,4 @@
-//! An agent as one would write it in an afternoon: no locks, no quiet moment, no look at what changed meanwhile or who wiped an entry.
+//! An agent as one might write it in an afternoon: without locks, quiet moments or checks for concurrent changes and wipes.
 
 use crate::refresher::USER_AGENT;
 use crate::user::User;
@@ -8,11 +8,11 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
 
-/// It looks that often.
+/// Its polling interval.
 const EVERY: Duration = Duration::from_millis(200);
-/// It refreshes what has less than that left.
+/// It refreshes tokens with less than this left.
 const MARGIN: Duration = Duration::from_secs(15 * 60);
-/// It takes its time between the answer and the write.
+/// Its delay between response and write.
 const TARDINESS: Duration = Duration::from_millis(2500);
 
 pub(crate) struct NaiveRefresher(JoinHandle<()>);
@@ -24,7 +24,7 @@ impl NaiveRefresher {
             loop {
                 bring_back(&person, &mut known);
                 for key in due(&person) {
-                    // What goes wrong shows in the scenario's figures.
+                    // Failures show in the scenario's figures.
                     drop(refresh(&person, &key).await);
                 }
                 tokio::time::sleep(EVERY).await;
@@ -52,7 +52,7 @@ fn entries(person: &User) -> Option<Map<String, Value>> {
     person.document()?.get("mcpOAuth")?.as_object().cloned()
 }
 
-/// Puts back what was wiped, without asking who wiped it and what for.
+/// Restores wiped entries without asking why they were wiped.
 fn bring_back(person: &User, known: &mut Map<String, Value>) {
     let Some(mut document) = person.document() else { return };
     let Some(entries) = document.get_mut("mcpOAuth").and_then(Value::as_object_mut) else { return };
@@ -70,12 +70,12 @@ fn bring_back(person: &User, known: &mut Map<String, Value>) {
         }
     }
     if wiped {
-        // What goes wrong shows in the scenario's figures.
+        // Failures show in the scenario's figures.
         drop(person.write(&document));
     }
 }
 
-/// The keys of the entries that have tokens, but not for long.
+/// The keys of entries whose tokens expire soon.
 fn due(person: &User) -> Vec<String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let is_due = |entry: &Value| {

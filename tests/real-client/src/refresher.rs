@@ -1,11 +1,13 @@
-//! Who keeps the tokens fresh in a run: the agent under test, nobody, or a naive refresher.
+//! Who refreshes tokens in a run: the agent under test, nobody, or a naive refresher.
 //!
-//! The two others prove that a scenario can fail. "Nobody" is the world without the agent; "naive" is an agent that knows neither
-//! locks nor quiet moments, so that the scenarios in which the agent must *not* act can fail, too.
+//! The other two prove that a scenario can fail. "Nobody" is the world without the agent; "naive" is an agent without locks or quiet
+//! moments, so that scenarios in which the agent must *not* act can fail, too.
 
 use crate::naive_refresher::NaiveRefresher;
 use crate::user::{User, finish, tail};
 use crate::{Fallible, until};
+use harness::Daemon;
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::File;
 use std::path::PathBuf;
@@ -13,10 +15,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::process::Child;
 
-/// What the requests of the agent and of its naive stand-in begin their User-Agent with.
+/// How the User-Agent of the agent and its naive substitute begins.
 pub(crate) const USER_AGENT: &str = "mcp-refreshd";
 
-/// Whom to start.
+/// Which one to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Choice {
     /// `mcp-refreshd` at this path.
@@ -35,7 +37,7 @@ impl Choice {
     }
 }
 
-/// The one who was started. Dropping it ends it at once.
+/// The running one, killed when dropped.
 pub(crate) enum Refresher {
     Agent(Agent),
     NaiveRefresher(NaiveRefresher),
@@ -51,20 +53,20 @@ impl Refresher {
         }
     }
 
-    /// Whether there is anybody to wait for.
+    /// Whether there is one at all.
     pub(crate) fn is_somebody(&self) -> bool {
         !matches!(self, Self::Nobody)
     }
 
-    /// Whether it has ended, though nobody ended it.
+    /// Whether it has exited by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         match self {
-            Self::Agent(agent) => !matches!(agent.child.try_wait(), Ok(None)),
+            Self::Agent(agent) => agent.daemon.has_ended(),
             Self::NaiveRefresher(_) | Self::Nobody => false,
         }
     }
 
-    /// Refreshes now, due or not.
+    /// Refreshes now, whether due or not.
     pub(crate) async fn force(&self, person: &User) -> Fallible<()> {
         match self {
             Self::Agent(agent) => agent.command(&["refresh", crate::user::SERVER, "--force"]).await.map(drop),
@@ -73,13 +75,13 @@ impl Refresher {
         }
     }
 
-    /// What the agent says of the server's state; nothing if it is not the agent.
+    /// The server's state according to the agent, if it is the agent.
     pub(crate) async fn state(&self) -> Fallible<Option<String>> {
         let status = self.status().await?;
         Ok(status.pointer("/servers/0/state").and_then(Value::as_str).map(str::to_owned))
     }
 
-    /// A command of the agent that goes on by itself; nothing if it is not the agent.
+    /// Starts a command of the agent in the background, if it is the agent.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Fallible<Option<Child>> {
         let Self::Agent(agent) = self else { return Ok(None) };
         let mut command = agent.person.command(&agent.program);
@@ -87,14 +89,14 @@ impl Refresher {
         Ok(Some(command.args(arguments).stdout(log.try_clone()?).stderr(log).spawn()?))
     }
 
-    /// What `status --json` says, whatever its exit status; nothing if it is not the agent.
+    /// The output of `status --json`, whatever its exit status, if it is the agent.
     pub(crate) async fn status(&self) -> Fallible<Value> {
         let Self::Agent(agent) = self else { return Ok(Value::Null) };
         let output = agent.person.command(&agent.program).args(["status", "--json"]).output().await?;
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    /// Ends it in order.
+    /// Shuts it down.
     pub(crate) async fn stop(self) -> Fallible<()> {
         match self {
             Self::Agent(agent) => agent.stop().await,
@@ -107,15 +109,16 @@ impl Refresher {
 pub(crate) struct Agent {
     program: PathBuf,
     person: Rc<User>,
-    child: Child,
+    daemon: Daemon,
 }
 
 impl Agent {
     fn start(program: PathBuf, person: Rc<User>) -> Fallible<Self> {
-        let mut command = person.command(&program);
-        let log = File::options().append(true).create(true).open(person.log("agent.log"))?;
-        let child = command.arg("run").stdout(log.try_clone()?).stderr(log).spawn()?;
-        Ok(Self { program, person, child })
+        let mut command = person.command(&program).into_std();
+        command.arg("run");
+        let log = File::options().append(true).read(true).create(true).open(person.log("agent.log"))?;
+        let daemon = Daemon::start(command, log)?;
+        Ok(Self { program, person, daemon })
     }
 
     async fn command(&self, arguments: &[&str]) -> Fallible<String> {
@@ -125,18 +128,16 @@ impl Agent {
     }
 
     async fn stop(mut self) -> Fallible<()> {
-        let pid = self.child.id().ok_or_else(|| format!("the agent ended by itself:\n{}", self.said()))?;
-        self.person.command("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        let ended = until(Duration::from_secs(70), || matches!(self.child.try_wait(), Ok(Some(_)))).await;
-        let status = self.child.try_wait()?.filter(|_| ended);
-        match status {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => Err(format!("the agent ended with {status}:\n{}", self.said()).into()),
-            None => Err(format!("the agent does not end:\n{}", self.said()).into()),
+        let failed = |what: &str| format!("{what}:\n{}", tail(&self.person.log("agent.log")));
+        if self.daemon.has_ended() {
+            return Err(failed("the agent ended by itself").into());
         }
-    }
-
-    fn said(&self) -> String {
-        tail(&self.person.log("agent.log"))
+        self.daemon.signal(Signal::TERM);
+        until(Duration::from_secs(70), || self.daemon.has_ended()).await;
+        match self.daemon.end(Duration::ZERO) {
+            Ok((status, _)) if status.success() => Ok(()),
+            Ok((status, _)) => Err(failed(&format!("the agent ended with {status}")).into()),
+            Err(_) => Err(failed("the agent does not end").into()),
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! What a scenario found out.
+//! The results of a scenario.
 
 use std::fmt::{self, Display};
 
-/// Figures for people, and the demands that were not met.
+/// Figures, and the requirements that were not met.
 #[derive(Default)]
 pub(crate) struct Report {
     figures: Vec<String>,
@@ -10,19 +10,19 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Notes a figure.
+    /// Adds a figure.
     pub(crate) fn figure(&mut self, name: &str, value: impl Display) {
         self.figures.push(format!("{name} {value}"));
     }
 
-    /// Notes what must hold.
+    /// Adds a requirement.
     pub(crate) fn demand(&mut self, what: &str, holds: bool) {
         if !holds {
             self.unmet.push(what.to_owned());
         }
     }
 
-    /// Notes a figure that must have one value.
+    /// Adds a figure with a required value.
     pub(crate) fn demand_eq<T: Display + PartialEq>(&mut self, name: &str, found: T, wanted: T) {
         if found != wanted {
             self.unmet.push(format!("{name} {found}, not {wanted}"));

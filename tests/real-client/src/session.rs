@@ -1,4 +1,4 @@
-//! A running session of the real client, driven through its stream of JSON lines.
+//! A running session of the real client, controlled through its stream of JSON lines.
 
 use crate::Fallible;
 use crate::messages::Plan;
@@ -10,30 +10,30 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
-/// How long a turn may take beyond what its plan asks for.
+/// The time limit of a turn, in addition to what its plan takes.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A session that waits for prompts. Dropping it kills it, as a closed terminal would not, but a crash does.
+/// A session waiting for prompts. Dropping it kills it, like a crash but unlike a closed terminal.
 pub(crate) struct Session {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
 }
 
-/// What came of one prompt.
+/// The result of one prompt.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    /// What the client said of the server at the turn's beginning: `connected`, `needs-auth`, `failed`, `pending`.
+    /// The server's state at the beginning of the turn, according to the client: `connected`, `needs-auth`, `failed`, `pending`.
     pub(crate) server: String,
-    /// How many tool calls were answered.
+    /// How many tool calls succeeded.
     pub(crate) answered: usize,
-    /// What the client said of those that were not.
+    /// The client's messages about those that failed.
     pub(crate) errors: Vec<String>,
     pub(crate) took: Duration,
 }
 
 impl Turn {
-    /// Whether the server was there and every call was answered.
+    /// Whether the server was connected and every call succeeded.
     pub(crate) fn is_good(&self, calls: usize) -> bool {
         self.answered == calls && self.errors.is_empty()
     }
@@ -57,24 +57,24 @@ impl Session {
         Ok(Self { child, input, output: BufReader::new(output).lines() })
     }
 
-    /// One turn that calls the tool so many times, with a pause before each call but the first.
+    /// A turn with this many tool calls, and a pause before each but the first.
     pub(crate) async fn call(&mut self, calls: usize, every: Duration) -> Fallible<Turn> {
         let prompt = Plan { calls, every }.prompt();
         let message = json!({"role": "user", "content": [{"type": "text", "text": prompt}]});
         let line = format!("{}\n", json!({"type": "user", "message": message}));
         self.input.write_all(line.as_bytes()).await?;
         let patience = PATIENCE + every * u32::try_from(calls)?;
-        tokio::time::timeout(patience, self.turn()).await.map_err(|_| "the session does not answer")?
+        tokio::time::timeout(patience, self.turn()).await.map_err(|_| "the session does not respond")?
     }
 
-    /// Asks the client to authenticate anew, as the SDK and VS Code do; gives back the page that the person has to open.
+    /// Asks the client to reauthenticate, like the SDK and VS Code do; returns the page that the user has to open.
     pub(crate) async fn authenticate(&mut self) -> Fallible<String> {
         let request = json!({"subtype": "mcp_authenticate", "serverName": SERVER});
         let line =
             format!("{}\n", json!({"type": "control_request", "request_id": "login", "request": request}));
         self.input.write_all(line.as_bytes()).await?;
         let page = tokio::time::timeout(PATIENCE, self.page()).await;
-        page.map_err(|_| "the session does not begin a login")?
+        page.map_err(|_| "the session does not start a login")?
     }
 
     async fn page(&mut self) -> Fallible<String> {
@@ -82,14 +82,16 @@ impl Session {
             let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
             if event.get("type") == Some(&json!("control_response")) {
                 let page = event.pointer("/response/response/authUrl").and_then(Value::as_str);
-                return page.map(str::to_owned).ok_or_else(|| format!("no login was begun: {event}").into());
+                return page
+                    .map(str::to_owned)
+                    .ok_or_else(|| format!("no login was started: {event}").into());
             }
         }
         Err("the session ended".into())
     }
 
-    /// Prompts until the client has made up its mind about the server, which it does not wait for: a session whose server is slow
-    /// begins without it. The turn that is given back calls the tool once, if it is there.
+    /// Prompts until the client has determined the server's state, which it does not wait for: with a slow server, a session starts without
+    /// it. The returned turn calls the tool once, if it is available.
     pub(crate) async fn connect(&mut self) -> Fallible<Turn> {
         let began = Instant::now();
         loop {
@@ -122,7 +124,7 @@ impl Session {
         Err("the session ended in the middle of a turn".into())
     }
 
-    /// Ends the session as a user does.
+    /// Ends the session like a user.
     pub(crate) async fn end(self) -> Fallible<()> {
         let Self { mut child, input, output } = self;
         drop((input, output));

@@ -1,12 +1,13 @@
-//! One user of the machine: a home of their own, one MCP server called `lab` in it (several in a soak), and the real client.
+//! A user of the machine: a home folder, one MCP server in it called `lab` (several in a soak), and the real client.
 
 use crate::Fallible;
+use harness::Home;
 use scripted_server::{Grant, Site};
 use serde_json::{Map, Value, json};
 use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -14,33 +15,34 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-/// The name of the one server that everybody here has.
+/// The name of every user's only server.
 pub(crate) const SERVER: &str = "lab";
-/// No command of the client takes that long, not even with the slowest endpoint here.
+/// Longer than any command of the client takes, even with the slowest endpoint here.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What every person shares.
+/// Shared by all users.
 #[derive(Clone)]
 pub(crate) struct Machine {
     /// The real client's binary.
     pub(crate) client: PathBuf,
-    /// The base URL of the made-up Messages API.
+    /// The base URL of the simulated Messages API.
     pub(crate) messages: String,
 }
 
-/// A person's home. Dropping it removes the folder; processes must be gone by then.
+/// A user's home. Dropping it removes the folder; its processes must have exited by then.
 pub(crate) struct User {
     machine: Machine,
+    home: Home,
     folder: TempDir,
 }
 
 impl User {
-    /// A fresh home in which `lab` has been added by the client itself.
+    /// A new home with the server `lab`, added by the client itself.
     pub(crate) async fn with_server(machine: &Machine, site: &Site) -> Fallible<Self> {
         Self::with_servers(machine, &[(SERVER, site)]).await
     }
 
-    /// A fresh home in which these servers have been added by the client itself.
+    /// A new home with these servers, added by the client itself.
     pub(crate) async fn with_servers(machine: &Machine, servers: &[(&str, &Site)]) -> Fallible<Self> {
         let person = Self::with_nothing(machine)?;
         for (name, site) in servers {
@@ -50,11 +52,13 @@ impl User {
         Ok(person)
     }
 
-    /// A fresh home in which nothing has ever been run.
+    /// A new home in which nothing has ever run.
     pub(crate) fn with_nothing(machine: &Machine) -> Fallible<Self> {
-        let person = Self { machine: machine.clone(), folder: TempDir::with_prefix("real-client-")? };
-        for folder in ["home/.claude", "project", "tmp", "run"] {
-            fs::DirBuilder::new().mode(0o700).recursive(true).create(person.folder.path().join(folder))?;
+        let folder = TempDir::with_prefix("real-client-")?;
+        let home = Home::new_in(folder.path(), &machine.client)?;
+        let person = Self { machine: machine.clone(), home, folder };
+        for folder in [person.home.claude(), person.project(), person.log("tmp"), person.run_folder()] {
+            fs::DirBuilder::new().mode(0o700).create(folder)?;
         }
         let browser = format!("#!/bin/sh\nexec '{}' --browse \"$1\"\n", std::env::current_exe()?.display());
         fs::write(person.browser(), browser)?;
@@ -62,26 +66,26 @@ impl User {
         Ok(person)
     }
 
-    pub(crate) fn home(&self) -> PathBuf {
-        self.folder.path().join("home")
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
-    /// A folder for the control socket of an agent.
+    /// A folder for an agent's control socket.
     pub(crate) fn run_folder(&self) -> PathBuf {
         self.folder.path().join("run")
     }
 
-    /// A file for what a process says.
+    /// A file for a process's output.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     pub(crate) fn credentials(&self) -> PathBuf {
-        self.home().join(".claude/.credentials.json")
+        self.home.credentials()
     }
 
     pub(crate) fn needs_auth_cache(&self) -> PathBuf {
-        self.home().join(".claude/mcp-needs-auth-cache.json")
+        self.home.needs_auth()
     }
 
     pub(crate) fn project(&self) -> PathBuf {
@@ -92,24 +96,24 @@ impl User {
         self.folder.path().join("browser")
     }
 
-    /// From now on the browser only notes the page; the person opens it later (see [`page`](Self::page)).
+    /// From now on, the browser only records the page; the user opens it later (see [`page`](Self::page)).
     pub(crate) fn let_the_browser_wait(&self) -> Fallible<()> {
         let page = self.log("page");
         Ok(fs::write(self.browser(), format!("#!/bin/sh\nprintf %s \"$1\" >'{}'\n", page.display()))?)
     }
 
-    /// The page that the waiting browser was given.
+    /// The page recorded by the waiting browser.
     pub(crate) fn page(&self) -> Option<String> {
         fs::read_to_string(self.log("page")).ok().filter(|page| !page.is_empty())
     }
 
-    /// A program in this person's environment and nothing but it. It dies with its handle.
+    /// A program in this user's environment, killed when its handle is dropped.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
             .env_clear()
             .env("HOME", self.home())
-            .env("TMPDIR", self.folder.path().join("tmp"))
+            .env("TMPDIR", self.log("tmp"))
             .env("PATH", "/usr/bin:/bin")
             .env("TERM", "xterm")
             .env("XDG_RUNTIME_DIR", self.run_folder())
@@ -133,12 +137,12 @@ impl User {
         command
     }
 
-    /// Runs the real client to its end; gives back what it printed.
+    /// Runs the real client to completion; returns its output.
     pub(crate) async fn claude(&self, arguments: &[&str]) -> Fallible<String> {
         finish(self.client(arguments), &format!("claude {}", arguments.join(" "))).await
     }
 
-    /// A whole login with the real client. It wants a terminal for that.
+    /// A complete login with the real client, which requires a terminal.
     pub(crate) async fn login(&self) -> Fallible<()> {
         let mut command = self.command("script");
         let login = format!("'{}' mcp login {SERVER}", self.machine.client.display());
@@ -147,18 +151,18 @@ impl User {
         self.pair().map(drop).ok_or_else(|| "claude mcp login left no tokens in the store".into())
     }
 
-    /// What `claude mcp get` says of the server: connected or not.
+    /// Whether the server is connected according to `claude mcp get`.
     pub(crate) async fn connects(&self) -> Fallible<bool> {
         Ok(self.claude(&["mcp", "get", SERVER]).await?.contains("✔ Connected"))
     }
 
-    /// Stores a grant as the client would have after a login, beside a member that nobody knows.
+    /// Stores a grant like the client after a login, next to an unknown member.
     pub(crate) fn store(&self, grant: &Grant) -> Fallible<()> {
         let document = json!({"mcpOAuth": {grant.key(SERVER): grant.entry(SERVER)}, "unknown": {"kept": [1, 2.50, "ü"]}});
         self.write(&document)
     }
 
-    /// The same, with a callback port that no other login of this machine has registered: two persons may log in at once.
+    /// The same with a unique callback port, so that two users can log in at the same time.
     pub(crate) fn store_with_own_port(&self, grant: &Grant) -> Fallible<()> {
         let port = own_port().ok_or("no port is free")?;
         let mut entry = grant.entry(SERVER);
@@ -168,7 +172,7 @@ impl User {
         self.write(&json!({"mcpOAuth": {grant.key(SERVER): entry}, "unknown": {"kept": [1, 2.50, "ü"]}}))
     }
 
-    /// Moves the stored expiry to `left` from now, as if the server had given the token that life.
+    /// Moves the stored expiry to `left` from now, as if the server had issued the token with that lifetime.
     pub(crate) fn expire_in(&self, left: Duration) -> Fallible<()> {
         let mut document = self.document().ok_or("the store cannot be read")?;
         let expires_at = (SystemTime::now() + left).duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
@@ -179,25 +183,22 @@ impl User {
         self.write(&document)
     }
 
-    /// Writes the document as the client does: beside, then renamed.
+    /// Writes the document like the client does: to a temporary file, then renamed.
     pub(crate) fn write(&self, document: &Value) -> Fallible<()> {
-        let beside = self.credentials().with_extension("json.tmp.00c0ffee");
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        fs::write(&beside, document.to_string())?;
-        Ok(fs::rename(beside, self.credentials())?)
+        self.home.store(&document.to_string())
     }
 
-    /// The document, unless it is missing or broken.
+    /// The document, unless it is missing or malformed.
     pub(crate) fn document(&self) -> Option<Value> {
         serde_json::from_slice(&fs::read(self.credentials()).ok()?).ok()
     }
 
-    /// The one entry of the store.
+    /// The store's only entry.
     pub(crate) fn entry(&self) -> Option<Map<String, Value>> {
         self.document()?.get("mcpOAuth")?.as_object()?.values().next()?.as_object().cloned()
     }
 
-    /// The tokens of the one entry, if it has both.
+    /// The tokens of the only entry, if it has both.
     pub(crate) fn pair(&self) -> Option<Pair> {
         Pair::of(&self.entry()?)
     }
@@ -212,7 +213,7 @@ impl Pair {
     }
 }
 
-/// What a store holds of one grant. Made up, like everything here.
+/// The tokens of one entry. Made up, like everything here.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pair {
     pub(crate) access_token: String,
@@ -221,15 +222,15 @@ pub(crate) struct Pair {
     pub(crate) expires_at: Option<f64>,
 }
 
-/// A port that no other person here gets, below those that the system gives to connections: on a port that is taken the client does not
-/// begin a login with the registration it has.
+/// A port for one user only, below the range that the system assigns to connections: if its port is taken, the client does not start a
+/// login with its existing registration.
 fn own_port() -> Option<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(20_000);
     let ports = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed)).take(1000);
     ports.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
 }
 
-/// Runs a command to its end, with a limit of time; gives back both of its outputs.
+/// Runs a command to completion within a time limit; returns its combined output.
 pub(crate) async fn finish(mut command: Command, what: &str) -> Fallible<String> {
     let output = tokio::time::timeout(PATIENCE, command.output())
         .await

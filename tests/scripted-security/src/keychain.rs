@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 const FOLDER: &str = "scripted-keychain";
 
-/// The Keychain of one home folder, as the program `scripted-security` sees it there.
+/// The Keychain of one home folder, as seen by the program `scripted-security`.
 #[derive(Clone, Debug)]
 pub struct Keychain {
     folder: PathBuf,
@@ -27,17 +27,17 @@ pub struct Call {
 }
 
 impl Keychain {
-    /// The Keychain of this home folder; empty where there was none.
+    /// The Keychain of this home folder; empty if it does not exist yet.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     pub fn at(home: &Path) -> io::Result<Self> {
         let folder = home.join(FOLDER);
         fs::create_dir_all(&folder)?;
         Ok(Self { folder })
     }
 
-    /// Looks at or changes everything in it, while nobody else does.
+    /// Reads or changes the Keychain under an exclusive lock.
     ///
     /// # Errors
     /// Its file cannot be read or written.
@@ -64,7 +64,7 @@ impl Keychain {
         Ok(result)
     }
 
-    /// Puts an item in, or another content into it; its dates are today's.
+    /// Adds an item or replaces its content; sets its dates to now.
     ///
     /// # Errors
     /// As [`change`](Self::change).
@@ -77,7 +77,7 @@ impl Keychain {
         })
     }
 
-    /// The content of the item with this service, as text; empty where there is none.
+    /// The content of the item with this service, as text; empty if there is none.
     ///
     /// # Errors
     /// As [`change`](Self::change).
@@ -88,7 +88,7 @@ impl Keychain {
         })
     }
 
-    /// Makes it behave otherwise from now on.
+    /// Changes its behavior.
     ///
     /// # Errors
     /// As [`change`](Self::change).
@@ -108,7 +108,7 @@ impl Keychain {
         text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 
-    /// Runs the tool as the program does, and records the call.
+    /// Runs the tool like the program, and records the call.
     ///
     /// # Errors
     /// As [`change`](Self::change).
@@ -134,10 +134,10 @@ fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
 
-/// Where the program is. Builds it first: a test of another package cannot rely on that.
+/// The program's path. Builds it first, because tests of other packages cannot rely on that.
 ///
 /// # Errors
-/// It cannot be built.
+/// The build fails.
 pub fn program() -> io::Result<PathBuf> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     PROGRAM.get_or_init(|| build().map_err(|error| error.to_string())).clone().map_err(io::Error::other)

@@ -1,8 +1,8 @@
-//! A stand-in for `/usr/bin/security` of macOS, as far as it is known from reports: no Mac was at hand.
+//! A substitute for macOS's `/usr/bin/security`, as far as reports describe it: no Mac was available.
 //!
-//! [`Model`] is the tool without a process: arguments and input in, exit code and output out. The program `scripted-security` is
-//! that model with its state in the home folder; [`Keychain`] is how a test reaches this state. Every call is recorded with its
-//! arguments and environment, so that a test can look for what must not be there.
+//! [`Model`] is the tool without a process: arguments and input in, exit code and output out. The program `scripted-security` runs that
+//! model with its state in the home folder, which a test accesses with [`Keychain`]. Every call is recorded with its arguments and
+//! environment, so that a test can check them for secrets.
 
 mod keychain;
 mod line;

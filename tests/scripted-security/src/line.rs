@@ -1,9 +1,9 @@
 //! How `security -i` reads its standard input.
 
-/// It reads lines into a buffer of this size, whose last byte ends the text: what does not fit is taken for the next line.
+/// The size of its line buffer, including the final NUL: what does not fit becomes the next line.
 pub(crate) const BUFFER: usize = 4096;
 
-/// The lines as the tool sees them.
+/// The lines as the tool reads them.
 pub(crate) fn lines(input: &[u8]) -> Vec<&[u8]> {
     let mut lines = Vec::new();
     for line in input.split_inclusive(|byte| *byte == b'\n') {
@@ -12,7 +12,7 @@ pub(crate) fn lines(input: &[u8]) -> Vec<&[u8]> {
     lines
 }
 
-/// The words of a line: quotes of both kinds keep spaces together, a backslash takes the next character as it is.
+/// Splits a line into words: quotes of both kinds keep spaces together, a backslash escapes the next character.
 pub(crate) fn words(line: &[u8]) -> Vec<Vec<u8>> {
     let mut words = Vec::new();
     let mut word: Option<Vec<u8>> = None;

@@ -1,4 +1,4 @@
-//! `/usr/bin/security` as a test wants it; see the library.
+//! A scripted `/usr/bin/security`; see the library.
 
 use scripted_security::{Call, Keychain};
 use std::io::{self, Read, Write};
@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(code) => code,
         Err(error) => {
-            // Nobody is left to be told where even this fails.
+            // If even this fails, there is no way to report it.
             let _ = writeln!(io::stderr(), "scripted-security: {error}");
             ExitCode::from(99)
         }

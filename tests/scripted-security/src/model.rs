@@ -21,54 +21,54 @@ pub struct Item {
     pub account: String,
     /// Its secret.
     pub password: Vec<u8>,
-    /// When it was made, in seconds since 1970.
+    /// Creation time, in seconds since 1970.
     pub created: i64,
-    /// When it was written last, in seconds since 1970.
+    /// Modification time, in seconds since 1970.
     pub modified: i64,
 }
 
-/// What the Keychain is made to do.
+/// The Keychain's scripted behavior.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Behaviour {
-    /// It is locked, and nobody can be asked.
+    /// It is locked and cannot ask the user.
     pub locked: bool,
-    /// Every question for a secret ends with this code: 51, 128.
+    /// Every access to a secret fails with this code: 51, 128.
     pub refuses: Option<i32>,
-    /// It asks on the screen, and nobody answers: the tool never ends.
+    /// It shows a dialog that nobody answers: the tool never exits.
     pub hangs: bool,
-    /// How long it thinks before it does anything.
+    /// Delay before doing anything.
     pub delay: Duration,
-    /// How long it stays after it has done it.
+    /// Delay after doing it.
     pub afterwards: Duration,
-    /// So many writes leave half of the new document behind.
+    /// This many writes leave half of the new document.
     pub damages: u32,
-    /// So many writes succeed without an effect.
+    /// This many writes succeed without effect.
     pub swallows: u32,
-    /// After every write of ours somebody else writes this.
+    /// After every write of ours, another process writes this.
     pub overwritten_with: Option<Vec<u8>>,
-    /// Prints this in place of any secret.
+    /// Prints this instead of any secret.
     pub prints: Option<String>,
 }
 
 /// A Keychain and its tool, without a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Model {
-    /// What it holds.
+    /// Its items.
     pub items: Vec<Item>,
-    /// What it is made to do.
+    /// Its behavior.
     pub behaviour: Behaviour,
-    /// Keychains besides the login Keychain, and their passwords. Items are not told apart by them.
+    /// Keychains besides the login Keychain, and their passwords. Items are not kept per Keychain.
     #[serde(default)]
     pub made: BTreeMap<String, String>,
     /// The search list.
     #[serde(default)]
     pub searched: Vec<String>,
-    /// The default Keychain, where it is not the first of the search list.
+    /// The default Keychain, unless it is the first in the search list.
     #[serde(default)]
     pub default: Option<String>,
 }
 
-/// How a call ends.
+/// The result of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The exit code.
@@ -85,7 +85,7 @@ impl Answer {
     }
 }
 
-/// The options of a command, and what follows them.
+/// The options of a command, and the rest.
 #[derive(Default)]
 struct Options {
     service: Option<String>,
@@ -118,14 +118,14 @@ impl Options {
 }
 
 impl Model {
-    /// Whether a call asks for a secret, or writes one: what a question on the screen would hold up.
+    /// Whether a call reads or writes a secret and so may need a dialog.
     #[must_use]
     pub fn asks(arguments: &[String]) -> bool {
         let command = arguments.first().map(String::as_str);
         matches!(command, Some("-i" | "add-generic-password")) || arguments.iter().any(|word| word == "-w")
     }
 
-    /// What the tool does. `now` is in seconds since 1970.
+    /// Runs the tool. `now` is in seconds since 1970.
     #[must_use]
     pub fn run(&mut self, arguments: &[String], input: &[u8], now: i64) -> Answer {
         let words: Vec<Vec<u8>> = arguments.iter().map(|word| word.clone().into_bytes()).collect();
@@ -135,7 +135,7 @@ impl Model {
         }
     }
 
-    /// One command after the other; what the last one ended with is the end of all.
+    /// Runs commands one after the other; the result is the last one's.
     fn interactive(&mut self, input: &[u8], now: i64) -> Answer {
         let mut all = Answer::default();
         for line in line::lines(input) {
@@ -168,7 +168,7 @@ impl Model {
                 Answer { stdout: all.collect::<String>().into_bytes(), ..Answer::default() }
             }
             other => {
-                // The real one repeats it, too: here the tail of a cut line becomes visible.
+                // The real tool quotes it, too: the tail of a truncated line becomes visible here.
                 Answer::failed(UNKNOWN, &format!("unknown command \"{}\"", String::from_utf8_lossy(other)))
             }
         }

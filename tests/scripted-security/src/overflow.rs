@@ -1,4 +1,4 @@
-//! A document in two items as the client makes it (2.1.332), written down once more for tests, from the client's side.
+//! A split document in the client's format (2.1.332), implemented again for tests, from the client's side.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,10 +11,10 @@ type Members = BTreeMap<String, Box<RawValue>>;
 
 const NONCE: usize = 12;
 
-/// Divides a document: the entries with these keys go to the other item. Gives the main item's text and the other's.
+/// Splits a document: the entries with these keys go to the second item. Returns the texts of both.
 ///
 /// # Panics
-/// The document is none.
+/// The text is not a document.
 #[must_use]
 pub fn divided(document: &str, moved: &[&str], slot: &str) -> (String, String) {
     let mut main: Members = parsed(document);
@@ -35,7 +35,7 @@ pub fn divided(document: &str, moved: &[&str], slot: &str) -> (String, String) {
     (text(&main), sealed(&text(&sections), &key))
 }
 
-/// What the client makes of both; `None` where they do not fit together.
+/// What the client makes of both items; `None` if they do not fit together.
 #[must_use]
 pub fn merged(main: &str, sealed: &str) -> Option<String> {
     let mut main: Members = serde_json::from_str(main).ok()?;
@@ -64,7 +64,7 @@ pub fn merged(main: &str, sealed: &str) -> Option<String> {
     Some(text(&main))
 }
 
-/// The slot that the main item names.
+/// The slot named in the main item.
 #[must_use]
 pub fn slot(main: &str) -> Option<String> {
     let main: Members = serde_json::from_str(main).ok()?;

@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
 
-/// The attributes of an item, without its secret.
+/// An item's attributes, without its secret.
 pub(crate) fn attributes(item: &Item, keychain: &str) -> String {
     let mut text = format!(
         "keychain: \"{keychain}\"\nversion: 512\nclass: \"genp\"\nattributes:\n    0x00000007 <blob>={}\n    0x00000008 <blob>=<NULL>\n",
         blob(&item.service)
     );
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = write!(
         text,
         "    \"acct\"<blob>={}\n    \"cdat\"<timedate>={}\n    \"crtr\"<uint32>=<NULL>\n    \"cusi\"<sint32>=<NULL>\n    \
@@ -26,7 +26,7 @@ pub(crate) fn attributes(item: &Item, keychain: &str) -> String {
     text
 }
 
-/// What `-w` prints: the password as it is, or in hex digits where a byte of it is not printable ASCII.
+/// The output of `-w`: the password verbatim, or in hex digits if it contains anything but printable ASCII.
 pub(crate) fn password(password: &[u8]) -> Vec<u8> {
     let mut printed = if password.iter().all(|byte| matches!(byte, b' '..=b'~')) {
         password.to_vec()
@@ -41,7 +41,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Hex digits as `-X` takes them: an odd one at the end and what follows a wrong one are dropped.
+/// Decodes hex digits for `-X`: an odd last digit and anything after an invalid one are dropped.
 pub(crate) fn unhex(digits: &[u8]) -> Vec<u8> {
     let value = |digit: u8| char::from(digit).to_digit(16);
     let pair = |pair: &[u8; 2]| u8::try_from((value(pair[0])? << 4) | value(pair[1])?).ok();

@@ -1,4 +1,4 @@
-//! Commands about whole Keychains: as much as a script needs that makes one, uses it and takes it away.
+//! Commands on whole Keychains: as many as a script needs to create, use and delete one.
 
 use crate::{Answer, Model};
 
@@ -6,10 +6,10 @@ const NO_SUCH_KEYCHAIN: i32 = 50;
 const WRONG_PASSWORD: i32 = 51;
 const WRONG_USE: i32 = 2;
 
-/// The Keychain that items are said to be in.
+/// The Keychain reported for all items.
 pub(crate) const LOGIN: &str = "/Users/me/Library/Keychains/login.keychain-db";
 
-/// Runs such a command; `None` where it is of another kind.
+/// Runs such a command; `None` if it is another kind of command.
 pub(crate) fn run(model: &mut Model, words: &[Vec<u8>]) -> Option<Answer> {
     let words: Vec<String> = words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -3,26 +3,26 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How one refresh is answered. The default is an honest server: the grant is processed and the result delivered whole.
+/// The answer to one refresh. By default the server is honest: it processes the grant and sends the whole result.
 ///
 /// The order is fixed: wait [`before`](Self::before), process the grant if the answer [`spends`](Self::spends), wait
-/// [`after`](Self::after), send. So "slow, rotates last" is `before`, "slow, rotates first" is `after`.
+/// [`after`](Self::after), send. So a slow server that rotates late uses `before`, one that rotates early uses `after`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Answer {
-    /// Wait before the grant is processed.
+    /// Delay before the grant is processed.
     #[serde(rename = "before_s", with = "crate::seconds")]
     pub before: Duration,
-    /// Whether the grant is processed at all: the refresh token checked, spent and rotated.
+    /// Whether the grant is processed at all: the refresh token is checked, spent and rotated.
     pub spends: bool,
-    /// Wait between the processing and the reply.
+    /// Delay between processing and reply.
     #[serde(rename = "after_s", with = "crate::seconds")]
     pub after: Duration,
-    /// Sent instead of the processing's own result. Without it and without processing: an empty 503.
+    /// Sent instead of the result. Without it and without processing: an empty 503.
     pub reply: Option<HttpReply>,
-    /// The form of the processing's own result.
+    /// The format of the result.
     pub shape: Shape,
-    /// How the bytes go out.
+    /// How the bytes are sent.
     pub delivery: Delivery,
 }
 
@@ -40,50 +40,50 @@ impl Default for Answer {
 }
 
 impl Answer {
-    /// The honest answer in another form.
+    /// The honest answer in another format.
     #[must_use]
     pub fn shaped(shape: Shape) -> Self {
         Self { shape, ..Self::default() }
     }
 
-    /// The grant is rotated, then the connection closes without a byte.
+    /// Rotates the grant, then closes the connection without a byte.
     #[must_use]
     pub fn lost() -> Self {
         Self { delivery: Delivery::Close, ..Self::default() }
     }
 
-    /// The connection closes without a byte and without the grant having been touched.
+    /// Closes the connection without a byte, leaving the grant alone.
     #[must_use]
     pub fn dropped() -> Self {
         Self { spends: false, delivery: Delivery::Close, ..Self::default() }
     }
 
-    /// The grant is rotated and the answer ends after this many bytes of the body.
+    /// Rotates the grant and truncates the body after this many bytes.
     #[must_use]
     pub fn cut(bytes: usize) -> Self {
         Self { delivery: Delivery::CutBody { bytes }, ..Self::default() }
     }
 
-    /// The grant is not touched and no answer ever comes.
+    /// Never answers, leaving the grant alone.
     #[must_use]
     pub fn hangs() -> Self {
         Self { spends: false, delivery: Delivery::Hang, ..Self::default() }
     }
 
-    /// This status with a short JSON body; the grant is not touched (see [`spending`](Self::spending)).
+    /// This status with a short JSON body; leaves the grant alone (see [`spending`](Self::spending)).
     #[must_use]
     pub fn status(status: u16) -> Self {
         Self::reply(HttpReply::json(status, r#"{"error":"temporarily_unavailable"}"#))
     }
 
-    /// An OAuth error (RFC 6749, section 5.2); the grant is not touched.
+    /// An OAuth error (RFC 6749, section 5.2); leaves the grant alone.
     #[must_use]
     pub fn error(status: u16, code: &str, description: &str) -> Self {
         let body = serde_json::json!({"error": code, "error_description": description});
         Self::reply(HttpReply::json(status, &body.to_string()))
     }
 
-    /// An HTML page, as a captive portal or an edge sends it; the grant is not touched.
+    /// An HTML page, as from a captive portal; leaves the grant alone.
     #[must_use]
     pub fn html(status: u16) -> Self {
         Self::reply(HttpReply {
@@ -96,13 +96,13 @@ impl Answer {
         })
     }
 
-    /// Slack's way: an error with status 200; the grant is not touched.
+    /// An error with status 200, like Slack; leaves the grant alone.
     #[must_use]
     pub fn slack(error: &str) -> Self {
         Self::reply(HttpReply::json(200, &serde_json::json!({"ok": false, "error": error}).to_string()))
     }
 
-    /// A redirect that keeps the method (307); the grant is not touched.
+    /// A redirect that preserves the method (307); leaves the grant alone.
     #[must_use]
     pub fn redirect(location: &str) -> Self {
         let mut reply = HttpReply::json(307, "");
@@ -110,27 +110,27 @@ impl Answer {
         Self::reply(reply)
     }
 
-    /// This reply; the grant is not touched.
+    /// This reply; leaves the grant alone.
     #[must_use]
     pub fn reply(reply: HttpReply) -> Self {
         Self { spends: false, reply: Some(reply), ..Self::default() }
     }
 
-    /// The grant is processed all the same: a 500 after the rotation, for one.
+    /// Processes the grant anyway: for example, a 500 after the rotation.
     #[must_use]
     pub fn spending(mut self) -> Self {
         self.spends = true;
         self
     }
 
-    /// Waits before the grant is processed: slow, rotates last.
+    /// A delay before the grant is processed: slow, rotates late.
     #[must_use]
     pub fn before(mut self, wait: Duration) -> Self {
         self.before = wait;
         self
     }
 
-    /// Waits after the grant was processed: slow, rotates first.
+    /// A delay after the grant is processed: slow, rotates early.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
         self.after = wait;
@@ -143,7 +143,7 @@ impl Answer {
         self.with_retry_after(RetryAfter::Seconds(wait.as_secs()))
     }
 
-    /// `Retry-After` as a date that far ahead; the answer must have a [`reply`](Self::reply).
+    /// `Retry-After` as a date this far ahead; the answer must have a [`reply`](Self::reply).
     #[must_use]
     pub fn retry_after_date(self, wait: Duration) -> Self {
         self.with_retry_after(RetryAfter::Date(wait.as_secs()))
@@ -155,7 +155,7 @@ impl Answer {
         self
     }
 
-    /// Delivered in another way.
+    /// Sent in another way.
     #[must_use]
     pub fn delivered(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
@@ -163,15 +163,15 @@ impl Answer {
     }
 }
 
-/// An HTTP response that has nothing to do with the grant.
+/// An HTTP response unrelated to the grant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpReply {
     /// Status code.
     pub status: u16,
-    /// `Content-Type`; empty: none.
+    /// `Content-Type`; empty for none.
     pub content_type: String,
-    /// Further headers.
+    /// More headers.
     pub headers: BTreeMap<String, String>,
     /// `Retry-After`.
     pub retry_after: Option<RetryAfter>,
@@ -209,11 +209,11 @@ pub enum RetryAfter {
     Date(u64),
 }
 
-/// How the bytes of an answer go out.
+/// How an answer's bytes are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// All of them at once.
+    /// All at once.
     #[default]
     Whole,
     /// None: the connection closes in order (FIN).
@@ -222,22 +222,22 @@ pub enum Delivery {
     Reset,
     /// None, until the client gives up.
     Hang,
-    /// The first bytes of the whole response, status line included; then the connection closes.
+    /// The first bytes of the whole response, including the status line; then the connection closes.
     Cut {
         /// How many.
         bytes: usize,
     },
-    /// The whole head, which promises the whole body, and the first bytes of the body; then the connection closes.
+    /// The whole head, announcing the whole body, and the first bytes of the body; then the connection closes.
     CutBody {
         /// How many.
         bytes: usize,
     },
     /// The head at once, then one byte of the body at a time.
     Drip {
-        /// Wait before each byte.
+        /// Delay before each byte.
         #[serde(rename = "every_s", with = "crate::seconds")]
         every: Duration,
     },
-    /// The body, chunked, and then blanks without end: valid JSON at each moment, never finished.
+    /// The body in chunks, followed by endless white space: valid JSON at any moment, but never finished.
     Endless,
 }

@@ -1,4 +1,4 @@
-//! How a client authenticates itself at the token endpoint (RFC 6749, section 2.3.1).
+//! Client authentication at the token endpoint (RFC 6749, section 2.3.1).
 
 use crate::ClientAuth;
 use crate::form::Form;
@@ -7,7 +7,7 @@ use crate::site::SiteState;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The client's id, if it is known and has authenticated itself in the way the script demands.
+/// The client's id, if it is known and has authenticated itself as the script demands.
 pub(crate) fn authenticate(
     state: &SiteState,
     request: &Request,
@@ -35,8 +35,7 @@ pub(crate) fn authenticate(
     }
 }
 
-/// Id and secret from the `Authorization` header: both are form-encoded inside it (RFC 6749, section 2.3.1), which not every server
-/// knows.
+/// Id and secret from the `Authorization` header: both are form-encoded (RFC 6749, section 2.3.1), which not every server implements.
 fn basic(request: &Request, is_form: bool) -> Option<(String, Option<String>)> {
     let encoded = request.header("authorization")?.strip_prefix("Basic ")?;
     let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;

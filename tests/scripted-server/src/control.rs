@@ -1,4 +1,4 @@
-//! `POST /_control`, `GET /_log`, `GET /_counts`: the server driven from a shell or another process.
+//! `POST /_control`, `GET /_log`, `GET /_counts`: control from a shell or another process.
 
 use crate::Outcome;
 use crate::http::{Request, Response};
@@ -11,26 +11,26 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A control request; everything in it is done in this order.
+/// A control request; its parts are processed in this order.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Control {
-    /// The site it is about; made if there is none of that name.
+    /// The site; created if it does not exist.
     #[serde(default)]
     site: String,
-    /// Members of the script to replace.
+    /// Script members to replace.
     #[serde(default)]
     set: Map<String, Value>,
     /// Answers to queue.
     #[serde(default)]
     next: Vec<Answer>,
-    /// Makes a grant.
+    /// Creates a grant.
     grant: Option<GrantWish>,
     /// A refresh token whose grant to kill.
     kill: Option<String>,
     /// A client to forget.
     prune_client: Option<String>,
-    /// A refresh token to tell the state of.
+    /// A refresh token whose state to report.
     state_of: Option<String>,
 }
 
@@ -117,7 +117,7 @@ impl Script {
     /// This script with some members replaced, given as JSON.
     ///
     /// # Errors
-    /// Names the member that is unknown or of the wrong form.
+    /// Names the unknown or malformed member.
     pub fn with(&self, members: Map<String, Value>) -> Result<Self, String> {
         let mut whole = serde_json::to_value(self).map_err(|error| error.to_string())?;
         for (name, value) in members {

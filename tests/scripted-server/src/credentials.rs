@@ -1,11 +1,10 @@
-//! What Claude Code would have stored: to seed a credential file.
+//! What Claude Code would have stored, to seed a credential file.
 
-use crate::{Grant, log::now_us};
+use crate::Grant;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::hash::{BuildHasher, RandomState};
 
-/// The key of a server's entry in `mcpOAuth`: its name and the start of a hash over its configuration (measured).
+/// The key of a server's entry in `mcpOAuth`: its name and the start of a hash of its configuration (measured).
 ///
 /// ```
 /// let key = scripted_server::store_key("lab", "http://127.0.0.1:9000/mcp");
@@ -19,7 +18,7 @@ pub fn store_key(name: &str, url: &str) -> String {
     format!("{name}|{hex}")
 }
 
-/// A whole document with these entries, a made-up login to Claude itself, and members nobody knows: one compact line.
+/// A whole document with these entries, a made-up login to Claude itself, and unknown members: one compact line.
 #[must_use]
 pub fn credentials_json<'a>(entries: impl IntoIterator<Item = (&'a str, &'a Grant)>) -> String {
     let mut oauth = Map::new();
@@ -58,7 +57,7 @@ impl Grant {
         store_key(name, &self.server_url)
     }
 
-    /// The entry as a value. Its members stand in the order in which Claude Code 2.1.330 writes them (measured).
+    /// The entry as a value. Its members are in the order of Claude Code 2.1.330 (measured).
     #[must_use]
     pub fn entry(&self, name: &str) -> Value {
         let mut entry = json!({
@@ -82,9 +81,4 @@ impl Grant {
         }
         entry
     }
-}
-
-/// 64 random bits. Not for secrets that must hold: everything here is made up.
-pub(crate) fn random() -> u64 {
-    RandomState::new().hash_one(now_us())
 }

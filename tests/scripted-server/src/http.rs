@@ -1,4 +1,4 @@
-//! Requests and responses as values. HTTP/1.1 by hand: the point of this server is control over every byte.
+//! Requests and responses as values. HTTP/1.1 by hand: this server must control every byte.
 
 use crate::form::Form;
 use crate::{HttpReply, RetryAfter};
@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use std::io::{self, ErrorKind};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// More than any client here sends in a head.
+/// Larger than any head sent here.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// More than any client here sends in a body.
+/// Larger than any body sent here.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 pub(crate) struct Request {
@@ -36,7 +36,7 @@ impl Request {
         !self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 
-    /// Reads the next request; `None` when the client has closed the connection between two.
+    /// Reads the next request; `None` if the client has closed the connection between requests.
     pub(crate) async fn read(
         stream: &mut (impl AsyncRead + Unpin),
         buffer: &mut Vec<u8>,
@@ -57,7 +57,7 @@ impl Request {
         let mut request = Self::parse_head(&String::from_utf8_lossy(&head)).ok_or(ErrorKind::InvalidData)?;
         let length = match request.header("content-length") {
             Some(length) => length.parse::<usize>().map_err(|_| ErrorKind::InvalidData)?,
-            // Nobody here sends a chunked request; refusing beats guessing.
+            // Nobody here sends chunked requests; refuse them rather than guess.
             None if request.header("transfer-encoding").is_some() => {
                 return Err(ErrorKind::Unsupported.into());
             }

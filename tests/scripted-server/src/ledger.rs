@@ -1,14 +1,14 @@
-//! Clients, grants and their families: what the authorization server knows. Pure: time comes in as an argument.
+//! Clients, grants and token families: the authorization server's state. Pure: time is an argument.
 
 use crate::{ClientAuth, Reuse, Script};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// What the server knows of a refresh token.
+/// The state of a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {
-    /// The family's current one: it works.
+    /// The current token of its family: valid.
     Current,
     /// Spent; presenting it again is a reuse.
     Spent,
@@ -25,7 +25,7 @@ pub(crate) struct Ledger {
     clients: HashMap<String, Option<String>>,
     codes: HashMap<String, Code>,
     families: Vec<Family>,
-    /// Refresh token to family and generation.
+    /// Maps refresh tokens to family and generation.
     refresh_tokens: HashMap<String, (usize, usize)>,
     access_tokens: HashMap<String, Access>,
     serial: u64,
@@ -43,7 +43,7 @@ struct Family {
     scope: String,
     /// Overrides the script's.
     lifetime: Option<Duration>,
-    /// Every generation; the last one is current.
+    /// All generations; the last one is current.
     generations: Vec<Generation>,
     /// The newest access token.
     access_token: String,
@@ -62,7 +62,7 @@ struct Access {
     superseded: bool,
 }
 
-/// One response's worth of tokens.
+/// The tokens of one response.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) access_token: String,
@@ -71,7 +71,7 @@ pub(crate) struct Pair {
     pub(crate) scope: String,
 }
 
-/// What came of a refresh.
+/// The result of a refresh.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Fresh(Pair),
@@ -140,7 +140,7 @@ impl Ledger {
         Ok(self.grant(script, now, client_id, &code.scope, None, script.lifetime))
     }
 
-    /// A new family. `lifetime` overrides the script's for all its later tokens; `left` is the first access token's life.
+    /// A new family. `lifetime` overrides the script's for later tokens; `left` is the first access token's remaining life.
     pub(crate) fn grant(
         &mut self,
         script: &Script,
@@ -163,7 +163,7 @@ impl Ledger {
         self.issue_pair(family, script, now, Some(left))
     }
 
-    /// The refresh grant (RFC 6749, section 6) of a client that has authenticated itself.
+    /// The refresh grant (RFC 6749, section 6) of an authenticated client.
     pub(crate) fn refresh(
         &mut self,
         script: &Script,
@@ -208,7 +208,7 @@ impl Ledger {
         }
         if rotates {
             presented.spent = Some(now);
-            // The previous one stays the previous one; the current one that nobody used goes.
+            // The previous token stays; the unused current one is replaced.
             if previous && let Some(unused) = family.generations.pop() {
                 self.refresh_tokens.remove(&unused.refresh_token);
             }
@@ -262,7 +262,7 @@ impl Ledger {
         }
     }
 
-    /// Whether the MCP server takes this access token; if not, why.
+    /// Checks whether the MCP server accepts this access token.
     pub(crate) fn check_access(&self, now: Instant, access_token: &str) -> Result<(), &'static str> {
         let access = self.access_tokens.get(access_token).ok_or("the access token was never issued")?;
         if access.superseded {
@@ -289,21 +289,21 @@ impl Ledger {
         }
     }
 
-    /// Whether both refresh tokens descend from one consent.
+    /// Whether both refresh tokens come from the same consent.
     pub(crate) fn is_same_grant(&self, one: &str, other: &str) -> bool {
         let family = |token: &str| self.refresh_tokens.get(token).map(|&(number, _)| number);
         family(one).is_some() && family(one) == family(other)
     }
 
-    /// Kills the grant that a refresh token belongs to, as its owner may do on a web page.
+    /// Kills a refresh token's grant, as its owner may do on a web page.
     pub(crate) fn kill(&mut self, refresh_token: &str) -> bool {
         let number = self.refresh_tokens.get(refresh_token).map(|&(number, _)| number);
         let family = number.and_then(|number| self.families.get_mut(number));
         family.map(|family| family.end = Some(TokenState::Dead)).is_some()
     }
 
-    /// Revokes a token as its holder asks (RFC 7009, section 2.1): with a refresh token, be it spent, goes everything that was granted with
-    /// it; an access token goes alone. Says whether it was known and issued to this client.
+    /// Revokes a token for its holder (RFC 7009, section 2.1). A refresh token, even a spent one, revokes its whole grant; an access token
+    /// only itself. Returns whether it was known and issued to this client.
     pub(crate) fn revoke(&mut self, token: &str, client_id: &str) -> bool {
         let access = self.access_tokens.get(token).map(|access| access.family);
         let number = self.refresh_tokens.get(token).map(|&(number, _)| number);
@@ -321,14 +321,14 @@ impl Ledger {
         self.families.iter().filter(|family| family.end == Some(TokenState::Revoked)).count()
     }
 
-    /// A name that never comes twice, not even from two servers of one machine.
+    /// A unique name, even across servers on one machine.
     fn name(&mut self, prefix: &str) -> String {
         self.serial += 1;
-        format!("{prefix}_{:04}_{:016x}", self.serial, crate::credentials::random())
+        format!("{prefix}_{:04}_{:016x}", self.serial, fastrand::u64(..))
     }
 }
 
-/// A JWT in form only: readers of `exp` are satisfied, nobody could verify it.
+/// A JWT in form only: `exp` can be read, but nothing can be verified.
 fn jwt(id: &str, expires_in: Duration, audience: Option<&str>) -> String {
     let exp = crate::log::now_us() / 1_000_000 + expires_in.as_secs();
     let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());

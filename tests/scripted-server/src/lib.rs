@@ -1,13 +1,12 @@
-//! An OAuth authorization server and an MCP server on loopback that do what a script says, faults included.
+//! An OAuth authorization server and an MCP server on loopback that follow a script, faults included.
 //!
-//! Whole-program tests, the demo and the tests with the real client stand on it. It is a real server on a real socket: grants have
-//! families, refresh tokens rotate, a spent one that comes again revokes its family (after a grace, if the script gives one), access
-//! tokens expire, and the MCP endpoint refuses them then. What is scripted is the misbehaviour: each refresh takes the next
-//! [`Answer`] of a queue, else the permanent one, and an answer says when the grant is touched, what is sent and how it is delivered,
-//! down to the byte.
+//! Used by whole-program tests, the demo and the tests with the real client. It is a real server on a real socket: grants have families,
+//! refresh tokens rotate, reuse of a spent one revokes its family (after a grace period, if the script has one), access tokens expire,
+//! and the MCP endpoint then rejects them. The misbehavior is scripted: each refresh takes the next [`Answer`] from a queue, or else the
+//! permanent one. An answer determines when the grant is processed, what is sent, and how, down to the byte.
 //!
-//! One [`Server`] holds any number of [`Site`]s; each has its own path, grants and [`Script`]. The server runs on a thread of its own, so
-//! that blocking tests can drive it as well as asynchronous ones. All its tokens are made up: its log shows them as they came.
+//! One [`Server`] has any number of [`Site`]s, each with its own path, grants and [`Script`]. The server runs in its own thread, so
+//! blocking and asynchronous tests can use it. All tokens are made up: its log shows them in full.
 //!
 //! ```
 //! use scripted_server::{Answer, Script, Server};

@@ -5,38 +5,38 @@ use tokio::sync::watch;
 
 /// One request, from its arrival to the last byte of its answer.
 ///
-/// It is in the log from the moment it was read, with [`Outcome::Pending`] until it was decided.
+/// It is logged once it has been read, as [`Outcome::Pending`] until it is decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// Position in the log, from 0.
     pub number: usize,
-    /// The connection it came on, from 0: requests with the same number shared one.
+    /// The connection, from 0: requests with the same number shared one.
     pub connection: usize,
-    /// The site it was for; the root site's name is empty.
+    /// The site; the root site's name is empty.
     pub site: String,
-    /// What it was for.
+    /// Its purpose.
     pub kind: Kind,
     /// Method.
     pub method: String,
     /// Path, without the query.
     pub path: String,
-    /// `User-Agent`, empty when there is none.
+    /// `User-Agent`; empty if there is none.
     pub user_agent: String,
-    /// `Authorization`, as it came.
+    /// `Authorization`, verbatim.
     pub authorization: Option<String>,
-    /// The query's and the form's parameters in the order they came.
+    /// The parameters of query and form, in order.
     pub form: Vec<(String, String)>,
     /// When it had been read, in microseconds since the epoch.
     pub received_us: u64,
-    /// When it was decided: for a refresh the moment of the rotation. Microseconds since the epoch.
+    /// When it was decided: for a refresh, the time of the rotation. Microseconds since the epoch.
     pub decided_us: Option<u64>,
-    /// When the answer was out, or given up. Microseconds since the epoch.
+    /// When the answer was sent or abandoned. Microseconds since the epoch.
     pub finished_us: Option<u64>,
-    /// What was decided.
+    /// The decision.
     pub outcome: Outcome,
-    /// More about the outcome, for people.
+    /// Details about the outcome.
     pub detail: String,
-    /// The status that was sent; none if no head went out.
+    /// The status sent; none if no head was sent.
     pub status: Option<u16>,
 }
 
@@ -47,14 +47,14 @@ impl Entry {
         self.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The bearer token it carried.
+    /// The bearer token.
     #[must_use]
     pub fn bearer(&self) -> Option<&str> {
         self.authorization.as_deref()?.strip_prefix("Bearer ")
     }
 }
 
-/// What a request was for.
+/// A request's purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -70,56 +70,55 @@ pub enum Kind {
     Revoke,
     /// The MCP endpoint.
     Mcp,
-    /// The control endpoints and everything unknown.
+    /// The control endpoints and everything else.
     Other,
 }
 
-/// What was decided about a request.
+/// The decision about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing yet.
     Pending,
-    /// A plain answer: metadata, a registration, an authorization, a control request, a JSON-RPC message.
+    /// A normal answer: metadata, a registration, an authorization, a control request, a JSON-RPC message.
     Answered,
-    /// Nothing at this path, or not with this method.
+    /// Unknown path or method.
     NotFound,
-    /// The request makes no sense.
+    /// A malformed request.
     BadRequest,
     /// A code was exchanged for a first pair.
     Exchanged,
-    /// The refresh token was spent (or not rotated) and a pair made. Whether the client got it is another matter: see
-    /// [`Entry::status`].
+    /// The refresh token was spent (or not rotated) and a pair issued. Whether the client received it is shown by [`Entry::status`].
     Fresh,
-    /// A spent refresh token came again within its grace.
+    /// A spent refresh token was presented again within its grace period.
     Replayed,
-    /// A spent refresh token came again; its family is revoked now.
+    /// A spent refresh token was presented again; its family is now revoked.
     Reuse,
-    /// The refresh token is dead: unknown, revoked, expired, or spent where that does not revoke.
+    /// The refresh token is dead: unknown, revoked, expired, or spent if that does not revoke.
     Dead,
-    /// The client is unknown, or did not authenticate itself.
+    /// The client is unknown or not authenticated.
     ClientDead,
-    /// Refused without the grant having been touched (too early, `resource`, `scope`, User-Agent).
+    /// Refused without touching the grant (too early, `resource`, `scope`, User-Agent).
     Refused,
-    /// A token was revoked at its holder's wish.
+    /// A token was revoked by its holder.
     Revoked,
-    /// The script's fault; the grant was not touched.
+    /// A scripted fault; the grant was not touched.
     Untouched,
-    /// The MCP endpoint took the access token.
+    /// The MCP endpoint accepted the access token.
     Accepted,
     /// The MCP endpoint answered 401.
     Unauthorized,
 }
 
-/// Told of each finished request.
+/// Called for each finished request.
 type Observer = Box<dyn FnMut(&Entry) + Send>;
 
-/// All requests, and a bell that rings at each change.
+/// All requests, and a signal for each change.
 #[derive(Default)]
 pub(crate) struct Log {
     entries: Mutex<Vec<Entry>>,
     changed: Condvar,
-    /// The same bell for tasks.
+    /// The same signal for tasks.
     bell: watch::Sender<()>,
     observer: Mutex<Option<Observer>>,
 }
@@ -183,7 +182,7 @@ impl Log {
         Some(entry.clone())
     }
 
-    /// Waits until the log fulfils the condition.
+    /// Waits until the log satisfies the condition.
     pub(crate) fn wait_for(&self, patience: Duration, condition: impl Fn(&[Entry]) -> bool) -> bool {
         let end = Instant::now() + patience;
         let mut entries = self.entries();
@@ -197,7 +196,7 @@ impl Log {
         true
     }
 
-    /// The same for a task: it waits as long as it is polled.
+    /// The same for a task, which waits as long as it is polled.
     pub(crate) async fn reached(&self, condition: impl Fn(&[Entry]) -> bool) {
         let mut bell = self.bell.subscribe();
         while !condition(&self.entries()) {

@@ -1,4 +1,4 @@
-//! Sockets: accepting, one task per connection, and the delivery of an answer's bytes.
+//! Sockets: accepting connections, one task per connection, and sending an answer's bytes.
 
 use crate::http::{Request, Response};
 use crate::server::{Command, Shared};
@@ -89,7 +89,7 @@ pub(crate) async fn accept(
         .await;
 }
 
-/// Answers the requests of one connection, one after the other.
+/// Answers a connection's requests one after the other.
 async fn serve(shared: Arc<Shared>, mut stream: impl Stream, connection: usize) -> io::Result<()> {
     let mut buffer = Vec::new();
     while let Some(request) = Request::read(&mut stream, &mut buffer).await? {
@@ -125,7 +125,7 @@ async fn deliver(
             return Err(ErrorKind::ConnectionReset.into());
         }
         Delivery::Hang => {
-            // Ends when the client closes; what it sends meanwhile is thrown away.
+            // Ends when the client closes; input is discarded meanwhile.
             let mut scrap = [0; 1024];
             while stream.read(&mut scrap).await? > 0 {}
         }
@@ -152,7 +152,7 @@ async fn deliver(
             let blanks = [b"1000\r\n".as_slice(), &[b' '; 0x1000], b"\r\n"].concat();
             loop {
                 stream.write_all(&blanks).await?;
-                // Slow enough not to burn a processor, fast enough to pass 1 MiB in a moment.
+                // Slow enough to spare the processor, fast enough to pass 1 MiB in a moment.
                 sleep(Duration::from_millis(1)).await;
             }
         }

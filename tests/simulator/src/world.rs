@@ -1,5 +1,8 @@
 //! What everybody in one life shares: time, disk, network, servers, and the books.
 
+mod order;
+mod presence;
+
 use crate::daemon::Daemon;
 use crate::fault_schedule::{HOUR, MINUTE, SECOND};
 use crate::grant::Entitled;
@@ -222,129 +225,6 @@ impl World {
     /// Changes whenever connections were lost.
     pub(crate) fn link(&self) -> u64 {
         self.link.get()
-    }
-
-    /// Something of the machine went out of order, or came back, just now.
-    pub(crate) fn disturb(&self) {
-        let now = self.now();
-        let calm_from = self.disturbed.replace(now) + 10 * MINUTE;
-        let in_order = !self.impeded();
-        let mut order = self.order.borrow_mut();
-        if order.last().is_none_or(|(_, before)| *before != in_order) {
-            order.push((now, in_order));
-        }
-        drop(order);
-        if self.in_order.replace(in_order) && calm_from < now {
-            let mut calm = self.calm.borrow_mut();
-            calm.push((calm_from, now));
-            if calm.len() > 20_000 {
-                calm.drain(..10_000);
-            }
-        }
-    }
-
-    /// Whether between these two there were five seconds in which a request would have got its answer.
-    pub(crate) fn was_in_order(&self, server: usize, from: u64, to: u64) -> bool {
-        let order = self.order.borrow();
-        let in_order = |at: u64| {
-            let next = order.partition_point(|(since, _)| *since <= at);
-            next.checked_sub(1).is_some_and(|last| order[last].1)
-        };
-        let schedule = &self.servers[server].schedule;
-        let fine = |at| in_order(at) && schedule.weather(at).is_none();
-        (from..to.saturating_sub(5 * SECOND))
-            .step_by(SECOND as usize)
-            .any(|at| (at..=at + 5 * SECOND).step_by(SECOND as usize).all(fine))
-    }
-
-    fn impeded(&self) -> bool {
-        !self.online()
-            || self.asleep.get()
-            || self.disk_trouble.get() > 0
-            || self.clock_error.get() != 0
-            || self.with_daemon && self.daemon.borrow().is_none()
-    }
-
-    /// A session is active.
-    pub(crate) fn note_use(&self) {
-        let now = self.now();
-        let mut used = self.used.get();
-        used[(now / HOUR % 24) as usize] = Some(now);
-        self.used.set(used);
-        self.last_busy.set(now);
-    }
-
-    /// What the client's files tell of it: they are dated by the machine's clock of then, which was right.
-    pub(crate) fn activity(&self) -> Activity {
-        let mut activity = Activity::default();
-        let begun = self.wall() - self.clock_error.get() - i64::try_from(self.now()).unwrap_or(0);
-        let dated = |at: u64| Timestamp::from_millisecond(begun + i64::try_from(at).unwrap_or(0)).ok();
-        self.used.get().into_iter().flatten().filter_map(dated).for_each(|at| activity.note(at));
-        if self.busy.get() > 0 {
-            Timestamp::from_millisecond(self.wall()).into_iter().for_each(|at| activity.note(at));
-        }
-        activity
-    }
-
-    /// Somebody begins to use a session. Where nobody was expected now (not here lately, and not usually here at this time) the daemon has
-    /// let tokens end, and gets a minute.
-    pub(crate) fn begin_use(&self) {
-        let wall = Timestamp::from_millisecond(self.wall() - self.clock_error.get()).unwrap_or_default();
-        let now = Now { wall, boot: Duration::from_millis(self.now()) };
-        if self.fresh.get() == Freshness::WhenUsed {
-            let activity = self.activity();
-            let mut until = self.unexpected_until.borrow_mut();
-            for (until, server) in until.iter_mut().zip(&self.servers) {
-                if !activity.nobody_for(now, Duration::from_millis(server.kind.lifetime)).is_zero() {
-                    *until = self.now() + MINUTE + 30 * SECOND;
-                }
-            }
-        }
-        self.note_use();
-    }
-
-    /// Whether somebody came just now whom nobody expected.
-    pub(crate) fn is_unexpected(&self, server: usize) -> bool {
-        self.now() < self.unexpected_until.borrow()[server]
-    }
-
-    /// Whether everything that a refresh of this server's entry needs has been in order for long enough.
-    pub(crate) fn settled(&self, server: usize) -> bool {
-        let now = self.now();
-        let schedule = &self.servers[server].schedule;
-        let Some(fine_since) = schedule.fine_since(now) else { return false };
-        let settle = if schedule.last_length(now) > 2 * HOUR { SETTLE_AFTER_LONG } else { SETTLE };
-        !self.impeded() && now >= self.disturbed.get() + SETTLE && now >= fine_since + settle
-    }
-
-    /// Why a client that refreshes this entry now could not be spared it; `None` where it could.
-    pub(crate) fn entitled(&self, server: usize) -> Option<Entitled> {
-        let here = &self.servers[server];
-        if here.kind.short_lived() {
-            Some(Entitled::ShortLife)
-        } else if !self.settled(server) {
-            Some(Entitled::JustBack)
-        } else if self.is_unexpected(server) {
-            Some(Entitled::Unexpected)
-        } else if self.wrong_clock.borrow()[server] {
-            Some(Entitled::WrongClock)
-        } else {
-            None
-        }
-    }
-
-    /// Whether there was a time between these two at which machine, network and server were in order.
-    pub(crate) fn had_opportunity(&self, server: usize, from: u64, to: u64) -> bool {
-        let schedule = &self.servers[server].schedule;
-        let last = (self.disturbed.get() + 10 * MINUTE, if self.impeded() { 0 } else { self.now() });
-        let calm = self.calm.borrow();
-        calm.iter().copied().chain([last]).any(|(begin, end)| {
-            let (begin, end) = (begin.max(from), end.min(to));
-            (begin..end).step_by(5 * MINUTE as usize).any(|at| {
-                schedule.fine_since(at).is_some_and(|since| at >= since + SETTLE_AFTER_LONG)
-                    && at + MINUTE < end
-            })
-        })
     }
 
     pub(crate) fn tally<R>(&self, server: usize, change: impl FnOnce(&mut Tally) -> R) -> R {

@@ -1,4 +1,4 @@
-//! A few short lives; the long ones are a step of `.ci/run`.
+//! A few short lives; longer ones are a step of `.ci/run`, and hundreds a part of `.ci/nightly`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use simulator::{Account, Freshness, Life, live};

@@ -1,4 +1,4 @@
-//! A few refreshes with a fault in each; more of them are a step of `.ci/run`.
+//! A few refreshes with a fault in each; more of them are a step of `.ci/run`, and millions a part of `.ci/nightly`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use simulator::{Outcomes, examine};

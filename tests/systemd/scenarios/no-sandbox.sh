@@ -8,7 +8,7 @@ log_in 350
 before=$(refresh_token)
 shown=$(mcp-refreshd install 2>&1) || fail "install: $shown"
 echo "$shown"
-says "allows no sandbox" "$shown" || fail "install does not say so"
+says "does not support a sandbox" "$shown" || fail "install does not say so"
 [ ! -e ~/.config/systemd/user/mcp-refreshd.service.d/sandbox.conf ] || fail "a sandbox that cannot be had"
 within 10 "the token is not refreshed" refreshed "$before"
 systemd-analyze --user --no-pager security mcp-refreshd | tail -n 1

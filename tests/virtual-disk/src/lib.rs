@@ -1,9 +1,9 @@
-//! A file system in memory, for tests of everything that stands on [`claude_store::FileSystem`].
+//! An in-memory file system for testing everything built on [`claude_store::FileSystem`].
 //!
-//! [`VirtualDisk`] behaves as Linux does where the store, the locks and the journal can tell. Its clock is a base plus tokio's time, so
-//! that it stands still and leaps with a paused runtime, plus steps that a test makes. It knows what is durable: after a
-//! [`power_cut`](VirtualDisk::power_cut) only that is left. A handle stands for one process: several can share one disk, each can be
-//! [killed](VirtualDisk::kill), and each has a hook that sees every call and can make it fail.
+//! [`VirtualDisk`] behaves like Linux as far as the store, the locks and the journal can tell. Its clock is a base plus tokio's time, so
+//! it stops and jumps with a paused runtime, plus steps made by a test. It tracks what is durable: only that survives a
+//! [`power_cut`](VirtualDisk::power_cut). A handle represents a process: several can share a disk, each can be
+//! [killed](VirtualDisk::kill), and each has a hook that observes every call and can make it fail.
 //!
 //! ```
 //! use claude_store::FileSystem;

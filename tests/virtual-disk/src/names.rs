@@ -10,7 +10,7 @@ const LINKS: usize = 40;
 pub(crate) struct Place {
     pub(crate) folder: u64,
     pub(crate) name: OsString,
-    /// What has the name; `None` for a name that is free.
+    /// The node with this name; `None` if the name is free.
     pub(crate) node: Option<u64>,
     /// The path without links.
     pub(crate) path: PathBuf,
@@ -27,10 +27,10 @@ impl Place {
 }
 
 impl Disk {
-    /// Follows a path; the last name, too, where that is asked for. Everything but the last name has to be there.
+    /// Resolves a path, and the last component too if requested. All other components must exist.
     pub(crate) fn walk(&self, path: &Path, follow_last: bool) -> io::Result<Place> {
         let mut links = 0;
-        // What is still to be walked, last first.
+        // What remains to be resolved, last first.
         let mut rest: Vec<OsString> = parts(path);
         let mut trail: Vec<(u64, OsString)> = Vec::new();
         let mut at = ROOT;
@@ -74,7 +74,7 @@ impl Disk {
         self.walk(path, follow_last)?.found()
     }
 
-    /// Gives a node one more name.
+    /// Adds a name to a node.
     pub(crate) fn link(&mut self, folder: u64, name: &OsStr, node: u64) {
         self.hold(node);
         let now = self.clock.now();
@@ -84,7 +84,7 @@ impl Disk {
         });
     }
 
-    /// Takes a name away.
+    /// Removes a name.
     pub(crate) fn unlink(&mut self, folder: u64, name: &OsStr) {
         let mut gone = None;
         self.change_names(folder, |names| gone = names.remove(name));

@@ -9,15 +9,15 @@ use std::time::{Duration, SystemTime};
 
 pub(crate) const ROOT: u64 = 2;
 
-/// The disk itself, as all processes share it.
+/// The disk itself, shared by all processes.
 #[derive(Clone)]
 pub(crate) struct Disk {
     pub(crate) clock: Clock,
     pub(crate) nodes: HashMap<u64, Node>,
     next: u64,
-    /// Numbers to be given out again, if the disk does that.
+    /// Inode numbers to reuse, if the disk does that.
     pub(crate) spare: Option<Vec<u64>>,
-    /// Bytes that are free; `None` for plenty.
+    /// Free bytes; `None` means unlimited.
     pub(crate) free: Option<u64>,
     pub(crate) read_only: bool,
     pub(crate) can_reserve: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Node {
     pub(crate) modified: SystemTime,
     pub(crate) changed: SystemTime,
     pub(crate) born: SystemTime,
-    /// Names that are seen now, names that are durable, and open handles: a node goes with the last of them.
+    /// Visible names, durable names and open handles: the node is freed with the last of them.
     pub(crate) uses: usize,
 }
 
@@ -88,7 +88,7 @@ impl Disk {
         disk
     }
 
-    /// A new node that has no name yet.
+    /// A new node without a name.
     pub(crate) fn make(&mut self, body: Body, mode: u32, owner: u32) -> u64 {
         let number = self.spare.as_mut().and_then(Vec::pop).unwrap_or_else(|| {
             self.next += 1;
@@ -116,7 +116,7 @@ impl Disk {
         }
     }
 
-    /// Changes the names in a folder and dates it.
+    /// Changes the names in a folder and updates its date.
     pub(crate) fn change_names(&mut self, folder: u64, change: impl FnOnce(&mut Names)) {
         let now = self.clock.now();
         let node = self.node_mut(folder);
@@ -130,7 +130,7 @@ impl Disk {
         self.node_mut(number).uses += 1;
     }
 
-    /// One use less; the last one frees the node.
+    /// Drops a reference; the last one frees the node.
     pub(crate) fn let_go(&mut self, number: u64) {
         let node = self.node_mut(number);
         node.uses -= 1;
@@ -150,7 +150,7 @@ impl Disk {
         }
     }
 
-    /// Bytes that a node takes.
+    /// The bytes that a node occupies.
     fn room_of(&self, number: u64) -> u64 {
         match &self.node(number).body {
             Body::File { data, reserved, .. } => (data.len() as u64).max(*reserved),
@@ -158,7 +158,7 @@ impl Disk {
         }
     }
 
-    /// Changes a file, if there is room for what it then takes, and dates it.
+    /// Changes a file, space permitting, and updates its date.
     pub(crate) fn change_file(
         &mut self,
         number: u64,
@@ -204,7 +204,7 @@ impl Disk {
         }
     }
 
-    /// Whether this user has all of these rights (4 read, 2 write).
+    /// Whether this user has all of these permissions (4 read, 2 write).
     pub(crate) fn allow(&self, number: u64, user: u32, rights: u32) -> io::Result<()> {
         let node = self.node(number);
         let granted = if node.owner == user { node.mode >> 6 } else { node.mode };

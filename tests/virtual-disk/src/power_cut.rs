@@ -4,26 +4,26 @@ use crate::process::Process;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// What a power cut takes of that which was not synced. A file system may do any of these, and mix them.
+/// What a power cut destroys of unsynced data. A file system may do any of these, and mix them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PowerCut {
-    /// All of it: names and contents.
+    /// Everything: names and contents.
     LoseAll,
-    /// Contents only: a new name with nothing behind it.
+    /// Contents only: a new name for an empty file.
     LoseContents,
-    /// Names only: what was renamed or made has its old name, or none.
+    /// Names only: renamed or new files have their old name, or none.
     LoseNames,
-    /// Nothing: everything reached the disk just in time.
+    /// Nothing: everything was written just in time.
     LoseNothing,
 }
 
 impl PowerCut {
-    /// Every kind, for tests that try them all.
+    /// Every kind, for tests that try all.
     pub const ALL: [Self; 4] = [Self::LoseAll, Self::LoseContents, Self::LoseNames, Self::LoseNothing];
 }
 
 impl VirtualDisk {
-    /// Makes everything durable as it is now: what the kernel does by itself some seconds after a write.
+    /// Makes everything durable, as the kernel does some seconds after a write.
     pub fn write_back(&self) {
         let disk = &mut *self.disk.borrow_mut();
         let nodes: Vec<u64> = disk.nodes.keys().copied().collect();
@@ -42,8 +42,8 @@ impl VirtualDisk {
         }
     }
 
-    /// The disk as it is after a power cut at this moment, for the first process after it. This disk goes on unharmed, so that one
-    /// moment can be tried with every kind of loss; [`kill`](Self::kill) the processes on it before they are dropped.
+    /// The disk after a power cut now, seen by its first process. This disk itself is unaffected, so that the same moment can be tried with
+    /// every kind of loss; [`kill`](Self::kill) its processes before dropping them.
     #[must_use]
     pub fn power_cut(&self, cut: PowerCut) -> Self {
         let mut disk = self.disk.borrow().clone();
@@ -69,7 +69,7 @@ impl VirtualDisk {
             }
             node.uses = 0;
         }
-        // Counted anew: every process, and with it every open file, is gone.
+        // Recounted: every process is gone, and with it every open file.
         let mut reached = vec![ROOT];
         disk.node_mut(ROOT).uses = 1;
         while let Some(folder) = reached.pop() {

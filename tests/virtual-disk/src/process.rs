@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-/// The user that everything on a new disk belongs to.
+/// The owner of everything on a new disk.
 const USER: u32 = 1000;
 
-/// A disk, seen by one process. Clones are the same process; [`process`](Self::process) makes another one.
+/// A disk as seen by one process. Clones are the same process; [`process`](Self::process) creates another.
 #[derive(Clone)]
 pub struct VirtualDisk {
     pub(crate) disk: Rc<RefCell<Disk>>,
     pub(crate) process: Rc<Process>,
 }
 
-/// What a hook is called with; `Some` makes the call fail without effect.
+/// Called with each call; `Some` makes the call fail without effect.
 type Hook = Box<dyn FnMut(&Call) -> Option<io::Error>>;
 
 pub(crate) struct Process {
@@ -30,11 +30,11 @@ pub(crate) struct Process {
 /// One call to the file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// What was to be done.
+    /// The operation.
     pub operation: Operation,
-    /// The path it was about; for an open file the path it was opened by.
+    /// Its path; for an open file, the path it was opened with.
     pub path: PathBuf,
-    /// Where a rename goes.
+    /// The target of a rename.
     pub to: Option<PathBuf>,
 }
 
@@ -66,7 +66,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Whether the call changes something on the disk or makes it durable.
+    /// Whether the call changes the disk or makes something durable.
     #[must_use]
     pub fn changes(self) -> bool {
         !matches!(
@@ -95,64 +95,64 @@ impl VirtualDisk {
         Self::starting_at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000))
     }
 
-    /// An empty disk whose clock shows this now.
+    /// An empty disk whose clock shows this time.
     #[must_use]
     pub fn starting_at(base: SystemTime) -> Self {
         Self { disk: Rc::new(RefCell::new(Disk::new(base))), process: Process::new(USER) }
     }
 
-    /// The same disk as another process of the same user sees it: with its own hook and trace, and killed on its own.
+    /// The same disk as seen by another process of the same user, with its own hook and trace, killed separately.
     #[must_use]
     pub fn process(&self) -> Self {
         Self { disk: Rc::clone(&self.disk), process: Process::new(self.process.user.get()) }
     }
 
-    /// Ends the process as `kill -9` does: nothing on the disk is lost, and no later call through this handle or a clone of it has
-    /// any effect, so that guards can be dropped without tidying up.
+    /// Ends the process like `kill -9`: nothing on the disk is lost, and later calls through this handle or its clones have no effect, so
+    /// that guards can be dropped without cleaning up.
     pub fn kill(&self) {
         self.process.alive.set(false);
     }
 
-    /// Whether the process was not killed.
+    /// Whether the process is still alive.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.process.alive.get()
     }
 
-    /// Lets a hook see every later call of this process; an error that it returns is the call's result, and the call has no effect.
-    /// The hook may use other handles of the disk.
+    /// Installs a hook that sees every later call of this process; an error that it returns becomes the call's result, and the call has no
+    /// effect. The hook may use other handles of the disk.
     pub fn on_call(&self, hook: impl FnMut(&Call) -> Option<io::Error> + 'static) {
         *self.process.hook.borrow_mut() = Some(Box::new(hook));
     }
 
-    /// Takes the hook away.
+    /// Removes the hook.
     pub fn no_hook(&self) {
         *self.process.hook.borrow_mut() = None;
     }
 
-    /// Every call of this process since it began or since [`forget_calls`](Self::forget_calls).
+    /// Every call of this process since it started or since [`forget_calls`](Self::forget_calls).
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.process.calls.borrow().clone()
     }
 
-    /// Begins the trace anew.
+    /// Clears the trace.
     pub fn forget_calls(&self) {
         self.process.calls.borrow_mut().clear();
     }
 
-    /// Whether calls are traced; a long simulation has better uses for its memory.
+    /// Whether calls are traced; long simulations save the memory.
     pub fn record_calls(&self, recording: bool) {
         self.process.recording.set(recording);
     }
 
-    /// Bytes that this process has appended to files.
+    /// The number of bytes that this process has appended to files.
     #[must_use]
     pub fn bytes_written(&self) -> u64 {
         self.process.written.get()
     }
 
-    /// Begins a call: a killed process makes none, then the trace has it, then the hook.
+    /// Starts a call: fails if the process was killed, then traces it, then calls the hook.
     pub(crate) fn begin(&self, operation: Operation, path: &Path, to: Option<&Path>) -> io::Result<()> {
         self.alive()?;
         let process = &self.process;
@@ -164,14 +164,14 @@ impl VirtualDisk {
         let hook = process.hook.borrow_mut().take();
         let error = hook.and_then(|mut hook| {
             let error = hook(&call);
-            // Unless the hook set another one in its place.
+            // Unless the hook has installed another.
             process.hook.borrow_mut().get_or_insert(hook);
             error
         });
         if process.recording.get() {
             process.calls.borrow_mut().push(call);
         }
-        // The hook may have been the killer.
+        // The hook may have killed the process.
         self.alive()?;
         error.map_or(Ok(()), Err)
     }

@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-/// What a test does to a disk from outside: durable at once, seen by no hook and no trace, allowed to everybody.
+/// External changes by a test: durable at once, invisible to hooks and traces, without permission checks.
 impl VirtualDisk {
-    /// Writes a file (0600) as another program does, in place where it exists; makes the folders to it (0700).
+    /// Writes a file (0600) as another program would, in place if it exists; creates its folders (0700).
     pub fn put(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
         let disk = &mut *self.disk.borrow_mut();
         let content = Rc::new(content.as_ref().to_vec());
@@ -23,23 +23,23 @@ impl VirtualDisk {
         (node.modified, node.changed) = (now, now);
     }
 
-    /// Makes a folder (0700) and those above it.
+    /// Creates a folder (0700) and its parents.
     pub fn put_folder(&self, path: impl AsRef<Path>) {
         self.folder(&mut self.disk.borrow_mut(), path.as_ref());
     }
 
-    /// Makes a symbolic link at `path`.
+    /// Creates a symbolic link at `path`.
     pub fn put_link(&self, path: impl AsRef<Path>, target: impl Into<PathBuf>) {
         let body = Body::Link { target: target.into() };
         self.make(&mut self.disk.borrow_mut(), path.as_ref(), body, 0o777);
     }
 
-    /// Makes a FIFO.
+    /// Creates a FIFO.
     pub fn put_fifo(&self, path: impl AsRef<Path>) {
         self.make(&mut self.disk.borrow_mut(), path.as_ref(), Body::Fifo, 0o600);
     }
 
-    /// Takes a name away, with everything below it.
+    /// Removes a name and everything below it.
     pub fn take_away(&self, path: impl AsRef<Path>) {
         let disk = &mut *self.disk.borrow_mut();
         let Ok(place) = disk.walk(path.as_ref(), false) else { return };
@@ -49,7 +49,7 @@ impl VirtualDisk {
         }
     }
 
-    /// A file's content (links are followed); `None` where there is none.
+    /// A file's content (follows links); `None` if there is no file.
     #[must_use]
     pub fn bytes(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         let disk = self.disk.borrow();
@@ -62,19 +62,19 @@ impl VirtualDisk {
     /// A file's content as text.
     ///
     /// # Panics
-    /// The content is no UTF-8.
+    /// The content is not UTF-8.
     #[must_use]
     pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
         self.bytes(path).map(|bytes| String::from_utf8(bytes).expect("the file holds text"))
     }
 
-    /// Whether a name is there (links are not followed).
+    /// Whether a name exists (does not follow links).
     #[must_use]
     pub fn exists(&self, path: impl AsRef<Path>) -> bool {
         self.disk.borrow().find(path.as_ref(), false).is_ok()
     }
 
-    /// The names in a folder, sorted; none where it is missing.
+    /// The names in a folder, sorted; none if it is missing.
     #[must_use]
     pub fn names_in(&self, folder: impl AsRef<Path>) -> Vec<String> {
         let disk = self.disk.borrow();
@@ -90,27 +90,27 @@ impl VirtualDisk {
     /// Sets permission bits.
     ///
     /// # Panics
-    /// Nothing is there.
+    /// The path does not exist.
     pub fn chmod(&self, path: impl AsRef<Path>, mode: u32) {
         let disk = &mut *self.disk.borrow_mut();
         let node = disk.find(path.as_ref(), true).expect("the path exists");
         disk.node_mut(node).mode = mode;
     }
 
-    /// Gives a file to another user.
+    /// Changes a file's owner.
     ///
     /// # Panics
-    /// Nothing is there.
+    /// The path does not exist.
     pub fn chown(&self, path: impl AsRef<Path>, owner: u32) {
         let disk = &mut *self.disk.borrow_mut();
         let node = disk.find(path.as_ref(), true).expect("the path exists");
         disk.node_mut(node).owner = owner;
     }
 
-    /// Dates a file or folder.
+    /// Sets the date of a file or folder.
     ///
     /// # Panics
-    /// Nothing is there.
+    /// The path does not exist.
     pub fn date(&self, path: impl AsRef<Path>, modified: SystemTime) {
         let disk = &mut *self.disk.borrow_mut();
         let node = disk.find(path.as_ref(), false).expect("the path exists");

@@ -3,12 +3,12 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
-/// The account of a user whose name the client does not use.
+/// The account for user names that the client does not use.
 const NO_PLAIN_ACCOUNT: &str = "claude-code-user";
 
-/// One item of a Keychain: a generic password that holds the client's document.
+/// A Keychain item: a generic password that holds the client's document.
 ///
-/// Its names are the client's (reported, not measured here): the service goes by the storage folder, the account is the user.
+/// Its names follow the client's (reported, not measured here): the service depends on the storage folder, the account is the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeychainItem {
     service: String,
@@ -16,10 +16,10 @@ pub struct KeychainItem {
 }
 
 impl KeychainItem {
-    /// The item that the client uses with this storage folder and this environment.
+    /// The client's item for this storage folder and environment.
     ///
-    /// The account is `$USER`; where a service has none, `$LOGNAME`, else the name of the home folder. One that holds other than
-    /// `A-Za-z0-9._-` is replaced by a fixed name, as the client does (read in 2.1.332).
+    /// The account is `$USER`; for a service without it, `$LOGNAME`, or else the home folder's name. A name with characters outside
+    /// `A-Za-z0-9._-` is replaced by a fixed name, as in the client (read in 2.1.332).
     #[must_use]
     pub fn of(folder: &StorageFolder, env: &dyn Fn(&str) -> Option<OsString>, home: &Path) -> Self {
         let variable = |name| env(name).filter(|value| !value.is_empty());
@@ -29,7 +29,7 @@ impl KeychainItem {
         Self::named(folder.keychain_service(), account)
     }
 
-    /// The item of these names.
+    /// The item with these names.
     #[must_use]
     pub fn named(service: impl Into<String>, account: impl Into<String>) -> Self {
         Self { service: service.into(), account: account.into() }
@@ -53,7 +53,7 @@ fn is_plain(account: &str) -> bool {
     !account.is_empty() && account.bytes().all(plain)
 }
 
-/// As it is shown to people, and as it stands in records and journal.
+/// The form used in messages, records and the journal.
 impl fmt::Display for KeychainItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "keychain:{} (account {})", self.service, self.account)
@@ -82,10 +82,10 @@ mod tests {
     fn a_folder_variable_adds_the_start_of_its_digest() {
         // printf %s /srv/c | sha256sum
         assert_eq!(item(&[("CLAUDE_CONFIG_DIR", "/srv/c")]).service(), "Claude Code-credentials-89de82ef");
-        // The secure-storage folder is the one that counts.
+        // The secure-storage folder takes precedence.
         let both = [("CLAUDE_SECURESTORAGE_CONFIG_DIR", "/srv/c"), ("CLAUDE_CONFIG_DIR", "/elsewhere")];
         assert_eq!(item(&both).service(), "Claude Code-credentials-89de82ef");
-        // Also where it names the folder that is used without it.
+        // Even if it names the default folder.
         assert_ne!(item(&[("CLAUDE_CONFIG_DIR", "/Users/me/.claude")]).service(), "Claude Code-credentials");
     }
 
@@ -100,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn the_account_is_the_user_whatever_the_service_manager_leaves_of_the_environment() {
+    fn the_account_is_the_user_even_in_a_bare_service_environment() {
         assert_eq!(item(&[("USER", "me"), ("LOGNAME", "other")]).account(), "me");
         assert_eq!(item(&[("LOGNAME", "other")]).account(), "other");
         assert_eq!(item(&[]).account(), "me");
     }
 
     #[test]
-    fn a_user_name_that_the_client_does_not_use_gives_its_fixed_account() {
+    fn an_unsupported_user_name_becomes_the_clients_fixed_account() {
         for odd in ["j\u{f6}", "a b", "a\"b"] {
             assert_eq!(item(&[("USER", odd)]).account(), "claude-code-user", "{odd}");
         }

@@ -6,51 +6,51 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// More than any such cache has.
+/// Larger than any such cache.
 const LIMIT: u64 = 4 << 20;
 
-/// How often a removal is begun anew because the client wrote meanwhile.
+/// How often to restart a removal after a concurrent write by the client.
 const TRIES: usize = 10;
 
-/// The client's list of servers that need a login: for 15 minutes every new session skips a server in it without one request,
-/// even when the store holds a good token (measured). So the name of a repaired server has to go.
+/// The client's list of servers that need a login. For 15 minutes, each new session skips the listed servers without a single request,
+/// even if the store has a good token (measured), so a repaired server's name must be removed.
 ///
-/// The client writes this file in place and takes no lock for it. Right before the new file is renamed over it, its bytes are
-/// compared once more; the rest of the gap is microseconds wide, and what could get lost in it is a flag.
+/// The client writes this file in place, without a lock. Its bytes are compared again right before the new file is renamed over it;
+/// in the remaining microseconds, at most a flag can be lost.
 pub struct NeedsAuthCache<F: FileSystem = OsFileSystem> {
     files: F,
     path: PathBuf,
 }
 
-/// Why the cache could not be read or changed. It is as it was then.
+/// Why the cache could not be read or changed. It is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NeedsAuthError {
-    /// The file is not what the client writes.
-    #[error("{} is not what Claude Code writes ({why}); remove it, it is only a cache", path.display())]
+    /// Not the client's format.
+    #[error("{} is not in Claude Code's format ({why}); remove it, it is only a cache", path.display())]
     Odd {
         /// The cache's path.
         path: PathBuf,
         /// What is wrong with it.
         why: &'static str,
     },
-    /// The client wrote again and again meanwhile.
-    #[error("{} changed under every try to write it; it will be tried again", path.display())]
+    /// The client kept writing.
+    #[error("{} changed during each attempt to write it; retrying", path.display())]
     Busy {
         /// The cache's path.
         path: PathBuf,
     },
-    /// An error of the operating system.
-    #[error("{} cannot be read or written: {source}", path.display())]
+    /// A system error.
+    #[error("cannot read or write {}: {source}", path.display())]
     Io {
         /// The cache's path.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// The file as it was read once.
+/// The file as read.
 struct Content {
     bytes: SecretBytes,
     mode: u32,
@@ -63,26 +63,26 @@ impl<F: FileSystem> NeedsAuthCache<F> {
         Self { files, path: path.into() }
     }
 
-    /// The flagged servers' names, each with the moment of its flag in milliseconds since 1970. A flag without a readable moment
-    /// is passed over, as a missing file is.
+    /// The flagged servers' names with the times of their flags, in milliseconds since 1970. Flags without a valid time are
+    /// skipped; a missing file has none.
     ///
     /// # Errors
-    /// The file is there and cannot be read, or is not what the client writes.
+    /// The file exists but cannot be read, or is not in the client's format.
     pub fn flagged(&self) -> Result<Vec<(String, i64)>, NeedsAuthError> {
         let Some(Content { bytes, .. }) = self.read(&self.path)? else { return Ok(Vec::new()) };
         let object = self.object(&bytes)?;
         Ok(object.members.iter().filter_map(flag).collect())
     }
 
-    /// Takes a server's name out, so that the next session uses the server; `false` when it was not in. Every other byte stays.
+    /// Removes a server's name, so that the next session uses the server; `false` if it was not listed. All other bytes stay.
     ///
     /// # Errors
-    /// The file could not be read or replaced, or is not what the client writes; then it is as it was.
+    /// The file could not be read or replaced, or is not in the client's format. It is unchanged.
     pub fn remove(&self, server_name: &str) -> Result<bool, NeedsAuthError> {
         self.remove_all(&BTreeSet::from([server_name])).map(|removed| !removed.is_empty())
     }
 
-    /// The same for several names, in one write; gives those that were in.
+    /// Removes several names in one write; returns those that were listed.
     ///
     /// # Errors
     /// As [`remove`](Self::remove).
@@ -107,9 +107,9 @@ impl<F: FileSystem> NeedsAuthCache<F> {
         Err(NeedsAuthError::Busy { path: self.path.clone() })
     }
 
-    /// Swaps the new bytes in if the old ones are still there.
+    /// Replaces the file if its old bytes are still there.
     fn replace(&self, path: &Path, old: &[u8], new: &[u8], mode: u32) -> io::Result<bool> {
-        let name = format!(".{NEEDS_AUTH}.tmp.mcp-refreshd-{:08x}", crate::file_system::random::random_u32());
+        let name = format!(".{NEEDS_AUTH}.tmp.mcp-refreshd-{:08x}", fastrand::u32(..));
         let temporary = path.with_file_name(name);
         let file = self.files.create_file(&temporary, mode & 0o777)?;
         let swapped = self.files.append(&file, new).and_then(|()| {
@@ -120,13 +120,13 @@ impl<F: FileSystem> NeedsAuthCache<F> {
             Ok(unchanged)
         });
         if !matches!(swapped, Ok(true)) {
-            // What stays is swept at the next start.
+            // Leftovers are removed at the next start.
             let _ = self.files.remove_file(&temporary);
         }
         swapped
     }
 
-    /// The text without these members, and which of them were in it.
+    /// The text without these members, and which of them were listed.
     fn without(
         &self,
         bytes: &[u8],
@@ -140,7 +140,7 @@ impl<F: FileSystem> NeedsAuthCache<F> {
         let removed: BTreeSet<String> = removed.collect();
         let begins = |number: usize| members.get(number).map(|member| span_in(text, member.raw_key).start);
         let ends = |number: usize| members.get(number).map(|member| span_in(text, member.value).end);
-        // Each goes up to the next one, its comma included; those at the end from the last that stays, its comma included.
+        // Remove each up to the next member, comma included; trailing ones from the last kept member, comma included.
         let last_kept = members.iter().rposition(|member| !goes(member));
         let in_front =
             members.iter().take(last_kept.unwrap_or(0)).enumerate().filter(|(_, member)| goes(member));
@@ -157,7 +157,7 @@ impl<F: FileSystem> NeedsAuthCache<F> {
 
     fn read(&self, path: &Path) -> Result<Option<Content>, NeedsAuthError> {
         match self.files.read(path, LIMIT) {
-            // What a power cut may leave of a file that was just written. It flags nobody.
+            // What a power cut may leave of a new file. It flags nobody.
             Ok((bytes, _)) if bytes.is_empty() => Ok(None),
             Ok((bytes, stamp)) => Ok(Some(Content { bytes, mode: stamp.mode })),
             Err(error) => match error.kind() {
@@ -191,7 +191,7 @@ impl<F: FileSystem> std::fmt::Debug for NeedsAuthCache<F> {
 
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "a cast of a float saturates, and a date far off is as good as any"
+    reason = "a float cast saturates, and any date in the far future will do"
 )]
 fn flag(member: &Member<'_>) -> Option<(String, i64)> {
     let value = Object::parse(member.value).ok()?;

@@ -7,25 +7,25 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 
-/// Limit for the user's configuration, in which the client also keeps histories: over 100 MB were seen. It is read bit by bit.
+/// Limit for the user's configuration, where the client also stores histories: 100 MB have been seen. It is read as a stream.
 const USER_CONFIG_LIMIT: u64 = 512 << 20;
 
 /// Limit for a project's `.mcp.json`.
 const PROJECT_CONFIG_LIMIT: u64 = 1 << 20;
 
-/// How many projects are looked at.
+/// How many projects to read.
 const PROJECTS: usize = 1000;
 
-/// The MCP servers that the user configured: for every project, for one, or in a project's `.mcp.json`.
+/// The MCP servers configured by the user: globally, per project, or in a project's `.mcp.json`.
 ///
-/// Read for a few facts only. Whatever is odd in these files is passed over: they are the user's, and the client's to complain
-/// about. Servers that come with plugins are in none of them.
+/// Read for a few facts only. Malformed parts are ignored, because reporting them is up to the client. Servers from plugins are not
+/// included.
 #[derive(Clone, Debug, Default)]
 pub struct ServerConfigs {
     servers: BTreeMap<String, Vec<Server>>,
 }
 
-/// What is of interest in one server's configuration.
+/// The relevant parts of a server's configuration.
 #[derive(Clone, Debug)]
 struct Server {
     url: Option<String>,
@@ -41,11 +41,11 @@ struct UserConfig {
     projects: Lenient<Projects>,
 }
 
-/// The servers of each project; what else is in a project, its history above all, is passed over while it is read.
+/// The servers of each project. Everything else in a project, mainly its history, is skipped.
 #[derive(Default)]
 struct Projects(Vec<(String, Project)>);
 
-/// The member `mcpServers` of a project.
+/// The `mcpServers` member of a project.
 #[derive(Default)]
 struct Project {
     servers: Option<Box<RawValue>>,
@@ -55,7 +55,7 @@ impl Members for Projects {
     fn take<'de, A: MapAccess<'de>>(&mut self, mut members: A) -> Result<(), A::Error> {
         while let Some(path) = members.next_key()? {
             let project = members.next_value::<Lenient<Project>>()?.0;
-            // The rest is read to its end all the same: other members may follow.
+            // Read the rest anyway, to reach the following members.
             if self.0.len() < PROJECTS {
                 self.0.push((path, project));
             }
@@ -77,12 +77,12 @@ impl Members for Project {
     }
 }
 
-/// What is read of an object while it goes by.
+/// The relevant parts of an object, collected while it streams by.
 trait Members: Default {
     fn take<'de, A: MapAccess<'de>>(&mut self, members: A) -> Result<(), A::Error>;
 }
 
-/// An object; a value of another kind counts as one without members.
+/// An object; any other value counts as an empty one.
 #[derive(Default)]
 struct Lenient<T>(T);
 
@@ -152,14 +152,14 @@ struct OAuthConfig {
 }
 
 impl ServerConfigs {
-    /// Reads the configurations as they are now; those that cannot be read count as empty.
+    /// Reads the current configurations; unreadable ones count as empty.
     #[must_use]
     pub fn read<F: FileSystem>(files: &F, folder: &StorageFolder) -> Self {
         Self::known(files, folder).unwrap_or_default()
     }
 
-    /// The same; `None` where the user's configuration is not there or cannot be read, so that a server which is not found
-    /// may be configured all the same.
+    /// Like [`read`](Self::read), but `None` if the user's configuration is missing or unreadable, so that an unknown server is not
+    /// mistaken for an unconfigured one.
     #[must_use]
     pub fn known<F: FileSystem>(files: &F, folder: &StorageFolder) -> Option<Self> {
         let mut configs = Self::default();
@@ -188,8 +188,8 @@ impl ServerConfigs {
         }
     }
 
-    /// Where the user says that the authorization server's metadata is (`oauth.authServerMetadataUrl`), for the server of this
-    /// name and URL.
+    /// The configured location of the authorization server's metadata (`oauth.authServerMetadataUrl`) for the server with this name
+    /// and URL.
     #[must_use]
     pub fn metadata_url(&self, server_name: &str, server_url: &str) -> Option<String> {
         let servers = self.servers.get(server_name)?;
@@ -197,7 +197,7 @@ impl ServerConfigs {
         same_url.filter_map(|server| server.metadata_url.clone()).find(|url| !url.is_empty())
     }
 
-    /// The client that the user configured (`oauth.clientId`) for the server of this name and URL.
+    /// The configured client (`oauth.clientId`) for the server with this name and URL.
     #[must_use]
     pub fn client_id(&self, server_name: &str, server_url: &str) -> Option<String> {
         let servers = self.servers.get(server_name)?;

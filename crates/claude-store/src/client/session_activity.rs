@@ -5,14 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// How many files are looked at in one go; a look costs about a microsecond.
+/// How many files to check in one go, at about a microsecond each.
 const FILES: usize = 50_000;
 
-/// When sessions of this user were at work.
+/// When this user's sessions were active.
 ///
-/// A session keeps a file that says `busy` from a prompt to the end of the turn (measured: `sessions/<pid>.json` in the configuration
-/// folder). The logs alone would not do: a tool call can run for minutes without a line in any of them. They are looked at for
-/// clients that keep no such file.
+/// A session's own file says `busy` from a prompt to the end of the turn (measured: `sessions/<pid>.json` in the configuration
+/// folder). Logs alone do not suffice: a tool call can run for minutes without a log line. They are checked for clients that have no
+/// such file.
 pub struct SessionActivity<F: FileSystem = OsFileSystem> {
     files: F,
     sessions: PathBuf,
@@ -33,23 +33,23 @@ impl<F: FileSystem> SessionActivity<F> {
         }
     }
 
-    /// The latest of [`each_moment`](Self::each_moment); `None` where there is no sign of any session.
+    /// The latest time reported by [`each_moment`](Self::each_moment); `None` if there is no sign of a session.
     ///
     /// # Errors
-    /// As there.
+    /// See [`each_moment`](Self::each_moment).
     pub fn last_active(&self) -> io::Result<Option<SystemTime>> {
         let mut latest = None;
         self.each_moment(&mut |moment| latest = latest.max(Some(moment)))?;
         Ok(latest)
     }
 
-    /// Gives `note` the moments at which sessions are known to have been at work, in no order: now, and nothing else, where a living session
-    /// says that it is busy; else the last modification of each session's own file, of its log (`projects/<project>/*.jsonl` and one folder
-    /// deeper) and of each MCP connection's log (`<project>/mcp-logs-<server>/*` in the client's cache folder). The client keeps them for weeks.
+    /// Passes to `note`, in no order, the times at which sessions are known to have been active: only the current time if a running
+    /// session says that it is busy; else the last modification of each session's own file, of its log (`projects/<project>/*.jsonl` and
+    /// one folder deeper) and of each MCP connection's log (`<project>/mcp-logs-<server>/*` in the client's cache folder). The client
+    /// keeps them for weeks.
     ///
     /// # Errors
-    /// One of the folders is there and cannot be listed, so that silence would prove nothing. Single files and folders
-    /// below them that cannot be read are passed over.
+    /// One of the folders exists but cannot be listed, so that silence proves nothing. Unreadable files and subfolders are skipped.
     pub fn each_moment(&self, note: &mut dyn FnMut(SystemTime)) -> io::Result<()> {
         let mut moments = Moments { files: &self.files, left: FILES, note };
         for name in names(&self.files, &self.sessions)? {
@@ -113,7 +113,7 @@ impl<F: FileSystem> Moments<'_, F> {
     }
 }
 
-/// The names in a folder; none in one that is missing.
+/// The names in a folder; none if it is missing.
 fn names<F: FileSystem>(files: &F, folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
     match files.list(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -121,10 +121,10 @@ fn names<F: FileSystem>(files: &F, folder: &Path) -> io::Result<Vec<std::ffi::Os
     }
 }
 
-/// The folders in a folder; none in one that is missing.
+/// The subfolders of a folder; none if it is missing.
 fn folders<F: FileSystem>(files: &F, folder: &Path) -> io::Result<Vec<PathBuf>> {
     let is_folder = |path: &PathBuf| {
-        // Logs are files: what is named like one is not asked.
+        // Entries that are named like logs are files; do not stat them.
         path.extension().is_none_or(|ending| ending != "jsonl")
             && files.link_stamp(path).is_ok_and(|stamp| stamp.kind == FileKind::Folder)
     };

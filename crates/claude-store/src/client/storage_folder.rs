@@ -11,38 +11,38 @@ pub(crate) const CREDENTIALS: &str = ".credentials.json";
 /// The needs-auth cache's name in the client's folder.
 pub(crate) const NEEDS_AUTH: &str = "mcp-needs-auth-cache.json";
 
-/// The name of the client's folder in the home folder, where no variable names another.
+/// The client's folder in the home folder, unless a variable names another.
 const USUAL: &str = ".claude";
 
-/// The name of the user's configuration: in the home folder, or in the folder that `CLAUDE_CONFIG_DIR` names.
+/// The user's configuration: in the home folder, or in the folder named by `CLAUDE_CONFIG_DIR`.
 const USER_CONFIG: &str = ".claude.json";
 
 const FOLDER_VARIABLES: [&str; 2] = ["CLAUDE_SECURESTORAGE_CONFIG_DIR", "CLAUDE_CONFIG_DIR"];
 
-/// The Keychain item's service, where no folder variable is set.
+/// The Keychain item's service if no folder variable is set.
 const KEYCHAIN_SERVICE: &str = "Claude Code-credentials";
 
-/// Where one user's Claude Code keeps what this program reads and writes.
+/// The locations of the files of one user's Claude Code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageFolder {
     storage: PathBuf,
     config: PathBuf,
     user_config: PathBuf,
     cache: PathBuf,
-    /// The storage folder as a variable names it; `None` where none does.
+    /// The storage folder as given by a variable; `None` if no variable is set.
     named: Option<OsString>,
 }
 
 impl StorageFolder {
-    /// Where the client looks, given its environment (measured with 2.1.332, and read there).
+    /// The locations for this environment (measured with 2.1.332, and read there).
     ///
-    /// The store is in `CLAUDE_SECURESTORAGE_CONFIG_DIR`, which means `~/.claude` where it is set and empty; without it in
-    /// `CLAUDE_CONFIG_DIR`, else in `~/.claude`. Everything else of the client goes by `CLAUDE_CONFIG_DIR` alone. Names are
-    /// NFC-normalised, that of `.claude.json` excepted; `~` in one is not expanded.
+    /// The store is in `CLAUDE_SECURESTORAGE_CONFIG_DIR` (if set but empty: `~/.claude`), else in `CLAUDE_CONFIG_DIR`, else in `~/.claude`.
+    /// All other files follow `CLAUDE_CONFIG_DIR` alone. Names are NFC-normalized, except that of `.claude.json`; `~` is not
+    /// expanded.
     ///
-    /// A relative path means the folder the client was started in; nobody can know that here, so it is taken from `PWD`, else
-    /// from the home folder. An empty `CLAUDE_CONFIG_DIR` means that very folder to the client, `.claude.json` excepted: another
-    /// one at each start, which nobody can keep. It counts as none.
+    /// A relative path is relative to the folder where the client was started. We cannot know it, so we use `PWD`, or else the home
+    /// folder. An empty `CLAUDE_CONFIG_DIR` means that same folder to the client, except for `.claude.json`: a different one at each
+    /// start. It counts as unset.
     #[must_use]
     pub fn from_env(env: &dyn Fn(&str) -> Option<OsString>, home: &Path) -> Self {
         let set = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -72,12 +72,11 @@ impl StorageFolder {
         }
     }
 
-    /// A storage folder that somebody listed, with its own client's files around it.
+    /// A storage folder listed in the configuration, with the other files of its client.
     ///
-    /// Where this environment makes it the storage folder, that environment says the rest. Else it is what a client with
-    /// `CLAUDE_CONFIG_DIR` of this value uses: sessions, needs-auth cache and `.claude.json` lie in it. A folder that holds a
-    /// document and no `.claude.json` is none in which a client was ever at work: it is where `CLAUDE_SECURESTORAGE_CONFIG_DIR` of
-    /// some shell leads, and the client's files are where this environment has them.
+    /// If it is the storage folder of this environment, the environment determines the rest. Else it is treated as a `CLAUDE_CONFIG_DIR`
+    /// with sessions, needs-auth cache and `.claude.json` in it. A folder with a document but no `.claude.json` has never been one: some
+    /// shell uses it as `CLAUDE_SECURESTORAGE_CONFIG_DIR`, and the client's other files are where this environment puts them.
     #[must_use]
     pub fn listed(storage: impl Into<PathBuf>, env: &dyn Fn(&str) -> Option<OsString>, home: &Path) -> Self {
         let storage = storage.into();
@@ -103,7 +102,7 @@ impl StorageFolder {
         own
     }
 
-    /// A storage folder at this place, with everything else where it is by default for this home folder.
+    /// A storage folder at this path, with everything else in its default place in this home folder.
     #[must_use]
     pub fn at(storage: impl Into<PathBuf>, home: &Path) -> Self {
         let usual = Self::from_env(&|_| None, home);
@@ -112,7 +111,7 @@ impl StorageFolder {
         Self { storage, named, ..usual }
     }
 
-    /// The storage folder itself: the document and the locks are in it.
+    /// The storage folder itself, which holds the document and the locks.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.storage
@@ -130,8 +129,8 @@ impl StorageFolder {
         self.config.join("settings.json")
     }
 
-    /// The service under which the client keeps this document in the macOS Keychain (reported): the name alone, or, where a
-    /// variable names the folder, with the first 8 hex digits of the sha256 of that variable's text behind it.
+    /// The client's service name for this document in the macOS Keychain (reported): the plain name, or, if a variable names the
+    /// folder, with a suffix of the first 8 hex digits of the sha256 of that variable's value.
     #[must_use]
     pub fn keychain_service(&self) -> String {
         match &self.named {
@@ -144,19 +143,19 @@ impl StorageFolder {
         }
     }
 
-    /// The needs-auth cache; a secure-storage folder does not move it (measured with 2.1.330 and 2.1.332).
+    /// The needs-auth cache; `CLAUDE_SECURESTORAGE_CONFIG_DIR` does not move it (measured with 2.1.330 and 2.1.332).
     #[must_use]
     pub fn needs_auth_path(&self) -> PathBuf {
         self.config.join(NEEDS_AUTH)
     }
 
-    /// Where sessions keep what they say of themselves and their logs; a secure-storage folder does not move them.
+    /// The folder of session files and logs; `CLAUDE_SECURESTORAGE_CONFIG_DIR` does not move it.
     #[must_use]
     pub fn config_folder(&self) -> &Path {
         &self.config
     }
 
-    /// Where each running session keeps a file of its own.
+    /// Where each running session keeps its own file.
     pub(crate) fn sessions_path(&self) -> PathBuf {
         self.config.join("sessions")
     }
@@ -168,14 +167,13 @@ impl StorageFolder {
     }
 
     /// Where the client keeps the debug logs of its MCP connections.
-    #[must_use]
-    pub fn mcp_log_folder(&self) -> &Path {
+    pub(crate) fn mcp_log_folder(&self) -> &Path {
         &self.cache
     }
 }
 
-/// A folder's name as the client has it: in Unicode's composed form, whatever form the variable was typed in. A name that is no
-/// UTF-8 stays as it is.
+/// A folder's name as the client sees it: in Unicode's composed form, however the variable was typed. A name that is not UTF-8 is
+/// left as it is.
 fn normalized(path: &Path) -> PathBuf {
     match path.to_str() {
         Some(text) => ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned().into(),
@@ -183,7 +181,7 @@ fn normalized(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether two names lead to one folder, be it by a link. One that does not exist yet is known by its name.
+/// Whether two paths lead to the same folder, possibly through a link. A folder that does not exist yet is compared by name.
 fn is_same(one: &Path, other: &Path) -> bool {
     let other = normalized(other);
     *one == other || one.canonicalize().ok().is_some_and(|one| other.canonicalize().is_ok_and(|it| it == one))
@@ -229,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn names_are_composed_except_that_of_the_configuration() {
-        // "é" as one character, and as a letter with an accent behind it.
+    fn names_are_nfc_normalized_except_that_of_the_configuration() {
+        // "é" as one character, and as a letter followed by a combining accent.
         let (composed, decomposed) = ("/srv/caf\u{e9}", "/srv/cafe\u{301}");
         let folder = |name| folder(&[("CLAUDE_CONFIG_DIR", name)]);
         assert_eq!(folder(decomposed).credentials_path(), Path::new(composed).join(CREDENTIALS));
@@ -254,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_folder_in_which_no_client_was_at_work_is_a_storage_folder_alone() {
+    fn a_listed_folder_without_a_clients_files_is_only_a_storage_folder() {
         let home = tempfile::tempdir().unwrap();
         let home = home.path().canonicalize().unwrap();
         let secure = home.join("secure");

@@ -21,7 +21,8 @@ pub enum Change {
         /// `scope`, where the answer names none.
         scope: Option<String>,
     },
-    /// Replace the entry by its remembered raw text.
+    /// Replace the whole entry, also one that is not understood: how an entry that changed in a document of two Keychain items gets into the
+    /// one that holds it. No refresh does this (I4).
     Restore {
         /// The whole entry, from brace to brace.
         members: RawEntry,

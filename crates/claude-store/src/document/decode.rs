@@ -3,37 +3,26 @@ use crate::{DiscoveryState, Entry, EntryKey, ExpiresAt};
 use oauth_secret::{AccessToken, ClientSecret, RefreshToken};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The last moment that a JavaScript `Date` can hold, in milliseconds since 1970 (ECMA-262, "Time Values and Time Range").
+/// The latest time a JavaScript `Date` can hold, in milliseconds since 1970 (ECMA-262, "Time Values and Time Range").
 const LAST_DATE: f64 = 8.64e15;
 
-/// Decodes one entry, or says what is wrong with it.
+/// Decodes one entry, or reports what is wrong with it.
 pub(super) fn entry(key: &EntryKey, raw: &str, configured: Option<&ClientSecret>) -> Result<Entry, String> {
     let object = object("the entry", raw)?;
-    let mut entry = Entry {
-        key: key.clone(),
-        server_name: String::new(),
-        server_url: None,
-        access_token: None,
-        refresh_token: None,
-        expires_at: ExpiresAt::Absent,
-        client_id: None,
-        client_secret: None,
-        issuer: None,
-        redirect_uri: None,
-        scope: None,
-        discovery: DiscoveryState::default(),
-    };
-    let mut name = None;
+    let mut entry = Entry::named(key.clone());
     for member in &object.members {
         let raw = member.value;
         match &*member.key {
-            "serverName" => name = text("serverName", raw)?,
+            "serverName" => {
+                entry.server_name =
+                    nonempty("serverName", raw)?.unwrap_or_else(|| key.server_name().to_owned());
+            }
             "serverUrl" => entry.server_url = text("serverUrl", raw)?,
-            "accessToken" => entry.access_token = secret("accessToken", raw)?.map(AccessToken::new),
-            "refreshToken" => entry.refresh_token = secret("refreshToken", raw)?.map(RefreshToken::new),
+            "accessToken" => entry.access_token = nonempty("accessToken", raw)?.map(AccessToken::new),
+            "refreshToken" => entry.refresh_token = nonempty("refreshToken", raw)?.map(RefreshToken::new),
             "expiresAt" => entry.expires_at = expires_at(raw)?,
             "clientId" => entry.client_id = text("clientId", raw)?,
-            "clientSecret" => entry.client_secret = secret("clientSecret", raw)?.map(ClientSecret::new),
+            "clientSecret" => entry.client_secret = nonempty("clientSecret", raw)?.map(ClientSecret::new),
             "issuer" => entry.issuer = text("issuer", raw)?,
             "redirectUri" => entry.redirect_uri = text("redirectUri", raw)?,
             "scope" => entry.scope = text("scope", raw)?,
@@ -41,20 +30,19 @@ pub(super) fn entry(key: &EntryKey, raw: &str, configured: Option<&ClientSecret>
             _ => {}
         }
     }
-    entry.server_name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| key.server_name().to_owned());
     if entry.client_secret.is_none() {
         entry.client_secret = configured.cloned();
     }
     Ok(entry)
 }
 
-/// The secrets in `mcpOAuthClientConfig`. Whatever is odd there is passed over: an entry can do without.
+/// The secrets in `mcpOAuthClientConfig`. Malformed values are ignored: an entry does not depend on them.
 pub(super) fn client_secrets(raw: &str) -> BTreeMap<String, ClientSecret> {
     let Ok(configs) = Object::parse(raw) else { return BTreeMap::new() };
     let secret_of = |raw: &str| -> Option<ClientSecret> {
         let config = Object::parse(raw).ok()?;
         let member = config.members.iter().rev().find(|member| member.key == "clientSecret")?;
-        secret("clientSecret", member.value).ok()?.map(ClientSecret::new)
+        nonempty("clientSecret", member.value).ok()?.map(ClientSecret::new)
     };
     configs
         .members
@@ -72,7 +60,7 @@ fn discovery(raw: &str) -> Result<DiscoveryState, String> {
             "authorizationServerUrl" => {
                 state.authorization_server_url = text("authorizationServerUrl", raw)?;
             }
-            // Of another type it says nothing, and an entry can do without.
+            // A value of another type means nothing, and the entry does not depend on it.
             "oauthMetadataFound" => state.oauth_metadata_found = raw.parse().ok(),
             "authServerMetadataUrl" => {
                 state.auth_server_metadata_url = text("authServerMetadataUrl", raw)?;
@@ -87,22 +75,22 @@ fn discovery(raw: &str) -> Result<DiscoveryState, String> {
     Ok(state)
 }
 
-/// An object in which no member stands twice: of two, nobody can know which one is meant.
+/// Parses an object without repeated members: it would be unclear which one counts.
 fn object<'a>(what: &str, raw: &'a str) -> Result<Object<'a>, String> {
     let object =
-        Object::parse(raw).map_err(|_| format!("{what} is {} where an object is expected", describe(raw)))?;
+        Object::parse(raw).map_err(|_| format!("{what} must be an object, not {}", describe(raw)))?;
     let keys = || object.members.iter().map(|member| &*member.key);
-    // Few members are compared with each other faster than any set is made of them.
+    // For so few members, comparing pairs is faster than building a set.
     let twice = if object.members.len() <= 32 {
         keys().enumerate().any(|(number, key)| keys().take(number).any(|earlier| earlier == key))
     } else {
         let mut seen = BTreeSet::new();
         !keys().all(|key| seen.insert(key))
     };
-    if twice { Err(format!("a member of {what} stands there more than once")) } else { Ok(object) }
+    if twice { Err(format!("{what} has a repeated member")) } else { Ok(object) }
 }
 
-/// A string, or null for none.
+/// A string; null counts as absent.
 fn text(name: &str, raw: &str) -> Result<Option<String>, String> {
     if let Some(plain) = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'))
         && !plain.contains('\\')
@@ -110,25 +98,25 @@ fn text(name: &str, raw: &str) -> Result<Option<String>, String> {
         return Ok(Some(plain.to_owned()));
     }
     match describe(raw) {
-        "a string" => serde_json::from_str(raw)
-            .map(Some)
-            .map_err(|_| format!("`{name}` holds an escape that stands for no character")),
+        "a string" => {
+            serde_json::from_str(raw).map(Some).map_err(|_| format!("`{name}` contains an invalid escape"))
+        }
         "null" => Ok(None),
-        found => Err(format!("`{name}` is {found} where a string is expected")),
+        found => Err(format!("`{name}` must be a string, not {found}")),
     }
 }
 
-/// A string that is not empty.
-fn secret(name: &str, raw: &str) -> Result<Option<String>, String> {
+/// A non-empty string.
+fn nonempty(name: &str, raw: &str) -> Result<Option<String>, String> {
     Ok(text(name, raw)?.filter(|text| !text.is_empty()))
 }
 
 fn number(name: &str, raw: &str) -> Result<Option<f64>, String> {
     match describe(raw) {
-        // `str::parse` makes infinity of 1e400, as JavaScript does; serde_json would refuse it.
-        "a number" => raw.parse().map(Some).map_err(|_| format!("`{name}` is a number that cannot be read")),
+        // Like JavaScript, `str::parse` reads 1e400 as infinity; serde_json would reject it.
+        "a number" => raw.parse().map(Some).map_err(|_| format!("`{name}` is not a valid number")),
         "null" => Ok(None),
-        found => Err(format!("`{name}` is {found} where a number is expected")),
+        found => Err(format!("`{name}` must be a number, not {found}")),
     }
 }
 
@@ -140,7 +128,7 @@ fn expires_at(raw: &str) -> Result<ExpiresAt, String> {
     })
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "clamped to what an i64 holds")]
+#[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i64")]
 fn to_millis(number: f64) -> i64 {
     number.clamp(-LAST_DATE, LAST_DATE) as i64
 }

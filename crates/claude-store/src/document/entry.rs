@@ -1,12 +1,12 @@
 use crate::EntryKey;
 use oauth_secret::{AccessToken, ClientSecret, RefreshToken};
 
-/// One MCP server's grant, as the client stored it.
+/// One MCP server's grant as stored by the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The entry's name in the document.
+    /// The entry's key in the document.
     pub key: EntryKey,
-    /// The server's name for people; taken from the key where the entry does not say it.
+    /// The server's display name; taken from the key if the entry does not state it.
     pub server_name: String,
     /// The MCP server's URL (the `resource` of RFC 8707).
     pub server_url: Option<String>,
@@ -16,9 +16,9 @@ pub struct Entry {
     pub refresh_token: Option<RefreshToken>,
     /// When the access token expires.
     pub expires_at: ExpiresAt,
-    /// The OAuth client the grant was given to.
+    /// The OAuth client that holds the grant.
     pub client_id: Option<String>,
-    /// The entry's own secret, else the one in `mcpOAuthClientConfig` under the same key.
+    /// The entry's own secret, or the one under the same key in `mcpOAuthClientConfig`.
     pub client_secret: Option<ClientSecret>,
     /// The authorization server's issuer identifier (RFC 8414).
     pub issuer: Option<String>,
@@ -26,7 +26,7 @@ pub struct Entry {
     pub redirect_uri: Option<String>,
     /// The granted scope; may be empty.
     pub scope: Option<String>,
-    /// What the client found out about the authorization server.
+    /// What the client discovered about the authorization server.
     pub discovery: DiscoveryState,
 }
 
@@ -35,29 +35,29 @@ pub struct Entry {
 pub struct DiscoveryState {
     /// The authorization server's URL.
     pub authorization_server_url: Option<String>,
-    /// Whether the client found metadata of the authorization server at the login.
+    /// Whether the client found the authorization server's metadata at login.
     pub oauth_metadata_found: Option<bool>,
-    /// Where the authorization server's metadata was configured to be.
+    /// The configured location of the authorization server's metadata.
     pub auth_server_metadata_url: Option<String>,
-    /// Where the protected resource's metadata was (RFC 9728).
+    /// The location of the protected resource's metadata (RFC 9728).
     pub resource_metadata_url: Option<String>,
-    /// When the server last refused a request without a token; milliseconds since 1970.
+    /// When the server last rejected a request without a token; milliseconds since 1970.
     pub tokenless_rejected_at: Option<i64>,
 }
 
 /// The entry's `expiresAt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiresAt {
-    /// Absent or null: the client takes the token for one that does not expire.
+    /// Absent or null: the client assumes that the token does not expire.
     Absent,
     /// Zero or less: always expired.
     Zero,
-    /// Milliseconds since 1970, above zero; a fraction is cut off, and what lies beyond JavaScript's last date is that date.
+    /// Milliseconds since 1970, above zero. Fractions are dropped; later dates are clamped to JavaScript's last date.
     At(i64),
 }
 
 impl ExpiresAt {
-    /// The moment in milliseconds since 1970, if there is one.
+    /// The time in milliseconds since 1970, if there is one.
     #[must_use]
     pub fn millis(self) -> Option<i64> {
         match self {
@@ -72,12 +72,12 @@ impl ExpiresAt {
 pub enum StubKind {
     /// A refresh failed for good (measured: `"expiresAt":0`).
     FailedRefresh,
-    /// The first look at a server after a logout or before a login (measured: no `expiresAt`).
+    /// The first contact with a server after a logout or before a login (measured: no `expiresAt`).
     LoggedOut,
 }
 
 impl Entry {
-    /// An entry of which only the name is known.
+    /// An entry of which only the key is known.
     #[must_use]
     pub fn named(key: EntryKey) -> Self {
         Self {
@@ -102,10 +102,9 @@ impl Entry {
         self.access_token.is_none() && self.refresh_token.is_none()
     }
 
-    /// What kind of stub the entry is; `None` where it holds a token.
+    /// The kind of stub; `None` if the entry holds a token.
     ///
-    /// A stub with a date in `expiresAt` is none that the client is known to write; it counts as a logout, the kind that
-    /// nobody mends.
+    /// The client is not known to write a stub with a date in `expiresAt`. It counts as a logout, the kind that is never healed.
     #[must_use]
     pub fn stub_kind(&self) -> Option<StubKind> {
         self.is_stub().then_some(match self.expires_at {

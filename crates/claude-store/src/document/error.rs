@@ -2,32 +2,32 @@ use crate::EntryKey;
 use crate::json::{Object, describe};
 use serde_json::error::Category;
 
-/// What to do about a document that cannot be read, in every message.
-const CURE: &str = "; restore its newest backup, or move it away and log in again, to Claude Code itself and with `claude mcp login`";
+/// The remedy for an unreadable document, part of every message.
+const CURE: &str = "; restore the latest backup, or move it away and log in again: to Claude Code, and with `claude mcp login`";
 
-/// Why bytes are not a document of the client. Never shows any of them: they hold secrets.
+/// Why bytes are not a credential document. Never quotes any of them: they contain secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
-    /// Nothing but white space.
+    /// Only white space.
     #[error("the document is empty{CURE}")]
     Empty,
-    /// Bytes that are no UTF-8.
-    #[error("the document is not UTF-8 text: the byte at offset {offset} cannot be{CURE}")]
+    /// Invalid UTF-8.
+    #[error("the document is not valid UTF-8 (at byte offset {offset}){CURE}")]
     NotUtf8 {
         /// Bytes from the start.
         offset: usize,
     },
-    /// NUL bytes, as a file system leaves them after a power cut.
+    /// NUL bytes, as file systems leave after a power cut.
     #[error(
-        "the document holds NUL bytes (the first at offset {offset}), as a power cut can leave them{CURE}"
+        "the document contains NUL bytes (the first at offset {offset}), probably after a power cut{CURE}"
     )]
     NulBytes {
         /// Bytes from the start.
         offset: usize,
     },
     /// The text ends too early.
-    #[error("the document ends in the middle (line {line}, column {column}): half-written or cut off{CURE}")]
+    #[error("the document ends unexpectedly (line {line}, column {column}): half-written or truncated{CURE}")]
     CutOff {
         /// From 1.
         line: usize,
@@ -35,45 +35,45 @@ pub enum DocumentError {
         column: usize,
     },
     /// The text is not JSON.
-    #[error("the document is not JSON: wrong at line {line}, column {column}{CURE}")]
+    #[error("the document is not valid JSON (line {line}, column {column}){CURE}")]
     NotJson {
         /// From 1.
         line: usize,
         /// From 1, in bytes.
         column: usize,
     },
-    /// JSON, but no object.
-    #[error("the document is {found} where an object is expected{CURE}")]
+    /// JSON, but not an object.
+    #[error("the document must be a JSON object, not {found}{CURE}")]
     NotAnObject {
         /// What it is.
         found: &'static str,
     },
-    /// `mcpOAuth` is something else.
-    #[error("`mcpOAuth` is {found} where an object is expected{CURE}")]
+    /// `mcpOAuth` is not an object.
+    #[error("`mcpOAuth` must be a JSON object, not {found}{CURE}")]
     EntriesNotAnObject {
         /// What it is.
         found: &'static str,
     },
-    /// `mcpOAuth` is there more than once.
-    #[error("`mcpOAuth` stands in the document more than once{CURE}")]
+    /// `mcpOAuth` appears more than once.
+    #[error("`mcpOAuth` appears more than once in the document{CURE}")]
     EntriesTwice,
 }
 
 impl DocumentError {
-    /// Whether this is what a reader sees while an old client writes in place: worth reading again a moment later.
+    /// Whether this may be an old client's write in progress: worth rereading a moment later.
     #[must_use]
     pub fn may_be_half_written(&self) -> bool {
         matches!(self, Self::Empty | Self::CutOff { .. } | Self::NulBytes { .. } | Self::NotUtf8 { .. })
     }
 }
 
-/// An entry that makes no sense. It is left alone, byte for byte; the other entries go on.
+/// A malformed entry. It is left alone, byte for byte; the others are unaffected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("entry `{key}`: {why}")]
 pub struct EntryProblem {
     /// The entry.
     pub key: EntryKey,
-    /// What is wrong with it, without any of its content.
+    /// What is wrong, without any of the entry's content.
     pub why: String,
 }
 
@@ -88,7 +88,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, DocumentError> {
     if text.trim_ascii().is_empty() { Err(DocumentError::Empty) } else { Ok(text) }
 }
 
-/// Why `text` could not be read.
+/// Why `text` could not be parsed.
 pub(super) fn not_readable(text: &str, error: &serde_json::Error) -> DocumentError {
     if let Some(nul) = nul(text.as_bytes()) {
         return nul;
@@ -97,7 +97,7 @@ pub(super) fn not_readable(text: &str, error: &serde_json::Error) -> DocumentErr
     match error.classify() {
         Category::Eof => DocumentError::CutOff { line, column },
         Category::Syntax | Category::Io => DocumentError::NotJson { line, column },
-        // Something is no object. Where the document is one, its entries are not.
+        // Some value is not an object: the document itself, or else its entries.
         Category::Data => match Object::parse(text) {
             Err(error) if error.classify() == Category::Data => {
                 DocumentError::NotAnObject { found: describe(text) }

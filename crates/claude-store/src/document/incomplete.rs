@@ -1,36 +1,35 @@
-/// The member of a document that names the Keychain item with the rest of it (read in 2.1.332).
+/// The member that names the Keychain item holding the rest of the document (read in 2.1.332).
 pub const KEYCHAIN_OVERFLOW: &str = "keychainOverflow";
 
-/// Why a document is not whole: entries of it are in another item, which cannot be seen into now.
+/// Why a document is incomplete: some of its entries are in a second item, which cannot be read now.
 ///
-/// An entry that such a document does not show, or shows without an access token, may be there all the same: it is neither
-/// removed nor logged out.
+/// An entry that is missing from such a document, or has no access token in it, may still exist: it is neither removed nor logged out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Incomplete {
-    /// This store does not reach the other item.
+    /// This store cannot access the second item.
     #[error(
-        "a part of the document is in a second Keychain item (`keychainOverflow`), which is not reached here; on a Mac set \
-         `keychain = \"security\"`"
+        "part of the document is in a second Keychain item (`keychainOverflow`), which this store cannot access; on macOS set \
+        `keychain = \"security\"`"
     )]
     OutOfReach,
-    /// `keychainOverflow` is not what is known of it.
+    /// `keychainOverflow` has an unknown form.
     #[error(
-        "a part of the document is elsewhere, and `keychainOverflow` says where in a form that is not known; update mcp-refreshd"
+        "part of the document is in a second Keychain item, but the format of `keychainOverflow` is unknown; update mcp-refreshd"
     )]
     Unknown,
-    /// The other item is not there.
-    #[error("a part of the document was in the Keychain item `{item}`, and that is gone")]
+    /// The second item does not exist.
+    #[error("part of the document was in the Keychain item `{item}`, which no longer exists")]
     Missing {
-        /// The other item.
+        /// The second item.
         item: String,
     },
-    /// The other item does not open, or holds no sections.
+    /// The second item cannot be decrypted, or has no sections.
     #[error(
-        "a part of the document is in the Keychain item `{item}`, and that does not open with the key in `keychainOverflow`"
+        "part of the document is in the Keychain item `{item}`, which the key in `keychainOverflow` does not decrypt"
     )]
     Closed {
-        /// The other item.
+        /// The second item.
         item: String,
     },
 }

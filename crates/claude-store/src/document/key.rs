@@ -1,15 +1,15 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-/// The name of an entry in `mcpOAuth`: `<server name>|<16 hex digits>`.
+/// The key of an entry in `mcpOAuth`: `<server name>|<16 hex digits>`.
 ///
-/// The digits are the client's hash over the server's configuration. They are never computed here: the key that stands in the
-/// document is the one to use.
+/// The digits are the client's hash of the server's configuration. They are never computed here; always use the key found in the
+/// document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryKey(String);
 
 impl EntryKey {
-    /// Takes a key as it stands in the document.
+    /// Wraps a key as found in the document.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -21,14 +21,14 @@ impl EntryKey {
         &self.0
     }
 
-    /// The part before the last `|`: the server's name where the entry itself does not say it.
+    /// The part before the last `|`: the server's name, if the entry itself does not state it.
     #[must_use]
     pub fn server_name(&self) -> &str {
         self.0.rsplit_once('|').map_or(self.as_str(), |(name, _)| name)
     }
 
     /// The name of the entry's refresh lock (measured: the suffix is doubled, and every UTF-16 unit outside `A-Za-z0-9` becomes
-    /// one `_`, so that a character beyond the basic plane gives two).
+    /// `_`, so a character outside the basic plane becomes two).
     #[must_use]
     pub fn lock_name(&self) -> String {
         let mut name = String::with_capacity(self.0.len() + 24);

@@ -5,16 +5,16 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// What of the whole document is looked into, read in one pass: of a document with many entries that is most of the time.
+/// The relevant members of the document, read in one pass: with many entries, parsing takes most of the time.
 #[derive(Default)]
 pub(super) struct Root<'a> {
-    /// The members of `mcpOAuth`, if it is there.
+    /// The members of `mcpOAuth`, if present.
     pub(super) entries: Option<Vec<Member<'a>>>,
-    /// Whether `mcpOAuth` is there more than once.
+    /// Whether `mcpOAuth` appears more than once.
     pub(super) twice: bool,
-    /// The raw `mcpOAuthClientConfig`; of several the last, as the client reads it.
+    /// The raw `mcpOAuthClientConfig`; the last one if it repeats, as the client reads it.
     pub(super) configs: Option<&'a str>,
-    /// Whether a member says that there is more of the document elsewhere.
+    /// Whether a member says that the document continues elsewhere.
     pub(super) continues: bool,
 }
 

@@ -8,12 +8,12 @@ use edit::{Edits, EntryEdit};
 use oauth_secret::SecretBytes;
 
 impl Document<'_> {
-    /// The document with these changes spliced in; every byte outside the changed members is as it was.
+    /// Returns the document with these changes spliced in; every byte outside the changed members stays.
     ///
-    /// One pass over the document whatever the number of changes.
+    /// A single pass, whatever the number of changes.
     ///
     /// # Errors
-    /// [`SpliceError`] names the entry and the reason; then nothing is changed at all.
+    /// [`SpliceError`] names the entry and the reason. No change is applied in that case.
     pub fn splice(&self, changes: &[(EntryKey, Change)]) -> Result<SecretBytes, SpliceError> {
         splice(self, changes)
     }

@@ -38,7 +38,7 @@ fn an_entry_is_read_as_the_client_writes_it() {
 }
 
 #[test]
-fn whether_metadata_was_found_is_read_and_of_another_type_says_nothing() {
+fn the_metadata_found_flag_is_read_and_ignored_if_it_has_another_type() {
     for (said, expected) in
         [("true", Some(true)), ("false", Some(false)), ("null", None), ("\"no\"", None), ("0", None)]
     {
@@ -69,7 +69,7 @@ fn the_two_kinds_of_stubs_are_told_apart() {
 }
 
 #[test]
-fn every_number_that_json_allows_is_a_moment() {
+fn every_json_number_is_a_valid_expiry() {
     let expiry = |raw: &str| only_entry(&format!(r#"{{"expiresAt":{raw}}}"#)).unwrap().expires_at;
     assert_eq!(expiry("1795381774631.75"), ExpiresAt::At(1_795_381_774_631));
     assert_eq!(expiry("1.795381774631e12"), ExpiresAt::At(1_795_381_774_631));
@@ -83,7 +83,7 @@ fn every_number_that_json_allows_is_a_moment() {
 }
 
 #[test]
-fn empty_and_null_tokens_are_none() {
+fn empty_and_null_tokens_count_as_absent() {
     let entry = only_entry(r#"{"accessToken":"","refreshToken":null,"clientSecret":""}"#).unwrap();
     assert!(entry.access_token.is_none() && entry.refresh_token.is_none() && entry.client_secret.is_none());
     assert_eq!(entry.server_name, "lab");
@@ -100,7 +100,7 @@ fn the_client_secret_comes_from_the_entry_or_else_from_the_client_configuration(
 }
 
 #[test]
-fn an_odd_client_configuration_is_passed_over() {
+fn a_malformed_client_configuration_is_ignored() {
     for odd in ["null", "7", "[]", r#"{"lab|00":{"clientSecret":7}}"#] {
         let text = format!(r#"{{"mcpOAuthClientConfig":{odd},"mcpOAuth":{{"lab|00":{LAB}}}}}"#);
         let document = Document::parse(text.as_bytes()).unwrap();
@@ -109,18 +109,18 @@ fn an_odd_client_configuration_is_passed_over() {
 }
 
 #[test]
-fn an_entry_with_a_wrong_type_is_a_problem_and_the_others_go_on() {
+fn an_entry_with_a_wrong_type_is_a_problem_and_does_not_affect_others() {
     for (bad, why) in [
-        (r#"{"accessToken":7}"#, "`accessToken` is a number where a string is expected"),
-        (r#"{"refreshToken":["secret-x"]}"#, "`refreshToken` is an array where a string is expected"),
-        (r#"{"expiresAt":"secret-x"}"#, "`expiresAt` is a string where a number is expected"),
-        (r#"{"discoveryState":"secret-x"}"#, "`discoveryState` is a string where an object is expected"),
-        (r#"{"scope":{}}"#, "`scope` is an object where a string is expected"),
-        (r#"{"serverName":true}"#, "`serverName` is true or false where a string is expected"),
-        (r#"{"serverName":"\ud800"}"#, "`serverName` holds an escape that stands for no character"),
-        (r#""secret-x""#, "the entry is a string where an object is expected"),
-        ("null", "the entry is null where an object is expected"),
-        (r#"{"x":1,"x":2}"#, "a member of the entry stands there more than once"),
+        (r#"{"accessToken":7}"#, "`accessToken` must be a string, not a number"),
+        (r#"{"refreshToken":["secret-x"]}"#, "`refreshToken` must be a string, not an array"),
+        (r#"{"expiresAt":"secret-x"}"#, "`expiresAt` must be a number, not a string"),
+        (r#"{"discoveryState":"secret-x"}"#, "`discoveryState` must be an object, not a string"),
+        (r#"{"scope":{}}"#, "`scope` must be a string, not an object"),
+        (r#"{"serverName":true}"#, "`serverName` must be a string, not true or false"),
+        (r#"{"serverName":"\ud800"}"#, "`serverName` contains an invalid escape"),
+        (r#""secret-x""#, "the entry must be an object, not a string"),
+        ("null", "the entry must be an object, not null"),
+        (r#"{"x":1,"x":2}"#, "the entry has a repeated member"),
     ] {
         let text = format!(r#"{{"mcpOAuth":{{"bad|0":{bad},"lab|00":{LAB}}}}}"#);
         let document = Document::parse(text.as_bytes()).unwrap();
@@ -133,7 +133,7 @@ fn an_entry_with_a_wrong_type_is_a_problem_and_the_others_go_on() {
 }
 
 #[test]
-fn a_key_that_stands_there_twice_is_one_problem() {
+fn a_repeated_key_is_one_problem() {
     let text = format!(r#"{{"mcpOAuth":{{"x|0":{LAB},"lab|00":{LAB},"x|0":{{}},"\u0078|0":{{}}}}}}"#);
     let document = Document::parse(text.as_bytes()).unwrap();
     let keys: Vec<_> = document.entries().map(|entry| entry.key.as_str()).collect();
@@ -143,13 +143,13 @@ fn a_key_that_stands_there_twice_is_one_problem() {
 }
 
 #[test]
-fn a_key_with_a_lone_surrogate_spoils_nothing() {
+fn a_key_with_a_lone_surrogate_does_no_harm() {
     let text = format!(r#"{{"mcpOAuth":{{"\ud83d|0":{{}},"lab|00":{LAB}}}}}"#);
     assert!(Document::parse(text.as_bytes()).unwrap().entry(&"lab|00".into()).is_some());
 }
 
 #[test]
-fn a_document_without_entries_is_no_error() {
+fn a_document_without_entries_is_valid() {
     for text in ["{}", r#"{"claudeAiOauth":{}}"#, r#" { "mcpOAuth" : { } } "#] {
         let document = Document::parse(text.as_bytes()).unwrap();
         assert_eq!(document.entries().count(), 0);
@@ -158,7 +158,7 @@ fn a_document_without_entries_is_no_error() {
 }
 
 #[test]
-fn what_is_no_document_is_named_with_its_place_and_without_its_content() {
+fn parse_errors_give_the_position_but_not_the_content() {
     let cases: [(&[u8], DocumentError); 14] = [
         (b"", DocumentError::Empty),
         (b" \n", DocumentError::Empty),
@@ -194,7 +194,7 @@ fn nesting_a_hundred_and_a_hundred_thousand_deep_is_skipped_over() {
 }
 
 #[test]
-fn a_document_that_goes_on_elsewhere_says_so_and_a_stub_in_it_proves_nothing() {
+fn a_split_document_says_so_and_its_stubs_are_inconclusive() {
     let text = r#"{"mcpOAuth":{"lab|00":{"accessToken":"at_lab","refreshToken":"rt_lab"},"stub|00":{"accessToken":""}},"keychainOverflow":{"slot":"a","key":"AAAA"}}"#;
     let document = Document::parse(text.as_bytes()).unwrap();
     assert_eq!(document.incomplete(), Some(&Incomplete::OutOfReach));

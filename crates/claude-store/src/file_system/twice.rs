@@ -1,9 +1,9 @@
-//! A second try for what must not stay behind.
+//! A retry for cleanup that must not fail.
 
 use std::io;
 
-/// Tries again at once what a disk refused: an error that passes must not leave a lock or a file with tokens behind. That something
-/// is not there is an answer and no refusal.
+/// Retries a failed call once, at once: a transient error must not leave a lock or a file with tokens behind. `NotFound` is an
+/// answer, not a failure.
 pub(crate) fn twice<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     match call() {
         Err(error) if error.kind() != io::ErrorKind::NotFound => call(),

@@ -7,23 +7,23 @@ use std::ops::Range;
 
 /// One member of an object, borrowed from the document's text.
 pub(crate) struct Member<'a> {
-    /// The key with its quotes, as it is written.
+    /// The key as written, quotes included.
     pub(crate) raw_key: &'a str,
-    /// The key's meaning.
+    /// The decoded key.
     pub(crate) key: Cow<'a, str>,
-    /// The value, as it is written.
+    /// The value as written.
     pub(crate) value: &'a str,
 }
 
-/// An object whose members are in the order and in the words of the document. A key may be there twice.
+/// An object with its members in source order. Keys may repeat.
 pub(crate) struct Object<'a> {
-    /// The object's raw text, from brace to brace.
+    /// The raw text, braces included.
     pub(crate) raw: &'a str,
     pub(crate) members: Vec<Member<'a>>,
 }
 
 impl<'a> Object<'a> {
-    /// Reads an object of any depth; values are skipped over, not decoded.
+    /// Parses an object of any depth; values are skipped, not decoded.
     pub(crate) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
         let mut json = serde_json::Deserializer::from_str(text);
         let members = json.deserialize_map(InOrder::default())?;
@@ -31,26 +31,26 @@ impl<'a> Object<'a> {
         Ok(Self { raw: text.trim_ascii(), members })
     }
 
-    /// Where a new last member goes in `text`, which this object was parsed from.
+    /// Where to insert a new last member in `text`, from which this object was parsed.
     pub(crate) fn end_of_members(&self, text: &str) -> usize {
-        // Of an empty object nothing but the opening brace stands before the place.
+        // In an empty object only the opening brace precedes the insertion point.
         let start = offset_in(text, self.raw);
         self.members.last().map_or(start + 1, |last| span_in(text, last.value).end)
     }
 }
 
-/// Where `part` starts in `text`, which it was borrowed from.
+/// The offset of `part` in `text`, from which it was borrowed.
 pub(crate) fn offset_in(text: &str, part: &str) -> usize {
     (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize)
 }
 
-/// Where `part` stands in `text`, which it was borrowed from.
+/// The range of `part` in `text`, from which it was borrowed.
 pub(crate) fn span_in(text: &str, part: &str) -> Range<usize> {
     let start = offset_in(text, part);
     start..start + part.len()
 }
 
-/// The text of one member together with exactly one comma, where there is one.
+/// The range of one member, including exactly one comma if there is one.
 pub(crate) fn range_with_comma(text: &str, object: &Object<'_>, number: usize) -> Option<Range<usize>> {
     let member = object.members.get(number)?;
     let start = offset_in(text, member.raw_key);
@@ -62,7 +62,7 @@ pub(crate) fn range_with_comma(text: &str, object: &Object<'_>, number: usize) -
     Some(before.map_or(start, |before| span_in(text, before.value).end)..end)
 }
 
-/// What a raw JSON value is, without a word of it.
+/// The kind of a raw JSON value; never its content.
 pub(crate) fn describe(raw: &str) -> &'static str {
     match raw.trim_ascii_start().as_bytes().first() {
         Some(b'{') => "an object",
@@ -75,7 +75,7 @@ pub(crate) fn describe(raw: &str) -> &'static str {
     }
 }
 
-/// Collects the members of an object in their order.
+/// Collects an object's members in order.
 #[derive(Default)]
 pub(crate) struct InOrder<'a>(std::marker::PhantomData<&'a str>);
 
@@ -97,8 +97,8 @@ impl<'de: 'a, 'a> Visitor<'de> for InOrder<'a> {
     }
 }
 
-/// The meaning of a raw JSON string. A lone surrogate, which JavaScript allows and Rust does not, becomes U+FFFD in a key and
-/// leaves the rest of the document readable.
+/// Decodes a raw JSON string. A lone surrogate, legal in JavaScript but not in Rust, becomes U+FFFD, so that one odd key does not
+/// make the whole document unreadable.
 pub(crate) fn decode_string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains('\\') {
@@ -107,7 +107,7 @@ pub(crate) fn decode_string(raw: &str) -> Option<Cow<'_, str>> {
     if let Ok(text) = serde_json::from_str::<String>(raw) {
         return Some(Cow::Owned(text));
     }
-    // serde_json writes a lone surrogate into bytes as three bytes that are no UTF-8.
+    // serde_json decodes a lone surrogate into three bytes that are not valid UTF-8.
     let bytes: Bytes = serde_json::from_str(raw).ok()?;
     Some(Cow::Owned(String::from_utf8_lossy(&bytes.0).into_owned()))
 }

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// The first pause between two tries: the storage lock is held for milliseconds.
+/// The first retry delay: the storage lock is held for milliseconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
-/// The longest pause between two tries.
+/// The longest retry delay.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// What stands in a lock's place.
+/// A lock found at the path.
 struct Look {
     sighting: Sighting,
-    /// `None` where the lock is dated ahead.
+    /// `None` if the lock is dated in the future.
     age: Option<Duration>,
     suspicious: bool,
 }
@@ -32,7 +32,7 @@ impl<F: FileSystem> Locks<F> {
         let mut pause = Pause::new(files.now());
         loop {
             if kind == LockKind::Storage {
-                // I3: a rename waits for a sync under way on the same disk (measured: 15 ms), so the lock is taken when there is none.
+                // I3: a rename waits for a running fsync on the same disk (measured: 15 ms), so take the lock when none is running.
                 files.calm().await;
             }
             match files.create_folder(&path, 0o700) {
@@ -64,7 +64,7 @@ impl<F: FileSystem> Locks<F> {
         }
     }
 
-    /// Looks at a lock of somebody else; `None` when it has just gone.
+    /// Inspects another process's lock; `None` if it has just disappeared.
     fn look(&self, path: &Path, kind: LockKind) -> Result<Option<Look>, LockError> {
         let stamp = match self.shared.files.link_stamp(path) {
             Ok(stamp) => stamp,
@@ -92,23 +92,19 @@ impl<F: FileSystem> Locks<F> {
 /// Growing pauses with some jitter, so that two waiters do not stay in step.
 struct Pause {
     next: Duration,
-    noise: u64,
+    jitter: fastrand::Rng,
 }
 
 impl Pause {
     fn new(now: SystemTime) -> Self {
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { next: FIRST_PAUSE, noise: u64::from(since.subsec_nanos()) | 1 }
+        // Seeded by the clock, so that runs in virtual time are reproducible.
+        Self { next: FIRST_PAUSE, jitter: fastrand::Rng::with_seed(since.subsec_nanos().into()) }
     }
 
     fn next(&mut self) -> Duration {
-        // Marsaglia's xorshift: waiters need to differ, not to be unpredictable.
-        self.noise ^= self.noise << 13;
-        self.noise ^= self.noise >> 7;
-        self.noise ^= self.noise << 17;
         let pause = self.next;
         self.next = (self.next * 3 / 2).min(LONGEST_PAUSE);
-        let percent = u32::try_from(75 + self.noise % 26).unwrap_or(100);
-        pause * percent / 100
+        pause * self.jitter.u32(75..=100) / 100
     }
 }

@@ -3,45 +3,45 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why a lock could not be had.
+/// Why a lock could not be acquired.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
-    /// Somebody alive holds it: the client is refreshing or writing. Come back later.
-    #[error("{} is held by another process{}; it will be tried again", path.display(), describe_age(*age))]
+    /// A live process holds it: the client is refreshing or writing. Retry later.
+    #[error("{} is held by another process{}; retrying", path.display(), describe_age(*age))]
     Held {
         /// The lock's path.
         path: PathBuf,
-        /// Time since its holder dated it last; `None` where it is dated ahead.
+        /// Time since the holder last updated it; `None` if it is dated in the future.
         age: Option<Duration>,
     },
-    /// A file (or link) stands in the lock's place; Claude Code itself cannot get past it either.
+    /// The lock's path is a file (or link), which blocks Claude Code too.
     #[error(
-        "{} is not a folder, so nobody can take this lock, Claude Code neither; `mcp-refreshd doctor --fix` removes it",
+        "{} must be a folder but is a file, so neither mcp-refreshd nor Claude Code can take this lock; run `mcp-refreshd doctor --fix` to remove it",
         path.display()
     )]
     IsFile {
         /// The lock's path.
         path: PathBuf,
     },
-    /// It was taken away in the moment it was made.
-    #[error("{} was taken away by another process; it will be tried again", path.display())]
+    /// It was removed the moment it was created.
+    #[error("{} was removed by another process; retrying", path.display())]
     Lost {
         /// The lock's path.
         path: PathBuf,
     },
     /// Any other error of the operating system.
-    #[error("{} cannot be made: {source}; see that its folder exists and can be written", path.display())]
+    #[error("cannot create {}: {source}; check that its folder exists and is writable", path.display())]
     Io {
         /// The lock's path.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl LockError {
-    /// What to do next.
+    /// How to handle the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -62,6 +62,6 @@ impl LockError {
 fn describe_age(age: Option<Duration>) -> String {
     age.map_or_else(
         || " and dated in the future".to_owned(),
-        |age| format!(" (last sign of life {} s ago)", age.as_secs()),
+        |age| format!(" (last heartbeat {} s ago)", age.as_secs()),
     )
 }

@@ -6,44 +6,44 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
-/// How often a held lock is dated to now (measured: the client's own rhythm; far inside every limit below).
+/// The heartbeat interval of a held lock (measured: the client's own; well within every limit below).
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Proof that the caller holds one entry's refresh lock, unless somebody took it away: ask [`still_ours`](Self::still_ours).
+/// Proof that the caller holds an entry's refresh lock, unless another process took it: see [`still_ours`](Self::still_ours).
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct RefreshLock<F: FileSystem> {
     key: EntryKey,
     held: Held<F>,
 }
 
-/// Proof that the caller holds the storage lock, unless somebody took it away: ask [`still_ours`](Self::still_ours).
+/// Proof that the caller holds the storage lock, unless another process took it: see [`still_ours`](Self::still_ours).
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct StorageLock<F: FileSystem> {
     held: Held<F>,
 }
 
-/// The lock is not ours any more, or nobody can tell. What it guarded must not be done.
+/// The lock is no longer ours, or its state is unknown. The guarded operation must not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockLost {
-    /// Somebody removed it.
-    #[error("the lock {} was removed by another process while it was held here", path.display())]
+    /// Another process removed it.
+    #[error("lock {} was removed by another process while we held it", path.display())]
     Gone {
         /// The lock's path.
         path: PathBuf,
     },
-    /// Somebody took it over.
-    #[error("the lock {} was taken over by another process while it was held here", path.display())]
+    /// Another process took it over.
+    #[error("lock {} was taken over by another process while we held it", path.display())]
     TakenOver {
         /// The lock's path.
         path: PathBuf,
     },
-    /// It could not be looked at or removed.
-    #[error("the lock {} cannot be looked at or released: {source}", path.display())]
+    /// It could not be inspected or removed.
+    #[error("cannot inspect or release lock {}: {source}", path.display())]
     Io {
         /// The lock's path.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -53,7 +53,7 @@ impl<F: FileSystem> RefreshLock<F> {
         Self { key, held }
     }
 
-    /// The entry that the lock guards.
+    /// The entry guarded by the lock.
     #[must_use]
     pub fn key(&self) -> &EntryKey {
         &self.key
@@ -65,14 +65,14 @@ impl<F: FileSystem> RefreshLock<F> {
         &self.held.path
     }
 
-    /// What tells this lock from any other that may stand in its place: to be remembered where a crash must not leave it behind
-    /// for long, see [`Locks::remove_left_over`](crate::Locks::remove_left_over).
+    /// Distinguishes this lock from any later one at the same path. Record it, so that a lock left behind by a crash can be removed
+    /// early; see [`Locks::remove_left_over`](crate::Locks::remove_left_over).
     #[must_use]
     pub fn identity(&self) -> Identity {
         self.held.identity
     }
 
-    /// Checks that the lock is still the one that was made (by its [`Identity`]).
+    /// Checks that the lock is still the one we created (by its [`Identity`]).
     ///
     /// # Errors
     /// [`LockLost`] says how it was lost.
@@ -80,7 +80,7 @@ impl<F: FileSystem> RefreshLock<F> {
         self.held.still_ours()
     }
 
-    /// Releases the lock; one that is not ours any more is left alone.
+    /// Releases the lock; one that is no longer ours is left alone.
     ///
     /// # Errors
     /// [`LockLost`] says how it was lost.
@@ -100,7 +100,7 @@ impl<F: FileSystem> StorageLock<F> {
         &self.held.path
     }
 
-    /// Checks that the lock is still the one that was made (by its [`Identity`]).
+    /// Checks that the lock is still the one we created (by its [`Identity`]).
     ///
     /// # Errors
     /// [`LockLost`] says how it was lost.
@@ -108,7 +108,7 @@ impl<F: FileSystem> StorageLock<F> {
         self.held.still_ours()
     }
 
-    /// Releases the lock; one that is not ours any more is left alone.
+    /// Releases the lock; one that is no longer ours is left alone.
     ///
     /// # Errors
     /// [`LockLost`] says how it was lost.
@@ -117,7 +117,7 @@ impl<F: FileSystem> StorageLock<F> {
     }
 }
 
-/// A lock that was made here, kept dated until it is dropped.
+/// A lock we created, kept alive by a heartbeat until it is dropped.
 pub(super) struct Held<F: FileSystem> {
     files: F,
     path: PathBuf,
@@ -127,13 +127,13 @@ pub(super) struct Held<F: FileSystem> {
 }
 
 impl<F: FileSystem> Held<F> {
-    /// Takes charge of a folder that was made just now.
+    /// Takes ownership of a folder that was just created.
     pub(super) fn new(files: F, path: PathBuf) -> Result<Self, LockError> {
         let stamp = match twice(|| files.link_stamp(&path)) {
             Ok(stamp) => stamp,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(LockError::Lost { path }),
             Err(source) => {
-                // Made a moment ago and too young to be stale to anybody: it is still ours.
+                // Created a moment ago, so not yet stale to anyone: it is still ours.
                 let _ = files.remove_folder(&path);
                 return Err(LockError::Io { path, source });
             }
@@ -157,7 +157,7 @@ impl<F: FileSystem> Held<F> {
         self.let_go()
     }
 
-    /// A lock that stays behind keeps clients from writing until it is stale: what a disk refuses is tried again.
+    /// A lock left behind blocks the client's writes until it is stale, so a failed removal is retried.
     fn let_go(&mut self) -> Result<(), LockLost> {
         self.released = true;
         if let Some(heartbeat) = self.heartbeat.take() {
@@ -179,13 +179,13 @@ impl<F: FileSystem> Held<F> {
 impl<F: FileSystem> Drop for Held<F> {
     fn drop(&mut self) {
         if !self.released {
-            // Nobody is left to be told; a lock that stays is stale to everybody after a minute.
+            // The error has no receiver here; a lock left behind is stale after a minute at most.
             let _ = self.let_go();
         }
     }
 }
 
-/// Dates a lock to now again and again, until it is not ours any more. An error may pass; the next beat tries again.
+/// Updates a lock's date until it is no longer ours. Errors may be transient; the next beat tries again.
 async fn heartbeat<F: FileSystem>(files: F, path: PathBuf, ours: Identity) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;

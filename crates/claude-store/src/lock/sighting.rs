@@ -4,17 +4,17 @@ use std::time::{Duration, SystemTime};
 /// The storage lock's name.
 pub(super) const STORAGE_LOCK: &str = ".storage-write.lock";
 
-/// Which of the client's two protocols a lock belongs to.
+/// Which of the client's two lock protocols a lock belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockKind {
-    /// Guards read, refresh and save of one entry.
+    /// Guards reading, refreshing and saving one entry.
     Refresh,
     /// Guards one write of the document.
     Storage,
 }
 
 impl LockKind {
-    /// The age from which the client takes such a lock for dead (measured).
+    /// The age at which the client considers such a lock stale (measured).
     #[must_use]
     pub fn stale_after(self) -> Duration {
         match self {
@@ -23,7 +23,7 @@ impl LockKind {
         }
     }
 
-    /// Which kind of lock a name is.
+    /// The kind of lock with this name.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         if name == STORAGE_LOCK {
             Some(Self::Storage)
@@ -35,19 +35,19 @@ impl LockKind {
     }
 }
 
-/// A lock as it stands in the folder at one moment.
+/// A lock found in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockSighting {
     /// The lock's path.
     pub path: PathBuf,
     /// Its protocol.
     pub kind: LockKind,
-    /// Whether it is no folder, which breaks the client for good.
+    /// Whether it is not a folder; the client never recovers from that.
     pub is_file: bool,
-    /// When it was dated last.
+    /// When it was last updated.
     pub modified: SystemTime,
-    /// Time since then; zero where it is dated ahead.
+    /// Time since then; zero if it is dated in the future.
     pub age: Duration,
-    /// Whether it is dated in the future, which the client never steals.
+    /// Whether it is dated in the future; the client never steals such a lock.
     pub dated_ahead: bool,
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 
 impl<F: FileSystem> Locks<F> {
-    /// Removes the refresh lock that an earlier process of ours, dead for certain, left behind: it is known by its identity, so
-    /// nobody has to wait until it looks dead. Returns whether it was there. A lock of anybody else stays.
+    /// Removes a refresh lock left behind by an earlier process of ours that is known to be dead. The lock is recognized by its
+    /// identity, so there is no need to wait until it is stale. Returns whether it existed. Other processes' locks are left alone.
     ///
     /// # Errors
-    /// The lock cannot be looked at or taken away.
+    /// The lock cannot be inspected or removed.
     pub fn remove_left_over(&self, key: &EntryKey, left: Identity) -> Result<bool, LockError> {
         let path = self.folder().join(key.lock_name());
         match self.shared.files.link_stamp(&path) {
@@ -24,17 +24,17 @@ impl<F: FileSystem> Locks<F> {
         }
     }
 
-    /// Takes a dead holder's lock away; the caller then makes its own, as everybody else may.
+    /// Removes a dead holder's lock. The caller then competes for the lock like everyone else.
     ///
-    /// Renamed first and looked at afterwards: between a look and a removal the lock could have become somebody's live one. Such a
-    /// one is put back, unless its place is taken already; then its holder finds out by its inode.
+    /// Renames first and checks afterwards: between a check and a removal, the lock could have become another process's live one. In
+    /// that case it is put back, unless a new lock exists by then; its holder notices by the inode.
     pub(super) fn steal(&self, path: &Path, dead: Sighting) -> Result<(), LockError> {
         let files = &self.shared.files;
         let failed = |source| LockError::Io { path: path.to_owned(), source };
         let aside = aside(path);
         match files.rename_exclusive(path, &aside) {
             Ok(()) => {}
-            // Another waiter was faster.
+            // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(failed(source)),
         }
@@ -53,7 +53,7 @@ impl<F: FileSystem> Locks<F> {
         }
     }
 
-    /// Removes a stolen lock and whatever lies in it. A rest that stays is in nobody's way.
+    /// Removes a stolen lock and its content. Leftovers are harmless.
     fn discard(&self, aside: &Path) {
         let files = &self.shared.files;
         if files.remove_folder(aside).is_ok() {
@@ -66,9 +66,9 @@ impl<F: FileSystem> Locks<F> {
     }
 }
 
-/// A name that no other process takes for a lock.
+/// A name that no process mistakes for a lock.
 fn aside(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(format!(".stale.{:08x}", crate::file_system::random::random_u32()));
+    name.push(format!(".stale.{:08x}", fastrand::u32(..)));
     PathBuf::from(name)
 }

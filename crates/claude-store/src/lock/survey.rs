@@ -4,10 +4,10 @@ use crate::{FileKind, FileSystem};
 use std::io;
 
 impl<F: FileSystem> Locks<F> {
-    /// Every lock of the two protocols that stands in the folder now, by name; nothing is changed.
+    /// All locks of both protocols in the folder, sorted by name. Changes nothing.
     ///
     /// # Errors
-    /// The folder cannot be listed. A missing folder holds no locks and is no error.
+    /// The folder cannot be listed. A missing folder has no locks and is not an error.
     pub fn survey(&self) -> io::Result<Vec<LockSighting>> {
         let files = &self.shared.files;
         let mut names = match files.list(&self.shared.folder) {
@@ -21,7 +21,7 @@ impl<F: FileSystem> Locks<F> {
         for name in names {
             let Some(kind) = name.to_str().and_then(LockKind::of_name) else { continue };
             let path = self.shared.folder.join(&name);
-            // One that went away between the two looks is not there.
+            // It disappeared after it was listed.
             let Ok(stamp) = files.link_stamp(&path) else { continue };
             let age = now.duration_since(stamp.modified);
             sightings.push(LockSighting {
@@ -36,8 +36,8 @@ impl<F: FileSystem> Locks<F> {
         Ok(sightings)
     }
 
-    /// Removes a file that stands in a lock's place; `false` when none stands there any more. For `doctor --fix`: nothing else
-    /// ever takes a lock away that this program did not see dead.
+    /// Removes a file at a lock's path; `false` if there is none any more. For `doctor --fix` only: this program otherwise removes
+    /// only locks whose holder it has seen to be dead.
     ///
     /// # Errors
     /// The file cannot be removed.

@@ -1,5 +1,4 @@
-//! Waiting for the medium on threads of their own. Not on the runtime's blocking threads: name look-ups that hang could have taken all of
-//! them.
+//! Threads that wait for the disk. They are separate from the runtime's blocking threads, which hanging name lookups could occupy.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -8,21 +7,21 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
-/// A thread without work waits so long for more: a refresh has several syncs, and starting a thread costs as much as some of them take.
+/// How long an idle thread waits for more work: a refresh has several syncs, and starting a thread costs as much as some of them.
 const LINGER: Duration = Duration::from_secs(1);
-/// Bytes of a thread's stack.
+/// A thread's stack size in bytes.
 const STACK: usize = 64 << 10;
 
 type Work = Box<dyn FnOnce() + Send>;
 
 thread_local! {
-    /// How many syncs are under way, and a bell for the end of the last one.
+    /// The number of running syncs, and a signal for the end of the last one.
     static SYNCS: (Cell<usize>, Rc<Notify>) = (Cell::new(0), Rc::new(Notify::new()));
-    /// Threads that wait for work, or did so until a moment ago; the one that worked last is the last.
+    /// Idle or recently idle threads; the last is the one that worked last.
     static IDLE: RefCell<Vec<Arc<Thread>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs something that waits for the medium.
+/// Runs an operation that waits for the disk.
 pub(super) async fn run(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
     let _under_way = UnderWay::begin();
     let (done, waits) = oneshot::channel();
@@ -32,11 +31,11 @@ pub(super) async fn run(work: impl FnOnce() -> io::Result<()> + Send + 'static) 
             IDLE.with_borrow_mut(|idle| idle.push(thread));
             result
         }
-        Err(_) => Err(io::Error::other("the thread that waits for the disk ended early")),
+        Err(_) => Err(io::Error::other("the sync thread exited early")),
     }
 }
 
-/// A thread that does one thing after the other.
+/// A thread that runs jobs one after the other.
 struct Thread {
     next: Mutex<Next>,
     told: Condvar,
@@ -47,12 +46,12 @@ enum Next {
     #[default]
     Nothing,
     Work(Work),
-    /// It has waited long enough: what it is given from now on it would never do.
+    /// It has been idle too long and will not run any more jobs.
     Ended,
 }
 
 impl Thread {
-    /// Has an idle one do it, or a new one where there is none.
+    /// Passes the job to an idle thread, or to a new one.
     fn give(work: Work) -> io::Result<Arc<Self>> {
         while let Some(thread) = IDLE.with_borrow_mut(Vec::pop) {
             let mut next = thread.next.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +71,7 @@ impl Thread {
         Ok(thread)
     }
 
-    /// Waits for work and does it. False if there was none for too long.
+    /// Waits for work and runs it. Returns false after too long without work.
     fn works(&self) -> bool {
         let next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.told.wait_timeout_while(next, LINGER, |next| matches!(next, Next::Nothing));
@@ -87,7 +86,7 @@ impl Thread {
     }
 }
 
-/// One sync under way.
+/// A running sync.
 pub(super) struct UnderWay;
 
 impl UnderWay {
@@ -99,7 +98,7 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        // At the very end of a thread there is nobody left to be told.
+        // When the thread-local is already destroyed, there is nobody to notify.
         let _ = SYNCS.try_with(|(count, ended)| {
             count.set(count.get().saturating_sub(1));
             if count.get() == 0 {
@@ -109,7 +108,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// Returns when none is under way.
+/// Returns when no sync is running.
 pub(super) async fn nothing_under_way() {
     let ended = SYNCS.with(|(_, ended)| Rc::clone(ended));
     while SYNCS.with(|(count, _)| count.get() > 0) {
@@ -124,18 +123,18 @@ mod tests {
     use std::sync::Barrier;
     use std::thread::{ThreadId, current};
 
-    /// Work that is given to a thread that is gone is never done.
+    /// A job given to a thread that has exited is never run.
     const PATIENCE: Duration = Duration::from_secs(20);
 
     async fn thread_of_one() -> ThreadId {
         let (tell, told) = std::sync::mpsc::channel();
         let work = run(move || tell.send(current().id()).map_err(io::Error::other));
-        tokio::time::timeout(PATIENCE, work).await.expect("it is not done").unwrap();
+        tokio::time::timeout(PATIENCE, work).await.expect("the job never ran").unwrap();
         told.recv().unwrap()
     }
 
     #[tokio::test]
-    async fn one_thread_does_what_comes_soon_after_and_two_what_comes_at_once() {
+    async fn a_thread_is_reused_for_later_jobs_and_concurrent_jobs_get_two() {
         let first = thread_of_one().await;
         assert_eq!(thread_of_one().await, first);
         assert_ne!(first, current().id());
@@ -152,19 +151,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_that_has_ended_is_given_no_work() {
+    async fn a_thread_that_has_exited_gets_no_work() {
         let thread = Arc::new(Thread { next: Mutex::new(Next::Nothing), told: Condvar::new() });
-        assert!(!thread.works(), "it waits for ever");
+        assert!(!thread.works(), "it waits forever");
         IDLE.with_borrow_mut(|idle| idle.push(thread));
         assert_ne!(thread_of_one().await, current().id());
     }
 
     #[tokio::test]
-    async fn a_failure_is_told_and_so_is_a_thread_that_broke() {
+    async fn a_failed_sync_and_a_panicking_thread_are_reported() {
         let error = run(|| Err(io::ErrorKind::StorageFull.into())).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         let broken = run(|| panic!("on purpose")).await.unwrap_err();
-        assert!(broken.to_string().contains("ended early"), "{broken}");
+        assert!(broken.to_string().contains("exited early"), "{broken}");
         assert_ne!(thread_of_one().await, current().id());
     }
 }

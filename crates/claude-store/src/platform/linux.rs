@@ -5,16 +5,16 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// The folder for caches below the home folder.
+/// The cache folder, relative to the home folder.
 pub(crate) const CACHE_FOLDER: &str = ".cache";
 
-/// Whether `XDG_CACHE_HOME` moves it.
+/// Whether `XDG_CACHE_HOME` overrides it.
 pub(crate) const HONOURS_XDG_CACHE: bool = true;
 
-/// Bytes that one argument of a program may have (`MAX_ARG_STRLEN` with its NUL).
+/// The size limit of one program argument (`MAX_ARG_STRLEN`, which includes the NUL).
 pub(crate) const LONGEST_ARGUMENT: usize = (128 << 10) - 1;
 
-/// Waits until the file's content and size survive a power cut.
+/// Makes the file's content and size durable.
 pub(crate) fn sync(file: &File) -> io::Result<()> {
     file.sync_all()
 }
@@ -27,12 +27,12 @@ pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
     })
 }
 
-/// Asks the kernel by `statx` (Linux 5.8): exact also for a bind mount from the same file system, which has the same device
-/// number on both sides.
+/// Uses `statx` (Linux 5.8), which also detects a bind mount from the same file system, where both sides have the same device
+/// number.
 pub(crate) fn obstacle(path: &Path) -> io::Result<Option<Obstacle>> {
     let stat = match rustix::fs::statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty()) {
         Ok(stat) => stat,
-        // An older kernel cannot say; a rename would still find out.
+        // Older kernels do not report it; the rename would fail later.
         Err(Errno::NOSYS) => return Ok(None),
         Err(errno) => return Err(errno.into()),
     };
@@ -46,7 +46,7 @@ pub(crate) fn obstacle(path: &Path) -> io::Result<Option<Obstacle>> {
     }
 }
 
-/// `renameat2(RENAME_NOREPLACE)`; where the file system has none, a look and a rename.
+/// `renameat2(RENAME_NOREPLACE)`; falls back to a check and a rename.
 pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match to.symlink_metadata() {
@@ -58,30 +58,30 @@ pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// What to type when the system hands out no more watches.
+/// What to run when the system's watch limit is reached.
 pub(crate) fn watch_limit_advice() -> &'static str {
     "raise the limit: `sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=512`"
 }
 
-/// Whether this user's or this process's limit of watchers or open files is reached.
+/// Whether this user's or process's limit of watches or open files is reached.
 pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
     let errno = rustix::io::Errno::from_io_error(error);
     matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
-/// Whether process numbers of this domain are the ones that this process sees. A domain is `linux:<machine>:pid:[<inode>]` (measured).
+/// Whether process numbers of this domain are valid in this process's namespace. A domain is `linux:<machine>:pid:[<inode>]` (measured).
 pub(crate) fn is_own_process_domain(domain: &str) -> bool {
     let own = std::fs::read_link("/proc/self/ns/pid");
     own.ok().and_then(|own| own.to_str().map(|own| domain.ends_with(own))).unwrap_or(true)
 }
 
-/// Whether this process runs and is the one that started then (field 22 of `/proc/<pid>/stat`, in ticks since boot).
+/// Whether this process is running and started then (field 22 of `/proc/<pid>/stat`, in ticks since boot).
 pub(crate) fn is_running<F: FileSystem>(files: &F, pid: i32, started: Option<&str>) -> bool {
     let Ok((stat, _)) = files.read(&Path::new("/proc").join(pid.to_string()).join("stat"), 4096) else {
         return false;
     };
     let stat = String::from_utf8_lossy(&stat);
-    // The second field is a name in parentheses and may hold anything; the third is the state.
+    // The second field is a name in parentheses and may contain anything; the third is the state.
     let Some((_, fields)) = stat.rsplit_once(')') else { return false };
     let mut fields = fields.split_ascii_whitespace();
     let is_dead = fields.next().is_none_or(|state| matches!(state, "Z" | "X"));
@@ -94,7 +94,7 @@ mod tests {
     use crate::OsFileSystem;
 
     #[tokio::test]
-    async fn a_file_system_without_sync_of_folders_is_no_trouble() {
+    async fn a_file_system_without_folder_sync_works() {
         let proc = Path::new("/proc");
         let refused = File::open(proc).unwrap().sync_all().unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidInput, "it is such a file system");

@@ -6,35 +6,35 @@ use std::io;
 use std::os::darwin::fs::MetadataExt;
 use std::path::Path;
 
-/// The folder for caches below the home folder.
+/// The cache folder, relative to the home folder.
 pub(crate) const CACHE_FOLDER: &str = "Library/Caches";
 
-/// Whether `XDG_CACHE_HOME` moves it.
+/// Whether `XDG_CACHE_HOME` overrides it.
 pub(crate) const HONOURS_XDG_CACHE: bool = false;
 
 /// `UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND` of `chflags(2)`.
 const LOCKED_FLAGS: u32 = 0x0000_0002 | 0x0000_0004 | 0x0002_0000 | 0x0004_0000;
 
-/// Bytes that one argument of a program may have: `ARG_MAX` is 1 MiB for all of them and the environment, which is nearly empty here.
+/// The size limit of one program argument: `ARG_MAX` is 1 MiB for all arguments and the environment, which is nearly empty here.
 pub(crate) const LONGEST_ARGUMENT: usize = 1_000_000;
 
-/// Waits until the drive itself has written its cache; where the file system cannot ask for that, a plain `fsync`.
+/// Flushes the drive's own cache; falls back to plain `fsync` if the file system does not support that.
 pub(crate) fn sync(file: &File) -> io::Result<()> {
     rustix::fs::fcntl_fullfsync(file).or_else(|_| rustix::fs::fsync(file)).map_err(io::Error::from)
 }
 
-/// There is no call that allocates without growing the file.
+/// No call allocates blocks without growing the file.
 pub(crate) fn reserve(_file: &File, _len: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Looks at the flags; files cannot be mount points here.
+/// Checks the flags; a file cannot be a mount point here.
 pub(crate) fn obstacle(path: &Path) -> io::Result<Option<Obstacle>> {
     let locked = path.symlink_metadata()?.st_flags() & LOCKED_FLAGS != 0;
     Ok(locked.then_some(Obstacle::Immutable))
 }
 
-/// `renamex_np(RENAME_EXCL)`; where the file system has none, a look and a rename.
+/// `renamex_np(RENAME_EXCL)`; falls back to a check and a rename.
 pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOTSUP) => match to.symlink_metadata() {
@@ -46,23 +46,23 @@ pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// What to type when the system hands out no more watches.
+/// What to run when the system's watch limit is reached.
 pub(crate) fn watch_limit_advice() -> &'static str {
     "close programs that watch many folders, or raise the limit of open files: `ulimit -n 4096`"
 }
 
-/// Whether this user's or this process's limit of watchers or open files is reached.
+/// Whether this user's or process's limit of watches or open files is reached.
 pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
     let errno = rustix::io::Errno::from_io_error(error);
     matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
-/// Whether process numbers of this domain are the ones that this process sees.
+/// Whether process numbers of this domain are valid in this process's namespace.
 pub(crate) fn is_own_process_domain(_domain: &str) -> bool {
     true
 }
 
-/// Whether a process with this number runs. When it started cannot be compared here.
+/// Whether a process with this number is running. Its start time cannot be checked here.
 pub(crate) fn is_running<F: FileSystem>(_files: &F, pid: i32, _started: Option<&str>) -> bool {
     rustix::process::Pid::from_raw(pid).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }

@@ -3,31 +3,31 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// The folder for caches below the home folder.
+/// The cache folder, relative to the home folder.
 pub(crate) const CACHE_FOLDER: &str = ".cache";
 
-/// Whether `XDG_CACHE_HOME` moves it.
+/// Whether `XDG_CACHE_HOME` overrides it.
 pub(crate) const HONOURS_XDG_CACHE: bool = true;
 
-/// Bytes that one argument of a program may have, at the least.
+/// The size limit of one program argument (a lower bound).
 pub(crate) const LONGEST_ARGUMENT: usize = 64 << 10;
 
-/// Waits until the file's content and size survive a power cut.
+/// Makes the file's content and size durable.
 pub(crate) fn sync(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// No call that works everywhere allocates without growing the file.
+/// No portable call allocates blocks without growing the file.
 pub(crate) fn reserve(_file: &File, _len: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Nothing can be known beforehand.
+/// Obstacles cannot be detected beforehand.
 pub(crate) fn obstacle(_path: &Path) -> io::Result<Option<Obstacle>> {
     Ok(None)
 }
 
-/// A look and a rename: a small gap that only a steal of a dead lock ever passes through.
+/// A check and a rename. Only the theft of a dead lock ever passes through the small gap between them.
 pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
     match to.symlink_metadata() {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
@@ -36,23 +36,23 @@ pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// What to type when the system hands out no more watches.
+/// What to run when the system's watch limit is reached.
 pub(crate) fn watch_limit_advice() -> &'static str {
     "raise this system's limits for file watches and open files"
 }
 
-/// Whether this user's or this process's limit of watchers or open files is reached.
+/// Whether this user's or process's limit of watches or open files is reached.
 pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
     let errno = rustix::io::Errno::from_io_error(error);
     matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
-/// Whether process numbers of this domain are the ones that this process sees.
+/// Whether process numbers of this domain are valid in this process's namespace.
 pub(crate) fn is_own_process_domain(_domain: &str) -> bool {
     true
 }
 
-/// Whether a process with this number runs. When it started cannot be compared here.
+/// Whether a process with this number is running. Its start time cannot be checked here.
 pub(crate) fn is_running<F: FileSystem>(_files: &F, pid: i32, _started: Option<&str>) -> bool {
     rustix::process::Pid::from_raw(pid).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }

@@ -11,14 +11,14 @@ use std::time::Duration;
 pub enum AnyStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecurity> {
     /// A file.
     File(FileStore<F>),
-    /// An item of a Keychain, by the system's own tool.
+    /// A Keychain item, accessed with `/usr/bin/security`.
     Keychain(Box<KeychainStore<F, T>>),
-    /// An item of the system's keyring, by the keyring's own library.
+    /// An item of the system keyring, accessed with its own library.
     Keyring(Box<KeyringStore<SystemKeyring, F>>),
 }
 
-/// What [`AnyStore::stage`] gives.
-#[must_use = "a staged document is visible only after it was published"]
+/// The result of [`AnyStore::stage`].
+#[must_use = "a staged document is not visible until it is published"]
 pub enum AnyStaged<F: FileSystem> {
     /// For a [`FileStore`].
     File(StagedFile<F>),
@@ -106,7 +106,7 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
             (Self::File(store), AnyStaged::File(staged)) => store.publish(guard, read, staged).await,
             (Self::Keychain(store), AnyStaged::Keychain(staged)) => store.publish(guard, read, staged).await,
             (Self::Keyring(store), AnyStaged::Keyring(staged)) => store.publish(guard, read, staged).await,
-            // Made by another store: nothing of it belongs here.
+            // Staged by another store, so it does not belong here.
             (Self::File(_) | Self::Keychain(_) | Self::Keyring(_), _) => Ok(Published::Changed),
         }
     }

@@ -2,58 +2,57 @@ use crate::{Document, ExpiresAt, ReadError, Snapshot};
 use oauth_secret::TokenDigest;
 use std::collections::BTreeMap;
 
-/// The two places where the client keeps its document on a Mac.
+/// The two places where the client keeps its document on macOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
-    /// An item of the Keychain.
+    /// A Keychain item.
     Keychain,
     /// `.credentials.json`.
     File,
 }
 
-/// Which one is acted on.
+/// The store to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The one.
+    /// The chosen store.
     pub kind: StoreKind,
-    /// Why not the other.
+    /// Why it was chosen over the other.
     pub why: Why,
 }
 
 /// Why a store was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// There is no other.
+    /// It is the only one.
     Alone,
-    /// The other holds nothing that could be refreshed.
+    /// The other has nothing that could be refreshed.
     OtherIsEmpty,
     /// Both hold the same refresh tokens.
     Same,
-    /// Both hold refresh tokens that differ, and these expire later: the other is left alone, and a person should know.
+    /// Both hold different refresh tokens, and these expire later. The other store is left alone, and the user should know.
     Later,
-    /// The journal holds a pair that belongs here.
+    /// The journal has a pair for this store.
     Owed,
-    /// It cannot be read now: that is no reason to use another.
+    /// It cannot be read now, which is no reason to use the other.
     Unreadable,
 }
 
-/// What one place holds, as far as the choice depends on it.
+/// What a store holds, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holding {
     /// No document.
     Nothing,
-    /// Something that cannot be read now.
+    /// Not readable now.
     Unknown,
     /// A document.
     Document {
-        /// The refresh tokens, by their entries' keys, and when their access tokens expire (Unix time in ms; the least where that is
-        /// not known).
+        /// The refresh tokens by entry key, each with its access token's expiry (Unix time in ms; the minimum if unknown).
         refreshable: BTreeMap<String, (TokenDigest, i64)>,
     },
 }
 
 impl Holding {
-    /// What was read.
+    /// The result of reading a store.
     #[must_use]
     pub fn of(read: &Result<Snapshot, ReadError>) -> Self {
         match read {
@@ -65,9 +64,8 @@ impl Holding {
         }
     }
 
-    /// What a document holds.
-    #[must_use]
-    pub fn of_document(document: &Document<'_>) -> Self {
+    /// The relevant content of a document.
+    fn of_document(document: &Document<'_>) -> Self {
         let refreshable = document.entries().filter_map(|entry| {
             let refresh = entry.refresh_token.as_ref()?.digest();
             let expires_at = match entry.expires_at {
@@ -80,9 +78,9 @@ impl Holding {
     }
 }
 
-/// Chooses between a Keychain item and a file of one storage folder, once for a whole run.
+/// Chooses between a Keychain item and a file of the same storage folder, once per run.
 ///
-/// `owed` is where a pair belongs that the journal still holds. A place that cannot be read is never taken for an empty one.
+/// `owed` is the store for which the journal still holds a pair. An unreadable store is never treated as empty.
 #[must_use]
 pub fn choose_store(item: &Holding, file: &Holding, owed: Option<StoreKind>) -> Choice {
     let choice = |kind, why| Choice { kind, why };
@@ -93,7 +91,7 @@ pub fn choose_store(item: &Holding, file: &Holding, owed: Option<StoreKind>) -> 
         (Holding::Unknown, _) => return choice(StoreKind::Keychain, Why::Unreadable),
         (_, Holding::Nothing) => return choice(StoreKind::Keychain, Why::Alone),
         (Holding::Nothing, _) => return choice(StoreKind::File, Why::Alone),
-        // A file that cannot be read is no rival of an item that can.
+        // An unreadable file does not compete with a readable item.
         (Holding::Document { .. }, Holding::Unknown) => {
             return choice(StoreKind::Keychain, Why::OtherIsEmpty);
         }
@@ -137,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_alone_is_chosen() {
+    fn the_only_store_is_chosen() {
         let one = holding(&[("lab", "rt", 5)]);
         assert_eq!(chosen(&one, &Holding::Nothing), (StoreKind::Keychain, Why::Alone));
         assert_eq!(chosen(&Holding::Nothing, &one), (StoreKind::File, Why::Alone));
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keychain_that_is_locked_is_no_reason_to_use_the_file() {
+    fn a_locked_keychain_is_no_reason_to_use_the_file() {
         let file = holding(&[("lab", "rt", 5)]);
         assert_eq!(chosen(&Holding::Unknown, &file), (StoreKind::Keychain, Why::Unreadable));
     }
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_differ_the_later_expiry_wins() {
+    fn of_two_different_logins_the_later_expiry_wins() {
         let (early, late) = (holding(&[("lab", "rt_1", 5)]), holding(&[("lab", "rt_2", 6)]));
         assert_eq!(chosen(&early, &late), (StoreKind::File, Why::Later));
         assert_eq!(chosen(&late, &early), (StoreKind::Keychain, Why::Later));

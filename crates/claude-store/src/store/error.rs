@@ -6,30 +6,30 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Nothing is there: the client stored no login yet, or the folder is missing.
-    #[error("{} does not exist yet; it appears with the first `claude mcp login`", path.display())]
+    /// The document does not exist: no login has been stored yet, or the folder is missing.
+    #[error("{} does not exist yet; the first `claude mcp login` creates it", path.display())]
     Absent {
         /// The document's path.
         path: PathBuf,
     },
-    /// The path is a link to nothing.
+    /// A dangling link.
     #[error(
-        "{} is a link to something that does not exist; mend or remove the link (is a disk not mounted?)",
+        "{} is a link to a missing file; fix or remove the link, or mount the file system it points to",
         path.display()
     )]
     DanglingLink {
         /// The document's path.
         path: PathBuf,
     },
-    /// Something else stands where the document belongs.
-    #[error("{} is not a regular file (a folder, a FIFO, a device?); move it away", path.display())]
+    /// The path is not a regular file.
+    #[error("{} is not a regular file (perhaps a folder, FIFO or device); move it away", path.display())]
     NotAFile {
         /// The document's path.
         path: PathBuf,
     },
-    /// More bytes than any document has.
+    /// Larger than any document.
     #[error(
-        "{} is over {} MiB, far larger than any credential document; move it away and log in again",
+        "{} exceeds {} MiB, far too large for a credential document; move it away and log in again",
         path.display(),
         limit >> 20
     )]
@@ -39,9 +39,9 @@ pub enum ReadError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The file or its folder may not be read.
+    /// Permission denied for the file or its folder.
     #[error(
-        "{} may not be read by this user (owner {}, mode {}); give the file back to its user: `chown $USER` it, `chmod 600` it",
+        "permission denied: {} has owner {} and mode {}; run `sudo chown $USER` and `chmod 600` on it",
         path.display(),
         owner.map_or_else(|| "unknown".to_owned(), |owner| owner.to_string()),
         mode.map_or_else(|| "unknown".to_owned(), |mode| format!("{mode:04o}"))
@@ -49,29 +49,29 @@ pub enum ReadError {
     Denied {
         /// The document's path.
         path: PathBuf,
-        /// User id of the owner, where even that may be known.
+        /// The owner's user id, if it can be determined.
         owner: Option<u32>,
-        /// Permission bits.
+        /// Permission bits, if they can be determined.
         mode: Option<u32>,
     },
-    /// The document is in a Keychain, and that did not give it.
+    /// The Keychain did not return the document.
     #[error(transparent)]
     Keychain(#[from] KeychainError),
-    /// The document is in a keyring, and that did not give it.
+    /// The keyring did not return the document.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// Any other error of the operating system.
-    #[error("{} cannot be read: {source}", path.display())]
+    /// Any other system error.
+    #[error("cannot read {}: {source}", path.display())]
     Io {
         /// The document's path.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl ReadError {
-    /// What to do next.
+    /// How to handle the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -87,34 +87,34 @@ impl ReadError {
     }
 }
 
-/// Why a document could not be written. The stored document is as it was.
+/// Why a document could not be written. The stored document is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The stored document could not be read, and what cannot be compared is not replaced.
+    /// The stored document cannot be read, so it cannot be compared and is not replaced.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The file is a mount point of its own: a rename over it gives EBUSY.
+    /// The file is itself a mount point, so a rename over it fails with EBUSY.
     #[error(
-        "{} is a mount point by itself (bind-mounted into a container?), so it cannot be replaced; mount its folder instead",
+        "{} is itself a mount point (bind-mounted into a container?) and cannot be replaced; mount its folder instead",
         path.display()
     )]
     MountPoint {
         /// The document's final path.
         path: PathBuf,
     },
-    /// The file or its folder carries a flag that forbids replacing it.
+    /// The file or its folder has a flag that prevents replacing it.
     #[error(
-        "{} is marked immutable or append-only and cannot be replaced; take the mark away (`chattr -i -a`, on macOS `chflags nouchg`)",
+        "{} is immutable or append-only and cannot be replaced; clear the flag (`chattr -i -a`, on macOS `chflags nouchg`)",
         path.display()
     )]
     Immutable {
         /// The file or folder with the flag.
         path: PathBuf,
     },
-    /// The file belongs to somebody else; replacing it would change its owner.
+    /// The file belongs to another user; replacing it would change its owner.
     #[error(
-        "{} belongs to user {owner}, and this is user {user}; give it back (`chown {user}`), or run the agent as its owner",
+        "{} belongs to user {owner}, but this process runs as user {user}; run `chown {user}` on it, or run the agent as its owner",
         path.display()
     )]
     ForeignOwner {
@@ -122,50 +122,50 @@ pub enum WriteError {
         path: PathBuf,
         /// The file's owner.
         owner: u32,
-        /// The user this program runs as.
+        /// The user running this process.
         user: u32,
     },
     /// The file system is mounted read-only.
-    #[error("{} lies on a read-only file system; mount it writable", path.display())]
+    #[error("{} is on a read-only file system; remount it writable", path.display())]
     ReadOnly {
-        /// The path that was to be written.
+        /// The path to be written.
         path: PathBuf,
     },
     /// The disk or the quota is full.
-    #[error("no room left for {}: the disk or the user's quota is full; free some", path.display())]
+    #[error("cannot write {}: the disk or the user's quota is full; free some space", path.display())]
     NoRoom {
-        /// The path that was to be written.
+        /// The path to be written.
         path: PathBuf,
     },
-    /// A new file may not be made in the document's folder.
-    #[error("{} may not be written by this user; `chmod u+rwx` its folder, or give the folder back to its user", path.display())]
+    /// No permission to create files in the document's folder.
+    #[error("permission denied: cannot write {}; run `chmod u+rwx` on its folder, or `sudo chown $USER` if it belongs to another user", path.display())]
     Denied {
-        /// The path that was to be written.
+        /// The path to be written.
         path: PathBuf,
     },
-    /// The storage lock was taken away; without it nothing is written.
+    /// The storage lock was lost, so nothing was written.
     #[error(transparent)]
     LockLost(#[from] LockLost),
-    /// The document is in a Keychain, and that did not take it.
+    /// The Keychain did not accept the document.
     #[error(transparent)]
     Keychain(#[from] KeychainError),
-    /// The document is in a keyring, and that did not take it.
+    /// The keyring did not accept the document.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// Any other error of the operating system.
-    #[error("{} cannot be written ({step}): {source}", path.display())]
+    /// Any other system error.
+    #[error("cannot write {} ({step}): {source}", path.display())]
     Io {
         /// The step that failed.
         step: &'static str,
-        /// The path it was about.
+        /// The affected path.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl WriteError {
-    /// What to do next.
+    /// How to handle the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -182,7 +182,7 @@ impl WriteError {
         }
     }
 
-    /// Names an error of the operating system at one step of a write.
+    /// Wraps a system error at one step of a write.
     pub(crate) fn at(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| {
             let path = path.to_owned();

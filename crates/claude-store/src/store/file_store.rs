@@ -14,17 +14,17 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use temporary::{folder_of, is_temporary, is_temporary_cache};
 
-/// More than any document has; a larger file is something else.
+/// Larger than any document; such a file is something else.
 const LIMIT: u64 = 32 << 20;
 
-/// The document in a file, as the client keeps it on Linux, WSL and Windows, and on macOS as its fall-back.
+/// The document in a file, as the client keeps it on Linux, WSL and Windows, and as the fallback on macOS.
 ///
-/// Links on the way to it are resolved at each step and written through, so that they stay; what is written has mode 0600. The
-/// document is never made where none is: that is the client's to do.
+/// Links are resolved at every step and written through, so they survive. Files are written with mode 0600. The document is never
+/// created: that is up to the client.
 pub struct FileStore<F: FileSystem = OsFileSystem> {
     files: F,
     path: PathBuf,
-    /// Where the needs-auth cache is; beside the document or not.
+    /// The needs-auth cache; not always next to the document.
     needs_auth: PathBuf,
     location: String,
     locks: Locks<F>,
@@ -32,7 +32,7 @@ pub struct FileStore<F: FileSystem = OsFileSystem> {
 }
 
 impl<F: FileSystem> FileStore<F> {
-    /// The store in this folder. Looks at nothing yet.
+    /// The store in this folder. Does no I/O.
     #[must_use]
     pub fn new(files: F, folder: impl Borrow<StorageFolder>) -> Self {
         let folder = folder.borrow();
@@ -53,11 +53,11 @@ impl<F: FileSystem> FileStore<F> {
         &self.path
     }
 
-    /// Removes what an earlier run left beside the document and the needs-auth cache: files with exactly this program's temporary names, and of those none
-    /// that this store uses. Returns their number.
+    /// Removes files left next to the document and the needs-auth cache by an earlier run: those with exactly this program's temporary
+    /// names that this store is not using. Returns their number.
     ///
     /// # Errors
-    /// A folder cannot be listed, or a file in it not be removed. A missing folder is no error.
+    /// A folder cannot be listed, or a file cannot be removed. A missing folder is not an error.
     pub fn sweep(&self) -> io::Result<usize> {
         let mut folders: Vec<PathBuf> = self.path.parent().map(Path::to_owned).into_iter().collect();
         if let Ok(target) = self.files.resolve(&self.path)
@@ -66,7 +66,7 @@ impl<F: FileSystem> FileStore<F> {
         {
             folders.push(folder.to_owned());
         }
-        // The folder of a cache that is not beside the document may be another store's, whose files are in use.
+        // If the cache is not next to the document, its folder may belong to another store, whose files are in use.
         let beside = self.needs_auth.parent().filter(|folder| !folders.iter().any(|known| known == folder));
         let places = folders.iter().map(|folder| (folder.as_path(), is_temporary as fn(&str) -> bool));
         let places: Vec<_> =
@@ -107,7 +107,7 @@ impl<F: FileSystem> FileStore<F> {
         if owner != user {
             return Err(WriteError::ForeignOwner { path: target, owner, user });
         }
-        // An obstacle that cannot be asked for shows itself at the rename.
+        // An obstacle that cannot be detected here makes the rename fail.
         match self.files.obstacle(&target).unwrap_or_default() {
             Some(Obstacle::MountPoint) => return Err(WriteError::MountPoint { path: target }),
             Some(Obstacle::Immutable) => return Err(WriteError::Immutable { path: target }),
@@ -138,10 +138,10 @@ impl<F: FileSystem> FileStore<F> {
         }
     }
 
-    /// Whether the stored document still has these bytes, at this place.
+    /// Whether the stored document still has these bytes and this path.
     fn is_unchanged(&self, read: &Snapshot, target: &Path) -> Result<bool, WriteError> {
         let unchanged = self.files.resolve(&self.path).and_then(|now| {
-            // Byte by byte, always: equal times and sizes do not prove equal content within one tick of the file system's clock.
+            // Always compare bytes: within one tick of the file system's clock, equal times and sizes prove nothing.
             Ok(now == target && self.files.read(target, LIMIT)?.0.as_slice() == read.bytes())
         });
         match unchanged {
@@ -214,13 +214,13 @@ impl<F: FileSystem> Store for FileStore<F> {
 
     async fn settle(&self) -> Result<(), WriteError> {
         let target = match self.files.resolve(&self.path) {
-            // Somebody took it away; that shall last, too.
+            // Another process removed it; that must be durable, too.
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.path.clone(),
             resolved => resolved.map_err(|error| self.read_error(error))?,
         };
         let folder = folder_of(&target);
-        self.files.sync_folder(folder).await.map_err(WriteError::at("sync of the folder", folder))?;
-        // For the other transactions that count on room; one that finds none makes its own or says so.
+        self.files.sync_folder(folder).await.map_err(WriteError::at("syncing the folder", folder))?;
+        // For other running transactions that rely on reserved room; without it, they reserve their own or fail.
         let _ = self.reservation.refill(folder);
         Ok(())
     }

@@ -9,19 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
-/// How often a plan that was outdated while it was carried out is made anew.
+/// How often to rebuild a plan that became outdated while it was applied.
 const TRIES: usize = 10;
 
-/// Reports when the document or the needs-auth cache may have changed, or a session has begun. Sleeps until the kernel says so.
+/// Reports when the document or the needs-auth cache may have changed, or a session has started. Sleeps in between.
 ///
-/// It watches folders: a watched file goes deaf with the first rename over it. Where the storage folder is missing it watches the
-/// nearest folder above it that exists. Opens, reads, locks and temporary files are no news.
+/// It watches folders, because a watch on a file is lost with the first rename over it. If the storage folder is missing, it watches
+/// the nearest existing ancestor. Opens, reads, locks and temporary files are ignored.
 pub struct FolderWatch {
     folder: PathBuf,
     file: PathBuf,
     needs_auth: PathBuf,
     sessions: PathBuf,
-    /// Replaced as a whole when folders come and go: a fresh one has no past.
+    /// Replaced whenever folders appear or disappear: a new watcher has no stale events.
     watcher: Option<RecommendedWatcher>,
     signal: Arc<Signal>,
     /// What the watcher watches.
@@ -31,13 +31,13 @@ pub struct FolderWatch {
 /// What may have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// The document or the needs-auth cache may be another one, and a session may have begun.
+    /// The document or the needs-auth cache may have changed, and a session may have started.
     Any,
-    /// A session has begun, and nothing else happened.
+    /// A session has started, and nothing else changed.
     Session,
 }
 
-/// What the watcher's thread tells.
+/// A message from the watcher's thread.
 #[derive(Default)]
 struct Signal {
     wake: Notify,
@@ -50,27 +50,27 @@ struct Signal {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// The system's limit for watches or watchers is reached.
-    #[error("{} cannot be watched: this user's limit for file watches is reached; {}", path.display(), platform::watch_limit_advice())]
+    /// The system's limit of watches or watchers is reached.
+    #[error("cannot watch {}: this user's limit of file watches is reached; {}", path.display(), platform::watch_limit_advice())]
     Limit {
-        /// The folder to be watched.
+        /// The folder to watch.
         path: PathBuf,
     },
-    /// Any other error of the operating system.
-    #[error("{} cannot be watched: {source}", path.display())]
+    /// Any other system error.
+    #[error("cannot watch {}: {source}", path.display())]
     Io {
-        /// The folder to be watched.
+        /// The folder to watch.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl FolderWatch {
-    /// Watches from now on.
+    /// Starts watching.
     ///
     /// # Errors
-    /// [`WatchError`] says what to do about it.
+    /// [`WatchError`] says how to fix it.
     pub fn new(folder: &StorageFolder) -> Result<Self, WatchError> {
         let mut watch = Self {
             folder: folder.path().to_owned(),
@@ -85,11 +85,10 @@ impl FolderWatch {
         Ok(watch)
     }
 
-    /// Waits until something of interest may have changed, and says what; what changed while nobody waited counts. May be dropped and called
-    /// again without missing anything.
+    /// Waits for a relevant change and returns what it was, including changes since the last call. Cancel-safe.
     ///
     /// # Errors
-    /// The folders came or went and cannot be watched any more. The next call tries once more.
+    /// The folders appeared or disappeared and can no longer be watched. The next call tries again.
     pub async fn changed(&mut self) -> Result<News, WatchError> {
         loop {
             if self.watcher.is_none() || self.signal.outdated.swap(false, Ordering::AcqRel) {
@@ -100,7 +99,7 @@ impl FolderWatch {
                     return Ok(News::Any);
                 }
             }
-            // A session is told before what it does to the document, so that nothing waits for the other.
+            // Report a session before its effect on the document, so that neither delays the other.
             if self.signal.session.swap(false, Ordering::AcqRel) {
                 return Ok(News::Session);
             }
@@ -111,8 +110,8 @@ impl FolderWatch {
         }
     }
 
-    /// Looks whether what it watches is still what is there. To be called when something was mounted or unmounted: neither the folder
-    /// below nor the one above says so.
+    /// Checks whether the watched folders are still the existing ones. Call it after a mount or unmount, which neither the folder nor
+    /// its parent reports.
     pub fn recheck(&mut self) {
         if self.plan_now() != self.plan {
             self.signal.outdated.store(true, Ordering::Release);
@@ -124,15 +123,15 @@ impl FolderWatch {
         Plan::make(&self.folder, &self.file, &self.needs_auth, &self.sessions)
     }
 
-    /// Watches what there is to be watched now.
+    /// Watches whatever exists now.
     fn arm(&mut self) -> Result<(), WatchError> {
-        // The old watcher's last words must not be taken for the new one's.
+        // The old watcher's last events must not be mistaken for the new one's.
         self.watcher = None;
         self.signal = Arc::default();
         let mut plan = self.plan_now();
         for _ in 0..TRIES {
             let watcher = start(&plan, Arc::clone(&self.signal))?;
-            // What came or went between the look and the watch was not reported.
+            // Changes between building the plan and starting the watch were not reported.
             let now = self.plan_now();
             if now == plan {
                 self.plan = plan;
@@ -141,7 +140,7 @@ impl FolderWatch {
             }
             plan = now;
         }
-        let source = io::Error::other("it comes and goes all the time");
+        let source = io::Error::other("it keeps appearing and disappearing");
         Err(WatchError::Io { path: self.folder.clone(), source })
     }
 }
@@ -152,7 +151,7 @@ impl std::fmt::Debug for FolderWatch {
     }
 }
 
-/// Starts a watcher; `None` when a folder of the plan has gone meanwhile.
+/// Starts a watcher; `None` if a folder of the plan has disappeared.
 fn start(plan: &Plan, signal: Arc<Signal>) -> Result<Option<RecommendedWatcher>, WatchError> {
     let interests = plan.interests.clone();
     let handler = move |event| report(&interests, &signal, event);
@@ -171,11 +170,11 @@ fn start(plan: &Plan, signal: Arc<Signal>) -> Result<Option<RecommendedWatcher>,
     Ok(Some(watcher))
 }
 
-/// Runs in the watcher's thread: tells the waiting task what matters and nothing else.
+/// Runs in the watcher's thread: forwards relevant events to the waiting task.
 fn report(interests: &[Interest], signal: &Signal, event: notify::Result<Event>) {
     let (mut changed, mut session, mut outdated) = (false, false, false);
     match event {
-        // Events were lost, or the watcher is in trouble: look at everything anew.
+        // Events were lost, or the watcher failed: check everything again.
         Err(_) => (changed, session, outdated) = (true, true, true),
         Ok(event) if event.need_rescan() => (changed, session, outdated) = (true, true, true),
         Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
@@ -184,9 +183,9 @@ fn report(interests: &[Interest], signal: &Signal, event: notify::Result<Event>)
                 for path in &event.paths {
                     match interest.meaning_of(path) {
                         Some(Meaning::Changed) => changed = true,
-                        // What becomes of a session's file later is its own affair.
+                        // Later changes to a session's file do not matter.
                         Some(Meaning::Session) => session |= matches!(event.kind, EventKind::Create(_)),
-                        // Folders and links matter when they come, go or get other rights.
+                        // Folders and links matter when they are created, removed or change permissions.
                         Some(Meaning::Outdated)
                             if !matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) =>
                         {

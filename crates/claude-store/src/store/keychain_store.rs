@@ -1,3 +1,4 @@
+mod access;
 mod answer;
 mod both;
 mod error;
@@ -6,6 +7,7 @@ mod overflow;
 pub(crate) mod poll_state;
 mod split;
 mod tool;
+mod write;
 
 pub use answer::ItemAttributes;
 pub use error::KeychainError;
@@ -14,48 +16,48 @@ pub(crate) use split::Split;
 pub use tool::{OsSecurity, SecurityCall, SecurityOutput, SecurityTool, ToolError};
 
 use crate::{
-    Document, FileSystem, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot,
+    FileSystem, ItemVersion, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot,
     StorageFolder, StorageLock, Store, Version, WriteError,
 };
 use line::Form;
 use oauth_secret::SecretBytes;
 use poll_state::PollState;
-use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use write::{Damaged, Written, digest, main_of};
 
-/// How long the tool may take where nobody waits for us. Usually it takes some 20 ms (reported); longer is a question on the screen.
+/// The tool's time limit outside the lock. It usually takes some 20 ms (reported); longer means a dialog on the screen.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 
-// Under the storage lock. A client that waits for it gives up after 7.5 s and loses a token (measured): all of them together stay
-// below that, and below the 15 s after which the lock looks dead.
+// Under the storage lock. A client waiting for it gives up after 7.5 s and loses a token (measured): together they stay below
+// that, and below the 15 s after which the lock looks stale.
 const COMPARE_LIMIT: Duration = Duration::from_secs(2);
 const WRITE_LIMIT: Duration = Duration::from_secs(3);
 const READ_BACK_LIMIT: Duration = Duration::from_secs(2);
 const _: () =
     assert!(COMPARE_LIMIT.as_millis() + WRITE_LIMIT.as_millis() + READ_BACK_LIMIT.as_millis() < 7_500);
 
-/// A damaged item is written once more under the same lock if no more time than this has gone by.
+/// A damaged item is rewritten under the same lock only within this time.
 const SECOND_WRITE_WITHIN: Duration = Duration::from_secs(2);
 const _: () =
     assert!(SECOND_WRITE_WITHIN.as_millis() + WRITE_LIMIT.as_millis() + READ_BACK_LIMIT.as_millis() < 7_500);
 
-/// How often both items of a document are read until they fit together.
+/// How often to read both items until they match.
 const READS_OF_BOTH: usize = 3;
 
-/// As many of the tool at a time, so that a storm of refreshes is no storm of processes.
+/// Limit of concurrent tool processes, even during a storm of refreshes.
 const AT_A_TIME: usize = 4;
 
-/// The document in an item of the macOS Keychain, reached as the client reaches it: by `/usr/bin/security`.
+/// The document in a macOS Keychain item, accessed like the client does: with `/usr/bin/security`.
 ///
-/// The item is written in place, so that its access list stays; it is never made and never removed. Nothing can be prepared beside
-/// it and swapped in: [`publish`](Store::publish) runs the tool under the storage lock, three times some 20 ms, each with a time
-/// limit. After every write the item is read back.
+/// The item is updated in place, so its access list survives; it is never created or deleted. Nothing can be staged next to it:
+/// [`publish`](Store::publish) runs the tool under the storage lock, three times some 20 ms, each with a time limit. Every write is
+/// read back.
 ///
-/// A locked Keychain is an error that passes, never an empty store.
+/// A locked Keychain is a transient error, never an empty store.
 pub struct KeychainStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecurity> {
     tool: T,
     item: KeychainItem,
@@ -67,22 +69,14 @@ pub struct KeychainStore<F: FileSystem = OsFileSystem, T: SecurityTool = OsSecur
     damaged: RefCell<Option<Damaged>>,
 }
 
-/// A document on its way into a Keychain item.
+/// A document about to be written to a Keychain item.
 pub struct StagedItem {
     document: SecretBytes,
     form: Result<Form, KeychainError>,
 }
 
-/// What a write left that went wrong.
-struct Damaged {
-    /// What the item holds now.
-    digest: [u8; 32],
-    /// What it held before.
-    before: SecretBytes,
-}
-
 impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
-    /// The store in this item, with the locks of this folder. Looks at nothing yet.
+    /// The store in this item, with the locks of this folder. Does no I/O.
     #[must_use]
     pub fn new(files: F, tool: T, folder: &StorageFolder, item: KeychainItem, large: LargeItems) -> Self {
         Self {
@@ -103,7 +97,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         &self.item
     }
 
-    /// Whether this document can be written again with other tokens in it.
+    /// Whether this document can be rewritten with new tokens.
     ///
     /// # Errors
     /// As [`will_fit`](Self::will_fit).
@@ -114,7 +108,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         }
     }
 
-    /// Whether a document of `size` bytes can be written again with other tokens in it.
+    /// Whether a document of `size` bytes can be rewritten with new tokens.
     ///
     /// # Errors
     /// [`KeychainError::TooLarge`] and [`KeychainError::Unspeakable`].
@@ -122,20 +116,20 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         line::will_fit(&self.item, size, self.large)
     }
 
-    /// The item's names and dates, which the Keychain gives without being opened. `None` where there is no item.
+    /// The item's names and dates, which the Keychain shows without unlocking. `None` if there is no item.
     ///
     /// # Errors
-    /// [`KeychainError`] says what to do.
+    /// [`KeychainError`] says how to fix it.
     pub async fn attributes(&self) -> Result<Option<ItemAttributes>, KeychainError> {
         let call = self.find(&[], CALL_LIMIT);
         let printed = self.ask(call).await?;
         Ok(printed.map(|printed| ItemAttributes::parse(&String::from_utf8_lossy(&printed))))
     }
 
-    /// The names and dates of every generic password in the user's Keychains, without any secret.
+    /// The names and dates of all generic passwords in the user's Keychains, without secrets.
     ///
     /// # Errors
-    /// [`KeychainError`] says what to do.
+    /// [`KeychainError`] says how to fix it.
     pub async fn all_items(&self) -> Result<Vec<ItemAttributes>, KeychainError> {
         let printed = self.ask(SecurityCall::plain(&["dump-keychain"], CALL_LIMIT)).await?;
         let printed = printed.unwrap_or_default();
@@ -151,121 +145,9 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         SecurityCall::plain(&[&names, more].concat(), limit)
     }
 
-    /// The main item's content, unless the Keychain is to be left alone for a while.
-    async fn password(&self, limit: Duration) -> Result<Option<SecretBytes>, KeychainError> {
-        self.secret(&self.item, limit).await
-    }
-
-    async fn secret(
-        &self,
-        item: &KeychainItem,
-        limit: Duration,
-    ) -> Result<Option<SecretBytes>, KeychainError> {
-        if let Some(error) = self.poll_state.borrow().refusal() {
-            return Err(error);
-        }
-        let found = self.ask(Self::find_item(item, &["-w"], limit)).await;
-        self.poll_state.borrow_mut().note_answer(found.as_ref().err());
-        Ok(found?.map(|printed| answer::password(&printed)))
-    }
-
-    /// Runs the tool and gives what it printed; `None` where it knows no such item.
-    async fn ask(&self, call: SecurityCall) -> Result<Option<SecretBytes>, KeychainError> {
-        let limit = call.limit;
-        let output = self.tool.run(call).await.map_err(|error| self.no_answer(&error, limit))?;
-        match output.code {
-            Some(0) => Ok(Some(output.stdout)),
-            // errSecItemNotFound, as the low byte of its number; the others likewise.
-            Some(44) => Ok(None),
-            code => Err(self.refusal(code)),
-        }
-    }
-
-    fn no_answer(&self, error: &ToolError, limit: Duration) -> KeychainError {
-        let item = self.location.clone();
-        match error {
-            ToolError::NoAnswer => KeychainError::NoAnswer { item, limit },
-            ToolError::Io { .. } => KeychainError::Tool { item, why: error.to_string() },
-        }
-    }
-
-    fn refusal(&self, code: Option<i32>) -> KeychainError {
-        let item = self.location.clone();
-        match code {
-            Some(36) => KeychainError::Locked { item },
-            Some(37 | 50) => KeychainError::NoKeychain { item },
-            Some(51) => KeychainError::Refused { item },
-            Some(128) => KeychainError::Declined { item, again_in: poll_state::AFTER_NO },
-            Some(code) => {
-                KeychainError::Tool { item, why: format!("/usr/bin/security ended with exit code {code}") }
-            }
-            None => KeychainError::Tool { item, why: "/usr/bin/security was killed".to_owned() },
-        }
-    }
-
     fn absent(&self) -> ReadError {
         ReadError::Absent { path: PathBuf::from(&self.location) }
     }
-
-    /// Hands the document to the tool. What came of it only the item itself can say.
-    async fn write(&self, staged: &StagedItem) -> Result<Option<i32>, KeychainError> {
-        let call = match staged.form.clone()? {
-            Form::Line => SecurityCall {
-                input: line::line(&self.item, &staged.document)?,
-                ..SecurityCall::plain(&["-i"], WRITE_LIMIT)
-            },
-            Form::Argument => SecurityCall {
-                arguments: line::arguments(&self.item, &staged.document),
-                input: SecretBytes::default(),
-                limit: WRITE_LIMIT,
-            },
-        };
-        let output = self.tool.run(call).await.map_err(|error| self.no_answer(&error, WRITE_LIMIT))?;
-        Ok(output.code)
-    }
-
-    /// Writes and reads back.
-    async fn write_and_compare(&self, before: &[u8], staged: &StagedItem) -> Result<Written, KeychainError> {
-        let written = self.write(staged).await;
-        let Some(now) = self.password(READ_BACK_LIMIT).await? else { return Ok(Written::ByOthers) };
-        if now == staged.document {
-            return Ok(Written::Ours);
-        }
-        if *now == *before {
-            let item = self.location.clone();
-            return Err(match written? {
-                None | Some(0) => KeychainError::NotWritten { item, code: None },
-                code @ Some(36 | 37 | 50 | 51 | 128) => self.refusal(code),
-                code => KeychainError::NotWritten { item, code },
-            });
-        }
-        Ok(if Document::parse(&now).is_ok() { Written::ByOthers } else { Written::Damaged(now) })
-    }
-
-    /// Whether the item holds what was read, or what a damaged write left of it.
-    fn is_as_read(&self, now: &[u8], read: &Snapshot) -> bool {
-        let main = main_of(read);
-        now == main
-            || self
-                .damaged
-                .borrow()
-                .as_ref()
-                .is_some_and(|damaged| damaged.digest == digest(now) && damaged.before.as_slice() == main)
-    }
-}
-
-/// What stands in the main item of a document that was read.
-fn main_of(read: &Snapshot) -> &[u8] {
-    read.split().map_or(read.bytes(), |split| &split.main)
-}
-
-/// How a write ended.
-enum Written {
-    Ours,
-    /// Another document stands there.
-    ByOthers,
-    /// This stands there, and is none.
-    Damaged(SecretBytes),
 }
 
 impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
@@ -291,7 +173,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
         };
         Ok(match attributes {
             None => Version::Absent,
-            // A date that cannot be read is never trusted.
+            // An unreadable date is never trusted.
             Some(attributes) => Version::Item(self.poll_state.borrow_mut().version(attributes.modified)),
         })
     }
@@ -299,17 +181,17 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
     async fn read(&self) -> Result<Snapshot, ReadError> {
         let mut tries = READS_OF_BOTH;
         loop {
-            // The version first: what is written meanwhile is then read once more.
+            // Read the version first, so that a concurrent write leads to another read.
             let version = self.version().await?;
             let main = self.main().await?;
             let pointer = std::str::from_utf8(&main).ok().and_then(split::member);
             let Some(pointer) = pointer else { return Ok(Snapshot::new(main, version)) };
             match self.whole(&main, &pointer).await? {
                 Ok((merged, split)) => return Ok(Snapshot::of_two(merged, version, split)),
-                // Somebody wrote both items between the two reads: what is read next fits together.
+                // Both items changed between the two reads; the next reads will match.
                 Err(_) if tries > 1 && self.main().await? != main => tries -= 1,
                 Err(why) => {
-                    // Never taken for settled: the other item may come back without a change of this one.
+                    // Not conclusive: the other item may reappear without a change of this one.
                     let version = match version {
                         Version::Item(item) => Version::Item(ItemVersion { doubt: u64::MAX, ..item }),
                         other => other,
@@ -320,8 +202,8 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
         }
     }
 
-    /// Reads the item: what can be read can be written, if its size allows it. The estimate of the caller, made for a disk, is not
-    /// used: room for tokens of twice the length would close the better form of writing to every document.
+    /// Reads the item: what is readable is writable, size permitting. The caller's estimate is meant for disks and ignored: with room for
+    /// tokens of twice the length, every document would be too large for the preferred form of writing.
     async fn reserve(&self, _size: usize) -> Result<(), WriteError> {
         let snapshot = self.read().await?;
         Ok(self.can_be_written(&snapshot)?)
@@ -330,7 +212,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
     fn release_reservation(&self) {}
 
     async fn stage(&self, document: &[u8]) -> Result<StagedItem, WriteError> {
-        // What its form is, if it goes into two items, is seen when they are written.
+        // The form of a split document is determined when it is written.
         let form = line::form(&self.item, document.len(), self.large);
         Ok(StagedItem { document: SecretBytes::from(document), form })
     }
@@ -369,7 +251,7 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
         }
     }
 
-    /// Nothing to wait for: when the tool ends, the item is in the Keychain's file, whose durability is the system's concern.
+    /// Nothing to wait for: when the tool exits, the item is in the Keychain's file, whose durability is up to the system.
     async fn settle(&self) -> Result<(), WriteError> {
         Ok(())
     }
@@ -379,8 +261,4 @@ impl<F: FileSystem, T: SecurityTool> std::fmt::Debug for KeychainStore<F, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeychainStore").field("item", &self.item).finish_non_exhaustive()
     }
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }

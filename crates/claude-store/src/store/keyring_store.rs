@@ -17,16 +17,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 use visit::{NoAnswer, Permit, Visits};
 
-/// How long a keyring may take for an answer. One that compares, writes and reads back does so under the storage lock; a client that
-/// waits for that lock gives up after 7.5 s and loses a token (measured).
+/// Time limit of a keyring visit. A visit that compares, writes and reads back happens under the storage lock, and a client waiting for
+/// that lock gives up after 7.5 s and loses a token (measured).
 const PATIENCE: Duration = Duration::from_secs(6);
 const _: () = assert!(PATIENCE.as_millis() + visit::GRACE.as_millis() < 7_500);
 
-/// The document in an item of the system's keyring, reached through the keyring's own library.
+/// The document in an item of the system keyring, accessed with its own library.
 ///
-/// Each call is made in a thread of its own and waited for at most 6 s; a keyring that hangs, or that shows a question to somebody
-/// who is not there, costs that thread and nothing else. The item is never made, never deleted, and no keyring is ever
-/// unlocked: all of that is a person's to do. A locked keyring is one that cannot be read now, never an empty one.
+/// Each call runs in its own thread and is abandoned after 6 s: a keyring that hangs, or shows a dialog while nobody is there, costs
+/// one thread and nothing else. Items are never created or deleted, and keyrings are never unlocked: that is up to the user. A locked
+/// keyring is temporarily unreadable, never empty.
 pub struct KeyringStore<K: Keyring, F: FileSystem = OsFileSystem> {
     keyring: K,
     item: KeychainItem,
@@ -37,12 +37,12 @@ pub struct KeyringStore<K: Keyring, F: FileSystem = OsFileSystem> {
     poll_state: RefCell<PollState>,
 }
 
-/// A new document that waits in memory: a keyring has no place beside an item where it could lie.
+/// A new document, held in memory: a keyring offers no place to stage it.
 #[derive(Debug)]
 pub struct StagedSecret(SecretBytes);
 
 impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
-    /// The store in this item; locks and needs-auth cache lie in the storage folder. Looks at nothing yet.
+    /// The store in this item, with locks and needs-auth cache in the storage folder. Does no I/O.
     #[must_use]
     pub fn new(keyring: K, item: KeychainItem, files: F, folder: impl Borrow<StorageFolder>) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
         }
     }
 
-    /// The same store with another patience; for tests, which have less.
+    /// The same store with another time limit, for tests.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
@@ -81,7 +81,7 @@ impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
         })
     }
 
-    /// That there is no document is the same news of every store.
+    /// Every store reports a missing document in the same way.
     fn read_error(&self, error: KeyringError) -> ReadError {
         match error {
             KeyringError::Missing { .. } => ReadError::Absent { path: PathBuf::from(&self.location) },
@@ -101,7 +101,7 @@ impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
     }
 }
 
-/// How an item is called towards people, in records and in the journal.
+/// The item's name in messages, records and the journal.
 pub(crate) fn location<K: Keyring>(item: &KeychainItem) -> String {
     format!("{}:{} (account {})", K::KIND, item.service(), item.account())
 }
@@ -133,7 +133,7 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
     async fn read(&self) -> Result<Snapshot, ReadError> {
         let (mark, secret) = self
             .visit(|found, _| {
-                // The date first: what is written between the two is then seen as a change, not missed.
+                // Read the date first, so that a concurrent write is seen as a change.
                 let mark = found.mark()?;
                 found.ensure_unlocked()?;
                 Ok((mark, found.read()?))
@@ -144,7 +144,7 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
     }
 
     async fn reserve(&self, _size: usize) -> Result<(), WriteError> {
-        // Keyrings have no limit that a document reaches; being there and open is what can be made sure of.
+        // Keyrings have no limit that a document reaches; all we can check is that the item exists and is unlocked.
         let ready = self.visit(|found, _| found.ensure_unlocked()).await;
         ready.map_err(|error| self.write_error(error))
     }
@@ -170,7 +170,7 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
 
     async fn settle(&self) -> Result<(), WriteError> {
         let keyring = self.keyring.clone();
-        // Visible already, and in the journal; a keyring's medium that takes longer than this is not waited for.
+        // Visible already, and in the journal; do not wait longer for a slow disk.
         let _ = self.visits.visit(self.patience, move |_| keyring.settle()).await;
         Ok(())
     }

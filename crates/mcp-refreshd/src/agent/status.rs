@@ -4,7 +4,7 @@
 use crate::agent::Machine;
 use crate::agent::client::ClaudeCode;
 use crate::agent::stores::{self, storage_folders};
-use crate::control::report::{ENDS_SOON, EntryStatus, Found, Silent, Status, StoreStatus, Unfinished};
+use crate::control::report::{EntryStatus, Found, Silent, Status, StoreStatus, Unfinished};
 use crate::control::socket::{RequestError, reach};
 use crate::platform;
 use crate::platform::clock::SystemClock;
@@ -148,8 +148,7 @@ fn unwatched(store: &mut StoreStatus, now: Timestamp) {
 
 /// A login that cannot be refreshed and ends within a day: the next one can be made before.
 fn ending(entry: &mut EntryStatus, now: Timestamp) {
-    let soon = entry.expires_at.is_some_and(|at| at.duration_since(now) <= ENDS_SOON);
-    if entry.state == State::Ending && soon && entry.action.is_none() {
+    if entry.ends_soon(now) && entry.action.is_none() {
         entry.action = Some(remedy::what_to_type(&Need::NoRefreshToken, &entry.name));
     }
 }

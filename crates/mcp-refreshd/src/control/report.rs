@@ -8,7 +8,7 @@ use refresh_engine::{EntryReport, Hindrance, LastRefresh, MarginRule, State, Sto
 use serde::{Deserialize, Serialize};
 
 /// A login that cannot be refreshed and ends within this time is something to see to.
-pub(crate) const ENDS_SOON: SignedDuration = SignedDuration::from_hours(24);
+const ENDS_SOON: SignedDuration = SignedDuration::from_hours(24);
 
 /// The state of everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,6 +174,19 @@ impl StoreStatus {
             vanished,
             journal_open,
         }
+    }
+}
+
+impl EntryStatus {
+    /// Whether it cannot be refreshed and ends within a day.
+    pub(crate) fn ends_soon(&self, now: Timestamp) -> bool {
+        self.warned_at().is_some_and(|at| at <= now)
+    }
+
+    /// When the user is told that it ends, where it cannot be refreshed.
+    pub(crate) fn warned_at(&self) -> Option<Timestamp> {
+        let ends = self.expires_at.filter(|_| self.state == State::Ending)?;
+        Some(ends.checked_sub(ENDS_SOON).unwrap_or(Timestamp::MIN))
     }
 }
 

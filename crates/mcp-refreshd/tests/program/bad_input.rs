@@ -72,7 +72,7 @@ fn text_is_left_alone(text: &[u8], said: &[&str]) {
     told_and_left_alone(&what, |home| fs::write(home.credentials(), text).unwrap(), said);
 }
 
-const CURES: [&str; 2] = ["restore its newest backup", "claude mcp login"];
+const CURES: [&str; 2] = ["restore the latest backup", "claude mcp login"];
 
 #[test]
 fn a_document_that_is_half_written_is_left_alone() {
@@ -100,7 +100,7 @@ fn a_document_of_another_shape_is_left_alone() {
 #[test]
 fn a_document_of_fifty_megabytes_is_left_alone() {
     let put = |home: &Home| fs::write(home.credentials(), vec![b' '; 50 << 20]).unwrap();
-    told_and_left_alone("50 MB", put, &["over 32 MiB", "move it away"]);
+    told_and_left_alone("50 MB", put, &["exceeds 32 MiB", "move it away"]);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_document_that_may_not_be_read_is_left_alone() {
         fs::write(home.credentials(), "{}").unwrap();
         fs::set_permissions(home.credentials(), fs::Permissions::from_mode(0o000)).unwrap();
     };
-    told_and_left_alone("mode 000", put, &["may not be read", "mode 0000", "chmod 600"]);
+    told_and_left_alone("mode 000", put, &["permission denied", "mode 0000", "chmod 600"]);
 }
 
 #[test]
@@ -215,10 +215,10 @@ fn urls_that_tokens_must_not_go_to_are_told_of_and_nobody_is_asked() {
     let mut daemon = Daemon::start(home.command(&["run"]));
     daemon.wait_for("lab: refreshed");
     for (name, cause) in [
-        ("password", "holds credentials; take them out"),
+        ("password", "contains credentials; remove them"),
         ("plain", "plain http to another host"),
-        ("file", "names no host"),
-        ("none", "is not one"),
+        ("file", "has no host"),
+        ("none", "is invalid"),
     ] {
         // They are looked at beside the one that is good, in no order.
         harness::until(PATIENCE, || home.told(&["status", name]).1.contains(cause));

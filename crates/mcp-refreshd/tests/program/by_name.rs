@@ -27,7 +27,7 @@ fn a_store_that_cannot_be_read_may_hold_the_name() {
     for command in asked {
         let (code, out, remarks) = home.told(command);
         assert_eq!((code, out.as_str()), (4, ""), "{command:?}");
-        assert!(remarks.contains("ends in the middle"), "{command:?}: {remarks}");
+        assert!(remarks.contains("ends unexpectedly"), "{command:?}: {remarks}");
         assert!(!remarks.contains("no server is called"), "{command:?}: {remarks}");
     }
     let (code, out, _) = home.told(&["refresh", "--dry-run"]);

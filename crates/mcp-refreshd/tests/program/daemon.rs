@@ -208,7 +208,7 @@ fn a_store_that_cannot_be_read_or_is_half_written_holds_up_no_other() {
     let (code, told, said) = home.told(&["status"]);
     let told = format!("{told}{said}");
     assert!(
-        code == 4 && told.contains("ends in the middle") && told.contains("is not a regular file"),
+        code == 4 && told.contains("ends unexpectedly") && told.contains("is not a regular file"),
         "{told}"
     );
     assert_eq!(server.token_requests_by("mcp-refreshd"), 1);

@@ -74,8 +74,7 @@ fn an_authority_that_claude_code_trusts_is_trusted_and_a_file_without_one_is_pas
     let file = home.path().join("authorities.pem");
     home.configure(&format!("[environment]\nNODE_EXTRA_CA_CERTS = \"{}\"\n", file.display()));
     // Also without the configuration's own files the agent starts, and says what it passes over.
-    for (content, why) in [(None, "No such file"), (Some("no certificate"), "there is no certificate in it")]
-    {
+    for (content, why) in [(None, "No such file"), (Some("no certificate"), "it has no certificate")] {
         if let Some(content) = content {
             fs::write(&file, content).unwrap();
         }
@@ -130,5 +129,5 @@ fn settings_that_are_no_json_are_named_by_doctor() {
     let (_, out, told) = home.told(&["doctor"]);
     let out = out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(out.contains("settings.json are passed over"), "{out}{told}");
-    assert!(out.contains("certificate 1 (line 1) cannot be used"), "{out}{told}");
+    assert!(out.contains("certificate 1 (line 1) is invalid"), "{out}{told}");
 }

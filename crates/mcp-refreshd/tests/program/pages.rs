@@ -127,9 +127,9 @@ fn every_link_leads_somewhere() {
 fn a_link_to_nothing_is_noticed() {
     let page = root().join("docs/security.md");
     assert_eq!(broken(&page, "https://example.org/"), None);
-    assert_eq!(broken(&page, "how-it-works.md#the-words"), None);
+    assert_eq!(broken(&page, "internals/how-it-works.md#the-words"), None);
     assert!(broken(&page, "no-such-page.md").is_some());
-    assert!(broken(&page, "how-it-works.md#no-such-heading").is_some());
+    assert!(broken(&page, "internals/how-it-works.md#no-such-heading").is_some());
     assert!(broken(&page, "#no-such-heading").is_some());
     let text = "# `a` b, c-d\n```\n# no heading\n```\n# a b c-d\n";
     assert_eq!(anchors(text), BTreeSet::from(["a-b-c-d".to_owned(), "a-b-c-d-1".to_owned()]));

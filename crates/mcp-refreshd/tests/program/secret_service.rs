@@ -135,7 +135,7 @@ fn a_keyring_that_hangs_does_not_stop_the_agent() {
     let mut daemon = start(&home);
     assert!(request_is_under_way(&server));
     keyring.signal(Signal::STOP);
-    daemon.wait_for("no answer in time");
+    daemon.wait_for("did not respond in time");
     // Its loop answers at once all the while.
     let began = Instant::now();
     for _ in 0..5 {

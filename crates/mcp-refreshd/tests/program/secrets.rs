@@ -246,7 +246,7 @@ fn no_token_is_seen_when_a_pair_cannot_be_saved_and_a_kill_comes() {
     }
     home.store(&good[..good.len() / 2]);
     let line = daemon.wait_for("could not be saved");
-    assert!(line.contains("ends in the middle"), "{line}");
+    assert!(line.contains("ends unexpectedly"), "{line}");
     let mut outputs = Vec::new();
     let mut told = |home: &Home, when: &str| {
         // Those that say what is; the others would wait for what cannot come.

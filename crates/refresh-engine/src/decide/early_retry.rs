@@ -16,7 +16,7 @@ const SECOND_RETRY: Duration = Duration::from_secs(8);
 pub(crate) fn ask_again_after(
     answer: &Answer,
     since_first: Option<Duration>,
-    left_open: impl FnOnce() -> bool,
+    left_open: bool,
     stopping: bool,
 ) -> Option<Duration> {
     let Some(since_first) = since_first else {
@@ -26,7 +26,7 @@ pub(crate) fn ask_again_after(
     };
     // What was open before is not asked for so often, be it that a server has been failing for long.
     let goes_on = may_pass(answer)
-        && !left_open()
+        && !left_open
         && (!stopping || !matches!(answer, Answer::Ambiguous { lost: false, .. }));
     SECOND_RETRY.checked_sub(since_first).filter(|pause| goes_on && !pause.is_zero())
 }

@@ -57,6 +57,11 @@ pub enum Need {
 }
 
 impl Need {
+    /// What an entry without a refresh token needs.
+    pub(crate) fn without_refresh_token(seen: &ObservedEntry) -> Self {
+        if seen.entry.is_stub() { Self::Stub } else { Self::NoRefreshToken }
+    }
+
     /// Whether a person who was told of the other one learns nothing new: a server that fails does so in many words.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         matches!((self, other), (Self::ServerFails { .. }, Self::ServerFails { .. })) || self == other

@@ -127,8 +127,7 @@ pub fn plan_forced(seen: &ObservedEntry, record: &Record, policy: &Policy) -> Pl
         return Plan::Ignore(Ignored::Configured);
     }
     if seen.refresh.is_none() {
-        let need = if seen.entry.is_stub() { Need::Stub } else { Need::NoRefreshToken };
-        return Plan::NeedsPerson(need);
+        return Plan::NeedsPerson(Need::without_refresh_token(seen));
     }
     match need_of(seen, record, None) {
         // Without it nothing can be sent, and a spent token would take its successor with it.

@@ -1,9 +1,10 @@
 use super::version::VERSION;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The journal cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum JournalError {
     /// The file system refused.
     #[error("cannot {action} the journal {path}: {source}; {cure}", path = path.display())]
@@ -13,7 +14,7 @@ pub enum JournalError {
         /// The journal's path.
         path: PathBuf,
         /// Why it failed.
-        source: io::Error,
+        source: Arc<io::Error>,
         /// What a person can do.
         cure: &'static str,
     },
@@ -49,5 +50,5 @@ pub(super) fn io_error(action: &'static str, path: &Path, source: io::Error) -> 
         io::ErrorKind::PermissionDenied => "make the folder and the file yours (mode 0700 and 0600)",
         _ => "look at the disk and the system's log",
     };
-    JournalError::Io { action, path: path.to_owned(), source, cure }
+    JournalError::Io { action, path: path.to_owned(), source: Arc::new(source), cure }
 }

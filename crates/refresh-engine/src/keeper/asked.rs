@@ -39,10 +39,8 @@ impl<P: Partners> KeeperState<P> {
         if let (Demand::Forced, Some(held)) = (&demand, shared.grants.held(shared, &seen)) {
             return RefreshedHow::Held(held);
         }
-        if !self.begin(&seen.entry.key) {
-            return RefreshedHow::Running;
-        }
-        let ended = refresh(shared, &seen, demand).await;
+        let Some(run) = shared.begin(&seen.entry.key) else { return RefreshedHow::Running };
+        let ended = refresh(shared, run, &seen, demand).await;
         self.finished(&seen.entry.key);
         ended.into()
     }

@@ -1,6 +1,6 @@
 use crate::Outcome;
 use crate::decide::need::Need;
-use crate::transaction::end::TransactionEnd;
+use crate::transaction::TransactionEnd;
 use crate::transaction::grants::Held;
 
 /// How a refresh that was asked for ended.
@@ -47,13 +47,16 @@ impl From<TransactionEnd> for RefreshedHow {
             TransactionEnd::NotNeeded => Self::NotNeeded,
             TransactionEnd::NeedsPerson(need) => Self::NeedsPerson(need),
             TransactionEnd::Held(held) => Self::Held(held),
-            TransactionEnd::Removed => {
-                Self::Failed("the entry was removed meanwhile; nothing was written".into())
+            TransactionEnd::NoPair { outcome, detail } => Self::Ended { outcome, detail },
+            TransactionEnd::NoMetadata(error) => {
+                Self::Ended { outcome: error.outcome(), detail: error.to_string() }
             }
-            TransactionEnd::Locked(why)
-            | TransactionEnd::NotSavable(why)
-            | TransactionEnd::Unreadable(why) => Self::Failed(why),
-            TransactionEnd::Failed(outcome, detail) => Self::Ended { outcome, detail },
+            TransactionEnd::Removed
+            | TransactionEnd::TurnNotOver
+            | TransactionEnd::Locked(_)
+            | TransactionEnd::LockLost(_)
+            | TransactionEnd::NotSavable(_)
+            | TransactionEnd::Unreadable(_) => Self::Failed(ended.to_string()),
         }
     }
 }

@@ -5,11 +5,12 @@ use crate::decide::plan::plan;
 use crate::decide::planned::{Ignored, Plan, Until};
 use crate::records::obstacle::{Hindrance, Obstacle};
 use crate::records::outcome::LastRefresh;
+use crate::store_access::reading::{Unreadable, document, read};
 use crate::{
     Activity, Client, Clock, MarginRule, Narrowing, Now, ObservedEntry, Partners, Policy, Record, Records,
     Verdict,
 };
-use claude_store::{KEYCHAIN_OVERFLOW, ReadError, Store};
+use claude_store::{KEYCHAIN_OVERFLOW, Store};
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
 use std::time::Duration;
@@ -149,19 +150,18 @@ pub async fn inspect<P: Partners>(
 ) -> StoreReport {
     let location = store.location().to_owned();
     let empty = StoreReport { location, journal_open, ..StoreReport::default() };
-    let snapshot = match store.read().await {
-        Ok(snapshot) => snapshot,
-        Err(error) => {
-            let absent = matches!(error, ReadError::Absent { .. });
-            return StoreReport { unreadable: Some(error.to_string()), absent, ..empty };
-        }
+    let unreadable = |error: Unreadable| StoreReport {
+        unreadable: Some(error.to_string()),
+        absent: error.is_absent(),
+        ..empty.clone()
     };
-    let document = match snapshot.document() {
+    let snapshot = match read(store).await {
+        Ok(snapshot) => snapshot,
+        Err(error) => return unreadable(error),
+    };
+    let document = match document(store, &snapshot) {
         Ok(document) => document,
-        Err(error) => {
-            let unreadable = Some(format!("{}: {error}", store.location()));
-            return StoreReport { unreadable, ..empty };
-        }
+        Err(error) => return unreadable(error),
     };
     let now = clock.now();
     let activity = std::cell::OnceCell::new();

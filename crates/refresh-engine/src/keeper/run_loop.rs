@@ -2,13 +2,14 @@
 
 use super::state::KeeperState;
 use crate::journal::Unfinished;
-use crate::store_access::scan::{Findings, note_emptied, scan};
+use crate::store_access::reading::{Unreadable, document, read};
+use crate::store_access::scan::{note_emptied, scan};
 use crate::store_access::settlement::close_unsettled;
 use crate::store_access::shared::Shared;
 use crate::transaction::grants::Presenting;
 use crate::transaction::replay::{is_pair, replay};
 use crate::{Clock, Event, Now, Partners};
-use claude_store::{EntryKey, ReadError, Snapshot, Store, Version};
+use claude_store::{EntryKey, Snapshot, Store, Version};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
@@ -137,8 +138,8 @@ impl<P: Partners> KeeperState<P> {
         if version.is_none() || version == self.version.get() || !self.read_budget.take(size_of(version)) {
             return;
         }
-        let Ok(snapshot) = store.read().await else { return };
-        let Ok(document) = snapshot.document() else { return };
+        let Ok(snapshot) = read(store).await else { return };
+        let Ok(document) = document(store, &snapshot) else { return };
         if self.running() == 0 {
             drop(document);
             self.note(Ok(snapshot));
@@ -154,46 +155,48 @@ impl<P: Partners> KeeperState<P> {
         if version.is_some() && version == self.version.get() && self.unreadable.borrow().is_none() {
             return;
         }
-        self.note(store.read().await);
+        self.note(read(store).await);
     }
 
-    fn note(&self, read: Result<Snapshot, ReadError>) {
+    fn note(&self, read: Result<Snapshot, Unreadable>) {
         let shared = &self.shared;
         self.version.set(read.as_ref().ok().map(Snapshot::version));
-        shared.tracked.borrow_mut().values_mut().for_each(|known| known.begun_since_scan = false);
-        let findings = scan(shared, read);
-        self.tell_readability(&findings);
-        if findings.unreadable.is_none() {
-            for (key, why) in findings.odd.iter().filter(|odd| !self.odd.borrow().contains(odd)) {
-                shared.tell_key(&EntryKey::new(key.as_str()), Event::EntryOdd { why: why.clone() });
+        shared.entries.borrow_mut().values_mut().for_each(|known| known.begun_since_scan = false);
+        match scan(shared, read) {
+            Ok(odd) => {
+                self.tell_readable();
+                for (key, why) in odd.iter().filter(|odd| !self.odd.borrow().contains(odd)) {
+                    shared.tell_key(&EntryKey::new(key.as_str()), Event::EntryOdd { why: why.clone() });
+                }
+                self.odd.replace(odd);
+                self.unreadable.take();
             }
-            self.odd.replace(findings.odd);
+            Err(error) => {
+                self.tell_unreadable(&error);
+                self.unreadable.replace(Some(error));
+            }
         }
-        self.unreadable.replace(findings.unreadable);
     }
 
-    fn tell_readability(&self, findings: &Findings) {
-        let shared = &self.shared;
-        match &findings.unreadable {
-            Some(now) => {
-                let again = self.unreadable.borrow().is_some();
-                let pause = if again { (self.reread.get() * 2).min(LONGEST_REREAD) } else { FIRST_REREAD };
-                self.reread.set(pause);
-                // Half-written documents of old clients mend themselves within a second: said only if it lasts.
-                let lasts = again || now.absent || !self.scanned.get();
-                if lasts && self.unreadable_told.replace(Some(now.why.clone())).as_ref() != Some(&now.why) {
-                    shared.tell_store(Event::StoreUnreadable { why: now.why.clone(), absent: now.absent });
-                }
-            }
-            None => {
-                if self.unreadable_told.take().is_some() {
-                    shared.tell_store(Event::StoreReadable);
-                }
-            }
+    fn tell_unreadable(&self, error: &Unreadable) {
+        let again = self.unreadable.borrow().is_some();
+        let pause = if again { (self.reread.get() * 2).min(LONGEST_REREAD) } else { FIRST_REREAD };
+        self.reread.set(pause);
+        let (why, absent) = (error.to_string(), error.is_absent());
+        // Half-written documents of old clients are whole again within a second: said only if it lasts.
+        let lasts = again || absent || !self.scanned.get();
+        if lasts && self.unreadable_told.replace(Some(why.clone())).as_ref() != Some(&why) {
+            self.shared.tell_store(Event::StoreUnreadable { why, absent });
         }
-        let entries = self.shared.tracked.borrow().values().filter(|known| known.current.is_some()).count();
-        if findings.unreadable.is_none() && self.entries_told.replace(Some(entries)) != Some(entries) {
-            shared.tell_store(Event::StoreSeen { entries });
+    }
+
+    fn tell_readable(&self) {
+        if self.unreadable_told.take().is_some() {
+            self.shared.tell_store(Event::StoreReadable);
+        }
+        let entries = self.shared.entries.borrow().values().filter(|known| known.current.is_some()).count();
+        if self.entries_told.replace(Some(entries)) != Some(entries) {
+            self.shared.tell_store(Event::StoreSeen { entries });
         }
     }
 
@@ -212,12 +215,15 @@ impl<P: Partners> KeeperState<P> {
                 waiting.extend(opens);
                 continue;
             }
-            self.shared.track(&key, |tracked| tracked.running = true);
+            let Some(run) = self.shared.begin(&key) else {
+                waiting.extend(opens);
+                continue;
+            };
             let inner = Rc::clone(self);
             tokio::task::spawn_local(async move {
                 for Replayed { open, presenting } in opens {
-                    let current = inner.shared.track(&key, |tracked| tracked.current.clone());
-                    replay(&inner.shared, open, current).await;
+                    let current = inner.shared.state(&key, |state| state.current.clone());
+                    replay(&inner.shared, run, open, current).await;
                     drop(presenting);
                 }
                 inner.finished(&key);

@@ -5,9 +5,10 @@ use crate::decide::memory::Heal;
 use crate::decide::need::Need;
 use crate::decide::plan::plan;
 use crate::decide::planned::{Ignored, Plan, Until};
+use crate::store_access::entry_state::EntryState;
 use crate::store_access::shared::Shared;
-use crate::store_access::tracked::Tracked;
 use crate::transaction::heal;
+use crate::transaction::presented::Presented;
 use crate::transaction::{Demand, refresh};
 use crate::{Now, ObservedEntry, Partners};
 use claude_store::{EntryKey, Store};
@@ -30,7 +31,7 @@ struct Healing {
 
 impl<P: Partners> KeeperState<P> {
     fn start_revival(self: &Rc<Self>, seen: ObservedEntry) {
-        if !self.begin(&seen.entry.key) {
+        if self.shared.begin(&seen.entry.key).is_none() {
             return;
         }
         let inner = Rc::clone(self);
@@ -42,15 +43,15 @@ impl<P: Partners> KeeperState<P> {
 
     fn start_heal(self: &Rc<Self>, healing: Healing) {
         let Healing { seen, remembered, heal } = healing;
-        if !self.begin(&seen.entry.key) {
-            return;
-        }
+        let Some(run) = self.shared.begin(&seen.entry.key) else { return };
         let inner = Rc::clone(self);
         tokio::task::spawn_local(async move {
             match heal {
                 Heal::PutBack => heal::put_back(&inner.shared, &seen, &remembered).await,
                 Heal::TryRemembered => {
-                    refresh(&inner.shared, &seen, Demand::Heal(Box::new(remembered))).await;
+                    if let Some(remembered) = Presented::of(remembered) {
+                        refresh(&inner.shared, run, &seen, Demand::Heal(Box::new(remembered))).await;
+                    }
                 }
                 Heal::AwaitLogin(_) | Heal::Nothing => {}
             }
@@ -68,10 +69,10 @@ impl<P: Partners> KeeperState<P> {
         let mut turned: Vec<(ObservedEntry, bool)> = Vec::new();
         let mut wait: Option<Duration> = None;
         {
-            let tracked = shared.tracked.borrow();
+            let entries = shared.entries.borrow();
             let policy = shared.policy.borrow();
             let activity = shared.activity();
-            for (key, known) in tracked.iter().filter(|(_, known)| !known.running) {
+            for (key, known) in entries.iter().filter(|(_, known)| !known.is_running()) {
                 let Some(seen) = &known.current else { continue };
                 let (heal, revives, planned, pause) = shared.read_record(key, |record| {
                     let heal = known.heal(seen, now, record);
@@ -138,7 +139,7 @@ impl<P: Partners> KeeperState<P> {
         shared.vanished.borrow_mut().retain(|_, vanished| !vanished.kept_for(now).is_zero());
         let forgotten_in = shared.vanished.borrow().values().map(|vanished| vanished.kept_for(now)).min();
         wait = [wait, forgotten_in].into_iter().flatten().min();
-        if self.unreadable.borrow().as_ref().is_some_and(|unreadable| !unreadable.absent) {
+        if self.unreadable.borrow().as_ref().is_some_and(|unreadable| !unreadable.is_absent()) {
             wait = Some(wait.map_or(self.reread.get(), |wait| wait.min(self.reread.get())));
         }
         // Where nothing tells of a change, looking is the only way to learn of it.
@@ -156,11 +157,11 @@ impl<P: Partners> KeeperState<P> {
         let shared = &self.shared;
         let now = shared.now();
         let due = {
-            let tracked = shared.tracked.borrow();
+            let entries = shared.entries.borrow();
             let policy = shared.policy.borrow();
             let activity = shared.activity();
-            let waits = |key: &EntryKey, known: &Tracked, seen: &ObservedEntry| {
-                !known.running
+            let waits = |key: &EntryKey, known: &EntryState, seen: &ObservedEntry| {
+                !known.is_running()
                     && !known.begun_since_scan
                     && shared.read_record(key, |record| {
                         known.heal(seen, now, record) == Heal::Nothing
@@ -168,7 +169,7 @@ impl<P: Partners> KeeperState<P> {
                     })
                     && !is_anothers(shared, seen)
             };
-            let known = tracked.iter().filter_map(|(key, known)| Some((key, known, known.current.as_ref()?)));
+            let known = entries.iter().filter_map(|(key, known)| Some((key, known, known.current.as_ref()?)));
             known
                 .filter(|(key, known, seen)| waits(key, known, seen))
                 .map(|(key, _, seen)| Due::of(key, seen))
@@ -194,28 +195,26 @@ impl<P: Partners> KeeperState<P> {
             if *here < RUNNING_PER_SERVER {
                 *here += 1;
                 running += 1;
-                let seen = self.shared.track(&key, |known| known.current.clone());
+                let seen = self.shared.state(&key, |known| known.current.clone());
                 seen.into_iter().for_each(|seen| self.start(seen));
             }
         }
     }
 
     fn start(self: &Rc<Self>, seen: ObservedEntry) {
-        if !self.begin(&seen.entry.key) {
-            return;
-        }
+        let Some(run) = self.shared.begin(&seen.entry.key) else { return };
         let inner = Rc::clone(self);
         // I6: a task of its own; nothing that happens to the keeper's loop cuts it.
         tokio::task::spawn_local(async move {
-            refresh(&inner.shared, &seen, Demand::Planned).await;
+            refresh(&inner.shared, run, &seen, Demand::Planned).await;
             inner.finished(&seen.entry.key);
         });
     }
 
     fn running_by_server(&self) -> BTreeMap<Option<String>, usize> {
-        let tracked = self.shared.tracked.borrow();
+        let entries = self.shared.entries.borrow();
         let mut counts = BTreeMap::new();
-        for known in tracked.values().filter(|known| known.running) {
+        for known in entries.values().filter(|known| known.is_running()) {
             *counts.entry(known.current.as_ref().and_then(server)).or_default() += 1;
         }
         counts

@@ -1,6 +1,6 @@
 use super::read_budget::ReadBudget;
 use super::report::{Circumstances, StoreReport, report_entry};
-use crate::store_access::scan::Unreadable;
+use crate::store_access::reading::Unreadable;
 use crate::store_access::shared::Shared;
 use crate::{Now, ObservedEntry, Partners};
 use claude_store::{EntryKey, Version};
@@ -40,54 +40,28 @@ pub(super) struct KeeperState<P: Partners> {
 
 impl<P: Partners> KeeperState<P> {
     pub(super) fn find(&self, names: &[String]) -> Vec<ObservedEntry> {
-        let tracked = self.shared.tracked.borrow();
+        let entries = self.shared.entries.borrow();
         let named = |seen: &&ObservedEntry| {
             names.is_empty()
                 || names.iter().any(|name| *name == seen.entry.server_name || name == seen.entry.key.as_str())
         };
-        tracked.values().filter_map(|known| known.current.as_ref()).filter(named).cloned().collect()
+        entries.values().filter_map(|state| state.current.as_ref()).filter(named).cloned().collect()
     }
 
     /// True where every transaction that runs has its pair in the journal and waits for the store to take it.
     pub(super) fn only_unsaved_run(&self) -> bool {
-        self.shared
-            .tracked
-            .borrow()
-            .values()
-            .filter(|known| known.running)
-            .all(|known| known.unsaved.is_some())
+        let entries = self.shared.entries.borrow();
+        entries.values().filter(|state| state.is_running()).all(|state| state.unsaved().is_some())
     }
 
     pub(super) fn running(&self) -> usize {
-        self.shared.tracked.borrow().values().filter(|known| known.running).count()
-    }
-
-    pub(super) fn begin(&self, key: &EntryKey) -> bool {
-        self.shared.track(key, |tracked| {
-            if tracked.running {
-                return false;
-            }
-            tracked.running = true;
-            tracked.begun_since_scan = true;
-            tracked.emptied = false;
-            tracked.forgotten = Rc::default();
-            true
-        })
+        self.shared.entries.borrow().values().filter(|state| state.is_running()).count()
     }
 
     pub(super) fn finished(&self, key: &EntryKey) {
         // The store may hold something else by now: the next turn looks, whatever the version says.
         self.version.set(None);
-        let mut tracked = self.shared.tracked.borrow_mut();
-        if let Some(known) = tracked.get_mut(key) {
-            known.running = false;
-            if known.current.is_none() && known.forgotten.get() {
-                // Removed meanwhile: what the transaction noted of it goes too.
-                tracked.remove(key);
-                self.shared.records.forget(self.shared.location(), key);
-            }
-        }
-        drop(tracked);
+        self.shared.finish(key);
         self.shared.ended.notify_waiters();
         self.shared.ended.notify_one();
     }
@@ -95,25 +69,25 @@ impl<P: Partners> KeeperState<P> {
     pub(super) fn report(&self) -> StoreReport {
         let shared = &self.shared;
         let now = shared.now();
-        let tracked = shared.tracked.borrow();
+        let known = shared.entries.borrow();
         let policy = shared.policy.borrow();
         let activity = shared.activity();
-        let entries = tracked.iter().filter_map(|(key, known)| {
+        let entries = known.iter().filter_map(|(key, state)| {
             let circumstances = Circumstances {
                 now,
                 policy: &policy,
                 activity: &activity,
-                running: known.running,
-                unsaved: known.unsaved.clone(),
-                obstacle: known.obstacle.clone(),
+                running: state.is_running(),
+                unsaved: state.unsaved().cloned(),
+                obstacle: state.obstacle.clone(),
             };
-            let seen = known.current.as_ref()?;
+            let seen = state.current.as_ref()?;
             Some(shared.read_record(key, |record| report_entry(seen, record, &circumstances)))
         });
         StoreReport {
             location: shared.location().to_owned(),
-            unreadable: self.unreadable.borrow().as_ref().map(|unreadable| unreadable.why.clone()),
-            absent: self.unreadable.borrow().as_ref().is_some_and(|unreadable| unreadable.absent),
+            unreadable: self.unreadable.borrow().as_ref().map(ToString::to_string),
+            absent: self.unreadable.borrow().as_ref().is_some_and(Unreadable::is_absent),
             entries: entries.collect(),
             odd: self.odd.borrow().clone(),
             vanished: shared

@@ -12,7 +12,7 @@ impl<P: Partners> KeeperState<P> {
     /// Only who acts by itself lets an entry rest.
     pub(super) fn tell_rests(&self, turned: Vec<(ObservedEntry, bool)>) {
         for (seen, rests) in turned.into_iter().filter(|_| self.mode == Mode::Watch) {
-            self.shared.track(&seen.entry.key, |known| known.rests = rests);
+            self.shared.state(&seen.entry.key, |known| known.rests = rests);
             self.shared.tell(&seen, if rests { Event::Rests } else { Event::RestOver });
         }
     }
@@ -21,9 +21,9 @@ impl<P: Partners> KeeperState<P> {
         let shared = &self.shared;
         let mut news = Vec::new();
         {
-            let tracked = shared.tracked.borrow();
+            let entries = shared.entries.borrow();
             let policy = shared.policy.borrow();
-            for (key, known) in tracked.iter().filter(|(_, known)| !known.running) {
+            for (key, known) in entries.iter().filter(|(_, known)| !known.is_running()) {
                 let Some(seen) = &known.current else { continue };
                 let need = shared.read_record(key, |record| {
                     let mendable = heal::can_revive(shared, seen, record)
@@ -41,7 +41,7 @@ impl<P: Partners> KeeperState<P> {
             }
         }
         for (seen, need) in news {
-            shared.track(&seen.entry.key, |known| known.told.clone_from(&need));
+            shared.state(&seen.entry.key, |known| known.told.clone_from(&need));
             if let Some(need) = need {
                 shared.tell(&seen, Event::NeedsPerson { need });
             }

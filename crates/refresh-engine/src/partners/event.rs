@@ -4,7 +4,7 @@ use crate::decide::planned::Reason;
 use crate::records::outcome::Outcome;
 use claude_store::StubKind;
 use jiff::Timestamp;
-use oauth_secret::Fingerprint;
+use oauth_secret::{Fingerprint, TokenDigest};
 use std::time::Duration;
 
 /// Something that happened to one entry or one store: a line in the log, later in the history.
@@ -149,6 +149,24 @@ pub enum Event {
         /// Path, cause and cure.
         why: String,
     },
+}
+
+impl Event {
+    /// A refresh begins.
+    pub(crate) fn refreshing(reason: Reason, presented: TokenDigest) -> Self {
+        Self::Refreshing { reason, refresh: presented.fingerprint() }
+    }
+
+    /// A refresh ended without a new pair: the refresh token that was presented, or was to be, is still the one that counts.
+    pub(crate) fn failed(
+        outcome: Outcome,
+        detail: String,
+        presented: TokenDigest,
+        retry_in: Option<Duration>,
+    ) -> Self {
+        let (before, now) = (Some(presented.fingerprint()), Some(presented.fingerprint()));
+        Self::Ended { outcome, detail, before, now, lifetime: None, expires_at: None, retry_in }
+    }
 }
 
 /// Whom an event is about.

@@ -1,9 +1,10 @@
 use super::format::VERSION;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The records cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum RecordsError {
     /// The file system refused.
     #[error("cannot {action} {path}: {source}; make sure that the folder is yours and has room", path = path.display())]
@@ -13,7 +14,7 @@ pub enum RecordsError {
         /// Which file.
         path: PathBuf,
         /// Why it failed.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// Written by a newer version.
     #[error(
@@ -29,5 +30,5 @@ pub enum RecordsError {
 }
 
 pub(super) fn io_error(action: &'static str, path: &Path, source: io::Error) -> RecordsError {
-    RecordsError::Io { action, path: path.to_owned(), source }
+    RecordsError::Io { action, path: path.to_owned(), source: Arc::new(source) }
 }

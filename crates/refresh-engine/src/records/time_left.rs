@@ -39,6 +39,11 @@ impl ObservedEntry {
         }
     }
 
+    /// Whether the access token has ended; false where nobody knows.
+    pub(crate) fn has_expired(&self, now: Now, record: &Record) -> bool {
+        self.left(now, record).is_some_and(|left| left <= SignedDuration::ZERO)
+    }
+
     fn outlives_its_answer(&self, left: SignedDuration, record: &Record) -> bool {
         let life = record.lifetime().filter(|_| self.access.is_some() && record.lifetime_of == self.access);
         life.and_then(|life| SignedDuration::try_from(life).ok())

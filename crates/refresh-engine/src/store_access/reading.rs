@@ -1,72 +1,69 @@
-//! Shared reads: transactions that want to see the store under their locks at the same time see it by one read.
-//!
-//! A read answers only who asked before it began, so each sees the store as it was after it had its lock. In a storm the document is
-//! read and parsed once for all that begin together, not once for each.
+//! What was read of the document, or why it could not be.
 
-use crate::store_access::reader::Reading;
-use crate::store_access::shared::Shared;
-use crate::{ObservedEntry, Partners};
-use claude_store::{EntryKey, ReadError, Snapshot, Store};
-use std::rc::Rc;
-use tokio::sync::oneshot;
+use crate::ObservedEntry;
+use claude_store::{Document, DocumentError, EntryKey, Incomplete, ReadError, Snapshot, Store, Version};
+use std::sync::Arc;
 
-/// Reads one entry as the store holds it now. Seeing it absent, even once, is remembered for the transaction that runs (I5).
-pub(crate) async fn read_entry<P: Partners>(
-    shared: &Rc<Shared<P>>,
-    key: &EntryKey,
-) -> Result<Reading, String> {
-    let (reply, answer) = oneshot::channel();
-    let reader = &shared.reader;
-    reader.waiting.borrow_mut().push((key.clone(), reply));
-    if !reader.running.replace(true) {
-        let shared = Rc::clone(shared);
-        tokio::task::spawn_local(async move {
-            loop {
-                let asked = shared.reader.waiting.take();
-                if asked.is_empty() {
-                    break;
-                }
-                let read = shared.store.read().await;
-                let readings = readings(&shared, &read, asked.iter().map(|(key, _)| key));
-                for ((_, reply), reading) in asked.into_iter().zip(readings) {
-                    // Whoever asked may be gone.
-                    let _ = reply.send(reading);
-                }
-            }
-            shared.reader.running.set(false);
-        });
-    }
-    answer.await.unwrap_or_else(|_| Err("the reader was stopped".into()))
+/// One entry as the store holds it.
+pub(crate) struct Reading {
+    /// The document's size in bytes.
+    pub(crate) size: usize,
+    /// The document's version.
+    pub(crate) version: Version,
+    /// The entry; `None` where it is absent.
+    pub(crate) seen: Option<ObservedEntry>,
 }
 
-fn readings<'k, P: Partners>(
-    shared: &Shared<P>,
-    read: &Result<Snapshot, ReadError>,
-    keys: impl Iterator<Item = &'k EntryKey>,
-) -> Vec<Result<Reading, String>> {
-    let document = match read {
-        Ok(snapshot) => {
-            snapshot.document().map(|document| (snapshot.bytes().len(), snapshot.version(), document))
+/// The document, or one entry of it, cannot be read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    /// The store does not give it.
+    #[error(transparent)]
+    Store(Arc<ReadError>),
+    /// The bytes are not a document.
+    #[error("{location}: {source}")]
+    Document { location: String, source: DocumentError },
+    /// This entry is there, in a form that makes no sense.
+    #[error("entry `{0}` has a form that is not understood and is left alone; fix it or log in again")]
+    Odd(EntryKey),
+    /// This entry may be in the part of the document that cannot be read.
+    #[error("entry `{key}` cannot be seen: {source}")]
+    Hidden { key: EntryKey, source: Incomplete },
+}
+
+impl Unreadable {
+    /// There is no document yet, or none any more.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self, Self::Store(error) if matches!(**error, ReadError::Absent { .. }))
+    }
+
+    /// Worth reading again a moment later: old clients write in place.
+    pub(crate) fn may_be_half_written(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(**error, ReadError::Io { .. }),
+            Self::Document { source, .. } => source.may_be_half_written(),
+            Self::Odd(_) | Self::Hidden { .. } => false,
         }
-        Err(error) => return keys.map(|_| Err(error.to_string())).collect(),
-    };
-    let (size, version, document) = match document {
-        Ok(read) => read,
-        Err(error) => return keys.map(|_| Err(format!("{}: {error}", shared.location()))).collect(),
-    };
-    let reading = |key: &EntryKey| {
-        let seen = document.entry(key).cloned().map(ObservedEntry::new);
-        if seen.is_none() && document.raw_entry(key).is_some() {
-            return Err(format!("entry `{key}` has a form that is not understood; mend it or log in again"));
-        }
-        if let (None, Some(why)) = (&seen, document.incomplete()) {
-            return Err(format!("entry `{key}` cannot be seen: {why}"));
-        }
-        if seen.is_none() {
-            // I5: whoever looks first takes note.
-            shared.track(key, |tracked| tracked.forgotten.set(true));
-        }
-        Ok(Reading { size, version, seen })
-    };
-    keys.map(reading).collect()
+    }
+}
+
+/// Reads the bytes of the document.
+pub(crate) async fn read<S: Store>(store: &S) -> Result<Snapshot, Unreadable> {
+    store.read().await.map_err(|error| Unreadable::Store(Arc::new(error)))
+}
+
+/// The bytes as a document.
+pub(crate) fn document<'s, S: Store>(store: &S, snapshot: &'s Snapshot) -> Result<Document<'s>, Unreadable> {
+    let located = |source| Unreadable::Document { location: store.location().to_owned(), source };
+    snapshot.document().map_err(located)
+}
+
+/// One entry of it; `None` where it is absent.
+pub(crate) fn entry(document: &Document<'_>, key: &EntryKey) -> Result<Option<ObservedEntry>, Unreadable> {
+    match (document.entry(key), document.incomplete()) {
+        (Some(entry), _) => Ok(Some(ObservedEntry::new(entry.clone()))),
+        (None, _) if document.raw_entry(key).is_some() => Err(Unreadable::Odd(key.clone())),
+        (None, Some(why)) => Err(Unreadable::Hidden { key: key.clone(), source: why.clone() }),
+        (None, None) => Ok(None),
+    }
 }

@@ -13,22 +13,22 @@ use oauth_secret::TokenDigest;
 const MOST_UNSETTLED: usize = 256;
 
 /// Closes a transaction that has ended. `stored` says whether the store is durable as far as this one changed it.
-pub(crate) async fn close<P: Partners>(shared: &Shared<P>, id: Option<TransactionId>, stored: bool) {
+pub(crate) async fn close<P: Partners>(shared: &Shared<P>, id: TransactionId, stored: bool) {
     if !stored {
         leave_open(shared, id);
     }
     // Refreshes that end together share this save.
     let recorded = shared.save_records().await;
-    match id {
-        Some(id) if stored && recorded => shared.journal.done(id),
-        _ if stored => leave_open(shared, id),
-        _ => {}
+    match (stored, recorded) {
+        (true, true) => shared.journal.done(id),
+        (true, false) => leave_open(shared, id),
+        (false, _) => {}
     }
 }
 
-fn leave_open<P: Partners>(shared: &Shared<P>, id: Option<TransactionId>) {
+fn leave_open<P: Partners>(shared: &Shared<P>, id: TransactionId) {
     let mut unsettled = shared.unsettled.borrow_mut();
-    unsettled.extend(id);
+    unsettled.push(id);
     if unsettled.len() > MOST_UNSETTLED {
         shared.journal.done(unsettled.remove(0));
     }

@@ -1,12 +1,14 @@
+use crate::coalesced::Coalesced;
 use crate::decide::memory::Vanished;
 use crate::journal::{Journal, TransactionId};
 use crate::store_access::committer::Committer;
-use crate::store_access::reader::Reader;
-use crate::store_access::tracked::Tracked;
+use crate::store_access::entry_state::{EntryState, RunId};
+use crate::store_access::reading::Reading;
+use crate::store_access::reading::Unreadable;
 use crate::{
     Activity, Client, Clock, Event, Now, ObservedEntry, Observer, Partners, Policy, Record, Records, Subject,
 };
-use claude_store::{EntryKey, NeedsAuthCache, Store, TokenChange};
+use claude_store::{EntryKey, NeedsAuthCache, NeedsAuthError, Store, TokenChange};
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -28,8 +30,11 @@ pub(crate) struct Shared<P: Partners> {
     /// What the keepers of all stores know of each other.
     pub(crate) grants: Grants<P>,
     pub(crate) committer: Committer,
-    pub(crate) reader: Reader,
-    pub(crate) tracked: RefCell<BTreeMap<EntryKey, Tracked>>,
+    pub(crate) reads: Coalesced<EntryKey, Result<Reading, Unreadable>>,
+    pub(crate) unflags: Coalesced<String, Result<bool, Rc<NeedsAuthError>>>,
+    pub(crate) entries: RefCell<BTreeMap<EntryKey, EntryState>>,
+    /// The number of the last run that was begun.
+    pub(crate) runs: Cell<u64>,
     /// Pairs that another pair in the store made superfluous; kept until that one has refreshed once.
     pub(crate) superseded: RefCell<BTreeMap<EntryKey, Vec<Superseded>>>,
     /// Transactions that ended and whose pair or record is not known to be durable.
@@ -120,20 +125,33 @@ impl<P: Partners> Shared<P> {
 
     /// The entry has tokens again, or is gone: pairs that waited for that are of no use any more.
     pub(crate) fn release_held(&self, key: &EntryKey) {
-        for id in self.track(key, |tracked| std::mem::take(&mut tracked.held)) {
+        for id in self.state(key, |state| std::mem::take(&mut state.held)) {
             self.journal.done(id);
         }
     }
 
-    /// Runs `change` on what is tracked of this entry.
-    pub(crate) fn track<R>(&self, key: &EntryKey, change: impl FnOnce(&mut Tracked) -> R) -> R {
-        let mut tracked = self.tracked.borrow_mut();
-        if !tracked.contains_key(key) {
-            tracked.insert(key.clone(), Tracked::default());
+    /// Runs `change` on what is known of this entry.
+    pub(crate) fn state<R>(&self, key: &EntryKey, change: impl FnOnce(&mut EntryState) -> R) -> R {
+        let mut entries = self.entries.borrow_mut();
+        match entries.get_mut(key) {
+            Some(state) => change(state),
+            None => change(entries.entry(key.clone()).or_default()),
         }
-        match tracked.get_mut(key) {
-            Some(known) => change(known),
-            None => change(&mut Tracked::default()),
+    }
+
+    /// Begins a run for this entry: a transaction, a healing or a replay. `None` while another one is under way.
+    pub(crate) fn begin(&self, key: &EntryKey) -> Option<RunId> {
+        let id = RunId(self.runs.get() + 1);
+        self.runs.set(id.0);
+        self.state(key, |state| state.begin(id)).then_some(id)
+    }
+
+    /// Ends the run of this entry. Of one that was removed meanwhile nothing stays, whatever the run noted.
+    pub(crate) fn finish(&self, key: &EntryKey) {
+        let mut entries = self.entries.borrow_mut();
+        if entries.get_mut(key).is_some_and(EntryState::finish) {
+            entries.remove(key);
+            self.records.forget(self.location(), key);
         }
     }
 

@@ -1,74 +1,147 @@
-//! How a transaction ends, and the ends before anything was sent.
-
+use crate::decide::need::Need;
+use crate::journal::JournalError;
 use crate::records::obstacle::{Hindrance, Obstacle};
 use crate::records::outcome::Outcome;
 use crate::records::record::Retry;
+use crate::store_access::reading::Unreadable;
 use crate::store_access::shared::Shared;
+use crate::transaction::grants::Held;
+use crate::transaction::metadata::NoMetadata;
 use crate::{Event, ObservedEntry, Partners};
-use claude_store::LockError;
+use claude_store::{LockError, LockLost, WriteError};
 use std::io;
 use std::time::Duration;
 
 /// How soon to look again after somebody else held the lock.
-pub(crate) const LOCKED_PAUSE: Duration = Duration::from_secs(10);
+const LOCKED_PAUSE: Duration = Duration::from_secs(10);
 /// How soon to try again when the result could not have been saved.
 const NOT_SAVABLE_PAUSE: Duration = Duration::from_secs(60);
+/// How soon to look again when the store could not be read under the lock; old clients write it in place.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(5);
 
 /// How a transaction ended, for whoever asked for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum TransactionEnd {
     /// A new pair is in the store.
+    #[error("a new token pair is in the store")]
     Fresh,
     /// Somebody else had refreshed it, or it was not due any more.
+    #[error("no refresh was needed")]
     NotNeeded,
     /// The entry is gone.
+    #[error("the entry was removed meanwhile; nothing was written")]
     Removed,
-    /// Somebody else holds its lock.
-    Locked(String),
+    /// Another entry's refresh of the same login has not ended.
+    #[error(
+        "another entry holds the same login, and how its refresh ended is not known yet; fix its store first"
+    )]
+    TurnNotOver,
+    /// The refresh lock could not be had.
+    #[error(transparent)]
+    Locked(LockError),
+    /// The refresh lock was lost before anything was sent.
+    #[error(transparent)]
+    LockLost(LockLost),
     /// Nothing was sent, since the result could not be saved.
-    NotSavable(String),
+    #[error(transparent)]
+    NotSavable(NotSavable),
     /// The store cannot be read.
-    Unreadable(String),
+    #[error(transparent)]
+    Unreadable(Unreadable),
     /// A person is needed first.
-    NeedsPerson(crate::decide::need::Need),
+    #[error("a person is needed first")]
+    NeedsPerson(Need),
     /// It may be spent and is not presented again yet.
-    Held(crate::transaction::grants::Held),
-    /// The attempt failed.
-    Failed(Outcome, String),
+    #[error("the refresh token may be spent and is not presented yet: {}", .0.why)]
+    Held(Held),
+    /// There is no token endpoint to send to.
+    #[error(transparent)]
+    NoMetadata(#[from] NoMetadata),
+    /// The answer was no pair.
+    #[error("{detail}")]
+    NoPair {
+        /// What it was.
+        outcome: Outcome,
+        /// In words.
+        detail: String,
+    },
 }
 
-pub(crate) fn locked<P: Partners>(
+/// What a refresh would bring could not be saved.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotSavable {
+    /// The store has no room, or cannot be written.
+    #[error(transparent)]
+    Store(#[from] WriteError),
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// The refresh lock could not be had.
+pub(super) fn locked<P: Partners>(
     shared: &Shared<P>,
     seen: &ObservedEntry,
-    error: &LockError,
+    error: LockError,
 ) -> TransactionEnd {
-    let now = shared.now();
     let why = error.to_string();
-    let (pause, event, what) = match error {
+    let (pause, event, what) = match &error {
         LockError::Held { .. } | LockError::Lost { .. } => {
             (LOCKED_PAUSE, Event::Locked { why }, Hindrance::Locked)
         }
-        _ => (NOT_SAVABLE_PAUSE, Event::NotLockable { why }, Hindrance::NotLockable(not_lockable(error))),
+        _ => (NOT_SAVABLE_PAUSE, Event::NotLockable { why }, Hindrance::NotLockable(not_lockable(&error))),
     };
     note(shared, seen, what);
-    shared.change_record(&seen.entry.key, |record| record.retry = Some(Retry::after(now, pause)));
+    retry_after(shared, seen, pause);
     shared.tell(seen, event);
-    TransactionEnd::Locked(error.to_string())
+    TransactionEnd::Locked(error)
 }
 
-pub(crate) fn not_savable<P: Partners>(
+/// The refresh lock was lost before the request.
+pub(super) fn lock_lost<P: Partners>(
     shared: &Shared<P>,
     seen: &ObservedEntry,
-    why: String,
+    lost: LockLost,
 ) -> TransactionEnd {
-    let now = shared.now();
-    shared.change_record(&seen.entry.key, |record| {
-        record.retry = Some(Retry::after(now, NOT_SAVABLE_PAUSE));
-        record.note(now.wall, Outcome::Unsent, why.clone());
-    });
+    retry_after(shared, seen, LOCKED_PAUSE);
+    TransactionEnd::LockLost(lost)
+}
+
+/// The result could not be saved.
+pub(super) fn not_savable<P: Partners>(
+    shared: &Shared<P>,
+    seen: &ObservedEntry,
+    error: NotSavable,
+) -> TransactionEnd {
+    let why = error.to_string();
+    retry_after(shared, seen, NOT_SAVABLE_PAUSE);
+    let at = shared.now().wall;
+    shared.change_record(&seen.entry.key, |record| record.note(at, Outcome::Unsent, why.clone()));
     note(shared, seen, Hindrance::NotSavable(why.clone()));
-    shared.tell(seen, Event::NotSavable { why: why.clone() });
-    TransactionEnd::NotSavable(why)
+    shared.tell(seen, Event::NotSavable { why });
+    TransactionEnd::NotSavable(error)
+}
+
+/// The store cannot be read under the lock.
+pub(super) fn unreadable<P: Partners>(
+    shared: &Shared<P>,
+    seen: &ObservedEntry,
+    error: Unreadable,
+) -> TransactionEnd {
+    retry_after(shared, seen, UNREADABLE_PAUSE);
+    TransactionEnd::Unreadable(error)
+}
+
+/// Another process refreshed or changed the entry first.
+pub(super) fn adopted<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, why: &str) -> TransactionEnd {
+    let at = shared.now().wall;
+    shared.change_record(&seen.entry.key, |record| record.note(at, Outcome::Adopted, why));
+    TransactionEnd::NotNeeded
+}
+
+fn retry_after<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, pause: Duration) {
+    let now = shared.now();
+    shared.change_record(&seen.entry.key, |record| record.retry = Some(Retry::after(now, pause)));
 }
 
 /// Why the lock cannot be made, by the folder it belongs in: the name of a lock says nothing to a user.
@@ -97,7 +170,7 @@ fn not_lockable(error: &LockError) -> String {
 
 fn note<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, what: Hindrance) {
     let at = shared.now().wall;
-    shared.track(&seen.entry.key, |known| {
+    shared.state(&seen.entry.key, |known| {
         known.obstacle = Some(Obstacle::met(what, at, seen, known.obstacle.as_ref()));
     });
 }

@@ -4,11 +4,11 @@
 
 use crate::decide::plan::held;
 use crate::journal::OtherLock;
+use crate::store_access::entry_state::EntryState;
 use crate::store_access::shared::Shared;
-use crate::store_access::tracked::Tracked;
 use crate::transaction::heal::{hand_over, with_tokens_of};
 use crate::{Grants, ObservedEntry, Partners, Verdict};
-use claude_store::{EntryKey, LockError, RefreshLock, Store};
+use claude_store::{EntryKey, Store};
 use oauth_secret::TokenDigest;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,37 +23,32 @@ pub struct Held {
 }
 
 /// An entry, and the keeper of its store.
-struct Holder<P: Partners> {
-    shared: Rc<Shared<P>>,
-    key: EntryKey,
+pub(super) struct Holder<P: Partners> {
+    pub(super) shared: Rc<Shared<P>>,
+    pub(super) key: EntryKey,
+}
+
+/// The other entries that hold this refresh token for the same server, of all stores, in an order that does not change. What names
+/// another server never gets a token of this one, whatever it holds.
+pub(super) fn others<P: Partners>(shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> Vec<Holder<P>> {
+    let mut others = Vec::new();
+    let server_of = |state: &EntryState| state.current.as_ref()?.entry.server_url.clone();
+    let Some(server) = shared.entries.borrow().get(key).and_then(server_of) else { return others };
+    for keeper in shared.grants.keepers() {
+        let own = std::ptr::eq(Rc::as_ptr(&keeper), shared);
+        let holds = |state: &EntryState| {
+            state.current.as_ref().is_some_and(|seen| {
+                seen.refresh == Some(token) && seen.entry.server_url.as_ref() == Some(&server)
+            })
+        };
+        let entries = keeper.entries.borrow();
+        let holders = entries.iter().filter(|(other, state)| !(own && *other == key) && holds(state));
+        others.extend(holders.map(|(key, _)| Holder { shared: Rc::clone(&keeper), key: key.clone() }));
+    }
+    others
 }
 
 impl<P: Partners> Grants<P> {
-    /// The other entries that hold this refresh token for the same server, of all stores, in an order that does not change. What names
-    /// another server never gets a token of this one, whatever it holds.
-    fn others(&self, shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> Vec<Holder<P>> {
-        let mut others = Vec::new();
-        let server_of = |known: &Tracked| known.current.as_ref()?.entry.server_url.clone();
-        let Some(server) = shared.tracked.borrow().get(key).and_then(server_of) else { return others };
-        for keeper in self.keepers() {
-            let own = std::ptr::eq(Rc::as_ptr(&keeper), shared);
-            let tracked = keeper.tracked.borrow();
-            let holds = |known: &Tracked| {
-                known.current.as_ref().is_some_and(|seen| {
-                    seen.refresh == Some(token) && seen.entry.server_url.as_ref() == Some(&server)
-                })
-            };
-            let keys: Vec<EntryKey> = tracked
-                .iter()
-                .filter(|(other, known)| !(own && *other == key) && holds(known))
-                .map(|(key, _)| key.clone())
-                .collect();
-            drop(tracked);
-            others.extend(keys.into_iter().map(|key| Holder { shared: Rc::clone(&keeper), key }));
-        }
-        others
-    }
-
     /// Whether somebody else is to present this token: it is being presented, or another entry that holds it has a history with it, be it
     /// a failure whose pause is not over or a verdict. What was learned there counts here, too.
     pub(crate) fn is_anothers(&self, shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> bool {
@@ -65,8 +60,8 @@ impl<P: Partners> Grants<P> {
                 record.refresh == Some(token) && (record.verdict != Verdict::Good || record.failures > 0)
             })
         };
-        let others = self.others(shared, key, token);
-        let mut known = others.iter().filter(|other| has_history(&other.shared, &other.key)).peekable();
+        let holders = others(shared, key, token);
+        let mut known = holders.iter().filter(|other| has_history(&other.shared, &other.key)).peekable();
         if known.peek().is_none() {
             return false;
         }
@@ -89,8 +84,8 @@ impl<P: Partners> Grants<P> {
                 (record.refresh == Some(token) && !wait.is_zero()).then_some(Held { why, wait })
             })
         };
-        let others = self.others(shared, &seen.entry.key, token);
-        let others = others.iter().filter_map(|other| by(&other.shared, &other.key));
+        let holders = others(shared, &seen.entry.key, token);
+        let others = holders.iter().filter_map(|other| by(&other.shared, &other.key));
         by(shared, &seen.entry.key).into_iter().chain(others).max_by_key(|held| held.wait)
     }
 
@@ -113,29 +108,6 @@ impl<P: Partners> Grants<P> {
         }
     }
 
-    /// Takes the refresh locks of all other entries that hold this token: their clients would present it, too. Where a lock cannot be made
-    /// by anybody, no client can either hold it or write there.
-    pub(crate) async fn lock_others(
-        &self,
-        shared: &Shared<P>,
-        key: &EntryKey,
-        token: TokenDigest,
-        patience: Duration,
-    ) -> Result<Others<P>, LockError> {
-        let mut locks = Vec::new();
-        for holder in self.others(shared, key, token) {
-            match holder.shared.store.locks().refresh_lock(&holder.key, patience).await {
-                Ok(lock) => locks.push(Locked { holder, lock }),
-                Err(error @ (LockError::Held { .. } | LockError::Lost { .. })) => {
-                    release(locks);
-                    return Err(error);
-                }
-                Err(_) => {}
-            }
-        }
-        Ok(Others { grants: self.clone(), locks })
-    }
-
     /// Takes away the locks that a life before this one held in other entries.
     pub(crate) fn remove_left_over(&self, locks: &[OtherLock]) {
         let keepers = self.keepers();
@@ -151,9 +123,9 @@ impl<P: Partners> Grants<P> {
 
     /// Writes what was obtained for `key` into every other entry that still holds what was presented.
     pub(crate) async fn hand_over(&self, shared: &Shared<P>, key: &EntryKey, presented: TokenDigest) {
-        let Some(new) = shared.track(key, |tracked| tracked.current.clone()) else { return };
+        let Some(new) = shared.state(key, |state| state.current.clone()) else { return };
         let record = shared.read_record(key, Clone::clone);
-        for other in self.others(shared, key, presented) {
+        for other in others(shared, key, presented) {
             hand_over(&other.shared, &other.key, presented, &new, &record).await;
             other.shared.ended.notify_one();
         }
@@ -164,8 +136,8 @@ impl<P: Partners> Grants<P> {
         let spent = seen.refresh?;
         self.keepers().iter().find_map(|keeper| {
             let own = std::ptr::eq(Rc::as_ptr(keeper), shared);
-            let tracked = keeper.tracked.borrow();
-            let others = tracked.iter().filter(|(key, _)| !(own && **key == seen.entry.key));
+            let entries = keeper.entries.borrow();
+            let others = entries.iter().filter(|(key, _)| !(own && **key == seen.entry.key));
             let mut candidates = others.filter_map(|(key, known)| Some((key, known.current.as_ref()?)));
             let successor = candidates.find(|(key, other)| {
                 keeper.read_record(key, |record| {
@@ -202,47 +174,5 @@ impl<P: Partners> Drop for Presenting<P> {
             // Whoever holds the same token waited for this.
             keeper.ended.notify_one();
         }
-    }
-}
-
-/// The locks of the other entries that hold a token.
-#[must_use = "the locks are held only while this lives"]
-pub(crate) struct Others<P: Partners> {
-    grants: Grants<P>,
-    locks: Vec<Locked<P>>,
-}
-
-struct Locked<P: Partners> {
-    holder: Holder<P>,
-    lock: RefreshLock<P::Files>,
-}
-
-impl<P: Partners> Others<P> {
-    /// Writes the pair that was obtained into every other entry, and gives their locks back.
-    pub(crate) async fn hand_over(self, shared: &Shared<P>, key: &EntryKey, presented: TokenDigest) {
-        self.grants.hand_over(shared, key, presented).await;
-        self.release();
-    }
-
-    /// The locks as the journal keeps them, so that the next start can take them away at once.
-    pub(crate) fn for_journal(&self) -> Vec<OtherLock> {
-        let other = |Locked { holder, lock }: &Locked<P>| OtherLock {
-            store: holder.shared.location().to_owned(),
-            key: holder.key.to_string(),
-            lock: lock.identity(),
-        };
-        self.locks.iter().map(other).collect()
-    }
-
-    /// Gives the locks back.
-    pub(crate) fn release(self) {
-        release(self.locks);
-    }
-}
-
-fn release<P: Partners>(locks: Vec<Locked<P>>) {
-    for Locked { lock, .. } in locks {
-        // A lock that is no longer ours is left alone.
-        let _ = lock.release();
     }
 }

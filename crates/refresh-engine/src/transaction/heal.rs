@@ -4,13 +4,14 @@ use crate::decide::compare::{Expected, WriteDecision};
 use crate::journal::HealMembers;
 use crate::records::record::{Record, Retry};
 use crate::store_access::commit::commit;
-use crate::store_access::committer::{Decided, Saved, WriteRequest};
+use crate::store_access::committer::Saved;
 use crate::store_access::settlement::close;
 use crate::store_access::shared::Shared;
+use crate::store_access::write_request::{Held, WriteRequest};
+use crate::transaction::presented::Presented;
 use crate::{Event, ObservedEntry, Partners, Verdict};
-use claude_store::{Change, EntryKey, ExpiresAt, TokenChange};
+use claude_store::{EntryKey, ExpiresAt, TokenChange};
 use oauth_secret::TokenDigest;
-use std::rc::Rc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -19,21 +20,18 @@ const PUT_BACK_PAUSE: Duration = Duration::from_secs(60);
 
 /// Writes the remembered pair back over one that is known to be spent: an old client's lost update.
 pub(crate) async fn put_back<P: Partners>(
-    shared: &Rc<Shared<P>>,
+    shared: &Shared<P>,
     found: &ObservedEntry,
     remembered: &ObservedEntry,
 ) {
     let now = remembered.refresh.map(|refresh| refresh.fingerprint());
-    let expected = Expected::of(found);
     let written = match tokens_of(remembered) {
-        Some(tokens) => {
-            overwrite(shared, &found.entry.key, tokens, move |seen| Expected::of(seen) == expected).await
-        }
+        Some(tokens) => overwrite(shared, &found.entry.key, tokens, Held::Entry(Expected::of(found))).await,
         // It never had an access token.
         None => Overwritten::Failed,
     };
     if matches!(written, Overwritten::Written { .. }) {
-        shared.track(&found.entry.key, |tracked| tracked.current = Some(remembered.clone()));
+        shared.state(&found.entry.key, |state| state.current = Some(remembered.clone()));
         let at = shared.now();
         shared.change_record(&found.entry.key, |record| record.observe(at, remembered));
         shared.tell(
@@ -53,7 +51,7 @@ pub(crate) async fn put_back<P: Partners>(
 
 /// Writes a pair that another entry got for the same grant into this one, as long as it still holds what was presented.
 pub(crate) async fn hand_over<P: Partners>(
-    shared: &Rc<Shared<P>>,
+    shared: &Shared<P>,
     key: &EntryKey,
     presented: TokenDigest,
     new: &ObservedEntry,
@@ -64,19 +62,19 @@ pub(crate) async fn hand_over<P: Partners>(
     if rotated {
         shared.change_record(key, |record| record.spend(presented));
     }
-    let Some(found) = shared.track(key, |tracked| tracked.current.clone()) else { return };
+    let Some(found) = shared.state(key, |state| state.current.clone()) else { return };
     let Some(tokens) = tokens_of(new) else { return };
-    shared.track(key, |tracked| tracked.writing = new.access);
-    let written = overwrite(shared, key, tokens, move |seen| seen.refresh == Some(presented)).await;
-    shared.track(key, |tracked| tracked.writing = None);
+    shared.state(key, |state| state.writing = new.access);
+    let written = overwrite(shared, key, tokens, Held::Refresh(presented)).await;
+    shared.state(key, |state| state.writing = None);
     let at = shared.now();
     match written {
         Overwritten::Written { .. } => {
             let after = with_tokens_of(&found, new);
             shared.change_record(key, |own| own.follow(record));
-            shared.track(key, |tracked| {
-                tracked.current = Some(after.clone());
-                tracked.last_live = Some(after.clone());
+            shared.state(key, |state| {
+                state.current = Some(after.clone());
+                state.last_live = Some(after.clone());
             });
             let before = Some(presented.fingerprint());
             let now = new.refresh.map(|new| new.fingerprint());
@@ -109,16 +107,15 @@ pub(crate) fn can_revive<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, 
 }
 
 /// Writes the superseded pair over the one that proved dead.
-pub(crate) async fn revive_superseded<P: Partners>(shared: &Rc<Shared<P>>, seen: &ObservedEntry) {
+pub(crate) async fn revive_superseded<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) {
     let key = &seen.entry.key;
     let Some(ours) = shared.superseded.borrow_mut().get_mut(key).and_then(Vec::pop) else { return };
     let Some(refresh) = &ours.tokens.refresh_token else { return shared.journal.done(ours.id) };
     let now = Some(refresh.fingerprint());
     let expires_at = ours.tokens.expires_at.and_then(|moment| jiff::Timestamp::from_millisecond(moment).ok());
-    let dead = seen.refresh;
-    match overwrite(shared, key, ours.tokens.clone(), move |found| found.refresh == dead).await {
+    match overwrite(shared, key, ours.tokens.clone(), Held::Refresh(ours.by)).await {
         Overwritten::Written { durable } => {
-            close(shared, Some(ours.id), durable).await;
+            close(shared, ours.id, durable).await;
             let why = "the pair that had replaced ours proved dead";
             shared.tell(seen, Event::Healed { why, now, expires_at });
         }
@@ -143,19 +140,12 @@ enum Overwritten {
 }
 
 async fn overwrite<P: Partners>(
-    shared: &Rc<Shared<P>>,
+    shared: &Shared<P>,
     key: &EntryKey,
     tokens: TokenChange,
-    still: impl Fn(&ObservedEntry) -> bool + 'static,
+    held: Held,
 ) -> Overwritten {
-    let decide = Box::new(move |found: Option<&ObservedEntry>| match found {
-        None => Decided { decision: WriteDecision::Gone, change: None },
-        Some(seen) if still(seen) => {
-            Decided { decision: WriteDecision::Write, change: Some(Change::Tokens(tokens.clone())) }
-        }
-        Some(_) => Decided { decision: WriteDecision::Superseded, change: None },
-    });
-    match commit(shared, WriteRequest::now(key.clone(), decide)).await {
+    match commit(shared, WriteRequest::Replace { key: key.clone(), tokens, held }).await {
         Ok(Saved { decision: WriteDecision::Write, durable, .. }) => Overwritten::Written { durable },
         Ok(_) => Overwritten::Changed,
         Err(error) => {
@@ -179,14 +169,13 @@ pub(crate) fn tokens_of(seen: &ObservedEntry) -> Option<TokenChange> {
 }
 
 /// What a failed refresh of the client took away, as the journal keeps it.
-pub(crate) fn heal_members(remembered: &ObservedEntry) -> HealMembers {
-    let entry = &remembered.entry;
-    let refresh_token = entry.refresh_token.as_ref().map_or(String::new(), |token| token.expose().to_owned());
+pub(crate) fn heal_members(remembered: &Presented) -> HealMembers {
+    let entry = &remembered.seen.entry;
     HealMembers {
         client_id: entry.client_id.clone(),
         issuer: entry.issuer.clone(),
         redirect_uri: entry.redirect_uri.clone(),
         scope: entry.scope.clone(),
-        refresh_token: Zeroizing::new(refresh_token),
+        refresh_token: Zeroizing::new(remembered.token.expose().to_owned()),
     }
 }

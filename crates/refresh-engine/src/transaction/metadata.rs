@@ -5,8 +5,8 @@ use crate::decide::backoff::Failure;
 use crate::records::outcome::Outcome;
 use crate::records::record::{CachedMetadata, Pin, Record, Retry};
 use crate::store_access::shared::Shared;
+use crate::transaction::presented::Presented;
 use crate::{Client, Endpoint, Event, ObservedEntry, Partners, Verdict};
-use oauth_secret::TokenDigest;
 use std::time::Duration;
 use token_endpoint::{DiscoveryError, Metadata, ServerHints, origin_of, same_issuer};
 
@@ -15,17 +15,40 @@ const CACHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How soon to look again where only a person seems able to help: looking costs no token.
 const RECHECK_PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// There is no token endpoint to send to, and why; the record is already noted.
-pub(crate) struct NoMetadata {
-    pub(crate) outcome: Outcome,
-    pub(crate) why: String,
+/// There is no token endpoint to send to; the record is already noted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoMetadata {
+    /// The metadata could not be found.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// It names another origin than the one that this grant's refresh token went to.
+    #[error(
+        "the server now names a token endpoint at {to}, this login's was at {from}; nothing was sent. \
+         If the move is genuine, log in again"
+    )]
+    Moved { from: String, to: String },
+}
+
+impl NoMetadata {
+    /// How `status` names it.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Discovery(DiscoveryError::Transient { .. }) => Outcome::Unsent,
+            Self::Discovery(_) | Self::Moved { .. } => Outcome::Refused,
+        }
+    }
 }
 
 /// The metadata for what is presented: cached, or looked up. The origin of its token endpoint is pinned to the grant at first use.
 pub(crate) async fn of<P: Partners>(
     shared: &Shared<P>,
-    seen: &ObservedEntry,
+    presented: &Presented,
 ) -> Result<Metadata, NoMetadata> {
+    let found = find(shared, &presented.seen).await;
+    found.inspect_err(|error| note_failed(shared, presented, error))
+}
+
+async fn find<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) -> Result<Metadata, NoMetadata> {
     let (key, now) = (&seen.entry.key, shared.now());
     let cached =
         shared.read_record(key, |record| record.metadata.clone().filter(|_| is_of_grant(record, seen)));
@@ -43,16 +66,16 @@ pub(crate) async fn of<P: Partners>(
             // An outage of the metadata must not keep a token from being refreshed where it always was.
             Err(error @ DiscoveryError::Transient { .. }) => match stale {
                 Some(stale) => (stale.metadata, false),
-                None => return Err(failed(shared, seen, &error)),
+                None => return Err(error.into()),
             },
-            Err(error) => return Err(failed(shared, seen, &error)),
+            Err(error) => return Err(error.into()),
         },
     };
     let origin = origin_of(&metadata.token_endpoint);
     let pinned = shared.read_record(key, |record| record.pin.clone());
     match pinned {
         Some(pin) if pin.client_id == seen.entry.client_id && pin.origin != origin => {
-            Err(moved(shared, seen, pin.origin, origin))
+            Err(NoMetadata::Moved { from: pin.origin, to: origin })
         }
         _ => {
             let pin = Pin { client_id: seen.entry.client_id.clone(), origin };
@@ -95,58 +118,32 @@ fn hints<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) -> ServerHints {
     }
 }
 
-fn failed<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, error: &DiscoveryError) -> NoMetadata {
-    let now = shared.now();
-    let why = error.to_string();
-    let (outcome, retry_in) = shared.change_record(&seen.entry.key, |record| {
-        let outcome = if let DiscoveryError::Transient { retry_after, .. } = error {
-            let left =
-                seen.left(now, record).and_then(|left| Duration::try_from(left).ok()).unwrap_or_default();
-            let seed = seen.refresh.unwrap_or_else(|| TokenDigest::of(""));
-            back_off_record(record, now, seed, left, failure(*retry_after));
-            Outcome::Unsent
-        } else {
-            record.verdict = Verdict::NoEndpoint { why: why.clone() };
-            record.retry = Some(Retry::after(now, RECHECK_PAUSE));
-            Outcome::Refused
-        };
-        record.note(now.wall, outcome, why.clone());
-        (outcome, record.retry.map(|retry| retry.left(now)))
+fn note_failed<P: Partners>(shared: &Shared<P>, presented: &Presented, error: &NoMetadata) {
+    let (now, seen, outcome, detail) = (shared.now(), &presented.seen, error.outcome(), error.to_string());
+    let retry_in = shared.change_record(&seen.entry.key, |record| {
+        match error {
+            NoMetadata::Discovery(DiscoveryError::Transient { retry_after, .. }) => {
+                let left = seen.left(now, record).and_then(|left| Duration::try_from(left).ok());
+                let left = left.unwrap_or_default();
+                back_off_record(record, now, presented.digest, left, failure(*retry_after));
+            }
+            NoMetadata::Discovery(_) => {
+                record.verdict = Verdict::NoEndpoint { why: detail.clone() };
+                record.retry = Some(Retry::after(now, RECHECK_PAUSE));
+            }
+            NoMetadata::Moved { from, to } => {
+                record.verdict = Verdict::EndpointMoved { from: from.clone(), to: to.clone() };
+                record.retry = Some(Retry::after(now, RECHECK_PAUSE));
+                record.metadata = None;
+            }
+        }
+        record.note(now.wall, outcome, detail.clone());
+        record.retry.map(|retry| retry.left(now))
     });
-    tell_failed(shared, seen, outcome, &why, retry_in);
-    NoMetadata { outcome, why }
+    shared.tell(seen, Event::failed(outcome, detail, presented.digest, retry_in));
 }
 
 /// Nothing was sent to the token endpoint; where the metadata's server asked for a pause, it gets it.
 fn failure(retry_after: Option<Duration>) -> Failure {
     if retry_after.is_some() { Failure::Transient { retry_after } } else { Failure::Unsent }
-}
-
-fn moved<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, from: String, to: String) -> NoMetadata {
-    let now = shared.now();
-    let why = format!(
-        "the server now names a token endpoint at {to}, this login's was at {from}; nothing was sent. \
-         If the move is genuine, log in again"
-    );
-    shared.change_record(&seen.entry.key, |record| {
-        record.verdict = Verdict::EndpointMoved { from, to };
-        record.retry = Some(Retry::after(now, RECHECK_PAUSE));
-        record.metadata = None;
-        record.note(now.wall, Outcome::Refused, why.clone());
-    });
-    tell_failed(shared, seen, Outcome::Refused, &why, Some(RECHECK_PAUSE));
-    NoMetadata { outcome: Outcome::Refused, why }
-}
-
-fn tell_failed<P: Partners>(
-    shared: &Shared<P>,
-    seen: &ObservedEntry,
-    outcome: Outcome,
-    why: &str,
-    retry_in: Option<Duration>,
-) {
-    let before = seen.refresh.map(|refresh| refresh.fingerprint());
-    let detail = why.to_owned();
-    let (lifetime, expires_at) = (None, None);
-    shared.tell(seen, Event::Ended { outcome, detail, before, now: before, lifetime, expires_at, retry_in });
 }

@@ -6,17 +6,18 @@ use crate::decide::policy::LONGEST_GRACE;
 use crate::journal::{Intent, Unfinished};
 use crate::records::outcome::Outcome;
 use crate::records::record::{Record, Retry};
+use crate::store_access::entry_state::RunId;
+use crate::store_access::obtained_pair::{ObtainedPair, expires_at_ms};
 use crate::store_access::settlement::close;
 use crate::store_access::shared::{Shared, Superseded};
 use crate::transaction::end::TransactionEnd;
-use crate::transaction::obtained_pair::{ObtainedPair, expires_at_ms};
 use crate::transaction::save::save;
+use crate::transaction::settle::{settle, unflag};
 use crate::{Event, Now, ObservedEntry, Partners, Verdict};
 use claude_store::{Entry, Store, TokenChange};
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
-use token_endpoint::{Answer, RawAnswer, interpret};
+use token_endpoint::{Answer, RawAnswer, TokenPair, interpret};
 
 /// A daemon that dies each time is not to present the token each time.
 const CUT_OFF_AT_MOST: u32 = 3;
@@ -36,8 +37,9 @@ pub(crate) fn is_pair(unfinished: &Unfinished) -> bool {
 /// Finishes one transaction: an answer that is not in the store is written by the same rule as ever; an intent without an
 /// answer is ambiguous. `current` is the entry as the store holds it now.
 pub(crate) async fn replay<P: Partners>(
-    shared: &Rc<Shared<P>>,
-    unfinished: Unfinished,
+    shared: &Shared<P>,
+    run: RunId,
+    mut unfinished: Unfinished,
     current: Option<ObservedEntry>,
 ) {
     let key = unfinished.intent.entry_key();
@@ -48,10 +50,10 @@ pub(crate) async fn replay<P: Partners>(
         shared.state_trouble(&error);
     }
     shared.grants.remove_left_over(&unfinished.intent.other_locks);
-    let what = match (unfinished.answer, unfinished.superseded_by) {
+    let what = match (unfinished.answer.take(), unfinished.superseded_by) {
         (None, _) => {
             without_answer(shared, &unfinished.intent, current.as_ref());
-            close(shared, Some(unfinished.id), true).await;
+            close(shared, unfinished.id, true).await;
             "a request was sent and its answer was not received: the refresh token may be spent"
         }
         (Some((raw, sent_at)), superseded_by) => {
@@ -78,50 +80,56 @@ pub(crate) async fn replay<P: Partners>(
                     return;
                 }
                 (Answer::Fresh(_), Some(_)) => {
-                    close(shared, Some(unfinished.id), true).await;
+                    close(shared, unfinished.id, true).await;
                     return;
                 }
                 (Answer::Fresh(pair), None) => {
-                    let intent = unfinished.intent;
-                    let presented = intent.presented;
-                    let before = current.unwrap_or_else(|| remembered(&intent));
-                    let obtained = ObtainedPair {
-                        id: Some(unfinished.id),
-                        expected: intent.expected,
-                        presented: intent.presented,
-                        heal: intent.heal,
-                        pair,
-                        sent_at,
-                        forgotten: shared.track(&key, |tracked| Rc::clone(&tracked.forgotten)),
-                        before,
-                        found: RefCell::default(),
-                    };
-                    // A home that is not mounted yet must not cost the pair.
-                    match save(shared, obtained, &|| false).await {
-                        TransactionEnd::Fresh => {
-                            shared.grants.hand_over(shared, &key, presented).await;
-                            "a new pair was received and is now in the store"
-                        }
-                        TransactionEnd::Removed => {
+                    match save_again(shared, run, unfinished, pair, sent_at, current).await {
+                        Ok(()) => "a new pair was received and is now in the store",
+                        Err(TransactionEnd::Removed) => {
                             "a new pair was received for an entry that was removed meanwhile"
                         }
-                        _ => "a new pair was received, and another one in the store is kept",
+                        Err(_) => "a new pair was received, and another one in the store is kept",
                     }
                 }
                 (Answer::Ambiguous { .. }, _) => {
                     without_answer(shared, &unfinished.intent, current.as_ref());
-                    close(shared, Some(unfinished.id), true).await;
+                    close(shared, unfinished.id, true).await;
                     "a request was sent, and its answer left it open what became of the refresh token"
                 }
                 (answer, _) => {
                     judged(shared, &unfinished.intent, current.as_ref(), &answer);
-                    close(shared, Some(unfinished.id), true).await;
+                    close(shared, unfinished.id, true).await;
                     "the server had refused; nothing was lost"
                 }
             }
         }
     };
     shared.tell_key(&key, Event::Replayed { what });
+}
+
+/// Saves a pair that a life before this one obtained. A home that is not mounted yet must not cost it.
+async fn save_again<P: Partners>(
+    shared: &Shared<P>,
+    run: RunId,
+    unfinished: Unfinished,
+    pair: TokenPair,
+    sent_at: Now,
+    current: Option<ObservedEntry>,
+) -> Result<(), TransactionEnd> {
+    let Unfinished { id, intent, .. } = unfinished;
+    let before = current.unwrap_or_else(|| remembered(&intent));
+    let had_expired = shared.read_record(&before.entry.key, |record| {
+        intent.heal.is_none() && before.has_expired(sent_at, record)
+    });
+    let Intent { expected, presented, heal, .. } = intent;
+    let obtained = ObtainedPair { id, expected, presented, heal, pair, sent_at, run, before, had_expired };
+    let obtained = Rc::new(obtained);
+    let saved = save(shared, &obtained, &|| false).await?;
+    unflag(shared, &obtained).await;
+    settle(shared, &obtained, saved).await;
+    shared.grants.hand_over(shared, obtained.key(), presented).await;
+    Ok(())
 }
 
 /// I1: what was exchanged for another one is spent, whatever became of that one and of the record.

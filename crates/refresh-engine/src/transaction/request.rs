@@ -1,23 +1,26 @@
 //! What a refresh request holds, by the entry, the metadata and what is remembered.
 
+use crate::decide::attempts::Attempts;
+use crate::decide::authentication::ways_to_authenticate;
 use crate::decide::narrowing;
-use crate::{ObservedEntry, Record};
+use crate::store_access::shared::Shared;
+use crate::transaction::presented::Presented;
+use crate::{Client, ObservedEntry, Partners, Record};
 use claude_store::Entry;
-use oauth_secret::RefreshToken;
 use token_endpoint::{ClientAuth, Metadata, RefreshRequest, RequestShape, resource_of};
 
 /// The request for what is presented.
 pub(crate) fn request(
-    presented: &ObservedEntry,
+    presented: &Presented,
     metadata: &Metadata,
     client_id: Option<String>,
     shape: RequestShape,
     auth: ClientAuth,
 ) -> RefreshRequest {
-    let entry = &presented.entry;
+    let entry = &presented.seen.entry;
     RefreshRequest {
         token_endpoint: metadata.token_endpoint.clone(),
-        refresh_token: entry.refresh_token.clone().unwrap_or_else(|| RefreshToken::new("")),
+        refresh_token: presented.token.clone(),
         client_id,
         client_secret: entry.client_secret.clone(),
         auth,
@@ -25,6 +28,38 @@ pub(crate) fn request(
         resource: resource(metadata, entry, shape.own_url),
         scope: entry.scope.clone(),
     }
+}
+
+/// The entry's client; where it names none, the one that the user configured for the server, as for the client itself.
+pub(crate) fn client_id<P: Partners>(shared: &Shared<P>, presented: &Presented) -> Option<String> {
+    let entry = &presented.seen.entry;
+    entry.client_id.clone().filter(|id| !id.is_empty()).or_else(|| {
+        shared.client.client_id(&entry.server_name, entry.server_url.as_deref().unwrap_or_default())
+    })
+}
+
+/// The first request, and whether it names the login's scope because an earlier answer granted less.
+pub(crate) fn first_attempt<P: Partners>(
+    shared: &Shared<P>,
+    seen: &ObservedEntry,
+    presented: &Presented,
+    metadata: &Metadata,
+) -> (Attempts, bool) {
+    let entry = &presented.seen.entry;
+    shared.read_record(&seen.entry.key, |record| {
+        let shape = first_shape(record, &presented.seen, metadata);
+        let attempts = Attempts {
+            shape,
+            other: None,
+            ways: ways_to_authenticate(metadata, entry, record.auth),
+            has_scope: entry.scope.as_ref().is_some_and(|scope| !scope.trim().is_empty()),
+            names_another: names_another(metadata, entry),
+            has_client_id: client_id(shared, presented).is_some(),
+            refused: Vec::new(),
+            lost: None,
+        };
+        (attempts, shape.scope && narrowing::asks(record))
+    })
 }
 
 /// The metadata with the `resource` that the server took from this login before: what it publishes since then is for later logins, and
@@ -39,7 +74,7 @@ pub(crate) fn for_login(metadata: Metadata, record: &Record) -> Metadata {
 /// The shape to begin with: what the last refusal asked for, else what went well. At the first refresh of a login whose access token says that
 /// it is for the server's own URL and not for what the metadata names, the login was before that metadata. Where the last answer granted less
 /// than the login has, the login's scope is asked for.
-pub(crate) fn first_shape(record: &Record, presented: &ObservedEntry, metadata: &Metadata) -> RequestShape {
+fn first_shape(record: &Record, presented: &ObservedEntry, metadata: &Metadata) -> RequestShape {
     if let Some(trying) = record.trying {
         return trying;
     }
@@ -55,7 +90,7 @@ pub(crate) fn first_shape(record: &Record, presented: &ObservedEntry, metadata: 
 }
 
 /// Whether the metadata names another `resource` than the server's own URL.
-pub(crate) fn names_another(metadata: &Metadata, entry: &Entry) -> bool {
+fn names_another(metadata: &Metadata, entry: &Entry) -> bool {
     resource(metadata, entry, false) != resource(metadata, entry, true)
 }
 

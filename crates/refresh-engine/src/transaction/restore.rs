@@ -3,17 +3,17 @@
 use crate::decide::compare::WriteDecision;
 use crate::decide::memory::Vanished;
 use crate::store_access::commit::commit;
-use crate::store_access::committer::{Decided, Saved, WriteRequest};
+use crate::store_access::committer::Saved;
 use crate::store_access::shared::Shared;
+use crate::store_access::write_request::WriteRequest;
 use crate::transaction::heal::tokens_of;
 use crate::{Event, ObservedEntry, Partners};
 use claude_store::{Change, Document, Entry, RawEntry};
 use oauth_secret::{AccessToken, RefreshToken};
-use std::rc::Rc;
 use zeroize::Zeroizing;
 
 /// Writes every remembered entry that is still absent and not spent; gives the servers' names.
-pub(crate) async fn restore<P: Partners>(shared: &Rc<Shared<P>>) -> Vec<String> {
+pub(crate) async fn restore<P: Partners>(shared: &Shared<P>) -> Vec<String> {
     let vanished: Vec<_> = shared.vanished.borrow().values().cloned().collect();
     let mut back = Vec::new();
     for Vanished { seen, text, at: _ } in vanished {
@@ -24,14 +24,7 @@ pub(crate) async fn restore<P: Partners>(shared: &Rc<Shared<P>>) -> Vec<String> 
             continue;
         }
         let Some(raw) = whole(&seen, &text) else { continue };
-        let decide = Box::new(move |found: Option<&ObservedEntry>| match found {
-            None => Decided {
-                decision: WriteDecision::Write,
-                change: Some(Change::Reinsert { raw: raw.clone() }),
-            },
-            Some(_) => Decided { decision: WriteDecision::Superseded, change: None },
-        });
-        match commit(shared, WriteRequest::now(key.clone(), decide)).await {
+        match commit(shared, WriteRequest::Reinsert { key: key.clone(), raw }).await {
             Ok(Saved { decision: WriteDecision::Write, .. }) => {
                 shared.vanished.borrow_mut().remove(key);
                 let now = seen.refresh.map(|refresh| refresh.fingerprint());

@@ -1,18 +1,19 @@
-//! Steps 7 to 9 of a transaction: a pair was obtained, and now it must not be lost.
+//! Step 7 of a transaction: a pair was obtained, and now it must not be lost.
 
-use crate::decide::compare::{WriteDecision, decide_write};
-use crate::decide::memory::login_patience;
+use crate::decide::compare::WriteDecision;
 use crate::records::outcome::Outcome;
 use crate::records::record::Record;
 use crate::store_access::commit::commit;
-use crate::store_access::committer::{Decide, Decided, Saved, WriteRequest};
+use crate::store_access::committer::Saved;
+use crate::store_access::obtained_pair::{ObtainedPair, is_same_grant};
 use crate::store_access::scan::note_found;
-use crate::store_access::settlement::{close, close_superseded, keep_superseded};
+use crate::store_access::settlement::keep_superseded;
 use crate::store_access::shared::{Shared, Superseded};
+use crate::store_access::write_request::WriteRequest;
 use crate::transaction::end::TransactionEnd;
-use crate::transaction::obtained_pair::{ObtainedPair, is_same_grant};
 use crate::{Event, Expiry, ObservedEntry, Partners, Verdict, later};
-use claude_store::{Change, Store};
+use claude_store::Store;
+use jiff::Timestamp;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,216 +21,146 @@ use std::time::Duration;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// A pair that is in the store.
+pub(crate) struct SavedPair {
+    /// The entry as it is now.
+    pub(super) after: ObservedEntry,
+    /// The entry had been wiped.
+    pub(super) healed: bool,
+    /// The store survives a power cut as it is.
+    pub(super) durable: bool,
+}
+
 /// Saves the pair, and does not return before it is saved or proves superfluous (I6): a store that cannot be written is tried
 /// again and again, while the journal keeps the pair. `folder_stands` tells a document that somebody deleted (`claude auth logout` does,
 /// with all logins in it) from one whose disk is not mounted: nothing is waited for there.
 pub(crate) async fn save<P: Partners>(
-    shared: &Rc<Shared<P>>,
-    obtained: ObtainedPair,
+    shared: &Shared<P>,
+    obtained: &Rc<ObtainedPair>,
     folder_stands: &dyn Fn() -> bool,
-) -> TransactionEnd {
-    let obtained = Rc::new(obtained);
-    let key = obtained.key().clone();
+) -> Result<SavedPair, TransactionEnd> {
+    let key = obtained.key();
+    shared.state(key, |state| state.writing = Some(obtained.digests().access));
+    let saved = write(shared, obtained, folder_stands).await;
+    shared.state(key, |state| state.note_unsaved(None));
+    let Saved { decision, durable, found } = saved;
+    if matches!(decision, WriteDecision::Write | WriteDecision::Repair | WriteDecision::AlreadyThere) {
+        let after = obtained.after();
+        let at = shared.now().wall;
+        shared.change_record(key, |record| note_fresh(record, obtained, &after, at));
+        shared.state(key, |state| {
+            state.current = Some(after.clone());
+            state.last_live = Some(after.clone());
+        });
+        let healed = obtained.heal.is_some() || decision == WriteDecision::Repair;
+        return Ok(SavedPair { after, healed, durable });
+    }
+    shared.state(key, |state| state.writing = None);
+    match decision {
+        WriteDecision::AwaitLogin => Err(await_login(shared, obtained)),
+        WriteDecision::Gone => Err(gone(shared, obtained)),
+        _ => Err(superseded(shared, obtained, found)),
+    }
+}
+
+async fn write<P: Partners>(
+    shared: &Shared<P>,
+    obtained: &Rc<ObtainedPair>,
+    folder_stands: &dyn Fn() -> bool,
+) -> Saved {
     let mut pause = FIRST_PAUSE;
     // Once may be a program that deletes and writes anew.
     let mut missed = false;
-    let saved = loop {
-        let request = WriteRequest {
-            key: key.clone(),
-            decide: decide(shared, &obtained),
-            expired: shared.read_record(&key, |record| obtained.had_expired(record)),
-            repaired: Some(obtained.before.entry.server_name.clone()),
-        };
-        match commit(shared, request).await {
-            Ok(saved) => {
-                shared.track(&key, |tracked| tracked.unsaved = None);
-                break saved;
-            }
-            Err(error) if error.absent && missed && folder_stands() => {
-                break Saved { decision: WriteDecision::Gone, durable: true, unflagged: Ok(false) };
+    loop {
+        match commit(shared, WriteRequest::Obtained(Rc::clone(obtained))).await {
+            Ok(saved) => return saved,
+            Err(error) if error.is_absent() && missed && folder_stands() => {
+                return Saved { decision: WriteDecision::Gone, found: None, durable: true };
             }
             Err(error) => {
-                missed = error.absent;
-                let why = error.why;
-                let news =
-                    shared.track(&key, |tracked| tracked.unsaved.replace(why.clone())).as_ref() != Some(&why);
-                if news {
+                missed = error.is_absent();
+                let why = error.to_string();
+                if shared.state(obtained.key(), |state| state.note_unsaved(Some(&why))) {
                     shared.tell(&obtained.before, Event::Unsaved { why, retry_in: pause });
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-    };
-    let ended = settle(shared, &obtained, saved).await;
-    shared.track(&key, |tracked| {
-        tracked.writing = None;
-        tracked.unsaved = None;
-    });
-    ended
-}
-
-fn decide<P: Partners>(shared: &Rc<Shared<P>>, obtained: &Rc<ObtainedPair>) -> Decide {
-    let (shared, obtained) = (Rc::clone(shared), Rc::clone(obtained));
-    Box::new(move |found| {
-        obtained.found.replace(found.cloned());
-        let decision = shared.read_record(obtained.key(), |record| {
-            decide_write(obtained.expected, obtained.digests(), found, obtained.forgotten.get(), record)
-        });
-        let decision = match (decision, found) {
-            (WriteDecision::Repair, Some(stub)) if may_be_login(&shared, &obtained, stub) => {
-                WriteDecision::AwaitLogin
-            }
-            (decision, _) => decision,
-        };
-        let change = match decision {
-            // The entry as it was may itself be the stub that this transaction heals.
-            WriteDecision::Write if obtained.heal.is_some() => Some(obtained.repair()),
-            WriteDecision::Write => Some(Change::Tokens(obtained.tokens())),
-            WriteDecision::Repair => Some(obtained.repair()),
-            WriteDecision::AlreadyThere
-            | WriteDecision::AwaitLogin
-            | WriteDecision::Superseded
-            | WriteDecision::Gone => None,
-        };
-        shared.track(obtained.key(), |tracked| {
-            tracked.writing = change.is_some().then(|| obtained.digests().access);
-        });
-        Decided { decision, change }
-    })
-}
-
-/// Whether the stub that our answer found may be a person's, who is logging in.
-fn may_be_login<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair, stub: &ObservedEntry) -> bool {
-    let now = shared.now();
-    let stub_for = shared.track(obtained.key(), |tracked| {
-        tracked.stub_since.get_or_insert(now);
-        tracked.stub_for(now)
-    });
-    obtained.heal.is_none() && !login_patience(&obtained.before, stub, stub_for).is_zero()
-}
-
-/// The write is decided: records, the journal, the news.
-async fn settle<P: Partners>(
-    shared: &Rc<Shared<P>>,
-    obtained: &ObtainedPair,
-    Saved { decision, durable, unflagged }: Saved,
-) -> TransactionEnd {
-    let key = obtained.key();
-    let before = Some(obtained.presented.fingerprint());
-    match decision {
-        WriteDecision::Write | WriteDecision::Repair | WriteDecision::AlreadyThere => {
-            let after = obtained.after();
-            let now = after.refresh.map(|refresh| refresh.fingerprint());
-            let expires_at = after.expiry.moment();
-            let wall = shared.now().wall;
-            shared.change_record(key, |record| note_fresh(record, obtained, &after, wall));
-            shared.track(key, |tracked| {
-                tracked.current = Some(after.clone());
-                tracked.last_live = Some(after.clone());
-            });
-            match unflagged {
-                Ok(true) => shared.tell(&after, Event::Unflagged),
-                Ok(false) => {}
-                Err(why) => shared.tell(&after, Event::UnflagFailed { why }),
-            }
-            // I1: which token is spent must be known for good before the journal forgets it.
-            close(shared, obtained.id, durable).await;
-            shared.release_held(key);
-            // After it: that the token of a superseded pair is spent stands in the same record.
-            close_superseded(shared, key, None);
-            if obtained.heal.is_some() || decision == WriteDecision::Repair {
-                shared.tell(
-                    &after,
-                    Event::Healed {
-                        why: "a failed refresh of another process had wiped it",
-                        now,
-                        expires_at,
-                    },
-                );
-            }
-            let detail = describe(obtained);
-            let lifetime = obtained.pair.expires_in;
-            shared.tell(
-                &after,
-                Event::Ended {
-                    outcome: Outcome::Fresh,
-                    detail,
-                    before,
-                    now,
-                    lifetime,
-                    expires_at,
-                    retry_in: None,
-                },
-            );
-            TransactionEnd::Fresh
-        }
-        WriteDecision::AwaitLogin => {
-            let after = obtained.after();
-            shared.change_record(key, |record| {
-                if obtained.digests().rotated() {
-                    record.spend(obtained.presented);
-                }
-                let why = "somebody may be logging in; the new pair is kept until that is over";
-                record.note(shared.now().wall, Outcome::Adopted, why);
-            });
-            shared.track(key, |tracked| {
-                // What is tried once the login is over, and what the journal keeps until then.
-                tracked.last_live = Some(after);
-                tracked.held.extend(obtained.id);
-            });
-            TransactionEnd::NotNeeded
-        }
-        WriteDecision::Superseded => {
-            let found = obtained.found.take().filter(|found| found.refresh.is_some());
-            let by = found.as_ref().and_then(|found| found.refresh);
-            let same_grant = found.as_ref().is_some_and(|found| is_same_grant(&obtained.before, found));
-            // A client that logs in empties the entry first, however alike the registration is afterwards. Where nothing tells of changes,
-            // that would not have been seen.
-            let emptied =
-                shared.store.look_again_in().is_some() || shared.track(key, |tracked| tracked.emptied);
-            shared.change_record(key, |record| {
-                if obtained.digests().rotated() {
-                    record.spend(obtained.presented);
-                    record.contested = by.filter(|_| same_grant && !emptied);
-                }
-                record.note(
-                    shared.now().wall,
-                    Outcome::Adopted,
-                    "another pair was written meanwhile and is kept",
-                );
-            });
-            match (obtained.id, by) {
-                (Some(id), Some(by)) => {
-                    keep_superseded(shared, key, Superseded { id, by, tokens: obtained.tokens() });
-                }
-                (id, _) => id.into_iter().for_each(|id| shared.journal.done(id)),
-            }
-            if let Some(found) = found {
-                note_found(shared, &found);
-            }
-            TransactionEnd::NotNeeded
-        }
-        WriteDecision::Gone => {
-            // Should it turn out that the whole document was lost, this pair is the one to bring back.
-            let after = obtained.after();
-            if let Some(vanished) = shared.vanished.borrow_mut().get_mut(key) {
-                vanished.seen = after.clone();
-            }
-            shared.track(key, |tracked| {
-                if tracked.last_live.is_some() {
-                    tracked.last_live = Some(after);
-                }
-            });
-            if let Some(id) = obtained.id {
-                shared.journal.done(id);
-            }
-            TransactionEnd::Removed
-        }
     }
 }
 
-fn note_fresh(record: &mut Record, obtained: &ObtainedPair, after: &ObservedEntry, at: jiff::Timestamp) {
+/// The entry was emptied, and a person may be logging in: the pair waits until that must be over.
+fn await_login<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair) -> TransactionEnd {
+    let key = obtained.key();
+    shared.change_record(key, |record| {
+        if obtained.digests().rotated() {
+            record.spend(obtained.presented);
+        }
+        let why = "somebody may be logging in; the new pair is kept until that is over";
+        record.note(shared.now().wall, Outcome::Adopted, why);
+    });
+    shared.state(key, |state| {
+        // What is tried once the login is over, and what the journal keeps until then.
+        state.last_live = Some(obtained.after());
+        state.held.push(obtained.id);
+    });
+    TransactionEnd::NotNeeded
+}
+
+/// Another live pair is in the store and stays there; ours is kept until that one has proved itself.
+fn superseded<P: Partners>(
+    shared: &Shared<P>,
+    obtained: &ObtainedPair,
+    found: Option<ObservedEntry>,
+) -> TransactionEnd {
+    let key = obtained.key();
+    let found = found.filter(|found| found.refresh.is_some());
+    let by = found.as_ref().and_then(|found| found.refresh);
+    let same_grant = found.as_ref().is_some_and(|found| is_same_grant(&obtained.before, found));
+    // A client that logs in empties the entry first, however alike the registration is afterwards. Where nothing tells of changes, that
+    // would not have been seen.
+    let emptied = shared.store.look_again_in().is_some() || shared.state(key, |state| state.was_emptied());
+    shared.change_record(key, |record| {
+        if obtained.digests().rotated() {
+            record.spend(obtained.presented);
+            record.contested = by.filter(|_| same_grant && !emptied);
+        }
+        let why = "another pair was written meanwhile and is kept";
+        record.note(shared.now().wall, Outcome::Adopted, why);
+    });
+    match by {
+        Some(by) => {
+            let ours = Superseded { id: obtained.id, by, tokens: obtained.tokens() };
+            keep_superseded(shared, key, ours);
+        }
+        None => shared.journal.done(obtained.id),
+    }
+    if let Some(found) = found {
+        note_found(shared, &found);
+    }
+    TransactionEnd::NotNeeded
+}
+
+/// The entry was removed and stays removed (I5).
+fn gone<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair) -> TransactionEnd {
+    let key = obtained.key();
+    // Should it turn out that the whole document was lost, this pair is the one to bring back.
+    let after = obtained.after();
+    if let Some(vanished) = shared.vanished.borrow_mut().get_mut(key) {
+        vanished.seen = after.clone();
+    }
+    shared.state(key, |state| {
+        if state.last_live.is_some() {
+            state.last_live = Some(after);
+        }
+    });
+    shared.journal.done(obtained.id);
+    TransactionEnd::Removed
+}
+
+/// Notes the pair that is in the store now.
+fn note_fresh(record: &mut Record, obtained: &ObtainedPair, after: &ObservedEntry, at: Timestamp) {
     let pair = &obtained.pair;
     if obtained.digests().rotated() {
         record.spend(obtained.presented);
@@ -257,12 +188,13 @@ fn note_fresh(record: &mut Record, obtained: &ObtainedPair, after: &ObservedEntr
 
 /// What a new token that names its own end lives for: as much the server's word as `expires_in`, and without it a token of minutes would
 /// always look as if it were about to end.
-fn claimed_lifetime(after: &ObservedEntry, sent_at: jiff::Timestamp) -> Option<Duration> {
+fn claimed_lifetime(after: &ObservedEntry, sent_at: Timestamp) -> Option<Duration> {
     let Expiry::Claimed(ends) = after.expiry else { return None };
     Duration::try_from(ends.duration_since(sent_at)).ok().filter(|life| !life.is_zero())
 }
 
-fn describe(obtained: &ObtainedPair) -> String {
+/// The new token's life in words.
+pub(super) fn describe(obtained: &ObtainedPair) -> String {
     match obtained.pair.expires_in {
         Some(life) => format!("a new token for {}", in_words(life)),
         None => "a new token of unknown life".to_owned(),

@@ -6,10 +6,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use std::sync::Arc;
 
-/// No proxy is set but by variables.
+/// Only variables set a proxy.
 pub(crate) const HAS_SYSTEM_PROXY: bool = false;
 
-/// These certificates, and the system's bundle, or the one that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+/// These certificates plus the system's bundle, or the one in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 pub(crate) fn trust(
     extra: Vec<CertificateDer<'static>>,
     provider: &Arc<CryptoProvider>,
@@ -17,7 +17,7 @@ pub(crate) fn trust(
     let mut certificates = extra;
     certificates.extend(rustls_native_certs::load_native_certs().certs);
     let mut roots = RootCertStore::empty();
-    // One that cannot be read vouches for nobody; the others do.
+    // Skip an unreadable one; the others still count.
     let (usable, _) = roots.add_parsable_certificates(certificates.iter().cloned());
     if usable == 0 {
         return Ok(Trust { verifier: None, certificates });

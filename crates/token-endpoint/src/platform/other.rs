@@ -4,10 +4,10 @@ use rustls::pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
 use std::sync::Arc;
 
-/// The system's settings may name a proxy.
+/// The system settings may set a proxy.
 pub(crate) const HAS_SYSTEM_PROXY: bool = true;
 
-/// These certificates, and whom the system's own verifier trusts.
+/// These certificates plus the system's own verifier.
 pub(crate) fn trust(
     extra: Vec<CertificateDer<'static>>,
     provider: &Arc<CryptoProvider>,

@@ -121,7 +121,7 @@ fn other_answers_change_nothing() {
 }
 
 #[test]
-fn there_is_an_end_to_the_changes() {
+fn the_sequence_of_shapes_ends() {
     let answers = [refused("invalid_target", ""), refused("invalid_scope", "scope is required")];
     for first in &answers {
         for second in &answers {

@@ -12,7 +12,7 @@ async fn a_proxy_that_refuses_the_tunnel_never_sees_the_token() {
     let http = Http::new(&through(&proxy.url(""))).unwrap();
     let error = http.send(&request("https://auth.example/token")).await.unwrap_err();
     assert!(matches!(error, SendError::Unsent { .. }), "{error:?}");
-    assert!(error.to_string().contains("asks for a password (HTTP 407)"), "{error}");
+    assert!(error.to_string().contains("requires a password (HTTP 407)"), "{error}");
     let [seen] = proxy.requests().try_into().unwrap();
     assert_eq!((seen.method.as_str(), seen.path.as_str()), ("CONNECT", "auth.example:443"));
     assert!(!format!("{seen:?}").contains("rt_old"), "{seen:?}");
@@ -41,7 +41,7 @@ async fn a_proxys_name_and_password_go_to_the_proxy() {
 }
 
 #[tokio::test]
-async fn an_excepted_host_is_reached_without_the_proxy() {
+async fn an_exempt_host_bypasses_the_proxy() {
     let proxy = Server::start(|_| answer(502, "", "")).await;
     for (no_proxy, host, asked) in [
         ("", "192.0.2.1", 1),

@@ -1,29 +1,29 @@
-//! What `launchctl` means. Its exit code is most often the number in "… failed: 5: Input/output error"; which number and which words
-//! a version uses differs, so both are looked at.
+//! Interprets `launchctl`. Its exit code is usually the number in "… failed: 5: Input/output error"; numbers and messages vary between
+//! versions, so both are checked.
 
 use crate::Said;
 use std::fmt;
 
-/// What launchctl says, as far as it makes a difference here.
+/// A launchctl result, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It did what it was asked for.
+    /// Success.
     Done,
-    /// The domain does not know the service: 3 "No such process", 113 "Could not find service".
+    /// The service is unknown: 3 "No such process", 113 "Could not find service".
     NotLoaded,
-    /// 37 "Operation already in progress", "service already loaded": there, or on its way out.
+    /// 37 "Operation already in progress", "service already loaded": loaded, or being unloaded.
     AlreadyLoaded,
-    /// 36 "Operation now in progress": a service on its way out.
+    /// 36 "Operation now in progress": being unloaded.
     InProgress,
     /// 119 "Service is disabled".
     Disabled,
-    /// 112 "Could not find domain", 125 "Domain does not support specified action": nobody is logged in at the screen.
+    /// 112 "Could not find domain", 125 "Domain does not support specified action": no graphical login.
     NoDomain,
     /// 1 "Operation not permitted", 150 "Operation not permitted while System Integrity Protection is engaged".
     NotPermitted,
-    /// 5 "Input/output error": nearly anything; most often a service that is loaded already, or not gone yet.
+    /// 5 "Input/output error": almost anything; usually a service that is already loaded, or not gone yet.
     InputOutput,
-    /// Something else.
+    /// Anything else.
     Other,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn understood(said: &Said) -> Answer {
     }
     let text = format!("{}\n{}", said.err, said.out).to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    // Words first: a code of 113 is said of services and of domains.
+    // Check the messages first: code 113 is used for services and for domains.
     if says(&["could not find domain", "domain does not support", "no such domain"]) {
         Answer::NoDomain
     } else if says(&["could not find service", "could not find specified service", "no such process"]) {
@@ -58,7 +58,7 @@ pub(super) fn understood(said: &Said) -> Answer {
     }
 }
 
-/// How launchd has a service, from `launchctl print`: "This output is not API", so only what every version shows is read.
+/// A service's state according to `launchctl print`. "This output is not API", so only what every version prints is parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Job {
     state: String,
@@ -68,7 +68,7 @@ pub(super) struct Job {
 
 pub(super) fn job(printed: &str) -> Job {
     let mut job = Job::default();
-    // The service's own members stand one tab deep; deeper ones are those of its parts.
+    // The service's own members are indented by one tab; deeper ones belong to its parts.
     for line in printed.lines().filter(|line| !line.starts_with("\t\t")) {
         let Some((name, value)) = line.trim().split_once(" = ") else { continue };
         match name {
@@ -82,12 +82,12 @@ pub(super) fn job(printed: &str) -> Job {
 }
 
 impl Job {
-    /// It has a process, and is not being ended.
+    /// It has a process, and is not being stopped.
     pub(super) fn runs(&self) -> bool {
         self.state == "running" || (self.pid.is_some() && !self.is_leaving())
     }
 
-    /// It was told to end ("SIGTERMed", "SIGKILLed") and has not yet.
+    /// It was signaled ("SIGTERMed", "SIGKILLed") and has not ended yet.
     pub(super) fn is_leaving(&self) -> bool {
         self.state.starts_with("SIG")
     }
@@ -106,7 +106,7 @@ impl fmt::Display for Job {
     }
 }
 
-/// Whether `launchctl print-disabled` names this service as one never to be started. Old versions say `true`, new ones `disabled`.
+/// Whether `launchctl print-disabled` lists this service as disabled. Old versions print `true`, new ones `disabled`.
 pub(super) fn disabled_in(printed: &str, label: &str) -> bool {
     let name = format!("\"{label}\"");
     printed
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_that_is_known_of_is_understood() {
+    fn each_known_answer_is_understood() {
         for (code, words, meaning) in [
             (0, "", Answer::Done),
             (3, "Boot-out failed: 3: No such process\n", Answer::NotLoaded),

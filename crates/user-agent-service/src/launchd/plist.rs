@@ -1,23 +1,23 @@
-use crate::{Plan, ServiceError, stamp_line};
+use crate::stamp::stamp_line;
+use crate::{Plan, ServiceError};
 use launchd::{KeepAliveOptions, Launchd, ProcessType};
 use plist::Value;
 use std::path::{Path, PathBuf};
 
-/// The agent's name for launchd, and the name of its file.
+/// The agent's label, and the name of its file.
 pub(super) const LABEL: &str = "dev.mcp-refreshd";
-/// Where the agent logs, below the home folder: macOS's own log viewer shows what is there. launchd does not rotate; the agent
-/// does it itself.
+/// The agent's log, relative to the home folder: macOS's Console app shows files there. launchd does not rotate logs; the agent does.
 pub(super) const LOG_FILE: &str = "Library/Logs/mcp-refreshd/mcp-refreshd.log";
 
-/// Longer than the minute that the agent gives a refresh on the wire; then launchd kills.
+/// More than the minute that the agent gives a request in flight; then launchd kills it.
 const EXIT_TIME_OUT: u32 = 75;
-/// launchd's own least time between two starts, in seconds: an agent that fails at once must not spin.
+/// launchd's default minimum between two starts, in seconds: an agent that fails at once must not spin.
 const THROTTLE_INTERVAL: u32 = 10;
 
-/// The agent's file for this program, as it is shipped: without the stamp of an installation.
+/// The agent's file for this program as shipped, without an installation's stamp.
 ///
 /// # Errors
-/// The path is not Unicode: a property list has no way to write it.
+/// The path is not Unicode, so a property list cannot contain it.
 pub(super) fn generated(program: &Path, variables: &[(String, String)]) -> Result<String, ServiceError> {
     let program = program.to_str().ok_or_else(|| not_unicode(program))?;
     let arguments = [program, "run", "--log-file", &format!("~/{LOG_FILE}")].map(str::to_owned).to_vec();
@@ -29,14 +29,14 @@ pub(super) fn generated(program: &Path, variables: &[(String, String)]) -> Resul
         .with_process_type(ProcessType::Background)
         .with_throttle_interval(THROTTLE_INTERVAL)
         .with_exit_timeout(EXIT_TIME_OUT)
-        // What is said before the log file is open, and that is nothing but that it cannot be opened.
+        // Catches output before the log file is open: only that it cannot be opened.
         .with_standard_error_path("/dev/null")
         .map_err(|error| not_made(&error))?;
     if !variables.is_empty() {
         agent = agent.with_environment_variables(variables.iter().cloned().collect());
     }
     let mut value = plist::to_value(&agent).map_err(|error| not_made(&error))?;
-    // The variables come from a map without an order of its own: the same agent is the same file.
+    // Maps have no stable order; sort them so that the same agent gets the same file.
     if let Some(Value::Dictionary(variables)) =
         value.as_dictionary_mut().and_then(|agent| agent.get_mut("EnvironmentVariables"))
     {
@@ -48,17 +48,17 @@ pub(super) fn generated(program: &Path, variables: &[(String, String)]) -> Resul
     String::from_utf8(text).map_err(|error| not_made(&error))
 }
 
-/// The agent's file as an installation writes it: with a comment by which it is known whether somebody edited it.
+/// The agent's file as installed: with a stamp that reveals edits.
 pub(super) fn stamped(plan: &Plan) -> Result<String, ServiceError> {
     let text = generated(&plan.program, &plan.variables)?;
     let stamp = format!("<!-- {} -->\n", stamp_line(&text));
-    // After the two lines that say what kind of document this is.
+    // After the two lines that declare the document type.
     let place = text.match_indices('\n').nth(1).map_or(0, |(end, _)| end + 1);
     let (head, rest) = text.split_at(place);
     Ok(format!("{head}{stamp}{rest}"))
 }
 
-/// The program that an agent's file names.
+/// The program named in an agent's file.
 pub(super) fn program(content: &[u8]) -> Option<PathBuf> {
     let value: Value = plist::from_bytes(content).ok()?;
     let agent = value.as_dictionary()?;
@@ -68,13 +68,13 @@ pub(super) fn program(content: &[u8]) -> Option<PathBuf> {
 
 pub(super) fn not_unicode(path: &Path) -> ServiceError {
     ServiceError::Refused(format!(
-        "launchd can name no path that is not Unicode, and {} is none; move the program (or your home folder) and try again",
+        "launchd requires Unicode paths, but {} is not Unicode; move the program (or your home folder) and try again",
         path.display()
     ))
 }
 
 fn not_made(error: &dyn std::error::Error) -> ServiceError {
-    ServiceError::Refused(format!("the agent's property list cannot be made: {error}"))
+    ServiceError::Refused(format!("cannot generate the agent's property list: {error}"))
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use crate::{Authorship, authorship};
 
-    /// Set to anything, the shipped file is written instead of compared.
+    /// If set, the shipped file is written instead of compared.
     const WRITE: &str = "UPDATE_PACKAGING";
 
     fn plan(program: &str) -> Plan {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_property_list_names_no_program() {
+    fn an_invalid_property_list_names_no_program() {
         for content in ["", "text", "<plist><dict/></plist>", "<plist><array/></plist>"] {
             assert_eq!(program(content.as_bytes()), None, "{content}");
         }

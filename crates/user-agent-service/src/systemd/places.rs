@@ -2,14 +2,14 @@ use super::UNIT;
 use crate::{Origin, Surroundings};
 use std::path::PathBuf;
 
-/// Where units of packages lie, the one that counts first (systemd.unit(5), "Unit File Search Path" of user managers).
+/// Folders of packaged units, by precedence (systemd.unit(5), "Unit File Search Path" of user managers).
 const PACKAGES: [&str; 4] =
     ["etc/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user", "lib/systemd/user"];
 
-/// The files that may be ours among the drop-ins.
+/// Drop-ins that may be ours.
 const DROP_INS: [&str; 4] = ["program.conf", "folders.conf", "restart.conf", "sandbox.conf"];
 
-/// Where everything about the unit lies.
+/// The unit's paths.
 #[derive(Debug)]
 pub(super) struct Places {
     pub(super) home: PathBuf,
@@ -31,17 +31,17 @@ impl Places {
         }
     }
 
-    /// The unit as we write it.
+    /// The unit that we write.
     pub(super) fn unit(&self) -> PathBuf {
         self.folder.join(UNIT)
     }
 
-    /// The unit that a package brought.
+    /// A package's unit.
     pub(super) fn packaged(&self) -> Option<PathBuf> {
         self.packages.iter().map(|folder| folder.join(UNIT)).find(|path| path.exists())
     }
 
-    /// The unit that counts, and who brought it.
+    /// The unit in effect, and who installed it.
     pub(super) fn main(&self) -> Option<(PathBuf, Origin)> {
         let own = Some(self.unit()).filter(|path| path.exists()).map(|path| (path, Origin::Us));
         own.or_else(|| Some((self.packaged()?, Origin::Package)))
@@ -61,7 +61,7 @@ impl Places {
         DROP_INS.iter().map(|name| self.drop_in(name))
     }
 
-    /// Whether some target wants it: a link in the user's own folder or in the administrator's.
+    /// Whether a target wants it: a link in the user's or the administrator's folder.
     pub(super) fn is_enabled(&self) -> bool {
         let folders = [Some(&self.folder), self.packages.first()];
         folders
@@ -73,7 +73,7 @@ impl Places {
 
 #[cfg(test)]
 impl Places {
-    /// Places below a folder of a test.
+    /// Paths in a test's folder.
     pub(super) fn below(root: &std::path::Path) -> Self {
         Self {
             home: root.join("home"),

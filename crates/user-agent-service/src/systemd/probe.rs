@@ -3,14 +3,14 @@ use super::sandbox::Sandbox;
 use crate::{ServiceError, Surroundings, Tool};
 use std::path::{Path, PathBuf};
 
-/// What is known of the machine and its manager.
+/// Facts about the machine and its manager.
 pub(super) struct Machine {
     systemctl: Tool,
     systemd_run: Tool,
-    /// `XDG_RUNTIME_DIR`, through which the manager is reached.
+    /// `XDG_RUNTIME_DIR`, where the manager's socket is.
     runtime: Option<PathBuf>,
     user: Option<String>,
-    /// Nobody sits at a desktop here.
+    /// Not a desktop machine.
     headless: bool,
     root: PathBuf,
 }
@@ -28,10 +28,10 @@ impl Machine {
         }
     }
 
-    /// Whether this user's manager can be asked.
+    /// Checks that this user's manager can be reached.
     ///
     /// # Errors
-    /// Says what is missing and what to do.
+    /// Says what is missing and how to fix it.
     pub(super) fn reached(&self) -> Result<(), ServiceError> {
         if !self.root.join("run/systemd/system").is_dir() {
             return Err(ServiceError::NoManager(
@@ -44,7 +44,7 @@ impl Machine {
             Ok(said) if said.well() => Ok(()),
             Ok(said) => Err(ServiceError::Unreachable(self.unreachable(said.err.trim()))),
             Err(error) if error.is_missing() => {
-                Err(ServiceError::NoManager(format!("{error}; see that systemd's tools are on the PATH")))
+                Err(ServiceError::NoManager(format!("{error}; check that systemd's tools are in PATH")))
             }
             Err(error) => Err(ServiceError::Unreachable(self.unreachable(&error.to_string()))),
         }
@@ -68,26 +68,26 @@ impl Machine {
     /// The manager's version.
     ///
     /// # Errors
-    /// It cannot be asked.
+    /// It cannot be reached.
     pub(super) fn version(&self) -> Result<u32, ServiceError> {
         let said = self.systemctl.run(&["--user", "--no-pager", "show", "--property=Version", "--value"])?;
         Ok(version(&said.out))
     }
 
-    /// The best sandbox that holds here: with which a service starts, and cannot write to the home folder.
+    /// The strictest sandbox that works here: a service starts in it and cannot write to the home folder.
     ///
     /// # Errors
-    /// Why there is none, in a few words.
+    /// Why none works, in a few words.
     pub(super) fn sandbox(&self, home: &Path) -> Result<Sandbox, String> {
         Sandbox::best(|sandbox| self.holds(sandbox, home))
     }
 
     fn holds(&self, sandbox: &Sandbox, home: &Path) -> Result<(), String> {
         let mut arguments: Vec<&str> = vec!["--user", "--wait", "--collect", "--quiet"];
-        // What is added to these is a matter of paths, and cannot fail where these hold.
+        // Further settings only concern paths, and cannot fail if these work.
         arguments.extend(sandbox.settings().chain(["PrivateTmp=yes"]).flat_map(|setting| ["-p", setting]));
         let home = home.to_string_lossy();
-        // The folder is an argument, and never part of the script; the manager would expand a single dollar sign.
+        // The folder is an argument, never part of the script, because the manager expands single dollar signs.
         let home = home.replace('$', "$$");
         arguments.extend(["--", "/bin/sh", "-c", "test ! -w \"$$0\"", &home]);
         match self.systemd_run.ask(&arguments) {
@@ -100,7 +100,7 @@ impl Machine {
         }
     }
 
-    /// What to say where services of this user end with their last login.
+    /// What to say if this user's services end with the last logout.
     pub(super) fn without_linger(&self) -> Option<String> {
         let user = self.user.as_deref()?;
         let lingers = self.root.join("var/lib/systemd/linger").join(user).exists();
@@ -122,7 +122,7 @@ fn version(text: &str) -> u32 {
 
 #[cfg(test)]
 impl Machine {
-    /// The machine of a test, with somebody at a desktop.
+    /// A test's machine, with a desktop session.
     pub(super) fn at(root: &Path, systemctl: Tool, systemd_run: Tool) -> Self {
         let root = root.to_owned();
         Self { systemctl, systemd_run, runtime: None, user: Some("me".to_owned()), headless: false, root }

@@ -2,8 +2,8 @@ use super::unit::{quoted, utf8};
 use crate::{Plan, ServiceError};
 use std::path::Path;
 
-/// What makes it a sandbox; all of it needs user namespaces. Everything is readable, as the agent follows links and looks into
-/// projects; nothing is writable but what is named below.
+/// The essential settings, all of which need user namespaces. Everything is readable, because the agent follows links and reads
+/// projects; nothing is writable unless listed below.
 const NEEDED: [&str; 7] = [
     "PrivateUsers=yes",
     "CapabilityBoundingSet=",
@@ -14,8 +14,8 @@ const NEEDED: [&str; 7] = [
     "DevicePolicy=closed",
 ];
 
-/// What makes it a better one, where the manager can do it: systemd 245 does not know the last two, and the user managers of 247 fail at
-/// four of them (measured).
+/// Further settings, where the manager supports them: systemd 245 does not know the last two, and user managers of 247 fail with four
+/// of them (measured).
 const WISHED: [&str; 9] = [
     "ProtectClock=yes",
     "ProtectControlGroups=yes",
@@ -28,15 +28,15 @@ const WISHED: [&str; 9] = [
     "ProcSubset=pid",
 ];
 
-/// How much of a sandbox a manager allows: all that is needed, and what is wished for as far as it goes.
+/// The extent of a sandbox that a manager supports: all essential settings, and as many others as possible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sandbox(Vec<&'static str>);
 
 impl Sandbox {
-    /// The best one for which `holds` says yes.
+    /// The strictest one for which `holds` succeeds.
     ///
     /// # Errors
-    /// What `holds` has against the least one.
+    /// Why `holds` failed for the minimal one.
     pub(super) fn best<E>(holds: impl Fn(&Self) -> Result<(), E>) -> Result<Self, E> {
         let whole = Self(WISHED.to_vec());
         if holds(&whole).is_ok() {
@@ -49,30 +49,30 @@ impl Sandbox {
         Ok(if holds(&more).is_ok() { more } else { least })
     }
 
-    /// The one that a drop-in describes.
+    /// The one described by a drop-in.
     pub(super) fn of(text: &str) -> Self {
         Self(WISHED.into_iter().filter(|wish| text.lines().any(|line| line == *wish)).collect())
     }
 
-    /// What it consists of, as a unit's settings.
+    /// Its settings.
     pub(super) fn settings(&self) -> impl Iterator<Item = &'static str> {
         NEEDED.iter().chain(&self.0).copied()
     }
 
-    /// What is wished for and not to be had.
+    /// The settings that are not available.
     pub(super) fn missing(&self) -> Vec<&'static str> {
         let names = WISHED.iter().filter(|wish| !self.0.contains(wish));
         names.filter_map(|wish| wish.split('=').next()).collect()
     }
 }
 
-/// Folders that a private one would hide.
+/// Folders that private ones would hide.
 const SHARED: [&str; 2] = ["/tmp", "/var/tmp"];
 
-/// The sandbox around the agent, as a drop-in.
+/// The agent's sandbox as a drop-in.
 ///
 /// # Errors
-/// A path that no unit can hold.
+/// A path that no unit can contain.
 pub(super) fn drop_in(sandbox: &Sandbox, plan: &Plan) -> Result<String, ServiceError> {
     let mut text = "[Service]\n".to_owned();
     for setting in sandbox.settings() {
@@ -84,13 +84,13 @@ pub(super) fn drop_in(sandbox: &Sandbox, plan: &Plan) -> Result<String, ServiceE
         text.push_str("PrivateTmp=yes\n");
     }
     for path in outermost(&plan.writable) {
-        // The dash: one that is not there is passed over.
+        // The dash makes it optional: a missing folder is ignored.
         text.push_str(&format!("ReadWritePaths={}\n", quoted(&format!("-{}", utf8(path)?))?));
     }
     Ok(text)
 }
 
-/// The folders that lie in none of the others, each once.
+/// Drops duplicates and folders inside others.
 fn outermost<'a>(folders: &'a [impl AsRef<Path> + 'a]) -> Vec<&'a Path> {
     let mut sorted: Vec<&Path> = folders.iter().map(AsRef::as_ref).collect();
     sorted.sort();
@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// What a manager allows that fails at these.
+    /// A manager that fails with these settings.
     fn allowed(fails_at: &[&str]) -> Result<Sandbox, &'static str> {
         Sandbox::best(|sandbox| match sandbox.settings().any(|setting| fails_at.contains(&setting)) {
             true => Err("forbidden"),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_manager_fails_at_is_left_out_and_the_rest_stays() {
+    fn settings_that_a_manager_rejects_are_omitted() {
         assert!(allowed(&[]).unwrap().missing().is_empty());
         let some = allowed(&["ProtectControlGroups=yes", "ProcSubset=pid"]).unwrap();
         assert_eq!(some.missing(), ["ProtectControlGroups", "ProcSubset"]);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_alone_and_not_together_is_left_out() {
+    fn settings_that_fail_only_in_combination_are_omitted() {
         let least = Sandbox::best(|sandbox| if sandbox.0.len() > 1 { Err(()) } else { Ok(()) }).unwrap();
         assert_eq!(least.missing().len(), WISHED.len());
     }

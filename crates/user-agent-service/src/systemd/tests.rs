@@ -2,7 +2,7 @@ use super::*;
 use std::fs;
 use tempfile::TempDir;
 
-/// A machine with a systemd that is played by `tests/systemctl`.
+/// A machine with a systemd simulated by `tests/systemctl`.
 struct Stage {
     root: TempDir,
     systemd: Systemd,
@@ -86,7 +86,7 @@ fn wrote(installed: &Installed) -> usize {
 }
 
 #[test]
-fn a_second_installation_finds_everything_as_it_should_be() {
+fn a_second_installation_changes_nothing() {
     let stage = Stage::new();
     let first = stage.systemd.install(&plan("/opt/mcp-refreshd")).unwrap();
     assert_eq!(wrote(&first), 2);
@@ -100,7 +100,7 @@ fn a_second_installation_finds_everything_as_it_should_be() {
 }
 
 #[test]
-fn whatever_fails_in_the_middle_nothing_is_left() {
+fn a_failure_at_any_step_leaves_nothing() {
     for obstacle in ["refused", "no-enable", "no-state"] {
         let stage = Stage::new();
         stage.answer(obstacle, "");
@@ -123,7 +123,7 @@ fn another_copy_of_the_program_takes_over_and_a_running_one_is_to_be_started_aga
 }
 
 #[test]
-fn a_unit_that_was_edited_is_kept_and_set_aside_at_the_end() {
+fn an_edited_unit_is_kept_and_set_aside_on_uninstall() {
     let stage = Stage::new();
     stage.systemd.install(&plan("/opt/old")).unwrap();
     let unit = stage.systemd.places.unit();
@@ -188,7 +188,7 @@ fn what_a_newer_systemd_can_do_is_used_there_only() {
 }
 
 #[test]
-fn without_user_namespaces_there_is_no_sandbox_and_the_person_is_told() {
+fn without_user_namespaces_there_is_no_sandbox_and_the_user_is_told() {
     let stage = Stage::new();
     stage.systemd.install(&plan("/opt/mcp-refreshd")).unwrap();
     stage.answer("no-sandbox", "");
@@ -209,7 +209,7 @@ fn a_masked_unit_is_left_masked() {
 }
 
 #[test]
-fn a_manager_that_cannot_be_reached_is_told_with_the_way_to_it() {
+fn an_unreachable_manager_is_reported_with_a_remedy() {
     let stage = Stage::new();
     stage.answer("no-bus", "");
     let refused = stage.systemd.install(&plan("/opt/mcp-refreshd")).unwrap_err().to_string();
@@ -222,7 +222,7 @@ fn a_manager_that_cannot_be_reached_is_told_with_the_way_to_it() {
 }
 
 #[test]
-fn what_is_not_installed_cannot_be_started() {
+fn a_service_that_is_not_installed_cannot_be_started() {
     let stage = Stage::new();
     assert!(matches!(stage.systemd.start(), Err(ServiceError::NotInstalled)));
     assert_eq!(stage.systemd.uninstall().unwrap(), []);

@@ -2,34 +2,34 @@ use crate::ServiceError;
 use crate::stamp::stamp_line;
 use std::path::{Path, PathBuf};
 
-/// The unit as it is shipped.
+/// The unit as shipped.
 const SHIPPED: &str = include_str!("../../../../systemd/mcp-refreshd.service");
-/// Its one line that depends on the machine, for a program where packages put it.
+/// Its only machine-dependent line, for a program installed by a package.
 const PACKAGED: &str = "ExecStart=/usr/bin/mcp-refreshd run\n";
 
-/// After the tenth failure in a row the pauses are as long as they get.
+/// After ten failures in a row, the delays reach their maximum.
 pub(super) const RESTART_STEPS: &str = "[Service]\nRestartSteps=10\nRestartMaxDelaySec=5min\n";
 
 /// The unit for a program at this path.
 ///
 /// # Errors
-/// systemd takes no program at such a path.
+/// systemd does not support such a path.
 pub(super) fn main(program: &Path) -> Result<String, ServiceError> {
     Ok(SHIPPED.replace(PACKAGED, &format!("{}\n", exec_start(program)?)))
 }
 
-/// A drop-in that replaces the program of a unit.
+/// A drop-in that replaces a unit's program.
 ///
 /// # Errors
-/// As [`main`].
+/// As for [`main`].
 pub(super) fn program_drop_in(program: &Path) -> Result<String, ServiceError> {
     Ok(format!("[Service]\nExecStart=\n{}\n", exec_start(program)?))
 }
 
-/// A drop-in with variables; `None` where there are none.
+/// A drop-in with variables; `None` if there are none.
 ///
 /// # Errors
-/// A value that no unit can hold.
+/// A value that no unit can contain.
 pub(super) fn variables(variables: &[(String, String)]) -> Result<Option<String>, ServiceError> {
     let mut text = String::new();
     for (name, value) in variables {
@@ -38,7 +38,7 @@ pub(super) fn variables(variables: &[(String, String)]) -> Result<Option<String>
     Ok((!text.is_empty()).then(|| format!("[Service]\n{text}")))
 }
 
-/// The text with a comment that says whose it is.
+/// Prepends a comment that identifies the text as ours.
 pub(super) fn stamped(text: &str) -> String {
     format!("# {}\n{text}", stamp_line(text))
 }
@@ -47,20 +47,20 @@ fn exec_start(program: &Path) -> Result<String, ServiceError> {
     let text = utf8(program)?;
     if !program.is_absolute() || text.contains(['"', '\'', '\\']) {
         return Err(ServiceError::Refused(format!(
-            "systemd starts no program whose path has a quote or a backslash in it: {text}; move the program"
+            "systemd does not run programs whose path contains a quote or a backslash: {text}; move the program"
         )));
     }
-    // A dollar sign in the first word would be expanded without the colon.
+    // Without the colon, a dollar sign in the first word would be expanded.
     let colon = if text.contains('$') { ":" } else { "" };
     Ok(format!("ExecStart={colon}{} run", word(text)?))
 }
 
-/// The program that a unit or drop-in names, where it can be read from it.
+/// The program named in a unit or drop-in, if it can be parsed.
 pub(super) fn program_in(file: &Path) -> Option<PathBuf> {
     program_of(&std::fs::read_to_string(file).ok()?)
 }
 
-/// The last command line counts.
+/// The last command line takes precedence.
 fn program_of(text: &str) -> Option<PathBuf> {
     let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix("ExecStart="));
     let line = lines.rfind(|line| !line.is_empty())?.trim_start_matches([':', '@', '-', '+', '!']);
@@ -85,30 +85,33 @@ fn program_of(text: &str) -> Option<PathBuf> {
 /// A path as text.
 ///
 /// # Errors
-/// It is no UTF-8, which unit files are.
+/// It is not UTF-8, which unit files require.
 pub(super) fn utf8(path: &Path) -> Result<&str, ServiceError> {
     path.to_str().ok_or_else(|| {
-        ServiceError::Refused(format!("systemd takes no path that is not UTF-8: {}", path.display()))
+        ServiceError::Refused(format!(
+            "systemd requires UTF-8 paths, but this is not UTF-8: {}",
+            path.display()
+        ))
     })
 }
 
-/// A word of a unit file, quoted where it has to be (systemd.syntax(7); `%` begins a specifier).
+/// A word of a unit file, quoted if necessary (systemd.syntax(7); `%` begins a specifier).
 ///
 /// # Errors
-/// It holds control characters, which would end the line.
+/// It contains control characters, which would end the line.
 fn word(text: &str) -> Result<String, ServiceError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@+=,%$~".contains(c);
     if text.chars().all(plain) && !text.is_empty() { Ok(text.replace('%', "%%")) } else { quoted(text) }
 }
 
-/// A word of a unit file, in quotes.
+/// A quoted word of a unit file.
 ///
 /// # Errors
-/// As [`word`].
+/// As for [`word`].
 pub(super) fn quoted(text: &str) -> Result<String, ServiceError> {
     if text.chars().any(char::is_control) {
         return Err(ServiceError::Refused(format!(
-            "systemd takes no control characters in a path or a variable: {}",
+            "systemd does not accept control characters in a path or variable: {}",
             text.escape_default()
         )));
     }
@@ -137,7 +140,7 @@ mod tests {
         }
         assert_eq!(program_of("[Service]\nExecStart=-/bin/x --flag run\n"), Some("/bin/x".into()));
         assert_eq!(program_of("[Service]\n"), None);
-        // What a specifier stands for is the manager's to know.
+        // Only the manager can resolve a specifier.
         assert_eq!(program_of("ExecStart=%h/bin/x run"), None);
     }
 

@@ -2,8 +2,10 @@
 
 use super::lab::Lab;
 use super::verdict::Side;
-use crate::Fallible;
 use crate::user::{Machine, User, tail};
+use crate::{Fallible, until};
+use harness::Daemon;
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::File;
 use std::path::Path;
@@ -26,16 +28,17 @@ const AFTERTHOUGHT: Duration = Duration::from_secs(2);
 /// `demanded`: whether it must end fresh.
 pub(super) async fn run(machine: &Machine, program: &Path, lab: &Lab, demanded: bool) -> Fallible<Side> {
     let person = lab.furnish(machine)?;
-    let log = File::create(person.log("agent.log"))?;
-    let mut command = lab.command(&person, program);
-    let mut daemon = command.arg("run").stdout(log.try_clone()?).stderr(log).spawn()?;
+    let log = File::options().append(true).read(true).create(true).open(person.log("agent.log"))?;
+    let mut command = lab.command(&person, program).into_std();
+    command.arg("run");
+    let mut daemon = Daemon::start(command, log)?;
 
     let mut end = Instant::now() + PATIENCE;
     let mut next_question = Instant::now() + ASK;
     let (mut tried, mut settled) = (false, false);
     let mut fresh = false;
     let mut words = String::new();
-    while Instant::now() < end && daemon.try_wait()?.is_none() {
+    while Instant::now() < end && !daemon.has_ended() {
         fresh = lab.is_fresh(&person);
         if fresh {
             break;
@@ -62,14 +65,12 @@ pub(super) async fn run(machine: &Machine, program: &Path, lab: &Lab, demanded: 
     if fresh {
         // The pair is in the store before the record is; what it says is not judged then.
         words = "fresh".to_owned();
-    } else if let Some(status) = daemon.try_wait()? {
-        words = format!("the agent ended: {status}: {}", tail(&person.log("agent.log")));
+    } else if daemon.has_ended() {
+        words = format!("the agent ended: {}", tail(&person.log("agent.log")));
     }
-    if let Some(pid) = daemon.id() {
-        person.command("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        // In the middle of a request it drains; nothing of that is of interest.
-        let _ = tokio::time::timeout(Duration::from_secs(3), daemon.wait()).await;
-    }
+    // In the middle of a request it drains; the outcome does not matter.
+    daemon.signal(Signal::TERM);
+    until(Duration::from_secs(3), || daemon.has_ended()).await;
     Ok(Side {
         fresh,
         words,

@@ -113,7 +113,7 @@ async fn seven_minutes_once(bench: &Rc<Bench>) -> Fallible<(Report, bool)> {
     let mut scene = Scene::set(bench, Duration::from_secs(7 * 60 + 15)).await?;
     let expires = SystemTime::now() + Duration::from_secs(7 * 60 + 15);
     let earlier = scene.server.log().len();
-    let fsync = fsync_here(&scene.person.home())?;
+    let fsync = fsync_here(scene.person.home())?;
     let swap = Swap::watch(scene.person.credentials());
     let calls = 31;
     let turn = scene.session.call(calls, EVERY).await?;

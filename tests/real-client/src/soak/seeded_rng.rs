@@ -1,34 +1,27 @@
-//! Random numbers that come again: the same seed and label give the same ones, whoever keeps the tokens fresh.
+//! Reproducible random numbers: the same seed and purpose yield the same sequence, whether or not the agent runs.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-/// The numbers for one purpose.
-pub(super) struct SeededRng(u64);
+/// The sequence for one purpose.
+pub(super) struct SeededRng(fastrand::Rng);
 
 impl SeededRng {
-    /// The numbers of a run for one purpose; those for another purpose do not change them.
+    /// The sequence for one purpose, independent of those for other purposes.
     pub(super) fn of(seed: u64, purpose: &str) -> Self {
-        // FNV-1a: the label needs to differ, not to be unpredictable.
-        let label = purpose.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        Self(scramble(seed ^ label))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        scramble(self.0)
+        let mut hasher = DefaultHasher::new();
+        (seed, purpose).hash(&mut hasher);
+        Self(fastrand::Rng::with_seed(hasher.finish()))
     }
 
     /// At least 0, less than 1.
     pub(super) fn fraction(&mut self) -> f64 {
-        // 32 bits are exact in a float, and enough.
-        f64::from(u32::try_from(self.next() >> 32).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
+        self.0.f64()
     }
 
     /// A number below `end`.
     pub(super) fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() >> 32).unwrap_or_default() % end.max(1)
+        self.0.usize(..end)
     }
 
     /// True with this probability.
@@ -36,16 +29,8 @@ impl SeededRng {
         self.fraction() < probability
     }
 
-    /// A time between these, in seconds.
+    /// A duration between these bounds, in seconds.
     pub(super) fn seconds(&mut self, from: f64, to: f64) -> Duration {
         Duration::from_secs_f64(from + (to - from) * self.fraction())
     }
-}
-
-/// SplitMix64.
-fn scramble(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

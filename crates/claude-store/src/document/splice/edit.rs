@@ -16,7 +16,7 @@ impl<'a> Edits<'a> {
         Self { text, edits: Vec::new() }
     }
 
-    /// Replaces a part of the text, which must be borrowed from it.
+    /// Replaces a part of the text, from which it must be borrowed.
     pub(super) fn replace(&mut self, part: &str, by: SecretBytes) {
         self.edits.push((span_in(self.text, part), by));
     }
@@ -29,9 +29,9 @@ impl<'a> Edits<'a> {
         self.edits.push((range, SecretBytes::default()));
     }
 
-    /// Puts entries last into `mcpOAuth`, which is made where it is missing.
+    /// Appends entries to `mcpOAuth`, which is created if it is missing.
     pub(super) fn append_entries(&mut self, entries: &[(&EntryKey, &str)]) {
-        // The text was read as a document before; it cannot fail now.
+        // The text has been parsed as a document before, so this cannot fail.
         let Ok(root) = Object::parse(self.text) else { return };
         let known = root.members.iter().find(|member| member.key == "mcpOAuth");
         let (object, wrapped) = match known.map(|member| Object::parse(member.value)) {
@@ -58,12 +58,12 @@ impl<'a> Edits<'a> {
         self.insert(object.end_of_members(self.text), new.0);
     }
 
-    /// The text with every replacement made.
+    /// Returns the text with all replacements applied.
     pub(super) fn apply(mut self) -> SecretBytes {
-        // Stable: a removal that ends where an insertion stands comes before it.
+        // A stable sort applies a removal before an insertion at its end.
         self.edits.sort_by_key(|(range, _)| (range.start, range.end));
         let added: usize = self.edits.iter().map(|(_, new)| new.len()).sum();
-        // Room for everything at once: growing would leave copies of tokens behind.
+        // Allocate once: a growing buffer would leave copies of tokens behind.
         let mut spliced = SecretBytes::with_capacity(self.text.len() + added);
         let mut done = 0;
         for (range, new) in &self.edits {
@@ -79,10 +79,10 @@ impl<'a> Edits<'a> {
 /// The changes to the members of one entry.
 pub(super) struct EntryEdit<'a> {
     entry: Object<'a>,
-    /// New values of members that are there, by their number.
+    /// New values of existing members, by index.
     replaced: Vec<(usize, SecretBytes)>,
     removed: Option<usize>,
-    /// Names and values of members that are new.
+    /// Names and values of new members.
     added: Vec<(&'static str, SecretBytes)>,
 }
 
@@ -91,7 +91,7 @@ impl<'a> EntryEdit<'a> {
         Self { entry, replaced: Vec::new(), removed: None, added: Vec::new() }
     }
 
-    /// Writes the answer of a refresh.
+    /// Applies a token response.
     pub(super) fn tokens(&mut self, tokens: &TokenChange) {
         self.set("accessToken", json_string(tokens.access_token.expose()));
         if let Some(token) = &tokens.refresh_token {
@@ -106,7 +106,7 @@ impl<'a> EntryEdit<'a> {
         }
     }
 
-    /// Writes a member where it is absent, null or empty, and not written already.
+    /// Sets a member that is absent, null or empty, unless it has been written already.
     pub(super) fn fill(&mut self, name: &'static str, value: Option<&str>) {
         let Some(value) = value.filter(|value| !value.is_empty()) else { return };
         let number = self.position(name);
@@ -131,7 +131,7 @@ impl<'a> EntryEdit<'a> {
         self.entry.members.iter().position(|member| member.key == name)
     }
 
-    /// Hands the changes over as edits of the document.
+    /// Turns the changes into edits of the document.
     pub(super) fn finish(self, edits: &mut Edits<'_>) {
         let Self { entry, replaced, removed, added } = self;
         for (number, value) in replaced {
@@ -164,11 +164,11 @@ pub(super) fn json_string(text: &str) -> SecretBytes {
     json.0
 }
 
-/// JSON text that holds secrets: it never grows, which would leave copies behind.
+/// JSON text with secrets. It never reallocates, which would leave copies behind.
 struct Text(SecretBytes);
 
 impl Text {
-    /// Room for strings of `len` bytes, were every one of them to become an escape, and some commas and quotes.
+    /// Room for strings of `len` bytes, even if every byte needs an escape, plus some commas and quotes.
     fn for_secrets(len: usize) -> Self {
         Self(SecretBytes::with_capacity(6 * len + 64))
     }
@@ -180,7 +180,7 @@ impl Text {
     }
 
     fn string(&mut self, text: &str) {
-        // Writing to a vector cannot fail, and every `str` is a JSON string.
+        // Writing to a vector cannot fail, and every `str` is a valid JSON string.
         let written = serde_json::to_writer(&mut *self.0, text);
         debug_assert!(written.is_ok());
     }

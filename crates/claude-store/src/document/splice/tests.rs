@@ -33,7 +33,7 @@ fn error(entry: &str, key: &str, change: Change) -> SpliceError {
 }
 
 #[test]
-fn members_that_are_there_are_replaced_in_place() {
+fn existing_members_are_replaced_in_place() {
     assert_eq!(
         changed(
             r#"{ "x":1,"accessToken" : "at_1" ,"y":1.50, "refreshToken":"rt_1","expiresAt":  5.5,"z":null }"#,
@@ -44,7 +44,7 @@ fn members_that_are_there_are_replaced_in_place() {
 }
 
 #[test]
-fn members_that_are_absent_are_appended_in_order() {
+fn absent_members_are_appended_in_order() {
     let mut change = tokens();
     change.scope = Some("a \"b\"".to_owned());
     assert_eq!(
@@ -58,7 +58,7 @@ fn members_that_are_absent_are_appended_in_order() {
 }
 
 #[test]
-fn what_the_answer_does_not_say_is_kept_and_an_unknown_expiry_is_removed() {
+fn unstated_values_are_kept_but_an_unknown_expiry_is_removed() {
     let change = || {
         Change::Tokens(TokenChange {
             access_token: AccessToken::new("at_2"),
@@ -81,7 +81,7 @@ fn what_the_answer_does_not_say_is_kept_and_an_unknown_expiry_is_removed() {
 }
 
 #[test]
-fn healing_adds_only_what_the_wipe_took() {
+fn healing_restores_only_what_the_wipe_removed() {
     let heal = || Change::Heal {
         tokens: tokens(),
         client_id: Some("cl".to_owned()),
@@ -133,7 +133,7 @@ fn a_removed_entry_is_never_added_again_by_a_refresh() {
 }
 
 #[test]
-fn an_entry_with_a_problem_is_left_alone() {
+fn a_malformed_entry_is_left_alone() {
     for bad in ["7", r#"{"accessToken":7}"#, r#"{"x":1,"x":2}"#] {
         assert_eq!(error(bad, "lab|00", Change::Tokens(tokens())), SpliceError::Problem("lab|00".into()));
     }
@@ -148,7 +148,7 @@ fn an_entry_with_a_problem_is_left_alone() {
 }
 
 #[test]
-fn an_entry_is_put_back_last_wherever_there_is_room_for_it() {
+fn an_entry_is_put_back_at_the_end() {
     let reinsert = |text: &str, keys: &[&str]| {
         let changes: Vec<_> = keys
             .iter()

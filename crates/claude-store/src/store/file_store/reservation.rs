@@ -6,29 +6,29 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// How many taken names are tried before giving up; one in four thousand million is taken by chance.
+/// How many names to try; one in four billion is taken by chance.
 const TRIES: usize = 8;
 
-/// Room for the next document, taken before a request is sent, shared by all transactions of one store.
+/// Room for the next document, reserved before a request and shared by all transactions of a store.
 ///
-/// A file of the right kind in the right folder, with blocks for the largest document that any of them may write: what would fail
-/// after the request fails before it. Staging uses the file up; settling makes the next one from the room that the replaced
-/// document left.
+/// It is a file of the right type in the right folder, with blocks for the largest document that any transaction may write: whatever
+/// would fail after the request fails before it. Staging consumes the file; settling creates the next one from the room freed by
+/// the replaced document.
 pub(super) struct Reservation<F: FileSystem> {
     files: F,
     state: RefCell<State<F>>,
 }
 
 struct State<F: FileSystem> {
-    /// Bytes that the transactions under way may need; 0 when there are none.
+    /// Bytes that running transactions may need; 0 if there are none.
     wanted: u64,
     file: Option<Temporary<F>>,
-    /// The name of every temporary file in use, staged ones too.
+    /// The paths of all temporary files in use, including staged ones.
     in_use: Vec<PathBuf>,
 }
 
-/// A new document, durable beside the old one and not visible yet. Dropping it gives its room back.
-#[must_use = "a staged document is visible only after it was published"]
+/// A new document that is durable but not visible yet. Dropping it returns its room.
+#[must_use = "a staged document is not visible until it is published"]
 pub struct StagedFile<F: FileSystem> {
     reservation: Rc<Reservation<F>>,
     file: Option<Temporary<F>>,
@@ -52,7 +52,7 @@ impl<F: FileSystem> Reservation<F> {
         Self { files, state: RefCell::new(state) }
     }
 
-    /// Makes sure of room for `size` bytes in this folder, and that a file there can be renamed.
+    /// Reserves `size` bytes in this folder, and checks that a file there can be renamed.
     pub(super) fn grow(&self, folder: &Path, size: u64) -> Result<(), WriteError> {
         let mut state = self.state.borrow_mut();
         let wanted = state.wanted.max(size).max(1);
@@ -61,17 +61,17 @@ impl<F: FileSystem> Reservation<F> {
             Some(mut file) => match file.move_within() {
                 Ok(()) => {
                     if let Err(error) = file.make_room(wanted) {
-                        // What room there is belongs to the transactions that are under way.
+                        // Keep the existing room: running transactions rely on it.
                         state.file = Some(file);
                         return Err(error);
                     }
                     file
                 }
-                // Somebody swept it away.
+                // Another process removed it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     Temporary::create(&self.files, folder, wanted)?
                 }
-                Err(error) => return Err(WriteError::at("rename of a new file", folder)(error)),
+                Err(error) => return Err(WriteError::at("renaming a temporary file", folder)(error)),
             },
             None => Temporary::create(&self.files, folder, wanted)?,
         };
@@ -80,7 +80,7 @@ impl<F: FileSystem> Reservation<F> {
         Ok(())
     }
 
-    /// Makes the next reserved file, if transactions are under way and there is none.
+    /// Creates the next reserved file, if transactions are running and there is none.
     pub(super) fn refill(&self, folder: &Path) -> Result<(), WriteError> {
         let mut state = self.state.borrow_mut();
         if state.wanted > 0 && state.file.is_none() {
@@ -95,7 +95,7 @@ impl<F: FileSystem> Reservation<F> {
         state.file = None;
     }
 
-    /// Whether a temporary file of this name is in use.
+    /// Whether a temporary file with this name is in use.
     pub(super) fn uses(&self, name: &str) -> bool {
         let state = self.state.borrow();
         let reserved = state.file.as_ref().map(|file| &file.path);
@@ -126,15 +126,19 @@ impl<F: FileSystem> StagedFile<F> {
         };
         let path = file.path.clone();
         reservation.state.borrow_mut().in_use.push(path.clone());
-        // From here on dropping gives the room back, whatever happens.
+        // From here on, dropping it returns the room.
         let staged = Self { reservation: Rc::clone(reservation), file: Some(file), target };
         let files = &reservation.files;
         if let Some(temporary) = &staged.file {
-            files.append(&temporary.file, document).map_err(WriteError::at("write of a new file", &path))?;
-            // Gives back the blocks beyond the end.
-            files.truncate(&temporary.file, size).map_err(WriteError::at("cut of a new file", &path))?;
+            files
+                .append(&temporary.file, document)
+                .map_err(WriteError::at("writing a temporary file", &path))?;
+            // Frees the blocks past the end.
+            files
+                .truncate(&temporary.file, size)
+                .map_err(WriteError::at("truncating a temporary file", &path))?;
             let sync = files.sync(&temporary.file);
-            sync.await.map_err(WriteError::at("sync of a new file", &path))?;
+            sync.await.map_err(WriteError::at("syncing a temporary file", &path))?;
         }
         Ok(staged)
     }
@@ -147,7 +151,7 @@ impl<F: FileSystem> StagedFile<F> {
     pub(super) fn swap_in(mut self) -> Result<(), WriteError> {
         let files = self.reservation.files.clone();
         if let Some(file) = &mut self.file {
-            files.rename(&file.path, &self.target).map_err(WriteError::at("rename", &self.target))?;
+            files.rename(&file.path, &self.target).map_err(WriteError::at("renaming", &self.target))?;
             file.renamed = true;
         }
         Ok(())
@@ -159,7 +163,7 @@ impl<F: FileSystem> Drop for StagedFile<F> {
         let Some(mut file) = self.file.take() else { return };
         let mut state = self.reservation.state.borrow_mut();
         state.in_use.retain(|path| *path != file.path);
-        // Not published: the next try needs the room again.
+        // Not published: the next attempt needs the room again.
         let reusable = !file.renamed && state.wanted > 0 && state.file.is_none();
         if reusable && file.empty(state.wanted).is_ok() {
             state.file = Some(file);
@@ -180,7 +184,7 @@ impl<F: FileSystem> Temporary<F> {
                     return Ok(temporary);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < TRIES => {}
-                Err(error) => return Err(WriteError::at("making of a new file", folder)(error)),
+                Err(error) => return Err(WriteError::at("creating a temporary file", folder)(error)),
             }
         }
     }
@@ -193,12 +197,12 @@ impl<F: FileSystem> Temporary<F> {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => self.try_room(room),
             result => result,
         };
-        reserved.map_err(WriteError::at("reservation of room", &self.path))?;
+        reserved.map_err(WriteError::at("reserving room", &self.path))?;
         self.room = room;
         Ok(())
     }
 
-    /// Where blocks cannot be reserved: writes as much once, to know at least that there is room now.
+    /// Where blocks cannot be reserved: writes that much once, which at least proves that there is room now.
     fn try_room(&self, room: u64) -> io::Result<()> {
         let zeros = [0; 8192];
         let mut left = room;
@@ -212,14 +216,16 @@ impl<F: FileSystem> Temporary<F> {
         written
     }
 
-    /// Makes the file a reservation again.
+    /// Turns the file back into a reservation.
     fn empty(&mut self, room: u64) -> Result<(), WriteError> {
-        self.files.truncate(&self.file, 0).map_err(WriteError::at("cut of a new file", &self.path))?;
+        self.files
+            .truncate(&self.file, 0)
+            .map_err(WriteError::at("truncating a temporary file", &self.path))?;
         self.room = 0;
         self.make_room(room)
     }
 
-    /// Gives the file another name in its folder: proves that it is still there and that its folder can be written.
+    /// Renames the file within its folder, which proves that it still exists and that the folder is writable.
     fn move_within(&mut self) -> io::Result<()> {
         let path = folder_of(&self.path).join(temporary_name());
         self.files.rename_exclusive(&self.path, &path)?;
@@ -237,7 +243,7 @@ impl<F: FileSystem> Temporary<F> {
 impl<F: FileSystem> Drop for Temporary<F> {
     fn drop(&mut self) {
         if !self.renamed {
-            // What stays is swept at the next start.
+            // Leftovers are removed at the next start.
             let _ = twice(|| self.files.remove_file(&self.path));
         }
     }

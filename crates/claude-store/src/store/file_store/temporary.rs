@@ -1,5 +1,4 @@
 use crate::client::storage_folder::{CREDENTIALS, NEEDS_AUTH};
-use crate::file_system::random::random_u32;
 use std::path::Path;
 
 /// The folder of a resolved path, which always has one.
@@ -7,18 +6,18 @@ pub(super) fn folder_of(target: &Path) -> &Path {
     target.parent().unwrap_or(target)
 }
 
-/// A new temporary name. The prefix is the client's, so that its own ignore rules fit, and this program's, so that nobody else's
-/// files are ever swept.
+/// A new temporary name: the client's prefix, so that ignore rules written for it apply, plus this program's own, so that no other
+/// program's files are ever removed.
 pub(super) fn temporary_name() -> String {
-    format!("{CREDENTIALS}.tmp.mcp-refreshd-{:08x}", random_u32())
+    format!("{CREDENTIALS}.tmp.mcp-refreshd-{:08x}", fastrand::u32(..))
 }
 
-/// Whether a name is one of [`temporary_name`]'s.
+/// Whether this is a name from [`temporary_name`].
 pub(super) fn is_temporary(name: &str) -> bool {
     is_temporary_cache(name) || is_temporary_of(name.strip_prefix(CREDENTIALS))
 }
 
-/// Whether a name is one of those that the needs-auth cache is written under first.
+/// Whether this is a temporary name of the needs-auth cache.
 pub(super) fn is_temporary_cache(name: &str) -> bool {
     is_temporary_of(name.strip_prefix(".").and_then(|name| name.strip_prefix(NEEDS_AUTH)))
 }

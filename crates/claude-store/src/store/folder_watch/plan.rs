@@ -3,36 +3,36 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// More links in a chain than any kernel follows.
+/// More links than any kernel follows.
 const LINKS: usize = 40;
 
-/// What there is to be watched at one moment.
+/// What to watch, given the folders and links that exist now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) interests: Vec<Interest>,
-    /// Whether the storage folder is there.
+    /// Whether the storage folder exists.
     pub(super) complete: bool,
 }
 
-/// Names in one folder, and what it means when something happens to one of them.
+/// Names in one folder, and the meaning of events on them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Interest {
     /// The folder, links resolved.
     pub(super) folder: PathBuf,
-    /// Device and inode: another file system may be mounted in the folder's place. `None` where it is gone already.
+    /// Device and inode: another file system may be mounted over the folder. `None` if it is already gone.
     identity: Option<(u64, u64)>,
     names: Vec<OsString>,
     meaning: Meaning,
 }
 
-/// What an event says.
+/// The meaning of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// The document or the cache may have changed.
     Changed,
-    /// A session may have begun: it puts a file of its own into the folder, tenths of a second after its start (measured).
+    /// A session may have started: it creates its own file in the folder tenths of a second after its start (measured).
     Session,
-    /// What is to be watched may have changed.
+    /// The plan itself may be outdated.
     Outdated,
 }
 
@@ -43,9 +43,9 @@ impl Plan {
             Ok(resolved) if resolved.is_dir() => {
                 plan.complete = true;
                 plan.add(&resolved, [OsString::from(CREDENTIALS)], Meaning::Changed);
-                // Beside the document, or in the client's own folder.
+                // Next to the document, or in the client's own folder.
                 plan.add_path(needs_auth, Meaning::Changed);
-                // A link in the folder's place can be made to point elsewhere without an event in either folder.
+                // A link in place of the folder can change its target without an event in either folder.
                 plan.follow(folder, Meaning::Outdated);
                 plan.follow(file, Meaning::Outdated);
                 if let Ok(target) = file.canonicalize() {
@@ -77,7 +77,7 @@ impl Plan {
         }
     }
 
-    /// Watches the nearest folder above a missing path for the name that leads on to it.
+    /// Watches the nearest existing ancestor of a missing path for the next component.
     fn wait_for(&mut self, missing: &Path) {
         for (path, above) in missing.ancestors().zip(missing.ancestors().skip(1)) {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
@@ -108,7 +108,7 @@ impl Plan {
 impl Interest {
     pub(super) fn meaning_of(&self, path: &Path) -> Option<Meaning> {
         if path == self.folder {
-            // The folder itself was moved, removed or given other rights.
+            // The folder itself was moved or removed, or its permissions changed.
             return Some(Meaning::Outdated);
         }
         let name = path.file_name()?;

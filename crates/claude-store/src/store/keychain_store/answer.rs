@@ -1,18 +1,18 @@
 use oauth_secret::SecretBytes;
 
-/// What the tool says of an item without showing its secret.
+/// What the tool reports about an item without showing its secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ItemAttributes {
     /// `svce`.
     pub service: Option<String>,
     /// `acct`.
     pub account: Option<String>,
-    /// `mdat`, the modification date (UTC), as the number that its fourteen digits make.
+    /// `mdat`, the modification date (UTC), as a number made of its fourteen digits.
     pub modified: Option<u64>,
 }
 
 impl ItemAttributes {
-    /// Reads what `find-generic-password` without `-w` prints, or one item of what `dump-keychain` prints.
+    /// Parses the output of `find-generic-password` without `-w`, or one item of `dump-keychain`.
     #[must_use]
     pub fn parse(printed: &str) -> Self {
         let mut attributes = Self::default();
@@ -28,21 +28,21 @@ impl ItemAttributes {
         attributes
     }
 
-    /// Every generic password in what `dump-keychain` prints, which shows no secrets.
+    /// All generic passwords in the output of `dump-keychain`, which contains no secrets.
     #[must_use]
-    pub fn parse_all(printed: &str) -> Vec<Self> {
+    pub(super) fn parse_all(printed: &str) -> Vec<Self> {
         let items = printed.split("keychain: \"").filter(|item| item.contains("\nclass: \"genp\""));
         items.map(Self::parse).collect()
     }
 }
 
-/// The Keychain that the item is in, where it can be named to the tool.
+/// The item's Keychain, if its path can be passed to the tool.
 pub(super) fn keychain(printed: &str) -> Option<&str> {
     let path = printed.strip_prefix("keychain: \"")?.split_once("\"\n")?.0;
     (path.starts_with('/') && !path.contains(['"', '\\'])).then_some(path)
 }
 
-/// `"text"`, or `0x746578740A  "text\012"` where it holds other than printable ASCII, or `<NULL>`.
+/// `"text"`, or `0x746578740A  "text\012"` if it contains anything but printable ASCII, or `<NULL>`.
 fn text(value: &str) -> Option<String> {
     if let Some(quoted) = value.strip_prefix('"') {
         return Some(quoted.strip_suffix('"').unwrap_or(quoted).to_owned());
@@ -58,8 +58,8 @@ fn moment(value: &str) -> Option<u64> {
     digits.parse().ok()
 }
 
-/// The password in what `-w` prints: as it is and a line break, or in hex digits where it holds a byte that is not printable
-/// ASCII. A document begins with a brace, so that the two cannot be confused.
+/// The password in the output of `-w`: verbatim plus a line break, or in hex digits if it contains anything but printable ASCII. A
+/// document starts with a brace, so the two cannot be confused.
 pub(super) fn password(printed: &[u8]) -> SecretBytes {
     let printed = printed.strip_suffix(b"\n").unwrap_or(printed);
     if printed.first() != Some(&b'{')
@@ -130,11 +130,11 @@ mod tests {
     fn a_password_is_the_document_with_or_without_hex() {
         assert_eq!(&password(b"{\"a\":1}\n")[..], b"{\"a\":1}");
         assert_eq!(&password(b"7b22c3a4223a317d0a\n")[..], "{\"ä\":1}\n".as_bytes());
-        // No document in hex: left as it is, for whoever reports it.
+        // Not a document in hex: returned unchanged, to be reported.
         for odd in ["", "cafe", "7b2", "}", "{7b7d"] {
             assert_eq!(&password(format!("{odd}\n").as_bytes())[..], odd.as_bytes());
         }
-        // Only one line break is the tool's.
+        // Only one line break comes from the tool.
         assert_eq!(&password(b"{}\n\n")[..], b"{}\n");
     }
 }

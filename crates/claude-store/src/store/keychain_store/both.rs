@@ -1,10 +1,11 @@
-//! A document in two items: read together, and written one after the other.
+//! A document split over two items: read together, written one after the other.
 
 use super::overflow::{Pointer, Slot};
 use super::split::{NotSplit, Split};
+use super::write::digest;
 use super::{
     CALL_LIMIT, KeychainError, KeychainStore, LargeItems, SECOND_WRITE_WITHIN, SecurityCall, SecurityTool,
-    StagedItem, answer, digest, line,
+    StagedItem, answer, line,
 };
 use crate::{FileSystem, Incomplete, ReadError, Snapshot, StorageLock, WriteError};
 use oauth_secret::SecretBytes;
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
-    /// The main item, or what it held before a write of ours went wrong.
+    /// The main item, or its content before our failed write.
     pub(super) async fn main(&self) -> Result<SecretBytes, ReadError> {
         let bytes = {
             let _one_of_few = self.at_a_time.acquire().await;
@@ -27,7 +28,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         Ok(before.unwrap_or(bytes))
     }
 
-    /// What the main item and the one that it names make together, or why that cannot be seen.
+    /// Merges the main item and the one it names, or returns why that is not possible.
     pub(super) async fn whole(
         &self,
         main: &SecretBytes,
@@ -45,8 +46,8 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
         Ok(both.ok_or_else(|| Incomplete::Closed { item: item.to_string() }))
     }
 
-    /// Writes the overflow item where the new document wants another one, and gives what the main item is to hold. The overflow item
-    /// goes to the slot that nobody reads yet, and is read back before the main one names it.
+    /// Writes the overflow item if its content changes, and returns the new content of the main item. The overflow item goes to the
+    /// unused slot, and is read back before the main item refers to it.
     pub(super) async fn overflow_first(
         &self,
         guard: &StorageLock<F>,
@@ -68,8 +69,8 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
 
     fn not_divided(&self, error: &NotSplit) -> KeychainError {
         let why = match error {
-            NotSplit::Odd => "its two items and the new tokens do not fit together",
-            NotSplit::NotSealed => "the system gives no random numbers to seal a part of it with",
+            NotSplit::Odd => "the new tokens do not fit its two items",
+            NotSplit::NotSealed => "the system returned no random numbers to encrypt its second item",
         };
         KeychainError::Tool { item: self.location.clone(), why: why.to_owned() }
     }
@@ -88,7 +89,7 @@ impl<F: FileSystem, T: SecurityTool> KeychainStore<F, T> {
             }
             Ok(left)
         };
-        // Where the main item is, should there be several Keychains.
+        // In the main item's Keychain, if there are several.
         let mut printed = self.ask(Self::find_item(&item, &[], left()?)).await?;
         if printed.is_none() {
             printed = self.ask(self.find(&[], left()?)).await?;

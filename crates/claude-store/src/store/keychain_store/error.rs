@@ -1,109 +1,111 @@
 use crate::ErrorKind;
 use std::time::Duration;
 
-/// Why a document in a Keychain could not be read or written. `item` says which one.
+/// Why a document in a Keychain could not be read or written. `item` names the item.
 ///
-/// Never holds anything that the Keychain's tool printed: that may be part of a token.
+/// Never includes the tool's output, which may contain part of a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeychainError {
-    /// Exit code 36: the Keychain is locked, or it would have to ask and nobody can be asked (over SSH, before the login).
+    /// Exit code 36: the Keychain is locked, or would have to show a dialog and cannot (over SSH, before login).
     #[error(
-        "the Keychain that holds `{item}` is locked, or it may ask nobody (over SSH, before the login); it passes when the Keychain \
-         opens: log in at the screen, or type `security unlock-keychain`"
+        "the Keychain with `{item}` is locked, or cannot ask for permission (over SSH, before login); log in at the screen or run \
+        `security unlock-keychain`, and mcp-refreshd continues by itself"
     )]
     Locked {
         /// The item.
         item: String,
     },
-    /// Exit code 51: this program may not have the item.
+    /// Exit code 51: this program has no access to the item.
     #[error(
-        "the Keychain refuses `{item}` to /usr/bin/security; open the item in Keychain Access and add `security` under Access \
-         Control, or allow all applications to access it"
+        "the Keychain denies /usr/bin/security access to `{item}`; open the item in Keychain Access and add `security` under Access \
+        Control, or allow all applications to access it"
     )]
     Refused {
         /// The item.
         item: String,
     },
-    /// Exit code 128: somebody was asked and said no.
+    /// Exit code 128: the user declined.
     #[error(
-        "access to `{item}` was asked for and declined; it is asked for again in {} min: click \"Always Allow\" then",
+        "you declined access to `{item}`; mcp-refreshd asks again in {} min: then click \"Always Allow\"",
         again_in.as_secs() / 60
     )]
     Declined {
         /// The item.
         item: String,
-        /// When it is asked for again.
+        /// When to ask again.
         again_in: Duration,
     },
-    /// It took too long: most likely the Keychain asks something on the screen and nobody answers.
+    /// Timed out: probably a dialog on the screen that nobody answers.
     #[error(
-        "the Keychain gave no answer about `{item}` within {} s; look for a window that asks for access and click \"Always Allow\", \
-         or unlock the Keychain",
+        "the Keychain did not respond for `{item}` within {} s; look for a dialog that asks for access and click \"Always Allow\", \
+        or unlock the Keychain",
         limit.as_secs()
     )]
     NoAnswer {
         /// The item.
         item: String,
-        /// How long it was waited for.
+        /// The time limit.
         limit: Duration,
     },
-    /// Exit codes 37 and 50: there is no Keychain at all.
+    /// Exit codes 37 and 50: there is no Keychain.
     #[error(
-        "there is no Keychain to look for `{item}` in; see `security list-keychains` and `security default-keychain`"
+        "no Keychain found to look up `{item}`; see `security list-keychains` and `security default-keychain`"
     )]
     NoKeychain {
         /// The item.
         item: String,
     },
-    /// The tool could not be run, or ended in a way that nobody knows.
-    #[error("`{item}` cannot be reached: {why}")]
+    /// The tool could not be run, or failed in an unknown way.
+    #[error("cannot access `{item}`: {why}")]
     Tool {
         /// The item.
         item: String,
-        /// What is wrong with the tool; never what it printed.
+        /// The tool's failure; never its output.
         why: String,
     },
-    /// The document is larger than any form of writing that is allowed.
+    /// The document is too large for every permitted form of writing.
     #[error(
-        "the document of {size} bytes is too large to be written to `{item}`: {}",
+        "the document of {size} bytes is too large to write to `{item}`: {}",
         if *as_argument {
-            format!("no more than {most} bytes can be handed over; remove logins that are not used any more")
+            format!("the limit is {most} bytes; remove logins that you no longer use")
         } else {
             format!(
-                "without arguments no more than {most} bytes can be handed over; set `keychain_large_items = \"argument\"`, or \
-                 remove logins that are not used any more"
+                "the limit on standard input is {most} bytes; set `keychain_large_items = \"argument\"`, or remove logins that you no \
+                longer use"
             )
         }
     )]
     TooLarge {
         /// The item.
         item: String,
-        /// Bytes that were to be written.
+        /// Size of the document in bytes.
         size: usize,
-        /// Bytes that can be written.
+        /// The limit in bytes.
         most: usize,
-        /// Whether that is the limit of arguments, too.
+        /// Whether this is the limit for arguments.
         as_argument: bool,
     },
-    /// The item's names hold characters that no command line of the tool can say.
-    #[error("`{item}` cannot be named to the Keychain's tool: a line break or a NUL in it; see $USER")]
+    /// The item's name contains characters that cannot be passed to the tool.
+    #[error(
+        "the name of `{item}` contains a line break or NUL, which `security` does not accept; check $USER"
+    )]
     Unspeakable {
         /// The item.
         item: String,
     },
-    /// The tool ran and the item is as before.
-    #[error("the Keychain did not take the new document for `{item}`{}", code.map_or_else(String::new, |code| format!(" (exit code {code})")))]
+    /// The tool ran, but the item is unchanged.
+    #[error("the Keychain did not accept the new document for `{item}`{}", code.map_or_else(String::new, |code| format!(" (exit code {code})")))]
     NotWritten {
         /// The item.
         item: String,
-        /// The tool's exit code, where it is not 0.
+        /// The tool's exit code if it is not 0.
         code: Option<i32>,
     },
-    /// After the write the item is neither the new document nor any other.
+    /// After the write, the item holds neither the new document nor any other.
     #[error(
-        "what the Keychain holds for `{item}` after a write is no document any more; the one that was there before is known and is \
-         written back together with the new tokens"
+        "the Keychain item `{item}` was damaged by a write; mcp-refreshd knows the previous document and will write it back with \
+        the new tokens"
     )]
     Damaged {
         /// The item.
@@ -112,7 +114,7 @@ pub enum KeychainError {
 }
 
 impl KeychainError {
-    /// What to do next.
+    /// How to handle the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {

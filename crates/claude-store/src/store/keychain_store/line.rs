@@ -3,31 +3,31 @@ use crate::{KeychainItem, platform};
 use oauth_secret::SecretBytes;
 use zeroize::Zeroizing;
 
-/// Bytes of a line, its line break included, that the tool's `-i` takes: it reads into 4096 bytes, one of which ends the text.
-/// What is longer is cut, the item corrupted, and the rest taken for a command of its own (reported).
+/// The longest line, including its line break, that the tool's `-i` accepts: its buffer has 4096 bytes, one of them for the NUL. Longer
+/// lines are cut, which corrupts the item, and the rest is run as another command (reported).
 const LONGEST_LINE: usize = 4095;
 
-/// The same where the client has split the document: it asks for this much of a line, its line break included (read in 2.1.332).
+/// The same for a document that the client has split: it stops at this length, line break included (read in 2.1.332).
 const LONGEST_LINE_OF_SPLIT: usize = 4032;
 
-/// Room for longer tokens than the ones that are there now. Decided before a request: what its answer makes the document grow by
-/// nobody knows then; a pair that needs more waits in the journal.
+/// Room for longer tokens, checked before the request, when nobody knows the response yet. A pair that needs more waits in the
+/// journal.
 const GROWTH: usize = 512;
 
-/// Whether a document that is too large for a line may be handed over as an argument.
+/// Whether to pass a document that is too large for a line as an argument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LargeItems {
-    /// As the client does: for some 20 ms other processes of the user can see it, and security software may log it.
+    /// Like the client: for some 20 ms the user's other processes can see it, and security software may log it.
     #[default]
     Argument,
-    /// Never: such a document is not written, and so its tokens are not refreshed.
+    /// Never: such a document is not written, so its tokens are not refreshed.
     Refuse,
 }
 
-/// How a document of this size is handed to the tool.
+/// How to pass a document of this size to the tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As a line on its standard input: nobody else sees it.
+    /// As a line on standard input, invisible to other processes.
     Line,
     /// As an argument.
     Argument,
@@ -48,18 +48,18 @@ pub(super) fn form(item: &KeychainItem, size: usize, large: LargeItems) -> Resul
     Err(KeychainError::TooLarge { item: item.to_string(), size, most, as_argument })
 }
 
-/// Whether a document that is now of `size` bytes can be written again with other tokens in it.
+/// Whether a document of `size` bytes can be rewritten with new tokens.
 pub(super) fn will_fit(item: &KeychainItem, size: usize, large: LargeItems) -> Result<(), KeychainError> {
     form(item, size + GROWTH, large).map(drop)
 }
 
-/// Whether the main item of a document that is in two fits into a line.
+/// Whether the main item of a split document fits into a line.
 pub(super) fn fits_split(item: &KeychainItem, size: usize) -> Result<bool, KeychainError> {
     Ok(start_of_line(item)?.len() + 2 * size < LONGEST_LINE_OF_SPLIT)
 }
 
-/// Whether a document that is in two can be written again: `least` is what has to stay in the main item, `most` what the other may
-/// come to.
+/// Whether a split document can be rewritten: `least` is what must stay in the main item, `most` is the largest possible size of the
+/// other.
 pub(super) fn will_fit_split(item: &KeychainItem, least: usize, most: usize) -> Result<(), KeychainError> {
     let longest = platform::LONGEST_ARGUMENT;
     if fits_split(item, least)? && most + 2 * GROWTH <= longest {
@@ -68,7 +68,7 @@ pub(super) fn will_fit_split(item: &KeychainItem, least: usize, most: usize) -> 
     Err(KeychainError::TooLarge { item: item.to_string(), size: most, most: longest, as_argument: true })
 }
 
-/// The arguments that write the sealed part of a document into the other item: as the client does it, since nobody can read it there.
+/// The arguments for writing the overflow item. Like the client, we pass it as an argument, since it is encrypted.
 pub(super) fn arguments_sealed(item: &KeychainItem, sealed: &str, keychain: Option<&str>) -> Vec<String> {
     let plain = ["add-generic-password", "-U", "-a", item.account(), "-s", item.service(), "-w", sealed];
     plain.into_iter().chain(keychain).map(str::to_owned).collect()
@@ -84,7 +84,7 @@ pub(super) fn line(item: &KeychainItem, document: &[u8]) -> Result<SecretBytes, 
     Ok(line)
 }
 
-/// The arguments where the document is one of them.
+/// The arguments if the document is one of them.
 pub(super) fn arguments(item: &KeychainItem, document: &[u8]) -> Zeroizing<Vec<String>> {
     let plain = ["add-generic-password", "-U", "-a", item.account(), "-s", item.service(), "-X"];
     let mut arguments: Vec<String> = plain.into_iter().map(str::to_owned).collect();
@@ -92,13 +92,13 @@ pub(super) fn arguments(item: &KeychainItem, document: &[u8]) -> Zeroizing<Vec<S
     Zeroizing::new(arguments)
 }
 
-/// `-U` writes in place, which keeps the item's access list.
+/// `-U` updates in place, which preserves the item's access list.
 fn start_of_line(item: &KeychainItem) -> Result<String, KeychainError> {
     let quoted = |name| quoted(name).ok_or_else(|| KeychainError::Unspeakable { item: item.to_string() });
     Ok(format!("add-generic-password -U -a {} -s {} -X ", quoted(item.account())?, quoted(item.service())?))
 }
 
-/// A word as the tool's `-i` reads it: in double quotes, in which a backslash takes the next character as it is.
+/// Quotes a word for the tool's `-i`: in double quotes, with backslash escapes.
 fn quoted(word: &str) -> Option<String> {
     if word.chars().any(|c| matches!(c, '\n' | '\r' | '\0')) {
         return None;
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_argument_can_hold_is_refused_in_any_case() {
+    fn a_document_too_large_for_an_argument_is_always_refused() {
         let most = platform::LONGEST_ARGUMENT / 2;
         assert_eq!(form(&item(), most, LargeItems::Argument), Ok(Form::Argument));
         let error = form(&item(), most + 1, LargeItems::Argument).unwrap_err();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn room_for_longer_tokens_is_asked_for_before_the_request() {
+    fn room_for_longer_tokens_is_checked_before_the_request() {
         let most =
             (0..4096).take_while(|size| form(&item(), *size, LargeItems::Refuse).is_ok()).last().unwrap();
         assert!(will_fit(&item(), most - GROWTH, LargeItems::Refuse).is_ok());

@@ -1,8 +1,8 @@
-//! The second item of a document that is too large for one line of the tool, as the client makes it since 2.1.331 (read in 2.1.332).
+//! The second item of a document that is too large for one line of the tool, as the client creates it since 2.1.331 (read in 2.1.332).
 //!
-//! The main item then holds `"keychainOverflow":{"slot":"a"|"b","key":"<base64>",…}`; the item `<service>-overflow-<slot>` holds, in
-//! base64, nonce, ciphertext and tag of AES-256-GCM over the sections that moved there. Each new content gets a new key and goes to
-//! the slot that is not in use, so that the main item decides by one write which of the two counts.
+//! The main item then contains `"keychainOverflow":{"slot":"a"|"b","key":"<base64>",…}`; the item `<service>-overflow-<slot>` holds, in
+//! base64, nonce, ciphertext and tag of AES-256-GCM over the moved sections. New content gets a new key and the unused slot, so that
+//! a single write of the main item switches to it.
 
 use crate::KeychainItem;
 use crate::json::Object;
@@ -16,13 +16,13 @@ use ring::rand::{SecureRandom, SystemRandom};
 const KEY_LEN: usize = 32;
 const TAG_LEN: usize = 16;
 
-/// Node's decoder does not ask for padding either.
+/// Node's decoder does not require padding either.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// One of the two items that take turns.
+/// One of the two alternating items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     A,
@@ -44,24 +44,24 @@ impl Slot {
         }
     }
 
-    /// The item of this slot beside the main one.
+    /// The item of this slot, which accompanies the main one.
     pub(super) fn beside(self, main: &KeychainItem) -> KeychainItem {
         KeychainItem::named(format!("{}-overflow-{}", main.service(), self.letter()), main.account())
     }
 }
 
-/// Where the rest of a document is, and what opens it.
+/// Where the rest of a document is, and the key to it.
 pub(super) struct Pointer {
     pub(super) slot: Slot,
     key: SecretBytes,
 }
 
-/// What is sealed could not be made: the system gives no random numbers.
+/// Encryption failed: the system returned no random numbers.
 #[derive(Debug)]
 pub(super) struct NotSealed;
 
 impl Pointer {
-    /// Reads the member's value; `None` where it has another form than the known one.
+    /// Parses the member's value; `None` if the format is unknown.
     pub(super) fn parse(value: &str) -> Option<Self> {
         let object = Object::parse(value).ok()?;
         let text = |name: &str| {
@@ -84,7 +84,7 @@ impl Pointer {
         Ok(Self { slot, key })
     }
 
-    /// The key as it stands in the member.
+    /// The key as written in the member.
     pub(super) fn key_text(&self) -> SecretBytes {
         SecretBytes::from_text(BASE64.encode(self.key.as_slice()))
     }
@@ -93,7 +93,7 @@ impl Pointer {
         UnboundKey::new(&AES_256_GCM, &self.key).ok().map(LessSafeKey::new)
     }
 
-    /// The sections in what the item of the slot holds; `None` where it does not open with this key.
+    /// Decrypts the content of the slot's item; `None` if this key does not fit.
     pub(super) fn open(&self, sealed: &[u8]) -> Option<SecretBytes> {
         let mut bytes = SecretBytes::from(BASE64.decode(sealed.trim_ascii()).ok()?);
         let (nonce, sealed) = bytes.split_first_chunk_mut::<NONCE_LEN>()?;
@@ -102,7 +102,7 @@ impl Pointer {
         Some(SecretBytes::from(&*sections))
     }
 
-    /// What the item of the slot is to hold.
+    /// Encrypts the content of the slot's item.
     pub(super) fn seal(&self, sections: &[u8]) -> Result<SecretBytes, NotSealed> {
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).map_err(|_| NotSealed)?;
@@ -117,7 +117,7 @@ impl Pointer {
     }
 }
 
-/// How long the text is that [`Pointer::seal`] makes of so many bytes.
+/// The length of the text that [`Pointer::seal`] makes of that many bytes.
 pub(super) fn sealed_len(sections: usize) -> usize {
     (NONCE_LEN + sections + TAG_LEN).div_ceil(3) * 4
 }
@@ -127,13 +127,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_opens_with_its_key_alone() {
+    fn sealed_text_opens_only_with_its_own_key() {
         for text in [&b"{}"[..], br#"{"mcpOAuth":{"lab|00":{"accessToken":"at_lab"}}}"#, &[b'x'; 9000]] {
             let pointer = Pointer::new(Slot::B).unwrap();
             let sealed = pointer.seal(text).unwrap();
             assert_eq!(sealed.len(), sealed_len(text.len()));
             assert_eq!(&pointer.open(&sealed).unwrap()[..], text);
-            assert_ne!(sealed, pointer.seal(text).unwrap(), "no nonce is used twice");
+            assert_ne!(sealed, pointer.seal(text).unwrap(), "nonces are not reused");
             assert!(Pointer::new(Slot::B).unwrap().open(&sealed).is_none());
             for damaged in [&sealed[..sealed.len() - 4], b"", b"AAAA", &sealed[4..], b"%%%"] {
                 assert!(pointer.open(damaged).is_none());
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_of_another_form_is_none() {
+    fn a_pointer_of_unknown_form_is_rejected() {
         let key = "Lsnt/vCVpLpnkB3VMNIdNqj9/ukENwZBZRTxT8byysY=";
         let text = |slot: &str, key: &str| format!(r#"{{"slot":"{slot}","key":"{key}","login":"00"}}"#);
         let pointer = Pointer::parse(&text("b", key)).unwrap();

@@ -3,30 +3,29 @@ use crate::ItemVersion;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A modification date counts whole seconds: what was first seen with it less than this ago may have been written again since.
+/// Modification dates count whole seconds: within this time the item may have been written again with the same date.
 const DOUBT: Duration = Duration::from_secs(2);
 
-/// How soon the date is looked at again after a change, and at the latest.
+/// The shortest and longest intervals between checks of the date.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN_AT_LAST: Duration = Duration::from_secs(5 * 60);
 
-/// Nobody answered a question on the screen: not asked again for this long, doubling up to the longest, or there would be a window
-/// every few seconds.
+/// The delay after an unanswered dialog, doubling up to a maximum; otherwise a dialog would pop up every few seconds.
 const AFTER_SILENCE: Duration = Duration::from_secs(60);
 const AFTER_SILENCE_AT_LAST: Duration = Duration::from_secs(10 * 60);
 
-/// Somebody said no.
+/// The delay after the user declined.
 pub(super) const AFTER_NO: Duration = Duration::from_secs(60 * 60);
 
-/// What is remembered of an item and of how the Keychain answers.
+/// The item's last known date, and how the Keychain responds.
 pub(crate) struct PollState {
     modified: Option<u64>,
     /// When the date was first seen.
     since: Instant,
     doubts: u64,
-    /// Questions in a row that nobody answered.
+    /// Consecutive unanswered dialogs.
     unanswered: u32,
-    /// Why the Keychain is left alone, and until when.
+    /// Why access is paused, and until when.
     quiet: Option<(KeychainError, Instant)>,
 }
 
@@ -48,18 +47,18 @@ impl PollState {
         ItemVersion { modified: modified.unwrap_or(0), doubt: if settled { 0 } else { self.doubts } }
     }
 
-    /// A quarter of the time since the last change, within limits: whoever is at work writes more often than whoever sleeps.
+    /// A quarter of the time since the last change, within limits: active clients write more often than idle ones.
     pub(crate) fn look_again_in(&self) -> Duration {
         (self.since.elapsed() / 4).clamp(LOOK_AGAIN, LOOK_AGAIN_AT_LAST)
     }
 
-    /// Why the item is not asked for now.
+    /// Why access is paused now.
     pub(super) fn refusal(&self) -> Option<KeychainError> {
         let (error, until) = self.quiet.as_ref()?;
         (Instant::now() < *until).then(|| error.clone())
     }
 
-    /// How a question for the item ended.
+    /// Records the result of an access.
     pub(super) fn note_answer(&mut self, error: Option<&KeychainError>) {
         let pause = match error {
             Some(KeychainError::NoAnswer { .. }) => {
@@ -91,7 +90,7 @@ mod tests {
     async fn a_date_is_trusted_when_its_second_is_over() {
         let mut poll_state = PollState::new();
         let first = poll_state.version(Some(7));
-        assert_ne!(poll_state.version(Some(7)), first, "within the second anything may have been written");
+        assert_ne!(poll_state.version(Some(7)), first, "within the same second another write may follow");
         advance(DOUBT).await;
         let settled = poll_state.version(Some(7));
         assert_ne!(settled, first);
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_item_that_stays_as_it_is_is_looked_at_less_and_less_often() {
+    async fn an_unchanged_item_is_checked_less_and_less_often() {
         let mut poll_state = PollState::new();
         poll_state.version(Some(7));
         let mut pauses = Vec::new();
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_question_that_nobody_answers_is_not_repeated_every_few_seconds() {
+    async fn an_unanswered_dialog_is_not_repeated_every_few_seconds() {
         let mut poll_state = PollState::new();
         let mut pauses = Vec::new();
         for _ in 0..6 {
@@ -133,11 +132,11 @@ mod tests {
         assert_eq!(pauses, [60, 120, 240, 480, 600, 600]);
         poll_state.note_answer(Some(&silence()));
         poll_state.note_answer(None);
-        assert_eq!(poll_state.refusal(), None, "whoever answers is asked again");
+        assert_eq!(poll_state.refusal(), None, "after an answer, access resumes");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_no_nobody_is_asked_for_an_hour_and_a_locked_keychain_is_asked_at_any_time() {
+    async fn after_a_declined_dialog_access_pauses_for_an_hour_but_a_locked_keychain_is_always_tried() {
         let mut poll_state = PollState::new();
         poll_state.note_answer(Some(&KeychainError::Declined { item: "item".into(), again_in: AFTER_NO }));
         advance(AFTER_NO - Duration::from_secs(1)).await;
@@ -145,6 +144,6 @@ mod tests {
         advance(Duration::from_secs(1)).await;
         assert!(poll_state.refusal().is_none());
         poll_state.note_answer(Some(&KeychainError::Locked { item: "item".into() }));
-        assert!(poll_state.refusal().is_none(), "that asks nobody");
+        assert!(poll_state.refusal().is_none(), "this shows no dialog");
     }
 }

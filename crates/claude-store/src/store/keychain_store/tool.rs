@@ -10,22 +10,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
-/// The tool that comes with macOS. Items made by it, as the client's are, list it as trusted: it may read and write them without a
-/// question, and what it writes keeps their access list (reported).
+/// The tool that ships with macOS. Items created with it, such as the client's, list it as trusted: it reads and writes them without
+/// a dialog, and its writes preserve their access list (reported).
 const SECURITY: &str = "/usr/bin/security";
 
-/// What the tool needs of the environment: where the user's Keychains are, and who the user is. Nothing else is handed on.
+/// The environment that the tool needs: the location of the Keychains, and the user. Nothing else is passed on.
 const VARIABLES: [&str; 3] = ["HOME", "USER", "LOGNAME"];
 
-/// No item is larger; what prints more is not the tool.
+/// No item is larger; longer output is not from the tool.
 const MOST_OUTPUT: u64 = 32 << 20;
 
-/// How long a killed tool may take to be gone.
+/// How long to wait for a killed tool to exit.
 const KILL: Duration = Duration::from_millis(250);
 
-/// Whoever runs `/usr/bin/security`: this machine, or a stand-in in tests.
+/// Runs `/usr/bin/security`, or a substitute in tests.
 pub trait SecurityTool: Clone + 'static {
-    /// Runs the tool once. It is ended at the call's time limit.
+    /// Runs the tool once, and kills it at the call's time limit.
     fn run(&self, call: SecurityCall) -> impl Future<Output = Result<SecurityOutput, ToolError>>;
 }
 
@@ -33,32 +33,32 @@ pub trait SecurityTool: Clone + 'static {
 pub struct SecurityCall {
     /// The arguments.
     pub arguments: Zeroizing<Vec<String>>,
-    /// What it reads from its standard input; nothing where empty.
+    /// Its standard input; may be empty.
     pub input: SecretBytes,
-    /// How long it may take.
+    /// The time limit.
     pub limit: Duration,
 }
 
-/// How the tool ended. Its standard error is never read: there it repeats what it did not understand.
+/// The result of a run. Standard error is never read, because it quotes the input.
 pub struct SecurityOutput {
-    /// The exit code; `None` where a signal ended it.
+    /// The exit code; `None` if killed by a signal.
     pub code: Option<i32>,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: SecretBytes,
 }
 
 /// The tool gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// It was ended at its time limit.
-    #[error("no answer in time")]
+    /// It was killed at its time limit.
+    #[error("no response within the time limit")]
     NoAnswer,
     /// It could not be run.
-    #[error("{program} cannot be run: {source}")]
+    #[error("cannot run {program}: {source}")]
     Io {
         /// The program.
         program: String,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -71,13 +71,13 @@ pub struct OsSecurity {
 }
 
 impl OsSecurity {
-    /// The tool of the operating system, by its fixed path: `PATH` has no say.
+    /// The system's tool at its fixed path, regardless of `PATH`.
     #[must_use]
     pub fn new() -> Self {
         Self::stand_in(SECURITY)
     }
 
-    /// Another program in its place. For tests alone: whatever it is will be handed tokens.
+    /// Another program in its place. For tests only: it receives tokens.
     #[must_use]
     pub fn stand_in(program: impl Into<PathBuf>) -> Self {
         let variable = |name| Some((OsString::from(name), std::env::var_os(name)?));
@@ -102,13 +102,13 @@ impl SecurityTool for OsSecurity {
         command.stdin(if call.input.is_empty() { Stdio::null() } else { Stdio::piped() });
         command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().map_err(|error| self.failed(error))?;
-        // The copies of the arguments that the command keeps are not needed any more.
+        // Drop the command's copies of the arguments.
         drop(command);
         let ended = tokio::time::timeout(call.limit, talk(&mut child, &call.input)).await;
         match ended {
             Ok(output) => output.map_err(|error| self.failed(error)),
             Err(_) => {
-                // It may not write any more when this returns.
+                // It must not write after we return.
                 let _ = child.start_kill();
                 let _ = tokio::time::timeout(KILL, child.wait()).await;
                 Err(ToolError::NoAnswer)
@@ -117,18 +117,18 @@ impl SecurityTool for OsSecurity {
     }
 }
 
-/// Hands the input over, and waits for output and end.
+/// Passes the input, and waits for the output and exit.
 async fn talk(child: &mut Child, input: &[u8]) -> io::Result<SecurityOutput> {
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let hand_over = async move {
         if let Some(mut stdin) = stdin {
-            // A tool that ends without reading says so by its exit code.
+            // If the tool exits without reading, its exit code says why.
             let _ = stdin.write_all(input).await;
             let _ = stdin.shutdown().await;
         }
     };
     let listen = async move {
-        // Large enough for most documents from the start: a buffer that grows leaves copies behind.
+        // Large enough for most documents: a growing buffer leaves copies behind.
         let mut printed = SecretBytes::with_capacity(128 << 10);
         match stdout {
             Some(stdout) => stdout.take(MOST_OUTPUT).read_to_end(&mut printed).await.map(|_| printed),
@@ -141,7 +141,7 @@ async fn talk(child: &mut Child, input: &[u8]) -> io::Result<SecurityOutput> {
 }
 
 impl SecurityCall {
-    /// A run without input. None of the arguments may be secret: other processes of the user see them.
+    /// A run without input. Arguments must not be secret: the user's other processes can see them.
     #[must_use]
     pub fn plain(arguments: &[&str], limit: Duration) -> Self {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
@@ -149,7 +149,7 @@ impl SecurityCall {
     }
 }
 
-/// Says nothing of the arguments nor the input.
+/// Hides the arguments and the input.
 impl fmt::Debug for SecurityCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let command = self.arguments.first().map(String::as_str);
@@ -157,7 +157,7 @@ impl fmt::Debug for SecurityCall {
     }
 }
 
-/// Says nothing of what was printed.
+/// Hides the output.
 impl fmt::Debug for SecurityOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecurityOutput").field("code", &self.code).finish_non_exhaustive()

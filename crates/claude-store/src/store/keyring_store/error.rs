@@ -1,82 +1,82 @@
 use crate::ErrorKind;
 
-/// Why a keyring could not be used. The texts never hold a secret.
+/// Why a keyring could not be used. Messages never contain a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyringError {
-    /// No such item. It is never made here: that is for whoever keeps the document in the keyring.
+    /// The item does not exist. It is never created here: that is up to whatever keeps the document in the keyring.
     #[error("{location} is not in the keyring")]
     Missing {
         /// The item.
         location: String,
     },
-    /// Several items have the name.
+    /// Several items have this name.
     #[error(
-        "{count} items of the keyring are {location}, and nobody can know which one is in use; delete all but one of them"
+        "{count} keyring items match {location}, so it is unclear which one is in use; delete all but one"
     )]
     Several {
         /// The item.
         location: String,
-        /// How many there are.
+        /// The number of matches.
         count: usize,
     },
-    /// The keyring is locked. The item may be there or not; nothing is concluded from it.
+    /// The keyring is locked, so the item may or may not exist.
     #[error(
-        "{location} is locked; it goes on by itself as soon as you unlock the keyring, which logging in to the desktop does"
+        "{location} is locked; log in to the desktop or unlock the keyring, and mcp-refreshd continues by itself"
     )]
     Locked {
         /// The item.
         location: String,
     },
-    /// The keyring would have to ask a person, which an agent in the background does not make it do: it is locked, or each use of
-    /// the item is asked for. The two have one error in common on macOS.
+    /// The keyring would have to ask the user, which a background agent must not cause: it is locked, or every access to the item needs
+    /// confirmation. macOS reports both with the same error.
     #[error(
-        "{location} cannot be used without asking you: unlock the Keychain, or, if it is open, allow all applications to access the item (Keychain Access, Access Control) or set `keychain = \"security\"`"
+        "{location} cannot be used without asking you; unlock the Keychain, or, if it is unlocked, allow all applications to access the item (Keychain Access, Access Control) or set `keychain = \"security\"`"
     )]
     WouldAsk {
         /// The item.
         location: String,
     },
-    /// No answer in time: a keyring that hangs, or one that shows a question and waits.
-    #[error("{location} gave no answer in time; it will be tried again")]
+    /// Timed out: the keyring hangs, or shows a dialog.
+    #[error("{location} did not respond in time; retrying")]
     NoAnswer {
         /// The item.
         location: String,
     },
-    /// An earlier call still waits for the keyring; no second thread is spent on it.
-    #[error("{location}: the keyring has not answered an earlier question yet; it will be tried again")]
+    /// An earlier call is still waiting for the keyring; no second thread is started.
+    #[error("{location}: the keyring has not responded to an earlier request yet; retrying")]
     Busy {
         /// The item.
         location: String,
     },
-    /// There is no keyring in this session.
+    /// This session has no keyring.
     #[error(
-        "{location}: this session has no keyring service ({why}); is one running, and is the session's D-Bus known to the agent?"
+        "{location}: this session has no keyring service ({why}); check that one is running and that the agent knows the session's D-Bus"
     )]
     Unavailable {
         /// The item.
         location: String,
-        /// What its library said.
+        /// The library's error.
         why: String,
     },
-    /// What was read back is not what was written. The pair stays in the journal.
-    #[error("{location} does not hold what was written to it; it will be written again")]
+    /// What was read back differs from what was written. The pair stays in the journal.
+    #[error("{location} does not hold what was written to it; retrying")]
     NotWritten {
         /// The item.
         location: String,
     },
-    /// Any other answer.
-    #[error("{location}: the keyring answered: {why}")]
+    /// Any other error.
+    #[error("{location}: the keyring returned an error: {why}")]
     Other {
         /// The item.
         location: String,
-        /// What it said, shortened.
+        /// The error, shortened.
         why: String,
     },
 }
 
 impl KeyringError {
-    /// What to do next.
+    /// How to handle the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -93,17 +93,17 @@ impl KeyringError {
     }
 }
 
-/// Why there is no keyring to use at all.
+/// Why no keyring can be used at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoKeyring {
-    /// This program was built without it, to need fewer libraries.
-    #[error("this build has no part for it; build it with `--features keyring`")]
+    /// This build omits it, to need fewer libraries.
+    #[error("this build does not include it; build with `--features keyring`")]
     NotBuilt,
-    /// Another system has it.
-    #[error("this system has no such keyring; its own is called \"{own}\" here")]
+    /// It belongs to another system.
+    #[error("this system does not have it; use \"{own}\" here")]
     OtherSystem {
-        /// What the configuration calls the keyring of this system.
+        /// The configuration value for this system's keyring.
         own: &'static str,
     },
 }

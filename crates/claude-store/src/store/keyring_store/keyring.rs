@@ -3,50 +3,49 @@ use crate::KeychainItem;
 use oauth_secret::SecretBytes;
 use std::time::Instant;
 
-/// A keyring of the system, as its own library shows it. Everything here may block for as long as the keyring likes, so it is
-/// called in a thread of its own only.
+/// A system keyring, accessed with its own library. Any call may block indefinitely, so calls run only in a separate thread.
 ///
-/// Nothing here makes an item, deletes one, unlocks a keyring or asks a person: there is no call for it.
+/// Items are never created or deleted, keyrings never unlocked and users never asked: there are no calls for that.
 pub trait Keyring: Clone + Send + 'static {
-    /// An item that was found. It stays in the thread that found it.
+    /// An item. It stays in the thread that found it.
     type Found: FoundItem;
 
-    /// The word at the start of a location, such as `secret-service`.
+    /// The prefix of a location, such as `secret-service`.
     const KIND: &'static str;
 
-    /// Finds the one item of this name. After `until` nobody waits for the answer any more.
+    /// Finds the only item with this name. After `until`, the result is discarded.
     ///
     /// # Errors
-    /// There is none, or more than one, or the keyring cannot be reached.
+    /// There is no such item, or more than one, or the keyring is unavailable.
     fn find(&self, item: &KeychainItem, until: Instant) -> Result<Self::Found, KeyringError>;
 
-    /// Waits until what was written survives a power cut, where the keyring itself does not wait for that.
+    /// Waits until the write is durable, if the keyring itself does not.
     fn settle(&self) {}
 }
 
-/// One item of a keyring, for as long as one visit lasts.
+/// A keyring item, for the length of one visit.
 pub trait FoundItem {
-    /// Something cheap that changes with the item, if not within the same second: a modification date, a digest.
+    /// A cheap value that changes with the item, at a resolution of one second: a modification date, a digest.
     ///
     /// # Errors
-    /// The keyring does not answer, or the item is gone.
+    /// The keyring does not respond, or the item is gone.
     fn mark(&self) -> Result<u64, KeyringError>;
 
-    /// Whether its secret can be read and written now without asking anybody.
+    /// Checks that its secret can be read and written without asking the user.
     ///
     /// # Errors
-    /// It cannot ([`KeyringError::Locked`]), or the keyring does not answer.
+    /// It cannot ([`KeyringError::Locked`]), or the keyring does not respond.
     fn ensure_unlocked(&self) -> Result<(), KeyringError>;
 
-    /// Its secret.
+    /// Returns its secret.
     ///
     /// # Errors
-    /// The keyring is locked or does not answer, or the item is gone.
+    /// The keyring is locked or does not respond, or the item is gone.
     fn read(&self) -> Result<SecretBytes, KeyringError>;
 
-    /// Replaces its secret and nothing else of it.
+    /// Replaces its secret and nothing else.
     ///
     /// # Errors
-    /// The keyring is locked or does not answer, or the item is gone. It may have been written all the same.
+    /// The keyring is locked or does not respond, or the item is gone. The write may have succeeded all the same.
     fn write(&self, secret: &[u8]) -> Result<(), KeyringError>;
 }

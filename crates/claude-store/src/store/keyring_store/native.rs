@@ -1,11 +1,11 @@
-//! The user's Keychain on macOS, by the Security framework and not by `/usr/bin/security`.
+//! The user's Keychain on macOS, accessed with the Security framework instead of `/usr/bin/security`.
 //!
-//! For those who allowed all applications to use the item: the Keychain knows this program as another one than Claude Code, and
-//! would ask a person at each use, or write down in the item's access list who used it. It is never let ask: what needs a question
-//! counts as locked.
+//! For users who allowed all applications to access the item: to the Keychain, this program is not Claude Code, so it would ask the
+//! user at each access, or add the program to the item's access list. Dialogs are suppressed: access that needs one counts as
+//! locked.
 //!
-//! It stands on the crate that `keyring` itself stands on. `keyring` adds an item whenever it cannot find one, for whatever reason,
-//! a refusal included; here an item is changed in place or not at all.
+//! It uses the crate that `keyring` itself builds on. `keyring` creates an item whenever it fails to find one, even if access was
+//! denied; here an item is changed in place or not at all.
 
 use crate::store::keyring_store::location;
 use crate::{FoundItem, KeychainItem, Keyring, KeyringError, NoKeyring};
@@ -20,15 +20,15 @@ use std::time::Instant;
 /// `errSecItemNotFound`.
 const NOT_FOUND: i32 = -25300;
 
-/// `errSecInteractionNotAllowed`, `errSecInteractionRequired`, `errSecAuthFailed`, `errSecUserCanceled`, and `errSecNotAvailable` before
-/// anybody has logged in.
+/// `errSecInteractionNotAllowed`, `errSecInteractionRequired`, `errSecAuthFailed`, `errSecUserCanceled`, and `errSecNotAvailable`
+/// before anyone has logged in.
 const WOULD_ASK: [i32; 5] = [-25308, -25315, -25293, -128, -25291];
 
-/// The Keychains in the user's search list, as Claude Code searches them.
+/// The Keychains in the user's search list, which Claude Code searches too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemKeyring;
 
-/// An item of a Keychain.
+/// A Keychain item.
 #[derive(Debug)]
 pub struct NativeItem {
     item: KeychainItem,
@@ -36,13 +36,13 @@ pub struct NativeItem {
 }
 
 impl SystemKeyring {
-    /// What the configuration calls it.
+    /// Its value in the configuration.
     pub const NAME: &'static str = "native";
 
-    /// The keyring of this name.
+    /// The keyring with this name.
     ///
     /// # Errors
-    /// The name is another system's.
+    /// The name belongs to another system.
     pub fn named(name: &str) -> Result<Self, NoKeyring> {
         if name == Self::NAME { Ok(Self) } else { Err(NoKeyring::OtherSystem { own: Self::NAME }) }
     }
@@ -51,7 +51,7 @@ impl SystemKeyring {
 impl Keyring for SystemKeyring {
     type Found = NativeItem;
 
-    // The same item is meant by the store that runs `/usr/bin/security`: its records and its journal are these.
+    // The same item as in the store that runs `/usr/bin/security`, so records and journal are shared.
     const KIND: &'static str = "keychain";
 
     fn find(&self, item: &KeychainItem, _until: Instant) -> Result<NativeItem, KeyringError> {
@@ -60,7 +60,7 @@ impl Keyring for SystemKeyring {
 }
 
 impl NativeItem {
-    /// Does something with the item and its secret, without any question to a person.
+    /// Accesses the item and its secret with dialogs suppressed.
     fn with<T>(
         &self,
         act: impl FnOnce(SecKeychainItemPassword, SecKeychainItem) -> Result<T, Error>,
@@ -85,7 +85,7 @@ impl NativeItem {
 
 impl FoundItem for NativeItem {
     fn mark(&self) -> Result<u64, KeyringError> {
-        // The library gives dates as text of no promised form.
+        // The library formats dates as text without a stable format.
         self.with(|secret, _| {
             let digest = Sha256::digest(&*secret);
             Ok(digest.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte)))

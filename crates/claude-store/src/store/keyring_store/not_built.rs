@@ -1,21 +1,21 @@
-//! What stands in the keyring's place where this program was built without it.
+//! A placeholder for builds without keyring support.
 
 use crate::{FoundItem, KeychainItem, Keyring, KeyringError, NoKeyring};
 use oauth_secret::SecretBytes;
 use std::time::Instant;
 
-/// No keyring: there is no value of this type.
+/// No keyring: this type has no values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SystemKeyring {}
 
 impl SystemKeyring {
-    /// What the configuration calls it.
+    /// Its value in the configuration.
     pub const NAME: &'static str = "none";
 
-    /// The keyring of this name.
+    /// The keyring with this name.
     ///
     /// # Errors
-    /// Always: the feature `keyring` was not chosen.
+    /// Always: the feature `keyring` is disabled.
     pub fn named(_name: &str) -> Result<Self, NoKeyring> {
         Err(NoKeyring::NotBuilt)
     }

@@ -1,7 +1,7 @@
-//! The Secret Service of the user's session, by D-Bus: GNOME Keyring, KWallet, KeePassXC and their like.
+//! The session's Secret Service, over D-Bus: GNOME Keyring, KWallet, KeePassXC and others.
 //!
-//! It stands on the crate that `keyring` itself stands on. `keyring` unlocks, with a question on the screen, whatever a search
-//! finds locked, and makes the item that it does not find; both are no business of an agent in the background.
+//! It uses the crate that `keyring` itself builds on. `keyring` unlocks any locked match with a dialog, and creates missing items; a
+//! background agent must do neither.
 
 use crate::store::keyring_store::location;
 use crate::{FoundItem, KeychainItem, Keyring, KeyringError, NoKeyring};
@@ -12,20 +12,20 @@ use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout_at;
 
-/// What names the account: the attribute that keytar and this program's documentation use, and the one of the crate `keyring`.
+/// Attributes that name the account: the one used by keytar and this program's documentation, and the one of the crate `keyring`.
 const ACCOUNT_ATTRIBUTES: [&str; 2] = ["account", "username"];
 
-/// More of an error's text helps nobody.
+/// Longer error messages are not helpful.
 const LONGEST_REASON: usize = 200;
 
-/// The keyring of this session.
+/// This session's keyring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SystemKeyring;
 
-/// An item, over a connection of its own: a keyring that was started anew is no trouble for the next visit, and an idle agent
-/// keeps nothing open.
+/// An item with its own connection, so that a restarted keyring does not affect the next visit, and an idle agent keeps no
+/// connection open.
 pub struct ServiceItem {
-    // Before the runtime, in which its tasks live.
+    // Dropped before the runtime that its tasks run on.
     service: SecretService<'static>,
     runtime: Runtime,
     item: KeychainItem,
@@ -34,13 +34,13 @@ pub struct ServiceItem {
 }
 
 impl SystemKeyring {
-    /// What the configuration calls it.
+    /// Its value in the configuration.
     pub const NAME: &'static str = "secret-service";
 
-    /// The keyring of this name.
+    /// The keyring with this name.
     ///
     /// # Errors
-    /// The name is another system's.
+    /// The name belongs to another system.
     pub fn named(name: &str) -> Result<Self, NoKeyring> {
         if name == Self::NAME { Ok(Self) } else { Err(NoKeyring::OtherSystem { own: Self::NAME }) }
     }
@@ -59,7 +59,7 @@ impl Keyring for SystemKeyring {
             .enable_all()
             .build()
             .map_err(|error| unavailable(error.to_string()))?;
-        // The secret crosses the bus encrypted: other programs of the user may listen there.
+        // Encrypt the secret on the bus: the user's other programs may be listening.
         let connect = SecretService::connect(EncryptionType::Dh);
         let service = match runtime.block_on(async { timeout_at(until.into(), connect).await }) {
             Ok(Ok(service)) => service,
@@ -70,13 +70,13 @@ impl Keyring for SystemKeyring {
     }
 
     fn settle(&self) {
-        // gnome-keyring waits for the file's content and not for its new name (seen with strace); which file it is, only it knows.
+        // gnome-keyring syncs the file's content but not its new name (seen with strace), and only it knows which file that is.
         rustix::fs::sync();
     }
 }
 
 impl ServiceItem {
-    /// Looks the item up and does something with it, until nobody waits any more.
+    /// Looks up the item and runs `call` on it, until the time limit.
     fn with<T>(&self, act: impl AsyncFnOnce(&Item<'_>) -> Result<T, Error>) -> Result<T, KeyringError> {
         let acted = async {
             let item = self.look_up().await?;
@@ -87,13 +87,13 @@ impl ServiceItem {
             .unwrap_or_else(|_| Err(no_answer(&self.location)))
     }
 
-    /// The one item with our names, locked or not. A search asks nobody anything.
+    /// The only item with our names, locked or not. A search never shows a dialog.
     async fn look_up(&self) -> Result<Item<'_>, KeyringError> {
         let explain = |error: Error| self.explain(&error);
         let mut ours: Vec<Item<'_>> = Vec::new();
         for account in ACCOUNT_ATTRIBUTES {
-            // Both attributes are the keyring's to compare: of an item in a collection that was locked all along it knows only
-            // digests of them, and shows none (seen with gnome-keyring).
+            // Let the keyring compare the attributes: for items in a collection that has never been unlocked it has only digests of them,
+            // and returns none (seen with gnome-keyring).
             let wanted = HashMap::from([("service", self.item.service()), (account, self.item.account())]);
             let found = self.service.search_items(wanted).await.map_err(explain)?;
             for item in found.unlocked.into_iter().chain(found.locked) {
@@ -104,7 +104,7 @@ impl ServiceItem {
         }
         let (count, location) = (ours.len(), self.location.clone());
         match ours.pop() {
-            // A closed wallet may show nothing of what is in it.
+            // A closed wallet may not list its items.
             None if self.is_any_locked().await.map_err(explain)? => Err(KeyringError::Locked { location }),
             None => Err(KeyringError::Missing { location }),
             Some(item) if count == 1 => Ok(item),
@@ -123,7 +123,7 @@ impl ServiceItem {
 
     fn explain(&self, error: &Error) -> KeyringError {
         let location = self.location.clone();
-        // The names of the errors are the specification's; their types are those of a crate that is not ours to name.
+        // Error names come from the specification; their types belong to a crate that we do not depend on directly.
         let text = error.to_string();
         let says = |names: &[&str]| names.iter().any(|name| text.contains(name));
         if matches!(error, Error::Locked | Error::Prompt) || says(&["org.freedesktop.Secret.Error.IsLocked"])
@@ -164,7 +164,7 @@ fn no_answer(location: &str) -> KeyringError {
     KeyringError::NoAnswer { location: location.to_owned() }
 }
 
-/// One line, of a length for people.
+/// Shortens to one line of readable length.
 fn shortened(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_REASON).collect()
 }

@@ -1,41 +1,41 @@
-//! Calls that may block for ever, made so that nobody waits for ever.
+//! Calls that may block forever, without blocking their callers forever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Mutex, oneshot};
 
-/// How much longer than its time a visit is waited for: one that watches the clock itself comes back, with a better reason.
+/// Extra time to wait for a visit: one that checks its own deadline returns with a better reason.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
 
-/// Nobody has given up, and nothing irrevocable was begun.
+/// The caller is still waiting, and nothing irrevocable has started.
 const WAITED_FOR: u8 = 0;
-/// The caller gave up before anything was written: from here on nothing may be.
+/// The caller gave up before anything was written: writing is now forbidden.
 const ABANDONED: u8 = 1;
-/// Writing was begun.
+/// Writing has started.
 const WRITING: u8 = 2;
 
-/// One thread at a time in a place that may hang.
+/// One thread at a time, for calls that may hang.
 ///
-/// Each visit is made by a thread that ends with it, so that an idle agent keeps none. One that does not come back within its time
-/// is left behind, and until it comes back no other is made: a keyring that hangs costs one thread, not one for each try.
+/// Each visit runs in a new thread, so that an idle agent has none. A visit that exceeds its time is abandoned, and no other starts
+/// until it returns: a keyring that hangs costs one thread in all, not one per attempt.
 #[derive(Debug, Default)]
 pub(super) struct Visits {
     turn: Mutex<Option<Arc<()>>>,
 }
 
-/// Why there is no answer.
+/// Why there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoAnswer {
-    /// Not within the limit.
+    /// Timed out.
     InTime,
-    /// An earlier visit has not come back.
+    /// An earlier visit has not returned.
     Busy,
 }
 
 impl Visits {
-    /// Runs `call` in a thread and waits for it, at most as long as `limit`. Waiting for others counts: whoever holds the storage lock has
-    /// no more time than that.
+    /// Runs `call` in a thread and waits for at most `limit`, including the wait for other visits: the caller may hold the storage
+    /// lock and have no more time.
     pub(super) async fn visit<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -50,14 +50,14 @@ impl Visits {
         }
         let visitor = Arc::clone(turn.insert(Arc::new(())));
         let permit = Permit::new(until.saturating_duration_since(tokio::time::Instant::now()));
-        // Also when the caller itself is dropped, nothing is written behind its back.
+        // Also if the caller is dropped, so that nothing is written later.
         let _abandon = Abandon(permit.clone());
         let (answer, waiting) = oneshot::channel();
         let thread = std::thread::Builder::new().name("keyring".to_owned()).spawn(move || {
             let found = call(&permit);
-            // Before the answer: whoever gets it may make the next visit at once.
+            // Before sending the result: its receiver may start the next visit at once.
             drop(visitor);
-            // A caller that gave up wants no answer.
+            // The receiver is gone if the caller gave up.
             let _ = answer.send(found);
         });
         if thread.is_err() {
@@ -70,8 +70,8 @@ impl Visits {
     }
 }
 
-/// Leave to write, which ends with the caller's patience: a thread that hung for an hour must not go on and replace what others
-/// wrote meanwhile.
+/// A permission to write that expires with the caller's patience: a thread that was stuck for an hour must not continue and
+/// overwrite newer data.
 #[derive(Clone, Debug)]
 pub(super) struct Permit {
     state: Arc<AtomicU8>,
@@ -86,15 +86,15 @@ impl Permit {
         Self { state, limit, began: Instant::now(), began_wall: SystemTime::now() }
     }
 
-    /// When nobody waits any more.
+    /// When the caller gives up.
     pub(super) fn until(&self) -> Instant {
         self.began + self.limit
     }
 
-    /// Whether writing may begin, to be asked right before it. Once it is refused, it stays refused.
+    /// Whether writing may start; call it right before. Once refused, it stays refused.
     ///
-    /// A suspend stops the one clock and a step moves the other, so both are looked at: the storage lock may be somebody else's by
-    /// then.
+    /// Checks both clocks, since a suspend stops one and a clock step moves the other: by then the storage lock may belong to another
+    /// process.
     pub(super) fn may_write(&self) -> bool {
         let wall = self.began_wall.elapsed().unwrap_or(Duration::MAX);
         self.began.elapsed() < self.limit
@@ -103,12 +103,12 @@ impl Permit {
     }
 }
 
-/// Takes the permit back when the caller is gone.
+/// Revokes the permit when the caller is gone.
 struct Abandon(Permit);
 
 impl Drop for Abandon {
     fn drop(&mut self) {
-        // Writing that was begun cannot be called back; whoever reads next finds what became of it.
+        // A started write cannot be revoked; the next read shows the result.
         let _ = self.0.state.compare_exchange(WAITED_FOR, ABANDONED, Ordering::SeqCst, Ordering::SeqCst);
     }
 }

@@ -1,4 +1,5 @@
 use crate::agent::Agent;
+use crate::control::report::EntryStatus;
 use crate::observers::notices::delivery;
 use crate::observers::notices::ledger::Ledger;
 use crate::observers::notices::trouble::{Id, Trouble};
@@ -23,7 +24,8 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
     let first_round = SystemClock.now().after(FIRST_ROUND);
     let mut ledger = Ledger::load(state);
     let mut shown = BTreeMap::new();
-    let mut again = None;
+    // At once for what was there before the start.
+    let mut again = Some(SystemClock.now());
     loop {
         let settled = !is_before(SystemClock.now(), first_round);
         // Where nothing was told there is nothing to find solved.
@@ -39,11 +41,13 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
         let unreadable = status.stores.iter().filter(|store| store.unreadable.is_some());
         let unreadable = unreadable.map(|store| store.location.clone()).collect();
         let history = &agent.observer().history;
-        let open = notices.troubles(&status, &|store, key| history.had_login(store, key));
+        let open = notices.troubles(&status, Timestamp::now(), &|store, key| history.had_login(store, key));
         withdraw_solved(&mut shown, &open, &unreadable).await;
         let (due, next) = ledger.due(open, &unreadable, settled, Timestamp::now());
         // By the wall clock, which goes on during a suspend, and in which it was noted.
-        again = next.map(|wall| Now { wall, boot: Duration::MAX });
+        let ending = status.stores.iter().flat_map(|store| &store.entries).filter_map(EntryStatus::warned_at);
+        let ending = ending.filter(|at| *at > Timestamp::now()).min();
+        again = [next, ending].into_iter().flatten().min().map(|wall| Now { wall, boot: Duration::MAX });
         let config = notices.config();
         for trouble in &due {
             if config.desktop {

@@ -4,7 +4,7 @@ use super::cells::{EMPTY, GAP, entries_in_order, last, next_refresh, row_of, unk
 use super::names::{cut_names, name};
 use super::reason::reason;
 use super::text::wording;
-use crate::control::report::{ENDS_SOON, EntryStatus, StoreStatus};
+use crate::control::report::{EntryStatus, StoreStatus};
 use crate::terminal::columns::{cut, width, wrapped};
 use crate::terminal::command_line::command_lines;
 use crate::terminal::local::Local;
@@ -151,18 +151,12 @@ fn bar(entry: &EntryStatus, now: Timestamp, style: &Style, width: usize) -> Stri
 }
 
 fn colour(entry: &EntryStatus, now: Timestamp) -> &'static str {
-    let soon = entry.expires_at.is_some_and(|at| at.duration_since(now) <= ENDS_SOON);
     match entry.state {
         State::NeedsPerson => "1;31",
         State::Expired => "31",
         State::Retrying | State::Refused => "33",
-        State::Ending => {
-            if soon {
-                "33"
-            } else {
-                ""
-            }
-        }
+        State::Ending if entry.ends_soon(now) => "33",
+        State::Ending => "",
         State::Refreshing => "36",
         State::Fresh if entry.refresh.is_none() => "",
         State::Due | State::Fresh => "32",

@@ -2,6 +2,7 @@ use super::trouble::Trouble;
 use crate::control::report::Status;
 use crate::settings::config::NoticesConfig;
 use claude_store::StubKind;
+use jiff::Timestamp;
 use refresh_engine::{Event, Need, Observer, Outcome, Subject};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +54,12 @@ impl Notices {
 
     /// What is wrong now: what was heard, as far as `status` still says so. `had_login` tells of an entry, by its store and its key,
     /// whether it ever held a login.
-    pub(crate) fn troubles(&self, status: &Status, had_login: &dyn Fn(&str, &str) -> bool) -> Vec<Trouble> {
+    pub(crate) fn troubles(
+        &self,
+        status: &Status,
+        now: Timestamp,
+        had_login: &dyn Fn(&str, &str) -> bool,
+    ) -> Vec<Trouble> {
         let heard = self.entries.borrow();
         let mut troubles = Vec::new();
         for store in &status.stores {
@@ -70,6 +76,9 @@ impl Notices {
                     // Whoever never logged in does perhaps not want to: once is enough.
                     let daily = *need != Need::Stub || had_login(place.0, place.1);
                     troubles.push(Trouble { daily, ..trouble });
+                }
+                if entry.ends_soon(now) {
+                    troubles.push(Trouble::ending(place.0, place.1, place.2));
                 }
                 let not_begun = heard.and_then(|heard| heard.not_begun.as_ref());
                 if let Some(why) = entry.unsaved.as_ref().or(not_begun) {
@@ -113,7 +122,9 @@ impl Observer for Notices {
                 entries.insert(place, logged_out).is_some()
             }
             Event::Held { .. } | Event::Removed | Event::Ended { outcome: Outcome::Fresh, .. } => {
-                entries.remove(&place).is_some()
+                // Of a login that cannot be refreshed the end is announced.
+                let ends = matches!(event, Event::Held { access: Some(_), refresh: None, .. });
+                entries.remove(&place).is_some() || ends
             }
             Event::Ended { .. } => entries
                 .get_mut(&place)

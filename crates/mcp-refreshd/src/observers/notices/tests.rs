@@ -52,7 +52,7 @@ fn status(why: Option<&str>, unsaved: Option<&str>) -> Status {
 }
 
 fn causes(notices: &Notices, status: &Status) -> Vec<&'static str> {
-    notices.troubles(status, &|_, _| true).into_iter().map(|trouble| trouble.cause).collect()
+    notices.troubles(status, at(0), &|_, _| true).into_iter().map(|trouble| trouble.cause).collect()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -150,7 +150,7 @@ fn a_stub_of_a_server_that_nobody_ever_logged_in_to_is_told_once_and_a_lost_logi
     for (had_login, next_day) in [(false, &[][..]), (true, &["lab"])] {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::load(folder.path());
-        let open = notices.troubles(&status, &|_, _| had_login);
+        let open = notices.troubles(&status, at(0), &|_, _| had_login);
         assert_eq!(due(&mut ledger, &open, 0), ["lab"]);
         let mut ledger = Ledger::load(folder.path());
         assert_eq!(due(&mut ledger, &open, 25), next_day);
@@ -171,7 +171,7 @@ fn entries_that_vanished_at_once_are_told_until_they_are_back() {
     let mut gone = status(None, None);
     gone.stores[0].entries.clear();
     gone.stores[0].vanished = servers;
-    let troubles = notices.troubles(&gone, &|_, _| true);
+    let troubles = notices.troubles(&gone, at(0), &|_, _| true);
     let [told] = troubles.as_slice() else { panic!("{troubles:?}") };
     assert_eq!((told.cause, told.title().as_str()), ("entries_vanished", "MCP logins vanished: lab, other"));
     assert!(told.body().contains("Type: mcp-refreshd doctor --fix\n"), "{}", told.body());
@@ -234,4 +234,23 @@ fn a_hook_that_fails_says_how() {
     assert!(block_on(run(shell("exit 3"), patience)).unwrap_err().contains('3'));
     let missing = block_on(run(Command::new("/nowhere/at-all"), patience)).unwrap_err();
     assert!(missing.starts_with("cannot be started"), "{missing}");
+}
+
+#[test]
+fn a_login_that_cannot_be_refreshed_is_told_of_a_day_before_it_ends() {
+    let notices = Notices::new(NoticesConfig::default());
+    let mut status = status(None, None);
+    let entry = &mut status.stores[0].entries[0];
+    (entry.state, entry.expires_at) = (State::Ending, Some(at(30)));
+    assert_eq!(entry.warned_at(), Some(at(6)));
+    let told = |hours| notices.troubles(&status, at(hours), &|_, _| true);
+    assert!(told(5).is_empty());
+    let open = told(7);
+    let [trouble] = open.as_slice() else { panic!("{open:?}") };
+    assert_eq!((trouble.cause, trouble.title().as_str()), ("login_ending", "MCP login of lab ends soon"));
+    assert!(trouble.body().contains("claude mcp login lab"), "{}", trouble.body());
+    // Once is enough.
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::load(folder.path());
+    assert_eq!((due(&mut ledger, &open, 7).len(), due(&mut ledger, &open, 20).len()), (1, 0));
 }

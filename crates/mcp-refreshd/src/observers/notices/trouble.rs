@@ -24,6 +24,8 @@ pub(crate) struct Trouble {
 /// What a trouble is known by: store, key and cause.
 pub(crate) type Id = (String, String, String);
 
+/// A login that cannot be refreshed ends soon.
+const ENDING: &str = "login_ending";
 /// Entries that vanished at once.
 const VANISHED: &str = "entries_vanished";
 /// More names make no title; the text has them all.
@@ -50,6 +52,20 @@ impl Trouble {
             action: remedy::what_to_type(need, server),
             hint: login.then_some(if matches!(need, Need::Dead { .. }) { ENDED_HINT } else { LOGIN_HINT }),
             daily: true,
+        }
+    }
+
+    /// A login without refresh token ends within a day.
+    pub(crate) fn ending(store: &str, key: &str, server: &str) -> Self {
+        Self {
+            store: store.to_owned(),
+            key: key.to_owned(),
+            server: server.to_owned(),
+            cause: ENDING,
+            why: "this login cannot be refreshed (no refresh token), and it ends within a day".to_owned(),
+            action: remedy::what_to_type(&Need::NoRefreshToken, server),
+            hint: Some(LOGIN_HINT),
+            daily: false,
         }
     }
 
@@ -93,6 +109,7 @@ impl Trouble {
     /// The notice's first line.
     pub(crate) fn title(&self) -> String {
         match self.cause {
+            ENDING => format!("MCP login of {} ends soon", visible(&self.server)),
             VANISHED => format!("MCP logins vanished: {}", shortened(&self.server, LONGEST_LIST)),
             _ => format!("MCP server {} needs you", visible(&self.server)),
         }

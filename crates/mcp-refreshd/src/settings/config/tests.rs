@@ -226,9 +226,9 @@ fn a_keyring_that_this_program_cannot_reach_is_refused_with_what_to_do() {
     let problem = only_problem("\nkeychain = \"native\"");
     let problem = problem.strip_prefix("2: `keychain` cannot be \"native\": ").unwrap();
     if cfg!(feature = "keyring") {
-        assert_eq!(problem, "this system has no such keyring; its own is called \"secret-service\" here");
+        assert_eq!(problem, "this system does not have it; use \"secret-service\" here");
     } else {
-        assert_eq!(problem, "this build has no part for it; build it with `--features keyring`");
+        assert_eq!(problem, "this build does not include it; build with `--features keyring`");
     }
     let service = parsed("keychain = \"secret-service\"");
     assert_eq!(service.is_ok(), cfg!(feature = "keyring"));

@@ -62,9 +62,14 @@ impl Terminal {
         }
     }
 
-    /// Whether nothing is written for so long.
-    pub(crate) fn is_quiet_for(&self, time: Duration) -> bool {
-        self.seen.is_empty() && self.output.recv_timeout(time).is_err()
+    /// What is written within this time; returns as soon as anything is.
+    pub(crate) fn written_within(&mut self, time: Duration) -> String {
+        if self.seen.is_empty()
+            && let Ok(bytes) = self.output.recv_timeout(time)
+        {
+            self.seen.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+        std::mem::take(&mut self.seen)
     }
 
     /// Waits for its end; gives exit code and what was written since the last look.

@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
         let bundle = cabinet.write("bundle.pem", cabinet.read("ca.pem")?)?;
         Ok(serving(folder, "leaf", "localhost", None)?.variable(EXTRA, bundle))
     }),
-    Case::refused("tls: name in the common name only", "CN alone does not count", || {
+    Case::refused("tls: name in the common name only", "the name in CN is not used", || {
         let folder = folder()?;
         let cabinet = Cabinet(&folder);
         cabinet.authority("ca", P256)?;
@@ -124,7 +124,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     Case::refused(
         "tls: any certificate by NODE_TLS_REJECT_UNAUTHORIZED=0",
-        "in spite of NODE_TLS_REJECT_UNAUTHORIZED",
+        "despite NODE_TLS_REJECT_UNAUTHORIZED",
         || {
             let (lab, _) = with_authority(P256, P256, "localhost")?;
             Ok(lab.variable("NODE_TLS_REJECT_UNAUTHORIZED", "0"))

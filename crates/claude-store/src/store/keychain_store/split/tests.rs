@@ -97,7 +97,7 @@ fn a_changed_entry_stays_where_it_stands_and_the_rest_keeps_its_bytes() {
 }
 
 #[test]
-fn what_else_stands_beside_slot_and_key_is_kept() {
+fn unknown_members_next_to_slot_and_key_are_kept() {
     let main = MAIN.replacen(r#""slot":"a""#, r#""slot":"a","login":"0123456789abcdef","later":[1e400]"#, 1);
     let split = of(&main, SEALED);
     let written = divided(&split, &refreshed(&split.merged().unwrap(), "big"), 4000);
@@ -106,7 +106,7 @@ fn what_else_stands_beside_slot_and_key_is_kept() {
 }
 
 #[test]
-fn a_main_item_that_would_not_fit_gives_the_fewest_of_its_largest_entries_away() {
+fn a_main_item_that_would_not_fit_moves_as_few_of_its_largest_entries_as_possible() {
     let split = split();
     let after = refreshed(&split.merged().unwrap(), "lab");
     let written = divided(&split, &after, MAIN.len());

@@ -1,12 +1,4 @@
 //! Splicing arbitrary documents: nothing outside the changed members ever moves.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
 use claude_store::{Change, Document, EntryKey, ExpiresAt, TokenChange};
 use oauth_secret::{AccessToken, RefreshToken};

@@ -15,7 +15,7 @@ fn nothing_uses_a_layer_above_its_own() {
 }
 
 #[test]
-fn no_file_uses_itself_by_a_detour() {
+fn no_file_uses_itself_indirectly() {
     let sources = sources();
     let circles = sources.circles();
     assert!(sources.files().count() > 30 && circles.is_empty(), "{circles:#?}");

@@ -3,29 +3,28 @@
 use crate::decide::compare::{Expected, Obtained};
 use crate::decide::policy::SHORT_LIFE;
 use crate::journal::{HealMembers, TransactionId};
+use crate::store_access::entry_state::RunId;
 use crate::{Expiry, Now, ObservedEntry, Record};
 use claude_store::{Change, Entry, EntryKey, ExpiresAt, TokenChange};
-use jiff::SignedDuration;
 use oauth_secret::{RefreshToken, TokenDigest};
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::TokenPair;
 
 /// A pair that was obtained, and everything that is needed to save it.
+#[derive(Debug)]
 pub(crate) struct ObtainedPair {
-    pub(crate) id: Option<TransactionId>,
+    pub(crate) id: TransactionId,
     pub(crate) expected: Expected,
     pub(crate) presented: TokenDigest,
     pub(crate) heal: Option<Box<HealMembers>>,
     pub(crate) pair: TokenPair,
     pub(crate) sent_at: Now,
-    /// Set where the entry was seen absent since the request was decided on.
-    pub(crate) forgotten: Rc<Cell<bool>>,
+    /// The run that obtained it: what it may not write any more is known there.
+    pub(crate) run: RunId,
     /// The entry that was presented.
     pub(crate) before: ObservedEntry,
-    /// What the store held when the write was decided.
-    pub(crate) found: RefCell<Option<ObservedEntry>>,
+    /// Its access token had ended when the request was sent.
+    pub(crate) had_expired: bool,
 }
 
 /// A log-in registers the client anew, or at least waits for its callback at another port; a refresh leaves both as they are.
@@ -69,12 +68,6 @@ impl ObtainedPair {
             scope: or(heal.and_then(|heal| heal.scope.clone()), &entry.scope),
             tokens,
         }
-    }
-
-    /// Whether the access token had ended when the request was sent: what the store holds is of use to nobody.
-    pub(crate) fn had_expired(&self, record: &Record) -> bool {
-        self.heal.is_none()
-            && self.before.left(self.sent_at, record).is_some_and(|left| left <= SignedDuration::ZERO)
     }
 
     /// The refresh token that counts from now on: the answer's, else the one that was presented.

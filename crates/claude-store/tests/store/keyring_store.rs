@@ -1,12 +1,4 @@
 //! The document in a keyring that answers, refuses, hangs, or does something else than it was told.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
 use claude_store::{
     ErrorKind, FoundItem, KeychainItem, Keyring, KeyringError, KeyringStore, OsFileSystem, Published,
@@ -182,7 +174,7 @@ fn a_document_is_read_and_replaced_in_place() {
 }
 
 #[test]
-fn what_others_wrote_meanwhile_is_not_replaced() {
+fn a_concurrent_write_is_not_overwritten() {
     run(|folder| async move {
         let keyring = Scripted::holding(OLD);
         let store = store(&keyring, &folder, PATIENCE);
@@ -197,7 +189,7 @@ fn what_others_wrote_meanwhile_is_not_replaced() {
 }
 
 #[test]
-fn an_item_that_is_not_there_is_never_made() {
+fn a_missing_item_is_never_created() {
     run(|folder| async move {
         let keyring = Scripted::holding(OLD);
         let store = store(&keyring, &folder, PATIENCE);
@@ -215,7 +207,7 @@ fn an_item_that_is_not_there_is_never_made() {
 }
 
 #[test]
-fn a_locked_keyring_is_no_empty_one_and_no_request_is_made_for_it() {
+fn a_locked_keyring_is_not_empty_and_prevents_requests() {
     run(|folder| async move {
         let keyring = Scripted::holding(OLD);
         let store = store(&keyring, &folder, PATIENCE);
@@ -244,7 +236,7 @@ fn a_keyring_that_locks_before_the_write_keeps_what_it_has() {
 }
 
 #[test]
-fn a_write_that_was_cut_is_noticed() {
+fn a_truncated_write_is_noticed() {
     run(|folder| async move {
         let keyring = Scripted::holding(OLD);
         keyring.with(|state| state.cuts = Some(7));
@@ -274,7 +266,7 @@ fn without_the_storage_lock_nothing_is_written() {
 }
 
 #[test]
-fn a_keyring_that_hangs_costs_one_thread_and_stops_nobody() {
+fn a_hanging_keyring_costs_one_thread_and_blocks_nobody() {
     run(|folder| async move {
         let keyring = Scripted::holding(OLD);
         keyring.with(|state| state.hangs = Some(At::Find));
@@ -310,7 +302,7 @@ fn a_keyring_that_hangs_costs_one_thread_and_stops_nobody() {
 }
 
 #[test]
-fn whoever_waits_behind_another_has_no_more_time_than_alone() {
+fn waiting_behind_another_visit_counts_against_the_limit() {
     run(|folder| async move {
         let keyring = Scripted::holding(OLD);
         keyring.with(|state| state.slow = true);
@@ -325,7 +317,7 @@ fn whoever_waits_behind_another_has_no_more_time_than_alone() {
 }
 
 #[test]
-fn a_write_that_nobody_waits_for_any_more_is_not_made_when_the_keyring_comes_back() {
+fn an_abandoned_write_is_not_made_when_the_keyring_recovers() {
     run(|folder| async move {
         let keyring = Scripted::holding(OLD);
         let store = store(&keyring, &folder, IMPATIENCE);
@@ -370,7 +362,7 @@ fn a_write_whose_caller_was_dropped_is_not_made() {
 }
 
 #[test]
-fn a_hang_in_the_write_itself_is_reported_and_whatever_came_of_it_is_seen_by_the_next_read() {
+fn a_write_that_hangs_is_reported_and_the_next_read_shows_its_result() {
     run(|folder| async move {
         let keyring = Scripted::holding(OLD);
         let store = store(&keyring, &folder, IMPATIENCE);
@@ -389,7 +381,7 @@ fn a_hang_in_the_write_itself_is_reported_and_whatever_came_of_it_is_seen_by_the
 }
 
 #[test]
-fn a_date_that_was_just_seen_hides_no_second_change() {
+fn a_second_change_within_the_same_second_is_noticed() {
     run(|folder| async move {
         let keyring = Scripted::holding(OLD);
         let store = store(&keyring, &folder, PATIENCE);

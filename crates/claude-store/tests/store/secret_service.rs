@@ -1,15 +1,7 @@
 //! The document in the Secret Service, with a real `gnome-keyring-daemon`. `tests/secret-service/run.sh` makes the session bus and the
 //! folders that it needs, and runs it; nothing else does.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
-#[path = "../../../tests/secret-service/gnome_keyring.rs"]
+#[path = "../../../../tests/secret-service/gnome_keyring.rs"]
 mod gnome_keyring;
 
 use claude_store::{
@@ -97,7 +89,7 @@ fn an_item_named_as_the_crate_keyring_names_it_is_found_too_and_that_of_another_
 }
 
 #[test]
-fn an_item_that_is_not_there_is_never_made() {
+fn a_missing_item_is_never_created() {
     let _daemon = GnomeKeyring::start();
     put_document(OLD);
     run(|store| async move {
@@ -141,7 +133,7 @@ fn of_two_items_with_one_name_none_is_used() {
 }
 
 #[test]
-fn a_locked_collection_is_waited_for_and_nobody_is_asked() {
+fn a_locked_collection_is_waited_for_without_a_dialog() {
     let mut daemon = GnomeKeyring::start();
     put_document(OLD);
     run(|store| async move {

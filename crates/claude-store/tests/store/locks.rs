@@ -1,12 +1,6 @@
 //! The two lock protocols, in virtual time and on real files.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
+
+mod theft;
 
 use claude_store::{
     EntryKey, ErrorKind, FileKind, FileSystem, LockError, LockKind, LockLost, Locks, OsFileSystem,
@@ -20,10 +14,14 @@ use tokio::time::Instant;
 use virtual_disk::{Operation, VirtualDisk};
 
 const FOLDER: &str = "/home/u/.claude";
+
 const REFRESH: &str = "/home/u/.claude/mcp-refresh-lab_00.lock.lock";
+
 /// How often a lock is dated, and how long a dead one is watched before it is stolen.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+
 const OBSERVATION: Duration = Duration::from_secs(12);
+
 const STORAGE: &str = "/home/u/.claude/.storage-write.lock";
 
 /// Runs in virtual time on a disk of its own.
@@ -56,7 +54,7 @@ fn foreign_lock(disk: &VirtualDisk, path: &str, age: Duration) {
 }
 
 #[test]
-fn a_lock_is_a_folder_while_it_is_held_and_nothing_afterwards() {
+fn a_lock_is_a_folder_that_exists_only_while_it_is_held() {
     with_disk(|disk| async move {
         let locks = locks(&disk);
         let refresh = locks.refresh_lock(&key(), seconds(0)).await.unwrap();
@@ -71,7 +69,7 @@ fn a_lock_is_a_folder_while_it_is_held_and_nothing_afterwards() {
 }
 
 #[test]
-fn a_held_lock_is_dated_to_now_every_five_seconds_and_never_ahead() {
+fn a_held_lock_is_touched_every_five_seconds_and_never_dated_ahead() {
     with_disk(|disk| async move {
         let lock = locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap();
         for _ in 0..100 {
@@ -85,7 +83,7 @@ fn a_held_lock_is_dated_to_now_every_five_seconds_and_never_ahead() {
 }
 
 #[test]
-fn a_lock_of_somebody_alive_is_waited_for_and_then_left_to_its_holder() {
+fn a_live_lock_is_waited_for_and_then_left_to_its_holder() {
     with_disk(|disk| async move {
         let holder = locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap();
         let began = Instant::now();
@@ -113,175 +111,7 @@ fn a_lock_that_is_released_is_taken_within_milliseconds() {
 }
 
 #[test]
-fn an_old_lock_is_stolen_only_after_twelve_seconds_without_a_sign_of_life() {
-    for (path, age) in [(REFRESH, 61), (STORAGE, 16)] {
-        with_disk(move |disk| async move {
-            foreign_lock(&disk, path, seconds(age));
-            let locks = locks(&disk);
-            let began = Instant::now();
-            if path == REFRESH {
-                locks.refresh_lock(&key(), seconds(0)).await.unwrap().release().unwrap();
-            } else {
-                locks.storage_lock(seconds(0)).await.unwrap().release().unwrap();
-            }
-            assert_eq!(began.elapsed(), OBSERVATION);
-            assert!(disk.names_in(FOLDER).is_empty());
-        });
-    }
-}
-
-#[test]
-fn a_lock_that_is_not_old_is_never_stolen() {
-    for (path, age) in [(REFRESH, 46), (STORAGE, 1)] {
-        with_disk(move |disk| async move {
-            foreign_lock(&disk, path, seconds(age));
-            let locks = locks(&disk);
-            let error = if path == REFRESH {
-                locks.refresh_lock(&key(), seconds(13)).await.err()
-            } else {
-                locks.storage_lock(seconds(13)).await.err()
-            };
-            assert!(matches!(error, Some(LockError::Held { .. })));
-            assert!(disk.exists(path));
-        });
-    }
-}
-
-#[test]
-fn a_lock_dated_in_the_future_is_stolen_like_an_old_one() {
-    with_disk(|disk| async move {
-        disk.put_folder(REFRESH);
-        disk.date(REFRESH, disk.now() + seconds(1_000_000));
-        let began = Instant::now();
-        drop(locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap());
-        assert_eq!(began.elapsed(), OBSERVATION);
-    });
-}
-
-#[test]
-fn a_live_lock_that_looks_old_after_a_suspend_is_left_to_its_holder() {
-    with_disk(|disk| async move {
-        let holder = locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap();
-        for step in [seconds(3600), seconds(0)] {
-            disk.step_clock_forward(step);
-            disk.step_clock_backward(seconds(7200) - 2 * step);
-            let error = locks(&disk).refresh_lock(&key(), seconds(1)).await.err().unwrap();
-            assert!(matches!(error, LockError::Held { .. }), "{error}");
-            holder.still_ours().unwrap();
-        }
-    });
-}
-
-#[test]
-fn what_was_seen_of_a_lock_is_remembered_across_calls() {
-    with_disk(|disk| async move {
-        foreign_lock(&disk, REFRESH, seconds(50));
-        let locks = locks(&disk);
-        assert!(locks.refresh_lock(&key(), seconds(0)).await.is_err());
-        tokio::time::advance(seconds(20)).await;
-        let began = Instant::now();
-        drop(locks.refresh_lock(&key(), seconds(0)).await.unwrap());
-        assert_eq!(began.elapsed(), seconds(0));
-    });
-}
-
-#[test]
-fn a_stale_lock_with_something_in_it_is_stolen_too() {
-    with_disk(|disk| async move {
-        disk.put(format!("{REFRESH}/rest"), "x");
-        disk.date(REFRESH, disk.now() - seconds(100));
-        drop(locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap());
-        assert!(disk.names_in(FOLDER).is_empty());
-    });
-}
-
-#[test]
-fn a_lock_that_came_alive_in_the_moment_of_the_theft_is_put_back() {
-    with_disk(|disk| async move {
-        foreign_lock(&disk, REFRESH, seconds(100));
-        let thief = disk.process();
-        let world = disk.clone();
-        let mut waited = false;
-        thief.on_call(move |call| {
-            if call.operation == Operation::RenameExclusive && !std::mem::replace(&mut waited, true) {
-                // The dead holder's lock goes, and somebody alive makes theirs.
-                world.take_away(REFRESH);
-                world.put_folder(REFRESH);
-            }
-            None
-        });
-        let error = Locks::new(thief, FOLDER).refresh_lock(&key(), seconds(1)).await.err().unwrap();
-        assert!(matches!(error, LockError::Held { .. }));
-        assert_eq!(disk.names_in(FOLDER), ["mcp-refresh-lab_00.lock.lock"]);
-    });
-}
-
-#[test]
-fn of_two_thieves_one_gets_the_lock() {
-    with_disk(|disk| async move {
-        disk.reuse_inodes();
-        foreign_lock(&disk, REFRESH, seconds(100));
-        let takers: Vec<_> = (0..5)
-            .map(|_| {
-                let locks = locks(&disk);
-                tokio::task::spawn_local(async move { locks.refresh_lock(&key(), seconds(20)).await })
-            })
-            .collect();
-        let mut held = Vec::new();
-        for taker in takers {
-            held.extend(taker.await.unwrap());
-        }
-        assert_eq!(held.len(), 1);
-        held[0].still_ours().unwrap();
-    });
-}
-
-#[test]
-fn a_guard_whose_lock_was_taken_over_knows_it_and_leaves_the_new_one_alone() {
-    with_disk(|disk| async move {
-        disk.reuse_inodes();
-        let lock = locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap();
-        let before = disk.link_stamp(Path::new(REFRESH)).unwrap();
-        tokio::time::advance(seconds(1)).await;
-        disk.take_away(REFRESH);
-        disk.put_folder(REFRESH);
-        // The same number: only the moment of its making tells the new one from the old.
-        assert_eq!(disk.link_stamp(Path::new(REFRESH)).unwrap().inode, before.inode);
-        assert!(matches!(lock.still_ours(), Err(LockLost::TakenOver { .. })));
-        let dated = disk.link_stamp(Path::new(REFRESH)).unwrap().modified;
-        tokio::time::sleep(seconds(20)).await;
-        assert_eq!(disk.link_stamp(Path::new(REFRESH)).unwrap().modified, dated);
-        assert!(matches!(lock.release(), Err(LockLost::TakenOver { .. })));
-        assert!(disk.exists(REFRESH));
-    });
-}
-
-#[test]
-fn a_guard_whose_lock_is_gone_knows_it() {
-    with_disk(|disk| async move {
-        let lock = locks(&disk).storage_lock(seconds(0)).await.unwrap();
-        disk.take_away(STORAGE);
-        assert!(matches!(lock.still_ours(), Err(LockLost::Gone { .. })));
-        assert!(matches!(lock.release(), Err(LockLost::Gone { .. })));
-    });
-}
-
-#[test]
-fn a_killed_holder_leaves_its_lock_and_dates_it_no_more() {
-    with_disk(|disk| async move {
-        let process = disk.process();
-        let lock = Locks::new(process.clone(), FOLDER).refresh_lock(&key(), seconds(0)).await.unwrap();
-        process.kill();
-        drop(lock);
-        assert!(disk.exists(REFRESH));
-        let began = Instant::now();
-        drop(locks(&disk).refresh_lock(&key(), seconds(70)).await.unwrap());
-        assert!(began.elapsed() >= seconds(60) && began.elapsed() < seconds(73), "{:?}", began.elapsed());
-    });
-}
-
-#[test]
-fn a_file_in_a_locks_place_is_refused_with_its_cure() {
+fn a_file_at_a_locks_path_is_refused_with_a_remedy() {
     with_disk(|disk| async move {
         disk.put(REFRESH, "");
         disk.put_link(STORAGE, "/elsewhere");
@@ -291,7 +121,7 @@ fn a_file_in_a_locks_place_is_refused_with_its_cure() {
             locks.storage_lock(seconds(10)).await.err().unwrap(),
         ] {
             assert!(matches!(error, LockError::IsFile { .. }));
-            assert!(error.to_string().contains("`mcp-refreshd doctor --fix` removes it"), "{error}");
+            assert!(error.to_string().contains("run `mcp-refreshd doctor --fix`"), "{error}");
         }
         let sightings = locks.survey().unwrap();
         assert_eq!(sightings.len(), 2);
@@ -305,7 +135,7 @@ fn a_file_in_a_locks_place_is_refused_with_its_cure() {
 }
 
 #[test]
-fn where_no_lock_can_be_made_the_error_says_why_at_once() {
+fn a_lock_that_cannot_be_created_fails_at_once_with_the_reason() {
     with_disk(|disk| async move {
         let missing = Locks::new(disk.process(), "/home/u/missing");
         let error = missing.storage_lock(seconds(10)).await.err().unwrap();
@@ -333,7 +163,7 @@ fn a_survey_shows_each_lock_and_changes_nothing() {
 }
 
 #[test]
-fn a_wait_that_is_given_up_leaves_nothing_behind() {
+fn a_cancelled_wait_leaves_nothing_behind() {
     with_disk(|disk| async move {
         let holder = locks(&disk).refresh_lock(&key(), seconds(0)).await.unwrap();
         let waiter = locks(&disk);
@@ -347,7 +177,7 @@ fn a_wait_that_is_given_up_leaves_nothing_behind() {
 }
 
 #[test]
-fn two_processes_that_contend_for_the_storage_lock_never_hold_it_together() {
+fn two_processes_never_hold_the_storage_lock_together() {
     with_disk(|disk| async move {
         let inside = Rc::new(std::cell::Cell::new(0_u32));
         let workers: Vec<_> = (0..4)
@@ -397,7 +227,7 @@ fn on_real_files_locks_are_taken_dated_checked_stolen_and_released() {
 }
 
 #[test]
-fn on_real_files_holders_with_nothing_in_common_but_the_folder_exclude_each_other() {
+fn on_real_files_independent_holders_exclude_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let counter = folder.path().join("counter");
     std::fs::write(&counter, "0").unwrap();

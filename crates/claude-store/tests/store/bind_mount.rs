@@ -1,11 +1,4 @@
 //! A real file that is a mount point of its own, in a mount namespace.
-#![cfg(target_os = "linux")]
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test that meets anything unexpected should end"
-)]
 
 use claude_store::{FileStore, OsFileSystem, StorageFolder, Store, WriteError};
 use std::path::Path;
@@ -28,7 +21,7 @@ fn a_bind_mounted_document_is_found_before_the_request() {
         Ok(output) if output.status.success() => {}
         refused => return eprintln!("skipped: no mount namespace can be made here: {refused:?}"),
     }
-    let output = namespace(&format!(r#"{mount} && exec "$0" --exact inside --ignored"#)).unwrap();
+    let output = namespace(&format!(r#"{mount} && exec "$0" --exact bind_mount::inside --ignored"#)).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
 }

@@ -1,12 +1,4 @@
 //! What is read around the store: server configurations and signs of activity.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
 use claude_store::{FileSystem, OsFileSystem, ServerConfigs, SessionActivity, StorageFolder};
 use std::path::Path;
@@ -118,7 +110,7 @@ fn the_latest_log_tells_when_a_session_was_active() {
 }
 
 #[test]
-fn each_log_tells_of_a_moment_at_which_a_session_was_at_work() {
+fn each_log_shows_when_a_session_was_active() {
     let disk = VirtualDisk::new();
     for (number, age) in [(1_u32, 7200), (2, 86_400)] {
         let path = format!("/home/u/.claude/projects/-p/{number}.jsonl");
@@ -134,7 +126,7 @@ fn each_log_tells_of_a_moment_at_which_a_session_was_at_work() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_living_session_that_is_busy_is_active_now_however_quiet_its_logs_are() {
+fn a_busy_session_is_active_now_however_quiet_its_logs_are() {
     let hour = Duration::from_secs(3600);
     for (content, stat, active) in [
         (session("busy"), Some(stat("S", 90499)), Duration::ZERO),
@@ -207,7 +199,7 @@ fn on_a_real_machine_this_very_process_is_found_alive() {
 }
 
 #[test]
-fn a_log_folder_that_cannot_be_listed_is_an_error_since_silence_proves_nothing() {
+fn an_unreadable_log_folder_is_an_error_because_silence_proves_nothing() {
     let disk = VirtualDisk::new();
     disk.put_folder("/home/u/.claude/projects");
     disk.chmod("/home/u/.claude/projects", 0o000);

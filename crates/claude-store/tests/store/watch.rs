@@ -1,12 +1,4 @@
 //! Watching real folders. What should be reported is waited for; what should not be is given a moment of silence.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
 use claude_store::{FolderWatch, News, StorageFolder};
 use std::fs;
@@ -58,7 +50,7 @@ fn write_by_rename(path: &Path, text: &str) {
 }
 
 #[test]
-fn every_way_of_writing_the_document_is_reported_again_and_again() {
+fn every_kind_of_write_is_reported_each_time() {
     run(async {
         let place = place();
         fs::create_dir_all(&place.storage).unwrap();
@@ -80,7 +72,7 @@ fn every_way_of_writing_the_document_is_reported_again_and_again() {
 }
 
 #[test]
-fn what_changed_while_nobody_waited_is_reported() {
+fn changes_between_calls_are_reported() {
     run(async {
         let place = place();
         fs::create_dir_all(&place.storage).unwrap();
@@ -117,7 +109,7 @@ fn reads_locks_temporary_files_and_strangers_are_no_news() {
 }
 
 #[test]
-fn a_missing_folder_is_waited_for_however_many_levels_are_missing() {
+fn a_missing_folder_is_watched_for_however_many_levels_are_missing() {
     run(async {
         let place = place();
         let mut watch = FolderWatch::new(&place.folder).unwrap();
@@ -174,7 +166,7 @@ fn behind_a_link_the_target_is_watched_and_the_link_too() {
 }
 
 #[test]
-fn a_link_to_nothing_is_watched_until_something_is_there() {
+fn a_dangling_link_is_watched_until_its_target_appears() {
     run(async {
         let place = place();
         fs::create_dir_all(&place.storage).unwrap();
@@ -189,7 +181,7 @@ fn a_link_to_nothing_is_watched_until_something_is_there() {
 }
 
 #[test]
-fn a_storage_folder_that_is_a_link_is_followed_when_it_is_turned() {
+fn a_storage_folder_that_is_a_link_is_followed_to_a_new_target() {
     run(async {
         let place = place();
         let (one, two) = (place.storage.with_file_name("one"), place.storage.with_file_name("two"));

@@ -1,12 +1,4 @@
 //! Taking a repaired server out of the client's list.
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets anything unexpected should end"
-)]
 
 use claude_store::{FileSystem, NeedsAuthCache, NeedsAuthError};
 use std::path::Path;
@@ -31,7 +23,7 @@ fn flagged_servers_are_listed_with_their_moments() {
 }
 
 #[test]
-fn a_name_is_taken_out_and_every_other_byte_stays() {
+fn a_name_is_removed_and_all_other_bytes_stay() {
     for (before, after) in [
         (r#"{"lab":{"timestamp":1}}"#, "{}"),
         (r#"{"lab":{"timestamp":1,"ttlMs":90000},"b":{"timestamp":2}}"#, r#"{"b":{"timestamp":2}}"#),
@@ -48,7 +40,7 @@ fn a_name_is_taken_out_and_every_other_byte_stays() {
 }
 
 #[test]
-fn without_the_name_nothing_is_written() {
+fn without_a_listed_name_nothing_is_written() {
     let (disk, cache) = with_cache(r#"{"labs":{"timestamp":1}}"#);
     let before = disk.stamp(Path::new(PATH)).unwrap();
     assert!(!cache.remove("lab").unwrap());
@@ -85,7 +77,7 @@ fn several_names_go_in_one_write_and_what_stays_keeps_every_byte() {
 }
 
 #[test]
-fn an_empty_cache_as_a_power_cut_may_leave_it_flags_nobody() {
+fn a_cache_emptied_by_a_power_cut_flags_nobody() {
     let (disk, cache) = with_cache("");
     assert_eq!(cache.flagged().unwrap(), []);
     assert!(!cache.remove("lab").unwrap());
@@ -93,7 +85,7 @@ fn an_empty_cache_as_a_power_cut_may_leave_it_flags_nobody() {
 }
 
 #[test]
-fn an_odd_cache_is_left_alone_with_an_error_that_names_it() {
+fn a_malformed_cache_is_left_alone_and_named_in_the_error() {
     for odd in [" ", "{\"lab\"", "[]", "{\"lab\":1}x"] {
         let (disk, cache) = with_cache(odd);
         assert!(cache.flagged().unwrap_err().to_string().contains(PATH));
@@ -107,7 +99,7 @@ fn an_odd_cache_is_left_alone_with_an_error_that_names_it() {
 }
 
 #[test]
-fn what_the_client_writes_meanwhile_is_not_lost() {
+fn a_concurrent_write_of_the_client_is_not_lost() {
     let (disk, _) = with_cache(r#"{"lab":{"timestamp":1}}"#);
     let (process, world) = (disk.process(), disk.clone());
     let mut written = false;
