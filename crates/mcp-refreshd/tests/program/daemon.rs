@@ -265,7 +265,7 @@ fn after_a_kill_the_next_daemon_starts_and_clients_know_that_none_ran() {
     assert!(home.state().join("control.sock").exists());
     let (code, _, told) = home.told(&["status"]);
     assert_eq!(code, 3);
-    assert!(told.contains("the agent does not run"), "{told}");
+    assert!(told.contains("Agent not running"), "{told}");
     assert!(home.daemon().terminate().0.success());
 }
 
