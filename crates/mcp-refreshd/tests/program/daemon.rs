@@ -113,7 +113,7 @@ fn who_insists_while_a_second_request_may_end_the_login_is_told_why_and_until_wh
         }
         assert!(told.ends_with("type: claude mcp login lab\n"), "{run}: {told}");
         let (code, told, _) = home.told(&["refresh", "lab"]);
-        assert_eq!((code, told.as_str()), (0, "lab: not due, 59 min left\n"), "{run}");
+        assert_eq!((code, told.as_str()), (0, "lab: not due, 1 h left\n"), "{run}");
         let (_, told, _) = home.told(&["refresh", "lab", "--force", "--dry-run"]);
         assert!(told.starts_with("lab: would be left alone: an answer left it open"), "{run}: {told}");
         drop(daemon);
