@@ -168,10 +168,10 @@ impl Agent {
         }
     }
 
-    /// How everything is.
+    /// The state of everything.
     pub(crate) fn status(&self, daemon: Option<Daemon>) -> Status {
         let stores = self.kept.iter().map(|kept| StoreStatus::new(kept.keeper.report()));
-        Status { daemon, stores: stores.collect() }
+        Status { daemon, stores: stores.collect(), ..Status::default() }
     }
 
     /// Refreshes the named servers, all at the same time, in the store at this location or in every store, and waits for the ends.

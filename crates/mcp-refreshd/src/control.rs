@@ -1,4 +1,4 @@
-//! How processes of this program find and ask each other: the lock of the one at work, its socket, and what is said there.
+//! How processes of this program find and ask each other: the agent's lock, its socket, and their protocol.
 
 pub(crate) mod instance;
 pub(crate) mod protocol;

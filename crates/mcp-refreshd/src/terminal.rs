@@ -1,6 +1,7 @@
 //! What a person reads: text, its layout, and the one place that prints it.
 
 pub(crate) mod columns;
+pub(crate) mod command_line;
 pub(crate) mod exit;
 pub(crate) mod failure;
 pub(crate) mod local;

@@ -47,6 +47,7 @@ pub use observed::entry::{Expiry, ObservedEntry};
 pub use partners::event::{Event, Observer, Subject};
 pub use partners::{Client, Endpoint, Partners};
 pub use records::narrowing::Narrowing;
+pub use records::obstacle::{Hindrance, Obstacle};
 pub use records::outcome::{LastRefresh, Outcome};
 pub use records::record::{CachedMetadata, Pin, Record, Retry};
 pub use records::verdict::Verdict;

@@ -1,6 +1,7 @@
 //! What is remembered of every entry: kept in memory, and in one file of the state folder.
 
 pub(crate) mod narrowing;
+pub(crate) mod obstacle;
 pub(crate) mod outcome;
 pub(crate) mod record;
 pub(crate) mod verdict;

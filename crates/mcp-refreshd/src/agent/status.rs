@@ -1,41 +1,179 @@
+//! What `status`, `check` and their like speak of: the stores of the agent that runs, and those that this command's own environment and
+//! configuration name.
+
 use crate::agent::Machine;
 use crate::agent::client::ClaudeCode;
 use crate::agent::stores::{self, storage_folders};
-use crate::control::report::{Status, StoreStatus};
-use crate::control::socket::reach;
+use crate::control::report::{EntryStatus, Found, Silent, Status, StoreStatus, Unfinished};
+use crate::control::socket::{RequestError, reach};
+use crate::platform;
 use crate::platform::clock::SystemClock;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::failure::Failure;
-use claude_store::{OsFileSystem, Store};
-use refresh_engine::{Journal, Records, inspect};
+use crate::terminal::remedy;
+use claude_store::{OsFileSystem, StorageFolder, Store};
+use jiff::Timestamp;
+use refresh_engine::{Journal, Need, Records, State, inspect};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// How everything is, from the daemon if it runs, else from the disk.
+/// A refresh takes a minute at most, with a lock to be waited for before.
+const LONGEST_REFRESH: Duration = Duration::from_secs(2 * 60);
+
+/// The state of everything: from the agent if it answers, else from disk. What this command would look after and the agent does not is read
+/// from disk besides.
 ///
 /// # Errors
-/// A daemon runs and does not answer as it should, or the configuration cannot be used.
+/// No agent answers, and the configuration cannot be used; or one answers what cannot be understood.
 pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
-    Ok(match reach(&paths.state).await? {
-        Some(status) => status,
-        None => status_from_disk(&Config::load(&paths.config, &paths.home)?, paths).await,
-    })
+    let config = Config::load(&paths.config, &paths.home);
+    let (answer, silent) = match reach(&paths.state).await {
+        Ok(answer) => (answer, None),
+        Err(RequestError::Silent { pid }) => (None, Some(silent(pid, &paths.state))),
+        Err(RequestError::Ended { .. }) => (None, None),
+        Err(error) => return Err(error.into()),
+    };
+    let (config, misconfigured) = match config {
+        Ok(config) => (config, None),
+        Err(error) if answer.is_none() && silent.is_none() => {
+            let failure = Failure::from(error);
+            let message = format!(
+                "{}\nThe agent is not running, and cannot start before that is fixed",
+                failure.message()
+            );
+            return Err(Failure::new(failure.exit, message));
+        }
+        Err(error) => (Config::default(), Some(error.to_string())),
+    };
+    let answered = answer.is_some();
+    let mut status = match answer {
+        Some(mut status) => {
+            if misconfigured.is_none() {
+                status.stores.extend(others(&status, &config, paths).await);
+            }
+            status
+        }
+        None => status_from_disk(&config, paths).await,
+    };
+    for store in status.stores.iter_mut().filter(|store| !answered || store.unwatched) {
+        unwatched(store, Timestamp::now());
+    }
+    for store in &mut status.stores {
+        for entry in &mut store.entries {
+            ending(entry, &store.location, Timestamp::now());
+        }
+    }
+    status.found = Found { silent, misconfigured, unfinished: unfinished(&paths.state), ..Found::default() };
+    Ok(status)
 }
 
-/// How everything is, read from the disk: takes no lock and changes nothing.
+/// The state of everything, read from disk: takes no lock and changes nothing.
 pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
-    let records = Records::peek(OsFileSystem, &paths.state);
-    // A journal that cannot be read is the daemon's to complain about.
-    let unfinished = Journal::peek(&OsFileSystem, &paths.state).unwrap_or_default();
     let mut stores = Vec::new();
     for folder in storage_folders(config, paths) {
-        let owed = |location: &str| {
-            unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some())
-        };
-        let store = stores::open(config, paths, &folder, &owed).await.store;
-        let open = unfinished.iter().filter(|open| open.intent.store == store.location()).count();
-        let client = ClaudeCode::new(&folder);
-        let report = inspect::<Machine>(&store, &records, &SystemClock, &client, &config.policy, open).await;
-        stores.push(StoreStatus::new(report));
+        stores.push(from_disk(config, paths, &folder).await);
     }
-    Status { daemon: None, stores }
+    Status { stores, ..Status::default() }
+}
+
+/// The folders of the stores that a command speaks of: those that its environment and configuration name, and those of the agent.
+pub(crate) fn folders(config: &Config, paths: &Paths, agent: Option<&Status>) -> Vec<StorageFolder> {
+    let mut folders = storage_folders(config, paths);
+    let agents = agent.into_iter().flat_map(|status| &status.stores).filter_map(|store| {
+        // The location of a Keychain item does not name its folder.
+        let document = Path::new(&store.location);
+        let known = folders.iter().any(|folder| is_same(&folder.credentials_path(), document));
+        let folder = document.parent().filter(|_| document.is_absolute() && !known)?;
+        Some(StorageFolder::listed(folder, &|name| std::env::var_os(name), &paths.home))
+    });
+    let agents: Vec<_> = agents.collect();
+    folders.extend(agents);
+    folders
+}
+
+/// Whether the agent that answered looks after the store at this location.
+pub(crate) fn watches(agent: &Status, location: &str) -> bool {
+    agent.stores.iter().any(|store| is_same(Path::new(&store.location), Path::new(location)))
+}
+
+/// Stores of this command's own environment and configuration that the agent does not watch. What does not exist is none.
+async fn others(status: &Status, config: &Config, paths: &Paths) -> Vec<StoreStatus> {
+    let mut others = Vec::new();
+    for folder in storage_folders(config, paths) {
+        let item = stores::location_of_item(config, paths, &folder);
+        let document = folder.credentials_path();
+        let watched = |store: &StoreStatus| {
+            Some(&store.location) == item.as_ref() || is_same(Path::new(&store.location), &document)
+        };
+        if !status.stores.iter().any(watched) {
+            let store = from_disk(config, paths, &folder).await;
+            others.extend(Some(store).filter(|store| !store.absent));
+        }
+    }
+    for store in &mut others {
+        store.unwatched = true;
+    }
+    others
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| PathBuf::from(path));
+    one == other || real(one) == real(other)
+}
+
+async fn from_disk(config: &Config, paths: &Paths, folder: &StorageFolder) -> StoreStatus {
+    let records = Records::peek(OsFileSystem, &paths.state);
+    // A journal that cannot be read is the agent's to complain about.
+    let unfinished = Journal::peek(&OsFileSystem, &paths.state).unwrap_or_default();
+    let owed =
+        |location: &str| unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some());
+    let store = stores::open(config, paths, folder, &owed).await.store;
+    let open = unfinished.iter().filter(|open| open.intent.store == store.location()).count();
+    let client = ClaudeCode::new(folder);
+    let report = inspect::<Machine>(&store, &records, &SystemClock, &client, &config.policy, open).await;
+    StoreStatus::new(report)
+}
+
+/// Nothing will refresh what is in it, nor wake what rests.
+fn unwatched(store: &mut StoreStatus, now: Timestamp) {
+    store.unwatched = true;
+    for entry in &mut store.entries {
+        entry.next_refresh_at = None;
+        entry.waits_for = None;
+        if entry.state == State::Resting {
+            let expired = entry.expires_at.is_some_and(|at| at <= now);
+            entry.state = if expired { State::Expired } else { State::Due };
+        }
+    }
+}
+
+/// A login that cannot be refreshed and ends within a day: the next one can be made before.
+fn ending(entry: &mut EntryStatus, store: &str, now: Timestamp) {
+    if entry.ends_soon(now) && entry.action.is_none() {
+        entry.action = Some(remedy::what_to_type(&Need::NoRefreshToken, &entry.name, store));
+    }
+}
+
+fn silent(pid: u32, state: &Path) -> Silent {
+    let files = std::fs::read_dir(state).into_iter().flatten().flatten();
+    let written = files.filter_map(|file| Timestamp::try_from(file.metadata().ok()?.modified().ok()?).ok());
+    Silent { pid, stopped: platform::is_stopped(pid), active_at: written.max() }
+}
+
+/// What the journal still holds though it began long ago. A pair that lost against a newer one stays there on purpose.
+fn unfinished(state: &Path) -> Vec<Unfinished> {
+    let open = Journal::peek(&OsFileSystem, state).unwrap_or_default().into_iter();
+    let now = Timestamp::now();
+    let old = open.filter(|open| {
+        let age = Duration::try_from(now.duration_since(open.intent.at)).unwrap_or_default();
+        open.superseded_by.is_none() && age > LONGEST_REFRESH
+    });
+    let name = |key: &str| key.rsplit_once('|').map_or(key, |(name, _)| name).to_owned();
+    old.map(|open| Unfinished {
+        server: name(&open.intent.key),
+        began_at: open.intent.at,
+        answered: open.answer.is_some(),
+    })
+    .collect()
 }

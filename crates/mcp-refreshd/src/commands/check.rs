@@ -5,7 +5,7 @@ mod live;
 mod verdict;
 
 use crate::agent::network;
-use crate::agent::status::status_from_disk;
+use crate::agent::status::{folders, status_from_disk, watches};
 use crate::agent::stores::{self, storage_folders};
 use crate::cli::CheckArgs;
 use crate::commands::chosen_store::chosen_store;
@@ -39,8 +39,10 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
     let config = Config::load(&paths.config, &paths.home)?;
     let mut problems = Vec::new();
     let mut exit = Exit::Well;
+    // An agent that does not answer is `status`'s to speak of.
+    let agent = reach(&paths.state).await.ok().flatten();
     let mut opened = Vec::new();
-    for folder in storage_folders(&config, paths) {
+    for folder in folders(&config, paths, agent.as_ref()) {
         opened.push(stores::open(&config, paths, &folder, &|_| false).await.store);
     }
     if let Some(wanted) = &args.store {
@@ -51,6 +53,9 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
     for store in &opened {
         match read(store).await {
             Ok((found, odd)) => {
+                if agent.as_ref().is_some_and(|agent| !watches(agent, store.location())) {
+                    problems.push(status::not_watched(store.location()));
+                }
                 entries.extend(found.into_iter().map(|seen| (seen, store.location().to_owned())));
                 exit = exit.max(if odd.is_empty() { Exit::Well } else { Exit::Person });
                 problems.extend(odd);
@@ -77,7 +82,7 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
     entries.sort_by(|(a, _), (b, _)| {
         (&a.entry.server_name, &a.entry.key).cmp(&(&b.entry.server_name, &b.entry.key))
     });
-    let mut checked = by_the_store(&config, paths, &args, entries).await;
+    let mut checked = by_the_store(&config, paths, &args, entries, agent).await;
     if args.live {
         let folders = storage_folders(&config, paths);
         let surroundings = folders.first().map(Surroundings::read).unwrap_or_default();
@@ -101,6 +106,7 @@ async fn by_the_store(
     paths: &Paths,
     args: &CheckArgs,
     entries: Vec<(ObservedEntry, String)>,
+    agent: Option<Status>,
 ) -> Vec<Checked> {
     let (now, min_valid) = (Timestamp::now(), args.min_valid.unwrap_or(MIN_VALID));
     let check = |(seen, store): (ObservedEntry, String)| Checked::by_the_store(seen, store, now, min_valid);
@@ -109,9 +115,9 @@ async fn by_the_store(
         return checked;
     }
     // Only now the records matter: whether a refresh would help, or is not wanted before somebody comes.
-    let status = match reach(&paths.state).await {
-        Ok(Some(status)) => status,
-        _ => status_from_disk(config, paths).await,
+    let status = match agent {
+        Some(status) => status,
+        None => status_from_disk(config, paths).await,
     };
     for checked in checked.iter_mut().filter(|checked| checked.verdict != Verdict::Ok) {
         let Some(entry) = known(&status, checked) else { continue };

@@ -16,6 +16,7 @@ use crate::observers::log;
 use crate::observers::notices::delivery;
 use crate::platform::clock::SleepWatch;
 use crate::platform::memory;
+use crate::platform::process;
 use crate::platform::signals::{self, Ends};
 use crate::settings::config::{self, Config};
 use crate::settings::paths::{Paths, private_folder};
@@ -74,7 +75,12 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     let agent = Rc::new(Agent::start(config, paths, Mode::Watch).await?);
     agent.observer().history.agent_started();
     let listener = listen(paths, instance)?.map(Rc::new);
-    let identity = Daemon { pid: std::process::id(), version: VERSION.to_owned(), started_at: started() };
+    let identity = Daemon {
+        pid: std::process::id(),
+        version: VERSION.to_owned(),
+        started_at: started(),
+        service: Some(process::is_service()),
+    };
     let anew = Rc::new(Notify::new());
     for kept in agent.kept() {
         spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone(), Rc::clone(&anew)));

@@ -12,9 +12,8 @@ pub(crate) use plan::{manager, plan, program_gone, service_status};
 use crate::agent::StartError;
 use crate::agent::network;
 use crate::agent::runtime::block_on;
-use crate::agent::status::gather;
 use crate::cli::{InstallArgs, UninstallArgs};
-use crate::commands::status::{overview, remarks};
+use crate::commands::status::{everything, overview, remarks};
 use crate::control::socket::reach;
 use crate::platform::process::is_root;
 use crate::settings::config::Config;
@@ -22,10 +21,10 @@ use crate::settings::paths::{Paths, private_folder};
 use crate::settings::surroundings::Surroundings;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::local::Local;
 use crate::terminal::output;
 use crate::terminal::style::Style;
 use crate::terminal::wording::visible;
-use jiff::Timestamp;
 use std::fmt::Write as _;
 use stores::{StoreChoice, folders_of_service};
 use user_agent_service::{Changes, Installed, ServiceError, ServiceManager, Step, sweep};
@@ -110,13 +109,14 @@ fn preview(installed: &Installed, update: Option<&keep::Update>, runs: bool) -> 
 
 /// The status after an installation. What it shows does not decide how this command ends.
 async fn show(paths: &Paths) -> Result<Exit, Failure> {
-    let everything = gather(paths).await?;
-    let text = overview(&everything, Timestamp::now(), &Style::of_stdout());
+    let status = everything(paths).await?;
+    let local = Local::now();
+    let text = overview(&status, &local, &Style::of_stdout());
     output::result(&format!("\n{text}"))?;
-    for remark in remarks(&everything) {
+    for remark in remarks(&status, &local) {
         output::message(&remark);
     }
-    Ok(if everything.daemon.is_some() { Exit::Well } else { Exit::NotRunning })
+    Ok(if status.daemon.is_some() { Exit::Well } else { Exit::NotRunning })
 }
 
 /// Removes the service; a token that is not in the store yet is saved first.

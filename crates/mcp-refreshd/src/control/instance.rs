@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 /// More than any process id and socket path needs.
 const LARGEST: u64 = 8192;
 
-/// The proof that no other process of this user refreshes with this state folder. Let go of when dropped, or when the process ends
-/// in whatever way.
+/// The proof that no other process of this user refreshes with this state folder. Released when dropped, or when the process ends.
 #[derive(Debug)]
 #[must_use = "the lock is held only as long as this lives"]
 pub(crate) struct Instance {
@@ -21,10 +20,10 @@ pub(crate) struct Instance {
     path: PathBuf,
 }
 
-/// Why this process may not work.
+/// Why this process may not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InstanceError {
-    #[error("mcp-refreshd is already running ({}) and holds {}; `mcp-refreshd status` shows what it does", holder(.pid), path.display())]
+    #[error("mcp-refreshd is already running ({}) and holds {}; see `mcp-refreshd status`", holder(.pid), path.display())]
     Held { path: PathBuf, pid: Option<u32> },
     #[error("the lock file {} cannot be used: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
@@ -34,7 +33,7 @@ fn holder(pid: &Option<u32>) -> String {
     pid.map_or_else(|| "process id unknown".to_owned(), |pid| format!("process {pid}"))
 }
 
-/// What the lock's holder wrote into it. It outlives the holder: only a connection to the socket proves that it lives.
+/// What the lock's holder wrote into it. It outlives the holder: only a connection to its socket proves that it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) pid: u32,
@@ -42,7 +41,7 @@ pub(crate) struct Holder {
     pub(crate) socket: Option<PathBuf>,
     /// The file it logs into, if it does.
     pub(crate) log: Option<PathBuf>,
-    /// It was told to end, and only brings to its end what is on the wire.
+    /// It is ending: it only finishes the refreshes in flight.
     pub(crate) ending: bool,
 }
 
@@ -56,10 +55,10 @@ fn lock_path(state: &Path) -> PathBuf {
 }
 
 impl Instance {
-    /// Becomes the one at work with this state folder.
+    /// Claims this state folder.
     ///
     /// # Errors
-    /// Another one is; its process id is named.
+    /// Another process holds it; the error names its id.
     pub(crate) fn claim(state: &Path) -> Result<Self, InstanceError> {
         let path = lock_path(state);
         let failed = |source| InstanceError::Io { path: path.clone(), source };
@@ -84,8 +83,8 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Becomes the one at work, after the one before where that is ending: an upgrade starts the new agent while the old one still
-    /// waits for an answer. One that is not ending is not waited for. Blocks the thread.
+    /// Claims this state folder after an agent that is ending: an upgrade starts the new agent while the old one still waits for an
+    /// answer. One that is not ending is not waited for. Blocks the thread.
     ///
     /// # Errors
     /// As [`claim`](Self::claim), and where the one before does not end within `patience`.
@@ -108,7 +107,7 @@ impl Instance {
         }
     }
 
-    /// Tells that this process only brings to its end what is on the wire.
+    /// Notes that this process only finishes the refreshes in flight.
     ///
     /// # Errors
     /// If the lock file cannot be written.

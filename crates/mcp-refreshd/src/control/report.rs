@@ -1,35 +1,79 @@
-//! How everything is, in the form that goes over the socket and that `status` shows.
+//! The state of everything, in the form that goes over the socket and that `status` shows.
 
 use crate::terminal::remedy;
 use claude_store::EntryKey;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
-use refresh_engine::{EntryReport, LastRefresh, MarginRule, State, StoreReport, Until};
+use refresh_engine::{EntryReport, Hindrance, LastRefresh, MarginRule, State, StoreReport, Until};
 use serde::{Deserialize, Serialize};
 
-/// How everything is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A login that cannot be refreshed and ends within this time is something to see to.
+const ENDS_SOON: SignedDuration = SignedDuration::from_hours(24);
+
+/// The state of everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Status {
-    /// Who says so; `None` where it was read from disk because no daemon runs.
+    /// The agent that answered; `None` where this was read from disk.
     pub(crate) daemon: Option<Daemon>,
     pub(crate) stores: Vec<StoreStatus>,
+    /// What the command found besides the agent's answer.
+    #[serde(skip)]
+    pub(crate) found: Found,
 }
 
-/// The daemon that runs.
+/// The agent that answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Daemon {
     pub(crate) pid: u32,
     pub(crate) version: String,
     pub(crate) started_at: Timestamp,
+    /// Whether a service manager started it; an older agent does not say.
+    #[serde(default)]
+    pub(crate) service: Option<bool>,
 }
 
-/// How one store is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a command finds by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Whether the agent is installed as a service, where that is known.
+    pub(crate) installed: Option<bool>,
+    /// An agent that runs and does not answer.
+    pub(crate) silent: Option<Silent>,
+    /// Why the configuration cannot be used; the agent that answered goes on with the one that it read.
+    pub(crate) misconfigured: Option<String>,
+    /// Refreshes that began minutes ago and are still in the journal.
+    pub(crate) unfinished: Vec<Unfinished>,
+}
+
+/// An agent that holds its lock and does not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Silent {
+    pub(crate) pid: u32,
+    /// Stopped by a signal (SIGSTOP, Ctrl-Z).
+    pub(crate) stopped: bool,
+    /// When it wrote one of its files last.
+    pub(crate) active_at: Option<Timestamp>,
+}
+
+/// A refresh that began and whose end the journal does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unfinished {
+    pub(crate) server: String,
+    pub(crate) began_at: Timestamp,
+    /// The journal holds the server's answer.
+    pub(crate) answered: bool,
+}
+
+/// The state of one store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoreStatus {
     pub(crate) location: String,
+    /// Read from disk, since no agent answers for it: nothing refreshes its entries.
+    #[serde(skip)]
+    pub(crate) unwatched: bool,
     /// Path, cause and cure.
     pub(crate) unreadable: Option<String>,
-    /// It cannot be read because there is none yet: nothing is wrong.
+    /// It cannot be read because it does not exist yet, which is no error.
     pub(crate) absent: bool,
     pub(crate) entries: Vec<EntryStatus>,
     /// Server names of entries that are not understood, and why.
@@ -40,7 +84,7 @@ pub(crate) struct StoreStatus {
     pub(crate) journal_open: usize,
 }
 
-/// How one entry is.
+/// The state of one entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EntryStatus {
     pub(crate) key: String,
@@ -58,25 +102,31 @@ pub(crate) struct EntryStatus {
     pub(crate) waits_for: Option<String>,
     /// Why an obtained pair is not in the store yet.
     pub(crate) unsaved: Option<String>,
-    /// Why a person is needed.
+    /// Why the user is needed.
     pub(crate) why: Option<String>,
-    /// What the person types.
+    /// What the user types.
     pub(crate) action: Option<String>,
-    /// What only `status NAME` and the bars show; an older agent does not say it.
+    /// Details, most of them for `status NAME`; an older agent does not send them.
     #[serde(default)]
     pub(crate) facts: Facts,
 }
 
-/// Facts about an entry for those who want to know all.
+/// Details of an entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Facts {
-    /// Whole life of the access token in seconds.
+    /// Lifetime of the access token in seconds: the server's `expires_in`, else what was left when the token was first seen.
     pub(crate) lifetime_s: Option<u64>,
+    /// True where it is the server's `expires_in`.
+    #[serde(default)]
+    pub(crate) lifetime_answered: bool,
+    /// Why the refresh that is due was not started.
+    #[serde(default)]
+    pub(crate) obstacle: Option<Obstacle>,
     /// Why the margin is what it is, in words.
     pub(crate) margin_why: Option<String>,
     pub(crate) issuer: Option<String>,
     pub(crate) token_endpoint: Option<String>,
-    /// What the person types where `action` did not help.
+    /// What the user types where `action` did not help.
     #[serde(default)]
     pub(crate) otherwise: Option<String>,
     /// What the last answer lacked of the login's scope, in words.
@@ -91,6 +141,24 @@ pub(crate) struct Facts {
     pub(crate) retry_at: Option<Timestamp>,
 }
 
+/// Why a refresh that is due was not started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Obstacle {
+    pub(crate) since: Timestamp,
+    /// Path, cause and cure; `None` where another process holds the refresh lock.
+    pub(crate) why: Option<String>,
+}
+
+impl From<refresh_engine::Obstacle> for Obstacle {
+    fn from(obstacle: refresh_engine::Obstacle) -> Self {
+        let why = match obstacle.what {
+            Hindrance::Locked => None,
+            Hindrance::NotLockable(why) | Hindrance::NotSavable(why) => Some(why),
+        };
+        Self { since: obstacle.since, why }
+    }
+}
+
 impl StoreStatus {
     /// From the engine's report.
     pub(crate) fn new(report: StoreReport) -> Self {
@@ -101,6 +169,7 @@ impl StoreStatus {
         };
         Self {
             absent,
+            unwatched: false,
             unreadable,
             entries: entries.into_iter().map(|entry| EntryStatus::new(entry, &location)).collect(),
             location,
@@ -112,6 +181,12 @@ impl StoreStatus {
 }
 
 impl EntryStatus {
+    /// Whether it cannot be refreshed and ends within a day.
+    pub(crate) fn ends_soon(&self, now: Timestamp) -> bool {
+        let ends = self.expires_at.filter(|_| self.state == State::Ending);
+        ends.is_some_and(|ends| ends.duration_since(now) <= ENDS_SOON)
+    }
+
     /// From the engine's report on an entry of the store at this location.
     fn new(report: EntryReport, store: &str) -> Self {
         let action = report.need.as_ref().map(|need| remedy::what_to_type(need, &report.name, store));
@@ -135,6 +210,8 @@ impl EntryStatus {
             action,
             facts: Facts {
                 lifetime_s: report.lifetime.map(|life| life.as_secs()),
+                lifetime_answered: report.lifetime_answered,
+                obstacle: report.obstacle.map(Obstacle::from),
                 margin_why: report.margin_rule.map(margin_why).map(str::to_owned),
                 issuer: report.issuer,
                 token_endpoint: report.token_endpoint,
@@ -151,23 +228,23 @@ impl EntryStatus {
 fn margin_why(rule: MarginRule) -> &'static str {
     match rule {
         MarginRule::Share => "the configured share of the lifetime",
-        MarginRule::Floor => "the least margin; a share of the lifetime would be shorter",
-        MarginRule::Ceiling => "the greatest margin; a share of the lifetime would be longer",
-        MarginRule::Server => "set for this server",
-        MarginRule::Lifetime => "three quarters of the lifetime; the settings ask for more",
+        MarginRule::Floor => "the minimum",
+        MarginRule::Ceiling => "the maximum",
+        MarginRule::Server => "configured for this server",
+        MarginRule::Lifetime => "limited to three quarters of the lifetime",
     }
 }
 
-/// In words; waiting for the margin to begin is nothing to speak of.
+/// In words; `None` where it only waits for its time.
 pub(crate) fn waiting(until: Until) -> Option<&'static str> {
     match until {
         Until::Margin | Until::Expiry => None,
-        Until::Quiet => Some("a moment when no session is active"),
-        Until::Retry => Some("the pause after a failure"),
-        Until::Recheck => Some("a second look at the refusal"),
-        Until::AmbiguousHold => Some("the last try after an unclear answer"),
-        Until::Use => Some("somebody to use it; nobody is expected now"),
-        Until::KeepAlive => Some("its refresh token to need exercise"),
+        Until::Quiet => Some("a moment without session activity"),
+        Until::Retry => Some("the back-off after a failure"),
+        Until::Recheck => Some("one more request after the refusal"),
+        Until::AmbiguousHold => Some("one more request after the unclear answer"),
+        Until::Use => Some("a session that uses it"),
+        Until::KeepAlive => Some("the keep-alive of its refresh token"),
     }
 }
 
@@ -175,10 +252,12 @@ mod state_word {
     use refresh_engine::State;
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-    const ALL: [State; 8] = [
+    const ALL: [State; 10] = [
         State::NeedsPerson,
         State::Expired,
         State::Retrying,
+        State::Refused,
+        State::Ending,
         State::Refreshing,
         State::Due,
         State::Resting,

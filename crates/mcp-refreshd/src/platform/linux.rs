@@ -64,6 +64,12 @@ pub(crate) fn log_reader(home: &Path, follow: bool, lines: Option<usize>) -> Res
     Ok(reader)
 }
 
+/// Whether a process is stopped by a signal: field 3 of `/proc/PID/stat`, behind the program's name in brackets.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with(['T', 't']))
+}
+
 /// Time since boot, suspends included.
 pub(crate) fn since_boot() -> Duration {
     let time = clock_gettime(ClockId::Boottime);

@@ -30,8 +30,8 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     beginning(text, columns).to_owned()
 }
 
-/// As much of the text as certainly fits.
-fn beginning(text: &str, columns: usize) -> &str {
+/// As much of the text's beginning as certainly fits.
+pub(crate) fn beginning(text: &str, columns: usize) -> &str {
     let mut used = 0;
     for (at, character) in text.char_indices() {
         used += if character == AS_PICTURE { 1 } else { character.width().unwrap_or(0) };
@@ -40,6 +40,22 @@ fn beginning(text: &str, columns: usize) -> &str {
         }
     }
     text
+}
+
+/// As much of the text's end as certainly fits; no accent stands there without its letter.
+pub(crate) fn ending(text: &str, columns: usize) -> &str {
+    let (mut used, mut start) = (0, text.len());
+    for (at, character) in text.char_indices().rev() {
+        let wide = character.width().unwrap_or(0);
+        used += if character == AS_PICTURE { 1 } else { wide };
+        if used > columns {
+            break;
+        }
+        if wide > 0 {
+            start = at;
+        }
+    }
+    text.get(start..).unwrap_or_default()
 }
 
 /// The text in lines of at most this many columns, broken between words where that is possible.
@@ -124,6 +140,9 @@ mod tests {
         assert_eq!(shortened("開発", 3), "開…");
         assert_eq!(shortened("e\u{301}e\u{301}e\u{301}", 3), "e\u{301}e\u{301}e\u{301}");
         assert_eq!(cut("開発", 3), "開");
+        assert_eq!((ending("開発サ", 3), ending("abc", 2), ending("abc", 9)), ("サ", "bc", "abc"));
+        assert_eq!(ending("ae\u{301}b", 2), "e\u{301}b");
+        assert_eq!(ending("e\u{301}b", 1), "b");
     }
 
     #[test]
@@ -159,6 +178,7 @@ mod tests {
         fn nothing_is_wider_than_it_may_be(text: String, columns in 2_usize..40) {
             prop_assert!(width(&shortened(&text, columns)) <= columns);
             prop_assert!(width(&cut(&text, columns)) <= columns);
+            prop_assert!(width(ending(&text, columns)) <= columns && text.ends_with(ending(&text, columns)));
             let shown = visible(&text);
             prop_assert!(wrapped(&shown, columns).iter().all(|line| width(line) <= columns));
             let whole: String = folded(&shown, columns).concat();

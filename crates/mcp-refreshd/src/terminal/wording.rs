@@ -1,13 +1,20 @@
-//! How times, names and commands are put for people.
+//! Times, names and commands as the user reads them.
 
 use refresh_engine::Outcome;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A length of time in one or two units: "43 min", "2 h 5 min", "3 d 4 h".
+/// A length of time in one or two units, rounded to the smaller one: "43 min", "2 h 5 min", "3 d 4 h".
 pub(crate) fn length(time: Duration) -> String {
-    let seconds = time.as_secs();
+    let exact = time.as_secs().saturating_add(u64::from(time.subsec_millis() >= 500));
+    let to = |unit: u64| exact.saturating_add(unit / 2) / unit * unit;
+    // Where rounding reaches the next unit, that one is shown: 59 min 50 s are "1 h".
+    let seconds = match exact {
+        0..600 => exact,
+        600..86400 => to(60),
+        _ => to(3600),
+    };
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     let pair = |big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
         0 => format!("{big} {big_unit}"),
@@ -23,8 +30,8 @@ pub(crate) fn length(time: Duration) -> String {
     }
 }
 
-/// The text with everything that could move a terminal's cursor, forge a second line, or turn the writing direction shown as an
-/// escape: server names and servers' texts come from elsewhere.
+/// The text with escapes for everything that could move a terminal's cursor, forge a second line, or turn the writing direction: server
+/// names and servers' texts come from elsewhere.
 pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -39,7 +46,7 @@ pub(crate) fn visible(text: &str) -> String {
     shown
 }
 
-/// A value as JSON, for programs, and harmless where a person looks at it: what [`visible`] escapes is escaped here, too, in JSON's way.
+/// A value as JSON, harmless on a terminal, too: what [`visible`] escapes is escaped here in JSON's way.
 ///
 /// # Errors
 /// Where the value cannot be written as JSON.
@@ -60,7 +67,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> 
     Ok(text)
 }
 
-/// Whether a character does something else than being seen: controls, and the invisible ones that hide or turn what stands beside them.
+/// Whether a character acts instead of being seen: controls, and the invisible ones that hide or turn what is beside them.
 fn misleads(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -97,7 +104,7 @@ pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// How a refresh ended, as people read it.
+/// How a refresh ended, as the user reads it.
 pub(crate) fn outcome_words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Fresh => "refreshed",
@@ -117,12 +124,18 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn times_are_told_in_the_units_people_use() {
+    fn times_are_in_the_units_people_use_and_rounded() {
         let told = |seconds| length(Duration::from_secs(seconds));
         assert_eq!(told(0), "0 s");
         assert_eq!(told(59), "59 s");
         assert_eq!(told(90), "1 min 30 s");
         assert_eq!(told(43 * 60 + 20), "43 min");
+        assert_eq!(told(59 * 60 + 29), "59 min");
+        assert_eq!(told(59 * 60 + 57), "1 h");
+        assert_eq!(told(5 * 3600 - 5), "5 h");
+        assert_eq!(told(86400 - 10), "1 d");
+        assert_eq!(length(Duration::from_millis(59_600)), "1 min");
+        assert_eq!(length(Duration::MAX), format!("{} d", u64::MAX / 86400));
         assert_eq!(told(2 * 3600 + 5 * 60), "2 h 5 min");
         assert_eq!(told(3 * 86400), "3 d");
         assert_eq!(told(400 * 86400 + 3600), "400 d");

@@ -17,8 +17,8 @@ fn the_exit_code_says_whether_every_token_is_good_for_long_enough() {
 
     let (code, told, said) = home.told(&["check"]);
     assert_eq!((code, said.as_str()), (1, ""));
-    assert!(told.contains("long: ok: valid for 59 min"), "{told}");
-    assert!(told.contains("short: not ok: valid for 4 min "), "{told}");
+    assert!(told.contains("long: ok: valid for 1 h"), "{told}");
+    assert!(told.contains("short: not ok: valid for 5 min "), "{told}");
     assert!(told.contains("type: mcp-refreshd refresh short --force"), "{told}");
 
     assert_eq!(home.told(&["check", "long"]).0, 0);
@@ -49,7 +49,7 @@ fn what_has_ended_or_never_began_is_not_good_and_what_does_not_end_is() {
     assert_eq!(told("stub").1, "stub: not ok: not logged in; type: claude mcp login stub\n");
     assert_eq!(told("zero").1, "zero: not ok: expired; type: mcp-refreshd refresh zero --force\n");
     assert!(told("past").1.ends_with("ago; type: claude mcp login past\n"));
-    assert_eq!(told("ever"), (0, "ever: ok: valid, expiry unknown\n".into(), String::new()));
+    assert_eq!(told("ever"), (0, "ever: ok: valid, unknown expiry\n".into(), String::new()));
     assert_eq!(home.told(&["check", "past", "--min-valid", "0s"]).0, 1);
 }
 
@@ -181,7 +181,7 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
     assert!(told.ends_with("; type: mcp-refreshd refresh lab\n"), "{told}");
 
     let (code, told, _) = home.told(&["refresh", "lab"]);
-    assert_eq!((code, told.as_str()), (0, "lab: refreshed, good for 59 min\n"));
+    assert_eq!((code, told.as_str()), (0, "lab: refreshed, good for 1 h\n"));
     assert_eq!(home.told(&["check", "lab", "--min-valid", "10m"]).0, 0);
     assert!(daemon.terminate().0.success());
     let (_, told, _) = home.told(&["history"]);

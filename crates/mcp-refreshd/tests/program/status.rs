@@ -1,5 +1,6 @@
 //! What a person sees of six servers, one in each condition, with the real daemon and a real server.
 
+use crate::support::many::Many;
 use crate::support::six::Six;
 use crate::support::terminal::Terminal;
 use crate::support::{Daemon, Home};
@@ -34,12 +35,18 @@ fn shown_by(home: &Home, arguments: &[&str], columns: u16, variables: &[(&str, &
     (code, text.replace('\r', ""))
 }
 
+/// Columns of a line.
+fn width(line: &str) -> usize {
+    // East Asian characters take two; none other is shown here.
+    line.chars().map(|character| if ('\u{3000}'..='\u{9fff}').contains(&character) { 2 } else { 1 }).sum()
+}
+
 fn first_words(text: &str) -> Vec<&str> {
-    let rows = text.lines().filter(|line| !line.starts_with([' ', 'S']));
+    let rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with([' ', 'S', 'A', 'W', 'R']));
     rows.map(|line| line.split_whitespace().next().unwrap()).collect()
 }
 
-const ORDER: [&str; 6] = ["figma", "notion", "jira", "sentry", "grafana", "linear"];
+const ORDER: [&str; 6] = ["figma", "notion", "jira", "grafana", "sentry", "linear"];
 const UTF8: (&str, &str) = ("LANG", "en_GB.UTF-8");
 const PLAIN: (&str, &str) = ("NO_COLOR", "1");
 
@@ -58,10 +65,12 @@ fn the_two_that_need_a_person_come_first_and_say_what_to_type() {
             "{text}"
         );
         assert!(lines[0].contains("  type: claude mcp login figma  # not logged in"), "{text}");
-        assert!(lines[2].contains("retrying") && lines[2].contains("again in 4 min"), "{text}");
-        assert!(lines[3].contains("due        9 min ") && lines[4].contains("no refresh token"), "{text}");
+        assert!(lines[2].contains("retrying") && lines[2].contains("again in 4 min") != stopped, "{text}");
+        assert!(lines[2].contains("# the server cannot refresh it now (HTTP 503"), "{text}");
+        assert!(lines[3].contains("ending     1 h left ") && lines[3].contains("no refresh token"), "{text}");
+        assert!(lines[4].contains("due        9 min ") || lines[4].contains("due        10 min "), "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains('█'), "{text}");
-        assert_eq!(remarks.contains("does not run"), stopped, "{remarks}");
+        assert_eq!(remarks.contains("Agent not running"), stopped, "{remarks}");
 
         // 80 columns, 120 columns, no colour, no UTF-8.
         let (code, text) = shown(&six.home, 80, &[UTF8, PLAIN]);
@@ -79,13 +88,189 @@ fn the_two_that_need_a_person_come_first_and_say_what_to_type() {
         assert!(ascii.is_ascii() && ascii.contains("##"), "{ascii}");
         for columns in [1, 5, 20, 40] {
             let (code, text) = shown(&six.home, columns, &[UTF8, PLAIN]);
-            let widest =
-                text.lines().filter(|line| !line.contains("type:")).map(|line| line.chars().count()).max();
-            assert!(code == 1 && widest <= Some(usize::from(columns).max(4)), "{columns}: {text}");
+            let widest = text.lines().map(width).max();
+            assert!(code == 1 && widest <= Some(usize::from(columns).max(10)), "{columns}: {text}");
         }
         valid(&six.home.status());
     }
     assert!(six.server.families_revoked() <= 1);
+}
+
+#[test]
+fn every_server_that_is_not_refreshed_says_why() {
+    let mut many = Many::new();
+    let line = |text: &str, name: &str| {
+        text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_default().to_owned()
+    };
+    let (code, text, remarks) = many.home.told(&["status"]);
+    assert_eq!((code, text.lines().count(), remarks.as_str()), (1, 15, ""), "{text}");
+    for (name, words) in [
+        ("figma", "type: claude mcp login figma  # not logged in"),
+        ("notion", "# the login has ended (invalid_grant)"),
+        ("asana", ": a file is in the place of its refresh lock,"),
+        ("box", "# another process, usually Claude Code refreshing it, has held its refresh lock since "),
+        ("canva", "# the server cannot refresh it now (HTTP 503"),
+        ("airtable", "# the server refused the refresh (invalid_grant"),
+        (
+            "grafana",
+            "type: claude mcp login grafana  # no refresh token, so it cannot be refreshed: this login ends at ",
+        ),
+        ("zapier", "# no refresh token, so it cannot be refreshed: this login ends at 20"),
+    ] {
+        assert!(line(&text, name).contains(words), "{name}: {words} in {text}");
+        assert!(!line(&text, name).contains(".lock.lock"), "{text}");
+    }
+    assert!(line(&text, "vercel").contains("fresh      unknown expiry  "), "{text}");
+    assert!(line(&text, "airtable").contains("refused    20 min left "), "{text}");
+    assert!(!text.contains("again in 0 s") && !text.contains('…'), "{text}");
+    for columns in [120, 80, 60, 40, 20] {
+        for locale in [UTF8, ("LANG", "C")] {
+            let (_, table) = shown(&many.home, columns, &[locale, PLAIN]);
+            if std::env::var_os("SHOW").is_some() {
+                eprintln!("{table}");
+            }
+            let widest = table.lines().map(width).max();
+            assert!(widest <= Some(usize::from(columns)), "{columns}: {table}");
+            assert!(table.starts_with("Agent running"), "{table}");
+            assert!(locale == UTF8 || table.is_ascii(), "{table}");
+            // The ends of their names tell them apart.
+            let names: Vec<_> = table.lines().filter(|line| line.starts_with("plu")).collect();
+            assert!(names.len() == 2 && names[0] != names[1], "{table}");
+        }
+    }
+    valid(&many.home.status());
+    many.daemon.take().unwrap().terminate();
+    let (code, text, remarks) = many.home.told(&["status"]);
+    assert_eq!((code, text.lines().count()), (1, 15), "{text}");
+    assert!(
+        remarks.contains("Agent not running, nothing is refreshed; to start it, type: mcp-refreshd "),
+        "{remarks}"
+    );
+    assert!(line(&text, "box").ends_with("# no agent refreshes it") && !text.contains("again in"), "{text}");
+    assert!(!shown(&many.home, 80, &[UTF8, PLAIN]).1.contains("NEXT"));
+    valid(&many.home.status());
+    assert_eq!(many.server.families_revoked(), 0);
+}
+
+#[test]
+fn a_hung_agent_is_named_within_a_second_and_everything_is_read_from_disk() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let home = Home::with([("lab", &lab.grant(HOUR))]);
+    let daemon = home.daemon();
+    daemon.signal(Signal::STOP);
+    for arguments in [&["status"][..], &["status", "lab"], &["status", "--json"], &["check"]] {
+        let began = Instant::now();
+        let (code, out, remarks) = home.told(arguments);
+        let took = began.elapsed();
+        assert!(took < GENEROUS, "{arguments:?}: {took:?}");
+        assert!(out.contains("lab"), "{arguments:?}: {out}{remarks}");
+        if arguments[0] == "status" {
+            assert_eq!(code, 3, "{arguments:?}: {out}{remarks}");
+            assert!(remarks.contains("Agent not answering (process "), "{remarks}");
+            let cure = format!("type: kill -CONT {}", daemon.pid());
+            assert!(
+                remarks.contains("stopped by a signal, last active ") && remarks.contains(&cure),
+                "{remarks}"
+            );
+        }
+    }
+    let (_, table) = shown(&home, 80, &[UTF8, PLAIN]);
+    assert!(table.starts_with("Agent not answering (process ") && !table.contains("NEXT"), "{table}");
+    let status = home.status();
+    valid(&status);
+    let agent = &status["daemon"];
+    assert_eq!((&agent["running"], &agent["answers"]), (&json!(true), &json!(false)), "{status:#}");
+    assert!(agent["last_active_at"].is_string() && status["stores"][0]["watched"] == false, "{status:#}");
+    daemon.signal(Signal::CONT);
+    assert_eq!(home.told(&["status"]).0, 0);
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn times_are_those_of_the_user_and_utc_in_json() {
+    let home = Home::new();
+    let entry = json!({"serverName": "lab", "serverUrl": "https://lab.test/mcp", "accessToken": "at_made_up",
+        "refreshToken": "rt_made_up", "expiresAt": 1_795_435_200_000_i64});
+    home.store(&json!({"mcpOAuth": {"lab|1": entry}}).to_string());
+    let shown_in = |zone: &str| {
+        let output = home.command(&["status", "lab"]).env("TZ", zone).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().find(|line| line.starts_with("expires ")).unwrap().to_owned()
+    };
+    assert!(shown_in("EST5").contains(" 2026-11-23 07:00:00 EST ("), "{}", shown_in("EST5"));
+    assert!(shown_in("<+0545>-5:45").contains(" 2026-11-23 17:45:00 +0545 ("));
+    // Nonsense is UTC, as for every program.
+    for odd in ["UTC", "", "Nowhere/City", "../../../etc/passwd", "\u{1b}[2J"] {
+        assert!(shown_in(odd).contains(" 2026-11-23 12:00:00 UTC ("), "{odd:?}: {}", shown_in(odd));
+    }
+    if std::path::Path::new("/usr/share/zoneinfo/Europe/Berlin").exists() {
+        assert!(shown_in("Europe/Berlin").contains(" 2026-11-23 13:00:00 CET ("));
+        assert!(shown_in(":Europe/Berlin").contains(" 2026-11-23 13:00:00 CET ("));
+    }
+    let output = home.command(&["status", "--json"]).env("TZ", "EST5").output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains(r#""expires_at": "2026-11-23T12:00:00Z""#));
+}
+
+#[test]
+fn status_and_check_speak_of_the_agents_stores_and_of_this_environments() {
+    let server = Server::start(Script::default()).unwrap();
+    let (lab, wiki) = (server.add("lab", Script::default()), server.add("wiki", Script::default()));
+    let home = Home::with([("lab", &lab.grant(HOUR))]);
+    let work = home.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    let document = scripted_server::credentials_json([("wiki", &wiki.grant(HOUR))]);
+    std::fs::write(work.join(".credentials.json"), document).unwrap();
+    let daemon = home.daemon();
+    let run = |arguments: &[&str], folder: Option<&std::path::Path>| {
+        let mut command = home.command(arguments);
+        command.envs(folder.map(|folder| ("CLAUDE_CONFIG_DIR", folder)));
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    for command in ["status", "check"] {
+        let (code, out, remarks) = run(&[command], None);
+        assert!(code == 0 && !out.contains("wiki") && remarks.is_empty(), "{command}: {out}{remarks}");
+        let (code, out, remarks) = run(&[command], Some(&work));
+        assert_eq!((code, out.lines().count()), (0, 2), "{command}: {out}{remarks}");
+        assert!(out.contains("lab") && out.contains("wiki"), "{command}: {out}");
+        let told = format!("the agent does not watch {}", work.join(".credentials.json").display());
+        assert!(remarks.contains(&told) && remarks.contains("`stores`"), "{command}: {remarks}");
+    }
+    // The other way round: the agent was started where the variable is set.
+    assert!(daemon.terminate().0.success());
+    let mut command = home.command(&["run"]);
+    let mut daemon = Daemon::start({
+        command.env("CLAUDE_CONFIG_DIR", &work);
+        command
+    });
+    daemon.wait_for("started (process");
+    for command in ["status", "check"] {
+        let (code, out, remarks) = run(&[command], None);
+        assert_eq!((code, out.lines().count()), (0, 2), "{command}: {out}{remarks}");
+        assert!(remarks.contains("does not watch"), "{command}: {remarks}");
+    }
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn a_configuration_that_broke_since_the_agent_started_is_a_remark() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let home = Home::with([("lab", &lab.grant(HOUR))]);
+    let daemon = home.daemon();
+    home.configure("nonsense = 1\n");
+    let (code, out, remarks) = home.told(&["status"]);
+    assert!(code == 0 && out.starts_with("lab  fresh "), "{out}{remarks}");
+    assert!(
+        remarks.contains("nonsense") && remarks.contains("keeps the configuration that it started with"),
+        "{remarks}"
+    );
+    assert!(daemon.terminate().0.success());
+    let (code, out, remarks) = home.told(&["status"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(remarks.contains("nonsense") && remarks.contains("agent is not running"), "{remarks}");
 }
 
 #[test]
@@ -99,8 +284,9 @@ fn one_server_is_shown_with_all_that_is_known() {
         ("issuer", "http://127.0.0.1:"),
         ("token endpoint", "http://127.0.0.1:"),
         ("lifetime", " min"),
-        ("margin", "7 min before it ends (the least margin;"),
-        ("waits for", "the pause after a failure"),
+        ("margin", "7 min before it expires (the minimum)"),
+        ("waits for", "the back-off after a failure"),
+        ("reason", "the server cannot refresh it now (HTTP 503"),
         ("last result", "503"),
         ("back-off", "1 failure in a row, no request before 20"),
         ("store", ".claude/.credentials.json"),
@@ -111,10 +297,10 @@ fn one_server_is_shown_with_all_that_is_known() {
     }
     let (code, text, _) = six.home.told(&["status", "sentry"]);
     assert!(
-        code == 0 && text.contains("15 min before it ends (the configured share of the lifetime)"),
+        code == 0 && text.contains("15 min before it expires (the configured share of the lifetime)"),
         "{text}"
     );
-    assert!(text.contains("a moment when no session is active"), "{text}");
+    assert!(text.contains("a moment without session activity"), "{text}");
     let events: Vec<_> = text.lines().skip_while(|line| !line.starts_with("last events ")).collect();
     for (event, expected) in events.iter().zip(["found ", "refreshed ", "new tokens from elsewhere "]) {
         assert!(event.contains(expected), "{text}");
@@ -131,9 +317,7 @@ fn history_findings_and_one_server_fit_their_terminal_too() {
             let (_, text) = shown_by(&six.home, arguments, columns, &[UTF8, PLAIN]);
             assert!(!text.contains('\u{1b}') && text.lines().count() > 5, "{arguments:?}: {text}");
             // What is there to be copied is never broken, and no word is: on 20 columns an address or a date has no room.
-            let copied = |line: &str| {
-                ["  cure", "  where", "type ", "if that fails "].iter().any(|label| line.starts_with(label))
-            };
+            let copied = |line: &str| ["  cure", "  where"].iter().any(|label| line.starts_with(label));
             let limit = if columns == 20 { 48 } else { usize::from(columns) };
             let widest = text.lines().filter(|line| !copied(line)).max_by_key(|line| line.chars().count());
             assert!(
@@ -170,7 +354,7 @@ fn followed_on_a_terminal_it_is_redrawn_in_place_when_something_changes() {
     // Longer than a second after the last frame: a change is shown within two.
     home.store(&waiting("stub"));
     let second = screen.wait_for("type: claude mcp login stub");
-    assert!(second.contains("\r\u{1b}[4A") && !second.contains("\u{1b}[2J"), "{second:?}");
+    assert!(second.contains("\r\u{1b}[7A") && !second.contains("\u{1b}[2J"), "{second:?}");
     assert!(second.contains("\u{1b}[K"), "{second:?}");
     screen.wait_for("\u{1b}[?7h");
 
@@ -185,7 +369,7 @@ fn followed_on_a_terminal_it_is_redrawn_in_place_when_something_changes() {
     kill_process(pid, Signal::WINCH).unwrap();
     screen.wait_for("\u{1b}[?7h");
     daemon.terminate();
-    screen.wait_for("the agent does not run");
+    screen.wait_for("Agent not running");
     screen.wait_for("\u{1b}[?7h");
     kill_process(pid, Signal::INT).unwrap();
     let (code, rest) = screen.end();
@@ -209,7 +393,7 @@ fn followed_without_a_terminal_each_change_is_a_line() {
     assert_eq!(code, 0);
     lines.wait_for("left  refreshed");
     daemon.terminate();
-    lines.wait_for("the agent does not run");
+    lines.wait_for("Agent not running");
     let (end, said) = lines.terminate();
     assert_eq!((end.code(), said.lines().count()), (Some(3), 3), "{said}");
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod cost;
 pub(crate) mod findings;
+pub(crate) mod many;
 pub(crate) mod memory;
 pub(crate) mod needles;
 pub(crate) mod peer;

@@ -3,6 +3,7 @@
 use crate::decide::need::Need;
 use crate::decide::plan::plan;
 use crate::decide::planned::{Ignored, Plan, Until};
+use crate::records::obstacle::{Hindrance, Obstacle};
 use crate::records::outcome::LastRefresh;
 use crate::store_access::reading::{Unreadable, document, read};
 use crate::{
@@ -66,6 +67,8 @@ pub struct EntryReport {
     pub need: Option<Need>,
     /// Why an obtained pair is not in the store yet.
     pub unsaved: Option<String>,
+    /// Why the refresh that is due was not begun.
+    pub obstacle: Option<Obstacle>,
     /// What the next refresh waits for.
     pub waits_for: Option<Until>,
     /// Which rule made the margin.
@@ -93,6 +96,10 @@ pub enum State {
     Expired,
     /// The last attempt failed; it is tried again.
     Retrying,
+    /// The server refused the refresh while the access token is still good; asked once more shortly before that ends.
+    Refused,
+    /// It has no refresh token: it is good until its access token ends.
+    Ending,
     /// A refresh is running.
     Refreshing,
     /// Inside its margin.
@@ -113,6 +120,8 @@ impl State {
             Self::NeedsPerson => "needs_person",
             Self::Expired => "expired",
             Self::Retrying => "retrying",
+            Self::Refused => "refused",
+            Self::Ending => "ending",
             Self::Refreshing => "refreshing",
             Self::Due => "due",
             Self::Resting => "resting",
@@ -129,6 +138,7 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) activity: &'a dyn Fn() -> Activity,
     pub(crate) running: bool,
     pub(crate) unsaved: Option<String>,
+    pub(crate) obstacle: Option<Obstacle>,
 }
 
 /// How a store is, read from the disk without a keeper: takes no lock and changes nothing.
@@ -158,7 +168,8 @@ pub async fn inspect<P: Partners>(
     let now = clock.now();
     let activity = std::cell::OnceCell::new();
     let activity = || *activity.get_or_init(|| client.activity());
-    let circumstances = Circumstances { now, policy, activity: &activity, running: false, unsaved: None };
+    let circumstances =
+        Circumstances { now, policy, activity: &activity, running: false, unsaved: None, obstacle: None };
     let entries = document.entries().map(|entry| {
         let seen = ObservedEntry::new(entry.clone());
         // What the daemon would note at its first look, on a copy.
@@ -180,7 +191,7 @@ pub(crate) fn report_entry(
     record: &Record,
     circumstances: &Circumstances<'_>,
 ) -> EntryReport {
-    let Circumstances { now, policy, activity, running, unsaved } = circumstances;
+    let Circumstances { now, policy, activity, running, unsaved, obstacle } = circumstances;
     let left = seen.left(*now, record);
     let planned = plan(*now, seen, record, activity, policy);
     let next = match &planned {
@@ -189,11 +200,15 @@ pub(crate) fn report_entry(
         Plan::NeedsPerson(_) | Plan::Ignore(_) => None,
     };
     let name = &seen.entry.server_name;
+    let obstacle = obstacle.as_ref().filter(|obstacle| obstacle.stands(seen, record)).cloned();
+    let state = if *running { State::Refreshing } else { state(&planned, record, left, obstacle.as_ref()) };
     EntryReport {
         key: seen.entry.key.to_string(),
         name: name.clone(),
         url: seen.entry.server_url.as_deref().map(discreet),
-        state: if *running { State::Refreshing } else { state(&planned, record, left) },
+        obstacle: obstacle
+            .filter(|_| matches!(state, State::Due | State::Retrying | State::Expired | State::Refused)),
+        state,
         expires_at: seen.expiry.moment().filter(|_| !seen.entry.is_stub() && left.is_some()),
         next_refresh_at: next
             .filter(|(_, until)| *until != Some(Until::Expiry))
@@ -253,16 +268,24 @@ fn discreet(url: &str) -> String {
     parsed.into()
 }
 
-fn state(planned: &Plan, record: &Record, left: Option<SignedDuration>) -> State {
+fn state(
+    planned: &Plan,
+    record: &Record,
+    left: Option<SignedDuration>,
+    obstacle: Option<&Obstacle>,
+) -> State {
     let failing = record.failures > 0 || !matches!(record.verdict, Verdict::Good);
+    let blocked = obstacle.is_some_and(|obstacle| !matches!(obstacle.what, Hindrance::Locked));
     match planned {
         Plan::NeedsPerson(_) => State::NeedsPerson,
         Plan::Ignore(Ignored::Configured) => State::Ignored,
         Plan::Ignore(Ignored::NothingToDo) => State::Fresh,
         Plan::Sleep { until: Until::Use, .. } => State::Resting,
         _ if left.is_some_and(|left| left <= SignedDuration::ZERO) => State::Expired,
-        Plan::Sleep { until: Until::Margin | Until::KeepAlive | Until::Expiry, .. } => State::Fresh,
-        _ if failing => State::Retrying,
+        Plan::Sleep { until: Until::Expiry, .. } => State::Ending,
+        Plan::Sleep { until: Until::Recheck, .. } => State::Refused,
+        Plan::Sleep { until: Until::Margin | Until::KeepAlive, .. } => State::Fresh,
+        _ if failing || blocked => State::Retrying,
         Plan::Refresh(_) | Plan::Sleep { .. } => State::Due,
     }
 }

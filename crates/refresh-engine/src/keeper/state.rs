@@ -79,6 +79,7 @@ impl<P: Partners> KeeperState<P> {
                 activity: &activity,
                 running: state.is_running(),
                 unsaved: state.unsaved().cloned(),
+                obstacle: state.obstacle.clone(),
             };
             let seen = state.current.as_ref()?;
             Some(shared.read_record(key, |record| report_entry(seen, record, &circumstances)))

@@ -1,6 +1,7 @@
 use crate::decide::memory::{Heal, decide_heal};
 use crate::decide::need::Need;
 use crate::journal::TransactionId;
+use crate::records::obstacle::Obstacle;
 use crate::{Now, ObservedEntry, Record};
 use claude_store::{Entry, RawEntry, StubKind};
 use oauth_secret::TokenDigest;
@@ -23,6 +24,8 @@ pub(crate) struct EntryState {
     pub(crate) begun_since_scan: bool,
     /// The access token of a pair that is being written: a scan may see it before its transaction has noted it as its own.
     pub(crate) writing: Option<TokenDigest>,
+    /// What stood in the way of the last refresh that was due.
+    pub(crate) obstacle: Option<Obstacle>,
     /// Transactions whose pair waits for a person's login to be over, one way or the other.
     pub(crate) held: Vec<TransactionId>,
     /// It was told that it rests.

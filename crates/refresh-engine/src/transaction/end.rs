@@ -1,5 +1,6 @@
 use crate::decide::need::Need;
 use crate::journal::JournalError;
+use crate::records::obstacle::{Hindrance, Obstacle};
 use crate::records::outcome::Outcome;
 use crate::records::record::Retry;
 use crate::store_access::reading::Unreadable;
@@ -8,6 +9,7 @@ use crate::transaction::grants::Held;
 use crate::transaction::metadata::NoMetadata;
 use crate::{Event, ObservedEntry, Partners};
 use claude_store::{LockError, LockLost, WriteError};
+use std::io;
 use std::time::Duration;
 
 /// How soon to look again after somebody else held the lock.
@@ -83,10 +85,13 @@ pub(super) fn locked<P: Partners>(
     error: LockError,
 ) -> TransactionEnd {
     let why = error.to_string();
-    let (pause, event) = match error {
-        LockError::Held { .. } | LockError::Lost { .. } => (LOCKED_PAUSE, Event::Locked { why }),
-        _ => (NOT_SAVABLE_PAUSE, Event::NotLockable { why }),
+    let (pause, event, what) = match &error {
+        LockError::Held { .. } | LockError::Lost { .. } => {
+            (LOCKED_PAUSE, Event::Locked { why }, Hindrance::Locked)
+        }
+        _ => (NOT_SAVABLE_PAUSE, Event::NotLockable { why }, Hindrance::NotLockable(not_lockable(&error))),
     };
+    note(shared, seen, what);
     retry_after(shared, seen, pause);
     shared.tell(seen, event);
     TransactionEnd::Locked(error)
@@ -112,6 +117,7 @@ pub(super) fn not_savable<P: Partners>(
     retry_after(shared, seen, NOT_SAVABLE_PAUSE);
     let at = shared.now().wall;
     shared.change_record(&seen.entry.key, |record| record.note(at, Outcome::Unsent, why.clone()));
+    note(shared, seen, Hindrance::NotSavable(why.clone()));
     shared.tell(seen, Event::NotSavable { why });
     TransactionEnd::NotSavable(error)
 }
@@ -136,4 +142,35 @@ pub(super) fn adopted<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, why
 fn retry_after<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, pause: Duration) {
     let now = shared.now();
     shared.change_record(&seen.entry.key, |record| record.retry = Some(Retry::after(now, pause)));
+}
+
+/// Why the lock cannot be made, by the folder it belongs in: the name of a lock says nothing to a user.
+fn not_lockable(error: &LockError) -> String {
+    match error {
+        LockError::IsFile { .. } => {
+            "a file is in the place of its refresh lock, so neither the agent nor Claude Code can take the lock; to remove the file \
+             type: mcp-refreshd doctor --fix"
+                .to_owned()
+        }
+        LockError::Io { path, source } => {
+            let folder = path.parent().unwrap_or(path).display();
+            match source.kind() {
+                io::ErrorKind::NotFound => format!("there is no folder {folder}"),
+                io::ErrorKind::PermissionDenied => format!("this user may not write to the folder {folder}"),
+                io::ErrorKind::ReadOnlyFilesystem => format!("the folder {folder} is on a read-only file system"),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    format!("the disk or the quota of the folder {folder} is full")
+                }
+                _ => format!("the folder {folder} cannot be written: {source}"),
+            }
+        }
+        other => other.to_string(),
+    }
+}
+
+fn note<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, what: Hindrance) {
+    let at = shared.now().wall;
+    shared.state(&seen.entry.key, |known| {
+        known.obstacle = Some(Obstacle::met(what, at, seen, known.obstacle.as_ref()));
+    });
 }

@@ -4,7 +4,7 @@ mod lost_answers;
 
 use crate::world::{Answering, HOUR, MINUTE, SECOND, World, key};
 use claude_store::FileSystem;
-use refresh_engine::{Event, Held, Need, Outcome, RefreshedHow, State};
+use refresh_engine::{Event, Held, Hindrance, Need, Outcome, RefreshedHow, State};
 use std::path::Path;
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ async fn a_refusal_of_an_early_refresh_is_not_believed_before_six_minutes_are_le
     let life = world.live().await;
     life.pass(53 * MINUTE).await;
     assert_eq!(world.server.requests(), 1);
-    assert_eq!(life.entry("lab").state, State::Retrying);
+    assert_eq!(life.entry("lab").state, State::Refused);
     assert_eq!(world.log.count(|event| matches!(event, Event::NeedsPerson { .. })), 0);
     life.pass(90 * SECOND).await;
     assert_eq!(world.server.requests(), 2);
@@ -159,14 +159,17 @@ async fn while_a_client_refreshes_we_wait_and_adopt() {
         life.pass(2 * SECOND).await;
         client.touch(Path::new(LOCK)).unwrap();
     }
+    life.pass(4 * SECOND).await;
+    client.touch(Path::new(LOCK)).unwrap();
     assert_eq!(world.server.requests(), 0);
+    assert_eq!(life.entry("lab").obstacle.unwrap().what, Hindrance::Locked);
     let (access, refresh) = world.server.refresh_as_client(&world.stored_refresh("lab")).unwrap();
     world.put_members(&[format!("{:?}:{}", key("lab"), world.entry_with("lab", &access, &refresh, HOUR))]);
     client.remove_folder(Path::new(LOCK)).unwrap();
     life.notice().await;
     life.pass(30 * SECOND).await;
     assert_eq!(world.server.requests(), 0);
-    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert_eq!((life.entry("lab").state, life.entry("lab").obstacle), (State::Fresh, None));
     assert_eq!(world.server.reuses.get(), 0);
 }
 
@@ -196,6 +199,9 @@ async fn a_lock_path_that_is_a_file_stops_this_entry_with_a_message_and_no_other
     assert_eq!(life.entry("lab").state, State::Expired);
     let told = |event: &Event| matches!(event, Event::NotLockable { why } if why.contains(LOCK));
     assert!(world.log.events().iter().any(told));
+    let obstacle = life.entry("lab").obstacle.unwrap();
+    assert!(matches!(&obstacle.what, Hindrance::NotLockable(why) if !why.contains(LOCK)), "{obstacle:?}");
+    assert_eq!(life.entry("other").obstacle, None);
     assert!(world.disk.exists(LOCK), "nothing of others is taken away");
 }
 

@@ -2,7 +2,7 @@
 
 use crate::healing::refreshed_by_a_client;
 use crate::world::{Answering, HOUR, MINUTE, SECOND, STATE, STORE, World, key};
-use refresh_engine::{Event, Mode, State};
+use refresh_engine::{Event, Hindrance, Mode, State};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -51,6 +51,16 @@ async fn a_store_that_cannot_be_written_is_found_out_before_the_request() {
             _ => false,
         });
         assert!(told, "{what}: {:#?}", world.log.events());
+        // It stands for as long as it was met, not only since the last try.
+        let Some(obstacle) = life.entry("lab").obstacle else { panic!("{what}") };
+        let (Hindrance::NotSavable(why) | Hindrance::NotLockable(why)) = &obstacle.what else {
+            panic!("{what}: {obstacle:?}")
+        };
+        assert!(why.contains("/home/u/") && !why.contains(".lock"), "{what}: {why}");
+        // 60 minutes of life were left, and a margin of 15.
+        let (since, now) = (obstacle.since, life.report().entries[0].expires_at.unwrap());
+        assert!(since < now, "{what}: {obstacle:?}");
+        assert_eq!(life.entry("lab").state, State::Expired);
     }
 }
 

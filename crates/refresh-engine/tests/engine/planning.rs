@@ -172,7 +172,7 @@ async fn an_entry_without_refresh_token_is_announced_when_its_end_is_near() {
     world.put_members(&[format!("{:?}:{entry}", crate::world::key("lab"))]);
     let life = world.live().await;
     life.pass(40 * MINUTE).await;
-    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert_eq!(life.entry("lab").state, State::Ending);
     life.pass(6 * MINUTE).await;
     assert_eq!(life.entry("lab").need, Some(Need::NoRefreshToken));
 }

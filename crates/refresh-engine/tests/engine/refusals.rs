@@ -31,7 +31,7 @@ async fn i1_while_the_access_token_is_good_no_other_shape_is_tried_because_the_t
     life.pass(54 * MINUTE).await;
     assert_eq!(shapes(&world), [true], "and then still");
     assert_eq!(world.server.reuses.get(), 0, "the family lives, and the access token with it");
-    assert_eq!(life.entry("lab").state, State::Retrying);
+    assert_eq!(life.entry("lab").state, State::Refused);
     // Now the client would present it, too.
     life.pass(90 * SECOND).await;
     assert_eq!(shapes(&world), [true, false]);

@@ -82,7 +82,7 @@ async fn i1_a_scope_that_is_refused_costs_no_second_presentation_while_the_acces
         life.pass(45 * MINUTE).await;
         assert_eq!((named(&world).len(), world.server.reuses.get()), (2, 0), "{body}");
         assert_eq!(named(&world)[1].as_deref(), Some("read write"));
-        assert!(world.left("lab") > 5 * MINUTE && life.entry("lab").state == State::Retrying, "{body}");
+        assert!(world.left("lab") > 5 * MINUTE && life.entry("lab").state == State::Refused, "{body}");
     }
 }
 

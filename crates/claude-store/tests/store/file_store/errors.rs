@@ -72,8 +72,14 @@ fn obstacles_to_a_write_are_found_before_the_request() {
             (&|disk| disk.chmod(FOLDER, 0o500), "permission denied"),
             (&|disk| disk.chown(PATH, 0), "belongs to user 0, but this process runs as user 1000"),
             (&|disk| disk.set_obstacle(PATH, Some(Obstacle::MountPoint)), "is itself a mount point"),
-            (&|disk| disk.set_obstacle(PATH, Some(Obstacle::Immutable)), "immutable, append-only or read-only"),
-            (&|disk| disk.set_obstacle(FOLDER, Some(Obstacle::Immutable)), "immutable, append-only or read-only"),
+            (
+                &|disk| disk.set_obstacle(PATH, Some(Obstacle::Immutable)),
+                "immutable, append-only or read-only",
+            ),
+            (
+                &|disk| disk.set_obstacle(FOLDER, Some(Obstacle::Immutable)),
+                "immutable, append-only or read-only",
+            ),
         ];
         for (set_up, says) in set_ups {
             for reserved_before in [false, true] {

@@ -78,7 +78,7 @@ impl Checked {
             return (Verdict::NotOk, "not logged in".to_owned());
         }
         let Some(end) = self.seen.expiry.moment() else {
-            return (Verdict::Ok, "valid, expiry unknown".to_owned());
+            return (Verdict::Ok, "valid, unknown expiry".to_owned());
         };
         match Duration::try_from(end.duration_since(now)) {
             Ok(left) if left >= min_valid && !left.is_zero() => {

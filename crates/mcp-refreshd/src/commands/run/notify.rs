@@ -54,6 +54,8 @@ pub(crate) fn summary(status: &Status) -> String {
         (State::NeedsPerson, "needing you"),
         (State::Expired, "expired"),
         (State::Retrying, "retrying"),
+        (State::Refused, "refused"),
+        (State::Ending, "ending"),
         (State::Refreshing, "refreshing"),
         (State::Due, "due"),
         (State::Resting, "resting"),

@@ -1,5 +1,7 @@
+use super::reason::reason;
 use crate::control::protocol::VERSION;
 use crate::control::report::{EntryStatus, Status};
+use crate::terminal::local::Local;
 use crate::terminal::wording;
 use jiff::Timestamp;
 use oauth_secret::Fingerprint;
@@ -11,16 +13,33 @@ use serde::Serialize;
 struct Json<'a> {
     format_version: u32,
     daemon: Daemon<'a>,
+    stores: Vec<Store<'a>>,
     servers: Vec<Server<'a>>,
 }
 
 #[derive(Serialize)]
 struct Daemon<'a> {
+    /// Also where it does not answer.
     running: bool,
+    /// It answered; else everything was read from disk.
+    answers: bool,
     pid: Option<u32>,
-    /// The daemon's; this program's where none runs.
+    /// The agent's; this program's where none answers.
     version: &'a str,
     started_at: Option<Timestamp>,
+    /// When an agent that does not answer wrote one of its files last.
+    last_active_at: Option<Timestamp>,
+    /// Whether a service manager started it.
+    service: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Store<'a> {
+    location: &'a str,
+    /// The agent that answered refreshes it.
+    watched: bool,
+    /// Why it cannot be read.
+    unreadable: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +54,7 @@ struct Server<'a> {
     margin_s: Option<u64>,
     fingerprint: Fingerprints,
     last_refresh: Option<LastRefresh<'a>>,
+    reason: Option<String>,
     action: Option<&'a str>,
 }
 
@@ -56,25 +76,36 @@ struct LastRefresh<'a> {
 /// # Errors
 /// None in practice: every member can be written.
 pub(crate) fn json(status: &Status) -> Result<String, serde_json::Error> {
-    let daemon = status.daemon.as_ref();
+    let (daemon, silent) = (status.daemon.as_ref(), status.found.silent.as_ref());
+    // Reasons are for people, in their time; every member that is a time is exact, and UTC.
+    let local = Local::now();
+    let stores = status.stores.iter().map(|store| Store {
+        location: &store.location,
+        watched: daemon.is_some() && !store.unwatched,
+        unreadable: store.unreadable.as_deref(),
+    });
     let servers = status
         .stores
         .iter()
-        .flat_map(|store| store.entries.iter().map(|entry| server(&store.location, entry)));
+        .flat_map(|store| store.entries.iter().map(|entry| server(&store.location, entry, &local)));
     let json = Json {
         format_version: 1,
         daemon: Daemon {
-            running: daemon.is_some(),
-            pid: daemon.map(|daemon| daemon.pid),
+            running: daemon.is_some() || silent.is_some(),
+            answers: daemon.is_some(),
+            pid: daemon.map(|daemon| daemon.pid).or(silent.map(|silent| silent.pid)),
             version: daemon.map_or(VERSION, |daemon| &daemon.version),
             started_at: daemon.map(|daemon| daemon.started_at),
+            last_active_at: silent.and_then(|silent| silent.active_at).map(milliseconds),
+            service: daemon.and_then(|daemon| daemon.service),
         },
+        stores: stores.collect(),
         servers: servers.collect(),
     };
     wording::json(&json)
 }
 
-fn server<'a>(store: &'a str, entry: &'a EntryStatus) -> Server<'a> {
+fn server<'a>(store: &'a str, entry: &'a EntryStatus, local: &Local) -> Server<'a> {
     Server {
         key: &entry.key,
         name: &entry.name,
@@ -90,6 +121,7 @@ fn server<'a>(store: &'a str, entry: &'a EntryStatus) -> Server<'a> {
             outcome: last.outcome.word(),
             detail: &last.detail,
         }),
+        reason: reason(entry, local),
         action: entry.action.as_deref(),
     }
 }

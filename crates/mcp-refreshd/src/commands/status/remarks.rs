@@ -1,52 +1,94 @@
-use crate::control::report::Status;
+use super::head::agent;
+use super::reason::is_stuck;
+use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::exit::Exit;
+use crate::terminal::local::Local;
 use crate::terminal::remedy;
 use crate::terminal::wording::{counted, visible};
 use refresh_engine::State;
 
-/// The exit code that this state of things deserves.
+/// The exit code of `status`: 1 where the user is needed, or where a token has expired and nothing refreshes it.
 pub(crate) fn exit(status: &Status) -> Exit {
     let mut exit = if status.daemon.is_some() { Exit::Well } else { Exit::NotRunning };
     for store in &status.stores {
         if store.unreadable.is_some() && !store.absent {
             exit = exit.max(Exit::Unreadable);
         }
-        let person = store.entries.iter().any(|entry| entry.state == State::NeedsPerson);
-        if person || !store.odd.is_empty() || !store.vanished.is_empty() {
+        let person =
+            |entry: &EntryStatus| entry.state == State::NeedsPerson || is_stuck(entry, store.unwatched);
+        if store.entries.iter().any(person) || !store.odd.is_empty() || !store.vanished.is_empty() {
             exit = exit.max(Exit::Person);
         }
     }
     exit
 }
 
-/// What is to be said besides the servers: about the daemon and the stores.
-pub(crate) fn remarks(status: &Status) -> Vec<String> {
+/// That the agent does not run or does not answer, for where no [head](super::head) says it.
+pub(crate) fn without_agent(status: &Status, local: &Local) -> Vec<String> {
+    if status.daemon.is_some() { Vec::new() } else { agent(status, local) }
+}
+
+/// What is to be said besides the servers and the agent.
+pub(crate) fn remarks(status: &Status, local: &Local) -> Vec<String> {
     let mut remarks = Vec::new();
-    if status.daemon.is_none() {
-        remarks.push(format!("the agent does not run; type: {}", remedy::how_to_start(None)));
+    if let Some(why) = &status.found.misconfigured {
+        let agent = if status.daemon.is_some() {
+            "the agent keeps the configuration that it started with"
+        } else {
+            "defaults are used"
+        };
+        remarks.push(format!("{}; {agent}", visible(why)));
+    }
+    if status.daemon.is_some() {
+        let unwatched = status.stores.iter().filter(|store| store.unwatched);
+        remarks.extend(unwatched.map(|store| not_watched(&store.location)));
     }
     for store in &status.stores {
-        remarks.extend(store.unreadable.as_deref().map(visible));
+        remarks.extend(
+            store.unreadable.as_deref().filter(|_| !store.absent || has_no_entries(status)).map(visible),
+        );
         for (name, why) in &store.odd {
             let cure = remedy::how_to_repair(name, &store.location);
             remarks.push(format!("{}: left alone, {}; {cure}", visible(name), visible(why)));
         }
-        if !store.vanished.is_empty() {
-            let names: Vec<_> = store.vanished.iter().map(|name| visible(name)).collect();
-            let entries = counted(names.len(), "entry", "entries");
-            remarks.push(format!(
-                "{}: {entries} vanished at once ({}); that is no logout, and nothing was written; to have them back \
-                 type: mcp-refreshd doctor --fix",
-                visible(&store.location),
-                names.join(", ")
-            ));
-        }
+        remarks.extend(vanished(store));
     }
-    // The daemon counts for all stores together.
-    let open = status.stores.iter().map(|store| store.journal_open).max().unwrap_or(0);
-    if open > 0 {
-        let refreshes = counted(open, "refresh has", "refreshes have");
-        remarks.push(format!("{refreshes} not come to an end yet; the journal keeps what was answered"));
+    for refresh in &status.found.unfinished {
+        let answer = if refresh.answered {
+            "its new tokens are safe in the journal; the agent saves them as soon as it runs and the store can be written"
+        } else {
+            "whether the server answered is not known; the agent settles that as soon as it runs"
+        };
+        let began = local.clock(refresh.began_at);
+        remarks.push(format!(
+            "{}: the refresh that began at {began} has not finished; {answer}",
+            visible(&refresh.server)
+        ));
     }
     remarks
+}
+
+/// A store that this command's environment or configuration names, and the agent's does not.
+pub(crate) fn not_watched(location: &str) -> String {
+    format!(
+        "the agent does not watch {}, which this shell's environment or the configuration names; to have it watched, list its folder in \
+         `stores` in the configuration and restart the agent",
+        visible(location)
+    )
+}
+
+fn has_no_entries(status: &Status) -> bool {
+    status.stores.iter().all(|store| store.entries.is_empty())
+}
+
+fn vanished(store: &StoreStatus) -> Option<String> {
+    let names: Vec<_> = store.vanished.iter().map(|name| visible(name)).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{}: {} vanished at once ({}), which is no logout; nothing was written. To restore them, type: mcp-refreshd doctor --fix",
+            visible(&store.location),
+            counted(names.len(), "entry", "entries"),
+            names.join(", ")
+        )
+    })
 }

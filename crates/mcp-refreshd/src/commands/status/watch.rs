@@ -1,10 +1,11 @@
 //! `status --watch`: shown again whenever something changed.
 
-use super::remarks::{exit, remarks};
+use super::everything::everything;
+use super::overview::overview;
+use super::reason::reason;
+use super::remarks::{exit, remarks, without_agent};
 use super::selection::{of_store, only};
-use super::table::overview;
-use super::text::{between, detailed, wording};
-use crate::agent::status::gather;
+use super::text::{detailed, wording};
 use crate::commands::history::Recent;
 use crate::control::report::{EntryStatus, Status};
 use crate::platform::signals::{self, Ends};
@@ -12,15 +13,15 @@ use crate::settings::paths::Paths;
 use crate::terminal::columns::{cut, folded, width, wrapped};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::local::Local;
 use crate::terminal::output::{self, Reader};
 use crate::terminal::style::Style;
 use crate::terminal::wording::{outcome_words, visible};
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often the agent is asked. Nobody reads faster, and the answer costs it next to nothing.
+/// How often the agent is asked. Nobody reads faster, and an answer costs it next to nothing.
 const PACE: Duration = Duration::from_secs(1);
 
 /// Shows everything, or one server, until a signal ends it; the exit code is that of what was shown last.
@@ -29,26 +30,28 @@ const PACE: Duration = Duration::from_secs(1);
 /// It cannot be shown even once.
 pub(crate) async fn watch(paths: &Paths, name: Option<&str>, store: Option<&Path>) -> Result<Exit, Failure> {
     let (mut ends, mut hangup, mut resized) = (Ends::new()?, signals::hangup()?, signals::resized()?);
-    let mut status = narrowed(of_store(paths, gather(paths).await?, store)?, name)?;
+    let local = Local::now();
+    let mut status = narrowed(of_store(paths, everything(paths).await?, store)?, name)?;
     let (mut screen, mut journal) = (Screen::default(), Journal::default());
     let (mut recent, mut trouble) = (Recent::default(), None);
     loop {
-        let (style, now) = (Style::of_stdout(), Timestamp::now());
+        let (style, local) = (Style::of_stdout(), local.again());
         let text = match style.size {
             Some((columns, rows)) if style.cursor => {
                 let above = match name {
                     Some(_) => {
                         recent.look_again(&paths.state, &status);
-                        detailed(&status, &recent, now, &style)
+                        detailed(&status, &recent, &local, &style)
                     }
-                    None => overview(&status, now, &style),
+                    None => overview(&status, &local, &style),
                 };
-                let mut below = remarks(&status);
+                let mut below = if name.is_some() { without_agent(&status, &local) } else { Vec::new() };
+                below.extend(remarks(&status, &local));
                 below.extend(trouble.clone());
                 let below = below.iter().flat_map(|remark| wrapped(&style.shows(remark), columns));
                 screen.show(&frame(&above, below.collect(), columns, rows))
             }
-            _ => journal.news(&status, trouble.as_deref(), now),
+            _ => journal.news(&status, trouble.as_deref(), &local),
         };
         let reader = if text.is_empty() { output::reader() } else { output::part(&text)? };
         if reader == Reader::Gone {
@@ -60,8 +63,8 @@ pub(crate) async fn watch(paths: &Paths, name: Option<&str>, store: Option<&Path
             _ = ends.next() => break,
             _ = hangup.recv() => break,
         }
-        // What cannot be had now may be there again in a second: an agent that restarts, for one.
-        match gather(paths).await.and_then(|status| narrowed(of_store(paths, status, store)?, name)) {
+        // What fails now may work in a second: while the agent restarts, for example.
+        match everything(paths).await.and_then(|status| narrowed(of_store(paths, status, store)?, name)) {
             Ok(new) => (status, trouble) = (new, None),
             Err(failure) => trouble = Some(failure.message().to_owned()),
         }
@@ -153,8 +156,8 @@ pub(super) struct Journal {
 
 impl Journal {
     /// A line for everything that is new since the last time.
-    pub(super) fn news(&mut self, status: &Status, trouble: Option<&str>, now: Timestamp) -> String {
-        let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    pub(super) fn news(&mut self, status: &Status, trouble: Option<&str>, local: &Local) -> String {
+        let at = local.exact(local.now);
         let mut text = String::new();
         if trouble.is_none() {
             let mut entries: Vec<_> = status
@@ -167,7 +170,7 @@ impl Journal {
             for (store, entry) in entries {
                 let key = (store, entry.key.clone());
                 if gone.remove(&key).is_none_or(|before| differs(&before, entry)) {
-                    text.push_str(&format!("{at}  {}\n", told(entry, now)));
+                    text.push_str(&format!("{at}  {}\n", told(entry, local)));
                 }
                 self.servers.insert(key, entry.clone());
             }
@@ -182,13 +185,17 @@ impl Journal {
                 }
             }
         }
-        let mut said = if trouble.is_some() { Vec::new() } else { remarks(status) };
+        let mut said = Vec::new();
+        if trouble.is_none() {
+            said.extend(without_agent(status, local));
+            said.extend(remarks(status, local));
+        }
         said.extend(trouble.map(str::to_owned));
         for remark in said.iter().filter(|remark| !self.remarks.contains(remark)) {
             text.push_str(&format!("{at}  {remark}\n"));
         }
         if self.remarks.iter().any(|remark| !said.contains(remark)) && said.is_empty() {
-            text.push_str(&format!("{at}  the agent runs, and nothing is wrong with it or the stores\n"));
+            text.push_str(&format!("{at}  the agent is running; no problem with it or the stores\n"));
         } else if !self.begun && text.is_empty() {
             text.push_str(&format!("{at}  no servers with a login yet\n"));
         }
@@ -198,21 +205,24 @@ impl Journal {
     }
 }
 
-/// The passing of time is no change.
+/// Whether anything but the time has changed.
 fn differs(before: &EntryStatus, now: &EntryStatus) -> bool {
     (before.state, before.expires_at, &before.action, &before.unsaved)
         != (now.state, now.expires_at, &now.action, &now.unsaved)
         || before.last.as_ref().map(|last| last.at) != now.last.as_ref().map(|last| last.at)
 }
 
-fn told(entry: &EntryStatus, now: Timestamp) -> String {
+fn told(entry: &EntryStatus, local: &Local) -> String {
     let mut parts = vec![visible(&entry.name), wording(entry.state).to_owned()];
     parts.extend(entry.expires_at.map(|at| {
-        let time = between(at, now);
-        if at > now { format!("{time} left") } else { format!("expired {time} ago") }
+        if at > local.now {
+            format!("{} left", local.away(at))
+        } else {
+            format!("expired {}", local.relative(at))
+        }
     }));
     parts.extend(entry.last.as_ref().map(|last| outcome_words(last.outcome).to_owned()));
-    parts.extend(entry.unsaved.as_ref().map(|_| "new token not saved yet".to_owned()));
     parts.extend(entry.action.as_ref().map(|action| format!("type: {action}")));
+    parts.extend(reason(entry, local).map(|why| format!("# {why}")));
     parts.join("  ")
 }

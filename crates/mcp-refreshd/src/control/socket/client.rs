@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A daemon that is well answers at once…
-const STATUS_PATIENCE: Duration = Duration::from_secs(10);
-/// …but a refresh takes what the token endpoints take, with a lock to be waited for and a second try.
+/// An agent that works answers within milliseconds. `status` is to answer within a second, also when the agent hangs: it reads the disk then.
+const STATUS_PATIENCE: Duration = Duration::from_millis(700);
+/// What changes nothing may take longer.
+const QUERY_PATIENCE: Duration = Duration::from_secs(10);
+/// A refresh takes what the token endpoints take, with a lock to be waited for and a second try.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(150);
 
-/// Why there is no answer though a daemon runs.
+/// Why there is no answer though an agent runs.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestError {
     #[error("the agent (process {pid}) cannot be reached at {}: {source}", path.display())]
@@ -24,6 +26,8 @@ pub(crate) enum RequestError {
     NotOurs { path: PathBuf },
     #[error("the agent (process {pid}) does not answer; restart it")]
     Silent { pid: u32 },
+    #[error("the agent (process {pid}) ended before it answered; try again")]
+    Ended { pid: u32 },
     #[error("the running agent is mcp-refreshd {theirs}, this is {VERSION}; restart the agent")]
     OtherVersion { theirs: String },
     #[error("the agent's answer cannot be understood: {}; restart the agent", visible(&.0.to_string()))]
@@ -32,10 +36,10 @@ pub(crate) enum RequestError {
     Refused(String),
 }
 
-/// Asks the daemon of this state folder. `None` where none runs.
+/// Sends a request to the agent of this state folder. `None` where none runs.
 ///
 /// # Errors
-/// One runs, and does not answer as it should.
+/// One runs, and gives no answer that can be used.
 pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, RequestError> {
     let Some(holder) = holder_of(state) else { return Ok(None) };
     let (pid, Some(path)) = (holder.pid, holder.socket) else { return Ok(None) };
@@ -44,13 +48,16 @@ pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, Re
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
+        // The queue of its socket is full: it has not accepted a client for long.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(RequestError::Silent { pid }),
         Err(source) => return Err(RequestError::Unreachable { path, pid, source }),
     };
     if !is_of_this_user(&stream) {
         return Err(RequestError::NotOurs { path });
     }
     let patience = match ask {
-        Request::Status | Request::ProxyVariables => STATUS_PATIENCE,
+        Request::Status => STATUS_PATIENCE,
+        Request::ProxyVariables => QUERY_PATIENCE,
         Request::Refresh { .. } | Request::Restore { .. } | Request::Reload | Request::TestNotice => {
             REFRESH_PATIENCE
         }
@@ -70,16 +77,15 @@ pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, Re
         Ok(Reply::Refused(why)) => Err(RequestError::Refused(why)),
         Ok(answer) => Ok(Some(answer)),
         Err(Misunderstood::OtherVersion { theirs }) => Err(RequestError::OtherVersion { theirs }),
-        // It ended in the middle: as good as not running.
-        Err(Misunderstood::Malformed(_)) if line.is_empty() => Err(RequestError::Silent { pid }),
+        Err(Misunderstood::Malformed(_)) if line.is_empty() => Err(RequestError::Ended { pid }),
         Err(Misunderstood::Malformed(error)) => Err(RequestError::Misunderstood(error)),
     }
 }
 
-/// How the running daemon says that everything is; `None` where none runs.
+/// The state of everything, as the running agent reports it; `None` where none runs.
 ///
 /// # Errors
-/// One runs, and does not answer as it should.
+/// One runs, and gives no answer that can be used.
 pub(crate) async fn reach(state: &Path) -> Result<Option<Status>, RequestError> {
     match ask(state, &Request::Status).await? {
         Some(Reply::Status(status)) => Ok(Some(status)),

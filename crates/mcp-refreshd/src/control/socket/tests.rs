@@ -21,7 +21,7 @@ fn serve(place: PathBuf) {
     let (listener, _) = Listener::bind(&[place]).unwrap();
     tokio::task::spawn_local(async move {
         let answer = async |ask| match ask {
-            Request::Status => Reply::Status(Status { daemon: None, stores: vec![] }),
+            Request::Status => Reply::Status(Status::default()),
             Request::ProxyVariables | Request::Restore { .. } | Request::Reload | Request::TestNotice => {
                 Reply::Refused("not asked here".to_owned())
             }

@@ -50,16 +50,8 @@ fn status(why: Option<&str>, unsaved: Option<&str>) -> Status {
         action: None,
         facts: Facts::default(),
     };
-    let store = StoreStatus {
-        location: STORE.into(),
-        unreadable: None,
-        absent: false,
-        entries: vec![entry],
-        odd: Vec::new(),
-        vanished: Vec::new(),
-        journal_open: 0,
-    };
-    Status { daemon: None, stores: vec![store] }
+    let store = StoreStatus { location: STORE.into(), entries: vec![entry], ..StoreStatus::default() };
+    Status { stores: vec![store], ..Status::default() }
 }
 
 fn causes(notices: &Notices, status: &Status) -> Vec<&'static str> {
@@ -325,4 +317,20 @@ fn a_hook_that_fails_says_how() {
     assert!(block_on(run(shell("exit 3"), patience)).unwrap_err().contains('3'));
     let missing = block_on(run(Command::new("/nowhere/at-all"), patience)).unwrap_err();
     assert!(missing.starts_with("cannot be started"), "{missing}");
+}
+
+#[test]
+fn a_login_without_refresh_token_is_about_to_end_for_its_last_day() {
+    let mut status = status(None, None);
+    let entry = &mut status.stores[0].entries[0];
+    (entry.state, entry.expires_at) = (State::Ending, Some(at(30)));
+    assert!(!entry.ends_soon(at(5)) && entry.ends_soon(at(7)));
+}
+
+#[test]
+fn the_end_of_a_login_is_announced_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::load(folder.path());
+    let (open, _) = Endings::default().troubles(&ending("a", 30, None, None), at(7));
+    assert_eq!((due(&mut ledger, &open, 7).len(), due(&mut ledger, &open, 20).len()), (1, 0));
 }

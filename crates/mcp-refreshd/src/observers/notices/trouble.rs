@@ -81,7 +81,7 @@ impl Trouble {
             server: server.to_owned(),
             cause: ENDING,
             why: format!("its login ends in {}: {why}", length(left)),
-            action: remedy::what_to_type(&Need::NoRefreshToken, server),
+            action: remedy::what_to_type(&Need::NoRefreshToken, server, store),
             hint: Some(LOGIN_HINT),
             daily: false,
         }

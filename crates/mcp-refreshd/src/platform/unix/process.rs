@@ -6,6 +6,9 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+/// The agent's name as a job of launchd.
+const SERVICE_LABEL: &str = "dev.mcp-refreshd";
+
 /// The id of the user with whose rights this process works.
 pub(crate) fn user_id() -> u32 {
     geteuid().as_raw()
@@ -18,6 +21,12 @@ pub(crate) fn is_root() -> bool {
 /// A text that differs between machines and users, and stays as it is.
 pub(crate) fn machine_and_user() -> String {
     format!("{} {}", rustix::system::uname().nodename().to_string_lossy(), getuid().as_raw())
+}
+
+/// Whether a service manager started this process: systemd names the process that it starts (`systemd.exec(5)`), launchd the job.
+pub(crate) fn is_service() -> bool {
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
+    is("SYSTEMD_EXEC_PID", &std::process::id().to_string()) || is("XPC_SERVICE_NAME", SERVICE_LABEL)
 }
 
 /// This process becomes the command, which is told `name` as its own; returns only where that cannot be.

@@ -47,6 +47,11 @@ pub(crate) fn is_of_this_user(stream: &Stream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == user_id())
 }
 
+/// Whether somebody listens at this path. Blocks the thread for a moment.
+pub(crate) fn is_listened_at(path: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(path).is_ok()
+}
+
 /// What stands where one wants to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -67,7 +72,7 @@ pub(crate) fn make_way(path: &Path) -> io::Result<Way> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Way::Free),
         Err(error) => Err(error),
         Ok(metadata) if !files::is_socket(&metadata) => Ok(Way::NotASocket),
-        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => Ok(Way::Taken),
+        Ok(_) if is_listened_at(path) => Ok(Way::Taken),
         Ok(_) => std::fs::remove_file(path).map(|()| Way::Free),
     }
 }

@@ -98,6 +98,11 @@ pub(crate) fn make_way(_path: &Path) -> io::Result<Way> {
     Ok(Way::Free)
 }
 
+/// Whether somebody listens at this path. Blocks the thread for a moment.
+pub(crate) fn is_listened_at(path: &Path) -> bool {
+    std::fs::File::options().read(true).write(true).open(path).is_ok()
+}
+
 /// What stands where one wants to listen.
 #[expect(dead_code, reason = "the same names on every system")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

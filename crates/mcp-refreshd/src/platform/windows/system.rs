@@ -23,6 +23,11 @@ const TICK: Duration = Duration::from_secs(30);
 pub(crate) const CONFIG_FOLDER: (&str, &str) = ("APPDATA", r"AppData\Roaming");
 pub(crate) const STATE_FOLDER: (&str, &str) = ("LOCALAPPDATA", r"AppData\Local");
 
+/// Whether a process is stopped by a signal; there are none here.
+pub(crate) fn is_stopped(_pid: u32) -> bool {
+    false
+}
+
 /// Time since boot; it goes on during a suspend.
 pub(crate) fn since_boot() -> Duration {
     static START: LazyLock<(Instant, Duration)> =

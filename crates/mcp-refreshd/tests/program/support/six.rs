@@ -65,7 +65,7 @@ impl Six {
     /// Waits until every server is in its condition.
     fn settle(&self, due: &Site) {
         let end = Instant::now() + PATIENCE;
-        let expected = ["action_required", "fresh", "retrying", "fresh", "action_required", "due"];
+        let expected = ["action_required", "ending", "retrying", "fresh", "action_required", "due"];
         loop {
             let status = self.home.status();
             let mut servers: Vec<_> = status["servers"].as_array().unwrap().iter().collect();

@@ -1,0 +1,57 @@
+//! The overview for a reader that is no terminal: one line for each server, nothing cut, and always the same columns, at least two spaces
+//! apart: name, state, time left, next refresh, last result, store, and what to type with the reason.
+
+use super::cells::{
+    EMPTY, GAP, entries_in_order, in_order, last, next_refresh, row_of, unknown_expiry, widths,
+};
+use super::names::name;
+use super::reason::{is_stuck, reason};
+use super::text::wording;
+use crate::control::report::{EntryStatus, Status, StoreStatus};
+use crate::terminal::local::Local;
+use crate::terminal::wording::visible;
+use refresh_engine::State;
+
+/// The lines of all stores, in the same columns.
+pub(super) fn lines(status: &Status, local: &Local) -> String {
+    let rows = in_order(status)
+        .into_iter()
+        .flat_map(|store| entries_in_order(store).into_iter().map(move |entry| line(entry, store, local)));
+    let rows: Vec<_> = rows.collect();
+    let widths = widths(&rows);
+    rows.iter().map(|row| format!("{}\n", row_of(row, &widths, &|_, cell| cell.to_owned()))).collect()
+}
+
+fn line(entry: &EntryStatus, store: &StoreStatus, local: &Local) -> Vec<String> {
+    let left = match entry.expires_at {
+        Some(at) if at > local.now => format!("{} left", local.away(at)),
+        Some(at) => format!("expired {}", local.relative(at)),
+        None => unknown_expiry(entry).to_owned(),
+    };
+    let next = match next_refresh(entry, local) {
+        Some(next) if is_failing(entry) => format!("again {next}"),
+        Some(next) if next == "now" => "refresh due now".to_owned(),
+        Some(next) => format!("next {next}"),
+        None => EMPTY.to_owned(),
+    };
+    let cells = [name(entry, store), wording(entry.state).to_owned(), left, next, last(entry, local, true)];
+    let cells = cells.into_iter().chain([visible(&store.location)]).map(|cell| one_column(&cell));
+    cells.chain([to_type(entry, store, local)]).collect()
+}
+
+/// Two spaces begin a new column; a name that has them shows the second one as an escape.
+fn one_column(cell: &str) -> String {
+    cell.replace("  ", " \\u{20}")
+}
+
+fn is_failing(entry: &EntryStatus) -> bool {
+    matches!(entry.state, State::Retrying | State::Refused | State::Expired)
+}
+
+/// What to type and why, in one cell.
+fn to_type(entry: &EntryStatus, store: &StoreStatus, local: &Local) -> String {
+    let action = entry.action.as_ref().map(|action| format!("type: {action}"));
+    let stuck = is_stuck(entry, store.unwatched).then(|| "no agent refreshes it".to_owned());
+    let why = reason(entry, local).or(stuck).map(|why| format!("# {why}"));
+    [action, why].into_iter().flatten().collect::<Vec<_>>().join(GAP)
+}

@@ -1,0 +1,42 @@
+//! Every server: on a terminal the agent and a table of each store, elsewhere one line for each server.
+
+use super::cells::in_order;
+use super::head::head;
+use super::lines::lines;
+use super::table::table;
+use crate::control::report::Status;
+use crate::terminal::columns::wrapped;
+use crate::terminal::local::Local;
+use crate::terminal::style::Style;
+use crate::terminal::wording::visible;
+
+/// Where even the narrowest table has no room for more.
+const LEAST_WIDTH: usize = 10;
+
+/// The overview, what needs the user first.
+pub(crate) fn overview(status: &Status, local: &Local, style: &Style) -> String {
+    let Some((columns, _)) = style.size else { return lines(status, local) };
+    let columns = columns.max(LEAST_WIDTH);
+    let mut text = head(status, local, &Style { size: Some((columns, 0)), ..*style });
+    let several = status.stores.len() > 1;
+    for store in in_order(status) {
+        text.push('\n');
+        let readable = store.unreadable.is_none() || store.absent;
+        let mut say = |sentence: &str| {
+            for line in wrapped(&style.shows(sentence), columns) {
+                text.push_str(&format!("{line}\n"));
+            }
+        };
+        if several {
+            let unwatched =
+                if store.unwatched && status.daemon.is_some() { " (not watched by the agent)" } else { "" };
+            say(&format!("{}{unwatched}:", visible(&store.location)));
+        }
+        match (store.entries.is_empty(), readable) {
+            (true, true) => say("no servers with a login yet"),
+            (true, false) => say("cannot be read"),
+            (false, _) => text.push_str(&table(store, local, style, columns)),
+        }
+    }
+    text
+}
