@@ -37,11 +37,20 @@ _mcp__refreshd() {
             mcp__refreshd,install)
                 cmd="mcp__refreshd__subcmd__install"
                 ;;
+            mcp__refreshd,login)
+                cmd="mcp__refreshd__subcmd__login"
+                ;;
             mcp__refreshd,logs)
                 cmd="mcp__refreshd__subcmd__logs"
                 ;;
+            mcp__refreshd,notice)
+                cmd="mcp__refreshd__subcmd__notice"
+                ;;
             mcp__refreshd,refresh)
                 cmd="mcp__refreshd__subcmd__refresh"
+                ;;
+            mcp__refreshd,reload)
+                cmd="mcp__refreshd__subcmd__reload"
                 ;;
             mcp__refreshd,restart)
                 cmd="mcp__refreshd__subcmd__restart"
@@ -82,11 +91,20 @@ _mcp__refreshd() {
             mcp__refreshd__subcmd__help,install)
                 cmd="mcp__refreshd__subcmd__help__subcmd__install"
                 ;;
+            mcp__refreshd__subcmd__help,login)
+                cmd="mcp__refreshd__subcmd__help__subcmd__login"
+                ;;
             mcp__refreshd__subcmd__help,logs)
                 cmd="mcp__refreshd__subcmd__help__subcmd__logs"
                 ;;
+            mcp__refreshd__subcmd__help,notice)
+                cmd="mcp__refreshd__subcmd__help__subcmd__notice"
+                ;;
             mcp__refreshd__subcmd__help,refresh)
                 cmd="mcp__refreshd__subcmd__help__subcmd__refresh"
+                ;;
+            mcp__refreshd__subcmd__help,reload)
+                cmd="mcp__refreshd__subcmd__help__subcmd__reload"
                 ;;
             mcp__refreshd__subcmd__help,restart)
                 cmd="mcp__refreshd__subcmd__help__subcmd__restart"
@@ -113,7 +131,7 @@ _mcp__refreshd() {
 
     case "${cmd}" in
         mcp__refreshd)
-            opts="-h -V --help --version run install uninstall start stop restart status refresh check doctor history config logs completions help"
+            opts="-h -V --help --version run install uninstall start stop restart reload login notice status refresh check doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -127,13 +145,17 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__check)
-            opts="-q -h --min-valid --live --quiet --help"
+            opts="-q -h --min-valid --live --store --quiet --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --min-valid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -173,12 +195,16 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__doctor)
-            opts="-h --fix --dry-run --yes --offline --live --json --help"
+            opts="-h --fix --dry-run --yes --offline --live --store --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -187,7 +213,7 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__help)
-            opts="run install uninstall start stop restart status refresh check doctor history config logs completions help"
+            opts="run install uninstall start stop restart reload login notice status refresh check doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -298,6 +324,20 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__refreshd__subcmd__help__subcmd__login)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__refreshd__subcmd__help__subcmd__logs)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -312,7 +352,35 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__refreshd__subcmd__help__subcmd__notice)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__refreshd__subcmd__help__subcmd__refresh)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__refreshd__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -441,12 +509,30 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__install)
-            opts="-h --allow-root --help"
+            opts="-h --allow-root --dry-run --add-store --replace-store --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__refreshd__subcmd__login)
+            opts="-h --all --dry-run --no-browser --claude --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --claude)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -476,8 +562,40 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__refreshd__subcmd__notice)
+            opts="-h --test --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__refreshd__subcmd__refresh)
-            opts="-h --force --dry-run --help"
+            opts="-h --force --dry-run --store --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__refreshd__subcmd__reload)
+            opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -491,7 +609,7 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__restart)
-            opts="-h --help"
+            opts="-h --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -537,12 +655,16 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__status)
-            opts="-w -h --json --watch --help"
+            opts="-w -h --json --watch --store --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -565,7 +687,7 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__uninstall)
-            opts="-h --purge --yes --help"
+            opts="-h --dry-run --purge --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -595,8 +717,8 @@ _mcp-refreshd_names() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == -* ]] || { command=$word && break; }
     done
-    case $command in status | refresh | check | history) ;; *) return 0 ;; esac
-    case ${COMP_WORDS[COMP_CWORD-1]} in --lines | --min-valid | --since | --svg | -n) return 0 ;; esac
+    case $command in login | status | refresh | check | doctor | history) ;; *) return 0 ;; esac
+    case ${COMP_WORDS[COMP_CWORD-1]} in --claude | --lines | --min-valid | --since | --store | --svg | -n) return 0 ;; esac
     [[ $cur == -* ]] && return 0
     [[ $COMP_WORDBREAKS == *:* ]] && prefix=${cur%"${cur##*:}"}
     COMPREPLY=()
