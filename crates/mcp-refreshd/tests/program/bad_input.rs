@@ -93,7 +93,10 @@ fn a_document_that_is_no_json_is_left_alone() {
 #[test]
 fn a_document_of_another_shape_is_left_alone() {
     text_is_left_alone(b"[1,2]", &["must be a JSON object, not an array", CURES[0]]);
-    text_is_left_alone(br#"{"mcpOAuth":"none"}"#, &["`mcpOAuth` must be a JSON object, not a string", CURES[0]]);
+    text_is_left_alone(
+        br#"{"mcpOAuth":"none"}"#,
+        &["`mcpOAuth` must be a JSON object, not a string", CURES[0]],
+    );
     text_is_left_alone(br#"{"mcpOAuth":{},"mcpOAuth":{}}"#, &["more than once", CURES[0]]);
 }
 
@@ -112,7 +115,11 @@ fn what_is_no_file_is_left_alone() {
     };
     told_and_left_alone("a FIFO", fifo, &["not a regular file", "move it away"]);
     let dangling = |home: &Home| symlink("/nowhere/at/all", home.credentials()).unwrap();
-    told_and_left_alone("a link to nothing", dangling, &["a link to a missing file", "fix or remove the link"]);
+    told_and_left_alone(
+        "a link to nothing",
+        dangling,
+        &["a link to a missing file", "fix or remove the link"],
+    );
 }
 
 #[test]
@@ -286,7 +293,8 @@ fn a_file_in_a_locks_place_is_told_of_and_the_other_entries_go_on() {
             .find(|line| line.contains(lock.to_str().unwrap()))
             .unwrap_or_else(|| panic!("{text}"));
         assert!(
-            line.contains("must be a folder but is a file") && line.contains("run `mcp-refreshd doctor --fix`"),
+            line.contains("must be a folder but is a file")
+                && line.contains("run `mcp-refreshd doctor --fix`"),
             "{line}"
         );
     }

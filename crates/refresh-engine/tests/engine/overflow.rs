@@ -125,7 +125,10 @@ async fn entries_in_an_item_that_is_gone_are_left_alone_and_the_others_go_on() {
     assert_eq!(slot(&keychain(&world).main()).as_deref(), Some("b"), "the pointer stays");
     for name in ["lab", "away"] {
         let odd = life.report().odd;
-        assert!(odd.iter().any(|(odd, why)| *odd == key(name) && why.contains("no longer exists")), "{odd:?}");
+        assert!(
+            odd.iter().any(|(odd, why)| *odd == key(name) && why.contains("no longer exists")),
+            "{odd:?}"
+        );
     }
     keychain(&world).put_overflow("b", sealed, world.disk.now());
     life.pass(6 * MINUTE).await;
