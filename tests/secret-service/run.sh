@@ -13,13 +13,10 @@ for program in dbus-run-session dbus-send gnome-keyring-daemon secret-tool; do
 done
 
 # By default, all tests with "secret_service" in their names.
-tests() { # tests NAME
-    cargo test --quiet -p claude-store --features keyring --test store -- --test-threads=1 --nocapture "${1:-secret_service}"
-    cargo test --quiet -p mcp-refreshd --features keyring --test program -- --test-threads=1 --nocapture "${1:-secret_service}"
-}
+tests() { cargo test --quiet -p claude-store -p mcp-refreshd --features keyring --test store --test program "$@"; }
 
 # Built first: the bus should not wait for a compiler.
-cargo test --quiet -p claude-store -p mcp-refreshd --features keyring --no-run
+tests --no-run
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -44,4 +41,4 @@ export -f tests
 env CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" \
     HOME="$folder/home" XDG_RUNTIME_DIR="$folder/runtime" SECRET_SERVICE_TEST="$folder/keyrings" \
     dbus-run-session --config-file="$folder/bus.conf" -- \
-    bash -ec 'tests "$@"' bash "$@"
+    bash -c 'tests -- --test-threads=1 --nocapture "${1:-secret_service}"' bash "$@"
