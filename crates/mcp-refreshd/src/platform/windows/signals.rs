@@ -47,6 +47,14 @@ impl Signal {
     }
 }
 
+/// Ctrl-C no longer ends this process.
+///
+/// # Errors
+/// The system gives no handler.
+pub(crate) fn interrupt() -> io::Result<CtrlC> {
+    ctrl_c()
+}
+
 /// There is no such event: the configuration is read again at a restart.
 #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
 pub(crate) fn hangup() -> io::Result<Signal> {
