@@ -76,7 +76,7 @@ expected() { # expected ZSH_FOLDER
     (cd packaging/man && printf 'share/man/man1/%s\n' *.1)
     echo THIRD-PARTY-LICENCES
     printf 'share/doc/mcp-refreshd/%s\n' README.md CHANGELOG.md
-    (cd docs && printf 'share/doc/mcp-refreshd/docs/%s\n' *.md *.json internals/*)
+    (cd docs && printf 'share/doc/mcp-refreshd/docs/%s\n' *.md *.json *.svg internals/*)
 }
 # What is below a root's usr/, compressed pages by their own names; without what is special to one system.
 found() { # found ROOT

@@ -29,6 +29,7 @@ pub struct Document<'a> {
     /// Indices into `entries`, sorted by key.
     sorted: Vec<usize>,
     configs: Option<&'a str>,
+    account: bool,
     incomplete: Option<Incomplete>,
     secrets: OnceCell<BTreeMap<String, ClientSecret>>,
     problems: OnceCell<Vec<EntryProblem>>,
@@ -68,6 +69,7 @@ impl<'a> Document<'a> {
             entries: root.entries.unwrap_or_default().into_iter().map(Slot::new).collect(),
             sorted: Vec::new(),
             configs: root.configs,
+            account: root.account,
             incomplete: root.continues.then_some(Incomplete::OutOfReach),
             secrets: OnceCell::new(),
             problems: OnceCell::new(),
@@ -91,6 +93,12 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn incomplete(&self) -> Option<&Incomplete> {
         self.incomplete.as_ref()
+    }
+
+    /// Whether the user is logged in to Claude itself: `claudeAiOauth` is present. Nothing of it is read.
+    #[must_use]
+    pub fn has_account_login(&self) -> bool {
+        self.account
     }
 
     /// The keys of all entries, including malformed ones.

@@ -119,6 +119,7 @@ impl<P: Partners> Keeper<P> {
             scanned: Cell::new(false),
             stopping: Cell::new(false),
             deleted: Cell::new(false),
+            account_login: Cell::new(false),
             ended: Notify::new(),
             trouble: RefCell::new(None),
         });

@@ -31,7 +31,9 @@ mod transaction;
 pub use decide::apply_answer::passes_by_itself;
 pub use decide::backoff::{Failure, back_off};
 pub use decide::compare::{Expected, Obtained, WriteDecision, decide_write};
-pub use decide::memory::{Disappearance, Heal, LOGIN_PATIENCE, VANISHED_KEPT, decide_heal, disappearance};
+pub use decide::memory::{
+    Disappearance, DocumentChange, Heal, LOGIN_PATIENCE, VANISHED_KEPT, decide_heal, disappearance,
+};
 pub use decide::need::Need;
 pub use decide::plan::{plan, plan_forced};
 pub use decide::planned::{Ignored, Plan, Reason, Until};

@@ -22,7 +22,7 @@ pub enum Change {
         scope: Option<String>,
     },
     /// Replace the whole entry, also one that is not understood: how an entry that changed in a document of two Keychain items gets into the
-    /// one that holds it. No refresh does this (I4).
+    /// one that holds it, and how a stub gives way to a login that the user wants back. No refresh does this (I4).
     Restore {
         /// The whole entry, from brace to brace.
         members: RawEntry,

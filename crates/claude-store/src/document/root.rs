@@ -14,6 +14,8 @@ pub(super) struct Root<'a> {
     pub(super) twice: bool,
     /// The raw `mcpOAuthClientConfig`; the last one if it repeats, as the client reads it.
     pub(super) configs: Option<&'a str>,
+    /// Whether `claudeAiOauth` is present.
+    pub(super) account: bool,
     /// Whether a member says that the document continues elsewhere.
     pub(super) continues: bool,
 }
@@ -49,6 +51,9 @@ impl<'de: 'a, 'a> Visitor<'de> for RootMembers<'a> {
             }
             let value = map.next_value::<&'a RawValue>()?.get();
             root.twice |= key == "mcpOAuth";
+            if key == "claudeAiOauth" {
+                root.account = value != "null";
+            }
             if key == KEYCHAIN_OVERFLOW {
                 root.continues = value != "null";
             }

@@ -149,6 +149,13 @@ fn a_key_with_a_lone_surrogate_does_no_harm() {
 }
 
 #[test]
+fn an_account_login_is_known_by_its_member_alone() {
+    let has = |text: &str| Document::parse(text.as_bytes()).unwrap().has_account_login();
+    assert!(has(r#"{"claudeAiOauth":{}}"#) && has(&document_of(LAB)));
+    assert!(!has("{}") && !has(r#"{"claudeAiOauth":null}"#) && !has(r#"{"other":{"claudeAiOauth":{}}}"#));
+}
+
+#[test]
 fn a_document_without_entries_is_valid() {
     for text in ["{}", r#"{"claudeAiOauth":{}}"#, r#" { "mcpOAuth" : { } } "#] {
         let document = Document::parse(text.as_bytes()).unwrap();

@@ -61,11 +61,11 @@ pub(crate) async fn open(
     owed: &dyn Fn(&str) -> bool,
 ) -> Opened {
     let file = FileStore::new(OsFileSystem, folder);
-    remedy::remember(file.location(), folder, &paths.home);
+    remedy::remember(file.location(), folder);
     let Some(keychain) = keychain(config, paths, folder) else {
         return Opened { store: AnyStore::File(file), other: None };
     };
-    remedy::remember(keychain.location(), folder, &paths.home);
+    remedy::remember(keychain.location(), folder);
     let of_item = Holding::of(&keychain.read().await);
     let of_file = Holding::of(&file.read().await);
     let owed_to = match (owed(keychain.location()), owed(file.location())) {

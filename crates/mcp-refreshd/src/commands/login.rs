@@ -13,6 +13,7 @@ use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
+use crate::terminal::remedy::is_item;
 use crate::terminal::wording::{counted, quoted, visible};
 use claude::{Claude, End};
 use queue::{Login, queue};
@@ -116,7 +117,9 @@ fn commands(login: &Login, claude: &Claude, config: &Config, paths: &Paths) -> V
             || location_of_item(config, paths, folder).as_deref() == Some(&*login.store)
     };
     let folder = storage_folders(config, paths).into_iter().find(is_its);
-    login.steps().iter().map(|step| claude.command(step, &login.name, folder.as_ref(), paths)).collect()
+    let in_keychain = is_item(&login.store);
+    let command = |step: &&str| claude.command(step, &login.name, folder.as_ref(), in_keychain, paths);
+    login.steps().iter().map(command).collect()
 }
 
 /// Whether the store still lacks this login: the user may have logged in elsewhere meanwhile.

@@ -22,6 +22,7 @@ use crate::settings::config::{self, Config};
 use crate::settings::paths::{Paths, private_folder};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::remedy;
 use crate::terminal::wording::counted;
 use jiff::Timestamp;
 use refresh_engine::Mode;
@@ -69,6 +70,7 @@ fn started_up(paths: &Paths) -> Result<Exit, Failure> {
 }
 
 async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exit, Failure> {
+    remedy::for_any_shell();
     let unheard = |error| Failure::new(Exit::Person, format!("cannot handle signals: {error}"));
     let mut signals = Ends::new().map_err(unheard)?;
     let mut hangup = signals::hangup().map_err(unheard)?;

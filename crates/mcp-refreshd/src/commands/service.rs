@@ -3,30 +3,26 @@
 mod keep;
 mod owed;
 mod plan;
+mod preconditions;
 mod purge;
 mod settle;
 mod stores;
 
 pub(crate) use plan::{manager, plan, program_gone, service_status};
 
-use crate::agent::StartError;
-use crate::agent::network;
 use crate::agent::runtime::block_on;
 use crate::cli::{InstallArgs, UninstallArgs};
 use crate::commands::status::{everything, overview, remarks};
-use crate::control::socket::reach;
-use crate::platform::process::is_root;
 use crate::settings::config::Config;
 use crate::settings::paths::{Paths, private_folder};
-use crate::settings::surroundings::Surroundings;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::local::Local;
 use crate::terminal::output;
 use crate::terminal::style::Style;
-use crate::terminal::wording::visible;
+use preconditions::{installed, nobody_else_runs, not_root, startable};
 use std::fmt::Write as _;
-use stores::{StoreChoice, folders_of_service};
+use stores::StoreChoice;
 use user_agent_service::{Changes, Installed, ServiceError, ServiceManager, Step, sweep};
 
 /// The last line of every dry run.
@@ -233,59 +229,6 @@ pub(crate) fn restart(paths: &Paths, dry_run: bool) -> Result<Exit, Failure> {
     restart.done();
     output::result("restarted\n")?;
     Ok(Exit::Well)
-}
-
-/// Whether an agent could start now, as far as its files tell.
-///
-/// # Errors
-/// What would keep it from starting.
-fn startable(paths: &Paths) -> Result<(), Failure> {
-    paths.home_exists()?;
-    let config = Config::load(&paths.config, &paths.home)?;
-    for folder in folders_of_service(&config, paths) {
-        network::http(&config.network, &Surroundings::read(&folder)).map_err(StartError::Network)?;
-    }
-    match program_gone(paths) {
-        Some(why) => Err(Failure::new(Exit::Person, why)),
-        None => Ok(()),
-    }
-}
-
-fn installed(paths: &Paths) -> Result<bool, Failure> {
-    match service_status(paths) {
-        Some(_) => Ok(true),
-        None => Err(ServiceError::NotInstalled.into()),
-    }
-}
-
-/// The agent serves one user; as root it would look after root's logins, and nobody else's.
-fn not_root(allowed: bool) -> Result<(), Failure> {
-    if allowed || !is_root() {
-        return Ok(());
-    }
-    let who = std::env::var("SUDO_USER").ok().filter(|user| user != "root");
-    let who = who.map_or_else(|| "the user whose logins it should keep".to_owned(), |user| visible(&user));
-    Err(Failure::new(
-        Exit::Person,
-        format!(
-            "you are root, and the agent would keep only root's own logins; run it as {who}, without sudo, \
-             or with --allow-root if root itself uses Claude Code"
-        ),
-    ))
-}
-
-/// A second agent would only fail at the first one's lock, again and again.
-fn nobody_else_runs(paths: &Paths) -> Result<(), Failure> {
-    match block_on(reach(&paths.state))??.and_then(|status| status.daemon) {
-        Some(daemon) => Err(Failure::new(
-            Exit::Person,
-            format!(
-                "an agent that is not a service is already running (process {pid}); end it first: kill {pid}",
-                pid = daemon.pid
-            ),
-        )),
-        None => Ok(()),
-    }
 }
 
 fn shown(steps: &[Step]) -> String {

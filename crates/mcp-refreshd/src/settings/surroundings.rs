@@ -1,20 +1,17 @@
 //! The variables that Claude Code would have: what its settings set goes before the environment.
 
+mod settings_file;
+
 use crate::platform;
 use claude_store::{FileSystem, OsFileSystem, ServerConfigs, Stamp, StorageFolder};
-use serde::Deserialize;
-use serde::Deserializer;
+use settings_file::{Env, settings};
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 use token_endpoint::{ClientCertificate, HttpOptions, NamedProxy};
 use zeroize::Zeroizing;
-
-/// No settings file of a person is larger; the configuration, in which the client keeps histories, may be.
-const LARGEST: u64 = 512 << 20;
 
 /// The variables that the way to a server depends on, and that the client takes from its settings (2.1.332, measured; not `SSL_CERT_FILE`,
 /// which only its environment sets).
@@ -166,61 +163,6 @@ pub(crate) fn seen(folder: &StorageFolder, options: &HttpOptions) -> Seen {
     let client = client.flat_map(|files| [Some(files.certificate.clone()), files.key.clone()]).flatten();
     let files = files(folder).into_iter().chain(options.extra_ca.iter().cloned()).chain(client);
     files.map(|path| (path.clone(), OsFileSystem.stamp(&path).ok())).collect()
-}
-
-/// The strings of `env`. Members of other kinds are turned into text, as the client does.
-fn settings(path: &Path) -> io::Result<BTreeMap<String, String>> {
-    #[derive(Deserialize)]
-    struct Settings {
-        #[serde(default)]
-        env: Env,
-    }
-    // A pipe in its place must not hold the agent.
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    if metadata.len() > LARGEST {
-        return Err(io::Error::other(format!("it is over {} MiB", LARGEST >> 20)));
-    }
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
-    skip_mark(&mut reader)?;
-    let Settings { env } = serde_json::from_reader(reader).map_err(|error| {
-        // Its text may quote what stands there.
-        io::Error::other(format!(
-            "line {}, column {}: it is not JSON as it should be",
-            error.line(),
-            error.column()
-        ))
-    })?;
-    Ok(env.0)
-}
-
-/// Some editors begin a file with a byte-order mark, and the client reads it all the same.
-fn skip_mark(reader: &mut BufReader<File>) -> io::Result<()> {
-    use io::BufRead;
-    if reader.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
-        reader.consume(3);
-    }
-    Ok(())
-}
-
-/// `env`; of another type it counts as empty.
-#[derive(Default)]
-struct Env(BTreeMap<String, String>);
-
-impl<'de> Deserialize<'de> for Env {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let serde_json::Value::Object(members) = serde_json::Value::deserialize(deserializer)? else {
-            return Ok(Self::default());
-        };
-        let text = |value| match value {
-            serde_json::Value::String(text) => Some(text),
-            serde_json::Value::Number(_) | serde_json::Value::Bool(_) => Some(value.to_string()),
-            _ => None,
-        };
-        Ok(Self(members.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()))
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 mod claude;
 mod start;
 
-pub(crate) use claude::{argument, remember};
+pub(crate) use claude::{
+    Variables, argument, for_any_shell, for_this_shell, is_item, prefix, remember, variables,
+};
 pub(crate) use start::{how_to_restart, how_to_start};
 
 use claude::claude_mcp;

@@ -382,6 +382,7 @@ fn a_store_of_this_shell_that_nobody_keeps_is_found() {
     let home = home_with(&good());
     let daemon = home.daemon();
     let work = home.path().join("work");
+    fs::create_dir(&work).unwrap();
     let env = [("CLAUDE_CONFIG_DIR", work.as_path())];
     assert!(doctor_with(&home, &["--offline"], &env).has("store-not-kept"));
     home.configure("stores = [\"~/.claude\", \"~/work\"]\n");
@@ -398,6 +399,7 @@ fn a_store_of_this_shell_that_nobody_keeps_is_found() {
 #[test]
 fn a_second_store_that_is_not_kept_is_noted() {
     let home = home_with(&good());
+    fs::create_dir(home.path().join("work")).unwrap();
     home.configure("stores = [\"~/work\"]\n");
     assert_eq!(found(&home), ["several-stores"]);
     home.configure("stores = [\"~/.claude\", \"~/work\"]\n");

@@ -67,6 +67,39 @@ fn a_configuration_that_cannot_be_used_hides_nothing_else() {
 }
 
 #[test]
+fn what_in_the_configuration_has_no_effect_is_noted_whether_the_agent_runs_or_not() {
+    let home = home_with(&good());
+    fs::write(home.path().join(".claude.json"), "{}").unwrap();
+    fs::create_dir(home.path().join(".claude-work")).unwrap();
+    let noted = || {
+        let run = doctor(&home, &["--offline"]);
+        let notes = run.findings.iter().filter(|finding| finding["name"] == "configuration-without-effect");
+        let notes: Vec<_> = notes
+            .map(|finding| (finding["means"].as_str().unwrap().to_owned(), finding["severity"].clone()))
+            .collect();
+        assert!(notes.iter().all(|(_, severity)| severity == "note"));
+        notes.into_iter().map(|(means, _)| means).collect::<Vec<_>>().join("\n")
+    };
+    for (text, remark) in [
+        ("stores = [\"default\", \"~/.claude-wrok\"]\n", "which does not exist; did you mean "),
+        ("stores = [\"default\", \"~/.claude.json\"]\n", ".claude.json, which is not a folder"),
+        (
+            "[servers.lba]\nignore = true\n",
+            "the server lba, which Claude Code does not have; did you mean lab?",
+        ),
+    ] {
+        home.configure(text);
+        let stopped = noted();
+        assert!(stopped.contains(remark), "{stopped}");
+        let daemon = home.daemon();
+        assert_eq!(noted(), stopped);
+        assert!(daemon.terminate().0.success());
+    }
+    home.configure("");
+    assert_eq!(noted(), "");
+}
+
+#[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "mount namespaces are Linux's")]
 fn a_folder_that_is_mounted_read_only_is_found() {
     let home = home_with(&good());

@@ -1,6 +1,6 @@
 //! `login`: the logins that are needed, one after the other, by Claude Code's own command. A script stands in for it.
 
-use crate::support::{Home, PATIENCE};
+use crate::support::{Daemon, Home, PATIENCE};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -147,4 +147,29 @@ fn without_claude_code_it_says_how_to_name_it() {
     assert!(code == 1 && told.contains("there is no program /nowhere/claude"), "{told}");
     let (code, _, _) = run(&home, &[]);
     assert_eq!(code, 2);
+}
+
+#[test]
+fn a_command_for_the_default_store_unsets_the_variable_that_this_shell_sets_whoever_answers() {
+    let home = home(&[stub("lab")]);
+    home.configure("stores = [\"~/.claude\"]\n");
+    let work = home.path().join("work");
+    let shown = |folder: Option<&std::path::Path>| {
+        let mut command = home.command(&["status", "--json"]);
+        command.envs(folder.map(|folder| ("CLAUDE_CONFIG_DIR", folder)));
+        let status: serde_json::Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        let servers = status["servers"].as_array().unwrap();
+        servers.iter().find(|server| server["name"] == "lab").unwrap()["action"].as_str().unwrap().to_owned()
+    };
+    let unset = "env -u CLAUDE_CONFIG_DIR claude mcp login lab";
+    assert_eq!((shown(None), shown(Some(&work))), ("claude mcp login lab".to_owned(), unset.to_owned()));
+    // The agent may have the variable itself.
+    for of_agent in [None, Some(&work)] {
+        let mut command = home.command(&["run"]);
+        command.envs(of_agent.map(|folder| ("CLAUDE_CONFIG_DIR", folder)));
+        let mut daemon = Daemon::start(command);
+        daemon.wait_for("started (process");
+        assert_eq!((shown(None), shown(Some(&work))), ("claude mcp login lab".to_owned(), unset.to_owned()));
+        assert!(daemon.terminate().0.success());
+    }
 }

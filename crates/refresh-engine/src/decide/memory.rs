@@ -81,24 +81,37 @@ fn is_surely_refused(last: &Entry, stub: &Entry) -> bool {
 pub enum Disappearance {
     /// None did.
     None,
-    /// One did, or all the others stayed: a logout.
+    /// One did, and the document stayed: a logout from this server.
     LoggedOut(Vec<claude_store::EntryKey>),
-    /// Several at once, or with the whole document: no logout of this server; somebody replaced, emptied or deleted the document.
+    /// Several at once, or with the document or the account login: no logout from this server; somebody replaced, emptied or deleted the
+    /// document, or logged out of Claude itself.
     Together(Vec<claude_store::EntryKey>),
 }
 
-/// Tells a logout from a lost document: the client's logout from a server removes one entry in one write, and `deleted`, where the
-/// document itself was missing since, is none.
+/// What happened to the document around the entries that are gone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DocumentChange {
+    /// It was missing since the last look: `claude auth logout` deletes it (measured with 2.1.332).
+    pub deleted: bool,
+    /// `claudeAiOauth` was there at the last look and is gone.
+    pub account_gone: bool,
+    /// Entries that are still there.
+    pub entries_left: usize,
+}
+
+/// Tells a logout from a server from a lost document. The client's logout from a server removes one entry in one write and leaves
+/// `claudeAiOauth` in place; a logout from the account takes every login with it.
 #[must_use]
-pub fn disappearance(gone: Vec<claude_store::EntryKey>, deleted: bool) -> Disappearance {
+pub fn disappearance(gone: Vec<claude_store::EntryKey>, document: DocumentChange) -> Disappearance {
+    let of_account = document.account_gone && document.entries_left == 0;
     match gone.len() {
         0 => Disappearance::None,
-        1 if !deleted => Disappearance::LoggedOut(gone),
+        1 if !document.deleted && !of_account => Disappearance::LoggedOut(gone),
         _ => Disappearance::Together(gone),
     }
 }
 
-/// An entry that vanished together with others.
+/// An entry that vanished together with others, or with the account login.
 #[derive(Clone, Debug)]
 pub(crate) struct Vanished {
     /// The entry as last seen or written.

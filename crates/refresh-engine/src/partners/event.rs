@@ -58,7 +58,7 @@ pub enum Event {
     },
     /// An entry was removed from the store; everything remembered of it is forgotten.
     Removed,
-    /// Several entries vanished in one write: that is no logout.
+    /// Several entries vanished in one write, or one with the document or the account login: that is no logout from a server.
     VanishedTogether {
         /// The names of their servers.
         servers: Vec<String>,

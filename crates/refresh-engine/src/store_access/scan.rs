@@ -1,6 +1,6 @@
 //! One look at the store: what is there, what is new, what is gone, what is broken.
 
-use crate::decide::memory::{Disappearance, Heal, Vanished, disappearance};
+use crate::decide::memory::{Disappearance, DocumentChange, Heal, Vanished, disappearance};
 use crate::store_access::entry_state::EntryState;
 use crate::store_access::reading::{Unreadable, document};
 use crate::store_access::settlement::close_superseded;
@@ -44,7 +44,15 @@ pub(crate) fn scan<P: Partners>(
         }
     }
     match document.incomplete() {
-        None => note_missing(shared, &present),
+        None => {
+            let had_account = shared.account_login.replace(document.has_account_login());
+            let change = DocumentChange {
+                deleted: shared.deleted.take(),
+                account_gone: had_account && !document.has_account_login(),
+                entries_left: present.len(),
+            };
+            note_missing(shared, &present, change);
+        }
         Some(why) => odd.extend(hidden(shared, &present, why)),
     }
     shared.scanned.set(true);
@@ -82,7 +90,9 @@ pub(crate) fn note_found<P: Partners>(shared: &Shared<P>, found: &ObservedEntry)
 /// An entry that is new, or other than at the last look.
 fn take_note<P: Partners>(shared: &Shared<P>, seen: ObservedEntry) {
     let key = &seen.entry.key.clone();
-    shared.vanished.borrow_mut().remove(key);
+    if !seen.entry.is_stub() {
+        shared.vanished.borrow_mut().remove(key);
+    }
     if shared.state(key, |state| seen.access.is_some() && state.writing == seen.access) {
         // Its transaction notes it as its own, once it is durable.
         return;
@@ -96,10 +106,13 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: ObservedEntry) {
     }
     if seen.entry.stub_kind() == Some(StubKind::LoggedOut) {
         // A logout, though its moment of absence was missed (I5).
-        shared.state(key, |state| {
-            state.forget_run();
-            drop(state.take_memory());
-        });
+        shared.state(key, EntryState::forget_run);
+        // Where the whole document was missing, the stub is what the next session leaves, and no logout from this server.
+        let kept = shared.deleted.get().then(|| keep(shared, key)).flatten();
+        shared.state(key, |state| drop(state.take_memory()));
+        if let Some(server) = kept {
+            shared.tell_store(Event::VanishedTogether { servers: vec![server] });
+        }
     }
     let now = shared.now();
     let heal = shared.state(key, |state| {
@@ -185,14 +198,15 @@ fn note_deleted<P: Partners>(shared: &Shared<P>) {
 }
 
 /// I5: an entry seen absent, even for one read, is forgotten, also in the middle of its transaction. Several gone at once are
-/// no logout, and one that went with the whole document none of its own: they are kept in memory for a day, for a person to ask for them.
-fn note_missing<P: Partners>(shared: &Shared<P>, present: &BTreeSet<EntryKey>) {
+/// no logout, and one that went with the whole document or with the account login is none of its own: they are kept in memory for a day, for the
+/// user to ask for them.
+fn note_missing<P: Partners>(shared: &Shared<P>, present: &BTreeSet<EntryKey>, change: DocumentChange) {
     let gone: Vec<EntryKey> = {
         let state = shared.entries.borrow();
         let missing = state.iter().filter(|(key, known)| known.current.is_some() && !present.contains(*key));
         missing.map(|(key, _)| key.clone()).collect()
     };
-    let keep = match disappearance(gone, shared.deleted.take()) {
+    let together = match disappearance(gone, change) {
         Disappearance::None => return,
         Disappearance::LoggedOut(gone) => {
             gone.iter().for_each(|key| forget(shared, key));
@@ -200,26 +214,32 @@ fn note_missing<P: Partners>(shared: &Shared<P>, present: &BTreeSet<EntryKey>) {
         }
         Disappearance::Together(gone) => gone,
     };
-    let now = shared.now();
     let mut servers = Vec::new();
-    for key in &keep {
-        if let (Some(seen), Some(text)) = shared.state(key, EntryState::take_memory) {
-            servers.push(seen.entry.server_name.clone());
-            shared.vanished.borrow_mut().insert(key.clone(), Vanished { seen, text, at: now });
-        } else {
+    for key in &together {
+        match keep(shared, key) {
+            Some(server) => servers.push(server),
             // Nothing that could be put back.
-            shared.tell_key(key, Event::Removed);
+            None => shared.tell_key(key, Event::Removed),
         }
         drop_state(shared, key);
     }
-    if servers.is_empty() {
-        return;
+    if !servers.is_empty() {
+        shared.tell_store(Event::VanishedTogether { servers });
     }
-    shared.tell_store(Event::VanishedTogether { servers });
+}
+
+/// Keeps what is remembered of an entry for the user to ask for it; returns the server's name. `None` where nothing is.
+fn keep<P: Partners>(shared: &Shared<P>, key: &EntryKey) -> Option<String> {
+    let (Some(seen), Some(text)) = shared.state(key, EntryState::take_memory) else { return None };
+    let server = seen.entry.server_name.clone();
+    shared.vanished.borrow_mut().insert(key.clone(), Vanished { seen, text, at: shared.now() });
+    Some(server)
 }
 
 fn forget<P: Partners>(shared: &Shared<P>, key: &EntryKey) {
     shared.tell_key(key, Event::Removed);
+    // Only a stub can have stood there: the user logged out of a server whose login had vanished.
+    shared.vanished.borrow_mut().remove(key);
     close_superseded(shared, key, None);
     shared.records.forget(shared.location(), key);
     drop_state(shared, key);

@@ -48,6 +48,8 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) stopping: Cell<bool>,
     /// The whole document was missing at the last look.
     pub(crate) deleted: Cell<bool>,
+    /// The document held an account login at the last look at a whole one.
+    pub(crate) account_login: Cell<bool>,
     /// Wakes the keeper when a transaction ended.
     pub(crate) ended: Notify,
     /// The last complaint about our own files, so that it is said once.

@@ -17,7 +17,7 @@ pub(crate) enum WriteRequest {
     Obtained(Rc<ObtainedPair>),
     /// These tokens, as long as the entry holds what they are to replace.
     Replace { key: EntryKey, tokens: TokenChange, held: Held },
-    /// The whole entry, as long as it is absent.
+    /// The whole entry, as long as it is absent or holds no tokens.
     Reinsert { key: EntryKey, raw: RawEntry },
 }
 
@@ -67,6 +67,10 @@ impl WriteRequest {
             }
             (Self::Reinsert { raw, .. }, None) => {
                 (WriteDecision::Write, Some(Change::Reinsert { raw: raw.clone() }))
+            }
+            // What a session leaves that found no login.
+            (Self::Reinsert { raw, .. }, Some(seen)) if seen.entry.is_stub() => {
+                (WriteDecision::Write, Some(Change::Restore { members: raw.clone() }))
             }
             (Self::Replace { .. } | Self::Reinsert { .. }, Some(_)) => (WriteDecision::Superseded, None),
         }

@@ -12,7 +12,7 @@ use claude_store::{Change, Document, Entry, RawEntry};
 use oauth_secret::{AccessToken, RefreshToken};
 use zeroize::Zeroizing;
 
-/// Writes every remembered entry that is still absent and not spent; returns the servers' names.
+/// Writes every remembered entry that is not spent, and that is still absent or a stub; returns the servers' names.
 pub(crate) async fn restore<P: Partners>(shared: &Shared<P>) -> Vec<String> {
     let vanished: Vec<_> = shared.vanished.borrow().values().cloned().collect();
     let mut back = Vec::new();

@@ -5,6 +5,7 @@
 /// Where the document is; `on_keychain.rs` runs the same scenarios on the other kind of store.
 pub(crate) const IN_KEYCHAIN: bool = false;
 
+mod account;
 mod answers;
 mod copies;
 mod crash;

@@ -4,6 +4,7 @@
 /// Where the document is; `main.rs` runs the same scenarios on the other kind of store.
 pub(crate) const IN_KEYCHAIN: bool = true;
 
+mod account;
 mod answers;
 mod crash;
 mod failures;

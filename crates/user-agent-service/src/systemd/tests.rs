@@ -1,5 +1,6 @@
 use super::*;
 use std::fs;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A machine with a systemd simulated by `tests/systemctl`.

@@ -6,6 +6,7 @@ mod surroundings;
 
 pub(super) use store::StoreFacts;
 
+use crate::agent::config_check;
 use crate::agent::network;
 use crate::agent::status::status_from_disk;
 use crate::agent::stores;
@@ -56,6 +57,8 @@ pub(super) struct Facts {
     pub(super) paths: Paths,
     /// Why the configuration cannot be used.
     pub(super) config_trouble: Option<String>,
+    /// What in it has no effect on this machine.
+    pub(super) config_remarks: Vec<String>,
     /// The only server that is of interest.
     pub(super) only: Option<String>,
     /// Only one of the stores is of interest.
@@ -131,8 +134,16 @@ impl Facts {
             Err(error) => (0, Some(error.to_string())),
         };
         let records = Records::peek(OsFileSystem, &paths.state);
+        let kept = folders(config, paths, &agent);
+        let config_remarks = match (&wanted.config_trouble, &agent) {
+            (Some(_), _) => Vec::new(),
+            (None, Agent::Runs(status, _)) => config_check::remarks(config, kept.clone(), status).await,
+            (None, Agent::Stopped | Agent::Unreachable(_)) => {
+                config_check::remarks(config, kept.clone(), &status_from_disk(config, paths).await).await
+            }
+        };
         let mut stores = Vec::new();
-        for folder in folders(config, paths, &agent) {
+        for folder in kept {
             stores.push(StoreFacts::gather(config, paths, folder, &records).await);
         }
         if let Some(value) = wanted.store {
@@ -174,6 +185,7 @@ impl Facts {
         Ok(Self {
             now: Timestamp::now(),
             config_trouble: wanted.config_trouble,
+            config_remarks,
             only,
             one_store: wanted.store.is_some(),
             agent,

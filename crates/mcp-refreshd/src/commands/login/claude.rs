@@ -4,6 +4,7 @@ use crate::platform::signals::Ends;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::remedy::{Variables, prefix, variables};
 use crate::terminal::wording::quoted;
 use claude_store::StorageFolder;
 use std::ffi::OsString;
@@ -13,9 +14,6 @@ use std::time::Duration;
 
 /// Where Claude Code's installers put it, below the home folder, where it is not on the `PATH`.
 const USUAL: [&str; 2] = [".local/bin/claude", ".claude/local/claude"];
-
-/// The variables that say which store Claude Code uses.
-const FOLDER_VARIABLES: [&str; 2] = ["CLAUDE_CONFIG_DIR", "CLAUDE_SECURESTORAGE_CONFIG_DIR"];
 
 /// After Ctrl-C, which Claude Code hears as well, it has this long to end.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -38,23 +36,14 @@ pub(super) enum End {
 /// One command line: variables (`None`: to be unset), program, arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Command {
-    variables: Vec<(&'static str, Option<PathBuf>)>,
+    variables: Variables,
     program: PathBuf,
     arguments: Vec<String>,
 }
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unset = self.variables.iter().filter(|(_, value)| value.is_none());
-        let unset: String = unset.map(|(name, _)| format!(" -u {name}")).collect();
-        if !unset.is_empty() {
-            write!(f, "env{unset} ")?;
-        }
-        for (name, value) in &self.variables {
-            if let Some(value) = value {
-                write!(f, "{name}={} ", quoted(&value.to_string_lossy()))?;
-            }
-        }
+        f.write_str(&prefix(&self.variables))?;
         f.write_str(&quoted(&self.program.to_string_lossy()))?;
         self.arguments.iter().try_for_each(|argument| write!(f, " {}", quoted(argument)))
     }
@@ -77,12 +66,13 @@ impl Claude {
         Ok(Self { program, no_browser })
     }
 
-    /// `claude mcp STEP NAME` for the store of this folder.
+    /// `claude mcp STEP NAME` for the store of this folder, which is a Keychain item or a file.
     pub(super) fn command(
         &self,
         step: &str,
         server: &str,
         folder: Option<&StorageFolder>,
+        in_keychain: bool,
         paths: &Paths,
     ) -> Command {
         let mut arguments = vec!["mcp".to_owned(), step.to_owned()];
@@ -91,7 +81,8 @@ impl Claude {
         arguments.extend(server.starts_with('-').then(|| "--".to_owned()));
         arguments.push(server.to_owned());
         let env = |name: &str| std::env::var_os(name);
-        let variables = folder.map(|folder| variables(folder, &env, &paths.home)).unwrap_or_default();
+        let variables = folder.map(|folder| variables(folder, in_keychain, &env, &paths.home));
+        let variables = variables.unwrap_or_default();
         Command { variables, program: self.program.clone(), arguments }
     }
 
@@ -140,74 +131,10 @@ fn program(named: Option<&Path>, path: &OsString, home: &Path) -> Option<PathBuf
     on_path.map(|_| name.to_owned()).or_else(|| if named.is_none() { usual() } else { None })
 }
 
-/// What has to be different in this environment so that Claude Code uses the store of this folder.
-fn variables(
-    folder: &StorageFolder,
-    env: &dyn Fn(&str) -> Option<OsString>,
-    home: &Path,
-) -> Vec<(&'static str, Option<PathBuf>)> {
-    let with = |set: &[(&'static str, Option<PathBuf>)]| {
-        let value = |name: &str| match set.iter().find(|(known, _)| *known == name) {
-            Some((_, value)) => value.clone().map(PathBuf::into_os_string),
-            None => env(name),
-        };
-        StorageFolder::from_env(&value, home)
-    };
-    let [config, secure] = FOLDER_VARIABLES;
-    let storage = Some(folder.path().to_owned());
-    let client = Some(folder.config_folder().to_owned());
-    // The first that leads there, the plainest first.
-    let ways = [
-        vec![],
-        vec![(config, None), (secure, None)],
-        vec![(config, storage.clone()), (secure, None)],
-        vec![(config, None), (secure, storage.clone())],
-        vec![(config, client), (secure, storage)],
-    ];
-    let leads = |way: &Vec<_>| {
-        let there = with(way);
-        there.path() == folder.path() && there.config_folder() == folder.config_folder()
-    };
-    let mut way = ways.into_iter().find(leads).unwrap_or_default();
-    way.retain(|(name, value)| value.is_some() || env(name).is_some());
-    way
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
-
-    const HOME: &str = "/home/me";
-
-    fn env(set: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
-        move |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
-    }
-
-    /// The command for a folder, typed in a shell with these variables.
-    fn typed(folder: &StorageFolder, shell: &[(&str, &str)]) -> String {
-        let variables = variables(folder, &env(shell), Path::new(HOME));
-        Command { variables, program: "claude".into(), arguments: vec!["mcp".into()] }.to_string()
-    }
-
-    #[test]
-    fn each_store_is_reached_from_every_shell() {
-        let home = Path::new(HOME);
-        let usual = StorageFolder::from_env(&|_| None, home);
-        let work = [("CLAUDE_CONFIG_DIR", "/srv/my work")];
-        let secure = [("CLAUDE_SECURESTORAGE_CONFIG_DIR", "/secure")];
-        let (of_work, of_secure) =
-            (StorageFolder::from_env(&env(&work), home), StorageFolder::from_env(&env(&secure), home));
-        assert_eq!(typed(&usual, &[]), "claude mcp");
-        assert_eq!(typed(&usual, &work), "env -u CLAUDE_CONFIG_DIR claude mcp");
-        assert_eq!(typed(&of_work, &work), "claude mcp");
-        assert_eq!(typed(&of_work, &[]), "CLAUDE_CONFIG_DIR='/srv/my work' claude mcp");
-        assert_eq!(
-            typed(&of_work, &secure),
-            "env -u CLAUDE_SECURESTORAGE_CONFIG_DIR CLAUDE_CONFIG_DIR='/srv/my work' claude mcp"
-        );
-        assert_eq!(typed(&of_secure, &[]), "CLAUDE_SECURESTORAGE_CONFIG_DIR=/secure claude mcp");
-    }
 
     #[test]
     fn the_program_is_found_on_the_path_by_its_name_or_where_installers_put_it() {

@@ -85,7 +85,7 @@ fn vanished(store: &StoreStatus) -> Option<String> {
     let names: Vec<_> = store.vanished.iter().map(|name| visible(name)).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "{}: {} vanished at once ({}), which is no logout; nothing was written. To restore them, type: mcp-refreshd doctor --fix",
+            "{}: {} vanished at once or with the account login ({}); nothing was written. To restore them, type: mcp-refreshd doctor --fix",
             visible(&store.location),
             counted(names.len(), "entry", "entries"),
             names.join(", ")

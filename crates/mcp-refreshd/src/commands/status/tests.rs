@@ -582,7 +582,9 @@ fn of_entries_that_vanished_it_is_said_what_brings_them_back() {
     let mut status = three();
     status.stores[0].vanished = vec!["one".into(), "two".into()];
     let remark = remarks(&status, &now()).join("\n");
-    for part in ["2 entries vanished at once (one, two)", "type: mcp-refreshd doctor --fix"] {
+    for part in
+        ["2 entries vanished at once or with the account login (one, two)", "type: mcp-refreshd doctor --fix"]
+    {
         assert!(remark.contains(part), "{remark}");
     }
 }

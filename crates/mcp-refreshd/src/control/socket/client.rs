@@ -4,6 +4,7 @@ use crate::control::report::Status;
 use crate::platform::sockets::{Stream, is_of_this_user};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::remedy;
 use crate::terminal::wording::visible;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -75,11 +76,34 @@ pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, Re
     }
     match protocol::read(&line) {
         Ok(Reply::Refused(why)) => Err(RequestError::Refused(why)),
-        Ok(answer) => Ok(Some(answer)),
+        Ok(answer) => Ok(Some(in_this_shell(answer))),
         Err(Misunderstood::OtherVersion { theirs }) => Err(RequestError::OtherVersion { theirs }),
         Err(Misunderstood::Malformed(_)) if line.is_empty() => Err(RequestError::Ended { pid }),
         Err(Misunderstood::Malformed(error)) => Err(RequestError::Misunderstood(error)),
     }
+}
+
+/// The agent does not know the variables of this shell.
+fn in_this_shell(mut answer: Reply) -> Reply {
+    let adapt = |text: &mut String, store: &str| *text = remedy::for_this_shell(text, store);
+    match &mut answer {
+        Reply::Status(status) => {
+            for store in &mut status.stores {
+                let entries = store.entries.iter_mut();
+                let texts =
+                    entries.flat_map(|entry| entry.action.iter_mut().chain(&mut entry.facts.otherwise));
+                texts.for_each(|text| adapt(text, &store.location));
+            }
+        }
+        Reply::Refreshed(all) => {
+            for done in all {
+                adapt(&mut done.detail, &done.store);
+                done.action.iter_mut().for_each(|text| adapt(text, &done.store));
+            }
+        }
+        _ => {}
+    }
+    answer
 }
 
 /// The state of everything, as the running agent reports it; `None` where none runs.

@@ -203,7 +203,7 @@ impl EntryStates {
                     server: Some(state.server.clone()),
                     before: state.refresh,
                     holds: Some(Holds::Missing),
-                    ..line(Kind::Vanished, Some("several entries vanished in one write"))
+                    ..line(Kind::Vanished, Some("vanished with other entries or with the account login"))
                 })
                 .collect()
             }

@@ -67,7 +67,7 @@ pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
         Event::VanishedTogether { servers } => {
             let entries = counted(servers.len(), "entry", "entries");
             let message = format!(
-                "{entries} vanished at once: {}; that is no logout; nothing is written; to have them back type: mcp-refreshd doctor --fix",
+                "{entries} vanished at once or with the account login: {}; nothing is written; to restore them type: mcp-refreshd doctor --fix",
                 servers.join(", ")
             );
             Line::new(Level::WARN, message)

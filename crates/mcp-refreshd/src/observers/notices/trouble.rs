@@ -108,7 +108,9 @@ impl Trouble {
             store: store.to_owned(),
             // Other servers are another trouble.
             key: servers.clone(),
-            why: format!("the logins of {servers} vanished from the store in one write; that is no logout"),
+            why: format!(
+                "the logins of {servers} vanished from the store at once, or with the login to Claude; that is no logout from a server"
+            ),
             server: servers,
             cause: VANISHED,
             action: "mcp-refreshd doctor --fix".to_owned(),

@@ -3,112 +3,189 @@
 use crate::terminal::wording::quoted;
 use claude_store::StorageFolder;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
+
+const CONFIG: &str = "CLAUDE_CONFIG_DIR";
+const SECURE_STORAGE: &str = "CLAUDE_SECURESTORAGE_CONFIG_DIR";
+
+/// Variables to be set, or unset (`None`).
+pub(crate) type Variables = Vec<(&'static str, Option<PathBuf>)>;
+
+type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// A name as an argument: quoted if the shell needs it, and never taken for an option.
 pub(crate) fn argument(name: &str) -> String {
     if name.starts_with('-') { format!("-- {}", quoted(name)) } else { quoted(name) }
 }
 
-/// The folder variables for each store that this process opened. The location of a Keychain item does not say its folder, so whoever opens a
-/// store notes it.
-static OPENED: RwLock<BTreeMap<String, String>> = RwLock::new(BTreeMap::new());
+/// The folder of each store that this process opened. The location of a Keychain item does not say its folder, so whoever opens a store notes
+/// it.
+static OPENED: RwLock<BTreeMap<String, StorageFolder>> = RwLock::new(BTreeMap::new());
+
+/// Whether this process is the agent: what it says is read in shells whose variables it does not know.
+static IN_AGENT: AtomicBool = AtomicBool::new(false);
 
 /// Notes which folder the store at this location belongs to.
-pub(crate) fn remember(location: &str, folder: &StorageFolder, home: &Path) {
-    let variables = variables(folder, home, !Path::new(location).is_absolute());
-    OPENED.write().unwrap_or_else(PoisonError::into_inner).insert(location.to_owned(), variables);
+pub(crate) fn remember(location: &str, folder: &StorageFolder) {
+    OPENED.write().unwrap_or_else(PoisonError::into_inner).insert(location.to_owned(), folder.clone());
+}
+
+/// From now on commands are for a shell without folder variables; the program that shows them adapts them by [`for_this_shell`].
+pub(crate) fn for_any_shell() {
+    IN_AGENT.store(true, Ordering::Relaxed);
 }
 
 /// `claude mcp COMMAND NAME`, for the store at this location.
 pub(super) fn claude_mcp(command: &str, server: &str, store: &str) -> String {
-    format!("{}claude mcp {command} {}", variables_of(store), argument(server))
+    let env: Env<'_> = if IN_AGENT.load(Ordering::Relaxed) { &|_| None } else { &of_this_shell };
+    let prefix = std::env::home_dir().map(|home| prefix_of(store, env, &home)).unwrap_or_default();
+    format!("{prefix}claude mcp {command} {}", argument(server))
 }
 
-fn variables_of(store: &str) -> String {
+/// A text of the agent with commands for the store at this location, as they have to be typed in this shell.
+pub(crate) fn for_this_shell(text: &str, store: &str) -> String {
+    std::env::home_dir().map_or_else(|| text.to_owned(), |home| adapted(text, store, &of_this_shell, &home))
+}
+
+fn adapted(text: &str, store: &str, env: Env<'_>, home: &Path) -> String {
+    let command = |env: Env<'_>| format!("{}claude mcp ", prefix_of(store, env, home));
+    text.replace(&command(&|_| None), &command(env))
+}
+
+fn of_this_shell(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+fn prefix_of(store: &str, env: Env<'_>, home: &Path) -> String {
     let opened = OPENED.read().unwrap_or_else(PoisonError::into_inner).get(store).cloned();
-    opened.unwrap_or_else(|| std::env::home_dir().map(|home| by_path(store, &home)).unwrap_or_default())
+    // One that another process opened, as far as its location tells.
+    let by_path = || {
+        let folder = Path::new(store).parent().filter(|folder| folder.is_absolute())?;
+        let named = |name: &str| (name == CONFIG).then(|| folder.as_os_str().to_owned());
+        Some(StorageFolder::from_env(&named, home))
+    };
+    let folder = opened.or_else(by_path);
+    folder.map(|folder| prefix(&variables(&folder, is_item(store), env, home))).unwrap_or_default()
 }
 
-/// The same for a store that another process opened, as far as its location tells.
-fn by_path(store: &str, home: &Path) -> String {
-    let folder = Path::new(store).parent().filter(|folder| folder.is_absolute());
-    folder.map_or_else(String::new, |folder| {
-        let named = |name: &str| (name == "CLAUDE_CONFIG_DIR").then(|| folder.as_os_str().to_owned());
-        variables(&StorageFolder::from_env(&named, home), home, false)
-    })
+/// Whether this is the location of a Keychain item.
+pub(crate) fn is_item(store: &str) -> bool {
+    !Path::new(store).is_absolute()
 }
 
-/// The assignments that go before the command; none for the folder that Claude Code uses without any. A Keychain item has another name as soon
-/// as a variable names the folder, be it the usual one.
-fn variables(folder: &StorageFolder, home: &Path, in_keychain: bool) -> String {
-    let usual = StorageFolder::from_env(&|_| None, home);
-    let named = in_keychain && folder.keychain_service() != usual.keychain_service();
-    let assigned = |name: &str, path: &Path| format!("{name}={} ", quoted(&path.display().to_string()));
-    let (storage, config): (&Path, PathBuf) = (folder.path(), folder.config_folder().to_owned());
-    match storage == config {
-        true if storage == usual.path() && !named => String::new(),
-        true => assigned("CLAUDE_CONFIG_DIR", storage),
-        false if config == usual.config_folder() => assigned("CLAUDE_SECURESTORAGE_CONFIG_DIR", storage),
-        false => {
-            let config = assigned("CLAUDE_CONFIG_DIR", &config);
-            config + &assigned("CLAUDE_SECURESTORAGE_CONFIG_DIR", storage)
-        }
-    }
+/// What goes before a command that is to be run with these variables.
+pub(crate) fn prefix(variables: &Variables) -> String {
+    let unset = variables.iter().filter(|(_, value)| value.is_none());
+    let unset: String = unset.map(|(name, _)| format!(" -u {name}")).collect();
+    let unset = if unset.is_empty() { unset } else { format!("env{unset} ") };
+    let set = variables.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    set.fold(unset, |text, (name, value)| text + &format!("{name}={} ", quoted(&value.to_string_lossy())))
+}
+
+/// What has to be different in this environment so that Claude Code uses the store of this folder. A Keychain item has another name as
+/// soon as a variable names the folder, be it the usual one.
+pub(crate) fn variables(folder: &StorageFolder, in_keychain: bool, env: Env<'_>, home: &Path) -> Variables {
+    let with = |set: &[(&'static str, Option<PathBuf>)]| {
+        let value = |name: &str| match set.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => value.clone().map(PathBuf::into_os_string),
+            None => env(name),
+        };
+        StorageFolder::from_env(&value, home)
+    };
+    let storage = Some(folder.path().to_owned());
+    let client = Some(folder.config_folder().to_owned());
+    // The first that leads there, the plainest first.
+    let ways = [
+        vec![],
+        vec![(CONFIG, None), (SECURE_STORAGE, None)],
+        vec![(CONFIG, storage.clone()), (SECURE_STORAGE, None)],
+        vec![(CONFIG, None), (SECURE_STORAGE, storage.clone())],
+        vec![(CONFIG, client), (SECURE_STORAGE, storage)],
+    ];
+    let leads = |way: &Variables| {
+        let there = with(way);
+        there.path() == folder.path()
+            && there.config_folder() == folder.config_folder()
+            && (!in_keychain || there.keychain_service() == folder.keychain_service())
+    };
+    let mut way = ways.into_iter().find(leads).unwrap_or_default();
+    way.retain(|(name, value)| value.is_some() || env(name).is_some());
+    way
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::OsString;
 
     const HOME: &str = "/home/me";
+    const WORK: [(&str, &str); 1] = [("CLAUDE_CONFIG_DIR", "/srv/my 'work'")];
+    const SECURE: [(&str, &str); 1] = [("CLAUDE_SECURESTORAGE_CONFIG_DIR", "/secure")];
 
-    fn folder(set: &[(&str, &str)]) -> StorageFolder {
-        let env =
-            |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
-        StorageFolder::from_env(&env, Path::new(HOME))
+    fn env(set: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
+        move |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
     }
 
-    fn in_file(set: &[(&str, &str)]) -> String {
-        variables(&folder(set), Path::new(HOME), false)
+    fn folder(set: &[(&str, &str)]) -> StorageFolder {
+        StorageFolder::from_env(&env(set), Path::new(HOME))
+    }
+
+    /// What goes before the command for the store that one environment leads to, in a shell with another one.
+    fn typed(store: &[(&str, &str)], in_keychain: bool, shell: &[(&str, &str)]) -> String {
+        prefix(&variables(&folder(store), in_keychain, &env(shell), Path::new(HOME)))
     }
 
     #[test]
-    fn only_a_folder_that_claude_code_does_not_use_by_itself_is_named() {
-        assert_eq!(in_file(&[]), "");
-        assert_eq!(in_file(&[("CLAUDE_CONFIG_DIR", "/home/me/.claude")]), "");
-        assert_eq!(in_file(&[("CLAUDE_CONFIG_DIR", "/srv/work")]), "CLAUDE_CONFIG_DIR=/srv/work ");
+    fn each_store_is_reached_from_every_shell() {
+        let work = r"CLAUDE_CONFIG_DIR='/srv/my '\''work'\''' ";
+        assert_eq!(typed(&[], false, &[]), "");
+        assert_eq!(typed(&[], false, &WORK), "env -u CLAUDE_CONFIG_DIR ");
+        assert_eq!(typed(&WORK, false, &WORK), "");
+        assert_eq!(typed(&WORK, false, &[]), work);
+        assert_eq!(typed(&WORK, false, &SECURE), format!("env -u CLAUDE_SECURESTORAGE_CONFIG_DIR {work}"));
+        assert_eq!(typed(&SECURE, false, &[]), "CLAUDE_SECURESTORAGE_CONFIG_DIR=/secure ");
+        let both = [SECURE[0], ("CLAUDE_CONFIG_DIR", "/srv/work")];
         assert_eq!(
-            in_file(&[("CLAUDE_CONFIG_DIR", "/srv/my 'work'")]),
-            r"CLAUDE_CONFIG_DIR='/srv/my '\''work'\''' "
-        );
-        let secure = ("CLAUDE_SECURESTORAGE_CONFIG_DIR", "/secure");
-        assert_eq!(in_file(&[secure]), "CLAUDE_SECURESTORAGE_CONFIG_DIR=/secure ");
-        assert_eq!(
-            in_file(&[secure, ("CLAUDE_CONFIG_DIR", "/srv/work")]),
+            typed(&both, false, &[]),
             "CLAUDE_CONFIG_DIR=/srv/work CLAUDE_SECURESTORAGE_CONFIG_DIR=/secure "
         );
+        let usual = [("CLAUDE_CONFIG_DIR", "/home/me/.claude")];
+        assert_eq!((typed(&usual, false, &[]), typed(&[], false, &usual)), (String::new(), String::new()));
     }
 
     #[test]
     fn a_keychain_item_is_named_by_the_folder_that_gave_it_its_name() {
-        let home = Path::new(HOME);
-        assert_eq!(variables(&folder(&[]), home, true), "");
-        let usual = folder(&[("CLAUDE_CONFIG_DIR", "/home/me/.claude")]);
-        assert_eq!(variables(&usual, home, true), "CLAUDE_CONFIG_DIR=/home/me/.claude ");
+        assert_eq!(typed(&[], true, &[]), "");
+        let usual = [("CLAUDE_CONFIG_DIR", "/home/me/.claude")];
+        assert_eq!(typed(&usual, true, &[]), "CLAUDE_CONFIG_DIR=/home/me/.claude ");
+        assert_eq!(typed(&[], true, &usual), "env -u CLAUDE_CONFIG_DIR ");
         let location = "keychain:Claude Code-credentials-89de82ef (account me)";
-        remember(location, &folder(&[("CLAUDE_CONFIG_DIR", "/srv/c")]), home);
+        remember(location, &folder(&[("CLAUDE_CONFIG_DIR", "/srv/c")]));
         assert_eq!(claude_mcp("login", "lab", location), "CLAUDE_CONFIG_DIR=/srv/c claude mcp login lab");
     }
 
     #[test]
     fn a_store_that_another_process_opened_is_known_by_its_path() {
-        let of = |store: &str| by_path(store, Path::new(HOME));
+        let of = |store: &str| prefix_of(store, &|_| None, Path::new(HOME));
         assert_eq!(of("/home/me/.claude/.credentials.json"), "");
         assert_eq!(of("/srv/work/.credentials.json"), "CLAUDE_CONFIG_DIR=/srv/work ");
         assert_eq!(of("keychain:Claude Code-credentials (account me)"), "");
         assert_eq!(of(""), "");
+    }
+
+    #[test]
+    fn what_the_agent_says_is_adapted_to_the_variables_of_this_shell() {
+        let said = |text: &str, store: &str| adapted(text, store, &env(&WORK), Path::new(HOME));
+        let usual = "/home/me/.claude/.credentials.json";
+        assert_eq!(
+            said("type: claude mcp logout lab && claude mcp login lab", usual),
+            "type: env -u CLAUDE_CONFIG_DIR claude mcp logout lab && env -u CLAUDE_CONFIG_DIR claude mcp login lab"
+        );
+        let of_other = "CLAUDE_CONFIG_DIR=/srv/other claude mcp login lab";
+        assert_eq!(said(of_other, "/srv/other/.credentials.json"), of_other);
+        let refresh = "mcp-refreshd refresh lab --force";
+        assert_eq!(said(refresh, usual), refresh);
     }
 }

@@ -38,7 +38,8 @@ fn has_service_manager() -> bool {
     if let Some(manager) = std::env::var_os("MCP_REFRESHD_TEST_SERVICES") {
         return manager != "none";
     }
-    platform::has_service_manager()
+    // Unit tests read the same on every machine.
+    cfg!(test) || platform::has_service_manager()
 }
 
 #[cfg(test)]

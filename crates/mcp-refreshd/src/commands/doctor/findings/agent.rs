@@ -23,8 +23,8 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
                     "entries-vanished",
                     Likely,
                     format!(
-                        "the entries of {} vanished from the store in one write; a logout removes one, so something \
-                         replaced or emptied the document. The agent remembers them for a day",
+                        "the logins of {} vanished from the store together, or with the login to Claude: you logged out of the \
+                         account, or something replaced or emptied the document. The agent remembers them for a day",
                         servers.join(", ")
                     ),
                     "mcp-refreshd doctor --fix (it asks first); if you removed them yourself, do nothing",

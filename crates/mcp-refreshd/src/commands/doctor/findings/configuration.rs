@@ -18,5 +18,9 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         let means = format!("{why}{end} {follows}");
         Finding::trouble("configuration-invalid", Certain, means, cure).at(&facts.paths.config)
     });
-    trouble.into_iter().collect()
+    let without_effect = facts.config_remarks.iter().map(|remark| {
+        let cure = "correct or remove it in the configuration, then: mcp-refreshd reload";
+        Finding::note("configuration-without-effect", Certain, remark, cure).at(&facts.paths.config)
+    });
+    trouble.into_iter().chain(without_effect).collect()
 }

@@ -1,0 +1,69 @@
+//! What has to hold before the service is installed, started or stopped.
+
+use super::plan::{program_gone, service_status};
+use super::stores::folders_of_service;
+use crate::agent::StartError;
+use crate::agent::network;
+use crate::agent::runtime::block_on;
+use crate::control::socket::reach;
+use crate::platform::process::is_root;
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
+use crate::settings::surroundings::Surroundings;
+use crate::terminal::exit::Exit;
+use crate::terminal::failure::Failure;
+use crate::terminal::wording::visible;
+use user_agent_service::ServiceError;
+
+/// Whether an agent could start now, as far as its files tell.
+///
+/// # Errors
+/// What would keep it from starting.
+pub(super) fn startable(paths: &Paths) -> Result<(), Failure> {
+    paths.home_exists()?;
+    let config = Config::load(&paths.config, &paths.home)?;
+    for folder in folders_of_service(&config, paths) {
+        network::http(&config.network, &Surroundings::read(&folder)).map_err(StartError::Network)?;
+    }
+    match program_gone(paths) {
+        Some(why) => Err(Failure::new(Exit::Person, why)),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn installed(paths: &Paths) -> Result<bool, Failure> {
+    match service_status(paths) {
+        Some(_) => Ok(true),
+        None => Err(ServiceError::NotInstalled.into()),
+    }
+}
+
+/// The agent serves one user; as root it would look after root's logins, and nobody else's.
+pub(super) fn not_root(allowed: bool) -> Result<(), Failure> {
+    if allowed || !is_root() {
+        return Ok(());
+    }
+    let who = std::env::var("SUDO_USER").ok().filter(|user| user != "root");
+    let who = who.map_or_else(|| "the user whose logins it should keep".to_owned(), |user| visible(&user));
+    Err(Failure::new(
+        Exit::Person,
+        format!(
+            "you are root, and the agent would keep only root's own logins; run it as {who}, without sudo, \
+             or with --allow-root if root itself uses Claude Code"
+        ),
+    ))
+}
+
+/// A second agent would only fail at the first one's lock, again and again.
+pub(super) fn nobody_else_runs(paths: &Paths) -> Result<(), Failure> {
+    match block_on(reach(&paths.state))??.and_then(|status| status.daemon) {
+        Some(daemon) => Err(Failure::new(
+            Exit::Person,
+            format!(
+                "an agent that is not a service is already running (process {pid}); end it first: kill {pid}",
+                pid = daemon.pid
+            ),
+        )),
+        None => Ok(()),
+    }
+}
