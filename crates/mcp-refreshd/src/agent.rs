@@ -242,7 +242,7 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
             (How::NotNeeded, left().map_or("not due".into(), |left| format!("not due, {left} left")))
         }
         RefreshedHow::Running => (How::Running, "already being refreshed".into()),
-        RefreshedHow::Ignored => (How::Ignored, "ignored by the configuration".into()),
+        RefreshedHow::Ignored => (How::Ignored, "ignored, as configured".into()),
         RefreshedHow::NeedsPerson(need) => {
             let typed = remedy::what_to_type(&need, &name, &report.location);
             let detail = format!("needs you: {}; type: {typed}", remedy::why(&need));

@@ -106,7 +106,7 @@ pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
         Event::Replayed { what } => {
             Line::new(Level::INFO, format!("left unfinished by an earlier run: {what}"))
         }
-        Event::Rests => Line::new(Level::DEBUG, "rests: nobody is expected to use it now"),
+        Event::Rests => Line::new(Level::DEBUG, "rests: no session is expected to use it now"),
         Event::RestOver => Line::new(Level::DEBUG, "rests no longer"),
         Event::NeedsPerson { need } => {
             let type_this = name.map(|name| format!("; type: {}", remedy::what_to_type(need, name, store)));
