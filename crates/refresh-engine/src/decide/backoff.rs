@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_answers_is_asked_three_times_in_the_first_seconds_at_most() {
+    fn an_answering_server_is_asked_at_most_three_times_in_the_first_seconds() {
         let least = |failures| (0..1000).map(|seed| back_off(BUSY, failures, None, seed)).min().unwrap();
         // As often as the client asks a server that answers with a page, before it gives up (2.1.332, measured).
         assert!(least(1) + least(2) + least(3) > Duration::from_secs(17));
     }
 
     #[test]
-    fn the_longest_pause_of_minutes_is_reached_when_it_is_said_to_be() {
+    fn the_longest_short_pause_is_reached_after_the_documented_failures() {
         let ceiling = |failures: u32| FIRST * (1 << (failures - 1));
         assert!(ceiling(LONGEST_REACHED) >= LONGEST && ceiling(LONGEST_REACHED - 1) < LONGEST);
     }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_comes_back_after_a_day_is_noticed_within_minutes() {
+    fn a_network_back_after_a_day_is_noticed_within_minutes() {
         let most =
             |failures| (0..1000).map(|seed| back_off(Failure::Unsent, failures, None, seed)).max().unwrap();
         assert!(most(61) <= 5 * LONGEST_UNSENT && most(100_000) <= 5 * LONGEST_UNSENT);
@@ -128,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tries_remain_before_the_token_ends(failures in 1_u32..100, seed: u64, left in 8_u64..100_000) {
+        fn tries_remain_before_the_token_expires(failures in 1_u32..100, seed: u64, left in 8_u64..100_000) {
             let left = Duration::from_secs(left);
             let wait = back_off(BUSY, failures, Some(left), seed);
             prop_assert!(wait * 3 < left || wait <= URGENT);

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_margin_says_which_rule_made_it() {
+    fn a_margin_names_its_rule() {
         let mut policy = Policy::default();
         assert_eq!(policy.margin_rule("a", HOUR), MarginRule::Share);
         assert_eq!(policy.margin_rule("a", HOUR / 6), MarginRule::Floor);
@@ -223,7 +223,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn jitter_only_ever_refreshes_earlier_and_at_most_a_tenth(seed: u64, seconds in 0_u64..1_000_000) {
+        fn jitter_only_refreshes_earlier_by_at_most_a_tenth(seed: u64, seconds in 0_u64..1_000_000) {
             let margin = Duration::from_secs(seconds);
             let jittered = with_jitter(margin, seed);
             prop_assert!(jittered >= margin && jittered <= margin + margin / 10);
