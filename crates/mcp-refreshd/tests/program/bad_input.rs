@@ -85,15 +85,18 @@ fn a_document_that_is_half_written_is_left_alone() {
 
 #[test]
 fn a_document_that_is_no_json_is_left_alone() {
-    text_is_left_alone(b"accessToken=at_1\n", &["not JSON", "line 1", CURES[0]]);
-    text_is_left_alone(b"{\"a\":\xff}", &["not UTF-8", "offset 5", CURES[0]]);
+    text_is_left_alone(b"accessToken=at_1\n", &["not valid JSON", "line 1", CURES[0]]);
+    text_is_left_alone(b"{\"a\":\xff}", &["not valid UTF-8", "offset 5", CURES[0]]);
     text_is_left_alone(&[0; 600], &["NUL bytes", "offset 0", CURES[0]]);
 }
 
 #[test]
 fn a_document_of_another_shape_is_left_alone() {
-    text_is_left_alone(b"[1,2]", &["an array where an object", CURES[0]]);
-    text_is_left_alone(br#"{"mcpOAuth":"none"}"#, &["`mcpOAuth` is a string", CURES[0]]);
+    text_is_left_alone(b"[1,2]", &["must be a JSON object, not an array", CURES[0]]);
+    text_is_left_alone(
+        br#"{"mcpOAuth":"none"}"#,
+        &["`mcpOAuth` must be a JSON object, not a string", CURES[0]],
+    );
     text_is_left_alone(br#"{"mcpOAuth":{},"mcpOAuth":{}}"#, &["more than once", CURES[0]]);
 }
 
@@ -112,7 +115,11 @@ fn what_is_no_file_is_left_alone() {
     };
     told_and_left_alone("a FIFO", fifo, &["not a regular file", "move it away"]);
     let dangling = |home: &Home| symlink("/nowhere/at/all", home.credentials()).unwrap();
-    told_and_left_alone("a link to nothing", dangling, &["does not exist", "mend or remove the link"]);
+    told_and_left_alone(
+        "a link to nothing",
+        dangling,
+        &["a link to a missing file", "fix or remove the link"],
+    );
 }
 
 #[test]
@@ -133,7 +140,7 @@ fn a_document_without_entries_is_no_trouble() {
     let home = Home::new();
     home.store(r#"{"claudeAiOauth":{"accessToken":"made-up"}}"#);
     let daemon = home.daemon();
-    assert_eq!(home.told(&["status"]), (0, "no servers with a login yet\n".into(), String::new()));
+    assert_eq!(home.told(&["status"]), (0, String::new(), String::new()));
     let (end, log) = daemon.terminate();
     assert!(end.success() && !log.contains("WARN"), "{log}");
 }
@@ -171,12 +178,12 @@ fn odd_entries_are_told_of_and_left_alone_and_the_others_go_on() {
     let (end, log) = daemon.terminate();
     assert!(end.success() && !log.contains("panicked"), "{log}");
     for (name, cause) in [
-        ("number", "`accessToken` is a number"),
-        ("list", "`refreshToken` is an array"),
-        ("date", "`expiresAt` is a string"),
-        ("null", "is null"),
+        ("number", "`accessToken` must be a string, not a number"),
+        ("list", "`refreshToken` must be a string, not an array"),
+        ("date", "`expiresAt` must be a number, not a string"),
+        ("null", "not null"),
         ("twice", "more than once"),
-        ("member", "more than once"),
+        ("member", "a repeated member"),
     ] {
         let tells = |text: &str| {
             text.lines().any(|line| {
@@ -286,7 +293,8 @@ fn a_file_in_a_locks_place_is_told_of_and_the_other_entries_go_on() {
             .find(|line| line.contains(lock.to_str().unwrap()))
             .unwrap_or_else(|| panic!("{text}"));
         assert!(
-            line.contains("not a folder") && line.contains("`mcp-refreshd doctor --fix` removes it"),
+            line.contains("must be a folder but is a file")
+                && line.contains("run `mcp-refreshd doctor --fix`"),
             "{line}"
         );
     }

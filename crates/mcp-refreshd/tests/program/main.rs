@@ -37,8 +37,8 @@ mod memory;
 #[cfg(target_os = "linux")]
 mod neighbours;
 mod pages;
-#[cfg(feature = "keyring")]
 mod reload;
+#[cfg(feature = "keyring")]
 mod secret_service;
 mod secrets;
 mod status;

@@ -136,7 +136,7 @@ fn an_agent_that_an_upgrade_left_running_is_named_with_what_to_type() {
         }
     });
     let told = doctor();
-    for part in ["agent-other-version", "mcp-refreshd 0.0.1", "mcp-refreshd restart"] {
+    for part in ["agent-other-version", "mcp-refreshd 0.0.1", "then start it again as before"] {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(daemon.terminate().0.success());

@@ -7,6 +7,7 @@ use crate::control::report::{
 };
 use crate::terminal::columns::width;
 use crate::terminal::local::Local;
+use crate::terminal::remedy;
 use crate::terminal::style::Style;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -142,13 +143,15 @@ fn on_a_terminal_of_eighty_columns_it_is_a_table_with_bars() {
 
 #[test]
 fn the_agent_comes_first_and_says_what_to_type_where_it_does_not_run() {
-    let first = |status: &Status| overview(status, &now(), &terminal(80)).lines().next().unwrap().to_owned();
+    let first = |status: &Status| overview(status, &now(), &terminal(200)).lines().next().unwrap().to_owned();
     let mut by_hand = three();
     by_hand.daemon.as_mut().unwrap().service = Some(false);
     assert_eq!(first(&by_hand), "Agent running since 10:00, version 0.1.0, started by hand (process 42)");
     let mut stopped = Status { daemon: None, ..three() };
-    for (installed, command) in [(Some(true), "mcp-refreshd start"), (Some(false), "mcp-refreshd install")] {
+    for installed in [Some(true), Some(false)] {
         stopped.found.installed = installed;
+        // Whether a service manager is there depends on the machine.
+        let command = remedy::how_to_start(installed);
         let told = format!("Agent not running, nothing is refreshed; to start it, type: {command}");
         assert_eq!(first(&stopped), told);
         // Off a terminal it is no line of the result.

@@ -11,6 +11,9 @@ use std::time::Duration;
 const NOTICE: SignedDuration = SignedDuration::from_hours(24);
 /// A token of a shorter life is told by its margin: a day's notice would come with every login.
 const LONG_LIVED: u64 = 48 * 3600;
+/// How often refresh tokens with an end of their own are looked at, until it is known whether a refresh moves that end. Not at each
+/// refresh, of which there are many, and which all would wake the agent once more.
+const LOOK: SignedDuration = SignedDuration::from_hours(12);
 /// Two answers name the same end if they differ by no more than the rounding and the way of an answer.
 const SAME: SignedDuration = SignedDuration::from_mins(2);
 
@@ -34,11 +37,16 @@ impl Endings {
         let mut again: Option<Timestamp> = None;
         for store in &status.stores {
             for entry in &store.entries {
-                let Some((end, why)) = self.end(&store.location, entry, now) else { continue };
+                let mut look_at = |then: Timestamp| again = Some(again.map_or(then, |again| again.min(then)));
+                let Some((end, why)) = self.end(&store.location, entry, now) else {
+                    if self.is_open(&store.location, entry) {
+                        look_at(now.saturating_add(LOOK).unwrap_or(now));
+                    }
+                    continue;
+                };
                 let left = end.duration_since(now);
                 if left > NOTICE {
-                    let then = end.saturating_sub(NOTICE).unwrap_or(end);
-                    again = Some(again.map_or(then, |again| again.min(then)));
+                    look_at(end.saturating_sub(NOTICE).unwrap_or(end));
                 } else if let Ok(left) = Duration::try_from(left)
                     && !left.is_zero()
                 {
@@ -48,6 +56,11 @@ impl Endings {
             }
         }
         (troubles, again)
+    }
+
+    /// Whether it is not known yet if a refresh moves the end.
+    fn is_open(&self, store: &str, entry: &EntryStatus) -> bool {
+        self.0.get(&(store.to_owned(), entry.key.clone())).is_some_and(|seen| !seen.fixed)
     }
 
     /// When a login ends for good, and why.

@@ -222,20 +222,20 @@ fn a_login_whose_end_no_refresh_moves_is_announced_and_one_that_goes_on_is_not()
     // Each refresh moves the end.
     for hour in 0..40 {
         let status = ending(&hour.to_string(), hour + 1, Some(hour + 12), Some(1));
-        assert_eq!(told(&mut endings, &status, hour), (vec![], None));
+        assert_eq!(told(&mut endings, &status, hour), (vec![], Some(hour + 12)));
     }
     // It stays: a session of three days.
     let mut endings = Endings::default();
-    assert_eq!(told(&mut endings, &ending("a", 1, Some(72), Some(1)), 0), (vec![], None));
+    assert_eq!(told(&mut endings, &ending("a", 1, Some(72), Some(1)), 0), (vec![], Some(12)));
     assert_eq!(told(&mut endings, &ending("b", 2, Some(72), Some(1)), 1), (vec![], Some(48)));
     assert_eq!(told(&mut endings, &ending("c", 50, Some(72), Some(1)), 49).0.len(), 1);
     // A new login.
-    assert_eq!(told(&mut endings, &ending("d", 51, Some(122), Some(1)), 50), (vec![], None));
+    assert_eq!(told(&mut endings, &ending("d", 51, Some(122), Some(1)), 50), (vec![], Some(62)));
     // A session of a working day is nothing to announce.
     let mut endings = Endings::default();
     for hour in 0..9 {
         let status = ending(&hour.to_string(), hour + 1, Some(10), Some(1));
-        assert_eq!(told(&mut endings, &status, hour), (vec![], None));
+        assert_eq!(told(&mut endings, &status, hour).0, Vec::<String>::new());
     }
 }
 

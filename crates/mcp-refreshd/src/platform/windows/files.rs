@@ -14,6 +14,9 @@ const OPEN_LINK: u32 = 0x0020_0000;
 /// The file in the state folder that names the lock's holder: on Windows nobody else can read a locked file.
 pub(crate) const HOLDER: &str = "agent";
 
+/// `FILE_FLAG_DELETE_ON_CLOSE`: the file goes with its handle.
+const DELETE_ON_CLOSE: u32 = 0x0400_0000;
+
 /// Opens a file; nothing blocks as a FIFO would.
 pub(crate) fn opening() -> OpenOptions {
     File::options()
@@ -68,7 +71,16 @@ pub(crate) fn set_mode(_path: &Path, _mode: u32) -> io::Result<()> {
 /// # Errors
 /// It cannot.
 pub(crate) fn may_write_into(folder: &Path) -> io::Result<()> {
-    tempfile::tempfile_in(folder).map(drop)
+    let path = folder.join(format!(".mcp-refreshd-{}", std::process::id()));
+    drop(
+        File::options()
+            .write(true)
+            .create_new(true)
+            .custom_flags(DELETE_ON_CLOSE)
+            .share_mode(0)
+            .open(path)?,
+    );
+    Ok(())
 }
 
 /// Whether a file of this size ends with a newline; an empty one counts.

@@ -20,6 +20,11 @@ pub(crate) fn machine_and_user() -> String {
     format!("{} {}", variable("COMPUTERNAME"), variable("USERNAME"))
 }
 
+/// No service manager is known here.
+pub(crate) fn is_service() -> bool {
+    false
+}
+
 /// Runs the command in place of this process: waits for it and exits with its code. Returns only if it cannot be started.
 pub(crate) fn become_command(command: &mut Command, _name: Option<OsString>) -> io::Error {
     match command.status() {

@@ -47,6 +47,14 @@ impl Signal {
     }
 }
 
+/// Ctrl-C no longer ends this process.
+///
+/// # Errors
+/// An event handler cannot be installed.
+pub(crate) fn interrupt() -> io::Result<CtrlC> {
+    ctrl_c()
+}
+
 /// There is no such event: reloading the configuration takes a restart.
 #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
 pub(crate) fn hangup() -> io::Result<Signal> {

@@ -1,6 +1,6 @@
 use crate::platform::moment::{is_before, until};
 use refresh_engine::Now;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -37,8 +37,12 @@ pub(crate) fn since_boot() -> Duration {
 }
 
 /// No system service keeps the agent's log.
-pub(crate) fn log_reader(_home: &Path, _follow: bool) -> Option<Command> {
-    None
+pub(crate) fn log_reader(
+    _home: &Path,
+    _follow: bool,
+    _lines: Option<usize>,
+) -> Result<Command, Vec<PathBuf>> {
+    Err(Vec::new())
 }
 
 /// The command that shows a notice: a taskbar balloon, made with Windows Forms, which every Windows has. The texts are variables,
