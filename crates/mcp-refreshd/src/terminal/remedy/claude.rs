@@ -11,7 +11,7 @@ pub(crate) fn argument(name: &str) -> String {
     if name.starts_with('-') { format!("-- {}", quoted(name)) } else { quoted(name) }
 }
 
-/// The folder variables for each store that this process opened. The location of a Keychain item does not say its folder, so whoever opens a
+/// The folder variables for each store that this process opened. A Keychain item's location does not name its folder, so opening a
 /// store notes it.
 static OPENED: RwLock<BTreeMap<String, String>> = RwLock::new(BTreeMap::new());
 
