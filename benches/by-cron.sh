@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What somebody would write who has no agent: refreshes, one after the other, every entry of Claude Code's document that ends soon.
-# Written for the comparison (benches/compare.sh), as well as such a script can be. What it cannot do: it takes none of Claude Code's
-# locks, and an answer that comes while it is killed is lost.
+# What one would write without an agent: refreshes, one by one, every entry of Claude Code's document that expires soon.
+# Written for the comparison (benches/compare.sh), and as good as such a script can be. Its limits: it takes none of Claude Code's
+# locks, and an answer is lost if the script is killed.
 #
 #   benches/by-cron.sh [DOCUMENT [SECONDS]]      SECONDS: what an entry has to have left at least (600)
 #
@@ -13,11 +13,11 @@ margin=${2:-600}
 endpoints=${XDG_CACHE_HOME:-$HOME/.cache}/by-cron
 mkdir -p "$endpoints"
 
-# Never twice at the same time.
+# Only one instance at a time.
 exec 9>"$endpoints/lock"
 flock --nonblock 9 || exit 0
 
-# Where tokens are to be had from an issuer: asked for once.
+# Look up each issuer's token endpoint once.
 token_endpoint() {
     local known path origin url
     known=$endpoints/$(printf %s "$1" | sha256sum | cut -c 1-16)
@@ -31,7 +31,7 @@ token_endpoint() {
     cat "$known"
 }
 
-# No token on a command line, where everybody can read it: what is sent and what came go through pipes.
+# Tokens never appear on a command line, where everybody can read them: requests and answers go through pipes.
 refresh() { # refresh KEY
     local entry endpoint answer beside
     entry=$(jq -c --arg key "$1" '.mcpOAuth[$key]' "$document") || return 1
@@ -40,7 +40,7 @@ refresh() { # refresh KEY
             | to_entries | map("\(.key)=\(.value | @uri)") | join("&")' <<<"$entry" |
         curl --silent --fail --max-time 30 --data-binary @- "$endpoint") || return 1
     beside=$(mktemp "$document.XXXXXX") || return 1 # readable by its owner only
-    # The document as it is now, not as it was before the request.
+    # The present document, not the one from before the request.
     if { cat "$document" && printf %s "$answer"; } | jq -cs --arg key "$1" '.[1] as $new | .[0]
             | .mcpOAuth[$key].accessToken = $new.access_token
             | .mcpOAuth[$key].refreshToken = ($new.refresh_token // .mcpOAuth[$key].refreshToken)

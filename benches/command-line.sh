@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a person waits for: `status` with 20 servers, started cold by a shell, with the daemon and without it; how large the program
-# is; and, where BUILD=1 is given, how long a build from clean takes (into a folder that is thrown away).
+# What users wait for: `status` with 20 servers, started cold from a shell, with and without the daemon; how large the program
+# is; and, with BUILD=1, how long a clean build takes (in a temporary folder).
 #
 #   benches/command-line.sh
 #

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# This daemon beside what somebody would run instead, all in one run on this machine; prints one table for each number of entries,
+# Compares this daemon with its alternatives, all in one run on this machine; prints one table for each number of entries,
 # with ratios to this daemon in brackets.
 #
 #   benches/compare.sh [ENTRIES…]       1 20, if none are named
@@ -7,7 +7,7 @@
 # MCP_REFRESHD=PROGRAM    a release build (target/release/mcp-refreshd)
 # PIZAUTH=PROGRAM         pizauth (https://github.com/ltratt/pizauth)
 # OIDC_AGENT=PROGRAM      oidc-agent (the one on the PATH; Debian: oidc-agent-cli)
-# WATCH_SECONDS=60        how long each is watched while it has nothing to do
+# WATCH_SECONDS=60        how long to watch each while idle
 # ROUNDS=10               how many times all entries are refreshed
 #
 # Needs curl, jq, file, strip, and, to count writes, inotifywait (Debian: inotify-tools). All servers are on loopback, and answer a

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes every package that this machine can make, and says which it could not make and why.
+# Builds every package that this machine can build, and reports which it could not build and why.
 #
 #   packaging/build.sh [--no-build] [FOLDER]
 #
-# --no-build takes the release binaries that are there. FOLDER is where the packages go: target/packages, if it is not named.
+# --no-build uses the existing release binaries. FOLDER is where the packages go (default: target/packages).
 # SOURCE_URL names where the source archive will be published; without it, it follows from `repository` in Cargo.toml.
 set -euo pipefail
 cd "$(dirname "$0")/.."

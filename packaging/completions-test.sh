@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Servers' names complete in bash, zsh and fish, each asked as a user asks it: the real shell with the script that the program prints.
+# Tests that server names complete in bash, zsh and fish, in the real shells with the scripts that the program prints.
 #
 #   packaging/completions-test.sh PROGRAM
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What only a Mac can show of the Keychain store, on a Keychain of its own. docs/macos.md says what else there is to look at.
+# Checks of the Keychain store that only a Mac can run, on a scratch Keychain. docs/macos.md lists further checks.
 #
 #   packaging/macos-check.sh [--program PATH] [--security PATH]
 #

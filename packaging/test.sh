@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The packages are made, installed, upgraded and removed in scratch roots; what is there before and after is compared file by file.
+# Builds, installs, upgrades and removes the packages in scratch roots, and compares the files before and after.
 # The packages stay in target/packages. Installs what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the scenarios of this folder in a virtual machine whose clock may be set and which may be put to sleep: Debian's kernel under
+# Runs this folder's scenarios in a virtual machine whose clock can be set and which can be suspended: Debian's kernel under
 # qemu's own emulation (no KVM, no root), with an initial file system that holds busybox, the daemon and the scenarios, and nothing else.
 #
 # PROGRAMS is the folder with mcp-refreshd and clock-guest (default: target/debug), LIMIT the seconds after which it gives up.

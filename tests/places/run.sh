@@ -1,5 +1,5 @@
 #!/bin/bash
-# Plays the places of docs/places.md: the real agent where there is no service manager, in containers, behind links, in two profiles.
+# Tests the places in docs/places.md: the real agent without a service manager, in containers, behind links, in two profiles.
 #
 # Usage: run.sh [PLACE…]       (names of files in scenarios/, without .sh; all of them by default)
 #   MCP_REFRESHD=FILE   the agent's binary (default: <target folder>/debug/mcp-refreshd, built here)

@@ -1,4 +1,4 @@
-//! The engine joined with this machine: one keeper for each store, and what is asked of them all.
+//! Connects the engine to this machine: one keeper per store, and the requests that go to all of them.
 
 pub(crate) mod client;
 pub(crate) mod config_check;
@@ -35,7 +35,7 @@ use stores::storage_folders;
 use token_endpoint::HttpError;
 use tokio::task::{JoinHandle, spawn_local};
 
-/// This machine, as the engine knows it.
+/// This machine as the engine sees it.
 #[derive(Debug)]
 pub(crate) struct Machine;
 
@@ -75,20 +75,20 @@ pub(crate) struct Agent {
     observer: Rc<Observers>,
 }
 
-/// One store and its keeper.
+/// A store and its keeper.
 pub(crate) struct Kept {
     pub(crate) folder: StorageFolder,
     pub(crate) keeper: Keeper<Machine>,
-    /// The way to the servers, as the client of this folder has it.
+    /// How to reach the servers, set up as for the client that uses this folder.
     pub(crate) network: Rc<Network>,
 }
 
 impl Agent {
-    /// Starts a keeper for each store. Only one process at a time may do this with one state folder. Must be called inside a
+    /// Starts a keeper for each store. Only one process at a time may do this per state folder. Must be called inside a
     /// [`LocalSet`](tokio::task::LocalSet).
     ///
     /// # Errors
-    /// Journal, records or network settings cannot be used.
+    /// The journal, the records or the network settings cannot be used.
     pub(crate) async fn start(config: &Config, paths: &Paths, mode: Mode) -> Result<Self, StartError> {
         let observer = Rc::new(Observers {
             log: LogObserver::default(),
@@ -113,7 +113,7 @@ impl Agent {
             store.tell();
             opened.push((folder, store.store, network));
         }
-        // All in one go: no keeper may present a token before the others have said what their part of the journal knows of it.
+        // Start all keepers before any of them runs: none may present a token until all have reported what the journal knows of it.
         let grants = Grants::default();
         let mut kept = Vec::new();
         for (folder, store, network) in opened {
@@ -121,7 +121,7 @@ impl Agent {
                 && let Err(error) = file.sweep()
             {
                 tracing::debug!(
-                    "temporary files of an earlier run may be left in {}: {error}",
+                    "cannot clean up temporary files of an earlier run in {}: {error}",
                     folder.path().display()
                 );
             }
@@ -161,7 +161,7 @@ impl Agent {
         &self.observer
     }
 
-    /// Returns when every store was looked at once.
+    /// Returns once every store has been scanned.
     pub(crate) async fn first_scan(&self) {
         for kept in &self.kept {
             kept.keeper.first_scan().await;
@@ -174,7 +174,7 @@ impl Agent {
         Status { daemon, stores: stores.collect(), ..Status::default() }
     }
 
-    /// Refreshes the named servers, all at the same time, in the store at this location or in every store, and waits for the ends.
+    /// Refreshes the named servers concurrently, in the store at this location or in every store, and waits for the results.
     pub(crate) async fn refresh(&self, names: &[String], force: bool, store: Option<&str>) -> Vec<Done> {
         let tasks: Vec<_> = self
             .kept
@@ -196,7 +196,7 @@ impl Agent {
         all
     }
 
-    /// Puts back what vanished from the store at this location at once, and gives the names of the servers.
+    /// Restores the entries that vanished together from the store at this location, and returns the names of their servers.
     pub(crate) async fn restore(&self, store: &str) -> Vec<String> {
         let mut names = Vec::new();
         for kept in self.kept.iter().filter(|kept| kept.keeper.report().location == store) {
@@ -205,7 +205,7 @@ impl Agent {
         names
     }
 
-    /// Begins nothing new, and returns when nothing runs any more and everything is saved.
+    /// Starts nothing new, and returns once everything that was running has ended and is saved.
     pub(crate) async fn drain(&self) {
         let tasks: Vec<JoinHandle<()>> = self
             .kept
@@ -216,12 +216,12 @@ impl Agent {
             })
             .collect();
         for task in tasks {
-            // A task that panicked has nothing left to wait for.
+            // There is nothing to wait for in a task that panicked.
             let _ = task.await;
         }
     }
 
-    /// Number of refreshes under way.
+    /// The number of refreshes in flight.
     pub(crate) fn running(&self) -> usize {
         self.kept.iter().map(|kept| kept.keeper.running()).sum()
     }
@@ -241,8 +241,8 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
         RefreshedHow::NotNeeded => {
             (How::NotNeeded, left().map_or("not due".into(), |left| format!("not due, {left} left")))
         }
-        RefreshedHow::Running => (How::Running, "being refreshed already".into()),
-        RefreshedHow::Ignored => (How::Ignored, "left alone, as the configuration says".into()),
+        RefreshedHow::Running => (How::Running, "already being refreshed".into()),
+        RefreshedHow::Ignored => (How::Ignored, "ignored, as configured".into()),
         RefreshedHow::NeedsPerson(need) => {
             let typed = remedy::what_to_type(&need, &name, &report.location);
             let detail = format!("needs you: {}; type: {typed}", remedy::why(&need));

@@ -1,4 +1,4 @@
-//! What differs between systems, in variants side by side with the same signatures.
+//! Everything that differs between systems: variants side by side with the same signatures.
 
 pub(crate) mod clock;
 pub(crate) mod moment;

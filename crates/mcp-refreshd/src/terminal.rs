@@ -1,4 +1,4 @@
-//! What a person reads: text, its layout, and the one place that prints it.
+//! What the user reads: text, its layout, and the one place that prints it.
 
 pub(crate) mod columns;
 pub(crate) mod command_line;

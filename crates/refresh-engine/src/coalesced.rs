@@ -1,14 +1,14 @@
-//! Callers that want the same thing at the same time share one run of it: one read, one write, one fsync.
+//! Callers that want the same thing at the same time share one run: one read, one write, one fsync.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use tokio::sync::{Mutex, MutexGuard, oneshot};
 
-/// Questions that are answered together. A run answers only those that were asked before it began; what is asked during a run waits for the
+/// Questions that are answered together. A run answers only those asked before it started; later ones wait for the
 /// next one.
 ///
-/// The caller whose turn it is runs for all that wait. A question stays in the queue until it is answered, so a caller that is dropped in the
-/// middle of its run takes no answer away from the others: the next one runs for them.
+/// One of the waiting callers runs for all. A question stays in the queue until it is answered, so a caller dropped in the
+/// middle of its run costs the others nothing: the next one runs for them.
 pub(crate) struct Coalesced<Q, A> {
     waiting: RefCell<Vec<(Rc<Q>, oneshot::Sender<A>)>>,
     turn: Mutex<()>,
@@ -21,15 +21,15 @@ impl<Q, A> Default for Coalesced<Q, A> {
 }
 
 impl<Q, A> Coalesced<Q, A> {
-    /// The answer to this question. `run` takes up what is [`waiting`](Self::waiting) and returns at least one answer: the first to the
-    /// first question, and so on; those without an answer wait for the next run. One that yields first takes up what others are about to ask.
+    /// The answer to this question. `run` takes what is [`waiting`](Self::waiting) and returns at least one answer: the first for the
+    /// first question, and so on; questions without an answer wait for the next run. A run that yields first includes imminent questions.
     pub(crate) async fn ask(&self, question: Q, run: impl AsyncFn(&Self) -> Vec<A>) -> A {
         let (reply, mut answer) = oneshot::channel();
         self.waiting.borrow_mut().push((Rc::new(question), reply));
         loop {
             let _turn = tokio::select! {
                 biased;
-                // It cannot be dropped unanswered: it is in the queue.
+                // It cannot be lost: it is in the queue.
                 Ok(answer) = &mut answer => return answer,
                 turn = self.turn.lock() => turn,
             };
@@ -48,7 +48,7 @@ impl<Q, A> Coalesced<Q, A> {
         self.waiting.borrow().iter().map(|(question, _)| Rc::clone(question)).collect()
     }
 
-    /// Keeps runs from beginning for as long as the guard lives; `None` while one is under way.
+    /// Keeps runs from starting while the guard lives; `None` if one is in progress.
     pub(crate) fn pause(&self) -> Option<MutexGuard<'_, ()>> {
         self.turn.try_lock().ok()
     }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_ask_together_share_a_run_and_each_gets_its_own_answer() {
+    async fn concurrent_callers_share_a_run_and_get_their_own_answers() {
         let doubler = Doubler::default();
         let all = tokio::join!(doubler.ask(1), doubler.ask(2), doubler.ask(3));
         assert_eq!(all, ((2, 1), (4, 1), (6, 1)));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_run_that_is_under_way_does_not_answer_those_who_come_later() {
+    async fn a_run_in_progress_does_not_answer_later_callers() {
         let doubler = Doubler::default();
         let later = async |question| {
             tokio::time::sleep(SECOND / 2).await;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_is_dropped_in_its_run_takes_nothing_from_the_others() {
+    async fn a_caller_dropped_during_its_run_costs_the_others_nothing() {
         let doubler = Doubler::default();
         let given_up = tokio::time::timeout(SECOND / 2, doubler.ask(1));
         let (given_up, other) = tokio::join!(given_up, doubler.ask(2));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn questions_that_a_run_leaves_open_wait_for_the_next_one() {
+    async fn unanswered_questions_wait_for_the_next_run() {
         let questions = Coalesced::<u32, u32>::default();
         let one_by_one = async |questions: &Coalesced<u32, u32>| {
             tokio::time::sleep(SECOND).await;
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_run_begins_while_they_are_paused_and_none_is_paused_while_it_runs() {
+    async fn a_pause_blocks_new_runs_and_waits_for_the_running_one() {
         let doubler = Doubler::default();
         let pause = doubler.questions.pause().expect("nothing runs");
         assert!(tokio::time::timeout(10 * SECOND, doubler.ask(1)).await.is_err());

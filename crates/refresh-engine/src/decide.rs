@@ -1,4 +1,4 @@
-//! What is to be done: pure functions of what was observed and what is remembered.
+//! Decisions: pure functions of what was observed and what is remembered.
 
 pub(crate) mod apply_answer;
 pub(crate) mod attempts;

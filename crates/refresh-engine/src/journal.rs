@@ -1,8 +1,8 @@
-//! The journal: what was presented, and what was answered, before anything else can go wrong.
+//! The journal: what was presented and what was answered, recorded before anything else can go wrong.
 //!
 //! One file of JSON lines in the state folder, mode 0600. A transaction writes its intent (durable before the request), the raw
 //! answer (before it is interpreted, durable before the store changes: I2), and `done`. When no transaction is open the file is
-//! cut back to its header, so that tokens stay in it no longer than they must.
+//! truncated to its header, so that tokens stay in it no longer than necessary.
 
 mod error;
 mod format;
@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 const ROOM_PER_TRANSACTION: u64 = 64 * 1024;
 /// A journal is never larger than this; the limit only guards against a planted file.
 const READ_LIMIT: u64 = 64 * 1024 * 1024;
-/// Above this size, and mostly of finished transactions, the journal is written anew.
+/// Above this size, the journal is rewritten if most of it belongs to finished transactions.
 const COMPACT_ABOVE: u64 = 1024 * 1024;
 const FILE_NAME: &str = "journal";
 const MODE: u32 = 0o600;
@@ -53,7 +53,7 @@ struct Inner<F: FileSystem> {
     files: F,
     path: PathBuf,
     file: RefCell<Rc<F::File>>,
-    /// The lines of every open transaction, as they stand in the file.
+    /// The lines of every open transaction, as in the file.
     open: RefCell<BTreeMap<TransactionId, Vec<SecretBytes>>>,
     next: Cell<u64>,
     size: Cell<u64>,
@@ -64,17 +64,17 @@ struct Inner<F: FileSystem> {
 }
 
 impl<F: FileSystem> Journal<F> {
-    /// Opens the journal in this folder or starts one, and tells what it holds unfinished. A line cut by a crash is passed over;
-    /// how many is said.
+    /// Opens or creates the journal in this folder, and returns its unfinished transactions. Lines truncated by a crash are skipped
+    /// and counted.
     ///
     /// # Errors
-    /// When the file cannot be used; it is never replaced.
+    /// The file cannot be used; it is never replaced.
     pub async fn open(files: F, folder: &Path) -> Result<(Self, Vec<Unfinished>, usize), JournalError> {
         let path = folder.join(FILE_NAME);
         let (content, file) = match files.link_stamp(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = files.create_file(&path, MODE).map_err(|e| io_error("create", &path, e))?;
-                // Its name must survive a power cut too, or the first answer would be durable in a file nobody finds.
+                // Its name must survive a power cut, too, or the first answer would be durable in a file that nobody can find.
                 files.sync_folder(folder).await.map_err(|e| io_error("create", &path, e))?;
                 (SecretBytes::default(), file)
             }
@@ -97,7 +97,7 @@ impl<F: FileSystem> Journal<F> {
                 file: RefCell::new(Rc::new(file)),
                 open: RefCell::new(read.lines),
                 next: Cell::new(read.next),
-                // Whatever a killed process left in the file: nobody knows whether it is on the medium.
+                // What a killed process left in the file may not be durable yet.
                 appended: Cell::new(1),
                 durable: Cell::new(0),
                 syncs: Coalesced::default(),
@@ -106,16 +106,16 @@ impl<F: FileSystem> Journal<F> {
         if journal.inner.open.borrow().is_empty() {
             journal.inner.restart()?;
         } else if !content.ends_with(b"\n") {
-            // A cut line must not swallow the next one.
+            // A truncated line must not swallow the next one.
             journal.inner.append_bytes(b"\n")?;
         }
         Ok((journal, read.unfinished, read.damaged))
     }
 
-    /// What the journal in this folder holds unfinished, read without changing anything.
+    /// The unfinished transactions of the journal in this folder, read without changing anything.
     ///
     /// # Errors
-    /// When there is a journal and it cannot be read.
+    /// The journal exists but cannot be read.
     pub fn peek(files: &F, folder: &Path) -> Result<Vec<Unfinished>, JournalError> {
         let path = folder.join(FILE_NAME);
         match files.read(&path, READ_LIMIT) {
@@ -125,11 +125,11 @@ impl<F: FileSystem> Journal<F> {
         }
     }
 
-    /// Opens a transaction: its intent is in the file, and room for its answer is set aside. Not durable before
+    /// Opens a transaction: writes its intent and reserves room for its answer. Not durable before
     /// [`sync`](Self::sync).
     ///
     /// # Errors
-    /// When the intent or the room for the answer cannot be had: then nothing may be sent.
+    /// The intent cannot be written or the room cannot be reserved; then nothing may be sent.
     pub fn intend(&self, intent: Intent) -> Result<TransactionId, JournalError> {
         let inner = &self.inner;
         let id = TransactionId(inner.next.get());
@@ -145,19 +145,19 @@ impl<F: FileSystem> Journal<F> {
         }
     }
 
-    /// Records that the same transaction is about to present its token once more: what was answered so far no longer counts.
+    /// Records that the transaction is about to present its token once more: earlier answers no longer count.
     ///
     /// # Errors
-    /// When the file system refuses: then nothing may be sent.
+    /// The file system refuses; then nothing may be sent.
     pub fn intend_again(&self, id: TransactionId, intent: Intent) -> Result<(), JournalError> {
         self.inner.append(id, &Line::Intent { id, intent: Box::new(intent) })
     }
 
-    /// Records a raw answer before anybody looks into it. A kill cannot take it any more; a power cut could until
+    /// Records a raw answer before it is parsed. From then on it survives a kill, and a power cut after
     /// [`sync`](Self::sync).
     ///
     /// # Errors
-    /// When the file system refuses; the answer must then be saved in the store all the same.
+    /// The file system refuses; the answer must still be saved in the store.
     pub fn answer(
         &self,
         id: TransactionId,
@@ -171,21 +171,21 @@ impl<F: FileSystem> Journal<F> {
         self.inner.append(id, &Line::Answer { id, sent_at, answer })
     }
 
-    /// Keeps a pair that another one in the store made superfluous, until that one has proved itself.
+    /// Keeps a pair that another one in the store superseded, until that one has proved good.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// The file system refuses.
     pub fn supersede(&self, id: TransactionId, by: TokenDigest) -> Result<(), JournalError> {
         self.inner.append(id, &Line::Superseded { id, by })
     }
 
-    /// Closes a transaction. That this is lost in a power cut does no harm: the replay finds its pair in the store.
+    /// Closes a transaction. Losing this in a power cut is harmless: the replay finds the pair in the store.
     pub fn done(&self, id: TransactionId) {
         let inner = &self.inner;
         if inner.open.borrow_mut().remove(&id).is_none() {
             return;
         }
-        // What cannot be noted now is found done by the next replay; the lines below are only house-keeping.
+        // If this cannot be recorded, the next replay finds it done; the rest is only housekeeping.
         let _ = if inner.open.borrow().is_empty() {
             inner.restart()
         } else {
@@ -193,10 +193,10 @@ impl<F: FileSystem> Journal<F> {
         };
     }
 
-    /// Writes the journal anew where a few open transactions hold back a large file. To be called now and then.
+    /// Rewrites the journal if a few open transactions keep a large file from being truncated. Call it now and then.
     ///
     /// # Errors
-    /// When the file system refuses; the old journal then stays in use.
+    /// The file system refuses; the old journal then stays in use.
     pub async fn tidy(&self) -> Result<(), JournalError> {
         let inner = &self.inner;
         let mut content = encode(&Line::Journal { version: VERSION }, &inner.path)?;
@@ -215,16 +215,16 @@ impl<F: FileSystem> Journal<F> {
         inner.files.append(&file, &content).map_err(|e| io_error("write to", &beside, e))?;
         let lines = inner.appended.get();
         inner.files.sync(&file).await.map_err(|e| io_error("save", &beside, e))?;
-        // Nothing is durable in a file whose name is not.
+        // Nothing in a file is durable before its name is.
         let Some(_no_sync) = inner.syncs.pause().filter(|_| inner.appended.get() == lines) else {
-            // Something was recorded meanwhile, which the copy lacks; there will be a calmer moment.
+            // Something was recorded meanwhile that the copy lacks; try again later.
             return inner.files.remove_file(&beside).map_err(|e| io_error("remove", &beside, e));
         };
         inner.files.rename(&beside, &inner.path).map_err(|e| io_error("replace", &inner.path, e))?;
         let file = Rc::new(file);
         *inner.file.borrow_mut() = Rc::clone(&file);
         inner.size.set(content.len() as u64);
-        // What the old file had set aside; where that is refused now, answers are written all the same.
+        // The old file's reservation. If it is refused now, answers are still written.
         let _ = inner.files.reserve(&file, inner.size.get() + self.room());
         let folder = inner.path.parent().unwrap_or(Path::new("."));
         inner.files.sync_folder(folder).await.map_err(|e| io_error("replace", &inner.path, e))
@@ -235,16 +235,16 @@ impl<F: FileSystem> Journal<F> {
         self.inner.open.borrow().len() as u64 * ROOM_PER_TRANSACTION
     }
 
-    /// Number of transactions the journal holds open.
+    /// The number of open transactions.
     #[must_use]
     pub fn open_transactions(&self) -> usize {
         self.inner.open.borrow().len()
     }
 
-    /// Waits until everything recorded so far survives a power cut. Callers at the same time share one fsync.
+    /// Waits until everything recorded so far survives a power cut. Concurrent callers share one fsync.
     ///
     /// # Errors
-    /// When the medium fails.
+    /// The fsync fails.
     pub async fn sync(&self) -> Result<(), JournalError> {
         let inner = &self.inner;
         if inner.durable.get() >= inner.appended.get() {
@@ -276,7 +276,7 @@ impl<F: FileSystem> Inner<F> {
         Ok(bytes)
     }
 
-    /// Appends, or leaves the file as it was: half a line must not stand before the next one.
+    /// Appends, or leaves the file unchanged: half a line must not precede the next one.
     fn append_bytes(&self, bytes: &[u8]) -> Result<(), JournalError> {
         let file = Rc::clone(&self.file.borrow());
         if let Err(error) = self.files.append(&file, bytes) {
@@ -288,7 +288,7 @@ impl<F: FileSystem> Inner<F> {
         Ok(())
     }
 
-    /// Cuts the file back to its header: no transaction is open.
+    /// Truncates the file to its header: no transaction is open.
     fn restart(&self) -> Result<(), JournalError> {
         let file = Rc::clone(&self.file.borrow());
         self.files.truncate(&file, 0).map_err(|error| io_error("empty", &self.path, error))?;

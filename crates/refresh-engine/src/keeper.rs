@@ -1,4 +1,4 @@
-//! The keeper of one store: looks, plans, starts transactions, sleeps.
+//! The keeper of one store: scans, plans, starts transactions, sleeps.
 
 pub(crate) mod report;
 
@@ -31,39 +31,39 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-/// How long a stop waits for a store that does not take a pair, while the journal keeps it: until a lock of a dead process is stale (15 s)
-/// and was taken over.
+/// How long a shutdown waits for a store that does not accept a pair, which the journal keeps: until a dead process's lock is stale (15 s)
+/// and has been taken over.
 const UNSAVED_PATIENCE: Duration = Duration::from_secs(40);
-/// And where there is no document that could be read, so that no client can write there either.
+/// The same without a readable document, so that no client can write there either.
 const ABSENT_PATIENCE: Duration = Duration::from_secs(2);
-/// How often it looks whether that is all there is to wait for.
+/// How often to check whether that is all there is to wait for.
 const UNSAVED_LOOK: Duration = Duration::from_millis(500);
 
 /// Everything a keeper needs.
 pub struct Setup<P: Partners> {
     /// The store to keep.
     pub store: P::Store,
-    /// Who answers for token endpoints.
+    /// The token endpoints.
     pub endpoint: Rc<P::Endpoint>,
     /// The clocks.
     pub clock: P::Clock,
-    /// Who knows what Claude Code is doing.
+    /// The source of Claude Code's activity and settings.
     pub client: P::Client,
-    /// Who is told.
+    /// The observer of events.
     pub observer: Rc<P::Observer>,
-    /// What the user set.
+    /// The user's settings.
     pub policy: Policy,
-    /// What is remembered.
+    /// The records.
     pub records: Records<P::Files>,
     /// The journal.
     pub journal: Journal<P::Files>,
-    /// What the journal holds unfinished for this store.
+    /// The journal's unfinished transactions for this store.
     pub unfinished: Vec<Unfinished>,
     /// The client's list of servers to skip.
     pub needs_auth: NeedsAuthCache<P::Files>,
     /// What the keepers of one process share.
     pub grants: Grants<P>,
-    /// Whether to act without being asked.
+    /// Whether to act without a request.
     pub mode: Mode,
 }
 
@@ -124,7 +124,7 @@ impl<P: Partners> Keeper<P> {
             trouble: RefCell::new(None),
         });
         shared.grants.join(&shared);
-        // No keeper presents what another one's journal does not know the end of.
+        // A token whose fate the journal does not know must not be presented by any keeper.
         let unfinished = unfinished.into_iter().map(|open| Replayed::new(&shared, open)).collect();
         let inner = Rc::new(KeeperState {
             shared,
@@ -147,26 +147,26 @@ impl<P: Partners> Keeper<P> {
         Self { inner }
     }
 
-    /// Returns when the store was looked at once, whatever it held.
+    /// Returns once the store has been scanned, whatever it held.
     pub async fn first_scan(&self) {
         while !self.inner.scanned.get() {
             self.inner.first_scan.notified().await;
         }
     }
 
-    /// To be called when the store may have changed; the keeper waits for quiet by itself.
+    /// Call this when the store may have changed; the keeper waits for the burst to end.
     pub fn store_changed(&self) {
         self.inner.changed.notify_one();
     }
 
-    /// To be called when a session has begun. What rests is refreshed at once, not when the store has come to rest: the session's first request
-    /// comes soon, and where the agent is first it waits for the agent's lock instead of spending the refresh token itself.
+    /// Call this when a session has started. Resting entries are refreshed at once, without waiting for the burst to end: the session's first request
+    /// comes soon, and if the agent is first, the session waits for the agent's lock instead of spending the refresh token itself.
     pub fn session_began(&self) {
         self.inner.shared.client.session_began();
         self.inner.shared.ended.notify_one();
     }
 
-    /// Replaces the policy; the next plan goes by it.
+    /// Replaces the policy, starting with the next plan.
     pub fn set_policy(&self, policy: Policy) {
         self.inner.shared.policy.replace(policy);
         self.inner.shared.ended.notify_one();
@@ -181,14 +181,14 @@ impl<P: Partners> Keeper<P> {
         let _ = receiver.await;
     }
 
-    /// How the store and its entries are. Changes nothing.
+    /// The state of the store and its entries. Changes nothing.
     #[must_use]
     pub fn report(&self) -> StoreReport {
         self.inner.report()
     }
 
-    /// Refreshes the named servers (all, if none is named) and waits for the ends. Without `force` only what is due, expired or
-    /// waiting for a better moment. A token that may be spent is not presented either way.
+    /// Refreshes the named servers (all, if none is named) and waits for the results. Without `force` only those that are due, expired or
+    /// waiting for a quiet moment. A token that may be spent is not presented either way.
     pub async fn refresh(&self, names: &[String], force: bool) -> Vec<Refreshed> {
         self.inner.scan().await;
         let wanted = self.inner.find(names);
@@ -212,8 +212,8 @@ impl<P: Partners> Keeper<P> {
         ends
     }
 
-    /// Puts the entries that vanished at once back into the store, each as it stood there with its last pair, and gives the names of
-    /// their servers. Only ever at a person's word. What is there again, or whose refresh token was spent since, is left alone.
+    /// Restores the entries that vanished together, each as it was with its last pair, and returns the names of
+    /// their servers. Only ever at the user's request. Leaves entries alone that exist again or whose refresh token has been spent since.
     pub async fn restore_vanished(&self) -> Vec<String> {
         self.inner.scan().await;
         let back = crate::transaction::restore::restore(&self.inner.shared).await;
@@ -222,7 +222,7 @@ impl<P: Partners> Keeper<P> {
         back
     }
 
-    /// Begins no new transaction, and returns when none is running and the records are saved; a pair that the store does not take is left to
+    /// Starts no new transaction, and returns when none is running and the records are saved. A pair that the store does not accept is left to
     /// the journal and the next start. The caller sets the time limit.
     pub async fn drain(&self) {
         self.inner.shared.stopping.set(true);
@@ -244,11 +244,11 @@ impl<P: Partners> Keeper<P> {
                 () = again => {}
             }
         }
-        // What cannot be saved now was told, and is in the journal.
+        // What cannot be saved now has been reported, and is in the journal.
         close_unsettled(&self.inner.shared).await;
     }
 
-    /// Number of transactions under way.
+    /// The number of transactions in progress.
     #[must_use]
     pub fn running(&self) -> usize {
         self.inner.running()

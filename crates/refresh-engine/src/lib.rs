@@ -1,21 +1,21 @@
-//! Decides when an entry is refreshed, and carries one refresh through without losing a grant.
+//! Decides when to refresh an entry, and refreshes it without losing the grant.
 //!
 //! # How it works
-//! A [`Keeper`] looks at one store. For every entry it asks [`plan`], a pure function, what to do now; for an entry that is due it
+//! A [`Keeper`] keeps one store. For every entry it asks [`plan`], a pure function, what to do now. For an entry that is due it
 //! starts a transaction, which takes the client's own locks, presents the refresh token once, puts the raw answer into the
-//! [`Journal`] before anybody looks into it, and writes the new pair together with others that are ready. What it remembers of each
+//! [`Journal`] before parsing it, and writes the new pair together with others that are ready. What it remembers of each
 //! entry is a [`Record`]: digests and verdicts, never a token.
 //!
 //! # What never happens
-//! - **I1** A refresh token is presented again only after an answer that proves it was not consumed, or after an ambiguous end.
+//! - **I1** A refresh token is presented again only after an answer that proves it was not consumed, or after an ambiguous outcome.
 //! - **I2** The raw answer is in the journal before it is interpreted, and durable before the store changes.
-//! - **I3** The storage lock is never held over the network nor over an fsync.
+//! - **I3** The storage lock is never held during network traffic or an fsync.
 //! - **I4** Nothing but the entry's own token members changes.
 //! - **I5** A removed entry stays removed.
 //! - **I6** Once the request is on the wire the transaction runs to its end.
 //!
-//! # What it rests on
-//! Clocks, disk, endpoints and the client come in through [`Partners`], so that the whole engine runs in virtual time against
+//! # What it depends on
+//! Clocks, disk, endpoints and the client are passed in as [`Partners`], so that the whole engine runs in virtual time against
 //! scripted ones. Everything is a task of one thread.
 
 mod coalesced;

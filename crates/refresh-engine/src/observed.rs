@@ -1,4 +1,4 @@
-//! What is observed, before anything is decided about it: the entry as it was read, the clocks, the sessions at work.
+//! Observations that decisions are based on: the entry as read, the clocks, the sessions' activity.
 
 pub(crate) mod activity;
 pub(crate) mod clock;

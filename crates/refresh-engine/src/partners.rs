@@ -5,26 +5,26 @@ use claude_store::{FileSystem, Store};
 use std::future::Future;
 use token_endpoint::{DiscoveryError, Http, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints};
 
-/// Everything outside that the engine deals with. In the daemon these are the machine and the network; in tests a scripted
+/// The engine's outside world. In the daemon this is the machine and the network; in tests a scripted
 /// world in virtual time.
 pub trait Partners: 'static {
     /// Where locks, journal and records live.
     type Files: FileSystem;
     /// Where the document lives.
     type Store: Store<Files = Self::Files>;
-    /// Who answers for token endpoints.
+    /// The token endpoints.
     type Endpoint: Endpoint;
     /// Wall clock and boot-time clock.
     type Clock: Clock;
-    /// Who knows what Claude Code is doing.
+    /// The source of Claude Code's activity and settings.
     type Client: Client;
-    /// Who is told.
+    /// The observer of events.
     type Observer: Observer;
 }
 
-/// Token endpoints, as far as the engine deals with them.
+/// Token endpoints, as far as the engine uses them.
 pub trait Endpoint: 'static {
-    /// Takes note of what has changed on the way to token endpoints. Asked before a transaction takes a lock: it may take a while.
+    /// Picks up changed network settings. Called before a transaction takes a lock, because it may take a while.
     fn make_ready(&self) -> impl Future<Output = ()> {
         std::future::ready(())
     }
@@ -46,23 +46,23 @@ impl Endpoint for Http {
     }
 }
 
-/// What is known of Claude Code besides its store.
+/// What is known about Claude Code besides its store.
 pub trait Client: 'static {
-    /// When sessions of this store were seen active.
+    /// When sessions of this store were active.
     fn activity(&self) -> Activity;
 
-    /// Reads what the questions below are answered from. Asked before a transaction takes a lock: it may take a while.
+    /// Reads what the methods below need. Called before a transaction takes a lock, because it may take a while.
     fn make_ready(&self) -> impl Future<Output = ()> {
         std::future::ready(())
     }
 
-    /// A session has begun: what [`activity`](Self::activity) said last is out of date.
+    /// A session has started: the last answer of [`activity`](Self::activity) is out of date.
     fn session_began(&self) {}
 
     /// `oauth.authServerMetadataUrl` of the server's configuration.
     fn metadata_url(&self, server_name: &str, server_url: &str) -> Option<String>;
 
-    /// `oauth.clientId` of the server's configuration: the client that an entry without one belongs to.
+    /// `oauth.clientId` of the server's configuration: the client of entries that name none.
     fn client_id(&self, server_name: &str, server_url: &str) -> Option<String> {
         let _ = (server_name, server_url);
         None

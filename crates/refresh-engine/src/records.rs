@@ -1,4 +1,4 @@
-//! What is remembered of every entry: kept in memory, and in one file of the state folder.
+//! What is remembered of every entry, in memory and in one file in the state folder.
 
 pub(crate) mod narrowing;
 pub(crate) mod obstacle;
@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 
-/// What is remembered of every entry, kept in one file of the state folder. It holds no token. Clones share it.
+/// What is remembered of every entry, in one file in the state folder. It holds no token. Clones share it.
 pub struct Records<F: FileSystem> {
     inner: Rc<Inner<F>>,
 }
@@ -39,9 +39,9 @@ impl<F: FileSystem> Clone for Records<F> {
 struct Inner<F: FileSystem> {
     file: RecordsFile<F>,
     stores: RefCell<Stores>,
-    /// The entries whose record is other than it stands in the file, each with the number of its last change.
+    /// The entries whose record differs from the file, each with the number of its last change.
     changed: RefCell<BTreeMap<Name, u64>>,
-    /// Counts changes, so that a save knows whether it caught the last one.
+    /// Counts changes, so that a save knows whether it included the last one.
     changes: Cell<u64>,
     saved: Cell<u64>,
     saves: Coalesced<(), Result<(), RecordsError>>,
@@ -55,19 +55,19 @@ impl<F: FileSystem> Inner<F> {
 }
 
 impl<F: FileSystem> Records<F> {
-    /// Reads the records in this folder. None there: starts without. Where they cannot be understood, starts without and keeps
+    /// Reads the records in this folder. Starts empty if there are none. If they cannot be understood, starts empty and keeps
     /// the file under another name; the second value says so.
     ///
     /// # Errors
-    /// When the file cannot be read or a newer version wrote it.
+    /// The file cannot be read, or a newer version wrote it.
     pub fn load(files: F, folder: &Path) -> Result<(Self, Option<String>), RecordsError> {
         let file = RecordsFile::new(files, folder);
         let Found { stores, trouble } = file.load(true)?;
         Ok((Self::with(file, stores), trouble))
     }
 
-    /// Reads the records without changing anything, for a look from outside the daemon. What cannot be read is taken as
-    /// nothing remembered.
+    /// Reads the records without changing anything, for use outside the daemon. Unreadable records count as
+    /// empty.
     #[must_use]
     pub fn peek(files: F, folder: &Path) -> Self {
         let file = RecordsFile::new(files, folder);
@@ -88,7 +88,7 @@ impl<F: FileSystem> Records<F> {
         }
     }
 
-    /// Looks at one entry's record.
+    /// Reads one entry's record.
     pub fn read<R>(&self, store: &str, key: &EntryKey, look: impl FnOnce(&Record) -> R) -> R {
         let stores = self.inner.stores.borrow();
         match stores.get(store).and_then(|entries| entries.get(key.as_str())) {
@@ -97,7 +97,7 @@ impl<F: FileSystem> Records<F> {
         }
     }
 
-    /// Every refresh token of any entry that is known to have been exchanged.
+    /// All refresh tokens, of any entry, that are known to have been exchanged.
     #[must_use]
     pub fn spent_tokens(&self) -> BTreeSet<TokenDigest> {
         let stores = self.inner.stores.borrow();
@@ -121,7 +121,7 @@ impl<F: FileSystem> Records<F> {
         result
     }
 
-    /// Forgets an entry that was removed from its store.
+    /// Drops the record of an entry that was removed from its store.
     pub fn forget(&self, store: &str, key: &EntryKey) {
         let mut stores = self.inner.stores.borrow_mut();
         if stores.get_mut(store).is_some_and(|entries| entries.remove(key.as_str()).is_some()) {
@@ -129,16 +129,16 @@ impl<F: FileSystem> Records<F> {
         }
     }
 
-    /// True where something was changed since the last save.
+    /// True if something has changed since the last save.
     #[must_use]
     pub fn unsaved(&self) -> bool {
         self.inner.saved.get() != self.inner.changes.get()
     }
 
-    /// Brings every change made so far to the disk, durably. Callers at the same time share one write.
+    /// Saves every change made so far, durably. Concurrent callers share one write.
     ///
     /// # Errors
-    /// When the file system refuses; the changes stay in memory and the next call tries again.
+    /// The file system refuses; the changes stay in memory and the next call tries again.
     pub async fn save(&self) -> Result<(), RecordsError> {
         let inner = &self.inner;
         if !self.unsaved() {

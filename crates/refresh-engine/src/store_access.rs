@@ -1,4 +1,4 @@
-//! The one store of a keeper: scanned, read for a transaction, written for several at once, and when what was written may be forgotten.
+//! A keeper's access to its store: scans, reads for transactions, group commits, and settling what was written.
 
 pub(crate) mod commit;
 pub(crate) mod committer;

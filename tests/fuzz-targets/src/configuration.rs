@@ -7,8 +7,8 @@ const HOME: &str = "/home/me";
 
 /// The configuration file.
 ///
-/// Whatever is wrong is told, each in a line of its own that begins with the file and a line that it has, harmless on a terminal. What
-/// is right reads back as itself from what is shown of it, and a proxy's password is not in that.
+/// Every mistake is reported on its own line, which starts with the file and an existing line number and is safe on a terminal. A valid
+/// configuration survives a round trip through its shown form, which lacks a proxy's password.
 ///
 /// Input: the file's text.
 pub fn configuration(input: &[u8]) {
@@ -37,7 +37,7 @@ pub fn configuration(input: &[u8]) {
     }
 }
 
-/// The password of a proxy, where it stands in the file once and is too long to be found by chance.
+/// The proxy's password, if it occurs in the file once and is too long to match by chance.
 fn password(text: &str) -> Option<String> {
     let config: toml::Table = text.parse().ok()?;
     let proxy = config.get("network")?.get("proxy")?.as_str()?;

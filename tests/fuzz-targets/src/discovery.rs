@@ -8,9 +8,9 @@ use url::Url;
 
 /// The whole search for a token endpoint: metadata of authorization servers and of protected resources, redirects among them.
 ///
-/// Nothing is asked over plain http but this machine, and that only for a server on this machine; no token endpoint is found that may
-/// not be asked. What is found is what a document says that names the issuer asked for, and the entry's where it names one. Nothing is
-/// guessed where a server failed.
+/// Plain http goes only to this machine, and only for a server on this machine; no forbidden token endpoint is
+/// returned. The result comes from a document that names the requested issuer, and the entry's if it names one. Nothing is
+/// guessed if a server failed.
 ///
 /// Input: the MCP server's URL; the entry's issuer; its `authorizationServerUrl`; the configured metadata URL; its
 /// `resourceMetadataUrl`; then the answers in the order of the requests, each a status and a `Location` in a line, then the body, with
@@ -131,7 +131,7 @@ fn is_well_known(place: &Url, issuer: &Url) -> bool {
     place.origin() == issuer.origin() && places.iter().map(at).any(|path| path == place.path())
 }
 
-/// `/token` by convention: only where nobody failed, and of the entry's own server where it names one.
+/// `/token` by convention: only if no server failed, and on the entry's own server if it names one.
 fn guessed_rightly(found: &Metadata, hints: &ServerHints, asked: &[(Url, Option<RawAnswer>)]) {
     assert_eq!(found.token_endpoint.path(), "/token");
     for (url, answer) in asked {

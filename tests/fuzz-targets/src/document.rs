@@ -13,9 +13,9 @@ const HEALED: [(&str, &str); 3] = [
 
 /// Splicing the client's document.
 ///
-/// What is no document is refused with a message, and nothing else is. A change leaves every byte outside the changed members as it
-/// was, and the result reads as it was meant, also by other readers; done once more it changes nothing. Several changes in one go are
-/// what they are one after the other.
+/// Only non-documents are refused, with a message. A change leaves every byte outside the changed members as it
+/// was, and other readers understand the result, too; applying it again changes nothing. Several changes at once equal
+/// the same changes one by one.
 ///
 /// Input: `tokens`, `heal`, `restore` or `reinsert`, with the new `expiresAt` after a space where there is one; the access token (of
 /// the last two: the raw entry); the refresh token or nothing; a key; then the document.
@@ -74,7 +74,7 @@ fn change(kind: &str, access: &str, refresh: &str) -> Change {
     }
 }
 
-/// Whether the bytes are a JSON object in which `mcpOAuth` stands at most once, and is an object.
+/// Whether the bytes are a JSON object in which `mcpOAuth` occurs at most once and is an object.
 fn is_document(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let Some(root) = plain::members(text) else { return false };
@@ -119,7 +119,7 @@ fn one(document: &Document<'_>, text: &str, key: &EntryKey, change: &Change) {
         }
     };
     let after = std::str::from_utf8(&spliced).expect("a document is text");
-    assert!(is_document(after.as_bytes()), "the result is no document");
+    assert!(is_document(after.as_bytes()), "the result is not a document");
     match change {
         Change::Reinsert { raw } => {
             assert!(place.is_none(), "the entry was there");
@@ -204,7 +204,7 @@ fn tokens_are_written(
     };
     assert_eq!(kept(before, &old), kept(after, &new), "a member that was not meant was changed");
     if expires.is_some() || !old.iter().any(|member| member.is("expiresAt")) {
-        // Nothing was removed: the white space is as it was, too.
+        // Nothing was removed, so the whitespace is unchanged, too.
         let still = new.get(..old.len()).expect("no member was removed");
         let without = |text: &str, members: &[Member]| -> String {
             let (mut rest, mut at) = (String::new(), 0);
@@ -242,7 +242,9 @@ fn both(document: &Document<'_>, first: &EntryKey, second: &EntryKey, change: &C
     };
     let after = Document::parse(&once).expect("the result is a document");
     match (together, after.splice(&[second])) {
-        (Ok(together), Ok(apart)) => assert!(*together == *apart, "two changes in one go are another thing"),
+        (Ok(together), Ok(apart)) => {
+            assert!(*together == *apart, "two changes at once differ from one by one")
+        }
         (Err(_), Err(_)) => {}
         (together, apart) => panic!("in one go {:?}, one by one {:?}", together.err(), apart.err()),
     }

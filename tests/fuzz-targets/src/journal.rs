@@ -25,8 +25,8 @@ struct Kept {
 
 /// The journal.
 ///
-/// Whatever its bytes, reading ends in transactions that stand there or in a message that names the file, which stays as it is. Every
-/// record that was written whole is found, whatever a torn write left behind it; and what is written behind that is found, too.
+/// Whatever its bytes, reading yields the transactions in it or a message that names the file, which is left unchanged. Every
+/// completely written record is found, whatever a torn write left after it; and so is what is written after that.
 ///
 /// Input: what is written, a letter each (see [`write`]), or nothing; how many bytes of that are cut off the end; then the bytes that
 /// follow it, or the whole file where nothing was written.
@@ -43,7 +43,7 @@ pub fn journal(input: &[u8]) {
     bytes.extend_from_slice(tail);
     let whole = |len: usize| {
         let written = disk.bytes(FILE).unwrap_or_default();
-        // A line whose end alone is missing is whole.
+        // A line that only lacks its newline is complete.
         bytes.get(..len - 1) == written.get(..len - 1) && bytes.get(len - 1).is_none_or(|byte| *byte == b'\n')
     };
     let found = history.iter().rev().find(|(len, _)| whole(*len));
@@ -108,7 +108,7 @@ fn write(disk: &VirtualDisk, script: &str) -> Vec<(usize, Model)> {
             _ => continue,
         }
         let len = len(disk);
-        // Cut back to its header: what stood there before is gone on purpose.
+        // Truncated to its header: the old content is gone on purpose.
         history.retain(|(earlier, _)| *earlier < len);
         history.push((len, model.clone()));
     }
@@ -148,7 +148,7 @@ fn read(bytes: &[u8], expected: Option<&Model>) {
     let mut expected = found;
     let before = expected.insert(id, Kept { intent: next, answer: None, superseded_by: None });
     assert!(before.is_none(), "two transactions have the same number");
-    assert_eq!(model_of(again), expected, "what was written behind is another thing");
+    assert_eq!(model_of(again), expected, "what was written afterwards reads differently");
 }
 
 /// Whether the line begins the transaction of this number.
@@ -157,7 +157,7 @@ fn begins(line: &str, id: &str) -> bool {
     let Some(content) = plain::last(line, &members, "intent") else { return false };
     match plain::members(content) {
         Some(inner) => plain::last(content, &inner, "id") == Some(id),
-        // An object's members in a list, which the reader takes, too.
+        // An object's members as a list, which the reader accepts, too.
         None => content.trim_start_matches('[').trim_start().starts_with(id),
     }
 }

@@ -1,4 +1,4 @@
-//! What must hold of every input that others write, as plain functions: each takes any bytes and panics where its promise is broken.
+//! Properties of every parser of untrusted input, as plain functions: each takes any bytes and panics if its promise is broken.
 //!
 //! `cargo test` runs every [target](TARGETS) over its corpus (`fuzz/corpus`); the crate in `fuzz` hands them to the fuzzer. Each has a
 //! file of its own that says what it promises and how its input is laid out: a few lines of text, then the bytes in question, so that

@@ -7,8 +7,8 @@ const PATH: &str = "/home/u/.claude/mcp-needs-auth-cache.json";
 
 /// The client's list of servers that need a login.
 ///
-/// Taking a name out leaves every other member as it was, byte for byte and in its order, and all that stands before the first and
-/// behind the last one taken out. Where the name is not in, or the file is odd, nothing is written.
+/// Removing a name leaves every other member unchanged, byte for byte and in order, as well as everything before the first and
+/// after the last removed one. If the name is absent or the file is malformed, nothing is written.
 ///
 /// Input: the name; then the file.
 pub fn needs_auth(input: &[u8]) {
@@ -63,7 +63,7 @@ fn only_this_is_gone(name: &str, (text, before): (&str, &[Member]), (after, rest
     assert!(after.starts_with(head), "bytes before were changed");
     let tail = before.get(last + 1).map_or(&text[before[last].whole.end..], |next| &text[next.whole.start..]);
     assert!(after.ends_with(tail), "bytes behind were changed");
-    // Beside them nothing goes but a comma each and white space.
+    // Besides them, only commas and whitespace may disappear.
     let gone: usize = before.iter().filter(is_named).map(|member| member.whole.len()).sum();
     let space = |text: &str| text.bytes().filter(u8::is_ascii_whitespace).count();
     let count = before.iter().filter(is_named).count();

@@ -1,4 +1,4 @@
-//! JSON read in the plainest way: character by character, with nothing of the reader that is put to the test but the question whether
+//! A minimal JSON reader, character by character. It shares nothing with the reader under test except the check whether
 //! a text is JSON at all.
 
 use serde::de::IgnoredAny;
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// One member of an object.
 pub(crate) struct Member {
-    /// What the key means; `None` where half a surrogate pair stands for no character.
+    /// The decoded key; `None` if it contains half a surrogate pair.
     pub(crate) key: Option<String>,
     /// From the key's first quote to the value's end.
     pub(crate) whole: Range<usize>,
@@ -29,7 +29,7 @@ pub(crate) fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// The members of a JSON object in their order; `None` where the text is anything else.
+/// The members of a JSON object in their order; `None` if the text is anything else.
 pub(crate) fn members(text: &str) -> Option<Vec<Member>> {
     if !is_json(text) {
         return None;
@@ -61,7 +61,7 @@ pub(crate) fn last<'t>(text: &'t str, members: &[Member], key: &str) -> Option<&
     members.iter().rev().find(|member| member.is(key)).map(|member| &text[member.value.clone()])
 }
 
-/// What a JSON string means; `None` where it is no string, or not one of whole characters.
+/// The decoded JSON string; `None` if it is not a string, or not valid Unicode.
 pub(crate) fn string(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
 }

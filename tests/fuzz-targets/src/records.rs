@@ -12,8 +12,8 @@ const FILES: [&str; 2] = ["/state/records.jsonl", "/state/state.json"];
 
 /// What is remembered of entries, in the format of today and in that of version 1.
 ///
-/// What cannot be understood at all is kept under another name, byte for byte, and told, lines that cannot be are told; a newer version's
-/// file is refused and stays as it is. What is understood is the same after one record was changed and all were saved.
+/// A file that cannot be understood is kept under another name, byte for byte, and reported; so are invalid lines; a newer version's
+/// file is refused and left unchanged. The other records survive changing one record and saving all.
 ///
 /// Input: the file.
 pub fn records(input: &[u8]) {

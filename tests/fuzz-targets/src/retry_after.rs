@@ -7,8 +7,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// `Retry-After` and `Date`.
 ///
-/// A pause is at most an hour; whole seconds are taken as they are; a date is measured by the server's own clock, so that the moment
-/// of the answer itself is no pause.
+/// A pause is at most an hour; whole seconds are used unchanged; a date is relative to the server's own clock, so that the moment
+/// of the answer itself means no pause.
 ///
 /// Input: `Retry-After`; `Date`.
 pub fn retry_after(input: &[u8]) {

@@ -2,7 +2,7 @@ use mcp_refreshd::fuzzed;
 
 /// The lines on the control socket: requests as the daemon reads them, answers as its clients do.
 ///
-/// What is understood is the same after it was sent again, in one line. What is not is told in words that are harmless on a terminal.
+/// A message that is understood survives being sent again, as one line. Otherwise the error is safe on a terminal.
 ///
 /// Input: the line.
 pub fn socket(input: &[u8]) {

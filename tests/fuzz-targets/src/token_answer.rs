@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use token_endpoint::{Answer, RawAnswer, interpret};
 use url::form_urlencoded;
 
-/// The least length of a token that is worth its name (what is masked in messages, too).
+/// The minimum length of a plausible token (shorter ones are not masked in messages).
 const TOKEN: usize = 20;
 
 /// What the answer of a token endpoint means.
 ///
-/// A 2xx answer in which a plain reading finds an access token gives that token, and the refresh token beside it: neither is ever lost.
-/// What the answer means is the same after it was kept in a journal. No token of it stands in any message or debugging output.
+/// If a plain reading of a 2xx answer finds an access token, that token and its refresh token are returned: neither is ever lost.
+/// The answer means the same after a round trip through the journal. No message or debug output contains its tokens.
 ///
 /// Input: the status; `Content-Type`; `Content-Encoding`; `Retry-After`; `Date`; `Location`; then the body.
 pub fn token_answer(input: &[u8]) {
@@ -47,7 +47,7 @@ fn plain_reading(body: &[u8]) -> Option<(String, Option<String>)> {
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     if let Some(members) = plain::members(text) {
         let member = |key| plain::last(text, &members, key).and_then(plain::string).and_then(given);
-        // A rotated token that is no text of whole characters cannot be kept by anybody.
+        // Nobody can keep a rotated token that is not valid Unicode.
         return Some((member("access_token")?, member("refresh_token")));
     }
     if !text.starts_with("access_token=") || text.contains(char::is_whitespace) {
@@ -62,7 +62,7 @@ fn no_token_is_shown(raw: &RawAnswer, answer: Answer, body: &[u8]) {
     let Ok(text) = std::str::from_utf8(body) else { return };
     let Some(members) = plain::members(text) else { return };
     let mut shown = format!("{raw:?}").replace(&format!("{:?}", raw.content_type), "");
-    // What a redirect is told by, and the scope, are no secrets, whatever stands in them.
+    // A redirect's `Location` and the scope are not secrets, whatever they contain.
     let scope = match &answer {
         Answer::Fresh(pair) => pair.scope.clone().unwrap_or_default(),
         _ => String::new(),

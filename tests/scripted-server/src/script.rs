@@ -12,13 +12,13 @@ pub struct Script {
     /// Life of the access tokens issued from now on.
     #[serde(rename = "lifetime_s", with = "crate::seconds")]
     pub lifetime: Duration,
-    /// Whether a refresh brings a new refresh token. If not, the response carries the old one (or none, see [`Shape`](crate::Shape)).
+    /// Whether a refresh returns a new refresh token. If not, the response carries the old one (or none, see [`Shape`](crate::Shape)).
     pub rotates: bool,
-    /// What happens when a spent refresh token comes again.
+    /// What happens when a spent refresh token is reused.
     pub reuse: Reuse,
     /// The old access token dies when the refresh token rotates (Notion).
     pub old_access_dies: bool,
-    /// Whether a login brings a refresh token, as the metadata says.
+    /// Whether a login returns a refresh token, as the metadata says.
     pub refresh_tokens: bool,
     /// Life of a refresh token, announced as `refresh_expires_in` (Keycloak).
     #[serde(rename = "refresh_lifetime_s", with = "crate::seconds::optional")]
@@ -29,9 +29,9 @@ pub struct Script {
     pub audience: Option<String>,
     /// How a client must authenticate itself at the token endpoint.
     pub client_auth: ClientAuth,
-    /// The id of clients registered from now on; without it one is made up.
+    /// The id of clients registered from now on; generated if not set.
     pub client_id: Option<String>,
-    /// The secret of clients registered from now on; without it one is made up.
+    /// The secret of clients registered from now on; generated if not set.
     pub client_secret: Option<String>,
     /// Another `token_endpoint_auth_methods_supported` than the right one; empty: the member is not there.
     pub auth_methods: Option<Vec<String>>,
@@ -47,11 +47,11 @@ pub struct Script {
     pub dead_style: DeadStyle,
     /// Refuses a refresh while the access token is still good for long.
     pub early_refusal: Option<EarlyRefusal>,
-    /// User-Agents that start so are turned away by the edge with a 403 page before anything is processed.
+    /// The edge rejects User-Agents with this prefix with a 403 page before anything is processed.
     pub refused_user_agents: Vec<String>,
     /// Where the metadata of the authorization server is found.
     pub discovery: Discovery,
-    /// No metadata of either kind ever comes to its end.
+    /// Metadata responses of either kind never end.
     pub endless_metadata: bool,
     /// Whether the MCP server has protected-resource metadata (RFC 9728).
     pub resource_metadata: bool,
@@ -69,7 +69,7 @@ pub struct Script {
     pub revocation: bool,
     /// Another `token_endpoint` in the metadata than the right one.
     pub token_endpoint: Option<String>,
-    /// What is at the token endpoint's URL is a redirect; the honest one has a slash added.
+    /// The token endpoint's URL is a redirect; the honest endpoint has a trailing slash.
     pub token_redirect: Option<Redirect>,
     /// How a refresh is answered when [`next`](Self::next) is empty. Other grant types are always answered honestly.
     pub answer: Answer,
@@ -116,7 +116,7 @@ impl Default for Script {
     }
 }
 
-/// What happens when a spent refresh token comes again.
+/// What happens when a spent refresh token is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reuse {
@@ -127,9 +127,9 @@ pub enum Reuse {
         #[serde(rename = "grace_s", with = "crate::seconds")]
         grace: Duration,
     },
-    /// It is refused, the family lives on.
+    /// It is refused, but the family stays valid.
     Refuse,
-    /// The one before the current one is as good as the current one; older ones are refused (Cloudflare's workers-oauth-provider).
+    /// The previous token is as valid as the current one; older ones are refused (Cloudflare's workers-oauth-provider).
     PreviousIsGood,
 }
 
@@ -179,12 +179,12 @@ impl ClientAuth {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ResourceRule {
-    /// Nothing; it is not looked at.
+    /// Nothing; it is ignored.
     #[default]
     Ignored,
-    /// It must be there and name the MCP server (400 `invalid_target` otherwise).
+    /// It must be present and name the MCP server (400 `invalid_target` otherwise).
     Required,
-    /// It must not be there (Entra ID's AADSTS9010010).
+    /// It must be absent (Entra ID's AADSTS9010010).
     Refused,
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::mpsc as commands;
 
 /// A running server. Dropping it stops it and closes every connection.
 ///
-/// It is at the same time its root [`Site`] (`/mcp`, `/token` …): `server.grant(…)`, `server.set(…)` speak of that one.
+/// It is also its root [`Site`] (`/mcp`, `/token` …): `server.grant(…)` and `server.set(…)` apply to that one.
 #[must_use = "a server stops when it is dropped"]
 pub struct Server {
     root: Site,
@@ -23,18 +23,18 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where and as what a server listens.
+/// A server's address and identity.
 #[derive(Clone, Debug)]
 pub struct Listen {
-    /// The address; a free port of it is taken.
+    /// The address; the server takes a free port.
     pub address: IpAddr,
-    /// The host in the server's URLs; it must lead to the address.
+    /// The host in the server's URLs; it must resolve to the address.
     pub host: String,
-    /// What it shows; without it plain HTTP is spoken.
+    /// Its TLS identity; plain HTTP without one.
     pub certificates: Option<Certificates>,
 }
 
-/// What the server's thread and its handles share.
+/// State shared by the server's thread and its handles.
 pub(crate) struct Shared {
     pub(crate) base: String,
     pub(crate) log: Log,
@@ -47,7 +47,7 @@ impl Shared {
     }
 }
 
-/// Orders to the accepting loop; each is acknowledged when it has been carried out.
+/// Commands to the accept loop; each is acknowledged when it has been executed.
 pub(crate) enum Command {
     StopListening(mpsc::Sender<io::Result<()>>),
     Listen(mpsc::Sender<io::Result<()>>),
@@ -57,15 +57,15 @@ impl Server {
     /// Starts on a free port of 127.0.0.1, over plain HTTP.
     ///
     /// # Errors
-    /// When no socket or no thread is to be had.
+    /// No socket or thread is available.
     pub fn start(script: Script) -> io::Result<Self> {
         Self::start_on(0, script, false)
     }
 
-    /// Starts over TLS, as `https://localhost:…`, with a certificate made for the occasion: see [`ca_pem`](Self::ca_pem).
+    /// Starts over TLS, as `https://localhost:…`, with a new certificate: see [`ca_pem`](Self::ca_pem).
     ///
     /// # Errors
-    /// When no socket, no thread or no certificate is to be had.
+    /// No socket, thread or certificate is available.
     pub fn start_tls(script: Script) -> io::Result<Self> {
         Self::start_on(0, script, true)
     }
@@ -73,7 +73,7 @@ impl Server {
     /// Starts on this port of 127.0.0.1 (0: a free one).
     ///
     /// # Errors
-    /// When the port is taken, or no socket, no thread or no certificate is to be had.
+    /// The port is taken, or no socket, thread or certificate is available.
     pub fn start_on(port: u16, script: Script, with_tls: bool) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let identity = if with_tls { Some(Identity::make()?) } else { None };
@@ -84,7 +84,7 @@ impl Server {
     /// Starts on a free port, as another host or with other certificates.
     ///
     /// # Errors
-    /// When no socket or no thread is to be had, or the certificates are none.
+    /// No socket or thread is available, or the certificates are invalid.
     pub fn start_as(listen: &Listen, script: Script) -> io::Result<Self> {
         let listener = TcpListener::bind((listen.address, 0))?;
         let identity = listen.certificates.as_ref().map(Identity::brought).transpose()?;
@@ -139,43 +139,43 @@ impl Server {
         self.root.shared.log.read()
     }
 
-    /// How many requests fulfil a condition.
+    /// How many requests satisfy a condition.
     #[must_use]
     pub fn count(&self, condition: impl Fn(&Entry) -> bool) -> usize {
         self.root.shared.log.count(condition)
     }
 
-    /// How many requests of any grant type a User-Agent that starts so made at the token endpoints; `""` means anybody.
+    /// How many token requests of any grant type came from a User-Agent with this prefix; `""` matches all.
     #[must_use]
     pub fn token_requests_by(&self, user_agent: &str) -> usize {
         self.count(|entry| entry.kind == Kind::Token && entry.user_agent.starts_with(user_agent))
     }
 
-    /// How many times a User-Agent that starts so presented a spent refresh token and lost its family by it.
+    /// How often a User-Agent with this prefix presented a spent refresh token and had its family revoked.
     #[must_use]
     pub fn reuses_by(&self, user_agent: &str) -> usize {
         self.count(|entry| entry.outcome == Outcome::Reuse && entry.user_agent.starts_with(user_agent))
     }
 
-    /// How many 401s the MCP endpoints gave.
+    /// How many 401s the MCP endpoints returned.
     #[must_use]
     pub fn unauthorized(&self) -> usize {
         self.count(|entry| entry.outcome == Outcome::Unauthorized)
     }
 
-    /// How many families were revoked on all sites because a spent refresh token came again.
+    /// How many families were revoked on all sites because a spent refresh token was reused.
     #[must_use]
     pub fn families_revoked(&self) -> usize {
         self.root.shared.sites().values().map(|site| site.ledger.families_revoked()).sum()
     }
 
-    /// Blocks until the log fulfils the condition; says whether it did in time. Rings at each change, nothing is polled.
+    /// Blocks until the log satisfies the condition; returns whether it did in time. Woken by each change, without polling.
     #[must_use]
     pub fn wait_for(&self, patience: Duration, condition: impl Fn(&[Entry]) -> bool) -> bool {
         self.root.shared.log.wait_for(patience, condition)
     }
 
-    /// Waits in a task until the log fulfils the condition. Set a limit with `tokio::time::timeout`.
+    /// Waits in a task until the log satisfies the condition. Set a limit with `tokio::time::timeout`.
     pub async fn reached(&self, condition: impl Fn(&[Entry]) -> bool) {
         self.root.shared.log.reached(condition).await;
     }
@@ -185,10 +185,10 @@ impl Server {
         self.root.shared.log.observe(observer);
     }
 
-    /// Refuses connections from now on, as a machine that is down; those that are open live on.
+    /// Refuses new connections, like a machine that is down; open ones stay.
     ///
     /// # Errors
-    /// When the server's thread is gone.
+    /// The server's thread is gone.
     pub fn stop_listening(&self) -> io::Result<()> {
         self.order(Command::StopListening)
     }
@@ -196,7 +196,7 @@ impl Server {
     /// Listens again, on the same port.
     ///
     /// # Errors
-    /// When somebody else has taken the port meanwhile.
+    /// Another process has taken the port meanwhile.
     pub fn listen(&self) -> io::Result<()> {
         self.order(Command::Listen)
     }
@@ -220,7 +220,7 @@ impl Deref for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The closed channel ends the accepting loop and with it the runtime and every connection.
+        // The closed channel ends the accept loop and with it the runtime and every connection.
         self.commands = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

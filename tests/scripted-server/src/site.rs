@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 /// One MCP server and its authorization server, under one path of the [`Server`](crate::Server).
 ///
-/// A handle: clones stand for the same site.
+/// A handle: clones refer to the same site.
 #[derive(Clone)]
 pub struct Site {
     pub(crate) name: String,
     pub(crate) shared: Arc<Shared>,
 }
 
-/// What a site does and knows.
+/// A site's script and state.
 #[derive(Default)]
 pub(crate) struct SiteState {
     pub(crate) script: Script,
@@ -29,7 +29,7 @@ pub struct Grant {
     pub issuer: String,
     /// The registered client.
     pub client_id: String,
-    /// Its secret, where the script demands one.
+    /// Its secret, if the script demands one.
     pub client_secret: Option<String>,
     /// The first access token.
     pub access_token: String,
@@ -37,11 +37,11 @@ pub struct Grant {
     pub refresh_token: String,
     /// When the access token expires, in milliseconds since the epoch.
     pub expires_at_ms: u64,
-    /// What was granted.
+    /// The granted scope.
     pub scope: String,
 }
 
-/// What a grant without further words is for.
+/// The default scope of a grant.
 pub(crate) const SCOPE: &str = "mcp offline_access";
 
 impl Site {
@@ -73,28 +73,28 @@ impl Site {
         format!("{}/token", self.url())
     }
 
-    /// Changes the script; it holds from the next request on.
+    /// Changes the script, starting with the next request.
     pub fn set(&self, change: impl FnOnce(&mut Script)) {
         self.with(|state| change(&mut state.script));
     }
 
-    /// Queues an answer: the next refresh that finds no other before it in the queue is answered so.
+    /// Queues an answer for one refresh.
     pub fn answer_next(&self, answer: Answer) {
         self.set(|script| script.next.push_back(answer));
     }
 
-    /// Answers every refresh so when the queue is empty.
+    /// Answers every refresh this way when the queue is empty.
     pub fn answer_always(&self, answer: Answer) {
         self.set(|script| script.answer = answer);
     }
 
-    /// A new grant whose access token is good for that long; its later ones live as long as the script says.
+    /// A new grant whose access token is good for this long; later ones get the script's lifetime.
     #[must_use]
     pub fn grant(&self, left: Duration) -> Grant {
         self.make_grant(left, None)
     }
 
-    /// A new grant whose access token is good for that long, and whose later ones live as long as given here.
+    /// A new grant whose access token is good for this long, and whose later ones get the given lifetime.
     #[must_use]
     pub fn grant_with_lifetime(&self, left: Duration, lifetime: Duration) -> Grant {
         self.make_grant(left, Some(lifetime))
@@ -118,7 +118,7 @@ impl Site {
         })
     }
 
-    /// What the server knows of a refresh token.
+    /// The server's state of a refresh token.
     #[must_use]
     pub fn state_of(&self, refresh_token: &str) -> TokenState {
         self.with(|state| state.ledger.state_of(refresh_token))
@@ -130,23 +130,23 @@ impl Site {
         self.with(|state| state.ledger.is_same_grant(one, other))
     }
 
-    /// Whether the MCP endpoint would take this access token now.
+    /// Whether the MCP endpoint would accept this access token now.
     #[must_use]
     pub fn accepts(&self, access_token: &str) -> bool {
         self.with(|state| state.ledger.check_access(Instant::now(), access_token).is_ok())
     }
 
-    /// Kills the grant of a refresh token, as its owner may on a web page. Says whether there was one.
+    /// Kills a refresh token's grant, as its owner may do on a web page. Returns whether there was one.
     pub fn kill(&self, refresh_token: &str) -> bool {
         self.with(|state| state.ledger.kill(refresh_token))
     }
 
-    /// Forgets a registered client, as Supabase does. Says whether it was known.
+    /// Forgets a registered client, as Supabase does. Returns whether it was known.
     pub fn prune_client(&self, client_id: &str) -> bool {
         self.with(|state| state.ledger.prune_client(client_id))
     }
 
-    /// How many families were revoked because a spent refresh token came again.
+    /// How many families were revoked because a spent refresh token was reused.
     #[must_use]
     pub fn families_revoked(&self) -> usize {
         self.with(|state| state.ledger.families_revoked())
@@ -158,13 +158,13 @@ impl Site {
         self.shared.log.read().into_iter().filter(|entry| entry.site == self.name).collect()
     }
 
-    /// How many of this site's requests fulfil a condition.
+    /// How many of this site's requests satisfy a condition.
     #[must_use]
     pub fn count(&self, condition: impl Fn(&Entry) -> bool) -> usize {
         self.shared.log.count(|entry| entry.site == self.name && condition(entry))
     }
 
-    /// How many refreshes made a new pair here.
+    /// How many refreshes issued a new pair here.
     #[must_use]
     pub fn refreshes(&self) -> usize {
         self.count(|entry| entry.outcome == Outcome::Fresh)

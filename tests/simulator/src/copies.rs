@@ -1,5 +1,5 @@
-//! Two folders, one a copy of the other, with one agent for both: the same grant stands in two documents. Clients of the two do not know of
-//! each other's locks, and only what keeps both can see that they hold one grant.
+//! Two folders, one a copy of the other, with one agent for both: the same grant is in two documents. Their clients do not see
+//! each other's locks; only the agent can see that both hold one grant.
 
 use crate::daemon::{self, Daemon};
 use crate::entry::{entry, fresh, key};
@@ -23,13 +23,13 @@ enum Story {
     Calm,
     /// The copy is restored from a backup, while the other lives on.
     Backup,
-    /// The agent is killed so long after a request began, and comes back after 2 s.
+    /// The agent is killed this long after a request starts, and restarts after 2 s.
     Kill(u64),
     /// An answer is lost.
     LostAnswer,
 }
 
-/// Lives one pair of folders over some refreshes; what went wrong, in words.
+/// Runs one pair of folders through some refreshes; returns what went wrong, in words.
 pub fn examine_copies(seed: u64, number: u64, verbose: bool) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.expect("a runtime without I/O can always be made");
@@ -113,7 +113,7 @@ fn judge(world: &World, story: Story, grace: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// Lets time pass, and tells the daemon of what it wrote itself.
+/// Lets time pass, and notifies the daemon of its own writes.
 async fn pass(world: &Rc<World>, time: u64) {
     let until = world.now() + time;
     while world.now() < until {

@@ -1,7 +1,7 @@
 use crate::fault_schedule::{DAY, HOUR, MINUTE, SECOND, label};
 use crate::seeded_rng::SeededRng;
 
-/// What an authorization server is like; the mixture is that of the field.
+/// The traits of an authorization server, in realistic proportions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     /// How long an access token lives.
@@ -9,7 +9,7 @@ pub(crate) struct Kind {
     /// Whether its answers say so.
     pub(crate) names_lifetime: bool,
     pub(crate) rotation: Rotation,
-    /// Whether an access token dies when a newer one is given out.
+    /// Whether an access token dies when a newer one is issued.
     pub(crate) kills_access: bool,
     /// How long an unused refresh token lives.
     pub(crate) idle: Option<u64>,
@@ -17,7 +17,7 @@ pub(crate) struct Kind {
     pub(crate) names_idle: bool,
     /// How long it takes to answer.
     pub(crate) latency: u64,
-    /// Whether a new login ends the one before it.
+    /// Whether a new login ends the previous one.
     pub(crate) login_revokes: bool,
     /// What it refuses in a request, though the refresh token is good.
     pub(crate) refuses: Option<Refuses>,
@@ -26,9 +26,9 @@ pub(crate) struct Kind {
 /// What a server refuses in the shape of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refuses {
-    /// It wants the `scope` of the login; else it wants the `resource` that the login sent, or none.
+    /// It demands the login's `scope`; otherwise the `resource` that the login sent, or none.
     pub(crate) scope: bool,
-    /// It has spent the refresh token by then (measured: `invalid_target`, `invalid_scope`).
+    /// It has already spent the refresh token then (measured: `invalid_target`, `invalid_scope`).
     pub(crate) spends: bool,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Shape {
 }
 
 impl Refuses {
-    /// The error, where it does not take a request of this shape; `login` is the `resource` that the login sent.
+    /// The error, if it does not accept a request of this shape; `login` is the `resource` that the login sent.
     pub(crate) fn code(self, shape: &Shape, login: &str) -> Option<&'static str> {
         if self.scope {
             (!shape.scope).then_some("invalid_scope")

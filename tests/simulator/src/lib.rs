@@ -1,10 +1,10 @@
-//! Whole lives of machines, people and authorization servers in virtual time: the same life with the daemon and without it.
+//! Simulates whole lives of machines, users and authorization servers in virtual time: the same life with and without the daemon.
 //!
-//! A life is made of one seed. What happens in it is drawn from the seed before anything runs: when the machine is awake, when a session
-//! starts and is killed, when a server is away, slow or loses answers, when the power goes. None of it depends on what any program
-//! does, so that both lives have the same fate. The engine, the store, the locks and the journal are the real ones.
+//! A life follows from one seed. Its events are drawn before anything runs: when the machine is awake, when a session
+//! starts and is killed, when a server is down, slow or loses answers, when the power fails. None of it depends on what any program
+//! does, so both lives meet the same events. The engine, the store, the locks and the journal are the real ones.
 //!
-//! [`live`] lives one life and gives its [`Account`].
+//! [`live`] runs one life and returns its [`Account`].
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -4,7 +4,7 @@ use crate::world::World;
 use refresh_engine::Freshness;
 use std::rc::Rc;
 
-/// Which life to live.
+/// Which life to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Life {
     /// Everything in it follows from this number.
@@ -17,13 +17,13 @@ pub struct Life {
     pub fresh: Freshness,
     /// Whether the daemon runs.
     pub with_daemon: bool,
-    /// Prints what happens, for one who looks for the reason of a loss.
+    /// Prints events, to find the cause of a loss.
     pub verbose: bool,
     /// Ends the program at the first failure.
     pub end_at_failure: bool,
 }
 
-/// Lives it, and gives the books.
+/// Runs the life and returns its account.
 #[must_use]
 pub fn live(life: Life) -> Account {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();

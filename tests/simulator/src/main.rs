@@ -1,4 +1,4 @@
-//! Lives simulated lives and prints what became of the log-ins: `cargo run --profile simulation -p simulator -- --help`.
+//! Runs simulated lives and reports what became of the logins: `cargo run --profile simulation -p simulator -- --help`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 use simulator::{Account, Freshness, Life, live, run_copies, run_transactions, table};
@@ -49,7 +49,7 @@ fn options() -> Result<Options, String> {
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let mut number = || {
-            let value = arguments.next().ok_or_else(|| format!("{name} wants a number"))?;
+            let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
             value.parse::<u64>().map_err(|error| format!("{name} {value}: {error}"))
         };
         match name.as_str() {
@@ -63,7 +63,7 @@ fn options() -> Result<Options, String> {
             "--verbose" => options.verbose = true,
             "--without" => options.without = true,
             "--help" => return Err(HELP.to_owned()),
-            other => return Err(format!("{other} is not known\n\n{HELP}")),
+            other => return Err(format!("unknown argument {other}\n\n{HELP}")),
         }
     }
     Ok(options)

@@ -7,17 +7,17 @@ use crate::kind::Rotation;
 use crate::server::{PATIENCE, parts};
 use crate::world::World;
 
-/// The one cause that has no counterpart in a life without the daemon: there is nobody to kill.
+/// The one cause without a counterpart in a life without the daemon: there is no daemon to kill.
 const DAEMON_KILLED: &str = "the daemon was killed while the answer was on its way";
 
-/// A lost answer of a client is nobody else's news: the daemon comes to the entry in its turn, at the latest after its longest pause and the
+/// Nothing reports a client's lost answer: the daemon gets to the entry in its turn, at the latest after its longest pause and the
 /// minute of an orphaned lock.
 const BY_ANOTHER: u64 = 6 * MINUTE;
 
 /// The cause that grows with the number of requests.
 pub(crate) const ON_THE_WIRE: &str = "the answer was lost on the wire";
 
-/// What a grant was lost by.
+/// How a grant was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Loss {
     cause: &'static str,
@@ -32,7 +32,7 @@ const fn avoidable(cause: &'static str) -> Loss {
     Loss { cause, excused: false }
 }
 
-/// A person has to log in: books the loss of the grant before, and complains of one that the daemon should have prevented.
+/// The user has to log in: records the loss of the old grant, and complains if the daemon should have prevented it.
 pub(crate) fn judge(world: &World, server: usize) {
     if world.logged_out.borrow()[server] {
         return;
@@ -152,7 +152,7 @@ fn loss(world: &World, server: usize, grant: &Grant) -> Loss {
     }
 }
 
-/// An answer that nobody heard: excused only where the server's grace, which runs from the rotation, was over before any program could have
+/// A lost answer: excused only if the server's grace period, which starts with the rotation, was over before any program could have
 /// asked again and been answered.
 fn unless_in_time(world: &World, server: usize, grant: &Grant, from: u64, loss: Loss) -> Loss {
     let Rotation::Replaces { grace, .. } = world.servers[server].kind.rotation else { return loss };
@@ -160,7 +160,7 @@ fn unless_in_time(world: &World, server: usize, grant: &Grant, from: u64, loss: 
     if world.was_in_order(server, from, over) { Loss { excused: false, ..loss } } else { loss }
 }
 
-/// A client's doing: excused where the daemon could not have been there before it.
+/// A loss caused by a client: excused if the daemon could not have been faster.
 fn by_client(world: &World, entitled: Option<Entitled>, cause: &'static str) -> Loss {
     match entitled {
         Some(_) if world.with_daemon => Loss { cause, excused: true },
@@ -188,7 +188,7 @@ pub(crate) fn before_power_cut(world: &World) -> Vec<Option<String>> {
     held
 }
 
-/// After it: what the store no longer holds, where the last to write it was a client that had not synced.
+/// After it: what the store no longer holds, if the last writer was a client that had not synced.
 pub(crate) fn after_power_cut(world: &World, held: &[Option<String>], clients_write: bool) {
     if !clients_write {
         return;

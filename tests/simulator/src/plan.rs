@@ -1,4 +1,4 @@
-//! What a person and a machine are going to do on one day: drawn from the seed before anything happens.
+//! What the user and the machine will do on one day, drawn from the seed in advance.
 
 use crate::client::Version;
 use crate::fault_schedule::{DAY, HOUR, MINUTE, SECOND, label};
@@ -6,7 +6,7 @@ use crate::seeded_rng::SeededRng;
 use crate::watch::Blow;
 use virtual_disk::PowerCut;
 
-/// Something that happens at a moment of the day, whatever else does.
+/// An event at a moment of the day, independent of everything else.
 #[derive(Clone, Debug)]
 pub(crate) enum Happening {
     /// The machine wakes or is switched on.
@@ -18,25 +18,25 @@ pub(crate) enum Happening {
     Session(Session),
     Network(bool),
     KillDaemon,
-    /// The daemon is killed so long after its next request began, and started again so long after that.
+    /// The daemon is killed this long after its next request starts, and restarted this long after that.
     KillDaemonAtRequest {
         after: u64,
         restart: u64,
     },
-    /// A person begins a new login though nothing is wrong.
+    /// The user starts a new login though nothing is wrong.
     LoginAgain(LoginAgain),
-    /// `claude auth logout`: the whole file goes; all are wanted back after a while.
+    /// `claude auth logout` deletes the whole file; the user wants all entries back after a while.
     AuthLogout {
         at_a_refresh: bool,
         wants_back: u64,
     },
-    /// An upgrade: stopped in good order, started again.
+    /// An upgrade: a clean stop and a restart.
     RestartDaemon {
         at_a_request: bool,
     },
-    /// Whoever makes this changing call to the disk from now is struck, daemon or session.
+    /// Kills the daemon or session that makes this n-th modifying disk call from now.
     Strike(u64, Blow),
-    /// The kernel writes back, and a while later the power goes.
+    /// The kernel writes back, and a while later the power fails.
     PowerCut {
         unsynced: u64,
         takes: PowerCut,
@@ -48,7 +48,7 @@ pub(crate) enum Happening {
         wants_back: u64,
     },
     Edit,
-    /// The same, in the moment between the daemon's read of the document and its swap.
+    /// The same, between the daemon's read of the document and its swap.
     EditInBetween,
 }
 
@@ -61,15 +61,15 @@ pub(crate) enum DiskTrouble {
     Slow(u64),
 }
 
-/// A person's new login where the old one was good.
+/// The user's new login while the old one is good.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LoginAgain {
     pub(crate) server: usize,
-    /// How long the person is in the browser.
+    /// How long the user spends in the browser.
     pub(crate) takes: u64,
-    /// The person closes the browser instead.
+    /// The user closes the browser instead.
     pub(crate) gives_up: bool,
-    /// It ends so long after a request for this entry went on the wire, where one does within two minutes.
+    /// It ends this long after a request for this entry was sent, if one is within two minutes.
     pub(crate) at_a_refresh: Option<u64>,
 }
 
@@ -83,14 +83,14 @@ pub(crate) struct Session {
     pub(crate) killed_after: Option<u64>,
 }
 
-/// How a person and the machine live.
+/// The habits of the user and the machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Persona {
     /// How often the machine is awake on a day of the week, and at a weekend.
     awake: (f64, f64),
     /// How often it is used for sessions on such a day.
     uses: f64,
-    /// When the day usually begins, give or take an hour and a half.
+    /// When the day usually starts, plus or minus an hour and a half.
     begins: u64,
     hours: (u64, u64),
     sessions: f64,
@@ -120,7 +120,7 @@ impl Persona {
         Self { awake, uses, begins, hours, sessions, always_on: kind >= 85, old }
     }
 
-    /// What happens on this day, in order, each with its moment (milliseconds from the day's begin).
+    /// The events of this day in order, each with its time (milliseconds from the start of the day).
     pub(crate) fn day(&self, seed: u64, day: u64, servers: usize) -> Vec<(u64, Happening)> {
         // Months without the machine: about one in two years. And a holiday of one to three weeks in two of three quarters.
         let month = SeededRng::of(seed, &[label::IDLE, day / 30]).chance(0.05);

@@ -3,21 +3,21 @@ use std::collections::BTreeMap;
 /// What happened to one server's entry in one life.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Log-ins that were needed: somebody wanted to use the server, and the grant was gone.
+    /// Logins that were needed: the user wanted to use the server, and the grant was gone.
     pub logins: u64,
-    /// Those of them that a program could have spared the person.
+    /// Those that a program could have avoided.
     pub avoidable: u64,
-    /// Those of them that a kill of the daemon alone caused, which a life without it cannot suffer.
+    /// Those caused only by a kill of the daemon, which cannot happen in a life without it.
     pub by_kills_of_the_daemon: u64,
     /// Why grants were lost.
     pub causes: BTreeMap<&'static str, u64>,
-    /// The same of the avoidable ones alone.
+    /// The same for avoidable losses only.
     pub avoidable_causes: BTreeMap<&'static str, u64>,
     /// Times a client found its entry expired.
     pub expired_reads: u64,
     /// The same while machine, network and endpoint had been in order for a while.
     pub expired_reads_in_calm: u64,
-    /// The same by somebody whom nobody had expected: not here lately, and not usually here at this time.
+    /// The same by an unexpected session: none recently, and none usually at this time.
     pub expired_reads_unexpected: u64,
     /// Requests of the daemon that reached the token endpoint's host.
     pub daemon_requests: u64,
@@ -32,7 +32,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds another one's numbers.
+    /// Adds another tally.
     pub fn add(&mut self, other: &Self) {
         self.logins += other.logins;
         self.avoidable += other.avoidable;
@@ -59,7 +59,7 @@ impl Tally {
 pub struct Account {
     /// All servers together.
     pub tally: Tally,
-    /// Entries that vanished together and were put back at a person's word.
+    /// Entries that vanished together and were restored at the user's request.
     pub restored: u64,
     /// Transactions that the engine began.
     pub transactions: u64,
@@ -73,12 +73,12 @@ pub struct Account {
     pub by_lifetime: BTreeMap<u64, (u64, u64)>,
     /// Hours that the machine was awake.
     pub awake_hours: u64,
-    /// What must not have happened: each with the day it happened on.
+    /// Broken promises, each with its day.
     pub failures: Vec<String>,
 }
 
 impl Account {
-    /// Adds another one's numbers.
+    /// Adds another tally.
     pub fn add(&mut self, other: &Self) {
         self.tally.add(&other.tally);
         self.restored += other.restored;

@@ -2,7 +2,7 @@
 //!
 //! Every transaction has a small world of its own: one server, one entry that is due, the real engine, store, locks and journal on a
 //! disk in memory. A fault is drawn from seed and number and injected at a drawn point of exactly that transaction; one in ten gets
-//! two. An oracle looks at the server's books, the store and the journal afterwards.
+//! two. Afterwards an oracle checks the server's ledger, the store and the journal.
 
 mod bytes;
 mod case;
@@ -21,10 +21,10 @@ pub use table::Outcomes;
 use case::Case;
 use verdict::Ended;
 
-/// A place that was drawn may be none: where the transaction made fewer calls, or no request. Then it is drawn again.
+/// The drawn point may not exist, if the transaction made fewer calls or no request. Then it is drawn again.
 const ATTEMPTS: u64 = 1000;
 
-/// Lives the transaction of this seed and number, counts it, and gives what failed.
+/// Runs the transaction with this seed and number, counts it, and returns what failed.
 pub fn examine(seed: u64, number: u64, verbose: bool, outcomes: &mut Outcomes) -> Vec<String> {
     for attempt in 0..ATTEMPTS {
         let case = Case::draw(seed, number, attempt);

@@ -24,7 +24,7 @@ const PROJECTS: usize = 1000;
 #[derive(Clone, Default)]
 pub struct ServerConfigs {
     servers: BTreeMap<String, Vec<Server>>,
-    /// The user's `env`, as it stands there; it may hold passwords.
+    /// The user's `env`, verbatim; it may hold passwords.
     env: Option<Zeroizing<String>>,
 }
 

@@ -5,24 +5,24 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
-/// Looking at the sessions' logs costs a walk through their folders: plans made together share one look.
+/// Scanning session logs means walking their folders, so plans made together share one scan.
 const ACTIVITY_KEPT: Duration = Duration::from_secs(1);
-/// Metadata of many servers is looked up together, after a start for one.
+/// Metadata lookups come in groups, after a start for example.
 const CONFIGS_KEPT: Duration = Duration::from_secs(10);
 
-/// What the disk tells of Claude Code besides its store.
+/// What the disk reveals about Claude Code besides its store.
 #[derive(Debug)]
 pub(crate) struct ClaudeCode {
     folder: StorageFolder,
     sessions: SessionActivity,
     activity: Cell<Option<(Instant, Activity)>>,
     configs: RefCell<Option<(Instant, ServerConfigs)>>,
-    /// Held by whoever reads them; the others wait for it.
+    /// Held while they are read; others wait for it.
     reading: Mutex<()>,
 }
 
 impl ClaudeCode {
-    /// The Claude Code that uses this storage folder.
+    /// The Claude Code client that uses this storage folder.
     pub(crate) fn new(folder: &StorageFolder) -> Self {
         Self {
             sessions: SessionActivity::new(OsFileSystem, folder),
@@ -43,7 +43,7 @@ impl ClaudeCode {
     fn look(&self) -> Activity {
         let mut activity = Activity::default();
         let mut note = |at| Timestamp::try_from(at).into_iter().for_each(|at| activity.note(at));
-        // Logs that cannot be listed prove no silence; then nobody waits longer than the margin's floor allows.
+        // Unreadable logs do not prove that sessions are quiet; the margin's floor bounds the wait.
         if let Err(error) = self.sessions.each_moment(&mut note) {
             tracing::debug!("the sessions' logs cannot be listed: {error}");
             activity.note(Timestamp::now());
@@ -64,7 +64,7 @@ impl Client for ClaudeCode {
         }
     }
 
-    /// The client keeps its histories in the same file: one of 91 MiB takes seconds, on a thread of its own.
+    /// The client keeps its histories in the same file. Reading 91 MiB takes seconds, so it happens on a thread of its own.
     async fn make_ready(&self) {
         let _reading = self.reading.lock().await;
         if self.configs.borrow().as_ref().is_some_and(|(at, _)| at.elapsed() < CONFIGS_KEPT) {

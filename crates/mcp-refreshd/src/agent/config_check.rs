@@ -1,4 +1,4 @@
-//! What a valid configuration says that has no effect on this machine: a store that is not there, a server that nobody knows.
+//! Finds settings that are valid but have no effect on this machine: a missing store, an unknown server.
 
 use crate::control::report::Status;
 use crate::settings::config::{Config, ListedStore};
@@ -8,18 +8,18 @@ use claude_store::{OsFileSystem, ServerConfigs, StorageFolder};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Checks the configuration against the disk and what the stores hold. A sentence each.
+/// Checks the configuration against the disk and the stores. Returns one sentence per finding.
 pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status: &Status) -> Vec<String> {
     let mut remarks = stores(config);
     if config.policy.servers.is_empty() {
         return remarks;
     }
     let mut names: BTreeSet<String> = status.stores.iter().flat_map(names_in).collect();
-    // In one of those files the client keeps its histories: reading it may take seconds.
+    // The client keeps its histories in one of these files: reading it may take seconds.
     let read = move || folders.iter().map(|folder| ServerConfigs::known(&OsFileSystem, folder)).collect();
     let configured: Vec<Option<ServerConfigs>> = tokio::task::spawn_blocking(read).await.unwrap_or_default();
     let readable = status.stores.iter().all(|store| store.absent || store.unreadable.is_none());
-    // Where something cannot be read, any name may be right.
+    // If something cannot be read, any name may be right.
     if readable && configured.iter().all(Option::is_some) {
         names.extend(configured.iter().flatten().flat_map(|configs| configs.names().map(str::to_owned)));
         remarks.extend(servers(config, &names));
@@ -64,12 +64,12 @@ fn store_remark(folder: &Path) -> Option<String> {
             );
             Some(format!("`stores` lists {shown}, which does not exist; {near}"))
         }
-        // Whatever else is wrong with it, the store says so itself.
+        // Opening the store reports anything else that is wrong with it.
         Err(_) => None,
     }
 }
 
-/// The folder beside it whose name comes nearest.
+/// The sibling folder with the most similar name.
 fn nearest_folder(folder: &Path) -> Option<String> {
     let (parent, name) = (folder.parent()?, folder.file_name()?.to_str()?);
     let folders = std::fs::read_dir(parent).ok()?.flatten().filter(|entry| entry.path().is_dir());
@@ -78,7 +78,7 @@ fn nearest_folder(folder: &Path) -> Option<String> {
     Some(parent.join(near).display().to_string())
 }
 
-/// The servers of the configuration that have no login and that Claude Code does not know.
+/// Configured servers that have no login and that Claude Code does not know.
 fn servers(config: &Config, known: &BTreeSet<String>) -> Vec<String> {
     let unknown = config.policy.servers.keys().filter(|name| !known.contains(*name));
     unknown
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_a_file_or_missing_is_named_with_what_was_meant() {
+    fn a_missing_or_misspelt_store_is_reported_with_a_suggestion() {
         let home = tempfile::tempdir().unwrap();
         for folder in [".claude", ".claude-work"] {
             fs::create_dir(home.path().join(folder)).unwrap();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_nobody_knows_is_named_with_the_nearest_one() {
+    fn an_unknown_server_is_reported_with_a_suggestion() {
         let config = parsed("[servers.slak]\nignore = true\n[servers.lab]\nignore = true\n", Path::new("/"));
         let known = BTreeSet::from(["slack".to_owned(), "lab".to_owned()]);
         assert_eq!(

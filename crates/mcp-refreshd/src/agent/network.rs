@@ -8,43 +8,43 @@ use token_endpoint::{
 };
 use tokio::sync::Mutex;
 
-/// The way to the token endpoints of one store's logins. It can be replaced while requests are under way: those go on by the old one.
+/// How to reach the token endpoints of one store's logins. It can be replaced at any time: requests in flight keep the old one.
 #[derive(Debug)]
 pub(crate) struct Network {
     folder: StorageFolder,
     way: RefCell<Way>,
-    /// Held by whoever reads the files again; the others wait for it.
+    /// Held while the files are read again; others wait for it.
     reading: Mutex<()>,
 }
 
-/// The way as it is now, and what it was made from.
+/// The current client, and what it was built from.
 #[derive(Debug)]
 struct Way {
     config: config::Network,
     surroundings: Surroundings,
-    /// Its files, each as it was.
+    /// Its files and their state when they were read.
     seen: Seen,
     options: HttpOptions,
     http: Http,
-    /// What was passed over and told.
+    /// Problems that were skipped and reported.
     told: Vec<String>,
 }
 
 impl Network {
-    /// The way that the configuration describes, and what Claude Code has around it.
+    /// Builds it from the configuration and from Claude Code's settings and environment.
     ///
     /// # Errors
-    /// A certificate file or the proxy of the configuration cannot be used.
+    /// The configured proxy or a certificate file cannot be used.
     pub(crate) async fn new(config: &config::Network, folder: &StorageFolder) -> Result<Self, HttpError> {
         let way = Way::find(config, folder, read(folder).await)?;
         way.tell(&[]);
         Ok(Self { folder: folder.clone(), way: RefCell::new(way), reading: Mutex::new(()) })
     }
 
-    /// From now on by this configuration, and by what Claude Code has around it now.
+    /// Switches to this configuration, and to Claude Code's present settings.
     ///
     /// # Errors
-    /// As for [`new`](Self::new); the old way stays then.
+    /// As for [`new`](Self::new); the old settings then stay in effect.
     pub(crate) async fn replace(&self, config: &config::Network) -> Result<(), HttpError> {
         let _reading = self.reading.lock().await;
         let before = self.seen();
@@ -62,16 +62,16 @@ impl Network {
         surroundings::seen(&self.folder, &self.way.borrow().options)
     }
 
-    /// The way as it is now.
+    /// The current client.
     fn current(&self) -> Http {
         self.way.borrow().http.clone()
     }
 }
 
-/// Reads Claude Code's settings on another thread: the client keeps its histories in one of the files (91 MiB take seconds).
+/// Reads Claude Code's settings on another thread: the client keeps its histories in one of the files (reading 91 MiB takes seconds).
 async fn read(folder: &StorageFolder) -> Surroundings {
     let folder = folder.clone();
-    // It fails only where the reading panicked: then there are none.
+    // The join fails only after a panic: then there are no settings.
     tokio::task::spawn_blocking(move || Surroundings::read(&folder)).await.unwrap_or_default()
 }
 
@@ -87,7 +87,7 @@ impl Way {
         Ok(Self { config: config.clone(), surroundings, seen, options, http, told })
     }
 
-    /// A file that changed while it was read is read again: what counts is how it was before.
+    /// The state is taken before reading, so that a file that changes meanwhile is read again.
     fn dated_by(mut self, before: &Seen) -> Self {
         for (path, stamp) in &mut self.seen {
             if let Some((_, earlier)) = before.iter().find(|(known, _)| known == path) {
@@ -97,7 +97,7 @@ impl Way {
         self
     }
 
-    /// Goes by what has changed; what cannot be used leaves everything as it is until the next change.
+    /// Applies changed settings. Unusable ones leave the old ones in effect until the next change.
     fn follow(&mut self, folder: &StorageFolder, seen: Seen, found: Surroundings) {
         match Self::find(&self.config, folder, found) {
             Ok(way) => {
@@ -119,10 +119,10 @@ impl Way {
     }
 }
 
-/// What requests are made with under this configuration by the client of this folder, and what of it was passed over.
+/// The options for requests under this configuration for the client of this folder, and the problems that were skipped.
 ///
 /// # Errors
-/// A certificate file of the configuration or the proxy cannot be used.
+/// The configured proxy or a certificate file cannot be used.
 pub(crate) fn http(
     config: &config::Network,
     surroundings: &Surroundings,
@@ -137,7 +137,7 @@ fn options(config: &config::Network, surroundings: &Surroundings) -> (HttpOption
     let mut told: Vec<_> = surroundings
         .unreadable
         .iter()
-        .map(|(path, why)| format!("Claude Code's settings {} are passed over: {why}", path.display()))
+        .map(|(path, why)| format!("Claude Code's settings {} are ignored: {why}", path.display()))
         .collect();
     if surroundings.asks_not_to_verify() {
         let why = "$NODE_TLS_REJECT_UNAUTHORIZED=0 is not obeyed, on purpose: certificates are verified; name the CA of a server that needs it in \
@@ -148,7 +148,7 @@ fn options(config: &config::Network, surroundings: &Surroundings) -> (HttpOption
         Some(proxy) => Some(proxy.as_str().to_owned()),
         None => {
             told.extend(named.unusable.clone());
-            // What is set and names none stands against the system's.
+            // A variable that is set but names no proxy overrides the system's.
             named
                 .url
                 .as_ref()
@@ -167,7 +167,7 @@ fn options(config: &config::Network, surroundings: &Surroundings) -> (HttpOption
     (options, told)
 }
 
-/// Like Claude Code, we go on without a file of its settings that is not there or holds something else.
+/// Like Claude Code, we go on if one of the files that its settings name is missing or holds something else.
 fn built(
     mut options: HttpOptions,
     config: &config::Network,
@@ -178,7 +178,7 @@ fn built(
         match Http::new(&options) {
             Ok(http) => {
                 told.extend(http.passed_over().iter().cloned());
-                // The files are watched all the same: they may come.
+                // Missing files are watched, too: they may appear.
                 return Ok((named, http));
             }
             Err(HttpError::ExtraCa { path, why }) if !config.extra_ca.contains(&path) => {
@@ -195,7 +195,7 @@ fn built(
 }
 
 impl Endpoint for Network {
-    /// What the way was made from is read again where a file has changed.
+    /// Reads the files again if one has changed.
     async fn make_ready(&self) {
         let _reading = self.reading.lock().await;
         let seen = self.seen();
@@ -226,7 +226,7 @@ mod tests {
     use std::pin::pin;
     use std::task::Poll;
 
-    /// How a future is after one turn of the loop, and at its end.
+    /// Whether a future is still pending after one turn of the loop; runs it to its end.
     async fn waits(future: impl Future<Output = ()>) -> bool {
         let mut future = pin!(future);
         let waits = poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await;
@@ -236,7 +236,7 @@ mod tests {
         waits
     }
 
-    /// The same settings in a file that takes a while to read.
+    /// The same settings in a file that is slow to read.
     fn large(settings: &str) -> String {
         format!("{settings}{}", " ".repeat(8 << 20))
     }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_changed_is_read_again_on_another_thread_than_the_loops() {
+    async fn a_changed_file_is_read_again_off_the_loops_thread() {
         let (home, folder) = home(&large("{}"));
         let config = config::Network::default();
         let mut network = pin!(Network::new(&config, &folder));
@@ -268,17 +268,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_servers_configurations_are_read_on_another_thread_than_the_loops() {
+    async fn server_configurations_are_read_off_the_loops_thread() {
         let server = r#"{"type":"http","url":"https://lab.test/mcp","oauth":{"clientId":"cl_1"}}"#;
         let (_home, folder) = home(&format!(r#"{{"mcpServers":{{"lab":{server}}}}}"#));
         let client = ClaudeCode::new(&folder);
         assert!(waits(client.make_ready()).await);
         assert_eq!(client.client_id("lab", "https://lab.test/mcp").as_deref(), Some("cl_1"));
-        assert!(!waits(client.make_ready()).await, "a look a moment ago is good enough");
+        assert!(!waits(client.make_ready()).await, "a recent read is good enough");
     }
 
     #[tokio::test]
-    async fn a_file_that_changes_while_it_is_read_counts_as_it_was_before() {
+    async fn a_file_that_changes_while_being_read_is_read_again() {
         let (home, folder) = home("{}");
         let network = Network::new(&config::Network::default(), &folder).await.unwrap();
         let before = network.seen();

@@ -4,15 +4,15 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::task::LocalSet;
 
-/// Name look-ups run on these threads, and nothing of ours waits behind them.
+/// DNS lookups run on these threads; nothing of ours queues behind them.
 const BLOCKING_THREADS: usize = 4;
-/// How long such a thread waits for the next look-up; a refresh is seldom followed by another one.
+/// How long an idle thread is kept; one refresh is seldom followed by another.
 const BLOCKING_THREADS_KEPT: Duration = Duration::from_secs(1);
 
-/// Runs a future with everything that it may spawn, on this thread.
+/// Runs a future and everything it spawns on this thread.
 ///
 /// # Errors
-/// The system gives no event queue.
+/// The system provides no event queue.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -21,7 +21,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure>
         .build()
         .map_err(|error| Failure::new(Exit::Person, format!("cannot start: {error}")))?;
     let end = LocalSet::new().block_on(&runtime, future);
-    // A name look-up that hangs must not hold up the end of the process.
+    // A hanging DNS lookup must not delay the exit.
     runtime.shutdown_background();
     Ok(end)
 }

@@ -1,4 +1,4 @@
-//! What `status`, `check` and their like speak of: the stores of the agent that runs, and those that this command's own environment and
+//! What `status`, `check` and similar commands report: the stores of the running agent, and those that the command's own environment and
 //! configuration name.
 
 use crate::agent::Machine;
@@ -18,14 +18,14 @@ use refresh_engine::{Journal, Need, Records, State, inspect};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A refresh takes a minute at most, with a lock to be waited for before.
+/// A refresh takes a minute at most, after it may have waited for a lock.
 const LONGEST_REFRESH: Duration = Duration::from_secs(2 * 60);
 
-/// The state of everything: from the agent if it answers, else from disk. What this command would look after and the agent does not is read
-/// from disk besides.
+/// The state of everything: from the agent if it answers, else from disk. Stores that the command's configuration names and the agent
+/// does not watch are read from disk as well.
 ///
 /// # Errors
-/// No agent answers, and the configuration cannot be used; or one answers what cannot be understood.
+/// No agent answers and the configuration cannot be used, or the agent's answer cannot be understood.
 pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
     let config = Config::load(&paths.config, &paths.home);
     let (answer, silent) = match reach(&paths.state).await {
@@ -68,7 +68,7 @@ pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
     Ok(status)
 }
 
-/// The state of everything, read from disk: takes no lock and changes nothing.
+/// The state of everything, read from disk. Takes no lock and changes nothing.
 pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
     let mut stores = Vec::new();
     for folder in storage_folders(config, paths) {
@@ -77,11 +77,11 @@ pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
     Status { stores, ..Status::default() }
 }
 
-/// The folders of the stores that a command speaks of: those that its environment and configuration name, and those of the agent.
+/// The store folders that a command covers: those of its environment and configuration, and those of the agent.
 pub(crate) fn folders(config: &Config, paths: &Paths, agent: Option<&Status>) -> Vec<StorageFolder> {
     let mut folders = storage_folders(config, paths);
     let agents = agent.into_iter().flat_map(|status| &status.stores).filter_map(|store| {
-        // The location of a Keychain item does not name its folder.
+        // A Keychain item's location does not name its folder.
         let document = Path::new(&store.location);
         let known = folders.iter().any(|folder| is_same(&folder.credentials_path(), document));
         let folder = document.parent().filter(|_| document.is_absolute() && !known)?;
@@ -92,12 +92,12 @@ pub(crate) fn folders(config: &Config, paths: &Paths, agent: Option<&Status>) ->
     folders
 }
 
-/// Whether the agent that answered looks after the store at this location.
+/// Whether the agent that answered keeps the store at this location.
 pub(crate) fn watches(agent: &Status, location: &str) -> bool {
     agent.stores.iter().any(|store| is_same(Path::new(&store.location), Path::new(location)))
 }
 
-/// Stores of this command's own environment and configuration that the agent does not watch. What does not exist is none.
+/// Stores of the command's own environment and configuration that the agent does not keep. Missing ones do not count.
 async fn others(status: &Status, config: &Config, paths: &Paths) -> Vec<StoreStatus> {
     let mut others = Vec::new();
     for folder in storage_folders(config, paths) {
@@ -124,7 +124,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 async fn from_disk(config: &Config, paths: &Paths, folder: &StorageFolder) -> StoreStatus {
     let records = Records::peek(OsFileSystem, &paths.state);
-    // A journal that cannot be read is the agent's to complain about.
+    // The agent reports a journal that cannot be read.
     let unfinished = Journal::peek(&OsFileSystem, &paths.state).unwrap_or_default();
     let owed =
         |location: &str| unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some());
@@ -135,7 +135,7 @@ async fn from_disk(config: &Config, paths: &Paths, folder: &StorageFolder) -> St
     StoreStatus::new(report)
 }
 
-/// Nothing will refresh what is in it, nor wake what rests.
+/// No agent refreshes its entries or wakes resting ones.
 fn unwatched(store: &mut StoreStatus, now: Timestamp) {
     store.unwatched = true;
     for entry in &mut store.entries {
@@ -148,7 +148,7 @@ fn unwatched(store: &mut StoreStatus, now: Timestamp) {
     }
 }
 
-/// A login that cannot be refreshed and ends within a day: the next one can be made before.
+/// A login that cannot be refreshed and ends within a day: the user can log in again before that.
 fn ending(entry: &mut EntryStatus, store: &str, now: Timestamp) {
     if entry.ends_soon(now) && entry.action.is_none() {
         entry.action = Some(remedy::what_to_type(&Need::NoRefreshToken, &entry.name, store));
@@ -161,7 +161,7 @@ fn silent(pid: u32, state: &Path) -> Silent {
     Silent { pid, stopped: platform::is_stopped(pid), active_at: written.max() }
 }
 
-/// What the journal still holds though it began long ago. A pair that lost against a newer one stays there on purpose.
+/// Transactions that have been open in the journal for too long. A pair superseded by a newer one is kept there on purpose.
 fn unfinished(state: &Path) -> Vec<Unfinished> {
     let open = Journal::peek(&OsFileSystem, state).unwrap_or_default().into_iter();
     let now = Timestamp::now();

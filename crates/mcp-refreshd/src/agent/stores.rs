@@ -1,4 +1,4 @@
-//! Where each storage folder's document is: in its file, or in an item of the Keychain.
+//! Where the document of each storage folder is: in its file or in a Keychain item.
 
 use crate::settings::config::{Config, KeychainReach, ListedStore};
 use crate::settings::paths::Paths;
@@ -10,10 +10,10 @@ use claude_store::{
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-/// Both places of one folder, and which of them is used. Chosen once for a run: nothing falls back to the other later.
+/// Both places of one folder, and which is used. Chosen once per run: there is no fallback to the other later.
 pub(crate) struct Opened {
     pub(crate) store: AnyStore,
-    /// The other place and the choice, where a Keychain is used at all.
+    /// The other place and the reason for the choice, if a Keychain is used at all.
     pub(crate) other: Option<Other>,
 }
 
@@ -21,12 +21,12 @@ pub(crate) struct Opened {
 pub(crate) struct Other {
     pub(crate) choice: Choice,
     pub(crate) location: String,
-    /// What the file holds.
+    /// The file's content.
     pub(crate) of_file: Holding,
 }
 
-/// The storage folders that the configuration names, else the one that Claude Code itself uses. A document that is
-/// reached twice, be it by a link, has one keeper: two would race for the same tokens.
+/// The storage folders that the configuration names, else the one that Claude Code itself uses. A document that is reached
+/// twice, through a link for example, gets one keeper: two would race for the same tokens.
 pub(crate) fn storage_folders(config: &Config, paths: &Paths) -> Vec<StorageFolder> {
     storage_folders_in(&|name| std::env::var_os(name), config, paths)
 }
@@ -47,7 +47,7 @@ pub(crate) fn storage_folders_in(
     let mut known = BTreeSet::new();
     folders.retain(|folder| {
         let document = folder.credentials_path();
-        // What does not exist yet is known by its name until the next start.
+        // A folder that does not exist yet goes by its name until the next start.
         known.insert(document.canonicalize().unwrap_or(document))
     });
     folders
@@ -81,7 +81,7 @@ pub(crate) async fn open(
     Opened { store, other: Some(Other { choice, location, of_file }) }
 }
 
-/// The store in the Keychain item of a folder, where the configuration wants any.
+/// The store in a folder's Keychain item, if the configuration enables Keychains.
 fn keychain(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<AnyStore> {
     let item = item(paths, folder);
     Some(match config.keychain.reach {
@@ -99,14 +99,14 @@ fn keychain(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<An
     })
 }
 
-/// The store in the Keychain item of a folder, by the system's own tool, where the configuration wants that.
+/// The store in a folder's Keychain item, reached through the system's own tool, if the configuration asks for that.
 pub(crate) fn by_security(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<KeychainStore> {
     let item = item(paths, folder);
     (config.keychain.reach == KeychainReach::Security)
         .then(|| KeychainStore::new(OsFileSystem, security(), folder, item, config.keychain.large_items))
 }
 
-/// Where the document of a folder is when it is not in its file.
+/// Where a folder's document is if it is not in its file.
 pub(crate) fn location_of_item(config: &Config, paths: &Paths, folder: &StorageFolder) -> Option<String> {
     keychain(config, paths, folder).map(|store| store.location().to_owned())
 }
@@ -116,7 +116,7 @@ pub(crate) fn item(paths: &Paths, folder: &StorageFolder) -> KeychainItem {
     KeychainItem::of(folder, &|name| std::env::var_os(name), &paths.home)
 }
 
-/// The tool that reaches the Keychain. No setting changes it; a build for tests, and none other, has a variable for a stand-in.
+/// The tool that reaches the Keychain. No setting changes it; only test builds have a variable for a stand-in.
 pub(crate) fn security() -> OsSecurity {
     #[cfg(debug_assertions)]
     if let Some(stand_in) = std::env::var_os("MCP_REFRESHD_TEST_SECURITY") {
@@ -126,7 +126,7 @@ pub(crate) fn security() -> OsSecurity {
 }
 
 impl Opened {
-    /// Says which store was chosen, where there was a choice.
+    /// Logs which store was chosen, if there was a choice.
     pub(crate) fn tell(&self) {
         let Some(Other { choice, location: other, .. }) = &self.other else { return };
         let used = self.store.location();

@@ -151,7 +151,7 @@ fn text(checked: &[Checked], exit: Exit) -> String {
 /// Why a store has no entries.
 enum Unread {
     Absent,
-    /// Path, cause and cure.
+    /// Path, cause and remedy.
     Broken(String),
 }
 

@@ -32,24 +32,24 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::spawn_local;
 
-/// What is on the wire may take this long: the whole of a request (30 s), a second one after a lost answer, and the write. What does not
-/// finish is in the journal.
+/// What is on the wire may take this long: one request (30 s), a second one after a lost answer, and the write. Anything unfinished
+/// is in the journal.
 const DRAIN: Duration = Duration::from_secs(60);
-/// What an agent that is ending has to do besides.
+/// Extra time for the rest of a shutdown.
 const MARGIN: Duration = Duration::from_secs(10);
-/// A burst of events makes one status line for the service manager.
+/// A burst of events becomes one status line for the service manager.
 const STATUS_PACE: Duration = Duration::from_secs(1);
 
-/// Runs until a signal ends it.
+/// Runs until a signal stops it.
 ///
 /// # Errors
-/// What keeps it from starting.
+/// Why it cannot start.
 pub(crate) fn run(paths: &Paths, log_file: Option<&Path>) -> Result<Exit, Failure> {
     if let Some(file) = log_file {
         let file = config::path_argument(file, &paths.home).map_err(|error| {
             Failure::new(Exit::Usage, format!("the log file {} cannot be found: {error}", file.display()))
         })?;
-        // Before the configuration is read: what is wrong with it belongs there, too.
+        // Before the configuration is read: its problems belong in the log, too.
         log::into_file(file);
     }
     started_up(paths).inspect_err(|failure| log::end_of_all(failure.message()))
@@ -118,10 +118,10 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
             }
             () = anew.notified() => {
                 tracing::info!("stopping, to be restarted with access to the new folder");
-                // The manager starts it again also after a success, and a failure in its log would worry the reader.
+                // The manager restarts it after a success as well, and a failure in its log would alarm readers.
                 break Exit::Well;
             }
-            // In a task of its own: a signal that ends the agent does not wait for a file.
+            // In its own task: a stop signal must not wait for a file.
             _ = hangup.recv() => {
                 let (agent, reloader) = (Rc::clone(&agent), Rc::clone(&reloader));
                 spawn_local(async move { drop(reloader.lock().await.reload(&agent).await) });
@@ -130,21 +130,21 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     };
     notify::stopping();
     if let Err(error) = instance.ending() {
-        // Whoever comes after this process is then refused instead of waiting, and its manager starts it again.
+        // Without the note a successor is refused instead of waiting, and its manager restarts it.
         tracing::debug!("{error}");
     }
     let end = drain(&agent, &mut signals).await;
     agent.observer().history.agent_ended();
     if let (Some(listener), Some(serving)) = (listener, serving) {
         serving.abort();
-        // An aborted task ends with an error, and that is all it says.
+        // An aborted task ends with an error that says nothing else.
         let _ = serving.await;
         listener.farewell().await;
     }
     Ok(end.max(why))
 }
 
-/// Listens for clients, or goes on without: tokens that stay fresh matter more than being asked about them.
+/// Listens for clients, or goes on without: fresh tokens matter more than answering questions about them.
 fn listen(paths: &Paths, instance: &Instance) -> Result<Option<Listener>, Failure> {
     match Listener::bind(&paths.sockets) {
         Ok((listener, passed_over)) => {
@@ -157,7 +157,7 @@ fn listen(paths: &Paths, instance: &Instance) -> Result<Option<Listener>, Failur
         Err(errors) => {
             errors.iter().for_each(|error| tracing::error!("{error}"));
             tracing::error!(
-                "without a control socket `status` and `refresh` cannot reach this agent; it keeps the tokens fresh all the same"
+                "without a control socket `status` and `refresh` cannot reach this agent; it still keeps the tokens fresh"
             );
             Ok(None)
         }
@@ -169,7 +169,7 @@ fn started() -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// Says what in the configuration has no effect.
+/// Logs which settings have no effect.
 async fn tell_remarks(agent: Rc<Agent>, config: Config) {
     let folders = agent.kept().iter().map(|kept| kept.folder.clone()).collect();
     let remarks = config_check::remarks(&config, folders, &agent.status(None)).await;
@@ -200,7 +200,7 @@ async fn answer(
     }
 }
 
-/// Writes down when the machine was suspended: such time is not counted in the history.
+/// Records suspends, which do not count in the history's statistics.
 async fn note_sleep(agent: Rc<Agent>) {
     let mut watch = SleepWatch::new();
     loop {
@@ -210,7 +210,7 @@ async fn note_sleep(agent: Rc<Agent>) {
     }
 }
 
-/// Lets what is running finish.
+/// Lets running refreshes finish.
 async fn drain(agent: &Agent, signals: &mut Ends) -> Exit {
     let running = agent.running();
     if running > 0 {
@@ -223,12 +223,12 @@ async fn drain(agent: &Agent, signals: &mut Ends) -> Exit {
             end = &mut drained => return match end {
                 Ok(()) => Exit::Well,
                 Err(_) => {
-                    tracing::error!("a refresh did not finish within a minute; the next start reads its journal");
+                    tracing::error!("a refresh did not finish within a minute; the next start recovers it from the journal");
                     Exit::Person
                 }
             },
             name = signals.next() => {
-                // A token on the wire would be lost by an abrupt end.
+                // An abrupt exit would lose a token on the wire.
                 tracing::warn!("{name}: still waiting for a refresh, at most a minute");
             }
         }
@@ -250,7 +250,7 @@ async fn tell_status(agent: Rc<Agent>) {
     }
 }
 
-/// A sign of life whenever every keeper's loop has taken a turn.
+/// Pings the watchdog whenever every keeper's loop has taken a turn.
 async fn feed_watchdog(agent: Rc<Agent>, pace: Duration) {
     loop {
         for kept in agent.kept() {

@@ -6,21 +6,21 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// More than any process id and socket path needs.
+/// More than any process id and paths need.
 const LARGEST: u64 = 8192;
 
-/// The proof that no other process of this user refreshes with this state folder. Released when dropped, or when the process ends.
+/// Proves that no other process of this user refreshes with this state folder. Released when dropped, or when the process exits.
 #[derive(Debug)]
 #[must_use = "the lock is held only as long as this lives"]
 pub(crate) struct Instance {
     /// Locked as long as it is open.
     _lock: File,
-    /// Where it says who it is; on most systems the same file.
+    /// Where the holder identifies itself; on most systems the same file.
     told: File,
     path: PathBuf,
 }
 
-/// Why this process may not run.
+/// Why this process must not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InstanceError {
     #[error("mcp-refreshd is already running ({}) and holds {}; see `mcp-refreshd status`", holder(.pid), path.display())]
@@ -33,21 +33,21 @@ fn holder(pid: &Option<u32>) -> String {
     pid.map_or_else(|| "process id unknown".to_owned(), |pid| format!("process {pid}"))
 }
 
-/// What the lock's holder wrote into it. It outlives the holder: only a connection to its socket proves that it runs.
+/// What the lock's holder wrote into it. It outlives the holder: only a connection to its socket proves that it is running.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) pid: u32,
     /// Where it listens, if it does.
     pub(crate) socket: Option<PathBuf>,
-    /// The file it logs into, if it does.
+    /// Its log file, if it has one.
     pub(crate) log: Option<PathBuf>,
-    /// It is ending: it only finishes the refreshes in flight.
+    /// It is shutting down: it only finishes the refreshes in flight.
     pub(crate) ending: bool,
 }
 
-/// The last line of the lock file of one that is ending.
+/// The last line of the lock file of an agent that is shutting down.
 const ENDING: &str = "ending";
-/// How often the lock of one that is ending is tried.
+/// How often to retry the lock of an agent that is shutting down.
 const LOOK: Duration = Duration::from_millis(100);
 
 fn lock_path(state: &Path) -> PathBuf {
@@ -77,17 +77,17 @@ impl Instance {
         let told = if path == lock_path(state) { lock.try_clone() } else { open(&path) };
         let told = told.map_err(|source| InstanceError::Io { path: path.clone(), source })?;
         let instance = Self { _lock: lock, told, path };
-        // Who only refreshes once is no agent: where the last one logged stays known.
+        // A one-off refresh is not an agent, so keep the last agent's log file.
         let log = holder_of(state).and_then(|before| before.log);
         instance.tell(None, log.as_deref())?;
         Ok(instance)
     }
 
-    /// Claims this state folder after an agent that is ending: an upgrade starts the new agent while the old one still waits for an
-    /// answer. One that is not ending is not waited for. Blocks the thread.
+    /// Claims this state folder after an agent that is shutting down: an upgrade starts the new agent while the old one still waits for an
+    /// answer. Does not wait for an agent that keeps running. Blocks the thread.
     ///
     /// # Errors
-    /// As [`claim`](Self::claim), and where the one before does not end within `patience`.
+    /// As [`claim`](Self::claim), or the old agent does not exit within `patience`.
     pub(crate) fn claim_after(state: &Path, patience: Duration) -> Result<Self, InstanceError> {
         let began = Instant::now();
         let mut told = false;
@@ -97,7 +97,7 @@ impl Instance {
                     if began.elapsed() < patience && holder_of(state).is_some_and(|holder| holder.ending) =>
                 {
                     if !told {
-                        tracing::info!("waiting for the agent before this one to end ({})", holder(&pid));
+                        tracing::info!("waiting for the previous agent to exit ({})", holder(&pid));
                         told = true;
                     }
                     std::thread::sleep(LOOK);
@@ -107,10 +107,10 @@ impl Instance {
         }
     }
 
-    /// Notes that this process only finishes the refreshes in flight.
+    /// Notes that this process is shutting down.
     ///
     /// # Errors
-    /// If the lock file cannot be written.
+    /// The lock file cannot be written.
     pub(crate) fn ending(&self) -> Result<(), InstanceError> {
         let end = format!("{ENDING}\n");
         (&self.told)
@@ -118,14 +118,14 @@ impl Instance {
             .map_err(|source| InstanceError::Io { path: self.path.clone(), source })
     }
 
-    /// Tells clients which process this is, where it listens, and which file it logs into.
+    /// Tells clients this process's id, socket and log file.
     ///
     /// # Errors
-    /// If the lock file cannot be written.
+    /// The lock file cannot be written.
     pub(crate) fn tell(&self, socket: Option<&Path>, log: Option<&Path>) -> Result<(), InstanceError> {
         let write = || -> io::Result<()> {
             let mut text = format!("{}\n", std::process::id()).into_bytes();
-            // A line each, empty for none: versions that know no third line read the first two.
+            // One line each, empty if there is none: versions without a third line read the first two.
             for path in [socket, log] {
                 text.extend_from_slice(path.map_or(&[], |path| path.as_os_str().as_encoded_bytes()));
                 text.push(b'\n');
@@ -139,7 +139,7 @@ impl Instance {
     }
 }
 
-/// Who wrote the lock file last; `None` where nobody did or it says nothing of use.
+/// Who last wrote the lock file; `None` if its content is missing or useless.
 pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
     let mut bytes = Vec::new();
     let file = files::opening_no_link().read(true).open(state.join(files::HOLDER)).ok()?;
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_instance_is_told_the_first_ones_process_id() {
+    fn a_second_instance_learns_the_first_ones_process_id() {
         let state = tempfile::tempdir().unwrap();
         let first = Instance::claim(state.path()).unwrap();
         let told = Instance::claim(state.path()).unwrap_err().to_string();

@@ -1,20 +1,20 @@
-//! What the daemon and its clients say to each other: one line of JSON each way.
+//! The protocol between the daemon and its clients: one line of JSON each way.
 
 use crate::control::report::Status;
 use crate::terminal::wording::visible;
 use serde::{Deserialize, Serialize};
 
-/// Moves when the meaning of a message changes, so that two versions never misunderstand each other.
+/// Changes with the meaning of a message, so that two versions never misunderstand each other.
 pub(crate) const PROTOCOL: u32 = 1;
 /// This program's version.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// No request is longer, in bytes.
+/// The longest request, in bytes.
 pub(crate) const LARGEST_REQUEST: u64 = 64 * 1024;
-/// No answer is longer, in bytes: ten thousand entries take about six million.
+/// The longest answer, in bytes: ten thousand entries take about six million.
 pub(crate) const LARGEST_REPLY: u64 = 64 * 1024 * 1024;
 
-/// A message of either side, as far as every version understands it.
+/// A message in either direction, as far as every version understands it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Envelope<T> {
     pub(crate) protocol: u32,
@@ -23,26 +23,26 @@ pub(crate) struct Envelope<T> {
     pub(crate) content: T,
 }
 
-/// The part of an envelope that tells whether the rest can be understood.
+/// The part of an envelope that says whether the rest can be understood.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Header {
     pub(crate) protocol: u32,
     pub(crate) version: String,
 }
 
-/// What a client asks.
+/// A client's request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "request", content = "with")]
 pub(crate) enum Request {
-    /// How everything is.
+    /// The state of everything.
     Status,
     /// Refresh now.
     Refresh {
         /// Names or keys; empty means all.
         names: Vec<String>,
-        /// Also what is not due.
+        /// Also entries that are not due.
         force: bool,
-        /// Location of the only store; every store without it.
+        /// Location of the only store; absent means every store.
         #[serde(default)]
         store: Option<String>,
     },
@@ -52,14 +52,14 @@ pub(crate) enum Request {
     Reload,
     /// Send a test notice.
     TestNotice,
-    /// Put back what vanished from this store at once. Only ever at a person's word.
+    /// Restore the entries that vanished together from this store. Only ever at the user's request.
     Restore {
         /// The store's location.
         store: String,
     },
 }
 
-/// What the daemon answers.
+/// The daemon's reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "reply", content = "with")]
 pub(crate) enum Reply {
@@ -67,7 +67,7 @@ pub(crate) enum Reply {
     Refreshed(Vec<Done>),
     /// Names of variables.
     ProxyVariables(Vec<String>),
-    /// Names of the servers that are back.
+    /// Names of the restored servers.
     Restored(Vec<String>),
     Reloaded(Reloaded),
     NoticeTested(Vec<Delivery>),
@@ -75,16 +75,16 @@ pub(crate) enum Reply {
     Refused(String),
 }
 
-/// How reloading the configuration ended.
+/// The result of reloading the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Reloaded {
-    /// Why it cannot be used; nothing changed then.
+    /// Why it cannot be used, in which case nothing changed.
     pub(crate) invalid: Option<String>,
-    /// The settings that changed, with their values, a line each.
+    /// The changed settings with their values, one line each.
     pub(crate) changed: Vec<String>,
     /// Those of them that take effect at the next start.
     pub(crate) at_restart: Vec<String>,
-    /// What in it has no effect.
+    /// Settings that have no effect.
     pub(crate) remarks: Vec<String>,
 }
 
@@ -93,11 +93,11 @@ pub(crate) struct Reloaded {
 pub(crate) struct Delivery {
     /// "desktop" or "hook".
     pub(crate) means: String,
-    /// Why it was not.
+    /// Why it was not sent.
     pub(crate) error: Option<String>,
 }
 
-/// How one refresh that was asked for ended.
+/// The result of one requested refresh.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) name: String,
@@ -107,14 +107,14 @@ pub(crate) struct Done {
     #[serde(default)]
     pub(crate) store: String,
     pub(crate) how: How,
-    /// In words, with what to type where the user is needed.
+    /// In words, with what to type if the user is needed.
     pub(crate) detail: String,
     /// What to type, alone.
     #[serde(default)]
     pub(crate) action: Option<String>,
 }
 
-/// How one refresh that was asked for ended, in one word.
+/// The result of one requested refresh, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum How {
@@ -151,10 +151,10 @@ pub(crate) enum Misunderstood {
     OtherVersion { theirs: String },
 }
 
-/// Reads a message of the other side.
+/// Parses a message from the other side.
 ///
 /// # Errors
-/// It is none, or one of another version.
+/// It is not a message, or one of another version.
 pub(crate) fn read<T: for<'de> Deserialize<'de>>(line: &[u8]) -> Result<T, Misunderstood> {
     let header: Header = serde_json::from_slice(line)?;
     if header.protocol != PROTOCOL {
@@ -171,7 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_message_is_one_line_and_comes_back_as_it_was() {
+    fn a_message_is_one_line_and_survives_a_round_trip() {
         for ask in
             [Request::Status, Request::Refresh { names: vec!["a\nb".into()], force: true, store: None }]
         {
@@ -182,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_told_by_its_name() {
+    fn another_version_is_reported_by_name() {
         let line = br#"{"protocol":99,"version":"7.1.0","request":"dance"}"#;
         let told = read::<Request>(line).unwrap_err().to_string();
         assert!(told.contains("7.1.0") && told.contains(VERSION), "{told}");
     }
 
     #[test]
-    fn what_is_no_message_is_told_without_what_could_move_a_cursor() {
+    fn an_invalid_message_is_reported_without_control_characters() {
         let line = br#"{"protocol":1,"version":"0.1.0","request":"\u001b[2J\nall is well"}"#;
         let told = read::<Request>(line).unwrap_err().to_string();
         assert!(told.contains("\\u{1b}[2J\\nall is well") && !told.contains(char::is_control), "{told:?}");

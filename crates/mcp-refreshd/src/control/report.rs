@@ -1,4 +1,4 @@
-//! The state of everything, in the form that goes over the socket and that `status` shows.
+//! The state of everything, as sent over the socket and shown by `status`.
 
 use crate::terminal::remedy;
 use claude_store::EntryKey;
@@ -7,13 +7,13 @@ use oauth_secret::Fingerprint;
 use refresh_engine::{EntryReport, Hindrance, LastRefresh, MarginRule, State, StoreReport, Until};
 use serde::{Deserialize, Serialize};
 
-/// A login that cannot be refreshed and ends within this time is something to see to.
+/// A login that cannot be refreshed and ends within this time needs attention.
 const ENDS_SOON: SignedDuration = SignedDuration::from_hours(24);
 
 /// The state of everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Status {
-    /// The agent that answered; `None` where this was read from disk.
+    /// The agent that answered; `None` if this was read from disk.
     pub(crate) daemon: Option<Daemon>,
     pub(crate) stores: Vec<StoreStatus>,
     /// What the command found besides the agent's answer.
@@ -32,35 +32,35 @@ pub(crate) struct Daemon {
     pub(crate) service: Option<bool>,
 }
 
-/// What a command finds by itself.
+/// What the command found out itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Whether the agent is installed as a service, where that is known.
+    /// Whether the agent is installed as a service, if known.
     pub(crate) installed: Option<bool>,
-    /// An agent that runs and does not answer.
+    /// An agent that is running but does not answer.
     pub(crate) silent: Option<Silent>,
-    /// Why the configuration cannot be used; the agent that answered goes on with the one that it read.
+    /// Why the configuration cannot be used; an agent that answered keeps using the one it has read.
     pub(crate) misconfigured: Option<String>,
-    /// Refreshes that began minutes ago and are still in the journal.
+    /// Refreshes that started minutes ago and are still in the journal.
     pub(crate) unfinished: Vec<Unfinished>,
 }
 
-/// An agent that holds its lock and does not answer.
+/// An agent that holds its lock but does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Silent {
     pub(crate) pid: u32,
     /// Stopped by a signal (SIGSTOP, Ctrl-Z).
     pub(crate) stopped: bool,
-    /// When it wrote one of its files last.
+    /// When it last wrote one of its files.
     pub(crate) active_at: Option<Timestamp>,
 }
 
-/// A refresh that began and whose end the journal does not know.
+/// A refresh that started and whose result is not in the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unfinished {
     pub(crate) server: String,
     pub(crate) began_at: Timestamp,
-    /// The journal holds the server's answer.
+    /// Whether the journal holds the server's answer.
     pub(crate) answered: bool,
 }
 
@@ -68,19 +68,19 @@ pub(crate) struct Unfinished {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoreStatus {
     pub(crate) location: String,
-    /// Read from disk, since no agent answers for it: nothing refreshes its entries.
+    /// Read from disk because no agent keeps it: nothing refreshes its entries.
     #[serde(skip)]
     pub(crate) unwatched: bool,
-    /// Path, cause and cure.
+    /// Path, cause and remedy.
     pub(crate) unreadable: Option<String>,
-    /// It cannot be read because it does not exist yet, which is no error.
+    /// It does not exist yet, which is not an error.
     pub(crate) absent: bool,
     pub(crate) entries: Vec<EntryStatus>,
     /// Server names of entries that are not understood, and why.
     pub(crate) odd: Vec<(String, String)>,
     /// Servers whose entries vanished together.
     pub(crate) vanished: Vec<String>,
-    /// Transactions that the journal holds open.
+    /// Open transactions in the journal.
     pub(crate) journal_open: usize,
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct EntryStatus {
     pub(crate) access: Option<Fingerprint>,
     pub(crate) refresh: Option<Fingerprint>,
     pub(crate) last: Option<LastRefresh>,
-    /// What the next refresh waits for, in words, where it is not simply the time.
+    /// What the next refresh waits for, in words, if not simply for its time.
     pub(crate) waits_for: Option<String>,
     /// Why an obtained pair is not in the store yet.
     pub(crate) unsaved: Option<String>,
@@ -106,7 +106,7 @@ pub(crate) struct EntryStatus {
     pub(crate) why: Option<String>,
     /// What the user types.
     pub(crate) action: Option<String>,
-    /// Details, most of them for `status NAME`; an older agent does not send them.
+    /// Details, mostly for `status NAME`; older agents do not send them.
     #[serde(default)]
     pub(crate) facts: Facts,
 }
@@ -114,9 +114,9 @@ pub(crate) struct EntryStatus {
 /// Details of an entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Facts {
-    /// Lifetime of the access token in seconds: the server's `expires_in`, else what was left when the token was first seen.
+    /// Lifetime of the access token in seconds: the server's `expires_in`, else the time left when the token was first seen.
     pub(crate) lifetime_s: Option<u64>,
-    /// True where it is the server's `expires_in`.
+    /// True if it is the server's `expires_in`.
     #[serde(default)]
     pub(crate) lifetime_answered: bool,
     /// Why the refresh that is due was not started.
@@ -126,16 +126,16 @@ pub(crate) struct Facts {
     pub(crate) margin_why: Option<String>,
     pub(crate) issuer: Option<String>,
     pub(crate) token_endpoint: Option<String>,
-    /// What the user types where `action` did not help.
+    /// What the user types if `action` did not help.
     #[serde(default)]
     pub(crate) otherwise: Option<String>,
-    /// What the last answer lacked of the login's scope, in words.
+    /// Which part of the login's scope the last answer lacked, in words.
     #[serde(default)]
     pub(crate) narrowed: Option<String>,
-    /// When the refresh token ends, where an answer named it.
+    /// When the refresh token expires, if an answer said so.
     #[serde(default)]
     pub(crate) refresh_token_expires_at: Option<Timestamp>,
-    /// Failures in a row.
+    /// Consecutive failures.
     pub(crate) failures: u32,
     /// No request before this moment.
     pub(crate) retry_at: Option<Timestamp>,
@@ -145,7 +145,7 @@ pub(crate) struct Facts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Obstacle {
     pub(crate) since: Timestamp,
-    /// Path, cause and cure; `None` where another process holds the refresh lock.
+    /// Path, cause and remedy; `None` if another process holds the refresh lock.
     pub(crate) why: Option<String>,
 }
 
@@ -235,7 +235,7 @@ fn margin_why(rule: MarginRule) -> &'static str {
     }
 }
 
-/// In words; `None` where it only waits for its time.
+/// In words; `None` if it only waits for its time.
 pub(crate) fn waiting(until: Until) -> Option<&'static str> {
     match until {
         Until::Margin | Until::Expiry => None,

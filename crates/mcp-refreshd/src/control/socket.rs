@@ -1,4 +1,4 @@
-//! The control socket: the daemon's side and its clients'.
+//! The control socket, server and client side.
 
 mod client;
 mod server;

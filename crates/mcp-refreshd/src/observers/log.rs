@@ -1,4 +1,4 @@
-//! What happens, one line for each event, on standard error or in a file: text for people or JSON for programs.
+//! The log: one line per event, on standard error or in a file, as text or JSON.
 
 mod layer;
 mod line;

@@ -1,5 +1,5 @@
-//! Files of lines that never grow beyond a bound, for what goes on for years: the log where nothing else keeps it (launchd passes standard
-//! error on to a file and never rotates that), and the history.
+//! Line files of bounded size: the history, and the log where nothing else rotates it (launchd writes standard error to a file that it
+//! never rotates).
 
 use crate::platform::files;
 use std::ffi::OsString;
@@ -7,9 +7,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-/// When the file would grow beyond this it becomes the predecessor, and the one before is gone: twice this is all the room it takes.
+/// A file that would grow beyond this replaces its predecessor, so both together take at most twice this.
 pub(crate) const FULL: u64 = 1 << 20;
-/// No line of ours is longer, in bytes; of a longer one only the end is compared.
+/// The longest line we write, in bytes; of a longer one only the end is compared.
 const LONGEST_LINE: u64 = 64 * 1024;
 
 /// A file, 0600, and its predecessor.
@@ -22,23 +22,23 @@ pub(crate) struct RotatingFile {
 }
 
 impl RotatingFile {
-    /// The file at this path, or where a link there leads to; made at the first line, with the folders that are missing.
+    /// The file at this path, or the target of a link there. It is created with the first line, with any missing folders.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), full: FULL, options: files::opening(), open: None }
     }
 
-    /// The same, and a link in its place is refused.
+    /// The same, but a link in its place is refused.
     pub(crate) fn no_link(path: impl Into<PathBuf>) -> Self {
         Self { options: files::opening_no_link(), ..Self::new(path) }
     }
 
-    /// Where it is.
+    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Appends whole lines in one write, into the file that is at the path now: one that was moved or removed meanwhile is made anew.
-    /// What is `carried` goes before them into a new one, when the old one is full.
+    /// Appends whole lines in one write to the file now at the path; one that was moved or removed is created again.
+    /// After a rotation the `carried` lines come first in the new file.
     ///
     /// # Errors
     /// The file cannot be opened or written; the next call tries again.
@@ -64,7 +64,7 @@ impl RotatingFile {
             (file, _) = self.current()?;
             text = carried()?;
         } else if !files::ends_with_newline(file, size)? {
-            // A crash or a full disk cut the line before; this one must not be glued to it.
+            // A crash or a full disk may have cut the last line; start a new one.
             text.push(b'\n');
         }
         text.extend_from_slice(lines);
@@ -96,9 +96,9 @@ impl RotatingFile {
         files::regular(self.options.read(true).append(true).create(true).open(&self.path)?)
     }
 
-    /// The last line, where there is one.
+    /// The last line, if there is one.
     pub(crate) fn last_line(&self) -> Option<String> {
-        // Asked first: to open a FIFO would wait for its other end.
+        // Checked first: opening a FIFO would block.
         let size = fs::metadata(&self.path).ok().filter(fs::Metadata::is_file)?.len();
         let mut file = File::open(&self.path).ok()?;
         file.seek(SeekFrom::Start(size.saturating_sub(LONGEST_LINE))).ok()?;
@@ -108,7 +108,7 @@ impl RotatingFile {
     }
 }
 
-/// The predecessor's place: `agent.log` becomes `agent.1.log`.
+/// The predecessor's path: `agent.log` becomes `agent.1.log`.
 pub(crate) fn predecessor(path: &Path) -> PathBuf {
     let mut name = path.file_stem().map(OsString::from).unwrap_or_default();
     name.push(".1");
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_file_becomes_the_predecessor_and_the_one_before_is_gone() {
+    fn a_full_file_replaces_its_predecessor() {
         let place = tempfile::tempdir().unwrap();
         let mut log = RotatingFile { full: 10, ..RotatingFile::new(place.path().join("a/b/agent.log")) };
         for line in ["one\n", "two\n", "three\n", "a line longer than all\n", "end\n"] {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_moved_or_removed_is_made_anew() {
+    fn a_moved_or_removed_file_is_created_again() {
         let place = tempfile::tempdir().unwrap();
         let mut log = RotatingFile::new(place.path().join("log"));
         log.append(b"one\n", nothing).unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_cut_short_stays_a_line_of_its_own() {
+    fn a_truncated_line_is_not_joined_with_the_next() {
         let place = tempfile::tempdir().unwrap();
         let mut log = RotatingFile::new(place.path().join("log"));
         fs::write(log.path(), "cut sho").unwrap();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_refused_and_tried_again_with_the_next_line() {
+    fn a_non_file_is_refused_and_retried_with_the_next_line() {
         let place = tempfile::tempdir().unwrap();
         let mut log = RotatingFile::new(place.path().join("log"));
         fs::create_dir(log.path()).unwrap();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_predecessor_keeps_the_ending_of_the_name() {
+    fn the_predecessor_keeps_the_file_extension() {
         for (path, before) in
             [("/x/agent.log", "/x/agent.1.log"), ("/x/agent", "/x/agent.1"), ("/x/.log", "/x/.log.1")]
         {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use refresh_engine::{Clock, Now};
 use std::time::{Duration, Instant};
 
-/// A shorter sleep is not worth a line.
+/// A shorter suspend is not worth a log line.
 const SHORTEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// The clocks of this machine.
@@ -23,7 +23,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Tells how long the machine was suspended: so much further went the clock that counts suspends than the one that does not.
+/// Detects suspends: the clock that counts them advances further than the one that does not.
 #[derive(Debug)]
 pub(crate) struct SleepWatch {
     boot: Duration,
@@ -31,12 +31,12 @@ pub(crate) struct SleepWatch {
 }
 
 impl SleepWatch {
-    /// From now on.
+    /// Starts now.
     pub(crate) fn new() -> Self {
         Self { boot: platform::since_boot(), awake: Instant::now() }
     }
 
-    /// Returns right after the machine woke up, with the time that it slept.
+    /// Returns right after the machine resumes, with the length of the suspend.
     pub(crate) async fn slept(&mut self) -> Duration {
         loop {
             platform::clock_changed().await;
@@ -46,7 +46,7 @@ impl SleepWatch {
         }
     }
 
-    /// The sleep since the last comparison, where there was one.
+    /// The suspend since the last comparison, if there was one.
     fn compared(&mut self, boot: Duration, awake: Instant) -> Option<Duration> {
         let before = std::mem::replace(self, Self { boot, awake });
         let slept =
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_wakes_at_the_moment_and_not_before() {
+    fn the_clock_wakes_on_time_and_not_earlier() {
         run(async {
             let start = SystemClock.now();
             SystemClock.sleep_until(start.after(Duration::from_millis(60))).await;
@@ -74,18 +74,18 @@ mod tests {
     }
 
     #[test]
-    fn a_suspend_is_what_one_clock_counts_and_the_other_does_not() {
+    fn a_suspend_is_the_difference_between_the_clocks() {
         let mut watch = SleepWatch::new();
         let (boot, awake) = (watch.boot, watch.awake);
         let seconds = Duration::from_secs;
         assert_eq!(watch.compared(boot + seconds(600), awake + seconds(600)), None);
         assert_eq!(watch.compared(boot + seconds(700), awake + seconds(605)), Some(seconds(95)));
         assert_eq!(watch.compared(boot + seconds(705), awake + seconds(605)), None, "a nap");
-        assert_eq!(watch.compared(boot, awake + seconds(700)), None, "no clock goes back; it is no trouble");
+        assert_eq!(watch.compared(boot, awake + seconds(700)), None, "a clock that went back is harmless");
     }
 
     #[test]
-    fn whichever_clock_gets_there_first_wakes() {
+    fn the_first_clock_to_get_there_wakes() {
         run(async {
             let start = SystemClock.now();
             let soon = start.after(Duration::from_millis(20));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_that_has_passed_or_never_comes_is_no_trouble() {
+    fn past_and_unreachable_moments_are_harmless() {
         run(async {
             let now = SystemClock.now();
             SystemClock.sleep_until(Now { wall: Timestamp::MIN, boot: Duration::MAX }).await;

@@ -17,32 +17,32 @@ use tokio::io::unix::AsyncFd;
 /// Claude Code keeps its document in a file here.
 pub(crate) const CLIENT_USES_KEYCHAIN: bool = false;
 
-/// Where an organization's settings for Claude Code are.
+/// The folder with an organization's managed settings for Claude Code.
 pub(crate) const MANAGED_SETTINGS: &str = "/etc/claude-code";
 
-/// Whether systemd runs here (`sd_booted(3)`): in a container, or under another init, it does not.
+/// Whether systemd is running (`sd_booted(3)`): not in a container or under another init.
 pub(crate) fn has_service_manager() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
 
-/// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
+/// The longest socket path, in bytes (`sun_path` without the trailing NUL).
 pub(crate) const SOCKET_PATH_LIMIT: usize = 107;
 
-/// The variables that move the folders of configuration and state, and where these are in the home folder without them (XDG base
+/// The variables that set the configuration and state folders, and their defaults in the home folder (XDG base
 /// directories, on every system of this kind).
 pub(crate) const CONFIG_FOLDER: (&str, &str) = ("XDG_CONFIG_HOME", ".config");
 pub(crate) const STATE_FOLDER: (&str, &str) = ("XDG_STATE_HOME", ".local/state");
 
-/// How often the clocks are looked at where no timer can be had.
+/// How often to check the clocks if no kernel timer is available.
 const TICK: Duration = Duration::from_secs(30);
 
 /// The unit that runs the agent.
 const UNIT: &str = "mcp-refreshd.service";
 
-/// The program that shows the agent's log, where the agent is a service of this user: the journal's reader. Without such a service, the
-/// folders in which one was looked for.
+/// The command that shows the agent's log, `journalctl`, if the agent is a user service. Without such a service, the folders that were
+/// searched for one.
 pub(crate) fn log_reader(home: &Path, follow: bool, lines: Option<usize>) -> Result<Command, Vec<PathBuf>> {
-    // The user's own folders, then those of the machine and its packages: systemd.unit(5).
+    // The user's folders, then the system's: systemd.unit(5).
     let folder = |variable: &str, usual: &str| {
         let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
         named.unwrap_or_else(|| home.join(usual)).join("systemd/user")
@@ -64,25 +64,25 @@ pub(crate) fn log_reader(home: &Path, follow: bool, lines: Option<usize>) -> Res
     Ok(reader)
 }
 
-/// Whether a process is stopped by a signal: field 3 of `/proc/PID/stat`, behind the program's name in brackets.
+/// Whether a process is stopped by a signal: field 3 of `/proc/PID/stat`, after the program's name in brackets.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with(['T', 't']))
 }
 
-/// Time since boot, suspends included.
+/// Time since boot, including suspends.
 pub(crate) fn since_boot() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// Other processes of this user may not read our memory, where the tokens are; no core dump holds them either.
+/// Keeps other processes of this user from reading our memory, and so the tokens; also prevents core dumps.
 pub(crate) fn forbid_tracing() -> io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
-/// The commands that show a notice on the desktop, the first that can is enough; in the place of the one with this number, where there is
-/// one. What they print is the notice's number. The body is markup (Desktop Notifications Specification).
+/// The commands that show a desktop notice, to be tried in order; it replaces the one with this id, if any. They print the id of the
+/// notice. The body is markup (Desktop Notifications Specification).
 pub(crate) fn desktop_notice(title: &str, body: &str, shown: Option<u32>) -> Vec<Command> {
     let body = body.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let notice = |options: &[String]| {
@@ -93,12 +93,12 @@ pub(crate) fn desktop_notice(title: &str, body: &str, shown: Option<u32>) -> Vec
     };
     let place = shown.map(|shown| format!("--replace-id={shown}"));
     let numbered: Vec<_> = ["--print-id".to_owned()].into_iter().chain(place).collect();
-    // notify-send before 0.8 knows no numbers.
+    // notify-send before 0.8 does not support ids.
     vec![notice(&numbered), notice(&[])]
 }
 
-/// The commands that take the notice with this number from the desktop, the first that can is enough: one without a word, and one
-/// that puts a notice of a second in its place.
+/// The commands that close the notice with this id, to be tried in order: one closes it silently, one replaces it with a notice that
+/// lasts a second.
 pub(crate) fn withdrawn_notice(shown: u32) -> Vec<Command> {
     let mut close = Command::new("gdbus");
     close.args(["call", "--session", "--dest=org.freedesktop.Notifications"]);
@@ -110,8 +110,8 @@ pub(crate) fn withdrawn_notice(shown: u32) -> Vec<Command> {
     vec![close, replace]
 }
 
-/// Sleeps until either clock has reached its part of `moment`, or the wall clock was set. The kernel wakes us then and not before; the
-/// timers of an asynchronous runtime stand still during a suspend.
+/// Sleeps until either clock has reached its part of `moment`, or the wall clock was set. The kernel wakes us exactly then; the
+/// timers of an async runtime stop during a suspend.
 pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
     let wall =
         Duration::try_from(moment.wall.duration_since(jiff::Timestamp::UNIX_EPOCH)).unwrap_or(Duration::ZERO);
@@ -126,7 +126,7 @@ pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
                 () = boot.fires() => {}
             }
         }
-        // No descriptors left, or a sandbox that forbids timers: still on time, at the price of ticks.
+        // Out of file descriptors, or a sandbox that forbids timers: polling is still on time, at a small cost.
         Err(_) => {
             while is_before(now(), moment) {
                 tokio::time::sleep(until(now(), moment).min(TICK)).await;
@@ -135,8 +135,8 @@ pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
     }
 }
 
-/// Returns when the wall clock was set, or the machine woke up from a suspend: the kernel then cancels timers that want to know
-/// (`timerfd_create(2)`). May return for nothing, too.
+/// Returns when the wall clock was set or the machine resumed: the kernel then cancels timers that ask for it
+/// (`timerfd_create(2)`). May return spuriously.
 pub(crate) async fn clock_changed() {
     match Timer::new(TimerfdClockId::Realtime, Duration::MAX, TimerfdTimerFlags::CANCEL_ON_SET) {
         Ok(timer) => timer.fires().await,
@@ -144,14 +144,14 @@ pub(crate) async fn clock_changed() {
     }
 }
 
-/// A timer of the kernel, set once.
+/// A one-shot kernel timer.
 struct Timer(AsyncFd<OwnedFd>);
 
 impl Timer {
     fn new(clock: TimerfdClockId, at: Duration, flags: TimerfdTimerFlags) -> io::Result<Self> {
         let timer = timerfd_create(clock, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // Zero would disarm it; times beyond the kernel's range mean never.
+        // Zero would disarm it; a time beyond the kernel's range means never.
         let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2);
         let at = Timespec { tv_sec: seconds, tv_nsec: i64::from(at.subsec_nanos().max(1)) };
         timerfd_settime(
@@ -167,20 +167,20 @@ impl Timer {
         Ok(Self(timer))
     }
 
-    /// Returns when the time has come or the clock was set: both make the timer readable, and it is used only once.
+    /// Returns when the time has come or the clock was set: both make the timer readable. Use it only once.
     async fn fires(&self) {
         if self.0.readable().await.is_err() {
-            // The runtime is being taken down.
+            // The runtime is shutting down.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// What is mounted.
+/// Watches the mount table.
 pub(crate) struct Mounts(Option<AsyncFd<File>>);
 
 impl Mounts {
-    /// Changes from now on count. Where the kernel does not tell there are none.
+    /// Watches for changes from now on. Sees none if the kernel does not report them.
     pub(crate) fn new() -> Self {
         #[expect(
             deprecated,
@@ -190,12 +190,12 @@ impl Mounts {
         Self(File::open("/proc/self/mountinfo").and_then(watched).ok())
     }
 
-    /// Returns when something was mounted or unmounted: the kernel marks the table as urgent then, see proc(5).
+    /// Returns when something was mounted or unmounted: the kernel then signals priority data on the table, see proc(5).
     pub(crate) async fn changed(&self) {
         match &self.0 {
             Some(table) => match table.ready(Interest::PRIORITY).await {
                 Ok(mut ready) => ready.clear_ready(),
-                // The runtime is being taken down.
+                // The runtime is shutting down.
                 Err(_) => std::future::pending().await,
             },
             None => std::future::pending().await,

@@ -9,43 +9,43 @@ use std::time::Duration;
 /// Claude Code keeps its document in the login Keychain on macOS.
 pub(crate) const CLIENT_USES_KEYCHAIN: bool = cfg!(target_os = "macos");
 
-/// Where an organization's settings for Claude Code are.
+/// The folder with an organization's managed settings for Claude Code.
 pub(crate) const MANAGED_SETTINGS: &str =
     if cfg!(target_os = "macos") { "/Library/Application Support/ClaudeCode" } else { "/etc/claude-code" };
 
-/// launchd always runs on macOS.
+/// launchd is always running on macOS.
 pub(crate) fn has_service_manager() -> bool {
     cfg!(target_os = "macos")
 }
 
-/// Bytes that a socket's path may have (`sun_path`, without the NUL at its end).
+/// The longest socket path, in bytes (`sun_path` without the trailing NUL).
 pub(crate) const SOCKET_PATH_LIMIT: usize = 103;
 
-/// The variables that move the folders of configuration and state, and where these are in the home folder without them (XDG base
+/// The variables that set the configuration and state folders, and their defaults in the home folder (XDG base
 /// directories, on every system of this kind).
 pub(crate) const CONFIG_FOLDER: (&str, &str) = ("XDG_CONFIG_HOME", ".config");
 pub(crate) const STATE_FOLDER: (&str, &str) = ("XDG_STATE_HOME", ".local/state");
 
-/// How often the wall clock is looked at: the system's timers stand still during a suspend.
+/// How often to check the wall clock: the system's timers stop during a suspend.
 const TICK: Duration = Duration::from_secs(30);
 
-/// Whether a process is stopped by a signal; nothing says so here.
+/// Whether a process is stopped by a signal; unknown on this system.
 pub(crate) fn is_stopped(_pid: u32) -> bool {
     false
 }
 
-/// Time since boot; on macOS this clock goes on during a suspend.
+/// Time since boot; on macOS this clock keeps running during a suspend.
 pub(crate) fn since_boot() -> Duration {
     let time = clock_gettime(ClockId::Monotonic);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// Nothing to do here: without rights of debugging no process reads another one's memory.
+/// Nothing to do: a process needs debugging rights to read another's memory.
 pub(crate) fn forbid_tracing() -> io::Result<()> {
     Ok(())
 }
 
-/// Nothing here keeps the agent's log.
+/// No system service keeps the agent's log.
 pub(crate) fn log_reader(
     _home: &Path,
     _follow: bool,
@@ -54,7 +54,7 @@ pub(crate) fn log_reader(
     Err(Vec::new())
 }
 
-/// The command that shows a notice on the desktop (macOS). The texts are arguments, never part of the script. Its notices have no numbers.
+/// The command that shows a desktop notice (macOS). The texts are arguments, never part of the script. Its notices have no ids.
 pub(crate) fn desktop_notice(title: &str, body: &str, _shown: Option<u32>) -> Vec<Command> {
     let mut command = Command::new("/usr/bin/osascript");
     command.args(["-e", "on run argv"]);
@@ -63,7 +63,7 @@ pub(crate) fn desktop_notice(title: &str, body: &str, _shown: Option<u32>) -> Ve
     vec![command]
 }
 
-/// Nothing takes a notice from the desktop here: it goes by itself.
+/// Notices cannot be closed on this system; they disappear by themselves.
 pub(crate) fn withdrawn_notice(_shown: u32) -> Vec<Command> {
     Vec::new()
 }
@@ -75,12 +75,12 @@ pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
     }
 }
 
-/// Returns when the clocks are to be compared: nothing here says that one was set.
+/// Returns when it is time to compare the clocks: this system does not report that one was set.
 pub(crate) async fn clock_changed() {
     tokio::time::sleep(TICK).await;
 }
 
-/// What is mounted. Nothing here tells of changes.
+/// Watches the mount table; this system does not report changes.
 pub(crate) struct Mounts;
 
 impl Mounts {

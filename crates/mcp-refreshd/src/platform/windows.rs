@@ -1,4 +1,4 @@
-//! Windows, by what the standard library, tokio and kept crates offer there.
+//! Windows, with what the standard library, tokio and our dependencies offer there.
 
 pub(crate) mod confined;
 pub(crate) mod files;

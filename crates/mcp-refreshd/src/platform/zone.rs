@@ -1,4 +1,4 @@
-//! The time zone of this process (`tzset(3)`).
+//! This process's time zone (`tzset(3)`).
 
 use crate::platform::files;
 use jiff::tz::TimeZone;
@@ -6,9 +6,9 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-/// Where time zones are found by their names, besides `$TZDIR`.
+/// The time zone database folders, besides `$TZDIR`.
 const FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/etc/zoneinfo", "/usr/lib/zoneinfo"];
-/// No time zone's file is larger.
+/// The largest time zone file that is read.
 const LARGEST: u64 = 1 << 20;
 
 /// `$TZ`, else the system's time zone, else UTC.
@@ -16,7 +16,7 @@ pub(crate) fn of_this_process() -> TimeZone {
     by_name(&|name| std::env::var_os(name)).or_else(|| TimeZone::try_system().ok()).unwrap_or(TimeZone::UTC)
 }
 
-/// The zone that `$TZ` names. Only its own file is read: jiff's database would look at all of them.
+/// The zone that `$TZ` names. Reads only that file: jiff's database would scan all of them.
 fn by_name(env: &dyn Fn(&str) -> Option<OsString>) -> Option<TimeZone> {
     let zone = env("TZ")?;
     let name = zone.to_str()?.trim_start_matches(':');
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_none_reads_no_file() {
+    fn an_invalid_name_reads_no_file() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("zone"), "no time zone").unwrap();
         for odd in ["", ":", "../../etc/passwd", "/etc/passwd", "zone", "Nowhere/City", "a\0b", "."] {

@@ -1,4 +1,4 @@
-//! What the user may set, in `config.toml`. Everything is optional, and so is the file.
+//! The user's settings, in `config.toml`. The file and everything in it are optional.
 
 mod changes;
 mod duration;
@@ -30,22 +30,22 @@ use std::path::{Path, PathBuf};
 /// The default configuration file, each line explained.
 pub(crate) const DEFAULTS: &str = include_str!("config/default.toml");
 
-/// No configuration of this program is larger.
+/// The largest configuration file that is read.
 const LARGEST: u64 = 1 << 20;
 
-/// A length of time on the command line, written as in the configuration.
+/// A duration on the command line, written as in the configuration.
 ///
 /// # Errors
-/// Says how it is written.
+/// Shows the expected form.
 pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     duration::parse(text).ok_or_else(|| "write it like 10m, 2h or 1h30m".to_owned())
 }
 
-/// A path on the command line: `~/` is the home folder, for where no shell stands between; what is relative lies in the folder
-/// that the program was started in.
+/// A path on the command line. `~/` is the home folder, even if no shell has expanded it; relative paths start at the current
+/// directory.
 ///
 /// # Errors
-/// That folder does not exist any more.
+/// The current directory no longer exists.
 pub(crate) fn path_argument(path: &Path, home: &Path) -> io::Result<PathBuf> {
     match path.strip_prefix("~") {
         Ok(rest) => Ok(home.join(rest)),
@@ -54,10 +54,10 @@ pub(crate) fn path_argument(path: &Path, home: &Path) -> io::Result<PathBuf> {
 }
 
 impl Config {
-    /// Reads the configuration; where there is none, the defaults hold. `home` is what `~` stands for.
+    /// Reads the configuration; without a file, the defaults apply. `~` stands for `home`.
     ///
     /// # Errors
-    /// Names file, line and key of everything that is wrong.
+    /// Names file, line and key of every mistake.
     pub(crate) fn load(path: &Path, home: &Path) -> Result<Self, ConfigError> {
         let mut config = Self::read(path, home)?;
         config.policy.jitter_seed = seed_of_this_machine();
@@ -96,7 +96,7 @@ impl Config {
 }
 
 impl Config {
-    /// Reads a configuration from its text; `path` is where it stands or will stand.
+    /// Parses a configuration; `path` is where the text is, or will be, stored.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -105,7 +105,7 @@ impl Config {
     }
 }
 
-/// A number that differs between machines and users, and stays as it is.
+/// A stable number that differs between machines and users.
 fn seed_of_this_machine() -> u64 {
     TokenDigest::of(&machine_and_user()).seed()
 }

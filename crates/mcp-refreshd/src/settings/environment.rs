@@ -1,4 +1,4 @@
-//! The variables of the configuration, for a process whose own environment lacks them.
+//! Adds the configuration's variables to a process whose environment lacks them.
 
 use crate::platform::process::become_command;
 use crate::settings::config::Config;
@@ -8,13 +8,13 @@ use crate::terminal::failure::Failure;
 use std::env;
 use std::process::Command;
 
-/// Becomes the same program with the variables that the configuration has and the environment lacks. Libraries read some of them by
-/// themselves, and a process cannot safely change its own environment.
+/// Re-executes this program with the configured variables that its environment lacks. Libraries read some of them directly, and a
+/// process cannot safely change its own environment.
 ///
 /// # Errors
-/// The program cannot be started again.
+/// The program cannot be re-executed.
 pub(crate) fn complete(paths: &Paths) -> Result<(), Failure> {
-    // A configuration that cannot be used is told by whatever uses it.
+    // An invalid configuration is reported by the code that uses it.
     let Ok(config) = Config::load(&paths.config, &paths.home) else { return Ok(()) };
     let lacking = config.environment.lacking_in(&|name| env::var_os(name));
     if lacking.is_empty() {

@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 
 const NAME: &str = "mcp-refreshd";
 
-/// Where everything of ours is, by the XDG base directory specification, on every system.
+/// Where our files are: the XDG base directories, on every system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Paths {
     /// The user's home folder.
     pub(crate) home: PathBuf,
     /// The configuration file.
     pub(crate) config: PathBuf,
-    /// The folder of journal, records and lock.
+    /// The folder with the journal, the records and the lock.
     pub(crate) state: PathBuf,
-    /// Where the control socket may be, the better place first.
+    /// Where the control socket may be, in order of preference.
     pub(crate) sockets: Vec<PathBuf>,
 }
 
-/// The environment names no home folder.
+/// The environment does not name a home folder.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "$HOME is not an absolute path, so there is no place for configuration and state; set it and try again"
@@ -29,12 +29,12 @@ pub(crate) struct Paths {
 pub(crate) struct NoHome;
 
 impl Paths {
-    /// Works out the places from an environment.
+    /// Derives the paths from an environment.
     ///
     /// # Errors
-    /// If there is no home folder.
+    /// There is no home folder.
     pub(crate) fn from_env(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, NoHome> {
-        // The specification wants relative paths ignored.
+        // The specification says to ignore relative paths.
         let absolute = |variable: &str| env(variable).map(PathBuf::from).filter(|path| path.is_absolute());
         let home = absolute("HOME").ok_or(NoHome)?;
         let folder = |(variable, usual): (&str, &str)| absolute(variable).unwrap_or_else(|| home.join(usual));
@@ -43,10 +43,10 @@ impl Paths {
         Ok(Self { config: config.join(NAME).join("config.toml"), sockets, state, home })
     }
 
-    /// The places for the environment of this process.
+    /// The paths for this process's environment.
     ///
     /// # Errors
-    /// If there is no home folder.
+    /// There is no home folder.
     pub(crate) fn of_this_process() -> Result<Self, NoHome> {
         // A service without $HOME still has an entry in the user database.
         let home = || std::env::home_dir().map(PathBuf::into_os_string);
@@ -57,16 +57,16 @@ impl Paths {
     }
 }
 
-/// The home folder does not exist, and it is not ours to make.
+/// The home folder does not exist, and creating it is not our job.
 #[derive(Debug, thiserror::Error)]
 #[error("the home folder {} does not exist, and mcp-refreshd does not create it; set HOME to yours", .0.display())]
 pub(crate) struct NoHomeFolder(PathBuf);
 
 impl Paths {
-    /// Checks that the home folder exists, before anything is made in it.
+    /// Checks that the home folder exists before anything is created in it.
     ///
     /// # Errors
-    /// It does not.
+    /// It does not exist.
     pub(crate) fn home_exists(&self) -> Result<(), NoHomeFolder> {
         if self.home.is_dir() { Ok(()) } else { Err(NoHomeFolder(self.home.clone())) }
     }
@@ -78,7 +78,7 @@ impl From<NoHomeFolder> for Failure {
     }
 }
 
-/// A folder of ours cannot be used.
+/// One of our folders cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FolderError {
     #[error("the folder {} cannot be created or read: {source}", path.display())]
@@ -94,12 +94,12 @@ pub(crate) enum FolderError {
     Planted { path: PathBuf, owner: u32 },
 }
 
-/// Makes a folder that only its user may enter, and those above it that are missing. One that is there is checked: it must be a
-/// folder of ours (or a link of ours to one); rights of others are taken away. What is in it must be ours, too: a journal or a record
-/// that another user left there while that was possible would be believed.
+/// Creates a private folder and its missing parents. An existing one is checked: it must be our folder, or our link to one,
+/// and access for others is removed. Its files must be ours, too: we would trust a journal or a record that another user left
+/// there while that was possible.
 ///
 /// # Errors
-/// Says what is wrong with it and what to do.
+/// Says what is wrong with the folder and what to do.
 pub(crate) fn private_folder(path: &Path) -> Result<(), FolderError> {
     let failed = |source| FolderError::Io { path: path.to_owned(), source };
     match files::make_private_folder(path) {
@@ -113,7 +113,7 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), FolderError> {
         true => Ok(()),
         false => Err(FolderError::NotOurs { path: path.to_owned(), owner }),
     };
-    // Both the link, if it is one, and what it leads to.
+    // Both the link, if it is one, and its target.
     ours(files::owner(&std::fs::symlink_metadata(path).map_err(failed)?))?;
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if !metadata.is_dir() {
@@ -123,10 +123,10 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), FolderError> {
     if files::mode(&metadata) & 0o077 != 0 {
         files::set_mode(path, 0o700).map_err(failed)?;
     }
-    // From here on nobody else can put anything there.
+    // From here on nobody else can write there.
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        // Of a link the link itself. What is gone meanwhile is nobody's.
+        // Of a link, the link itself. Files that disappear meanwhile do not matter.
         if let Ok(metadata) = entry.metadata()
             && files::owner(&metadata) != us
         {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_lie_in_the_home_folder() {
+    fn default_paths_are_in_the_home_folder() {
         let paths = paths(&[("HOME", "/home/me")]).unwrap();
         assert_eq!(paths.config, Path::new("/home/me/.config/mcp-refreshd/config.toml"));
         assert_eq!(paths.state, Path::new("/home/me/.local/state/mcp-refreshd"));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variables_of_the_specification_are_honoured_unless_relative() {
+    fn xdg_variables_are_honoured_unless_relative() {
         let paths = paths(&[
             ("HOME", "/home/me"),
             ("XDG_CONFIG_HOME", "/cfg"),
@@ -182,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_home_folder_there_is_no_place() {
+    fn a_missing_home_folder_is_an_error() {
         assert!(paths(&[]).is_err());
         assert!(paths(&[("HOME", "")]).is_err());
     }
 
     #[test]
-    fn a_folder_of_ours_is_made_private_or_refused() {
+    fn our_folders_are_made_private_or_refused() {
         let place = tempfile::tempdir().unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let fresh = place.path().join("a/b");

@@ -1,21 +1,21 @@
-//! "Since when": a length of time before now, or a moment.
+//! The argument of `--since`: a duration before now, or a moment.
 
 use crate::settings::config::parse_duration;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 use std::time::Duration;
 
-/// Farther back nothing of ours was written.
+/// Nothing is kept from before that.
 const LONGEST: Duration = Duration::from_secs(366 * 86400);
 
-/// When something begins.
+/// A start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Since {
-    /// So long ago.
+    /// This long ago.
     Ago(Duration),
     /// A date and time on the user's clock.
     Local(civil::DateTime),
-    /// A moment with its zone.
+    /// A moment with a time zone.
     Moment(Timestamp),
 }
 
@@ -23,7 +23,7 @@ impl Since {
     /// Reads `90m`, `7d`, `2026-11-20`, `2026-11-20 10:00`, `2026-11-20T10:00:00Z`.
     ///
     /// # Errors
-    /// Says what is understood.
+    /// Lists the accepted forms.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Ok(ago) = parse_duration(text) {
             return match ago.is_zero() || ago > LONGEST {
@@ -39,7 +39,7 @@ impl Since {
         })
     }
 
-    /// The moment. One that cannot be represented is the farthest that can.
+    /// The moment, clamped to what can be represented.
     pub(crate) fn moment(self, now: Timestamp, zone: &TimeZone) -> Timestamp {
         match self {
             Self::Ago(ago) => now.saturating_sub(ago).unwrap_or(Timestamp::MIN),
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_and_dates_are_understood_and_dates_are_the_users() {
+    fn durations_and_local_dates_are_accepted() {
         let now = "2026-11-23T12:00:00Z".parse().unwrap();
         let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         for (text, moment) in [
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_says_what_is() {
+    fn an_error_lists_the_accepted_forms() {
         for text in ["", "1y", "yesterday", "0s", "367d", "-5m", "2026-13-01", "2026-11-20T25:00"] {
             assert!(Since::parse(text).is_err(), "{text}");
         }

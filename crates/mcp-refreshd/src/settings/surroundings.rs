@@ -1,4 +1,4 @@
-//! The variables that Claude Code would have: what its settings set goes before the environment.
+//! The variables as Claude Code sees them: its settings take precedence over the environment.
 
 mod settings_file;
 
@@ -31,14 +31,14 @@ const NAMES: [&str; 13] = [
     "NODE_TLS_REJECT_UNAUTHORIZED",
 ];
 
-/// The files that were read, each as it was.
+/// The files that were read, and their state then.
 pub(crate) type Seen = Vec<(PathBuf, Option<Stamp>)>;
 
 /// The variables in effect, and where they come from.
 #[derive(Clone, Default)]
 pub(crate) struct Surroundings {
     variables: BTreeMap<&'static str, (String, Option<PathBuf>)>,
-    /// Settings that cannot be read; the client passes them over, too.
+    /// Unreadable settings files, which the client ignores, too.
     pub(crate) unreadable: Vec<(PathBuf, String)>,
 }
 
@@ -50,14 +50,14 @@ impl fmt::Debug for Surroundings {
 }
 
 impl Surroundings {
-    /// What is in effect for the client of this folder. Weakest first (2.1.332, measured): the environment, `env` of the client's
-    /// configuration, of the user's settings, of the managed settings and of the files beside those. A project's settings hold for
+    /// What is in effect for the client of this folder. In rising precedence (2.1.332, measured): the environment, then `env` in the client's
+    /// configuration, in the user's settings, in the managed settings and in the files beside those. A project's settings apply to
     /// that project only.
     pub(crate) fn read(folder: &StorageFolder) -> Self {
         Self::layered(&files(folder), &|name| env::var(name).ok())
     }
 
-    /// The same, by somebody who has read the client's configuration already.
+    /// The same, for a caller that has already read the client's configuration.
     pub(crate) fn read_beside(folder: &StorageFolder, configs: &ServerConfigs) -> Self {
         let set = configs.env().and_then(|env| serde_json::from_str::<Env>(env).ok()).unwrap_or_default().0;
         let config = folder.user_config_path();
@@ -88,7 +88,7 @@ impl Surroundings {
         }
     }
 
-    /// What these settings say goes before what was there.
+    /// Applies these settings, which take precedence over earlier ones.
     fn add(&mut self, path: &Path, settings: &BTreeMap<String, String>) {
         for name in NAMES {
             let set = settings.get(name).map(|value| (name, (value.clone(), Some(path.to_owned()))));
@@ -96,12 +96,12 @@ impl Surroundings {
         }
     }
 
-    /// The value of a variable; an empty one counts as none.
+    /// The value of a variable; an empty one counts as unset.
     fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(|(value, _)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Whether a variable for a proxy is set, be it to nothing.
+    /// Whether a proxy variable is set, even if it is empty.
     pub(crate) fn names_proxies(&self) -> bool {
         self.variables.keys().any(|name| is_proxy(name))
     }
@@ -115,17 +115,17 @@ impl Surroundings {
         NamedProxy::choose(&|name| self.get(name).map(str::to_owned))
     }
 
-    /// The file with the authorities that the client trusts besides its own.
+    /// The file with the additional CA certificates that the client trusts.
     pub(crate) fn extra_ca(&self) -> Option<PathBuf> {
         self.get("NODE_EXTRA_CA_CERTS").map(PathBuf::from)
     }
 
-    /// Whether the client verifies no certificate (Node.js takes this value alone). We do not go along with that.
+    /// Whether the client skips certificate verification (Node.js accepts only this value). We never do.
     pub(crate) fn asks_not_to_verify(&self) -> bool {
         self.get("NODE_TLS_REJECT_UNAUTHORIZED") == Some("0")
     }
 
-    /// What the client shows to servers that ask who it is.
+    /// The client's TLS certificate, for servers that request one.
     pub(crate) fn client_certificate(&self) -> Option<ClientCertificate> {
         Some(ClientCertificate {
             certificate: self.get("CLAUDE_CODE_CLIENT_CERT")?.into(),
@@ -141,7 +141,7 @@ fn is_proxy(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with("_proxy") && !name.eq_ignore_ascii_case("no_proxy")
 }
 
-/// The client's files with settings that hold for every project, the weakest first.
+/// The client's settings files that apply to every project, in rising precedence.
 pub(crate) fn files(folder: &StorageFolder) -> Vec<PathBuf> {
     let managed = Path::new(platform::MANAGED_SETTINGS);
     let mut beside: Vec<_> = std::fs::read_dir(managed.join("managed-settings.d"))
@@ -157,7 +157,7 @@ pub(crate) fn files(folder: &StorageFolder) -> Vec<PathBuf> {
     first.into_iter().chain(beside).collect()
 }
 
-/// How all files are on which the way to a server depends.
+/// The state of all files that affect connections to servers.
 pub(crate) fn seen(folder: &StorageFolder, options: &HttpOptions) -> Seen {
     let client = options.client_certificate.iter();
     let client = client.flat_map(|files| [Some(files.certificate.clone()), files.key.clone()]).flatten();
@@ -197,7 +197,7 @@ mod tests {
     const SHELL: [(&str, &str); 1] = [("HTTPS_PROXY", "http://shell:1")];
 
     #[test]
-    fn what_is_said_later_goes_first_and_the_environment_is_the_first_to_speak() {
+    fn later_settings_take_precedence_and_the_environment_comes_first() {
         let place = Place::new();
         let user =
             place.put("user.json", r#"{"env":{"HTTPS_PROXY":"http://user:1","NODE_EXTRA_CA_CERTS":"/ca"}}"#);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_take_away_what_the_environment_has() {
+    fn settings_can_unset_an_environment_variable() {
         let place = Place::new();
         let user = place.put("user.json", r#"{"env":{"HTTPS_PROXY":""}}"#);
         let all = with(&[user], &SHELL);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_small_letters_come_first_whoever_sets_them() {
+    fn lower_case_names_take_precedence_wherever_they_are_set() {
         let place = Place::new();
         let user = place.put("user.json", r#"{"env":{"HTTPS_PROXY":"http://user:1"}}"#);
         let all = with(&[user], &[("https_proxy", "http://shell:1")]);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_read_are_passed_over_and_named_without_their_text() {
+    fn unreadable_settings_are_skipped_and_reported_without_their_content() {
         let place = Place::new();
         for odd in ["", "{", "// hi\n{}", r#"{"env":{"HTTPS_PROXY":"http://me:secret@p"},}"#, "7"] {
             let user = place.put("user.json", odd);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_in_the_place_of_settings_holds_nobody_up() {
+    fn a_fifo_instead_of_settings_does_not_block() {
         let place = Place::new();
         let pipe = place.0.path().join("settings.json");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_value_that_node_takes_means_that_nothing_is_verified() {
+    fn only_the_value_that_node_accepts_disables_verification() {
         let name = "NODE_TLS_REJECT_UNAUTHORIZED";
         for (value, asks) in [("0", true), ("1", false), ("", false), ("false", false)] {
             assert_eq!(with(&[], &[(name, value)]).asks_not_to_verify(), asks, "{value}");

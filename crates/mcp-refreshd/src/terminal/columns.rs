@@ -1,9 +1,9 @@
-//! Texts in a terminal's columns: a character may take two of them (East Asian ones), or none (accents that are put over another).
+//! Text measured in terminal columns: a character takes two (East Asian), one, or none (combining accents).
 
 use crate::terminal::wording::visible;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Asks for the character before it as a picture, which is two columns wide.
+/// Variation selector 16: shows the preceding character as an emoji, two columns wide.
 const AS_PICTURE: char = '\u{fe0f}';
 
 /// How many columns the text takes.
@@ -11,12 +11,12 @@ pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The text filled up with blanks to this many columns.
+/// The text padded with spaces to this many columns.
 pub(crate) fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
-/// At most this many columns of a text that is safe to show, the end marked where something is missing.
+/// The text made safe to show and truncated to this many columns, with an ellipsis where something was cut.
 pub(crate) fn shortened(text: &str, columns: usize) -> String {
     let shown = visible(text);
     if width(&shown) <= columns {
@@ -25,12 +25,12 @@ pub(crate) fn shortened(text: &str, columns: usize) -> String {
     format!("{}…", beginning(&shown, columns.saturating_sub(1)))
 }
 
-/// The first columns, without a sign that something is missing: for where there is no room for one.
+/// The text truncated to this many columns, without an ellipsis.
 pub(crate) fn cut(text: &str, columns: usize) -> String {
     beginning(text, columns).to_owned()
 }
 
-/// As much of the text's beginning as certainly fits.
+/// The longest prefix that is sure to fit.
 pub(crate) fn beginning(text: &str, columns: usize) -> &str {
     let mut used = 0;
     for (at, character) in text.char_indices() {
@@ -42,7 +42,7 @@ pub(crate) fn beginning(text: &str, columns: usize) -> &str {
     text
 }
 
-/// As much of the text's end as certainly fits; no accent stands there without its letter.
+/// The longest suffix that is sure to fit; it never starts with a combining accent.
 pub(crate) fn ending(text: &str, columns: usize) -> &str {
     let (mut used, mut start) = (0, text.len());
     for (at, character) in text.char_indices().rev() {
@@ -58,13 +58,13 @@ pub(crate) fn ending(text: &str, columns: usize) -> &str {
     text.get(start..).unwrap_or_default()
 }
 
-/// The text in lines of at most this many columns, broken between words where that is possible.
+/// The text in lines of at most this many columns, broken between words where possible.
 pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     flowed(text, columns).iter().flat_map(|line| folded(line, columns)).collect()
 }
 
-/// The text in lines of at most this many columns, broken between words alone: a path or a command can be copied from it.
+/// The text in lines of about this many columns, broken only between words, so that paths and commands can be copied.
 pub(crate) fn flowed(text: &str, columns: usize) -> Vec<String> {
     let (mut lines, mut used) = (Vec::<String>::new(), 0);
     for word in text.split_whitespace() {
@@ -84,13 +84,13 @@ pub(crate) fn flowed(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// One line in pieces of at most this many columns, broken anywhere.
+/// One line split into pieces of at most this many columns, anywhere.
 pub(crate) fn folded(line: &str, columns: usize) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = line;
     while width(rest) > columns {
         let piece = beginning(rest, columns);
-        // Where not even one character has room, there is one all the same.
+        // A piece holds at least one character, even if that is too wide.
         let end = if piece.is_empty() { rest.chars().next().map_or(0, char::len_utf8) } else { piece.len() };
         let (piece, others) = rest.split_at(end);
         if others.is_empty() {
@@ -103,10 +103,10 @@ pub(crate) fn folded(line: &str, columns: usize) -> Vec<String> {
     pieces
 }
 
-/// A label and its text: beside it where a reader of this many columns leaves room for that, the lines below each other; else under
-/// it. `None` is a reader that is no terminal, for whom nothing is broken. Words are never broken.
+/// A label with its text beside it, aligned over several lines; below it if the terminal is too narrow. `None` means that the output is
+/// not a terminal, so nothing is wrapped. Words are never broken.
 pub(crate) fn labelled(label: &str, text: &str, columns: Option<usize>) -> String {
-    /// A column of text narrower than this is hard to read.
+    /// A narrower column of text is hard to read.
     const LEAST: usize = 24;
     let Some(columns) = columns else { return format!("{label}{text}\n") };
     let indent = width(label);
@@ -118,7 +118,7 @@ pub(crate) fn labelled(label: &str, text: &str, columns: Option<usize>) -> Strin
     let lines = flowed(text, columns.saturating_sub(margin).max(1));
     let begin = match label.trim_end() {
         _ if beside => label.to_owned(),
-        // What belongs to the row above.
+        // Continues the row above.
         "" => "  ".to_owned(),
         label => format!("{label}\n  "),
     };
@@ -131,11 +131,11 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_name_is_cut_by_columns_and_not_by_characters() {
+    fn names_are_cut_by_columns_not_by_characters() {
         assert_eq!(shortened("abcdef", 4), "abc…");
         assert_eq!(shortened("abcd", 4), "abcd");
         assert_eq!((width("開発サーバー"), shortened("開発サーバー", 12)), (12, "開発サーバー".to_owned()));
-        // Half a character cannot be shown.
+        // Half a wide character cannot be shown.
         assert_eq!(shortened("開発サーバー", 8), "開発サ…");
         assert_eq!(shortened("開発", 3), "開…");
         assert_eq!(shortened("e\u{301}e\u{301}e\u{301}", 3), "e\u{301}e\u{301}e\u{301}");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_filled_up_whatever_the_characters() {
+    fn padding_counts_columns_not_characters() {
         for text in ["lab", "開発", "e\u{301}", "naïve", "☺\u{fe0f}"] {
             assert_eq!(width(&padded(text, 8)), 8, "{text}");
         }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_stands_beside_its_label_where_there_is_room() {
+    fn text_is_set_beside_its_label_if_there_is_room() {
         assert_eq!(labelled("why    ", "it is so", None), "why    it is so\n");
         assert_eq!(
             labelled("why    ", "a b c d e f g h i j k l m n", Some(31)),
@@ -175,7 +175,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_wider_than_it_may_be(text: String, columns in 2_usize..40) {
+        fn nothing_exceeds_its_width(text: String, columns in 2_usize..40) {
             prop_assert!(width(&shortened(&text, columns)) <= columns);
             prop_assert!(width(&cut(&text, columns)) <= columns);
             prop_assert!(width(ending(&text, columns)) <= columns && text.ends_with(ending(&text, columns)));
@@ -186,7 +186,7 @@ mod tests {
         }
 
         #[test]
-        fn no_flowed_line_is_wider_than_its_longest_word_needs(text: String, columns in 1_usize..80) {
+        fn a_flowed_line_exceeds_its_width_only_for_a_long_word(text: String, columns in 1_usize..80) {
             let text = visible(&text);
             let longest = text.split_whitespace().map(width).max().unwrap_or(0);
             for line in flowed(&text, columns) {

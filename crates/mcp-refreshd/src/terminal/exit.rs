@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Unreached,
     /// The store cannot be read.
     Unreadable,
-    /// A person is needed, or the command failed.
+    /// The user is needed, or the command failed.
     Person,
     /// The command was used wrongly.
     Usage,

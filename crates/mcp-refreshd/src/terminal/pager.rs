@@ -31,7 +31,7 @@ pub(crate) fn result(text: &str, style: &Style) -> io::Result<()> {
     }
 }
 
-/// The pager; `None` where the user wants none.
+/// The pager; `None` if the user wants none.
 fn command(variable: Option<&OsString>) -> Option<Command> {
     let mut command = match variable {
         Some(none) if none.is_empty() || none == "cat" => return None,

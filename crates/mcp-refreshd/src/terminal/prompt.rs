@@ -1,7 +1,7 @@
 use super::output;
 use std::io::{self, BufRead, IsTerminal};
 
-/// Asks a question at the terminal; `None` where nobody is there to answer. Everything but a yes is a no.
+/// Asks a question at the terminal; `None` if nobody is there to answer. Everything but a yes is a no.
 pub(crate) fn confirmed(question: &str) -> Option<bool> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {

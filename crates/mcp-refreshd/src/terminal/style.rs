@@ -1,17 +1,17 @@
-//! What standard output is: how wide, whether it shows colours, and whether it understands more than ASCII.
+//! What standard output supports: its size, colours, and characters beyond ASCII.
 
 use crate::platform::terminal;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-/// Where a terminal does not tell its size.
+/// The size of a terminal that does not report one.
 const USUAL: (usize, usize) = (80, 24);
 
-/// How a text is to be laid out.
+/// How to lay out text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
-    /// Columns and rows; `None` where the reader is no terminal.
+    /// Columns and rows; `None` if standard output is not a terminal.
     pub(crate) size: Option<(usize, usize)>,
     pub(crate) colour: bool,
     /// The locale's encoding is UTF-8.
@@ -21,7 +21,7 @@ pub(crate) struct Style {
 }
 
 impl Style {
-    /// That of this process's standard output now: a terminal's size changes.
+    /// The style of standard output right now; a terminal can be resized.
     pub(crate) fn of_stdout() -> Self {
         let out = std::io::stdout();
         let env = |name: &str| std::env::var_os(name);
@@ -39,11 +39,11 @@ impl Style {
         Self::new(Some((or(columns, "COLUMNS", USUAL.0), or(rows, "LINES", USUAL.1))), &env)
     }
 
-    /// For a reader of this size and this environment.
+    /// The style for a terminal of this size and this environment.
     pub(crate) fn new(size: Option<(usize, usize)>, env: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         let able = size.is_some() && set("TERM").is_some_and(|term| term != "dumb");
-        // The order of POSIX.
+        // The order is POSIX's.
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| set(name)).unwrap_or_default();
         let locale = locale.to_string_lossy().to_lowercase();
         Self {
@@ -54,7 +54,7 @@ impl Style {
         }
     }
 
-    /// The text as this terminal can show it. What is no terminal gets every text as it is.
+    /// The text in characters that this terminal can show. A pipe or file gets the text unchanged.
     pub(crate) fn shows<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.utf8 || self.size.is_none() || text.is_ascii() {
             return Cow::Borrowed(text);
@@ -70,7 +70,7 @@ impl Style {
         Cow::Owned(ascii)
     }
 
-    /// The text in this colour (parameters of the escape sequence), where there are colours.
+    /// The text in this colour (the parameters of the escape sequence), if colours are enabled.
     pub(crate) fn painted(&self, text: &str, colour: &str) -> String {
         if self.colour && !colour.is_empty() {
             format!("\u{1b}[{colour}m{text}\u{1b}[0m")
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {
+    fn colours_need_a_capable_terminal_and_respect_no_color() {
         let xterm = [("TERM", "xterm")];
         assert!(style(Some((80, 24)), &xterm).colour);
         assert!(!style(None, &xterm).colour);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_locale_is_found_in_the_order_of_posix() {
+    fn locale_variables_take_precedence_as_in_posix() {
         assert!(style(None, &[("LANG", "de_DE.UTF-8")]).utf8);
         assert!(style(None, &[("LC_ALL", ""), ("LC_CTYPE", "C.utf8"), ("LANG", "C")]).utf8);
         assert!(!style(None, &[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]).utf8);

@@ -1,15 +1,15 @@
-//! Times, names and commands as the user reads them.
+//! How times, names and commands are shown to the user.
 
 use refresh_engine::Outcome;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A length of time in one or two units, rounded to the smaller one: "43 min", "2 h 5 min", "3 d 4 h".
+/// A duration in one or two units, rounded to the smaller one: "43 min", "2 h 5 min", "3 d 4 h".
 pub(crate) fn length(time: Duration) -> String {
     let exact = time.as_secs().saturating_add(u64::from(time.subsec_millis() >= 500));
     let to = |unit: u64| exact.saturating_add(unit / 2) / unit * unit;
-    // Where rounding reaches the next unit, that one is shown: 59 min 50 s are "1 h".
+    // Rounding may carry into the next unit: 59 min 50 s is "1 h".
     let seconds = match exact {
         0..600 => exact,
         600..86400 => to(60),
@@ -30,8 +30,8 @@ pub(crate) fn length(time: Duration) -> String {
     }
 }
 
-/// The text with escapes for everything that could move a terminal's cursor, forge a second line, or turn the writing direction: server
-/// names and servers' texts come from elsewhere.
+/// The text with everything escaped that could move the cursor, forge a second line or reverse the writing direction: names and
+/// texts from servers are untrusted.
 pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -46,16 +46,16 @@ pub(crate) fn visible(text: &str) -> String {
     shown
 }
 
-/// A value as JSON, harmless on a terminal, too: what [`visible`] escapes is escaped here in JSON's way.
+/// A value as JSON that is safe on a terminal: what [`visible`] escapes is escaped here as JSON does.
 ///
 /// # Errors
-/// Where the value cannot be written as JSON.
+/// The value cannot be represented as JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let plain = serde_json::to_string_pretty(value)?;
     let mut text = String::with_capacity(plain.len() + 1);
     for character in plain.chars() {
         match character {
-            // The layout; inside of a string it is escaped already.
+            // Layout; inside a string it is already escaped.
             '\n' => text.push('\n'),
             hidden if misleads(hidden) => {
                 let _ = write!(text, "\\u{:04x}", u32::from(hidden));
@@ -67,20 +67,20 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> 
     Ok(text)
 }
 
-/// Whether a character acts instead of being seen: controls, and the invisible ones that hide or turn what is beside them.
+/// Whether a character has an effect instead of a shape: controls, and invisible characters that hide or reorder their neighbours.
 fn misleads(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// One word of a command line as a POSIX shell takes it.
+/// One word of a command line, quoted for a POSIX shell.
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
     if word.chars().any(misleads) {
-        // `$'…'` is the one form that shows such a character instead of being one.
+        // Only `$'…'` can spell such a character in escapes.
         let mut text = String::from("$'");
         for character in word.chars() {
             match character {
@@ -104,7 +104,7 @@ pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// How a refresh ended, as the user reads it.
+/// How a refresh ended, in the user's words.
 pub(crate) fn outcome_words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Fresh => "refreshed",
@@ -124,7 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn times_are_in_the_units_people_use_and_rounded() {
+    fn durations_are_rounded_to_familiar_units() {
         let told = |seconds| length(Duration::from_secs(seconds));
         assert_eq!(told(0), "0 s");
         assert_eq!(told(59), "59 s");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_quoted_only_where_the_shell_needs_it() {
+    fn names_are_quoted_only_if_the_shell_needs_it() {
         assert_eq!(quoted("plugin:slack:slack"), "plugin:slack:slack");
         assert_eq!(quoted("my server"), "'my server'");
         assert_eq!(quoted("it's"), r"'it'\''s'");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_sequence_in_a_name_stays_a_text() {
+    fn escape_sequences_in_names_are_shown_as_text() {
         assert_eq!(visible("a\u{1b}[31mb\nc\u{202e}d"), r"a\u{1b}[31mb\nc\u{202e}d");
     }
 

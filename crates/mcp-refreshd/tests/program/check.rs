@@ -185,7 +185,7 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
     assert_eq!(home.told(&["check", "lab", "--min-valid", "10m"]).0, 0);
     assert!(daemon.terminate().0.success());
     let (_, told, _) = home.told(&["history", "-n", "all"]);
-    assert!(told.contains("  lab  resting: nobody is expected to use it now\n"), "{told}");
+    assert!(told.contains("  lab  resting: no session is expected to use it now\n"), "{told}");
     let (_, told, _) = home.told(&["history"]);
     assert!(told.contains(" resting ") && !told.contains("expired "), "{told}");
 }

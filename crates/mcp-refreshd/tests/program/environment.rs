@@ -128,7 +128,7 @@ fn settings_that_are_no_json_are_named_by_doctor() {
     home.configure(&format!("[network]\nextra_ca = [\"{}\"]\n", file.display()));
     let (_, out, told) = home.told(&["doctor"]);
     let out = out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(out.contains("settings.json are passed over"), "{out}{told}");
+    assert!(out.contains("settings.json are ignored"), "{out}{told}");
     assert!(out.contains("certificate 1 (line 1) is invalid"), "{out}{told}");
 }
 

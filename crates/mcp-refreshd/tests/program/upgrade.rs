@@ -41,7 +41,7 @@ fn a_new_agent_waits_until_the_old_one_has_its_answer() {
     old.wait_for("waiting for 1 refresh");
 
     let mut new = Daemon::start(home.command(&["run"]));
-    let line = new.wait_for("waiting for the agent before this one to end");
+    let line = new.wait_for("waiting for the previous agent to exit");
     assert!(line.contains(&format!("process {}", old.pid())), "{line}");
     assert_eq!(home.stored(), before);
     new.wait_for("started (process");

@@ -1,5 +1,5 @@
-//! What an answer other than a fresh pair means for the record of its entry: a pure function, used for live answers and for
-//! those the journal held.
+//! What an answer without a new pair means for the entry's record: a pure function, used for live answers and for
+//! those found in the journal.
 
 use crate::decide::backoff::{Failure, LONGEST_REACHED, back_off};
 use crate::decide::policy::{CLIENT_WINDOW, SUSPECT_RECHECK};
@@ -11,37 +11,37 @@ use oauth_secret::TokenDigest;
 use std::time::Duration;
 use token_endpoint::{Answer, may_have_spent};
 
-/// First pause after a refusal and after a lost answer; doubles with each one.
+/// The first pause after a refusal or a lost answer; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
-/// After this many in a row, at least two hours, it is no longer a matter of minutes. Still, a client may want the token as soon as the server
-/// answers again, and nobody tells us: the pause is what it may have to wait.
+/// After this many in a row, at least two hours, the problem is not a short one. Still, a client may want the token as soon as the server
+/// recovers, which nothing announces: the client may have to wait for the whole pause.
 const MANY_TRIES: u32 = 25;
 const LONGEST_PAUSE_AFTER_MANY: Duration = Duration::from_secs(15 * 60);
 
-/// Shortly before the end of the longest grace of seconds that was seen (30 s).
+/// Shortly before the end of the longest short grace period seen (30 s).
 const WITHIN_GRACE: Duration = Duration::from_secs(26);
 
-/// A refusal that passes by itself is asked about with pauses that grow up to this.
+/// The longest pause between tries after a refusal that passes by itself.
 const LONGEST_PAUSE_OF_PASSING: Duration = Duration::from_secs(15 * 60);
-/// Once the access token has ended or is about to, a dead refresh token is looked at again after these pauses: while a server is redeployed
-/// it may call every token dead. One that was called dead because it was used twice has
-/// lost its family already, and another look takes nothing more.
+/// Once the access token has expired or is about to, a dead refresh token is tried again after these pauses: a server may call every
+/// token dead while it is being redeployed. If the token was called dead for reuse, its family is
+/// already revoked, and another try costs nothing.
 const SECOND_LOOKS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(10 * 60)];
 
-/// Whether a refusal says nothing of the grant and passes by itself: the page of a firewall, of a tunnel that sleeps, of a deployment or a list
-/// of addresses, in place of the token endpoint's own answer; or a client id that is a URL and cannot be fetched by the server at present.
+/// Whether a refusal says nothing about the grant and passes by itself: a page from a firewall, a sleeping tunnel, a deployment or an
+/// address filter instead of the token endpoint's own answer; or a URL client id that the server cannot fetch at present.
 #[must_use]
 pub fn passes_by_itself(code: &str) -> bool {
     code == CLIENT_DOCUMENT_UNREAD
         || matches!(code, "http_403" | "http_404" | "http_405" | "http_410" | "http_421")
 }
 
-/// The code of a refusal of a client whose id is the URL of a document that the server reads (Client ID Metadata Documents).
+/// The code for the refusal of a client whose id is a URL that the server fetches (Client ID Metadata Documents).
 pub(crate) const CLIENT_DOCUMENT_UNREAD: &str = "client_document_unread";
 
-/// Where the client's id is a URL, `invalid_client` is what a server answers while it cannot fetch the document there; afterwards the same
-/// refresh token works again (measured). So it is no word on the registration: there is none.
+/// If the client id is a URL, a server answers `invalid_client` while it cannot fetch the document; afterwards the same
+/// refresh token works again (measured). So it says nothing about a registration: there is none.
 pub(crate) fn of_client(answer: Answer, client_id: Option<&str>) -> Answer {
     match answer {
         Answer::ClientDead { code, detail } if client_id.is_some_and(|id| id.starts_with("https://")) => {
@@ -54,17 +54,17 @@ pub(crate) fn of_client(answer: Answer, client_id: Option<&str>) -> Answer {
     }
 }
 
-/// Whether a refresh token that was refused for the shape of its request may be presented in another one now.
+/// Whether a refresh token that was refused because of the request's shape may be presented in another shape now.
 ///
-/// The refusal proves nothing: some servers rotate first and look at `resource` or `scope` afterwards, and then the next request is a reuse that
-/// revokes the family, the access token with it. So never while the access token is good for longer than the client's own
-/// window, nor while nobody knows when it ends. Inside the window the client presents the token itself at the next use.
+/// The refusal proves nothing: some servers rotate first and check `resource` or `scope` afterwards, so the next request is a reuse that
+/// revokes the family, including the access token. So never while the access token is good for longer than the client's own
+/// window, or its expiry is unknown. Inside the window the client presents the token itself at the next use.
 pub(crate) fn may_vary(left: Option<SignedDuration>) -> bool {
     let window = SignedDuration::try_from(CLIENT_WINDOW).unwrap_or(SignedDuration::ZERO);
     left.is_some_and(|left| left <= window)
 }
 
-/// Notes in the record what this answer to a presented refresh token means, and returns it in the words of `status`.
+/// Applies the answer to a presented refresh token to the record, and returns the outcome and detail for `status`.
 /// `left` is the access token's remaining life.
 pub(crate) fn apply_answer(
     record: &mut Record,
@@ -78,7 +78,7 @@ pub(crate) fn apply_answer(
         still_good > SUSPECT_RECHECK && !matches!(record.verdict, Verdict::Suspect { reuse: false, .. });
     let suspect = |code: &String| Verdict::Suspect { code: code.clone(), reuse: false, looks: 0 };
     let (outcome, detail) = match answer {
-        // A fresh pair is saved, not judged.
+        // A new pair is saved, not evaluated.
         Answer::Fresh(_) => (Outcome::Fresh, String::new()),
         Answer::Dead { code, detail } => {
             let looks = match record.verdict {
@@ -105,7 +105,7 @@ pub(crate) fn apply_answer(
         Answer::Refused { code, detail } => {
             let gone = is_gone(code);
             if gone {
-                // The endpoint is not there any more: the metadata is looked up again.
+                // The endpoint is gone: look the metadata up again.
                 record.metadata = None;
             }
             let tries = match &record.verdict {
@@ -156,15 +156,15 @@ pub(crate) fn apply_answer(
         record.verdict,
         Verdict::Dead { .. } | Verdict::ClientDead { .. } | Verdict::Suspect { looks: 1.., .. }
     ) {
-        // Should a client wipe the entry now, there is nothing to heal it with.
+        // If a client wipes the entry now, there is nothing to heal it with.
         record.heal_tried = Some(presented);
     }
     record.note(now.wall, outcome, detail.clone());
     (outcome, detail)
 }
 
-/// An answer that was lost in a moment is asked for once more within the second of the known graces of seconds, however long the access token is
-/// good: later, only what that is worth counts. `sent_at` is when the first request was sent.
+/// A quickly lost answer is asked for once more within the longer of the known short grace periods, however long the access token is
+/// good: after that, only the access token's remaining life counts. `sent_at` is when the first request was sent.
 pub(crate) fn ask_within_grace(record: &mut Record, now: Now, sent_at: Timestamp) {
     let left = WITHIN_GRACE.saturating_sub(now.age_of(sent_at));
     if let Verdict::Ambiguous { tries: tries @ 1, .. } = &mut record.verdict
@@ -175,7 +175,7 @@ pub(crate) fn ask_within_grace(record: &mut Record, now: Now, sent_at: Timestamp
     }
 }
 
-/// True where this code says that there is no token endpoint at that place (any more).
+/// True if this code says that there is no token endpoint at that URL (any more).
 pub(crate) fn is_gone(code: &str) -> bool {
     matches!(code, "http_404" | "http_405" | "http_410" | "http_301" | "http_308")
 }
@@ -189,13 +189,13 @@ pub(crate) fn back_off_record(
 ) {
     let unsent = record.last.as_ref().is_some_and(|last| last.outcome == Outcome::Unsent);
     if unsent && matches!(failure, Failure::Transient { .. }) {
-        // Without a network tries are many and count for little: that the server itself fails for long is not known yet.
+        // Failures without a network are many and mean little: they do not show that the server itself fails.
         record.failures = record.failures.min(LONGEST_REACHED);
     }
     record.failures = record.failures.saturating_add(1);
     let left = Some(left).filter(|left| !left.is_zero());
     record.retry = Some(Retry::after(now, back_off(failure, record.failures, left, seed.seed())));
-    // Nothing was consumed by this request. What an earlier one did is as unknown as before; only a refusal is over, and a grace of seconds.
+    // This request consumed nothing. What an earlier one did is still unknown; only a refusal and a short grace period are over.
     match &mut record.verdict {
         Verdict::Refused { .. } => record.verdict = Verdict::Good,
         Verdict::Ambiguous { tries: tries @ 0, .. } => *tries = 1,

@@ -1,11 +1,11 @@
-//! How the client may say who it is, and what an answer says of that.
+//! Client authentication: which methods to try, and what an answer says about them.
 
 use crate::decide::apply_answer::CLIENT_DOCUMENT_UNREAD;
 use claude_store::Entry;
 use std::collections::VecDeque;
 use token_endpoint::{Answer, ClientAuth, Metadata, asks_for_client_id};
 
-/// How the client may say who it is: as it went well before, then as the server may want it.
+/// The client authentication methods to try: the one that last worked, then those that the server may want.
 pub(crate) fn ways_to_authenticate(
     metadata: &Metadata,
     entry: &Entry,
@@ -24,13 +24,13 @@ pub(crate) fn ways_to_authenticate(
     ways
 }
 
-/// Whether the server misses in the body the id that stood in the header (mcp 2.3.0), and is to get it there, once nothing else helped.
+/// Whether the server wants the client id in the body as well as in the header (mcp 2.3.0), to be tried when nothing else helped.
 pub(crate) fn misses_the_id(answer: &Answer, auth: ClientAuth) -> bool {
     matches!(auth, ClientAuth::Basic | ClientAuth::BasicPlain) && asks_for_client_id(answer)
 }
 
-/// Whether the server did not believe who the client is: by its word, or by a 401 without one (RFC 6749, section 5.2). A server has to know
-/// the client before it can look at a token that is bound to it, so the token is unspent.
+/// Whether client authentication failed: by error code, or by a 401 without one (RFC 6749, section 5.2). A server must authenticate
+/// the client before it can check a token bound to it, so the token is unspent.
 pub(crate) fn is_about_the_client(answer: &Answer, auth: ClientAuth) -> bool {
     let in_header = matches!(auth, ClientAuth::Basic | ClientAuth::BasicPlain);
     matches!(answer, Answer::ClientDead { .. })

@@ -2,25 +2,25 @@ use std::time::Duration;
 
 /// Pause after the first transient failure, before jitter.
 const FIRST: Duration = Duration::from_secs(5);
-/// Longest pause while it is a matter of minutes.
+/// The longest pause during a short outage.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
-/// A failure to connect costs the server nothing and often ends in a moment (Wi-Fi coming up), so its pauses are shorter.
+/// A failed connection costs the server nothing and often passes quickly (Wi-Fi coming up), so its pauses are shorter.
 const FIRST_UNSENT: Duration = Duration::from_secs(2);
 const LONGEST_UNSENT: Duration = Duration::from_secs(60);
-/// After this many failures in a row the pauses are as long as they get while it is a matter of minutes.
+/// After this many failures in a row the pauses have reached the limit for a short outage.
 pub(crate) const LONGEST_REACHED: u32 = 7;
-/// After this many failures in a row it is no longer a matter of minutes. Still, nobody tells us when the server or the network is back, and
-/// a client may want the token then: the pause is what it may have to wait.
+/// After this many failures in a row the outage is a long one. Still, nothing announces when the server or the network is back, and
+/// a client may want the token then: it may have to wait for the whole pause.
 const PERSISTENT: u32 = 60;
 const LONGEST_PERSISTENT: Duration = Duration::from_secs(15 * 60);
-/// Without a connection nothing leaves this machine, or a packet or two: no reason to be away for long.
+/// Without a connection hardly a packet leaves this machine, so there is no reason for long pauses.
 const LONGEST_UNSENT_PERSISTENT: Duration = Duration::from_secs(5 * 60);
-/// However near the end of the token is, a pause that has grown beyond this is not made shorter.
+/// A pause that has grown beyond this is not shortened, however soon the token expires.
 const URGENT: Duration = Duration::from_secs(30);
-/// No pause is shorter, whatever the jitter says.
+/// The shortest pause, whatever the jitter.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// What failed: decides how eagerly it is tried again. In every case nothing was consumed.
+/// What failed, which decides how eagerly to retry. Nothing was consumed in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// No connection could be made.
@@ -32,8 +32,8 @@ pub enum Failure {
     },
 }
 
-/// How long to wait after the `failures`-th failure in a row (1 = the first): exponential with jitter (full where nobody was reached, of a half
-/// where somebody answered), short enough that tries remain before the token ends, and never shorter than the server asked for.
+/// How long to wait after the `failures`-th failure in a row (1 = the first): exponential with jitter (full if no server was reached, half
+/// if one answered), short enough to leave tries before the token expires, and never shorter than the server asked for.
 ///
 /// `left` is the access token's remaining life, `seed` a number that differs between entries and attempts.
 #[must_use]
@@ -46,10 +46,10 @@ pub fn back_off(failure: Failure, failures: u32, left: Option<Duration>, seed: u
     let ceiling = first.saturating_mul(1_u32 << failures.saturating_sub(1).min(16)).min(longest);
     let thousandths = u32::try_from(scramble(seed ^ u64::from(failures)) % 1000).unwrap_or(0);
     let drawn = ceiling / 1000 * (thousandths + 1);
-    // A server that answers is not asked more often within seconds than its client would ask it, whatever the jitter says.
+    // Within seconds, do not ask a server that answers more often than its client would, whatever the jitter.
     let mut wait = if matches!(failure, Failure::Unsent) { drawn } else { (ceiling + drawn) / 2 };
-    // While the token is still good, leave room for at least three more tries; but a server that is in trouble is not asked faster and
-    // faster only because the end comes near.
+    // While the token is still good, leave room for at least three more tries; but do not ask a server in trouble faster and
+    // faster just because the expiry is near.
     if let Some(left) = left.filter(|left| !left.is_zero()) {
         wait = wait.min(left / 4).max(wait.min(URGENT));
     }
@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_answers_is_asked_three_times_in_the_first_seconds_at_most() {
+    fn an_answering_server_is_asked_at_most_three_times_in_the_first_seconds() {
         let least = |failures| (0..1000).map(|seed| back_off(BUSY, failures, None, seed)).min().unwrap();
-        // As often as the client asks one that answers with a page (2.1.332, measured), which then gives up.
+        // As often as the client asks a server that answers with a page, before it gives up (2.1.332, measured).
         assert!(least(1) + least(2) + least(3) > Duration::from_secs(17));
     }
 
     #[test]
-    fn the_longest_pause_of_minutes_is_reached_when_it_is_said_to_be() {
+    fn the_longest_short_pause_is_reached_after_the_documented_failures() {
         let ceiling = |failures: u32| FIRST * (1 << (failures - 1));
         assert!(ceiling(LONGEST_REACHED) >= LONGEST && ceiling(LONGEST_REACHED - 1) < LONGEST);
     }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_comes_back_after_a_day_is_noticed_within_minutes() {
+    fn a_network_back_after_a_day_is_noticed_within_minutes() {
         let most =
             |failures| (0..1000).map(|seed| back_off(Failure::Unsent, failures, None, seed)).max().unwrap();
         assert!(most(61) <= 5 * LONGEST_UNSENT && most(100_000) <= 5 * LONGEST_UNSENT);
@@ -128,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tries_remain_before_the_token_ends(failures in 1_u32..100, seed: u64, left in 8_u64..100_000) {
+        fn tries_remain_before_the_token_expires(failures in 1_u32..100, seed: u64, left in 8_u64..100_000) {
             let left = Duration::from_secs(left);
             let wait = back_off(BUSY, failures, Some(left), seed);
             prop_assert!(wait * 3 < left || wait <= URGENT);

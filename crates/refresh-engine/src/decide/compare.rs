@@ -1,5 +1,5 @@
-//! May the answer be written over what the store holds now? Decided when the answer is there, against the entry as it was when
-//! the request was decided on.
+//! May the answer overwrite what the store holds now? Decided when the answer arrives, against the entry as it was when
+//! the request was decided.
 
 use crate::{ObservedEntry, Record};
 use claude_store::{ExpiresAt, StubKind};
@@ -42,13 +42,13 @@ pub struct Obtained {
 }
 
 impl Obtained {
-    /// The refresh token that counts from now on: the new one, else the one that was presented.
+    /// The current refresh token: the new one, else the presented one.
     #[must_use]
     pub fn resulting_refresh(&self) -> TokenDigest {
         self.refresh.unwrap_or(self.presented)
     }
 
-    /// True where the presented refresh token was exchanged for another one.
+    /// True if the presented refresh token was exchanged for another.
     #[must_use]
     pub fn rotated(&self) -> bool {
         self.refresh.is_some_and(|refresh| refresh != self.presented)
@@ -60,22 +60,22 @@ impl Obtained {
 pub enum WriteDecision {
     /// The entry is as it was: write the pair.
     Write,
-    /// A failed refresh of somebody else wiped the entry: write the pair and what the wipe took.
+    /// Another program's failed refresh wiped the entry: write the pair and restore what the wipe took.
     Repair,
-    /// The entry was emptied, and a person may be logging in: tokens that stand there again could keep the client from beginning (measured).
-    /// The pair waits until that must be over.
+    /// The entry was emptied, and the user may be logging in: tokens that reappear could keep the client from starting (measured).
+    /// The pair waits until the login must be over.
     AwaitLogin,
     /// The pair is in the store already.
     AlreadyThere,
-    /// Another live pair is there: keep it.
+    /// The store holds another live pair: keep that one.
     Superseded,
     /// The entry was removed: leave it removed (I5).
     Gone,
 }
 
-/// Decides what to do with an obtained pair, given what the store holds now. `forgotten` is true where the entry was seen absent
-/// at any time since the request was decided on: a person removed it, and whatever stands there now is another grant or a stub, unless
-/// it is the very token that was presented, come back from an older copy.
+/// Decides what to do with an obtained pair, given what the store holds now. `forgotten` is true if the entry was seen absent
+/// at any time since the request was decided: the user removed it, and what the store holds now is another grant or a stub, unless
+/// it is the very token that was presented, back from an older copy.
 #[must_use]
 pub fn decide_write(
     expected: Expected,
@@ -85,8 +85,8 @@ pub fn decide_write(
     record: &Record,
 ) -> WriteDecision {
     let Some(seen) = now else { return WriteDecision::Gone };
-    // A server may repeat an access token that is still good, with another end or another refresh token: only an entry that is no longer as it
-    // was can hold the answer already.
+    // A server may repeat an access token that is still good, with another expiry or refresh token: only an entry that has changed can
+    // already hold the answer.
     let as_it_was = Expected::of(seen) == expected;
     if !as_it_was
         && seen.access == Some(obtained.access)
@@ -94,7 +94,7 @@ pub fn decide_write(
     {
         return WriteDecision::AlreadyThere;
     }
-    // Whoever wrote this wrote a refresh token that our answer has spent: a lost update, or a write that a power cut took.
+    // The store holds a refresh token that our answer has spent: a lost update, or a write lost in a power cut.
     if obtained.rotated() && seen.refresh == Some(obtained.presented) {
         return WriteDecision::Write;
     }

@@ -1,18 +1,18 @@
-//! How soon a request whose answer was lost is sent again, while a grace of seconds may last.
+//! How soon to resend a request whose answer was lost, while a short grace period may last.
 
 use std::time::Duration;
 use token_endpoint::Answer;
 
-/// The first early retry after an answer that was lost, cut, late or a 500. A server without grace has spent the token or has not, and a
-/// client asks again at once, too (measured: after a 500 that came after the rotation it keeps the login that way).
+/// The first early retry after an answer that was lost, truncated, late or a 500. A server without a grace period has spent the token or not, and
+/// the client retries at once, too (measured: after a 500 that followed the rotation, this keeps the login).
 const EARLY_RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// The second, from the first request on: shortly before the end of the shortest grace that was seen (10 s), for it runs from a rotation that
-/// came later than that.
+/// The second, counted from the first request: shortly before the end of the shortest grace period seen (10 s), which starts with the
+/// rotation, after the request.
 const SECOND_RETRY: Duration = Duration::from_secs(8);
 
-/// How soon one more request may bring what this one did not. `since_first` is how long ago the first one was sent whose answer left it open what
-/// became of the token; since then it matters little whether a connection breaks or none can be made. `left_open`: what became of the token was
-/// open before this transaction, too.
+/// How soon to send one more request. `since_first` is how long ago the first request was sent whose answer left the token's fate
+/// open; since then it matters little whether a connection breaks or cannot be made. `left_open`: the token's fate was already
+/// open before this transaction.
 pub(crate) fn ask_again_after(
     answer: &Answer,
     since_first: Option<Duration>,
@@ -20,18 +20,18 @@ pub(crate) fn ask_again_after(
     stopping: bool,
 ) -> Option<Duration> {
     let Some(since_first) = since_first else {
-        // A stop does not wait for a server that was slow already.
+        // A shutdown does not wait for a server that was slow before.
         let asks = matches!(answer, Answer::Ambiguous { lost, .. } if *lost || !stopping);
         return asks.then_some(EARLY_RETRY_PAUSE);
     };
-    // What was open before is not asked for so often, be it that a server has been failing for long.
+    // If it was open before, ask less often: the server may have been failing for a long time.
     let goes_on = may_pass(answer)
         && !left_open
         && (!stopping || !matches!(answer, Answer::Ambiguous { lost: false, .. }));
     SECOND_RETRY.checked_sub(since_first).filter(|pause| goes_on && !pause.is_zero())
 }
 
-/// Whether what kept an answer away may be over in seconds, and nobody asked for a pause.
+/// Whether the cause of the lost answer may pass in seconds, and the server asked for no pause.
 pub(crate) fn may_pass(answer: &Answer) -> bool {
     matches!(
         answer,

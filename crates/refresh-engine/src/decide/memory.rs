@@ -1,34 +1,34 @@
-//! What the daemon remembers of entries it saw, in memory only, to put right what other programs break.
+//! What the daemon remembers, in memory only, of the entries it has seen, to heal what other programs break.
 
 use crate::{Now, ObservedEntry, Record};
 use claude_store::{Entry, RawEntry, StubKind};
 use std::time::Duration;
 
-/// Entries that vanished together are remembered this long, for a person to ask for them.
+/// How long to remember entries that vanished together, in case the user wants them back.
 pub const VANISHED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a stub that a person may have made is left alone: longer than the client lets a login take (5 min from its start, read in
+/// How long to leave a stub alone that the user's login may have made: longer than the client lets a login take (5 min, read in
 /// 2.1.332).
 pub const LOGIN_PATIENCE: Duration = Duration::from_secs(6 * 60);
 
-/// What to do when the store's entry is not what was remembered.
+/// What to do if the stored entry differs from the remembered one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heal {
     /// Nothing is broken, or nothing can be done.
     Nothing,
-    /// The store fell back to a refresh token that is known to be spent (an old client's lost update): write the remembered
+    /// The store went back to a refresh token that is known to be spent (an old client's lost update): write the remembered
     /// entry back at once. No request.
     PutBack,
-    /// A failed refresh of a client wiped the entry: try the remembered refresh token once in an ordinary transaction.
+    /// A client's failed refresh wiped the entry: try the remembered refresh token once in an ordinary transaction.
     TryRemembered,
-    /// The same, but a person may be logging in just now, and must not find the old login in the place of the new one: after this
-    /// time, if it is still so then.
+    /// The same, but the user may be logging in, and must not find the old login instead of the new one: after this
+    /// time, if nothing has changed.
     AwaitLogin(Duration),
 }
 
-/// Decides whether an entry wants healing: `last` is the last live entry seen or written, `seen` what the store holds now.
+/// Decides whether to heal an entry: `last` is the last live entry seen or written, `seen` what the store holds now.
 ///
-/// A stub without `expiresAt` is what the client writes after a logout; it is never healed. `seen_for` is how long the entry has been
+/// The client writes a stub without `expiresAt` after a logout; it is never healed. `seen_for` is how long the entry has been
 /// a stub.
 #[must_use]
 pub fn decide_heal(
@@ -58,7 +58,7 @@ pub fn decide_heal(
     }
 }
 
-/// How much longer a stub is left alone because a person may be logging in. `last` is what stood there before, `seen_for` how long the
+/// How much longer to leave a stub alone because the user may be logging in. `last` is the entry before it, `seen_for` how long the
 /// entry has been a stub.
 pub(crate) fn login_patience(last: &ObservedEntry, stub: &ObservedEntry, seen_for: Duration) -> Duration {
     if is_surely_refused(&last.entry, &stub.entry) {
@@ -67,9 +67,9 @@ pub(crate) fn login_patience(last: &ObservedEntry, stub: &ObservedEntry, seen_fo
     LOGIN_PATIENCE.saturating_sub(seen_for)
 }
 
-/// Whether a stub with `expiresAt` 0 was left by a refresh that the server refused, and by nothing else. A person who starts a new login
-/// on a good entry leaves one, too, and what either takes away tells them apart (measured with 2.1.332): `invalid_grant` takes nothing but
-/// the tokens, `invalid_client` takes whatever names the client, a login takes `scope`, and one that was given up `clientId` later.
+/// Whether a stub with `expiresAt` 0 can only come from a refused refresh. A user who starts a new login
+/// on a good entry leaves one, too; the removed members tell them apart (measured with 2.1.332): `invalid_grant` removes only
+/// the tokens, `invalid_client` everything that names the client, a login `scope`, and an abandoned login `clientId` later.
 fn is_surely_refused(last: &Entry, stub: &Entry) -> bool {
     let kept_scope = stub.scope.is_some();
     let lost_client = last.redirect_uri.is_some() && stub.redirect_uri.is_none() && stub.client_id.is_none();
@@ -116,9 +116,9 @@ pub fn disappearance(gone: Vec<claude_store::EntryKey>, document: DocumentChange
 pub(crate) struct Vanished {
     /// The entry as last seen or written.
     pub(crate) seen: ObservedEntry,
-    /// Its whole text when it was last seen, perhaps with an older pair in it.
+    /// Its whole text when last seen, perhaps with an older pair.
     pub(crate) text: RawEntry,
-    /// When it was missed first.
+    /// When it was first missed.
     pub(crate) at: Now,
 }
 

@@ -1,23 +1,23 @@
-//! A refresh whose answer grants less than the login: noticed, and asked about once.
+//! A refresh that grants less than the login: notices it, and asks for the full scope once.
 //!
-//! RFC 6749, section 6: a refresh that names no scope is for all that the login had, and Claude Code names none. Some servers give a default of
-//! theirs instead. Asked for the login's own scope they give it; where they refuse it, a few have spent the refresh token by then
-//! (@node-oauth/oauth2-server 5.3.0). So each login is asked for in this way once at most.
+//! RFC 6749, section 6: a refresh without a scope is for all that the login had, and Claude Code sends none. Some servers grant their own
+//! default instead. Asked for the login's own scope they grant it; if they refuse, a few have already spent the refresh token
+//! (@node-oauth/oauth2-server 5.3.0). So this is tried at most once per login.
 
 use crate::{Narrowing, Record};
 use token_endpoint::{Answer, RequestShape};
 
-/// What servers leave out of an answer though it holds: they are about the login and not about what the access token may do (OpenID Connect
+/// Scopes that servers omit from an answer though they are granted: they concern the login, not the access token's rights (OpenID Connect
 /// Core, sections 5.4 and 11; Entra names none of them).
 const NOT_OF_THE_TOKEN: &[&str] = &["openid", "profile", "email", "offline_access"];
 
-/// Entra's word for everything that was consented to; its answers name what stands behind it.
+/// Entra's scope for everything consented to; its answers name the actual scopes.
 const DEFAULT: &str = ".default";
 
-/// More of a list of scopes is not kept.
+/// The longest list of scopes that is kept.
 const LONGEST: usize = 300;
 
-/// What of the login's scope is missing in what an answer grants.
+/// The part of the login's scope that an answer does not grant.
 pub(crate) fn lacking(login: &str, granted: &str) -> Option<String> {
     let is_default = |item: &str| item == DEFAULT || item.ends_with("/.default");
     if login.split_whitespace().any(is_default) {
@@ -30,12 +30,12 @@ pub(crate) fn lacking(login: &str, granted: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Whether the next request is to name the login's scope although nobody demands it.
+/// Whether the next request names the login's scope although no server demands it.
 pub(crate) fn asks(record: &Record) -> bool {
     record.narrowing.as_ref().is_some_and(|narrowing| !narrowing.in_vain) && !record.shape.scope
 }
 
-/// Notes what an answer says of the scope. `shape` is that of the request it came for, `asked` whether this attempt named the scope because of
+/// Notes what an answer says about the scope. `shape` is the request's shape, `asked` whether this attempt named the scope because of
 /// an earlier answer.
 pub(crate) fn note(record: &mut Record, shape: RequestShape, asked: bool, answer: &Answer) {
     match answer {
@@ -45,7 +45,7 @@ pub(crate) fn note(record: &mut Record, shape: RequestShape, asked: bool, answer
                 .as_deref()
                 .zip(pair.scope.as_deref())
                 .and_then(|(login, granted)| lacking(login, granted));
-            // Without a word on the scope it is the one that was asked for (RFC 6749, section 5.1), or as it was.
+            // Without `scope` in the answer it is the requested one (RFC 6749, section 5.1), or unchanged.
             let unsaid = pair.scope.is_none() && !shape.scope;
             if let Some(lacks) = lacks {
                 let in_vain =
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_login_has_and_an_answer_does_not_grant_is_missing() {
+    fn scopes_of_the_login_that_an_answer_omits_are_missing() {
         assert_eq!(lacking("read write", "write read"), None);
         assert_eq!(lacking("read write", "read"), Some("write".to_owned()));
         assert_eq!(lacking("read  write admin", ""), Some("read write admin".to_owned()));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_about_the_login_alone_is_not_missed_and_default_stands_for_whatever_is_granted() {
+    fn login_scopes_are_not_missed_and_default_matches_any_scope() {
         assert_eq!(lacking("openid profile email offline_access read", "read"), None);
         assert_eq!(lacking("api://lab/.default offline_access", "api://lab/read api://lab/write"), None);
         assert_eq!(lacking(".default", "User.Read"), None);

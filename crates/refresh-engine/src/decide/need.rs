@@ -4,19 +4,19 @@ use crate::decide::apply_answer::passes_by_itself;
 use crate::{ObservedEntry, Record, Verdict};
 use jiff::SignedDuration;
 
-/// A refused refresh is tried this often before a person is asked.
+/// How often to try a refused refresh before asking the user.
 const REFUSED_TRIES: u32 = 3;
-/// A refusal that passes by itself, for some four hours.
+/// The same for a refusal that passes by itself: some four hours.
 const PASSING_TRIES: u32 = 20;
-/// A server that answers that it failed is asked this often, for about an hour, before a person learns of it.
+/// How often to try a server that reports its own failure, for about an hour, before telling the user.
 const FAILING_TRIES: u32 = 15;
 
-/// Why only a person can help.
+/// Why only the user can help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
     /// The entry holds no tokens: never logged in, logged out, or wiped by a failed refresh.
     Stub,
-    /// The server gave no refresh token, and the access token is about to end.
+    /// The server issued no refresh token, and the access token is about to expire.
     NoRefreshToken,
     /// The grant is dead.
     Dead {
@@ -33,21 +33,21 @@ pub enum Need {
         /// What the server said.
         code: String,
     },
-    /// The server answers that it failed, again and again, and the access token has ended.
+    /// The server keeps reporting its own failure, and the access token has expired.
     ServerFails {
         /// What it says.
         why: String,
     },
-    /// The store holds a refresh token that was already exchanged, and nobody holds its successor.
+    /// The store holds a refresh token that was already exchanged, and its successor is lost.
     Spent,
-    /// The server now names another place for its tokens.
+    /// The metadata now names a token endpoint at another origin.
     EndpointMoved {
-        /// Where this grant's refresh token went so far.
+        /// The origin that this grant's refresh token was sent to so far.
         from: String,
-        /// Where the server wants it now.
+        /// The origin that the metadata names now.
         to: String,
     },
-    /// No token endpoint that may be used.
+    /// There is no usable token endpoint.
     NoEndpoint {
         /// Why.
         why: String,
@@ -62,13 +62,13 @@ impl Need {
         if seen.entry.is_stub() { Self::Stub } else { Self::NoRefreshToken }
     }
 
-    /// Whether a person who was told of the other one learns nothing new: a server that fails does so in many words.
+    /// Whether this is no news to a user who knows the other one: a failing server words its failures differently.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         matches!((self, other), (Self::ServerFails { .. }, Self::ServerFails { .. })) || self == other
     }
 }
 
-/// What keeps this refresh token from being presented until a person did something. Holds invariant I1: a token that is
+/// What keeps this refresh token from being presented until the user acts. Upholds invariant I1: a token that is
 /// known to be spent or dead is never presented.
 pub(crate) fn need_of(seen: &ObservedEntry, record: &Record, left: Option<SignedDuration>) -> Option<Need> {
     if seen.entry.server_url.is_none() {
@@ -78,7 +78,7 @@ pub(crate) fn need_of(seen: &ObservedEntry, record: &Record, left: Option<Signed
         return Some(Need::Spent);
     }
     match record.verdict.clone() {
-        // Whoever looks is told what the server says; nobody is called before it has said so for the last time.
+        // `status` shows what the server says; the user is notified only after the last try.
         Verdict::Dead { code } | Verdict::Suspect { code, looks: 1.., .. } => Some(Need::Dead { code }),
         Verdict::ClientDead { code } => Some(Need::ClientDead { code }),
         Verdict::Refused { code, tries }

@@ -15,11 +15,11 @@ use jiff::SignedDuration;
 use std::time::Duration;
 use waiting::{pace, since_last_request, until, wait_or};
 
-/// Where nobody knows when the access token ends, a suspect is asked about again after this.
+/// If the access token's expiry is unknown, a suspect refresh token is tried again after this.
 const SUSPECT_RECHECK_UNKNOWN: Duration = Duration::from_secs(60 * 60);
 
-/// What to do with one entry now. `activity` tells when sessions of this store were active; it costs a look at the disk,
-/// so it is asked only where the answer matters.
+/// What to do with one entry now. `activity` returns when sessions of this store were active; it reads the disk,
+/// so it is called only if the answer matters.
 #[must_use]
 pub fn plan(
     now: Now,
@@ -37,11 +37,11 @@ pub fn plan(
     }
     let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
     match need_of(seen, record, left) {
-        // Looking the metadata up again costs no token, and servers fix such things.
+        // Another metadata lookup costs no token, and servers do get fixed.
         Some(Need::EndpointMoved { .. } | Need::NoEndpoint { .. }) if pause.is_zero() => {
             return Plan::Refresh(Reason::Recheck);
         }
-        // A person was told, and still it may pass by itself.
+        // The user has been told, and it may still pass by itself.
         Some(Need::Refused { code }) if pause.is_zero() && passes_by_itself(&code) => {
             return Plan::Refresh(Reason::Recheck);
         }
@@ -62,12 +62,12 @@ pub fn plan(
             wait_or(recheck.max(pause), Until::Recheck, Reason::Recheck)
         }
         Verdict::CutOff { .. } => wait_or(pause, Until::Retry, Reason::CutOff),
-        // One try within a grace of seconds, one late; after that only the pauses between tries, which grow.
+        // One try within a short grace period, one late; then only the growing pauses between tries.
         Verdict::Ambiguous { tries: 0 | 1, .. } => {
             wait_or(held(now, seen, record).max(pause), Until::AmbiguousHold, Reason::AfterAmbiguous)
         }
         Verdict::Ambiguous { .. } => wait_or(pause, Until::Retry, Reason::AfterAmbiguous),
-        // No grace is waited out, and no quiet moment: it ends in seconds.
+        // Wait for no grace period and no quiet moment: it expires in seconds.
         _ if seen.refresh == record.contested => wait_or(pause, Until::Retry, Reason::Contested),
         _ => match plan_healthy(now, seen, record, left, activity, policy) {
             Plan::Refresh(reason) => {
@@ -83,7 +83,7 @@ pub fn plan(
     }
 }
 
-/// What a person is called for, also while the entry is being tried all the same.
+/// What the user is needed for, even while tries continue.
 pub(crate) fn open_need(now: Now, seen: &ObservedEntry, record: &Record, policy: &Policy) -> Option<Need> {
     if seen.refresh.is_some() && record.verdict.is_open() {
         return None;
@@ -97,30 +97,30 @@ pub(crate) fn open_need(now: Now, seen: &ObservedEntry, record: &Record, policy:
     }
 }
 
-/// How much longer the refresh token is not presented, whoever asks: it may be spent, so that presenting it once more may end the login, and
-/// the access token with it, which is still good.
+/// How much longer not to present the refresh token, whoever asks: it may be spent, and presenting it again may end the login and
+/// revoke an access token that is still good.
 pub(crate) fn held(now: Now, seen: &ObservedEntry, record: &Record) -> Duration {
     match (&record.verdict, seen.left(now, record)) {
-        // What may be a reuse is not risked before the client itself would present the token.
+        // Do not risk a reuse before the client itself would present the token.
         (Verdict::Suspect { reuse: true, .. }, Some(left)) => until(left, CLIENT_WINDOW),
         (Verdict::Suspect { reuse: true, .. }, None) => {
             UNKNOWN_EXPIRY_KEEP_ALIVE.saturating_sub(since_last_request(now, record))
         }
-        // Asked for by itself in seconds.
+        // It is retried within seconds anyway.
         (Verdict::Ambiguous { tries: 0, .. }, Some(left)) => {
             record.retry.map_or(Duration::ZERO, |retry| retry.left(now)).min(until(left, MARGIN_FLOOR))
         }
         (Verdict::Ambiguous { tries: 1, .. }, Some(left)) => {
             let (hold, since) = (until(left, MARGIN_FLOOR), since_last_request(now, record));
-            // As long as the longest known grace may last, its end counts for more than what the access token is worth.
+            // While the longest known grace period may last, its end counts for more than the access token's remaining life.
             if since < LONGEST_GRACE { hold.min(GRACE_USED.saturating_sub(since)) } else { hold }
         }
         _ => Duration::ZERO,
     }
 }
 
-/// What a person who insists gets: a refresh now, pauses and margins aside. What would endanger the grant is still refused. (That
-/// an answer left open what became of the token is asked besides, of every entry that holds it.)
+/// What `--force` gets: a refresh now, regardless of pauses and margins. What would endanger the grant is still refused. (Whether
+/// an answer left the token's fate open is checked separately, for every entry that holds it.)
 #[must_use]
 pub fn plan_forced(seen: &ObservedEntry, record: &Record, policy: &Policy) -> Plan {
     if policy.ignores(&seen.entry.server_name) {
@@ -130,9 +130,9 @@ pub fn plan_forced(seen: &ObservedEntry, record: &Record, policy: &Policy) -> Pl
         return Plan::NeedsPerson(Need::without_refresh_token(seen));
     }
     match need_of(seen, record, None) {
-        // Without it nothing can be sent, and a spent token would take its successor with it.
+        // Without it nothing can be sent, and presenting a spent token would revoke its successor.
         Some(need @ (Need::NoServerUrl | Need::Spent)) => Plan::NeedsPerson(need),
-        // Asking again is exactly what the person wants. A refusal consumed nothing, and a token that was called dead has no more to lose.
+        // Trying again is exactly what the user wants. A refusal consumed nothing, and a token called dead has nothing to lose.
         _ => Plan::Refresh(Reason::Forced),
     }
 }

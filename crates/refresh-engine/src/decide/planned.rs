@@ -4,39 +4,39 @@ use std::time::Duration;
 /// What to do with one entry now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Nothing until then.
+    /// Do nothing until then.
     Sleep {
-        /// How long, by whichever clock gets there first.
+        /// How long, by whichever clock is first.
         wait: Duration,
-        /// What is waited for.
+        /// What it waits for.
         until: Until,
     },
     /// Refresh it.
     Refresh(Reason),
     /// Only the user can fix it.
     NeedsPerson(Need),
-    /// Not ours to touch.
+    /// Leave it alone.
     Ignore(Ignored),
 }
 
 /// What a sleeping entry waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// Its margin to begin.
+    /// Its margin to start.
     Margin,
-    /// Its sessions to be quiet for a minute.
+    /// A minute without session activity.
     Quiet,
     /// The pause after a failure to end.
     Retry,
     /// The recheck of a refusal.
     Recheck,
-    /// The last try after an answer was lost.
+    /// The last try after a lost answer.
     AmbiguousHold,
-    /// Its refresh token to need exercise.
+    /// Its refresh token to be due for keep-alive.
     KeepAlive,
-    /// Somebody to use it: nobody is expected now.
+    /// Use: no session is expected now.
     Use,
-    /// The end of an access token that cannot be refreshed.
+    /// The expiry of an access token that cannot be refreshed.
     Expiry,
 }
 
@@ -47,21 +47,21 @@ pub enum Reason {
     Due,
     /// It has expired.
     Expired,
-    /// Its tokens live for minutes and a session uses them.
+    /// Its tokens live for minutes and a session is using them.
     ShortLived,
     /// Its refresh token must not lapse.
     KeepAlive,
-    /// A refusal is looked at once more.
+    /// A refusal is rechecked.
     Recheck,
-    /// The daemon died while it waited for the answer.
+    /// The daemon died while waiting for the answer.
     CutOff,
-    /// An answer was lost or left open what became of the token, and time is running out.
+    /// An answer was lost or ambiguous, and time is running out.
     AfterAmbiguous,
-    /// Somebody asked for it.
+    /// The user asked for it.
     Forced,
-    /// A failed refresh of somebody else wiped the entry.
+    /// Another program's failed refresh wiped the entry.
     Heal,
-    /// Somebody else and the daemon exchanged the same refresh token.
+    /// Another program and the daemon exchanged the same refresh token.
     Contested,
 }
 
@@ -76,7 +76,7 @@ impl Reason {
             Self::KeepAlive => "keep-alive",
             Self::Recheck => "recheck of a refusal",
             Self::CutOff => "retry after a crash",
-            Self::AfterAmbiguous => "again, after an answer that left it open",
+            Self::AfterAmbiguous => "retry after an ambiguous answer",
             Self::Forced => "asked for",
             Self::Heal => "healing a wiped entry",
             Self::Contested => "two programs refreshed it at once",
@@ -89,6 +89,6 @@ impl Reason {
 pub enum Ignored {
     /// The configuration says so.
     Configured,
-    /// It has no refresh token, and nobody knows when its access token ends.
+    /// It has no refresh token, and its access token's expiry is unknown.
     NothingToDo,
 }

@@ -3,42 +3,42 @@ use std::time::Duration;
 
 /// Below this the client refreshes by itself at the next use (measured: 290 s refreshed, 310 s not).
 pub const CLIENT_WINDOW: Duration = Duration::from_secs(300);
-/// No entry is left with less than this: it stands above the client's window by the time that a slow endpoint may take.
+/// The smallest margin: the client's window plus the time that a slow endpoint may take.
 pub const MARGIN_FLOOR: Duration = Duration::from_secs(7 * 60);
-/// A longer margin would only refresh more often.
+/// The largest margin: a longer one would only refresh more often.
 pub const MARGIN_CEILING: Duration = Duration::from_secs(2 * 60 * 60);
-/// A refusal that came while the access token was good is asked about once more when this much is left.
+/// A refusal while the access token was good is rechecked when this much is left.
 pub(crate) const SUSPECT_RECHECK: Duration = Duration::from_secs(6 * 60);
-/// A whole life under this leaves no margin above the client's window.
+/// A shorter lifetime leaves no margin above the client's window.
 pub const SHORT_LIFE: Duration = Duration::from_secs(10 * 60);
-/// A session counts as active while one of its logs changed within this time.
+/// A session counts as active if one of its logs changed within this time.
 pub(crate) const QUIET: Duration = Duration::from_secs(60);
-/// Short-lived tokens are refreshed eagerly while a session was active within this time.
+/// Short-lived tokens are refreshed eagerly if a session was active within this time.
 pub(crate) const SHORT_LIVED_ACTIVE: Duration = Duration::from_secs(15 * 60);
-/// What a short-lived token in use has left at least, where its life allows it: more than a slow endpoint takes.
+/// The least remaining life of a short-lived token in use, if its lifetime allows it: more than a slow endpoint takes.
 pub(crate) const SHORT_LIVED_LEFT: Duration = Duration::from_secs(60);
-/// A session that was quiet for longer than this is not expected to go on; one that begins writes into the folder that is watched.
+/// A session that was quiet for longer is not expected to continue; a new one writes to the watched folder.
 pub(crate) const SHORT_LIVED_RESUMED: Duration = Duration::from_secs(4 * 60 * 60);
-/// Until then this is how often it is looked at.
+/// How often to check until then.
 pub(crate) const SHORT_LIVED_LOOK: Duration = Duration::from_secs(60);
-/// A pair that another program wrote is left alone for this long: a person has just logged in, and sessions take the new token up. Only
-/// where the client would refresh by itself soon is it needed before.
+/// How long to leave a pair alone that another program wrote: the user has just logged in, and sessions are picking up the new token. It is
+/// refreshed earlier only if the client would do so itself soon.
 pub(crate) const NEW_LOGIN_REST: Duration = Duration::from_secs(5 * 60);
-/// After a refresh that went well the next one of the same login waits for this long, whatever the server says of its tokens. Not where a person
-/// insists, nor where two pairs of one grant are to be settled.
+/// The shortest time between successful refreshes of one login, whatever the server says of its tokens. Does not apply if the user
+/// forces a refresh, or if two pairs of one grant must be settled.
 pub(crate) const PACE: Duration = Duration::from_secs(10);
-/// The longest grace that a server is known to give a spent refresh token (Linear, 30 min).
+/// The longest known grace period for a spent refresh token (Linear, 30 min).
 pub(crate) const LONGEST_GRACE: Duration = Duration::from_secs(30 * 60);
-/// Where nobody knows whether a token is spent it is presented once more this long after the last request at the latest, while that lasts.
+/// A token that may be spent is presented once more at most this long after the last request, within that grace period.
 pub(crate) const GRACE_USED: Duration = Duration::from_secs(25 * 60);
-/// Short-lived tokens nobody uses: every rotation is a risk, so only this often.
+/// How often to refresh unused short-lived tokens: every rotation is a risk.
 pub(crate) const SHORT_LIVED_KEEP_ALIVE: Duration = Duration::from_secs(30 * 60);
-/// Entries whose expiry nobody knows.
+/// How often to refresh entries of unknown expiry.
 pub(crate) const UNKNOWN_EXPIRY_KEEP_ALIVE: Duration = Duration::from_secs(12 * 60 * 60);
-/// While nobody is expected a refresh token is used this often, or earlier where its own life asks for it: not every server says how soon it
+/// How often to use the refresh token of a resting entry, or earlier if its own lifetime requires it: not every server says how soon it
 /// forgets one.
 pub(crate) const RESTING_KEEP_ALIVE: Duration = Duration::from_secs(24 * 60 * 60);
-/// A token that is about to end while nobody is expected: how often it is looked whether somebody came.
+/// How often to check for sessions while a resting entry's token is about to expire.
 pub(crate) const RESTING_LOOK: Duration = Duration::from_secs(60);
 /// How long a keep-alive may wait for a quiet moment.
 pub(crate) const KEEP_ALIVE_PATIENCE: Duration = Duration::from_secs(60 * 60);
@@ -51,59 +51,59 @@ const _: () =
     assert!(SUSPECT_RECHECK.as_secs() < MARGIN_FLOOR.as_secs(), "the second try comes after the first");
 const _: () = assert!(SHORT_LIFE.as_secs() > MARGIN_FLOOR.as_secs(), "a longer life has room for the margin");
 
-/// What the user may set: how early, how often, and what not at all.
+/// The user's settings: when to refresh, and what to ignore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Share of the lifetime kept as margin, in percent.
     pub margin_percent: u8,
-    /// Least margin; never below [`MARGIN_FLOOR`].
+    /// Smallest margin; never below [`MARGIN_FLOOR`].
     pub margin_floor: Duration,
-    /// Greatest margin.
+    /// Largest margin.
     pub margin_ceiling: Duration,
-    /// A refresh token unused for this long is refreshed in every case.
+    /// A refresh token unused for this long is always refreshed.
     pub keep_alive: Duration,
-    /// What makes the jitter of this machine and user another than that of others: two agents that keep copies of one grant must not be due
+    /// Makes the jitter differ between machines and users: two agents that keep copies of one grant must not be due
     /// in the same second.
     pub jitter_seed: u64,
     /// When access tokens are kept fresh.
     pub fresh: Freshness,
-    /// What differs for single servers, by `serverName`.
+    /// Per-server settings, by `serverName`.
     pub servers: BTreeMap<String, ServerPolicy>,
 }
 
 /// When access tokens are kept fresh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Freshness {
-    /// While somebody uses Claude Code or is expected to; at other times only refresh tokens are kept alive.
+    /// While Claude Code is in use or expected to be; at other times only refresh tokens are kept alive.
     #[default]
     WhenUsed,
-    /// At every moment.
+    /// Always.
     Always,
 }
 
-/// Which rule made a margin what it is.
+/// Which rule determined a margin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarginRule {
     /// The share of the lifetime.
     Share,
-    /// The least margin, because the share is less.
+    /// The smallest margin, because the share is smaller.
     Floor,
-    /// The greatest margin, because the share is more.
+    /// The largest margin, because the share is larger.
     Ceiling,
-    /// What the user set for this server.
+    /// The user's setting for this server.
     Server,
-    /// Three quarters of the lifetime, because the settings ask for more.
+    /// Three quarters of the lifetime, because the configured margin is larger.
     Lifetime,
 }
 
-/// What the user set for one server.
+/// The user's settings for one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerPolicy {
     /// Never refresh it.
     pub ignore: bool,
     /// This margin instead of the share of the lifetime; never below [`MARGIN_FLOOR`].
     pub margin: Option<Duration>,
-    /// This keep-alive instead of the common one.
+    /// This keep-alive instead of the global one.
     pub keep_alive: Option<Duration>,
 }
 
@@ -122,19 +122,19 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// True where the user wants this server left alone.
+    /// True if the user wants this server left alone.
     #[must_use]
     pub fn ignores(&self, server_name: &str) -> bool {
         self.servers.get(server_name).is_some_and(|server| server.ignore)
     }
 
-    /// How long an unused refresh token of this server may lie.
+    /// How long a refresh token of this server may stay unused.
     #[must_use]
     pub fn keep_alive_of(&self, server_name: &str) -> Duration {
         self.servers.get(server_name).and_then(|server| server.keep_alive).unwrap_or(self.keep_alive)
     }
 
-    /// How long before its expiry a token with this lifetime (zero: unknown) is refreshed, before jitter.
+    /// How long before expiry to refresh a token with this lifetime (zero: unknown), without jitter.
     #[must_use]
     pub fn margin_of(&self, server_name: &str, lifetime: Duration) -> Duration {
         let floor = self.margin_floor.max(MARGIN_FLOOR);
@@ -147,11 +147,11 @@ impl Policy {
         if lifetime.is_zero() {
             return margin;
         }
-        // A margin of the whole lifetime would mean to refresh without end.
+        // A margin as long as the lifetime would refresh endlessly.
         margin.min(lifetime / 4 * 3).max(MARGIN_FLOOR)
     }
 
-    /// Which rule made [`margin_of`](Self::margin_of) what it is, for people who wonder.
+    /// Which rule determined [`margin_of`](Self::margin_of), to explain it to the user.
     #[must_use]
     pub fn margin_rule(&self, server_name: &str, lifetime: Duration) -> MarginRule {
         let margin = self.margin_of(server_name, lifetime);
@@ -166,7 +166,7 @@ impl Policy {
     }
 }
 
-/// The margin with its jitter: up to 10 % earlier, never later, the same for one token as long as it lives, so that entries
+/// The margin with jitter: up to 10 % earlier, never later, constant for one token, so that entries
 /// written together do not come due together.
 #[must_use]
 pub(crate) fn with_jitter(margin: Duration, seed: u64) -> Duration {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_margin_says_which_rule_made_it() {
+    fn a_margin_names_its_rule() {
         let mut policy = Policy::default();
         assert_eq!(policy.margin_rule("a", HOUR), MarginRule::Share);
         assert_eq!(policy.margin_rule("a", HOUR / 6), MarginRule::Floor);
@@ -223,7 +223,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn jitter_only_ever_refreshes_earlier_and_at_most_a_tenth(seed: u64, seconds in 0_u64..1_000_000) {
+        fn jitter_only_refreshes_earlier_by_at_most_a_tenth(seed: u64, seconds in 0_u64..1_000_000) {
             let margin = Duration::from_secs(seconds);
             let jittered = with_jitter(margin, seed);
             prop_assert!(jittered >= margin && jittered <= margin + margin / 10);

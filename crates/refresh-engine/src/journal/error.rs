@@ -15,10 +15,10 @@ pub enum JournalError {
         path: PathBuf,
         /// Why it failed.
         source: Arc<io::Error>,
-        /// What a person can do.
+        /// What the user can do.
         cure: &'static str,
     },
-    /// Written by a newer version.
+    /// A newer version wrote it.
     #[error(
         "the journal {path} was written by a newer mcp-refreshd (format {found}, this one knows {VERSION}); \
          run the newer version, which finishes what the journal holds",
@@ -38,7 +38,7 @@ pub enum JournalError {
     Foreign {
         /// The path.
         path: PathBuf,
-        /// What is odd about it.
+        /// What is wrong with it.
         why: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! The journal's lines, and what they say together.
+//! The journal's lines, and how they combine.
 
 use super::error::{JournalError, io_error};
 use super::version::VERSION;
@@ -13,7 +13,7 @@ use std::path::Path;
 use token_endpoint::RawAnswer;
 use zeroize::Zeroizing;
 
-/// No journal counts this far. A number beyond it is damage, and nothing could be counted on from it.
+/// No journal reaches this number. A larger one is damage, and must not become the next number.
 const LAST_ID: u64 = u64::MAX / 2;
 
 /// Bytes of a line without its tokens.
@@ -41,7 +41,7 @@ impl Line {
         }
     }
 
-    /// Bytes that all of it has room in: a line that grows leaves copies of its tokens behind.
+    /// Enough bytes for the whole line: a growing buffer would leave copies of its tokens behind.
     fn room(&self) -> usize {
         let tokens = match self {
             Self::Answer { answer, .. } => answer.len(),
@@ -54,7 +54,7 @@ impl Line {
     }
 }
 
-/// What a journal's bytes say.
+/// The parsed content of a journal.
 pub(super) struct Content {
     pub(super) lines: BTreeMap<TransactionId, Vec<SecretBytes>>,
     pub(super) unfinished: Vec<Unfinished>,
@@ -74,7 +74,7 @@ impl Content {
                 damaged += 1;
                 continue;
             };
-            // What belongs to no transaction is of no use to anybody, and must not keep the journal from being emptied.
+            // A line without a transaction is useless, and must not keep the journal from being emptied.
             let orphan = matches!(&line, Line::Answer { id, .. } | Line::Superseded { id, .. } if !unfinished.contains_key(id));
             if orphan {
                 damaged += 1;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_no_transaction_keeps_none_open() {
+    fn a_line_without_a_transaction_opens_none() {
         let digest = TokenDigest::of("rt_new");
         for orphan in [
             "{\"answer\":{\"id\":1,\"sent_at\":\"2026-11-24T00:00:00Z\",\"answer\":\"e30=\"}}".to_owned(),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_no_journal_reaches_is_damage_and_nothing_is_counted_on_from_it() {
+    fn an_impossible_number_is_damage_and_is_not_continued() {
         let journal = |id: u64| format!("{{\"journal\":{{\"version\":1}}}}\n{{\"done\":{{\"id\":{id}}}}}\n");
         for (id, damaged, next) in
             [(7, 0, 8), (LAST_ID, 0, LAST_ID + 1), (LAST_ID + 1, 1, 1), (u64::MAX, 1, 1)]

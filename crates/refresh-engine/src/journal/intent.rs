@@ -24,13 +24,13 @@ pub struct Intent {
     pub expected: Expected,
     /// When.
     pub at: Timestamp,
-    /// The refresh lock under which it happens, so that the next start need not wait for the lock of a dead process.
+    /// The refresh lock that is held, so that the next start need not wait for a dead process's lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<Identity>,
     /// The refresh locks of other entries that hold the same token, for the same reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_locks: Vec<OtherLock>,
-    /// What a wipe took from the entry, where this transaction heals one.
+    /// What a wipe took from the entry, if this transaction heals one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heal: Option<Box<HealMembers>>,
 }
@@ -43,7 +43,7 @@ impl Intent {
     }
 }
 
-/// The refresh lock of another entry, which was held together with the own one.
+/// The refresh lock of another entry, held together with the entry's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OtherLock {
     /// Its store's location.
@@ -65,7 +65,7 @@ pub struct HealMembers {
     pub redirect_uri: Option<String>,
     /// `scope`
     pub scope: Option<String>,
-    /// `refreshToken`, for a server whose answer does not repeat it.
+    /// `refreshToken`, for a server that does not repeat it in its answer.
     pub refresh_token: Zeroizing<String>,
 }
 
@@ -75,15 +75,15 @@ impl std::fmt::Debug for HealMembers {
     }
 }
 
-/// A transaction that the journal holds and that was not finished.
+/// An unfinished transaction in the journal.
 #[derive(Clone, Debug)]
 pub struct Unfinished {
-    /// Its name.
+    /// Its id.
     pub id: TransactionId,
     /// What was presented.
     pub intent: Intent,
-    /// What was answered, and when the request was sent; `None` where the daemon died before it knew.
+    /// The answer, and when the request was sent; `None` if the daemon died before it arrived.
     pub answer: Option<(RawAnswer, Timestamp)>,
-    /// The refresh token in the store that made this pair superfluous, where one did.
+    /// The refresh token in the store that superseded this pair, if any.
     pub superseded_by: Option<TokenDigest>,
 }

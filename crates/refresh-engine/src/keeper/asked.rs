@@ -1,4 +1,4 @@
-//! A refresh that was asked for.
+//! A refresh at the user's request.
 
 use super::refreshed::RefreshedHow;
 use super::state::KeeperState;
@@ -9,7 +9,7 @@ use crate::{ObservedEntry, Partners};
 use std::rc::Rc;
 
 impl<P: Partners> KeeperState<P> {
-    /// One refresh that was asked for.
+    /// One requested refresh.
     pub(super) async fn asked(self: &Rc<Self>, seen: ObservedEntry, force: bool) -> RefreshedHow {
         let shared = &self.shared;
         if self.shared.stopping.get() {
@@ -29,7 +29,7 @@ impl<P: Partners> KeeperState<P> {
                 .read_record(&seen.entry.key, |record| plan(now, &seen, record, &shared.activity(), &policy));
             match planned {
                 Plan::Refresh(_) => Demand::Planned,
-                // What waits for a better moment does not when a person asks.
+                // A requested refresh does not wait for a quiet moment.
                 Plan::Sleep { until: Until::Quiet | Until::Retry | Until::Use, .. } => Demand::Forced,
                 Plan::Sleep { .. } => return RefreshedHow::NotNeeded,
                 Plan::NeedsPerson(need) => return RefreshedHow::NeedsPerson(need),

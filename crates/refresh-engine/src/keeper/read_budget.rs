@@ -2,15 +2,15 @@ use std::cell::Cell;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How much may be read at once in the middle of bursts. Reading and parsing a byte takes 1 to 2 ns, so this is a twentieth of a second.
+/// How many bytes may be read at once during bursts. Reading and parsing a byte takes 1 to 2 ns, so this is a twentieth of a second.
 const BURST: u64 = 32 << 20;
-/// How much comes back in a second: two thousandths of a processor.
+/// How many bytes are regained per second: 0.2 % of one processor.
 const PER_SECOND: u64 = 1 << 20;
 
-/// What a store that changes all the time may cost: bytes that may be read before it has come to rest, which come back with time.
+/// Limits the cost of a store that changes all the time: how many bytes may be read before it is quiet. The budget refills over time.
 ///
-/// Documents are a few kilobytes, and bursts are over within a second: both never feel it. It bounds the cost of megabytes that
-/// change without end.
+/// Ordinary documents of a few kilobytes and bursts under a second never reach it. It bounds the cost of megabytes that
+/// change endlessly.
 pub(super) struct ReadBudget {
     left: Cell<u64>,
     at: Cell<Instant>,
@@ -21,7 +21,7 @@ impl ReadBudget {
         Self { left: Cell::new(BURST), at: Cell::new(Instant::now()) }
     }
 
-    /// Takes so much, if it is there.
+    /// Takes this much, if available.
     pub(super) fn take(&self, bytes: u64) -> bool {
         let enough = self.wait_for(bytes).is_zero();
         if enough {
@@ -30,7 +30,7 @@ impl ReadBudget {
         enough
     }
 
-    /// How long it takes until so much is there; nothing is ever waited for that is more than there can be.
+    /// How long until this much is available, capped at the full budget.
     pub(super) fn wait_for(&self, bytes: u64) -> Duration {
         let now = Instant::now();
         let since = now.saturating_duration_since(self.at.get());
@@ -52,7 +52,7 @@ mod tests {
     const MEGABYTE: u64 = 1 << 20;
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_is_free_and_what_goes_on_without_end_is_paced() {
+    async fn a_burst_is_free_and_endless_changes_are_paced() {
         let budget = ReadBudget::new();
         assert!((0..32).all(|_| budget.take(MEGABYTE)));
         assert!(!budget.take(MEGABYTE));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn more_than_there_can_be_is_not_waited_for_without_end() {
+    async fn a_request_above_the_budget_does_not_wait_forever() {
         let budget = ReadBudget::new();
         assert!(budget.take(100 * MEGABYTE));
         assert_eq!(budget.wait_for(u64::MAX), Duration::from_secs(32));

@@ -3,7 +3,7 @@ use crate::decide::need::Need;
 use crate::transaction::TransactionEnd;
 use crate::transaction::grants::Held;
 
-/// How a refresh that was asked for ended.
+/// The result of a requested refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refreshed {
     /// The server's name.
@@ -14,29 +14,29 @@ pub struct Refreshed {
     pub how: RefreshedHow,
 }
 
-/// How a refresh that was asked for ended.
+/// The result of a requested refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshedHow {
     /// A new pair is in the store.
     Fresh,
-    /// It is fresh enough, or somebody else refreshed it.
+    /// It is fresh enough, or another process refreshed it.
     NotNeeded,
     /// A transaction for this entry is running already.
     Running,
-    /// The configuration says to leave it alone.
+    /// The configuration ignores it.
     Ignored,
-    /// Only a person can help.
+    /// Only the user can help.
     NeedsPerson(Need),
-    /// An earlier answer left it open whether the refresh token is spent: it is not presented again while the access token is good.
+    /// The refresh token may be spent: it is not presented again while the access token is good.
     Held(Held),
-    /// A request was made or was to be made, and brought no new pair.
+    /// A request was made or attempted, and brought no new pair.
     Ended {
         /// How it ended.
         outcome: Outcome,
         /// Why, and what to do.
         detail: String,
     },
-    /// It came to nothing before that: what, why, what next.
+    /// It failed before that: what, why, what next.
     Failed(String),
 }
 

@@ -1,4 +1,4 @@
-//! What `status` shows: worked out from what is known, changing nothing.
+//! What `status` shows, derived without changing anything.
 
 use crate::decide::need::Need;
 use crate::decide::plan::plan;
@@ -15,28 +15,28 @@ use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
 use std::time::Duration;
 
-/// How one store is.
+/// The state of one store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreReport {
     /// Where the document is.
     pub location: String,
     /// Why it cannot be read: path, cause, cure.
     pub unreadable: Option<String>,
-    /// True where there simply is no document yet, which is no trouble.
+    /// True if there is no document yet, which is not an error.
     pub absent: bool,
     /// Its entries, in the document's order.
     pub entries: Vec<EntryReport>,
-    /// Entries that are not understood: key, and why.
+    /// Malformed entries: key, and why.
     pub odd: Vec<(String, String)>,
     /// Names of servers whose entries vanished together.
     pub vanished: Vec<String>,
-    /// Transactions that the journal holds open.
+    /// Open transactions in the journal.
     pub journal_open: usize,
     /// When the keeper will act next.
     pub next_wake: Option<Timestamp>,
 }
 
-/// How one entry is.
+/// The state of one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryReport {
     /// Its key in the document.
@@ -47,15 +47,15 @@ pub struct EntryReport {
     pub url: Option<String>,
     /// In one word.
     pub state: State,
-    /// When its access token ends, where anybody knows.
+    /// When its access token ends, if known.
     pub expires_at: Option<Timestamp>,
     /// When it will be refreshed next.
     pub next_refresh_at: Option<Timestamp>,
     /// How long before its end it is refreshed.
     pub margin: Option<Duration>,
-    /// Whole life of its access token, where known.
+    /// Lifetime of its access token, if known.
     pub lifetime: Option<Duration>,
-    /// True where an answer of the server named that life; else it is what was left when the token was first seen.
+    /// True if the server's answer named that lifetime; else it is what was left when the token was first seen.
     pub lifetime_answered: bool,
     /// Which access token it holds.
     pub access: Option<Fingerprint>,
@@ -63,25 +63,25 @@ pub struct EntryReport {
     pub refresh: Option<Fingerprint>,
     /// How the last attempt ended.
     pub last: Option<LastRefresh>,
-    /// What only a person can do.
+    /// What only the user can do.
     pub need: Option<Need>,
     /// Why an obtained pair is not in the store yet.
     pub unsaved: Option<String>,
-    /// Why the refresh that is due was not begun.
+    /// Why the refresh that is due was not started.
     pub obstacle: Option<Obstacle>,
     /// What the next refresh waits for.
     pub waits_for: Option<Until>,
-    /// Which rule made the margin.
+    /// Which rule determined the margin.
     pub margin_rule: Option<MarginRule>,
-    /// Who issued the grant, where the entry or the metadata names it.
+    /// The grant's issuer, if the entry or the metadata names it.
     pub issuer: Option<String>,
-    /// Where its refresh token is presented, as last looked up.
+    /// The token endpoint, as last looked up.
     pub token_endpoint: Option<String>,
-    /// What the last answer lacked of the login's scope.
+    /// The part of the login's scope that the last answer lacked.
     pub narrowing: Option<Narrowing>,
-    /// When its refresh token ends, where an answer named it.
+    /// When its refresh token ends, if an answer named it.
     pub refresh_token_expires_at: Option<Timestamp>,
-    /// Failures in a row.
+    /// Consecutive failures.
     pub failures: u32,
     /// No request before this moment, which is in the future.
     pub retry_at: Option<Timestamp>,
@@ -96,15 +96,15 @@ pub enum State {
     Expired,
     /// The last attempt failed; it is tried again.
     Retrying,
-    /// The server refused the refresh while the access token is still good; asked once more shortly before that ends.
+    /// The server refused the refresh while the access token is still good; to be rechecked shortly before that expires.
     Refused,
-    /// It has no refresh token: it is good until its access token ends.
+    /// It has no refresh token: it is good until its access token expires.
     Ending,
     /// A refresh is running.
     Refreshing,
     /// Inside its margin.
     Due,
-    /// Nobody is expected to use it now: its access token may end, its refresh token is kept alive.
+    /// No session is expected to use it now: its access token may expire, its refresh token is kept alive.
     Resting,
     /// All is well.
     Fresh,
@@ -131,7 +131,7 @@ impl State {
     }
 }
 
-/// What a report rests on besides the entry and its record.
+/// What a report uses besides the entry and its record.
 pub(crate) struct Circumstances<'a> {
     pub(crate) now: Now,
     pub(crate) policy: &'a Policy,
@@ -141,7 +141,7 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) obstacle: Option<Obstacle>,
 }
 
-/// How a store is, read from the disk without a keeper: takes no lock and changes nothing.
+/// The state of a store, read from disk without a keeper. Takes no lock and changes nothing.
 pub async fn inspect<P: Partners>(
     store: &P::Store,
     records: &Records<P::Files>,
@@ -172,7 +172,7 @@ pub async fn inspect<P: Partners>(
         Circumstances { now, policy, activity: &activity, running: false, unsaved: None, obstacle: None };
     let entries = document.entries().map(|entry| {
         let seen = ObservedEntry::new(entry.clone());
-        // What the daemon would note at its first look, on a copy.
+        // What the daemon would note at its first scan, on a copy.
         let mut record = records.read(store.location(), &entry.key, Record::clone);
         record.observe(now, &seen);
         report_entry(&seen, &record, &circumstances)
@@ -241,7 +241,7 @@ pub(crate) fn report_entry(
     }
 }
 
-/// What the client wrote at the login, else what the metadata says.
+/// As the client wrote it at the login, else from the metadata.
 fn issuer(seen: &ObservedEntry, record: &Record) -> Option<String> {
     let published = || record.metadata.as_ref()?.metadata.issuer.as_deref();
     let entry = &seen.entry;
@@ -249,9 +249,9 @@ fn issuer(seen: &ObservedEntry, record: &Record) -> Option<String> {
     found.or(entry.discovery.authorization_server_url.as_deref()).map(discreet)
 }
 
-/// A URL without what may be a secret: user, password, query and fragment (some servers take an API key in the query).
+/// A URL without parts that may be secret: user, password, query and fragment (some servers take an API key in the query).
 fn discreet(url: &str) -> String {
-    // Most have none of it, and a report of hundreds of entries need not read each to know.
+    // Most have none of these, and a report of hundreds of entries need not parse each one.
     if !url.contains(['@', '?', '#']) {
         return url.to_owned();
     }
@@ -260,7 +260,7 @@ fn discreet(url: &str) -> String {
     if !secret && parsed.query().is_none() && parsed.fragment().is_none() {
         return url.to_owned();
     }
-    // A URL that cannot have them has none.
+    // It fails only for URLs that cannot have them.
     let _ = parsed.set_username("");
     let _ = parsed.set_password(None);
     parsed.set_query(None);

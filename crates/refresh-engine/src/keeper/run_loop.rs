@@ -16,20 +16,20 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A change is looked at when nothing more happened for this long, since programs write in bursts…
+/// The store is scanned once no change has followed for this long, since programs write in bursts…
 const SETTLED: Duration = Duration::from_millis(250);
 /// …but not later than this after the first sign.
 const SETTLED_AT_LAST: Duration = Duration::from_secs(1);
-/// A store that cannot be read is looked at again after this, doubling up to the longest.
+/// An unreadable store is retried after this, doubling up to the longest.
 pub(super) const FIRST_REREAD: Duration = Duration::from_secs(1);
 const LONGEST_REREAD: Duration = Duration::from_secs(5 * 60);
 /// Records are saved this long after a change, so that a storm costs a few writes.
 const SAVE_AFTER: Duration = Duration::from_millis(500);
-/// Where that failed it is tried again after this, doubling up to the longest.
+/// A failed save is retried after this, doubling up to the longest.
 const FIRST_RESAVE: Duration = Duration::from_secs(5);
 const LONGEST_RESAVE: Duration = Duration::from_secs(5 * 60);
 
-/// What the journal holds unfinished, whose token counts as being presented until that is known.
+/// Unfinished transactions in the journal. Each token counts as being presented until its fate is known.
 pub(super) struct Replayed<P: Partners> {
     open: Unfinished,
     presenting: Presenting<P>,
@@ -52,7 +52,7 @@ impl<P: Partners> KeeperState<P> {
             self.after_turn();
             let shared = &self.shared;
             tokio::select! {
-                // In this order always, so that a run in virtual time can be repeated; none can keep the others waiting.
+                // Always in this order, so that a run in virtual time is reproducible; none can starve the others.
                 biased;
                 () = self.changed.notified() => self.settle_down().await,
                 () = shared.ended.notified() => {}
@@ -62,18 +62,18 @@ impl<P: Partners> KeeperState<P> {
         }
     }
 
-    /// Waits until a burst of changes is over. What comes and goes meanwhile is noted all the same, and what waits for its turn to be
-    /// refreshed goes on: in a storm the changes are our own.
+    /// Waits until a burst of changes is over. Still notes what appears and disappears meanwhile, and keeps starting refreshes that wait for
+    /// their turn: in a storm the changes are our own.
     async fn settle_down(self: &Rc<Self>) {
         self.probe().await;
         let mut quiet = pin!(tokio::time::sleep(SETTLED));
-        // A burst without end is looked at all the same.
+        // Scan even if the burst does not end.
         let mut at_last = pin!(tokio::time::sleep(SETTLED_AT_LAST));
         loop {
             tokio::select! {
                 biased;
                 () = &mut at_last => {
-                    // Noted already costs nothing to look at.
+                    // A version already noted costs nothing.
                     let version = self.shared.store.version().await.ok();
                     let wait = self.read_budget.wait_for(size_of(version));
                     if version == self.version.get() || wait.is_zero() {
@@ -97,7 +97,7 @@ impl<P: Partners> KeeperState<P> {
             self.first_scan.notify_waiters();
         }
         for ping in self.pings.take() {
-            // Whoever pinged may have given up.
+            // The caller may have given up.
             let _ = ping.send(());
         }
         let unsaved = self.shared.records.unsaved() || !self.shared.unsettled.borrow().is_empty();
@@ -106,7 +106,7 @@ impl<P: Partners> KeeperState<P> {
         }
     }
 
-    /// Saves the records, and what a medium that refused left to do, until it no longer refuses.
+    /// Saves the records and retries syncs that failed, until the disk accepts them.
     async fn save(self: Rc<Self>) {
         let mut pause = SAVE_AFTER;
         loop {
@@ -123,13 +123,13 @@ impl<P: Partners> KeeperState<P> {
         self.saving.set(false);
     }
 
-    /// Takes note of the store in the middle of a burst: an old client may write an older document over a new pair before the burst is over,
-    /// and only a pair that was seen can be put back; and a person's login empties its entry for as long as the browser takes. What cannot be read now is the next look's affair; a store that tells of no change
-    /// takes long to read; what a transaction is about to note as its own would look like another program's; and what is large and changes without end is
-    /// read now and then.
+    /// Takes note of the store during a burst: an old client may write an older document over a new pair before the burst is over,
+    /// and only a pair that was seen can be restored; and a login empties its entry while the browser is open. The next scan handles what cannot be read now. A store without change notification
+    /// takes long to read; a pair that a transaction is about to note as its own would look like another program's; and a large document that changes endlessly is
+    /// read only now and then.
     async fn probe(&self) {
         let store = &self.shared.store;
-        // While transactions run, what matters is whether a person empties an entry whose answer is awaited.
+        // While transactions run, what matters is whether a login empties an entry whose answer is awaited.
         let matters = self.running() == 0 || self.shared.committer.awaits_answers();
         if store.look_again_in().is_some() || self.unreadable.borrow().is_some() || !matters {
             return;
@@ -148,7 +148,7 @@ impl<P: Partners> KeeperState<P> {
         }
     }
 
-    /// Looks at the store if it may have changed.
+    /// Scans the store if it may have changed.
     pub(super) async fn scan(&self) {
         let store = &self.shared.store;
         let version = store.version().await.ok();
@@ -183,7 +183,7 @@ impl<P: Partners> KeeperState<P> {
         let pause = if again { (self.reread.get() * 2).min(LONGEST_REREAD) } else { FIRST_REREAD };
         self.reread.set(pause);
         let (why, absent) = (error.to_string(), error.is_absent());
-        // Half-written documents of old clients are whole again within a second: said only if it lasts.
+        // Documents half-written by old clients are complete within a second: report only if it lasts.
         let lasts = again || absent || !self.scanned.get();
         if lasts && self.unreadable_told.replace(Some(why.clone())).as_ref() != Some(&why) {
             self.shared.tell_store(Event::StoreUnreadable { why, absent });
@@ -200,12 +200,12 @@ impl<P: Partners> KeeperState<P> {
         }
     }
 
-    /// Finishes what the journal holds. Gives back what has to wait for a store that can be read: what became of a request, only the store
-    /// can tell, and a home that is not mounted yet must not cost what the journal knows. A pair waits by itself.
+    /// Finishes the journal's open transactions. Returns those that must wait for a readable store: only the store can tell what became of a
+    /// request, and an unmounted home must not cost what the journal knows. A pair waits by itself.
     fn replay(self: &Rc<Self>, unfinished: Vec<Replayed<P>>) -> Vec<Replayed<P>> {
         let readable = self.unreadable.borrow().is_none();
         let mut waiting = Vec::new();
-        // Those of one entry in the order in which they were begun: each speaks of the pair that the one before it left.
+        // Those of one entry in the order they were started: each builds on the pair of the previous one.
         let mut by_entry = BTreeMap::<EntryKey, Vec<Replayed<P>>>::new();
         for unfinished in unfinished {
             by_entry.entry(unfinished.open.intent.entry_key()).or_default().push(unfinished);
@@ -233,7 +233,7 @@ impl<P: Partners> KeeperState<P> {
     }
 }
 
-/// What reading it costs.
+/// The cost of reading it.
 fn size_of(version: Option<Version>) -> u64 {
     match version {
         Some(Version::File(stamp)) => stamp.size,

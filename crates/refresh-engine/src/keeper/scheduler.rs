@@ -1,4 +1,4 @@
-//! What a turn of the loop starts: refreshes that are due or asked for, and healings.
+//! What each turn of the loop starts: due and requested refreshes, and healing.
 
 use super::state::{KeeperState, Mode};
 use crate::decide::memory::Heal;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// At most this many transactions at a time: each has a socket, and launchd allows a process 256 open files.
 const RUNNING_AT_MOST: usize = 100;
-/// And this many towards one server: more at once is what servers take for an attack.
+/// At most this many to one server: servers take more for an attack.
 const RUNNING_PER_SERVER: usize = 10;
 
 /// An entry that others broke, and how it is healed.
@@ -59,7 +59,7 @@ impl<P: Partners> KeeperState<P> {
         });
     }
 
-    /// Plans every entry, starts what is due, and returns when to plan again at the latest.
+    /// Plans every entry, starts what is due, and returns the latest time to plan again.
     pub(super) fn plan_all(self: &Rc<Self>) -> Option<Now> {
         let shared = &self.shared;
         let now = shared.now();
@@ -105,7 +105,7 @@ impl<P: Partners> KeeperState<P> {
                         }));
                         None
                     }
-                    // What another entry of the same grant is about to bring, or has failed to.
+                    // Another entry of the same grant is about to bring the pair, or has failed to.
                     Plan::Refresh(_) if is_anothers(shared, seen) => {
                         Some(pause).filter(|pause| !pause.is_zero())
                     }
@@ -130,7 +130,7 @@ impl<P: Partners> KeeperState<P> {
         }
         self.tell_rests(turned);
         self.tell_needs(now);
-        // A store that cannot be read now cannot be refreshed into either.
+        // Without a readable store there is nowhere to save a new pair.
         if self.mode == Mode::Watch && !self.shared.stopping.get() && self.unreadable.borrow().is_none() {
             bereft.into_iter().for_each(|seen| self.start_revival(seen));
             broken.into_iter().for_each(|healing| self.start_heal(healing));
@@ -142,14 +142,14 @@ impl<P: Partners> KeeperState<P> {
         if self.unreadable.borrow().as_ref().is_some_and(|unreadable| !unreadable.is_absent()) {
             wait = Some(wait.map_or(self.reread.get(), |wait| wait.min(self.reread.get())));
         }
-        // Where nothing tells of a change, looking is the only way to learn of it.
+        // Without change notification, only a scan finds changes.
         let look_again = shared.store.look_again_in().filter(|_| self.mode == Mode::Watch);
         wait = [wait, look_again].into_iter().flatten().min();
         wait.map(|wait| now.after(wait))
     }
 
-    /// In the middle of a burst: starts what was due at the last look and found no place then. Nothing is begun twice before the next
-    /// scan, and nothing healed.
+    /// During a burst: starts refreshes that were due at the last scan but had to wait for their turn. Starts nothing twice before the next
+    /// scan, and heals nothing.
     pub(super) fn start_waiting(self: &Rc<Self>) {
         if self.mode != Mode::Watch || self.shared.stopping.get() || self.unreadable.borrow().is_some() {
             return;
@@ -178,8 +178,8 @@ impl<P: Partners> KeeperState<P> {
         self.start_due(due);
     }
 
-    /// Starts what is due: what expired last, and so was used last, first; not more at once than the limits say. The rest is
-    /// started when others end.
+    /// Starts what is due, within the limits: the entry that expired last, and so was used last, comes first. The rest is
+    /// started as others end.
     fn start_due(self: &Rc<Self>, mut due: Vec<Due>) {
         if due.is_empty() {
             return;
@@ -204,7 +204,7 @@ impl<P: Partners> KeeperState<P> {
     fn start(self: &Rc<Self>, seen: ObservedEntry) {
         let Some(run) = self.shared.begin(&seen.entry.key) else { return };
         let inner = Rc::clone(self);
-        // I6: a task of its own; nothing that happens to the keeper's loop cuts it.
+        // I6: its own task; nothing that happens to the keeper's loop interrupts it.
         tokio::task::spawn_local(async move {
             refresh(&inner.shared, run, &seen, Demand::Planned).await;
             inner.finished(&seen.entry.key);
@@ -221,12 +221,12 @@ impl<P: Partners> KeeperState<P> {
     }
 }
 
-/// Whether another entry that holds the same refresh token is to be waited for.
+/// Whether to wait for another entry that holds the same refresh token.
 fn is_anothers<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) -> bool {
     seen.refresh.is_some_and(|refresh| shared.grants.is_anothers(shared, &seen.entry.key, refresh))
 }
 
-/// An entry that wants to be refreshed now.
+/// An entry to refresh now.
 struct Due {
     key: EntryKey,
     server: Option<String>,

@@ -14,11 +14,11 @@ use tokio::sync::{Notify, oneshot};
 pub enum Mode {
     /// Plans and refreshes by itself.
     Watch,
-    /// Only does what it is asked for.
+    /// Acts only on request.
     OnlyAsked,
 }
 
-/// What the keeper of one store knows from one turn of its loop to the next.
+/// What a store's keeper remembers between turns of its loop.
 pub(super) struct KeeperState<P: Partners> {
     pub(super) shared: Rc<Shared<P>>,
     pub(super) mode: Mode,
@@ -27,7 +27,7 @@ pub(super) struct KeeperState<P: Partners> {
     pub(super) version: Cell<Option<Version>>,
     pub(super) unreadable: RefCell<Option<Unreadable>>,
     pub(super) reread: Cell<Duration>,
-    /// Why it could not be read, as it was last told: each reason is told once.
+    /// The last reported reason why it could not be read; each reason is reported once.
     pub(super) unreadable_told: RefCell<Option<String>>,
     pub(super) odd: RefCell<Vec<(String, String)>>,
     pub(super) entries_told: Cell<Option<usize>>,
@@ -48,7 +48,7 @@ impl<P: Partners> KeeperState<P> {
         entries.values().filter_map(|state| state.current.as_ref()).filter(named).cloned().collect()
     }
 
-    /// True where every transaction that runs has its pair in the journal and waits for the store to take it.
+    /// True if every running transaction has its pair in the journal and is waiting to write it to the store.
     pub(super) fn only_unsaved_run(&self) -> bool {
         let entries = self.shared.entries.borrow();
         entries.values().filter(|state| state.is_running()).all(|state| state.unsaved().is_some())
@@ -59,7 +59,7 @@ impl<P: Partners> KeeperState<P> {
     }
 
     pub(super) fn finished(&self, key: &EntryKey) {
-        // The store may hold something else by now: the next turn looks, whatever the version says.
+        // The store may have changed: the next turn scans, whatever the version says.
         self.version.set(None);
         self.shared.finish(key);
         self.shared.ended.notify_waiters();

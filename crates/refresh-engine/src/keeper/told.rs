@@ -1,4 +1,4 @@
-//! What is told of an entry when a round has planned it: that it rests, that a person is needed.
+//! Events that follow from an entry's plan: it rests, or the user is needed.
 
 use super::state::{KeeperState, Mode};
 use crate::decide::memory::Heal;
@@ -9,7 +9,7 @@ use crate::transaction::heal;
 use crate::{Event, Now, ObservedEntry, Partners};
 
 impl<P: Partners> KeeperState<P> {
-    /// Only who acts by itself lets an entry rest.
+    /// Only a keeper that acts by itself lets an entry rest.
     pub(super) fn tell_rests(&self, turned: Vec<(ObservedEntry, bool)>) {
         for (seen, rests) in turned.into_iter().filter(|_| self.mode == Mode::Watch) {
             self.shared.state(&seen.entry.key, |known| known.rests = rests);

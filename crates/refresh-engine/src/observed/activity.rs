@@ -4,18 +4,18 @@ use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const HOURS: usize = 24;
-/// Whoever was here within this time may be back at any moment.
+/// After activity within this time, a session may return at any moment.
 const LATELY: Duration = Duration::from_secs(4 * 60 * 60);
-/// A token with a shorter life is not kept fresh by habit: it would be exchanged dozens of times for each session that comes.
+/// A token with a shorter lifetime is not kept fresh by habit: it would be exchanged dozens of times per session.
 const BY_HABIT: Duration = Duration::from_secs(30 * 60);
-/// Nor for long after somebody left.
+/// How long such a token is kept fresh after the last activity.
 const JUST_NOW: Duration = HOUR;
-/// How long a habit is remembered: two weeks hold each day of the week twice.
+/// How long habits are remembered: two weeks cover each day of the week twice.
 const REMEMBERED: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// A person comes at about the same time, not at the same minute; clocks go forward and back by one hour.
+/// Tolerance of a habit: users come at about the same time, and daylight saving time shifts clocks by an hour.
 const ABOUT: usize = 2;
 
-/// When sessions of one store were active: the last moment, and the last moment in each hour of the day.
+/// When sessions of one store were active: last, and last in each hour of the day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     last: Option<Timestamp>,
@@ -23,7 +23,7 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// Notes a moment at which a session was active.
+    /// Notes that a session was active at this moment.
     pub fn note(&mut self, at: Timestamp) {
         self.last = self.last.max(Some(at));
         if let Some(hour) = self.by_hour.get_mut(hour_of(at)) {
@@ -31,7 +31,7 @@ impl Activity {
         }
     }
 
-    /// Both together.
+    /// Merges both.
     #[must_use]
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.last = self.last.max(other.last);
@@ -41,15 +41,15 @@ impl Activity {
         self
     }
 
-    /// When a session was last active; `None` where no sign of one was ever seen.
+    /// When a session was last active; `None` if none was ever seen.
     #[must_use]
     pub fn last(&self) -> Option<Timestamp> {
         self.last
     }
 
-    /// How long nobody is expected who wants a token of this `life`: no session was active in the last 4 hours, nor at about this time of the
-    /// day (2 hours more or less) on any of the last 14 days; where it lives for less than 30 minutes, none in the last hour. Zero where somebody
-    /// is expected, and where there was never a sign of any session: silence proves nothing then.
+    /// How long no session is expected to want a token of this `life`: none was active in the last 4 hours, nor at about this time of
+    /// day (plus or minus 2 hours) in the last 14 days. For a lifetime under 30 minutes: none in the last hour. Zero if a session
+    /// is expected, or none was ever seen: silence then proves nothing.
     #[must_use]
     pub fn nobody_for(&self, now: Now, life: Duration) -> Duration {
         let Some(last) = self.last else { return Duration::ZERO };
@@ -85,7 +85,7 @@ impl From<Option<Timestamp>> for Activity {
     }
 }
 
-/// The hour of the day (UTC: what is asked is only whether two moments are about a whole number of days apart).
+/// The hour of the day (in UTC: it only tells whether two moments are about a whole number of days apart).
 fn hour_of(at: Timestamp) -> usize {
     usize::try_from(at.as_second().div_euclid(3600).rem_euclid(24)).unwrap_or(0)
 }
@@ -107,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_here_lately_or_is_usually_here_now_is_expected() {
+    fn use_is_expected_after_recent_activity_or_at_the_usual_time() {
         for expected in [&[0][..], &[3], &[24], &[26, 30], &[22], &[7 * 24], &[13 * 24 + 2, 15 * 24], &[]] {
             assert_eq!(used(expected).nobody_for(now(), HOUR), Duration::ZERO, "{expected:?}");
         }
     }
 
     #[test]
-    fn nobody_is_expected_until_two_hours_before_the_usual_time() {
+    fn no_use_is_expected_until_two_hours_before_the_usual_time() {
         // Yesterday from 14:30: from 12:00 on.
         assert_eq!(used(&[19]).nobody_for(now(), HOUR), Duration::from_secs(9000));
         // Last used five hours ago: 04:30, which is expected from 02:00 on.
@@ -122,19 +122,19 @@ mod tests {
     }
 
     #[test]
-    fn after_two_weeks_without_a_session_nobody_is_expected_at_any_time() {
+    fn after_two_weeks_without_a_session_no_use_is_expected() {
         assert_eq!(used(&[14 * 24]).nobody_for(now(), HOUR), HOUR * 24);
     }
 
     #[test]
-    fn a_token_that_lives_for_minutes_waits_for_somebody_to_be_here() {
+    fn a_token_of_minutes_waits_for_a_session() {
         for (hours_ago, rest) in [(0, 0), (1, 24), (24, 24)] {
             assert_eq!(used(&[hours_ago]).nobody_for(now(), HOUR / 4), HOUR * rest, "{hours_ago}");
         }
     }
 
     #[test]
-    fn what_is_dated_well_ahead_says_nothing() {
+    fn activity_dated_in_the_future_is_ignored() {
         assert_eq!(used(&[-48]).nobody_for(now(), HOUR), HOUR * 24);
     }
 }

@@ -6,8 +6,8 @@ use oauth_secret::{AccessToken, TokenDigest};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-/// An entry as it was read once, with what every decision asks of it worked out: digests and expiry are computed when the
-/// document changed, not each time a plan is made.
+/// An entry as read, with everything that decisions need: digests and expiry are computed when the
+/// document changes, not for each plan.
 #[derive(Clone, Debug)]
 pub struct ObservedEntry {
     /// The entry as the store holds it.
@@ -20,19 +20,19 @@ pub struct ObservedEntry {
     pub expiry: Expiry,
 }
 
-/// When an access token ends, as far as anybody can tell.
+/// When an access token expires, as far as known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
     /// At this moment (wall clock), as `expiresAt` says.
     At(Timestamp),
-    /// At this moment, as the token itself claims; the client does not look at that.
+    /// At this moment, according to the token itself; the client ignores that.
     Claimed(Timestamp),
-    /// Neither the entry nor the token says. The client takes it as "does not expire".
+    /// Unknown from entry and token. The client takes this as "does not expire".
     Unknown,
 }
 
 impl Expiry {
-    /// The moment, by whatever it is known.
+    /// The moment, from either source.
     #[must_use]
     pub fn moment(self) -> Option<Timestamp> {
         match self {
@@ -43,7 +43,7 @@ impl Expiry {
 }
 
 impl ObservedEntry {
-    /// Works out what decisions need.
+    /// Computes what decisions need.
     #[must_use]
     pub fn new(entry: Entry) -> Self {
         let access = entry.access_token.as_ref().map(AccessToken::digest);
@@ -52,12 +52,12 @@ impl ObservedEntry {
         Self { entry, access, refresh, expiry }
     }
 
-    /// When its refresh token lapses, where that is a JWT that says so.
+    /// When its refresh token expires, if it is a JWT that says so.
     pub(crate) fn refresh_token_lapses_at(&self) -> Option<Timestamp> {
         self.entry.refresh_token.as_ref().and_then(|token| jwt_expiry(token.expose()))
     }
 
-    /// Whether its access token is a JWT that says that it is for this resource (RFC 9068, section 2.2; RFC 8707, section 2.2).
+    /// Whether its access token is a JWT issued for this resource (RFC 9068, section 2.2; RFC 8707, section 2.2).
     pub(crate) fn is_for(&self, resource: &str) -> bool {
         #[derive(Deserialize)]
         #[serde(untagged)]
@@ -78,7 +78,7 @@ impl ObservedEntry {
         }
     }
 
-    /// Whether both hold the same tokens, to the same end, for the same reason where there are none.
+    /// Whether both hold the same tokens with the same expiry, or lack them for the same reason.
     pub(crate) fn holds_same(&self, other: &Self) -> bool {
         let held = |seen: &Self| (seen.access, seen.refresh, seen.expiry, seen.entry.stub_kind());
         held(self) == held(other)
@@ -100,7 +100,7 @@ fn expiry_of(entry: &Entry) -> Expiry {
     }
 }
 
-/// When a JWT ends by its own word.
+/// When a JWT expires according to its own claims.
 fn jwt_expiry(token: &str) -> Option<Timestamp> {
     #[derive(Deserialize)]
     struct Claims {
@@ -116,7 +116,7 @@ fn jwt_claims(token: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut parts = token.split('.');
     let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
     let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?);
-    // A list would be read as if its items were the claims in their order.
+    // serde would accept a list as the claims in order.
     let first = claims.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     (first == Some(&b'{')).then_some(claims)
 }
@@ -134,11 +134,11 @@ mod tests {
     }
 
     #[test]
-    fn only_an_object_claims_anything() {
+    fn only_an_object_holds_claims() {
         let ends = Expiry::Claimed(Timestamp::from_second(1_795_381_774).unwrap());
         assert_eq!(expiry(r#"{"exp":1795381774}"#), ends);
         assert_eq!(expiry(r#" {"exp":1795381774.5}"#), ends);
-        // A form feed is no white space to JSON.
+        // A form feed is not whitespace in JSON.
         for odd in ["[1795381774]", "1795381774", "", "{}", "\u{c}{\"exp\":1795381774}"] {
             assert_eq!(expiry(odd), Expiry::Unknown, "{odd}");
         }

@@ -10,37 +10,37 @@ use std::time::Duration;
 /// Something that happened to one entry or one store: a line in the log, later in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The store was read and holds this many entries. Said at the start and when the number changes.
+    /// The store was read and holds this many entries. Sent at the start and when the number changes.
     StoreSeen {
-        /// Entries that are understood.
+        /// Well-formed entries.
         entries: usize,
     },
     /// The store cannot be read; nothing is written and nothing forgotten.
     StoreUnreadable {
-        /// Path, cause and cure.
+        /// Path, cause and remedy.
         why: String,
-        /// There simply is no document yet.
+        /// There is no document yet.
         absent: bool,
     },
     /// The store can be read again.
     StoreReadable,
-    /// One entry has a form that is not understood; it is left alone.
+    /// One entry is malformed; it is left alone.
     EntryOdd {
-        /// What is odd, and what to do.
+        /// What is wrong, and what to do.
         why: String,
     },
-    /// What an entry holds: said at the first look at it, and whenever somebody else wrote something other into it.
+    /// What an entry holds: sent at its first scan, and whenever another program changed it.
     Held {
         /// Access token.
         access: Option<Fingerprint>,
         /// Refresh token.
         refresh: Option<Fingerprint>,
-        /// When the access token ends, where anybody knows.
+        /// When the access token ends, if known.
         expires_at: Option<Timestamp>,
-        /// Why it holds no token at all.
+        /// Why it holds no tokens.
         stub: Option<StubKind>,
     },
-    /// An entry appeared, or has other tokens than before, written by somebody else.
+    /// Another program wrote new tokens into an entry, or added one.
     Adopted {
         /// Refresh token before.
         before: Option<Fingerprint>,
@@ -53,7 +53,7 @@ pub enum Event {
         before: Option<Fingerprint>,
         /// Refresh token now.
         now: Option<Fingerprint>,
-        /// When the new access token ends, where anybody knows.
+        /// When the new access token ends, if known.
         expires_at: Option<Timestamp>,
     },
     /// An entry was removed from the store; everything remembered of it is forgotten.
@@ -82,26 +82,26 @@ pub enum Event {
         now: Option<Fingerprint>,
         /// The new access token's life, where the answer named it.
         lifetime: Option<Duration>,
-        /// When the new access token ends, where anybody knows.
+        /// When the new access token ends, if known.
         expires_at: Option<Timestamp>,
         /// The next attempt, where it failed.
         retry_in: Option<Duration>,
     },
-    /// The answers grant less than the login has: said when it is noticed, and when the login's scope was asked for in vain.
+    /// The answers grant less than the login: sent when noticed, and when asking for the login's scope did not help.
     Narrowed {
         /// What is missing.
         narrowing: Narrowing,
     },
     /// A pair was obtained and cannot be saved yet; it is in the journal.
     Unsaved {
-        /// Path, cause and cure.
+        /// Path, cause and remedy.
         why: String,
         /// The next attempt.
         retry_in: Duration,
     },
-    /// A refresh was not begun because its result could not be saved.
+    /// A refresh was not started because its result could not be saved.
     NotSavable {
-        /// Path, cause and cure.
+        /// Path, cause and remedy.
         why: String,
     },
     /// Another process holds the entry's lock; it is refreshing.
@@ -109,44 +109,44 @@ pub enum Event {
         /// Which lock, how old.
         why: String,
     },
-    /// The entry's lock cannot be made by anybody, or not by this user.
+    /// The entry's lock cannot be created by anybody, or not by this user.
     NotLockable {
-        /// Path, cause and cure.
+        /// Path, cause and remedy.
         why: String,
     },
-    /// A wiped or overwritten entry was put right.
+    /// A wiped or overwritten entry was healed.
     Healed {
-        /// What had happened.
+        /// What had happened to it.
         why: &'static str,
         /// The refresh token that is in the store again.
         now: Option<Fingerprint>,
-        /// When the access token beside it ends, where anybody knows.
+        /// When the access token beside it ends, if known.
         expires_at: Option<Timestamp>,
     },
-    /// The server was taken out of the client's list of servers to skip.
+    /// The server was removed from the client's list of servers to skip.
     Unflagged,
     /// That list could not be changed; the next session may skip the server for up to 15 minutes.
     UnflagFailed {
-        /// Path, cause and cure.
+        /// Path, cause and remedy.
         why: String,
     },
     /// The journal held something unfinished when the daemon started.
     Replayed {
-        /// What became of it.
+        /// Its outcome.
         what: &'static str,
     },
-    /// Nobody is expected to use it: its access token may end.
+    /// No session is expected to use it: its access token may expire.
     Rests,
     /// It is kept fresh again, or was refreshed meanwhile.
     RestOver,
-    /// A person is needed.
+    /// The user is needed.
     NeedsPerson {
         /// Why.
         need: Need,
     },
     /// Our own records or journal cannot be written.
     StateTrouble {
-        /// Path, cause and cure.
+        /// Path, cause and remedy.
         why: String,
     },
 }
@@ -157,7 +157,7 @@ impl Event {
         Self::Refreshing { reason, refresh: presented.fingerprint() }
     }
 
-    /// A refresh ended without a new pair: the refresh token that was presented, or was to be, is still the one that counts.
+    /// A refresh ended without a new pair: the refresh token is still the current one.
     pub(crate) fn failed(
         outcome: Outcome,
         detail: String,
@@ -169,17 +169,17 @@ impl Event {
     }
 }
 
-/// Whom an event is about.
+/// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subject<'a> {
     /// The store's location.
     pub store: &'a str,
-    /// The entry's key and its server's name; `None` where it is about the whole store.
+    /// The entry's key and its server's name; `None` if the event is about the whole store.
     pub entry: Option<(&'a str, &'a str)>,
 }
 
-/// Who wants to know what happens: the log, the history, notices.
+/// Receives events: the log, the history, notices.
 pub trait Observer: 'static {
-    /// Told once for each event, in order.
+    /// Called once per event, in order.
     fn event(&self, subject: Subject<'_>, event: &Event);
 }

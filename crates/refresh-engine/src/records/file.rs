@@ -1,4 +1,4 @@
-//! The file that the records stand in: JSON lines, appended to, and written anew where most of it is out of date.
+//! The records' file: JSON lines, appended to, and rewritten when most of it is out of date.
 
 use super::error::{RecordsError, io_error};
 use super::format::{Content, Stores, head, line, parse, parse_version_one};
@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 const FILE_NAME: &str = "records.jsonl";
-/// What version 1 wrote. Read where there is nothing newer, and taken away once that is written.
+/// Version 1's file. Read if there is nothing newer, and removed once a newer one is written.
 const VERSION_ONE: &str = "state.json";
 const READ_LIMIT: u64 = 64 * 1024 * 1024;
 const MODE: u32 = 0o600;
-/// The file is written anew when more than this, and more than what it held then, was appended: what is written in all stays in
+/// The file is rewritten when more than this, and more than its size after the last rewrite, was appended: total writes stay in
 /// proportion to what changes.
 const APPENDED_AT_LEAST: u64 = 64 * 1024;
 
@@ -26,33 +26,33 @@ pub(super) struct RecordsFile<F: FileSystem> {
     files: F,
     folder: PathBuf,
     path: PathBuf,
-    /// None while it has to be written anew before anything can be appended.
+    /// `None` if it must be rewritten before anything can be appended.
     open: RefCell<Option<Open<F::File>>>,
 }
 
 struct Open<H> {
     file: Rc<H>,
-    /// Whoever takes the file away, or puts another in its place, is noticed by this.
+    /// Detects that the file was removed or replaced.
     identity: Identity,
     size: u64,
-    /// Its size when it was written anew.
+    /// Its size after the last rewrite.
     anew: u64,
 }
 
-/// What was found in a state folder.
+/// The records found in a state folder.
 pub(super) struct Found {
     pub(super) stores: Stores,
-    /// What a person should know of it.
+    /// A warning for the user.
     pub(super) trouble: Option<String>,
 }
 
 impl<F: FileSystem> RecordsFile<F> {
-    /// The file in this folder, not looked at yet.
+    /// The file in this folder, not read yet.
     pub(super) fn new(files: F, folder: &Path) -> Self {
         Self { files, folder: folder.to_owned(), path: folder.join(FILE_NAME), open: RefCell::default() }
     }
 
-    /// Reads what is there. With `set_aside` a file that is not understood is kept under another name.
+    /// Reads the file. With `set_aside`, a file that cannot be understood is kept under another name.
     pub(super) fn load(&self, set_aside: bool) -> Result<Found, RecordsError> {
         let nothing = Found { stores: Stores::new(), trouble: None };
         let (path, content) = match self.read(&self.path, parse)? {
@@ -72,7 +72,7 @@ impl<F: FileSystem> RecordsFile<F> {
             }
             Content::Records { stores, damaged, .. } => {
                 let trouble = format!(
-                    "{} holds lines that could not be understood ({damaged}); they were passed over, the other records hold",
+                    "{} holds lines that could not be understood ({damaged}); they were skipped, the other records were kept",
                     path.display()
                 );
                 Ok(Found { stores, trouble: Some(trouble) })
@@ -83,7 +83,7 @@ impl<F: FileSystem> RecordsFile<F> {
                 let aside = beside(&path, "damaged");
                 self.files.rename(&path, &aside).map_err(|error| io_error("set aside", &path, error))?;
                 let trouble = format!(
-                    "{} could not be understood ({why}); it was kept as {} and the records start anew",
+                    "{} could not be understood ({why}); it was kept as {}, and the records start empty",
                     path.display(),
                     aside.display()
                 );
@@ -95,7 +95,7 @@ impl<F: FileSystem> RecordsFile<F> {
     fn read(&self, path: &Path, parse: fn(&[u8]) -> Content) -> Result<Option<Content>, RecordsError> {
         match self.files.link_stamp(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            // A link here is not ours: whoever made it could make us read, and later replace, something else.
+            // A link here is not ours: it could make us read, and later replace, something else.
             Ok(stamp) if stamp.kind != FileKind::File => {
                 return Ok(Some(Content::Damaged("it is not a regular file".into())));
             }
@@ -105,7 +105,7 @@ impl<F: FileSystem> RecordsFile<F> {
         Ok(Some(parse(&bytes)))
     }
 
-    /// Opens the file that was just read, to append to it. Where that fails it is written anew.
+    /// Opens the file that was just read for appending. If that fails, it is rewritten.
     fn take_up(&self) {
         let Ok(file) = self.files.open_to_append(&self.path) else { return };
         let Ok(stamp) = self.files.file_stamp(&file) else { return };
@@ -114,8 +114,8 @@ impl<F: FileSystem> RecordsFile<F> {
         *self.open.borrow_mut() = Some(open);
     }
 
-    /// Brings these entries' records to the disk, durably. On an error nothing is known of what stands in the file; the next call
-    /// writes it anew.
+    /// Saves these entries' records durably. After an error the file's content is unknown; the next call
+    /// rewrites it.
     pub(super) async fn save(
         &self,
         stores: &RefCell<Stores>,
@@ -149,7 +149,7 @@ impl<F: FileSystem> RecordsFile<F> {
         io_error("write to", &self.path, error)
     }
 
-    /// Whether as much may be appended: the file is still the one in the folder, and not mostly out of date.
+    /// Whether this much may be appended: the file is still the one in the folder, and not mostly out of date.
     fn takes(&self, open: &Open<F::File>, more: u64) -> bool {
         let appended = open.size + more - open.anew.min(open.size);
         let in_place = self.files.link_stamp(&self.path);
@@ -173,7 +173,7 @@ impl<F: FileSystem> RecordsFile<F> {
         let stamp = files.file_stamp(&file).map_err(|error| io_error("look at", &beside, error))?;
         files.rename(&beside, path).map_err(|error| io_error("replace", path, error))?;
         files.sync_folder(folder).await.map_err(|error| io_error("save", path, error))?;
-        // An older version's file would speak of times long past to whoever goes back to that version.
+        // After a downgrade the old version's file would be long out of date.
         match files.remove_file(&folder.join(VERSION_ONE)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(io_error("remove", &folder.join(VERSION_ONE), error));
@@ -185,7 +185,7 @@ impl<F: FileSystem> RecordsFile<F> {
     }
 }
 
-/// The same path with another extension behind its own.
+/// The path with a second extension appended.
 fn beside(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");

@@ -1,4 +1,4 @@
-//! The lines of the records' file, and what they say together.
+//! The lines of the records' file, and how they combine.
 
 use crate::Record;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ struct Head {
     format_version: u32,
 }
 
-/// One entry's record as it is from this line on; none where it is forgotten.
+/// One entry's record from this line on; `None` if it was dropped.
 #[derive(Serialize, Deserialize)]
 struct Line<R, S> {
     store: S,
@@ -24,29 +24,29 @@ struct Line<R, S> {
     record: Option<R>,
 }
 
-/// Version 1 was one object, in a file of another name.
+/// Version 1 was a single object, in a file with another name.
 #[derive(Deserialize)]
 struct VersionOne {
     stores: Stores,
 }
 
-/// What a file's bytes say.
+/// The parsed content of a file.
 #[derive(Debug)]
 pub(super) enum Content {
     Records {
         stores: Stores,
-        /// Lines that were passed over; a last line that a crash cut short is none of them.
+        /// The number of skipped lines, not counting a last line truncated by a crash.
         damaged: usize,
-        /// Every line is whole: more may be appended.
+        /// Every line is complete: more may be appended.
         whole: bool,
     },
-    /// A newer version's.
+    /// Written by a newer version.
     Newer(u32),
-    /// Not understood at all, and why.
+    /// Not understood, and why.
     Damaged(String),
 }
 
-/// Reads what [`head`] and [`line`] wrote. Of several lines on one entry the last one holds.
+/// Parses what [`head`] and [`line`] wrote. The last line about an entry wins.
 pub(super) fn parse(bytes: &[u8]) -> Content {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
     match lines.next().map(serde_json::from_slice::<Head>) {
@@ -94,7 +94,7 @@ pub(super) fn head() -> serde_json::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Appends the line that says what is now remembered of an entry.
+/// Appends the line with an entry's present record.
 pub(super) fn line(
     bytes: &mut Vec<u8>,
     store: &str,
@@ -128,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_on_an_entry_holds_and_a_forgotten_one_is_gone() {
+    fn the_last_line_about_an_entry_wins_and_a_dropped_one_is_gone() {
         let content = parse(&bytes(&[("a", Some(1)), ("b", Some(2)), ("a", Some(3)), ("b", None)]));
         assert_eq!(failures(&content), [("a".to_owned(), 3)]);
         assert!(matches!(content, Content::Records { damaged: 0, whole: true, .. }));
     }
 
     #[test]
-    fn wherever_a_crash_cuts_the_file_every_whole_line_is_read_and_no_damage_is_told() {
+    fn after_a_crash_every_complete_line_is_read_and_no_damage_is_reported() {
         let whole = bytes(&[("a", Some(1)), ("b", Some(2)), ("a", Some(3))]);
         let head = head().unwrap().len();
         for cut in head..whole.len() {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_understood_is_passed_over_and_counted() {
+    fn an_invalid_line_is_skipped_and_counted() {
         let mut broken = bytes(&[("a", Some(1))]);
         broken.extend_from_slice(b"\0\0\0\0\n");
         line(&mut broken, "store", "b", Some(&record(2))).unwrap();

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// What the answers lack of the login's scope.
+/// The part of the login's scope that the answers lack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Narrowing {
     /// The items that are missing, separated by spaces.

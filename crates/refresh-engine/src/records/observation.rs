@@ -1,4 +1,4 @@
-//! What a record makes of the entry that the store holds.
+//! Updates a record from the entry that the store holds.
 
 use crate::{Now, ObservedEntry, Record, Verdict};
 use jiff::Timestamp;
@@ -7,11 +7,11 @@ use jiff::Timestamp;
 const REPLACED_KEPT: usize = 8;
 
 impl Record {
-    /// Takes note of what the store holds. Where it holds another refresh token than the one remembered, what was believed of
-    /// the old one does not count for the new one: a dead grant is cleared by a login without anybody telling us.
+    /// Takes note of what the store holds. If that is another refresh token than the remembered one, the verdict on the
+    /// old one does not apply to the new one: a login clears a dead grant without notifying us.
     pub fn observe(&mut self, now: Now, seen: &ObservedEntry) {
         if self.refresh != seen.refresh {
-            // Only a login shows a person's consent to the new address; until then the pin stays.
+            // Only a login shows the user's consent to the new address; until then the pin stays.
             if matches!(self.verdict, Verdict::EndpointMoved { .. }) && seen.refresh.is_some() {
                 self.pin = None;
             }
@@ -24,7 +24,7 @@ impl Record {
             self.narrowing = None;
             self.resource = None;
             if let Some(cached) = &mut self.metadata {
-                // A login goes by what is published at its time; what is remembered counts where that cannot be read now.
+                // A login uses the metadata published at its time; the remembered metadata is used if that cannot be read now.
                 cached.fetched_at = Timestamp::UNIX_EPOCH;
             }
             self.verdict = Verdict::Good;
@@ -36,7 +36,7 @@ impl Record {
             self.access = seen.access;
             let left = seen.left(now, self).and_then(|left| u64::try_from(left.as_secs()).ok());
             let left = left.filter(|seconds| *seconds > 0);
-            // The server's own word about an earlier token holds until a token shows that it gives longer ones.
+            // The lifetime that the server named for an earlier token holds until a token turns out to live longer.
             if !(self.lifetime_answered && left <= self.lifetime_s) {
                 self.lifetime_s = left;
                 self.lifetime_answered = false;
@@ -44,16 +44,16 @@ impl Record {
         }
     }
 
-    /// True where the store held this very pair before and somebody replaced it. One that came with another access token is no such thing:
-    /// a server may give the same refresh token at a new login.
+    /// True if the store held this very pair before and another program replaced it. A different access token makes it a new pair:
+    /// a server may issue the same refresh token at a new login.
     #[must_use]
     pub fn was_replaced(&self, seen: &ObservedEntry) -> bool {
         seen.refresh.zip(seen.access).is_some_and(|pair| self.replaced.contains(&pair))
     }
 
-    /// The pair that was known until now gives way to the one that was seen.
+    /// Replaces the known pair with the one that was seen.
     fn replace(&mut self, by: &ObservedEntry) {
-        // A stub replaces nothing: what it wiped may be good. And where something old comes back, what it was written over is the newer.
+        // A stub replaces nothing: the pair it wiped may be good. And if an old pair comes back, the one it overwrote is the newer.
         let Some(known) = self.refresh.zip(self.access) else { return };
         if by.refresh.is_none() || self.was_replaced(by) || self.replaced.contains(&known) {
             return;

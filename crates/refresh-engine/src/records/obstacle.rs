@@ -2,32 +2,32 @@ use crate::{ObservedEntry, Record};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 
-/// What stood in the way of a refresh, and when.
+/// What kept a refresh from starting, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     /// What it is.
     pub what: Hindrance,
-    /// Since when it was met at every attempt.
+    /// Since when every attempt has met it.
     pub since: Timestamp,
-    /// When it was met last.
+    /// When it was last met.
     pub(crate) at: Timestamp,
     /// The access token that was to be replaced.
     pub(crate) access: Option<TokenDigest>,
 }
 
-/// What stands in the way of a refresh.
+/// What keeps a refresh from starting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hindrance {
     /// Another process holds the entry's refresh lock.
     Locked,
-    /// The refresh lock cannot be made: path, cause and cure.
+    /// The refresh lock cannot be created: path, cause and remedy.
     NotLockable(String),
-    /// The new tokens could not be saved: path, cause and cure.
+    /// The new tokens could not be saved: path, cause and remedy.
     NotSavable(String),
 }
 
 impl Obstacle {
-    /// The obstacle met at `at`; the same one as `before` has stood since then.
+    /// The obstacle met at `at`; if it is the same as `before`, it has lasted since then.
     pub(crate) fn met(what: Hindrance, at: Timestamp, seen: &ObservedEntry, before: Option<&Self>) -> Self {
         let same = before.filter(|before| {
             before.access == seen.access
@@ -36,7 +36,7 @@ impl Obstacle {
         Self { since: same.map_or(at, |before| before.since), what, at, access: seen.access }
     }
 
-    /// Whether it still speaks of what the store holds: no other token is there, and no later attempt ended.
+    /// Whether it still applies: the store holds the same token, and no later attempt has ended.
     pub(crate) fn stands(&self, seen: &ObservedEntry, record: &Record) -> bool {
         self.access == seen.access && record.last.as_ref().is_none_or(|last| last.at <= self.at)
     }

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How an attempt ended, for `status`.
+/// The result of an attempt, for `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastRefresh {
     /// When it ended.
@@ -12,7 +12,7 @@ pub struct LastRefresh {
     pub detail: String,
 }
 
-/// How an attempt ended; the words of `status --json`.
+/// The result of an attempt, in the words of `status --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -22,15 +22,15 @@ pub enum Outcome {
     Dead,
     /// The client registration is gone.
     ClientDead,
-    /// Refused without saying dead.
+    /// Refused, but not called dead.
     Refused,
-    /// Failed for a passing reason; nothing was consumed.
+    /// Failed temporarily; nothing was consumed.
     Transient,
     /// No request left this machine.
     Unsent,
-    /// Sent, and nobody knows how it ended.
+    /// Sent, with unknown outcome.
     Ambiguous,
-    /// Somebody else refreshed it first.
+    /// Another process refreshed it first.
     Adopted,
 }
 

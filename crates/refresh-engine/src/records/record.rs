@@ -8,81 +8,81 @@ use token_endpoint::{ClientAuth, Metadata, RequestShape};
 /// How many spent refresh tokens are remembered for one entry.
 const SPENT_KEPT: usize = 32;
 
-/// What is remembered of one entry between refreshes and across restarts. Never a token: only digests.
+/// What is remembered of one entry between refreshes and across restarts. Only digests, never a token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
-    /// The refresh token that [`verdict`](Self::verdict), [`failures`](Self::failures) and [`retry`](Self::retry) speak of.
+    /// The refresh token that [`verdict`](Self::verdict), [`failures`](Self::failures) and [`retry`](Self::retry) refer to.
     pub refresh: Option<TokenDigest>,
-    /// The access token that [`lifetime_s`](Self::lifetime_s) speaks of.
+    /// The access token that [`lifetime_s`](Self::lifetime_s) refers to.
     pub access: Option<TokenDigest>,
-    /// Whole life of the access token in seconds: what its answer said, else what was left when it was first seen.
+    /// Lifetime of the access token in seconds: as its answer said, else what was left when it was first seen.
     pub lifetime_s: Option<u64>,
-    /// True where an answer of the server named the lifetime: only then is a short one believed, since an entry first seen
-    /// shortly before its end looks short-lived and is not.
+    /// True if the server's answer named the lifetime: only then is a short one believed, since an entry first seen
+    /// shortly before its expiry only looks short-lived.
     pub lifetime_answered: bool,
-    /// The access token whose own answer named that life: no entry can truly have more than that left.
+    /// The access token whose own answer named that lifetime: it cannot have more than that left.
     pub lifetime_of: Option<TokenDigest>,
     /// When the present refresh token was obtained, or first seen.
     pub since: Option<Timestamp>,
-    /// When another program was seen to write the present pair: a login, or a client's own refresh.
+    /// When another program wrote the present pair: a login, or a client's own refresh.
     pub landed_at: Option<Timestamp>,
-    /// When the present refresh token lapses by itself, where an answer said so.
+    /// When the present refresh token expires, if an answer said so.
     pub refresh_token_expires_at: Option<Timestamp>,
     /// How the last attempt ended.
     pub last: Option<LastRefresh>,
     /// When the last request for this entry was sent.
     pub sent_at: Option<Timestamp>,
-    /// Failures in a row.
+    /// Consecutive failures.
     pub failures: u32,
     /// No request before this moment.
     pub retry: Option<Retry>,
-    /// What is believed of the present refresh token.
+    /// The verdict on the present refresh token.
     pub verdict: Verdict,
     /// Refresh tokens of this entry that were exchanged for another one; newest last.
     pub spent: Vec<TokenDigest>,
-    /// Pairs (refresh token, access token) that somebody else replaced in the store; newest last. Should one of them come back, something
+    /// Pairs (refresh token, access token) that another program replaced in the store; newest last. If one of them comes back, something
     /// old was written over something new.
     pub replaced: Vec<(TokenDigest, TokenDigest)>,
-    /// Where this grant's refresh token may go.
+    /// Where this grant's refresh token may be sent.
     pub pin: Option<Pin>,
     /// Which optional parameters this server wants.
     pub shape: RequestShape,
-    /// The shape to present the present refresh token in next, where a refusal asks for another one than [`shape`](Self::shape).
+    /// The next request shape for the present refresh token, if a refusal asks for another one than [`shape`](Self::shape).
     pub trying: Option<RequestShape>,
-    /// The scope of the login, before any answer of ours named another one: what is asked for where a server wants a scope. (Entra answers
+    /// The scope of the login, before any answer named another one: requested from servers that want a scope. (Entra answers
     /// `.default` with the scopes behind it, and without `offline_access`.)
     pub login_scope: Option<String>,
-    /// What the last answer lacked of that scope.
+    /// The part of that scope that the last answer lacked.
     pub narrowing: Option<Narrowing>,
-    /// What the server took as `resource` from this login at the last refresh that went well.
+    /// The `resource` that the server accepted for this login at the last successful refresh.
     pub resource: Option<String>,
-    /// How this server took the client's word for who it is, at the last refresh that went well.
+    /// The client authentication method of the last successful refresh.
     pub auth: Option<ClientAuth>,
-    /// How often in a row the server answered that it failed.
+    /// How often in a row the server reported its own failure.
     pub server_failures: u32,
     /// The authorization server's metadata as last looked up.
     pub metadata: Option<CachedMetadata>,
     /// The refresh token that a wiped entry was already healed with: once is enough.
     pub heal_tried: Option<TokenDigest>,
-    /// A refresh token in the store that somebody else got from the same one as a pair of ours, at the same moment. To a server that grants
-    /// both, one of them is the newest and the other soon means nothing; which, is settled by using this one at once.
+    /// A refresh token in the store that another program got in exchange for the same token as a pair of ours, at the same moment. If a server grants
+    /// both, one is the newest and the other soon becomes invalid; using this one at once settles which.
     pub contested: Option<TokenDigest>,
-    /// When the access token that we wrote ends by the boot-time clock; means nothing after a restart.
+    /// When the access token that we wrote expires by the boot-time clock; meaningless after a restart.
     #[serde(skip)]
     pub boot_expiry: Option<(TokenDigest, Duration)>,
 }
 
-/// The origin that a grant's refresh token is sent to, fixed at first use.
+/// The origin that a grant's refresh token is sent to, pinned at first use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
-    /// The grant, as far as it can be told apart: its client registration.
+    /// Identifies the grant as well as possible: its client registration.
     pub client_id: Option<String>,
     /// Scheme, host and port.
     pub origin: String,
 }
 
-/// Metadata and when it was fetched.
+/// Metadata, and when it was fetched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CachedMetadata {
     /// What the server published.
@@ -91,7 +91,7 @@ pub struct CachedMetadata {
     pub fetched_at: Timestamp,
 }
 
-/// A pause. It carries when it was decided, so that a clock set back does not stretch it.
+/// A pause. It records when it was decided, so that a clock set back does not extend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
     /// When it was decided.
@@ -107,7 +107,7 @@ impl Retry {
         Self { set_at: now.wall, not_before: later(now.wall, wait) }
     }
 
-    /// What is left of the pause.
+    /// The rest of the pause.
     #[must_use]
     pub fn left(&self, now: Now) -> Duration {
         if now.wall < self.set_at {
@@ -118,7 +118,7 @@ impl Retry {
 }
 
 impl Record {
-    /// True where this refresh token is known to have been exchanged already: presenting it again could revoke the family.
+    /// True if this refresh token is known to have been exchanged: presenting it again could revoke the family.
     #[must_use]
     pub fn is_spent(&self, refresh: TokenDigest) -> bool {
         self.spent.contains(&refresh)
@@ -132,7 +132,7 @@ impl Record {
         self.spent.drain(..surplus);
     }
 
-    /// Takes over what is known of the present pair from the record of another entry, which got it for the same grant.
+    /// Copies what is known of the present pair from the record of another entry that obtained it for the same grant.
     pub(crate) fn follow(&mut self, other: &Record) {
         self.refresh = other.refresh;
         self.access = other.access;
@@ -157,13 +157,13 @@ impl Record {
         self.boot_expiry = other.boot_expiry;
     }
 
-    /// How old the present access token is by the boot-time clock, where we got it ourselves since the start.
+    /// The present access token's age by the boot-time clock, if we obtained it since the start.
     pub(crate) fn boot_age(&self, now: Now) -> Option<Duration> {
         let (_, ends) = self.boot_expiry.filter(|(access, _)| Some(*access) == self.access)?;
         Some(self.lifetime()?.saturating_sub(ends.saturating_sub(now.boot)))
     }
 
-    /// Whole life of the present access token, where known.
+    /// Lifetime of the present access token, if known.
     #[must_use]
     pub fn lifetime(&self) -> Option<Duration> {
         self.lifetime_s.map(Duration::from_secs)

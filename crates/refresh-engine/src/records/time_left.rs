@@ -1,4 +1,4 @@
-//! How long an access token lives on, by its own word, by what its answer said and by both clocks.
+//! How long an access token remains valid, from its own claims, its answer and both clocks.
 
 use crate::observed::clock::CLOCK_SLACK;
 use crate::{Expiry, Now, ObservedEntry, Record};
@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 impl ObservedEntry {
     /// How long the access token is still good: by the wall clock, and for an access token that we wrote ourselves also by the
-    /// boot-time clock, whichever is less. Negative when it has expired, `None` when nobody knows.
+    /// boot-time clock, whichever is less. Negative if it has expired, `None` if unknown.
     #[must_use]
     pub fn left(&self, now: Now, record: &Record) -> Option<SignedDuration> {
         let by_boot =
@@ -16,15 +16,15 @@ impl ObservedEntry {
                 seconds(ends).saturating_sub(seconds(now.boot))
             });
         let by_wall = match self.expiry {
-            // More than the whole life that its own answer gave it: the clock was ahead when it was written and has been set back, and
-            // nobody can say how much is left.
+            // More than the lifetime in its own answer: the clock was ahead when it was written and has been set back, so
+            // the time left is unknown.
             Expiry::At(ends)
                 if by_boot.is_none() && self.outlives_its_answer(ends.duration_since(now.wall), record) =>
             {
                 Some(SignedDuration::ZERO)
             }
             Expiry::At(ends) => Some(ends.duration_since(now.wall)),
-            // A token that claims to have ended when it was issued comes from a server whose clock is off: that says nothing.
+            // A token that expired before it was issued comes from a server with a wrong clock: ignore its claim.
             Expiry::Claimed(ends)
                 if record.access == self.access && record.since.is_some_and(|since| ends <= since) =>
             {
@@ -39,7 +39,7 @@ impl ObservedEntry {
         }
     }
 
-    /// Whether the access token has ended; false where nobody knows.
+    /// Whether the access token has expired; false if unknown.
     pub(crate) fn has_expired(&self, now: Now, record: &Record) -> bool {
         self.left(now, record).is_some_and(|left| left <= SignedDuration::ZERO)
     }

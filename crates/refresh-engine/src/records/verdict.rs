@@ -1,20 +1,20 @@
 use serde::{Deserialize, Serialize};
 
-/// What is believed of a refresh token.
+/// What we believe about a refresh token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Nothing speaks against it.
     #[default]
     Good,
-    /// Called dead or refused while its access token was still good: asked about once more before it is believed.
+    /// Called dead or refused while its access token was still good: to be rechecked before it is believed.
     Suspect {
         /// What the server said.
         code: String,
-        /// Refused for its shape, which some servers find out when the token is spent: presented again only when the client would do so, too.
+        /// Refused because of the request's shape, which some servers check after spending the token: presented again only when the client would, too.
         #[serde(default)]
         reuse: bool,
-        /// How often it was called dead when its access token had ended or was about to: a server that is being redeployed says so for a while.
+        /// How often it was called dead when its access token had expired or was about to: a server may do so while it is being redeployed.
         #[serde(default)]
         looks: u32,
     },
@@ -28,35 +28,35 @@ pub enum Verdict {
         /// What the server said.
         code: String,
     },
-    /// Refused with an error that does not say dead.
+    /// Refused, but not called dead.
     Refused {
         /// What the server said.
         code: String,
         /// How often.
         tries: u32,
     },
-    /// A request was sent, and the daemon died before its answer came: asked for again at once, while a grace may last.
+    /// The daemon died before the answer to its request came: to be retried at once, while a grace period may last.
     CutOff {
         /// How it was cut off.
         why: String,
         /// How often in a row.
         times: u32,
     },
-    /// A request was sent and no answer came, so nobody knows whether it is spent.
+    /// A request was sent and no answer came, so it may be spent.
     Ambiguous {
         /// How the answer was lost.
         why: String,
-        /// How often; 0 while it is to be asked for within a grace of seconds.
+        /// How often; 0 while retries within a short grace period are pending.
         tries: u32,
     },
-    /// The metadata names a token endpoint at another origin than the one this grant was pinned to.
+    /// The metadata names a token endpoint at another origin than the one this grant is pinned to.
     EndpointMoved {
         /// The pinned origin.
         from: String,
         /// What the metadata says now.
         to: String,
     },
-    /// No token endpoint that may be used, for a reason that does not pass by itself.
+    /// There is no usable token endpoint, for a permanent reason.
     NoEndpoint {
         /// The reason.
         why: String,
@@ -64,7 +64,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// True where the token was called dead or refused, and is to be looked at again before that is believed.
+    /// True if the token was called dead or refused and must be rechecked before that is believed.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self, Self::Suspect { .. })
     }

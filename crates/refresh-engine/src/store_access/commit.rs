@@ -1,8 +1,8 @@
 //! Group commit: entries that are ready together go into one write of the document.
 //!
-//! Each round reads the document once, decides every waiting request against what it reads, splices all changes in one pass, and
-//! publishes the result under the storage lock. What arrives during a round goes into the next one, and the pairs of expired entries wait
-//! a moment for answers that are on their way, so that a storm of N refreshes costs a few writes.
+//! Each round reads the document once, decides every waiting request against it, splices all changes in one pass, and
+//! publishes the result under the storage lock. Requests that arrive during a round go into the next one, and the pairs of expired entries wait
+//! briefly for answers in flight, so that a storm of N refreshes costs a few writes.
 
 use crate::decide::compare::WriteDecision;
 use crate::store_access::committer::{NotSaved, Saved};
@@ -17,15 +17,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the storage lock is waited for; whoever holds it holds it for one write.
+/// How long to wait for the storage lock; its holders keep it for one write.
 const STORAGE_LOCK_PATIENCE: Duration = Duration::from_secs(10);
-/// An unreadable document is read again for this long: old clients write in place, so half of it can be seen.
+/// How long to retry an unreadable document: old clients write in place, so it may be half-written.
 const HALF_WRITTEN: Duration = Duration::from_secs(1);
 const HALF_WRITTEN_PAUSE: Duration = Duration::from_millis(50);
-/// Every lost comparison means that somebody else wrote; nobody writes this often.
+/// Every lost comparison means that another program wrote; none writes this often.
 const ROUNDS: u32 = 20;
 
-/// Saves one entry, together with whatever else is waiting. When it returns, the change is visible, and durable where that is said.
+/// Saves one entry, together with everything else that is waiting. On return the change is visible, and durable if the result says so.
 pub(crate) async fn commit<P: Partners>(
     shared: &Shared<P>,
     request: WriteRequest,
@@ -33,7 +33,7 @@ pub(crate) async fn commit<P: Partners>(
     let committer = &shared.committer;
     committer.news.notify_one();
     let saved = committer.writes.ask(request, async |writes| {
-        // Those that are ready together ask first.
+        // Let requests that are ready now join.
         tokio::task::yield_now().await;
         committer.gather(shared.journal.sync()).await;
         let mut keys = BTreeSet::new();
@@ -47,7 +47,7 @@ pub(crate) async fn commit<P: Partners>(
     saved.await
 }
 
-/// Decides and writes what waits, all of it in one write.
+/// Decides all waiting requests and writes the results at once.
 async fn write<P: Partners>(
     shared: &Shared<P>,
     batch: &[Rc<WriteRequest>],
@@ -71,7 +71,7 @@ async fn write<P: Partners>(
             }
             document => document?,
         };
-        // Waiting for half a document to become whole is no round: it would be told as somebody writing all the time.
+        // Waiting for a half-written document does not count as a round, or it would be reported as constant rewriting.
         round += 1;
         let mut changes = Vec::new();
         let decided: Vec<_> =
@@ -82,14 +82,14 @@ async fn write<P: Partners>(
             decided.into_iter().map(|decided| decided.map(saved)).collect()
         };
         if changes.is_empty() {
-            // A pair that is there already may be so only until the power goes: a life before this one was killed in the middle.
+            // A pair that is already there may not be durable: an earlier run may have been killed halfway.
             let durable = !there || settle(shared).await;
             return Ok(saved(durable));
         }
         let bytes = document.splice(&changes)?;
         drop(changes);
-        // I2: the answers are durable before the store changes. Both fsyncs run side by side. A journal that fails now must not
-        // keep the pair out of the store, where it is safe as well.
+        // I2: the answers are durable before the store changes. Both fsyncs run in parallel. A journal that fails now must not
+        // keep the pair out of the store, where it is just as safe.
         let (staged, journalled) = tokio::join!(store.stage(&bytes), shared.journal.sync());
         if let Err(error) = journalled {
             shared.state_trouble(&error);
@@ -99,7 +99,7 @@ async fn write<P: Partners>(
         let lock = store.locks().storage_lock(STORAGE_LOCK_PATIENCE).await;
         let lock = lock.map_err(|error| NotSaved::Locked(Arc::new(error)))?;
         let published = store.publish(&lock, &snapshot, staged).await;
-        // A lock that is no longer ours is left alone; the comparison has already decided what was written.
+        // Leave a lock alone that is no longer ours; the comparison has already decided what was written.
         let _ = lock.release();
         match published? {
             Published::Swapped => {
@@ -112,7 +112,7 @@ async fn write<P: Partners>(
     Err(NotSaved::Contended { location: store.location().to_owned() })
 }
 
-/// True where the store survives a power cut as it is. Else it is visible all the same, and the journal keeps the pair.
+/// True if the store survives a power cut as it is. If not, the change is still visible, and the journal keeps the pair.
 async fn settle<P: Partners>(shared: &Shared<P>) -> bool {
     match shared.store.settle().await {
         Ok(()) => true,
@@ -123,7 +123,7 @@ async fn settle<P: Partners>(shared: &Shared<P>) -> bool {
     }
 }
 
-/// Decides one request against the document as it is.
+/// Decides one request against the present document.
 fn decide<P: Partners>(
     shared: &Shared<P>,
     document: &Document<'_>,

@@ -1,4 +1,4 @@
-//! What waits to be written by one commit, and what becomes of it.
+//! Requests that wait for a group commit, and their outcome.
 
 use crate::ObservedEntry;
 use crate::coalesced::Coalesced;
@@ -12,19 +12,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How long a pair that may wait does so for others.
+/// How long a pair may wait for others.
 const GATHERING: Duration = Duration::from_millis(50);
 
-/// What became of a request.
+/// The outcome of a request.
 pub(crate) struct Saved {
     pub(crate) decision: WriteDecision,
-    /// What the store held when that was decided.
+    /// What the store held at the decision.
     pub(crate) found: Option<ObservedEntry>,
-    /// Whether the store as it was decided on survives a power cut.
+    /// Whether that state of the store survives a power cut.
     pub(crate) durable: bool,
 }
 
-/// A request could not be decided or written. The caller still has it, and the journal too.
+/// A request could not be decided or written. The caller still has it, and so does the journal.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum NotSaved {
     /// The document or the entry cannot be read.
@@ -33,14 +33,14 @@ pub(crate) enum NotSaved {
     /// The change does not fit into the document.
     #[error(transparent)]
     Splice(#[from] SpliceError),
-    /// Somebody else holds the storage lock, or it cannot be made.
+    /// Another process holds the storage lock, or it cannot be created.
     #[error(transparent)]
     Locked(Arc<LockError>),
     /// The store refuses.
     #[error(transparent)]
     Write(Arc<WriteError>),
     /// Every comparison was lost.
-    #[error("{location} is rewritten by others all the time; find out which programs use this folder")]
+    #[error("other programs keep rewriting {location}; find out which programs use this folder")]
     Contended { location: String },
 }
 
@@ -57,13 +57,13 @@ impl From<WriteError> for NotSaved {
     }
 }
 
-/// What waits to be written, and the requests whose answers will want to be.
+/// Pairs that wait to be written, and requests whose answers soon will.
 #[derive(Default)]
 pub(crate) struct Committer {
     pub(super) writes: Coalesced<WriteRequest, Result<Saved, NotSaved>>,
     /// Requests on the wire.
     awaited: Cell<usize>,
-    /// Rings when somebody begins to wait here, and when an answer came.
+    /// Notified when a request starts waiting here, and when an answer has come.
     pub(super) news: Notify,
 }
 
@@ -83,14 +83,14 @@ impl Committer {
         self.awaited.get() > 0
     }
 
-    /// To be held while an answer is waited for.
+    /// Hold this while waiting for an answer.
     pub(crate) fn await_answer(&self) -> Awaited<'_> {
         self.awaited.set(self.awaited.get() + 1);
         Awaited(self)
     }
 
-    /// Waits a moment for answers that are on their way, where everything that waits here can wait. What is here already is made durable
-    /// meanwhile: no power cut may take a pair because it waited. What the medium refuses then is tried again, and told, with the write.
+    /// Waits briefly for answers in flight, if everything that waits here can wait. Meanwhile makes what is already here durable:
+    /// a power cut must not take a pair because it waited. A failed fsync is retried, and reported, with the write.
     pub(super) async fn gather(&self, durable: impl Future<Output = Result<(), JournalError>>) {
         let can_wait = || self.awaits_answers() && self.writes.waiting().iter().all(|one| one.may_wait());
         if !can_wait() {

@@ -1,4 +1,4 @@
-//! A pair that was obtained, until it is saved.
+//! An obtained pair, until it is saved.
 
 use crate::decide::compare::{Expected, Obtained};
 use crate::decide::policy::SHORT_LIFE;
@@ -10,7 +10,7 @@ use oauth_secret::{RefreshToken, TokenDigest};
 use std::time::Duration;
 use token_endpoint::TokenPair;
 
-/// A pair that was obtained, and everything that is needed to save it.
+/// An obtained pair, and everything needed to save it.
 #[derive(Debug)]
 pub(crate) struct ObtainedPair {
     pub(crate) id: TransactionId,
@@ -19,15 +19,15 @@ pub(crate) struct ObtainedPair {
     pub(crate) heal: Option<Box<HealMembers>>,
     pub(crate) pair: TokenPair,
     pub(crate) sent_at: Now,
-    /// The run that obtained it: what it may not write any more is known there.
+    /// The run that obtained it, which knows whether it may still write.
     pub(crate) run: RunId,
     /// The entry that was presented.
     pub(crate) before: ObservedEntry,
-    /// Its access token had ended when the request was sent.
+    /// Its access token had expired when the request was sent.
     pub(crate) had_expired: bool,
 }
 
-/// A log-in registers the client anew, or at least waits for its callback at another port; a refresh leaves both as they are.
+/// A login registers the client again, or at least uses another callback port; a refresh changes neither.
 pub(crate) fn is_same_grant(before: &ObservedEntry, found: &ObservedEntry) -> bool {
     let (before, found) = (&before.entry, &found.entry);
     before.client_id == found.client_id && before.redirect_uri == found.redirect_uri
@@ -55,7 +55,7 @@ impl ObtainedPair {
         }
     }
 
-    /// The pair together with what a wipe takes: what the answer did not repeat comes from the entry that was presented.
+    /// The pair together with what a wipe takes: what the answer did not repeat comes from the presented entry.
     pub(crate) fn repair(&self) -> Change {
         let heal = self.heal.as_deref();
         let tokens = TokenChange { refresh_token: self.resulting_refresh_token(), ..self.tokens() };
@@ -70,7 +70,7 @@ impl ObtainedPair {
         }
     }
 
-    /// The refresh token that counts from now on: the answer's, else the one that was presented.
+    /// The current refresh token: the answer's, else the presented one.
     pub(crate) fn resulting_refresh_token(&self) -> Option<RefreshToken> {
         self.pair.refresh_token.clone().or_else(|| match self.heal.as_deref() {
             Some(heal) if !heal.refresh_token.is_empty() => {
@@ -80,7 +80,7 @@ impl ObtainedPair {
         })
     }
 
-    /// The entry as it is after the write.
+    /// The entry after the write.
     pub(crate) fn after(&self) -> ObservedEntry {
         let mut entry = self.before.entry.clone();
         entry.access_token = Some(self.pair.access_token.clone());
@@ -91,13 +91,13 @@ impl ObtainedPair {
     }
 }
 
-/// `expiresAt` as it is written: counted from the moment of sending, so that it errs on the early side.
+/// `expiresAt` as written: counted from the moment of sending, to err on the early side.
 pub(crate) fn expires_at_ms(sent_at: jiff::Timestamp, expires_in: Option<Duration>) -> Option<i64> {
     expires_in.map(|life| crate::later(sent_at, life).as_millisecond())
 }
 
-/// Adds to an answer what it leaves out and earlier ones said. A server that named a lifetime at the login and names none now gives no
-/// token without an end: without `expiresAt` the client would use it until it is refused.
+/// Completes an answer with what earlier ones said. A server that named a lifetime at the login but omits it now does not issue
+/// tokens that never expire: without `expiresAt` the client would use the token until it is refused.
 pub(crate) fn complete(pair: &mut TokenPair, presented: &ObservedEntry, sent_at: Now, record: &Record) {
     let claims = ObservedEntry::new(Entry {
         access_token: Some(pair.access_token.clone()),
@@ -106,7 +106,7 @@ pub(crate) fn complete(pair: &mut TokenPair, presented: &ObservedEntry, sent_at:
     });
     let named_before = matches!(presented.expiry, Expiry::At(_));
     if pair.expires_in.is_none() && claims.expiry == Expiry::Unknown && named_before {
-        // One that was first seen shortly before its end says nothing of the next one's life.
+        // A token first seen shortly before its expiry says nothing about the next one's lifetime.
         pair.expires_in = record.lifetime().filter(|life| *life >= SHORT_LIFE);
     }
     if pair.refresh_token.is_none() && pair.refresh_expires_in.is_none() {

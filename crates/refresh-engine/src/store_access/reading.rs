@@ -1,4 +1,4 @@
-//! What was read of the document, or why it could not be.
+//! Reads the document, or says why it cannot be read.
 
 use crate::ObservedEntry;
 use claude_store::{Document, DocumentError, EntryKey, Incomplete, ReadError, Snapshot, Store, Version};
@@ -10,34 +10,34 @@ pub(crate) struct Reading {
     pub(crate) size: usize,
     /// The document's version.
     pub(crate) version: Version,
-    /// The entry; `None` where it is absent.
+    /// The entry; `None` if it is absent.
     pub(crate) seen: Option<ObservedEntry>,
 }
 
 /// The document, or one entry of it, cannot be read.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
-    /// The store does not give it.
+    /// The store cannot be read.
     #[error(transparent)]
     Store(Arc<ReadError>),
     /// The bytes are not a document.
     #[error("{location}: {source}")]
     Document { location: String, source: DocumentError },
-    /// This entry is there, in a form that makes no sense.
-    #[error("entry `{0}` has a form that is not understood and is left alone; fix it or log in again")]
+    /// This entry exists but is malformed.
+    #[error("entry `{0}` is malformed and left alone; fix it or log in again")]
     Odd(EntryKey),
     /// This entry may be in the part of the document that cannot be read.
-    #[error("entry `{key}` cannot be seen: {source}")]
+    #[error("entry `{key}` cannot be read: {source}")]
     Hidden { key: EntryKey, source: Incomplete },
 }
 
 impl Unreadable {
-    /// There is no document yet, or none any more.
+    /// There is no document yet, or no longer.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Store(error) if matches!(**error, ReadError::Absent { .. }))
     }
 
-    /// Worth reading again a moment later: old clients write in place.
+    /// Worth retrying a moment later: old clients write in place.
     pub(crate) fn may_be_half_written(&self) -> bool {
         match self {
             Self::Store(error) => matches!(**error, ReadError::Io { .. }),
@@ -47,7 +47,7 @@ impl Unreadable {
     }
 }
 
-/// Reads the bytes of the document.
+/// Reads the document's bytes.
 pub(crate) async fn read<S: Store>(store: &S) -> Result<Snapshot, Unreadable> {
     store.read().await.map_err(|error| Unreadable::Store(Arc::new(error)))
 }
@@ -58,7 +58,7 @@ pub(crate) fn document<'s, S: Store>(store: &S, snapshot: &'s Snapshot) -> Resul
     snapshot.document().map_err(located)
 }
 
-/// One entry of it; `None` where it is absent.
+/// One entry of it; `None` if it is absent.
 pub(crate) fn entry(document: &Document<'_>, key: &EntryKey) -> Result<Option<ObservedEntry>, Unreadable> {
     match (document.entry(key), document.incomplete()) {
         (Some(entry), _) => Ok(Some(ObservedEntry::new(entry.clone()))),

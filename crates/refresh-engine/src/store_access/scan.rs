@@ -1,4 +1,4 @@
-//! One look at the store: what is there, what is new, what is gone, what is broken.
+//! One scan of the store: finds entries that are new, changed, gone or broken.
 
 use crate::decide::memory::{Disappearance, DocumentChange, Heal, Vanished, disappearance};
 use crate::store_access::entry_state::EntryState;
@@ -11,7 +11,7 @@ use oauth_secret::TokenDigest;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-/// Takes note of what the store holds, and returns the entries that are not understood: key, and why. Where it cannot be read, nothing is
+/// Takes note of what the store holds, and returns malformed entries: key, and why. If the store cannot be read, nothing is
 /// forgotten.
 pub(crate) fn scan<P: Partners>(
     shared: &Shared<P>,
@@ -26,7 +26,7 @@ pub(crate) fn scan<P: Partners>(
     let mut present = BTreeSet::new();
     let spent = OnceCell::new();
     for problem in document.problems() {
-        // An entry that is there in an odd form is not gone: nothing is forgotten.
+        // A malformed entry is not gone: nothing is forgotten.
         present.insert(problem.key.clone());
         shared.state(&problem.key, |state| state.current = None);
         odd.push((problem.key.to_string(), problem.why.to_string()));
@@ -59,7 +59,7 @@ pub(crate) fn scan<P: Partners>(
     Ok(odd)
 }
 
-/// I1: a token that another entry exchanged is spent here, too. A folder may be a copy of another, or come from a backup.
+/// I1: a token that another entry has exchanged is spent here, too. A folder may be a copy of another, or come from a backup.
 fn note_spent<'s, P: Partners>(
     shared: &Shared<P>,
     seen: &ObservedEntry,
@@ -73,13 +73,13 @@ fn note_spent<'s, P: Partners>(
     }
 }
 
-/// Takes note of an entry that a transaction of its own found to be another than the one it knows. An old client may write an older document over
-/// it before the next look, and only what was seen can be put back.
+/// Takes note of an entry that its own transaction found changed. An old client may write an older document over
+/// it before the next scan, and only what was seen can be restored.
 pub(crate) fn note_found<P: Partners>(shared: &Shared<P>, found: &ObservedEntry) {
     let known = shared.state(&found.entry.key, |state| {
         state.current.as_ref().is_some_and(|current| current.entry == found.entry)
     });
-    // What holds no tokens may be gone or on its way: the next look tells.
+    // An entry without tokens may be gone or about to come: the next scan will tell.
     if !known && found.refresh.is_some() {
         let spent = OnceCell::new();
         note_spent(shared, found, || spent.get_or_init(|| shared.records.spent_tokens()));
@@ -87,14 +87,14 @@ pub(crate) fn note_found<P: Partners>(shared: &Shared<P>, found: &ObservedEntry)
     }
 }
 
-/// An entry that is new, or other than at the last look.
+/// An entry that is new or changed since the last scan.
 fn take_note<P: Partners>(shared: &Shared<P>, seen: ObservedEntry) {
     let key = &seen.entry.key.clone();
     if !seen.entry.is_stub() {
         shared.vanished.borrow_mut().remove(key);
     }
     if shared.state(key, |state| seen.access.is_some() && state.writing == seen.access) {
-        // Its transaction notes it as its own, once it is durable.
+        // Its transaction notes it as its own once it is durable.
         return;
     }
     let (before, unchanged) = shared.state(key, |state| {
@@ -123,14 +123,14 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: ObservedEntry) {
         shared.read_record(key, |record| state.heal(&seen, now, record))
     });
     if heal != Heal::Nothing {
-        // What is broken must not become what is remembered. The next plan mends it, or the transaction that runs.
+        // Do not remember a broken entry. The next plan heals it, or the running transaction.
         shared.state(key, |state| state.current = Some(seen));
         return;
     }
     let known = shared.change_record(key, |record| {
         let known = record.refresh == seen.refresh;
         record.observe(now, &seen);
-        // What is found at the first look may be of any age.
+        // Entries found at the first scan may be of any age.
         if !known && shared.scanned.get() {
             record.landed_at = Some(now.wall);
         }
@@ -153,7 +153,7 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: ObservedEntry) {
     });
 }
 
-/// Entries that a document which is not whole does not show are not gone: nothing is forgotten, and nothing is done about them.
+/// Entries missing from an incomplete document are not gone: nothing is forgotten, and nothing is done about them.
 fn hidden<P: Partners>(
     shared: &Shared<P>,
     present: &BTreeSet<EntryKey>,
@@ -178,7 +178,7 @@ fn tell_held<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) {
     shared.tell(seen, held);
 }
 
-/// Takes note of entries that hold no tokens while a transaction of theirs runs, and of nothing else: what it writes is its own to note.
+/// Takes note only of entries without tokens while their transaction runs: the transaction itself notes what it writes.
 pub(crate) fn note_emptied<P: Partners>(shared: &Shared<P>, document: &Document<'_>) {
     for (key, state) in shared.entries.borrow_mut().iter_mut() {
         if document.entry(key).is_none_or(Entry::is_stub) {
@@ -187,8 +187,8 @@ pub(crate) fn note_emptied<P: Partners>(shared: &Shared<P>, document: &Document<
     }
 }
 
-/// The whole document is gone: `claude auth logout` deletes it, with every login in it, and a disk that is not mounted looks the same.
-/// Nothing is forgotten yet; a transaction that runs learns that whatever comes back later is another login (I5).
+/// The whole document is gone: `claude auth logout` deletes it with all logins, and an unmounted disk looks the same.
+/// Nothing is forgotten yet; a running transaction learns that what comes back later is another login (I5).
 fn note_deleted<P: Partners>(shared: &Shared<P>) {
     for state in shared.entries.borrow_mut().values_mut().filter(|state| state.current.is_some()) {
         state.forget_run();
@@ -250,7 +250,7 @@ fn drop_state<P: Partners>(shared: &Shared<P>, key: &EntryKey) {
     let mut entries = shared.entries.borrow_mut();
     let Some(state) = entries.get_mut(key) else { return };
     if state.is_running() {
-        // The run ends by itself and finds the mark.
+        // The run ends by itself and sees the mark.
         state.forget_run();
         state.current = None;
         drop(state.take_memory());

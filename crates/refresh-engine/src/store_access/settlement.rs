@@ -1,7 +1,7 @@
-//! When a transaction may leave the journal: once the pair is durable in the store, and what was learned of its token in the records.
+//! When a transaction may leave the journal: once the pair is durable in the store, and the verdict on its token in the records.
 //!
-//! Where the medium refuses either, the transaction stays open and is closed later. Until then a power cut may bring the old document
-//! or the old record back, and what the journal holds is what keeps a spent token from being presented again.
+//! If either fsync fails, the transaction stays open and is closed later. Until then a power cut may bring the old document
+//! or the old record back, and only the journal keeps a spent token from being presented again.
 
 use crate::Partners;
 use crate::journal::TransactionId;
@@ -9,10 +9,10 @@ use crate::store_access::shared::{Shared, Superseded};
 use claude_store::{EntryKey, Store};
 use oauth_secret::TokenDigest;
 
-/// A medium that refuses for good must not let the journal grow for ever; beyond this the oldest is closed all the same.
+/// A permanently failing disk must not let the journal grow forever; beyond this the oldest transaction is closed anyway.
 const MOST_UNSETTLED: usize = 256;
 
-/// Closes a transaction that has ended. `stored` says whether the store is durable as far as this one changed it.
+/// Closes a transaction that has ended. `stored` says whether its change to the store is durable.
 pub(crate) async fn close<P: Partners>(shared: &Shared<P>, id: TransactionId, stored: bool) {
     if !stored {
         leave_open(shared, id);
@@ -34,7 +34,7 @@ fn leave_open<P: Partners>(shared: &Shared<P>, id: TransactionId) {
     }
 }
 
-/// Makes durable what the medium refused before, and closes the transactions that waited for it. True where nothing is left to do.
+/// Retries failed syncs, and closes the transactions that waited for them. True if nothing is left to do.
 pub(crate) async fn close_unsettled<P: Partners>(shared: &Shared<P>) -> bool {
     let waiting = shared.unsettled.borrow().clone();
     let recorded = shared.save_records().await;
@@ -45,20 +45,20 @@ pub(crate) async fn close_unsettled<P: Partners>(shared: &Shared<P>) -> bool {
         shared.state_trouble(&error);
         return false;
     }
-    // Those that came meanwhile wait for the next time: what they changed may have come after the sync.
+    // Newer ones wait for the next time: they may have changed something after the sync.
     shared.unsettled.borrow_mut().retain(|id| !waiting.contains(id));
     for id in waiting {
         shared.journal.done(id);
     }
     let settled = shared.unsettled.borrow().is_empty();
     if settled {
-        // Should it come again, it is news.
+        // A recurrence is news.
         shared.trouble.take();
     }
     settled
 }
 
-/// Our pair stays in the journal until the pair in the store has refreshed once: should that one prove dead, ours is left.
+/// Our pair stays in the journal until the pair in the store has refreshed once: if that one proves dead, ours is the last.
 pub(crate) fn keep_superseded<P: Partners>(shared: &Shared<P>, key: &EntryKey, ours: Superseded) {
     if let Err(error) = shared.journal.supersede(ours.id, ours.by) {
         shared.state_trouble(&error);

@@ -16,7 +16,7 @@ use std::fmt::Display;
 use std::rc::{Rc, Weak};
 use tokio::sync::Notify;
 
-/// What the keeper of one store and its transactions share.
+/// State shared by a store's keeper and its transactions.
 pub(crate) struct Shared<P: Partners> {
     pub(crate) store: P::Store,
     pub(crate) endpoint: Rc<P::Endpoint>,
@@ -27,43 +27,43 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) records: Records<P::Files>,
     pub(crate) journal: Journal<P::Files>,
     pub(crate) needs_auth: NeedsAuthCache<P::Files>,
-    /// What the keepers of all stores know of each other.
+    /// State shared by the keepers of all stores.
     pub(crate) grants: Grants<P>,
     pub(crate) committer: Committer,
     pub(crate) reads: Coalesced<EntryKey, Result<Reading, Unreadable>>,
     pub(crate) unflags: Coalesced<String, Result<bool, Rc<NeedsAuthError>>>,
     pub(crate) entries: RefCell<BTreeMap<EntryKey, EntryState>>,
-    /// The number of the last run that was begun.
+    /// The number of the last run.
     pub(crate) runs: Cell<u64>,
-    /// Pairs that another pair in the store made superfluous; kept until that one has refreshed once.
+    /// Pairs superseded by another one in the store; kept until that one has refreshed once.
     pub(crate) superseded: RefCell<BTreeMap<EntryKey, Vec<Superseded>>>,
-    /// Transactions that ended and whose pair or record is not known to be durable.
+    /// Ended transactions whose pair or record may not be durable yet.
     pub(crate) unsettled: RefCell<Vec<TransactionId>>,
     pub(crate) vanished: RefCell<BTreeMap<EntryKey, Vanished>>,
     /// Transactions between their reservation and their end.
     pub(crate) in_flight: Cell<usize>,
-    /// The document was looked at once: what is new from now on was written since.
+    /// The document has been scanned once: new entries were written after the start.
     pub(crate) scanned: Cell<bool>,
-    /// No new transaction begins, and those that run are waited for.
+    /// Start no new transaction, and wait for the running ones.
     pub(crate) stopping: Cell<bool>,
-    /// The whole document was missing at the last look.
+    /// The whole document was missing at the last scan.
     pub(crate) deleted: Cell<bool>,
     /// The document held an account login at the last look at a whole one.
     pub(crate) account_login: Cell<bool>,
     /// Wakes the keeper when a transaction ended.
     pub(crate) ended: Notify,
-    /// The last complaint about our own files, so that it is said once.
+    /// The last reported trouble with our own files, so that it is reported once.
     pub(crate) trouble: RefCell<Option<String>>,
 }
 
-/// What the keepers of one process know of each other's entries. Clones share it.
+/// State shared by all keepers of one process. Clones share it.
 pub struct Grants<P: Partners> {
     pub(crate) inner: Rc<GrantsInner<P>>,
 }
 
 pub(crate) struct GrantsInner<P: Partners> {
     keepers: RefCell<Vec<Weak<Shared<P>>>>,
-    /// Refresh tokens that are being presented, or of which the journal does not know yet how that ended.
+    /// Refresh tokens that are being presented, or whose outcome the journal does not know yet.
     pub(crate) presenting: RefCell<BTreeMap<TokenDigest, u32>>,
     pub(crate) presented: Notify,
 }
@@ -94,14 +94,14 @@ impl<P: Partners> Grants<P> {
         self.inner.keepers.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// When sessions of any of the stores were active: what one of them does with a token concerns the others.
+    /// When sessions of any store were active: several stores may share a token.
     pub(crate) fn activity(&self) -> Activity {
         let each = self.keepers().into_iter().map(|keeper| keeper.client.activity());
         each.fold(Activity::default(), Activity::and)
     }
 }
 
-/// An obtained pair that lost against another one.
+/// An obtained pair that was superseded by another.
 pub(crate) struct Superseded {
     pub(crate) id: TransactionId,
     pub(crate) by: TokenDigest,
@@ -125,14 +125,14 @@ impl<P: Partners> Shared<P> {
         self.records.change(self.location(), key, change)
     }
 
-    /// The entry has tokens again, or is gone: pairs that waited for that are of no use any more.
+    /// The entry has tokens again or is gone: pairs that waited for this are obsolete.
     pub(crate) fn release_held(&self, key: &EntryKey) {
         for id in self.state(key, |state| std::mem::take(&mut state.held)) {
             self.journal.done(id);
         }
     }
 
-    /// Runs `change` on what is known of this entry.
+    /// Applies `change` to this entry's state.
     pub(crate) fn state<R>(&self, key: &EntryKey, change: impl FnOnce(&mut EntryState) -> R) -> R {
         let mut entries = self.entries.borrow_mut();
         match entries.get_mut(key) {
@@ -141,14 +141,14 @@ impl<P: Partners> Shared<P> {
         }
     }
 
-    /// Begins a run for this entry: a transaction, a healing or a replay. `None` while another one is under way.
+    /// Starts a run for this entry: a transaction, a healing or a replay. `None` if another one is in progress.
     pub(crate) fn begin(&self, key: &EntryKey) -> Option<RunId> {
         let id = RunId(self.runs.get() + 1);
         self.runs.set(id.0);
         self.state(key, |state| state.begin(id)).then_some(id)
     }
 
-    /// Ends the run of this entry. Of one that was removed meanwhile nothing stays, whatever the run noted.
+    /// Ends this entry's run. If the entry was removed meanwhile, drops everything about it.
     pub(crate) fn finish(&self, key: &EntryKey) {
         let mut entries = self.entries.borrow_mut();
         if entries.get_mut(key).is_some_and(EntryState::finish) {
@@ -171,7 +171,7 @@ impl<P: Partners> Shared<P> {
         self.observer.event(Subject { store: self.location(), entry: None }, &event);
     }
 
-    /// Trouble with our own files: told once until it changes.
+    /// Reports trouble with our own files, once until it changes.
     pub(crate) fn state_trouble(&self, error: &dyn Display) {
         let why = error.to_string();
         if self.trouble.replace(Some(why.clone())).as_ref() != Some(&why) {
@@ -179,11 +179,11 @@ impl<P: Partners> Shared<P> {
         }
     }
 
-    /// Saves the records; trouble is told. True where they are durable.
+    /// Saves the records and reports trouble. True if they are durable.
     pub(crate) async fn save_records(&self) -> bool {
         match self.records.save().await {
             Ok(()) => {
-                // What is not settled is trouble still.
+                // Unsettled transactions are still trouble.
                 if self.unsettled.borrow().is_empty() {
                     self.trouble.take();
                 }
@@ -196,7 +196,7 @@ impl<P: Partners> Shared<P> {
         }
     }
 
-    /// When sessions of these stores were active; asks the disk at most once per planning round.
+    /// When sessions of these stores were active; reads the disk at most once per planning round.
     pub(crate) fn activity(&self) -> impl Fn() -> Activity {
         let cached = std::cell::OnceCell::new();
         move || *cached.get_or_init(|| self.grants.activity())

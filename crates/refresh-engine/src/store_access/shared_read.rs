@@ -1,7 +1,7 @@
-//! Shared reads: transactions that want to see the store under their locks at the same time see it by one read.
+//! Shared reads: transactions that read the store under their locks at the same time share one read.
 //!
-//! A read answers only those that asked before it began, so each sees the store as it was after it had its lock. In a storm the document
-//! is read and parsed once for all that begin together, not once for each.
+//! A read answers only those that asked before it started, so each sees the store as it was after taking its lock. In a storm the document
+//! is read and parsed once for all that start together.
 
 use crate::Partners;
 use crate::store_access::entry_state::EntryState;
@@ -10,13 +10,13 @@ use crate::store_access::shared::Shared;
 use claude_store::EntryKey;
 use std::rc::Rc;
 
-/// Reads one entry as the store holds it now. Seeing it absent, even once, is remembered for the transaction that runs (I5).
+/// Reads one entry as the store holds it now. Seeing it absent, even once, is noted for the running transaction (I5).
 pub(crate) async fn read_entry<P: Partners>(
     shared: &Shared<P>,
     key: &EntryKey,
 ) -> Result<Reading, Unreadable> {
     let answer = shared.reads.ask(key.clone(), async |reads| {
-        // Those that begin together ask first.
+        // Let transactions that start together join.
         tokio::task::yield_now().await;
         let keys = reads.waiting();
         match read_entries(shared, &keys).await {
@@ -37,7 +37,7 @@ async fn read_entries<P: Partners>(
     let reading = |key: &Rc<EntryKey>| {
         let seen = entry(&document, key)?;
         if seen.is_none() {
-            // I5: whoever looks first takes note.
+            // I5: the first reader takes note.
             shared.state(key, EntryState::forget_run);
         }
         Ok(Reading { size, version, seen })

@@ -1,4 +1,4 @@
-//! What is to be written into one entry, and the decision whether it is: a pure function of the request, of the entry as the store holds it,
+//! What to write into one entry, and the decision whether to write it: a pure function of the request, of the entry as the store holds it,
 //! and of what is known of it.
 
 use crate::decide::compare::{Expected, WriteDecision, decide_write};
@@ -10,18 +10,18 @@ use oauth_secret::TokenDigest;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What is to be written into one entry.
+/// What to write into one entry.
 #[derive(Clone, Debug)]
 pub(crate) enum WriteRequest {
-    /// The pair that was obtained for it, by the compare rule.
+    /// The pair obtained for it, subject to the compare rule.
     Obtained(Rc<ObtainedPair>),
-    /// These tokens, as long as the entry holds what they are to replace.
+    /// These tokens, if the entry still holds those that they replace.
     Replace { key: EntryKey, tokens: TokenChange, held: Held },
     /// The whole entry, as long as it is absent or holds no tokens.
     Reinsert { key: EntryKey, raw: RawEntry },
 }
 
-/// What an entry has to hold, for its tokens to be replaced.
+/// What an entry must hold for its tokens to be replaced.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Held {
     /// Exactly this.
@@ -33,7 +33,7 @@ pub(crate) enum Held {
 /// What is known of the entry besides what the store holds.
 pub(crate) struct Known<'a> {
     pub(crate) record: &'a Record,
-    /// It was seen absent since the request was decided on (I5).
+    /// It was seen absent since the request was decided (I5).
     pub(crate) forgotten: bool,
     /// How long it has been without tokens.
     pub(crate) stub_for: Duration,
@@ -48,12 +48,12 @@ impl WriteRequest {
         }
     }
 
-    /// Whether it may wait for others: nobody can use what the store holds for its entry, and whoever wants to refresh it finds its lock taken.
+    /// Whether it may wait for others: the stored tokens are of no use to anybody, and other refreshers find the entry's lock taken.
     pub(super) fn may_wait(&self) -> bool {
         matches!(self, Self::Obtained(pair) if pair.had_expired)
     }
 
-    /// What becomes of it, and what is to be changed in the document for that.
+    /// The outcome, and the change to the document.
     pub(crate) fn decide(
         &self,
         found: Option<&ObservedEntry>,
@@ -84,13 +84,13 @@ fn decide_obtained(
 ) -> (WriteDecision, Option<Change>) {
     let heals = pair.heal.is_some();
     match (decide_write(pair.expected, pair.digests(), found, known.forgotten, known.record), found) {
-        // A person may be logging in.
+        // The user may be logging in.
         (WriteDecision::Repair, Some(stub))
             if !heals && !login_patience(&pair.before, stub, known.stub_for).is_zero() =>
         {
             (WriteDecision::AwaitLogin, None)
         }
-        // The entry as it was may itself be the stub that this transaction heals.
+        // The original entry may itself be the stub that this transaction heals.
         (WriteDecision::Write, _) if heals => (WriteDecision::Write, Some(pair.repair())),
         (WriteDecision::Write, _) => (WriteDecision::Write, Some(Change::Tokens(pair.tokens()))),
         (WriteDecision::Repair, _) => (WriteDecision::Repair, Some(pair.repair())),

@@ -1,4 +1,4 @@
-//! What the answer that counts means: a pair to be saved, or the end of the transaction, once it is believed.
+//! What the final answer means: a pair to save, or, once it is believed, the end of the transaction.
 
 use crate::decide::apply_answer::{apply_answer, ask_within_grace};
 use crate::decide::narrowing;
@@ -16,11 +16,11 @@ use oauth_secret::TokenDigest;
 use std::time::Duration;
 use token_endpoint::{Answer, RequestShape, guessed_shape};
 
-/// A dead-token answer is believed only if the store holds the same token after this: another process may be saving its pair.
+/// A dead-token answer is believed only if the store still holds the same token after this: another process may be saving its pair.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(3);
 
 impl<P: Partners> Exchange<'_, P> {
-    /// The pair that was obtained. An answer that is none is noted, and ends the transaction.
+    /// The obtained pair. Any other answer is noted and ends the transaction.
     pub(crate) async fn conclude(
         &self,
         answered: Answered,
@@ -49,8 +49,8 @@ impl<P: Partners> Exchange<'_, P> {
         })
     }
 
-    /// The refresh token that somebody else got and stored while our own request may have brought another one, which nobody heard of. Not
-    /// that of a login, which empties the entry first, and of which nothing tells where nothing tells of changes.
+    /// The refresh token that another program obtained and stored while our own request may have produced another one that got lost. Not
+    /// a login's, which empties the entry first; without change notification the two cannot be told apart.
     fn contested(&self) -> Option<TokenDigest> {
         let blind = self.shared.store.look_again_in().is_some();
         self.shared.state(&self.seen.entry.key, |state| {
@@ -61,7 +61,7 @@ impl<P: Partners> Exchange<'_, P> {
         })
     }
 
-    /// Whether the answer holds for what is in the store.
+    /// Whether the answer still applies to what the store holds.
     async fn is_believed(&self, answer: &Answer) -> bool {
         match answer {
             Answer::Dead { .. } | Answer::ClientDead { .. } => {
@@ -76,7 +76,7 @@ impl<P: Partners> Exchange<'_, P> {
         }
     }
 
-    /// Notes an answer that is no pair.
+    /// Notes an answer without a pair.
     async fn end(&self, answered: &Answered) -> TransactionEnd {
         let Answered { answer, sent_at, within_grace } = answered;
         let shared = self.shared;
@@ -96,7 +96,7 @@ impl<P: Partners> Exchange<'_, P> {
                 ask_within_grace(record, now, sent_at.wall);
             }
             if self.heal.is_some() {
-                // The stub has no refresh token that a verdict could speak of; that it was tried is all there is to remember.
+                // A stub has no refresh token to pass a verdict on; only remember that healing was tried.
                 record.verdict = verdict;
                 if !matches!(outcome, Outcome::Transient | Outcome::Unsent) {
                     record.heal_tried = Some(self.presented.digest);
@@ -107,7 +107,7 @@ impl<P: Partners> Exchange<'_, P> {
         if matches!(outcome, Outcome::Transient | Outcome::Unsent) {
             shared.journal.done(self.id);
         } else {
-            // I1: what was answered may leave the journal only when the record that says the same is durable, or the next daemon
+            // I1: the answer may leave the journal only when the record that reflects it is durable, or the next daemon
             // would present the token again.
             close(shared, self.id, true).await;
         }
@@ -115,7 +115,7 @@ impl<P: Partners> Exchange<'_, P> {
         TransactionEnd::NoPair { outcome, detail }
     }
 
-    /// Remembers what this server takes, or what the next request to it is to look like.
+    /// Remembers which request shape this server accepts, or which to try next.
     pub(super) fn note_shape(&self, last: &LastRequest, answer: &Answer) {
         let LastRequest { shape, auth, other } = *last;
         let news = self.shared.change_record(&self.seen.entry.key, |record| {
@@ -126,13 +126,13 @@ impl<P: Partners> Exchange<'_, P> {
                 Answer::Fresh(_) => {
                     let sent = || resource(&self.metadata, &self.presented.seen.entry, shape.own_url);
                     record.resource = shape.resource.then(sent);
-                    // A scope that nobody demands and that brought nothing is not named again.
+                    // Do not name a scope again if no server demanded it and it did not help.
                     let in_vain = self.asks_scope && record.narrowing.is_some();
                     record.shape = RequestShape { scope: shape.scope && !in_vain, ..shape };
                     record.auth = Some(auth);
                     record.trying = None;
                 }
-                // What is known to go well is what comes after an experiment.
+                // After an experiment, go back to the shape that is known to work.
                 Answer::Dead { .. } | Answer::ClientDead { .. } | Answer::Refused { .. }
                     if self.asks_scope =>
                 {

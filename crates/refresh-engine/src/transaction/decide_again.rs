@@ -1,4 +1,4 @@
-//! Step 3 of a transaction: the store is read again under the locks, and decided again.
+//! Step 3 of a transaction: read the store again under the locks, and decide again.
 
 use crate::decide::memory::{Heal, decide_heal};
 use crate::decide::need::Need;
@@ -20,7 +20,7 @@ use claude_store::Version;
 /// What is presented, and why.
 pub(crate) struct Decided {
     pub(crate) reason: Reason,
-    /// The entry as it was read.
+    /// The entry as read.
     pub(crate) seen: ObservedEntry,
     pub(crate) presented: Presented,
     /// The document's size in bytes.
@@ -30,13 +30,13 @@ pub(crate) struct Decided {
 }
 
 impl Decided {
-    /// What a wipe took, where this transaction heals one.
+    /// What a wipe took, if this transaction heals one.
     pub(crate) fn heal_members(&self) -> Option<Box<HealMembers>> {
         (self.reason == Reason::Heal).then(|| Box::new(heal_members(&self.presented)))
     }
 }
 
-/// Reads the entry and decides: what to present, or how the transaction ends instead.
+/// Reads the entry and decides what to present, or how the transaction ends instead.
 pub(crate) async fn decide_again<P: Partners>(
     shared: &Shared<P>,
     planned: &ObservedEntry,

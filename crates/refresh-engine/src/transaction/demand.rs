@@ -1,4 +1,4 @@
-//! Who wants a refresh, and whose turn it is.
+//! Who requested a refresh, and whose turn it is.
 
 use crate::decide::need::Need;
 use crate::store_access::shared::Shared;
@@ -9,22 +9,22 @@ use crate::{ObservedEntry, Partners};
 use oauth_secret::TokenDigest;
 use std::time::Duration;
 
-/// How long another entry's refresh of the same login is waited for: two requests of 30 s. One of a store that cannot be read may never end.
+/// How long to wait for another entry's refresh of the same login: two requests of 30 s. If its store cannot be read, it may never end.
 const TURN_PATIENCE: Duration = Duration::from_secs(90);
 
-/// Who wants this refresh.
+/// Who requested this refresh.
 #[derive(Clone, Debug)]
 pub(crate) enum Demand {
     /// The plan.
     Planned,
-    /// A person.
+    /// The user.
     Forced,
-    /// A wiped entry: the remembered one is tried.
+    /// The healing of a wiped entry: tries the remembered one.
     Heal(Box<Presented>),
 }
 
 impl Demand {
-    /// What is to be presented for the entry that was seen. A stub no longer says where its login was.
+    /// What to present for the observed entry. A stub no longer says where its login was.
     pub(crate) fn presented(&self, seen: &ObservedEntry) -> Result<Presented, TransactionEnd> {
         match self {
             Self::Heal(remembered) => Ok(remembered.as_ref().clone()),
@@ -33,7 +33,7 @@ impl Demand {
         }
     }
 
-    /// Waits until nobody else presents the token: one grant is one transaction, in however many entries it is.
+    /// Waits until no other transaction presents the token: one grant means one transaction, however many entries hold it.
     pub(crate) async fn take_turn<P: Partners>(
         &self,
         shared: &Shared<P>,
@@ -49,7 +49,7 @@ impl Demand {
         match self {
             Self::Forced if current.is_none_or(|now| now.access != seen.access) => Err(TransactionEnd::Fresh),
             Self::Forced => Ok(presenting),
-            // What was learned meanwhile makes another plan.
+            // What was learned meanwhile may change the plan.
             Self::Planned | Self::Heal(_) => Err(TransactionEnd::NotNeeded),
         }
     }

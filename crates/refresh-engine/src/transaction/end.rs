@@ -12,37 +12,37 @@ use claude_store::{LockError, LockLost, WriteError};
 use std::io;
 use std::time::Duration;
 
-/// How soon to look again after somebody else held the lock.
+/// How soon to retry after another process held the lock.
 const LOCKED_PAUSE: Duration = Duration::from_secs(10);
-/// How soon to try again when the result could not have been saved.
+/// How soon to retry if the result could not have been saved.
 const NOT_SAVABLE_PAUSE: Duration = Duration::from_secs(60);
-/// How soon to look again when the store could not be read under the lock; old clients write it in place.
+/// How soon to retry if the store could not be read under the lock; old clients write it in place.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(5);
 
-/// How a transaction ended, for whoever asked for it.
+/// How a transaction ended, for its requester.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TransactionEnd {
     /// A new pair is in the store.
     #[error("a new token pair is in the store")]
     Fresh,
-    /// Somebody else had refreshed it, or it was not due any more.
+    /// Another process had refreshed it, or it was no longer due.
     #[error("no refresh was needed")]
     NotNeeded,
     /// The entry is gone.
     #[error("the entry was removed meanwhile; nothing was written")]
     Removed,
-    /// Another entry's refresh of the same login has not ended.
+    /// Another entry's refresh of the same login is still running.
     #[error(
-        "another entry holds the same login, and how its refresh ended is not known yet; fix its store first"
+        "another entry holds the same login, and the result of its refresh is still unknown; fix its store first"
     )]
     TurnNotOver,
-    /// The refresh lock could not be had.
+    /// The refresh lock could not be taken.
     #[error(transparent)]
     Locked(LockError),
     /// The refresh lock was lost before anything was sent.
     #[error(transparent)]
     LockLost(LockLost),
-    /// Nothing was sent, since the result could not be saved.
+    /// Nothing was sent because the result could not be saved.
     #[error(transparent)]
     NotSavable(NotSavable),
     /// The store cannot be read.
@@ -51,23 +51,23 @@ pub(crate) enum TransactionEnd {
     /// The user is needed first.
     #[error("the user is needed first")]
     NeedsPerson(Need),
-    /// It may be spent and is not presented again yet.
+    /// The refresh token may be spent and is not presented again yet.
     #[error("the refresh token may be spent and is not presented yet: {}", .0.why)]
     Held(Held),
-    /// There is no token endpoint to send to.
+    /// There is no usable token endpoint.
     #[error(transparent)]
     NoMetadata(#[from] NoMetadata),
-    /// The answer was no pair.
+    /// The answer was not a pair.
     #[error("{detail}")]
     NoPair {
-        /// What it was.
+        /// The outcome.
         outcome: Outcome,
         /// In words.
         detail: String,
     },
 }
 
-/// What a refresh would bring could not be saved.
+/// The result of a refresh could not be saved.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotSavable {
     /// The store has no room, or cannot be written.
@@ -78,7 +78,7 @@ pub(crate) enum NotSavable {
     Journal(#[from] JournalError),
 }
 
-/// The refresh lock could not be had.
+/// The refresh lock could not be taken.
 pub(super) fn locked<P: Partners>(
     shared: &Shared<P>,
     seen: &ObservedEntry,
@@ -144,7 +144,7 @@ fn retry_after<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, pause: Dur
     shared.change_record(&seen.entry.key, |record| record.retry = Some(Retry::after(now, pause)));
 }
 
-/// Why the lock cannot be made, by the folder it belongs in: the name of a lock says nothing to a user.
+/// Why the lock cannot be created, naming its folder: a lock's name means nothing to the user.
 fn not_lockable(error: &LockError) -> String {
     match error {
         LockError::IsFile { .. } => {

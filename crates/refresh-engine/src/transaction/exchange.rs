@@ -1,4 +1,4 @@
-//! Steps 4 to 6 of a transaction: room for the result, the intent, the request and its raw answer.
+//! Steps 4 to 6 of a transaction: reserve room, journal the intent, send the request, journal the raw answer.
 
 use crate::decide::apply_answer::{may_vary, of_client};
 use crate::decide::attempts::{Attempts, Circumstances, Next};
@@ -21,13 +21,13 @@ use token_endpoint::{
     Answer, ClientAuth, Metadata, RawAnswer, RefreshRequest, RequestShape, SendError, interpret,
 };
 
-/// Room set aside in the new document for each refresh in flight.
+/// Room reserved in the new document for each refresh in flight.
 const ROOM_PER_TRANSACTION: usize = 16 * 1024;
 
-/// An intent that became durable this long after it was made is made anew.
+/// An intent that took longer than this to become durable is recorded again.
 const OLD_INTENT: Duration = Duration::from_secs(2);
 
-/// A request and everything that has to be in order around it.
+/// A request and its context.
 pub(crate) struct Exchange<'a, P: Partners> {
     pub(super) shared: &'a Shared<P>,
     pub(super) locks: &'a RefreshLocks<P>,
@@ -36,7 +36,7 @@ pub(crate) struct Exchange<'a, P: Partners> {
     pub(super) expected: Expected,
     pub(super) presented: &'a Presented,
     pub(super) heal: Option<Box<HealMembers>>,
-    /// With the `resource` that is known to be taken from this login.
+    /// Includes the `resource` that the server is known to accept for this login.
     pub(super) metadata: Metadata,
     /// The transaction in the journal.
     pub(super) id: TransactionId,
@@ -46,21 +46,21 @@ pub(crate) struct Exchange<'a, P: Partners> {
     _room: Room<'a, P>,
 }
 
-/// What came back, raw.
+/// The raw answer.
 pub(crate) struct Sent {
     answer: Result<RawAnswer, SendError>,
     sent_at: Now,
 }
 
-/// The answer that counts.
+/// The final answer.
 pub(crate) struct Answered {
     pub(super) answer: Answer,
     pub(super) sent_at: Now,
-    /// What was lost is worth asking for once more while a grace of seconds lasts.
+    /// A lost answer is worth another request while a short grace period lasts.
     pub(super) within_grace: bool,
 }
 
-/// What the last request looked like.
+/// The shape of the last request.
 pub(super) struct LastRequest {
     pub(super) shape: RequestShape,
     pub(super) auth: ClientAuth,
@@ -68,13 +68,13 @@ pub(super) struct LastRequest {
     pub(super) other: Option<RequestShape>,
 }
 
-/// Why a token may not be presented, now or once more.
+/// Why a token must not be presented, now or again.
 enum NotPresented {
     LockLost(LockLost),
     NotSavable(NotSavable),
 }
 
-/// Room in the store for the documents of the transactions in flight. Given back when the last of them ends, however it ends.
+/// Reserves room for the documents of the transactions in flight. Released when the last of them ends, however it ends.
 struct Room<'a, P: Partners>(&'a Shared<P>);
 
 impl<'a, P: Partners> Room<'a, P> {
@@ -97,7 +97,7 @@ impl<P: Partners> Drop for Room<'_, P> {
 }
 
 impl<'a, P: Partners> Exchange<'a, P> {
-    /// Step 4: room for the new document and for the answer, and a durable intent. Nothing was sent when this fails.
+    /// Step 4: reserves room for the new document and the answer, and makes the intent durable. If this fails, nothing was sent.
     pub(crate) async fn prepare(
         shared: &'a Shared<P>,
         locks: &'a RefreshLocks<P>,
@@ -131,16 +131,16 @@ impl<'a, P: Partners> Exchange<'a, P> {
         Ok(exchange)
     }
 
-    /// Waits until the intent survives a power cut. The machine may have slept meanwhile, or the fsync may have been slow: should the daemon
-    /// die now, what counts is when the request was sent.
+    /// Waits until the intent survives a power cut. The machine may have been suspended meanwhile, or the fsync may have been slow: if the daemon
+    /// dies now, the time that matters is when the request was sent.
     async fn intent_is_durable(&self, begun: jiff::Timestamp) -> Result<(), NotPresented> {
         self.shared.journal.sync().await.map_err(|error| NotPresented::NotSavable(error.into()))?;
         self.still_locked()?;
         if self.shared.now().age_of(begun) > OLD_INTENT { self.intend_again().await } else { Ok(()) }
     }
 
-    /// The fsync may have been slow, and a client that refreshes without the lock has not waited for it: the token would be spent by now.
-    /// Where only a [`FolderWatch`](claude_store::FolderWatch) tells of changes, looking costs a `stat`; elsewhere it takes long itself.
+    /// The fsync may have been slow, and a client that refreshes without the lock may have spent the token meanwhile.
+    /// With a [`FolderWatch`](claude_store::FolderWatch) this check costs a `stat`; without one it would itself be slow.
     async fn still_as_read(&self, version: Version) -> Result<(), TransactionEnd> {
         let store = &self.shared.store;
         let unchanged =
@@ -156,7 +156,7 @@ impl<'a, P: Partners> Exchange<'a, P> {
         self.locks.still_ours().map_err(NotPresented::LockLost)
     }
 
-    /// The end of a transaction that may not present its token, and of which nothing is unknown.
+    /// Ends a transaction that must not present its token and has left nothing open.
     fn give_up(&self, why: NotPresented) -> TransactionEnd {
         self.shared.journal.done(self.id);
         match why {
@@ -183,19 +183,19 @@ impl<'a, P: Partners> Exchange<'a, P> {
         Sent { answer, sent_at }
     }
 
-    /// Step 6: the raw answer goes into the journal before anybody looks into it (I2).
+    /// Step 6: journals the raw answer before parsing it (I2).
     pub(crate) fn journal_answer(&self, sent: &Sent) {
         if let Ok(raw) = &sent.answer
             && let Err(error) = self.shared.journal.answer(self.id, sent.sent_at.wall, raw)
         {
-            // The answer goes on to the store all the same: there it is safe as well.
+            // The answer still goes to the store, where it is just as safe.
             self.shared.state_trouble(&error);
         }
     }
 
-    /// What the answer means: the one that counts, or `None` where the token is to be presented once more. It is where another way to say who
-    /// the client is may be wanted, where another shape of the request is wanted and may be tried ([`may_vary`]), and once more where it was
-    /// left open what became of the token (I1).
+    /// The final answer, or `None` to present the token once more: with another
+    /// client authentication method, with another request shape if that may be tried ([`may_vary`]), or once more if the token's fate
+    /// is open (I1).
     pub(crate) async fn evaluate(&mut self, sent: Sent) -> Result<Option<Answered>, TransactionEnd> {
         let Sent { answer, sent_at } = sent;
         let oversized = matches!(answer, Err(SendError::TooBig { .. }));
@@ -229,7 +229,7 @@ impl<'a, P: Partners> Exchange<'a, P> {
                 self.attempts.lost = lost;
                 Ok(None)
             }
-            // The first request stays what it was.
+            // The first request keeps its time.
             (Err(_), Some(lost)) => Ok(Some(first(lost))),
             (Err(why), None) => Err(self.give_up(why)),
         }
@@ -250,7 +250,7 @@ impl<'a, P: Partners> Exchange<'a, P> {
         self.intend_again().await
     }
 
-    /// A new durable intent: should the daemon die now, the answer so far must not count for the next request.
+    /// Records a new durable intent: if the daemon dies now, the answer so far must not count for the next request.
     async fn intend_again(&self) -> Result<(), NotPresented> {
         let intent = intent(self.shared, self.locks, self.seen, self.presented, self.heal.clone());
         let not_savable = |error: crate::JournalError| NotPresented::NotSavable(error.into());
@@ -258,7 +258,7 @@ impl<'a, P: Partners> Exchange<'a, P> {
         self.shared.journal.sync().await.map_err(not_savable)
     }
 
-    /// True where the store no longer holds what was presented: somebody else refreshed, logged in or removed the entry.
+    /// True if the store no longer holds what was presented: another program refreshed, logged in or removed the entry.
     pub(super) async fn replaced(&self) -> bool {
         match read_entry(self.shared, &self.seen.entry.key).await.map(|reading| reading.seen) {
             Ok(Some(found)) => {

@@ -1,6 +1,6 @@
-//! One grant in several entries: a folder that is a copy of another, a store restored from a backup, two names of one server. To the
-//! server they are one refresh token, which may be presented once, so they are refreshed by one transaction: it holds the locks of all,
-//! and its pair goes to every entry that holds what was presented.
+//! One grant in several entries: a copied folder, a store restored from a backup, two names for one server. To the
+//! server they are one refresh token, which may be presented once, so one transaction refreshes them: it holds the locks of all,
+//! and its pair goes to every entry that holds the presented token.
 
 use crate::decide::plan::held;
 use crate::journal::OtherLock;
@@ -13,12 +13,12 @@ use oauth_secret::TokenDigest;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A refresh token that may be spent, beside an access token that is still good: presenting it once more may end the login.
+/// A refresh token that may be spent, with an access token that is still good: presenting it again may end the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// What left it open: how an answer was lost, or which refusal it was.
+    /// Why it may be spent: how an answer was lost, or which refusal it was.
     pub why: String,
-    /// It is presented again after this time at the earliest.
+    /// The earliest time to present it again.
     pub wait: Duration,
 }
 
@@ -28,8 +28,8 @@ pub(super) struct Holder<P: Partners> {
     pub(super) key: EntryKey,
 }
 
-/// The other entries that hold this refresh token for the same server, of all stores, in an order that does not change. What names
-/// another server never gets a token of this one, whatever it holds.
+/// The other entries of all stores that hold this refresh token for the same server, in a stable order. An entry of
+/// another server never gets this one's token, whatever it holds.
 pub(super) fn others<P: Partners>(shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> Vec<Holder<P>> {
     let mut others = Vec::new();
     let server_of = |state: &EntryState| state.current.as_ref()?.entry.server_url.clone();
@@ -49,8 +49,8 @@ pub(super) fn others<P: Partners>(shared: &Shared<P>, key: &EntryKey, token: Tok
 }
 
 impl<P: Partners> Grants<P> {
-    /// Whether somebody else is to present this token: it is being presented, or another entry that holds it has a history with it, be it
-    /// a failure whose pause is not over or a verdict. What was learned there counts here, too.
+    /// Whether to leave this token to another entry: it is being presented, or another entry that holds it has a history with it, such as
+    /// a failure whose pause is not over, or a verdict. What was learned there counts here, too.
     pub(crate) fn is_anothers(&self, shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> bool {
         if self.inner.presenting.borrow().contains_key(&token) {
             return true;
@@ -65,12 +65,12 @@ impl<P: Partners> Grants<P> {
         if known.peek().is_none() {
             return false;
         }
-        // Of several that know something one goes on.
+        // If several have a history, one of them goes on.
         let name = |shared: &Shared<P>, key: &EntryKey| (shared.location().to_owned(), key.clone());
         !has_history(shared, key) || known.any(|other| name(&other.shared, &other.key) < name(shared, key))
     }
 
-    /// Why nobody may present this entry's token now, not even at a person's word: what was learned of it anywhere counts.
+    /// Why this entry's token must not be presented now, not even at the user's request: what any entry has learned counts.
     pub(crate) fn held(&self, shared: &Shared<P>, seen: &ObservedEntry) -> Option<Held> {
         let token = seen.refresh?;
         let now = shared.now();
@@ -95,7 +95,7 @@ impl<P: Partners> Grants<P> {
         Presenting { grants: self.clone(), token }
     }
 
-    /// The same, once nobody else presents it. The second value says that somebody did.
+    /// The same, once no other transaction presents it. The second value says whether one did.
     pub(crate) async fn present_after_others(&self, token: TokenDigest) -> (Presenting<P>, bool) {
         let mut waited = false;
         loop {
@@ -108,20 +108,20 @@ impl<P: Partners> Grants<P> {
         }
     }
 
-    /// Takes away the locks that a life before this one held in other entries.
+    /// Removes the locks that an earlier run held on other entries.
     pub(crate) fn remove_left_over(&self, locks: &[OtherLock]) {
         let keepers = self.keepers();
         for OtherLock { store, key, lock } in locks {
             let Some(keeper) = keepers.iter().find(|keeper| keeper.location() == store) else { continue };
             let key = EntryKey::new(key.as_str());
             if let Err(error) = keeper.store.locks().remove_left_over(&key, *lock) {
-                // It looks dead to everybody within a minute.
+                // It goes stale for everybody within a minute.
                 keeper.state_trouble(&error);
             }
         }
     }
 
-    /// Writes what was obtained for `key` into every other entry that still holds what was presented.
+    /// Writes the pair obtained for `key` into every other entry that still holds the presented token.
     pub(crate) async fn hand_over(&self, shared: &Shared<P>, key: &EntryKey, presented: TokenDigest) {
         let Some(new) = shared.state(key, |state| state.current.clone()) else { return };
         let record = shared.read_record(key, Clone::clone);
@@ -131,7 +131,7 @@ impl<P: Partners> Grants<P> {
         }
     }
 
-    /// The pair that another entry got for the token that this one still holds, as it would stand here.
+    /// The pair that another entry obtained for the token that this one still holds, in this entry's form.
     pub(crate) fn successor(&self, shared: &Shared<P>, seen: &ObservedEntry) -> Option<ObservedEntry> {
         let spent = seen.refresh?;
         self.keepers().iter().find_map(|keeper| {
@@ -152,7 +152,7 @@ impl<P: Partners> Grants<P> {
     }
 }
 
-/// A refresh token is being presented, until this is dropped.
+/// Marks a refresh token as being presented, until dropped.
 #[must_use = "the token counts as presented only while this lives"]
 pub(crate) struct Presenting<P: Partners> {
     grants: Grants<P>,
@@ -171,7 +171,7 @@ impl<P: Partners> Drop for Presenting<P> {
         drop(presenting);
         self.grants.inner.presented.notify_waiters();
         for keeper in self.grants.keepers() {
-            // Whoever holds the same token waited for this.
+            // Entries with the same token waited for this.
             keeper.ended.notify_one();
         }
     }

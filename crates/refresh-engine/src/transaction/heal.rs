@@ -15,7 +15,7 @@ use oauth_secret::TokenDigest;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How soon to try again when the store could not be written.
+/// How soon to retry if the store could not be written.
 const PUT_BACK_PAUSE: Duration = Duration::from_secs(60);
 
 /// Writes the remembered pair back over one that is known to be spent: an old client's lost update.
@@ -37,7 +37,7 @@ pub(crate) async fn put_back<P: Partners>(
         shared.tell(
             remembered,
             Event::Healed {
-                why: "another program had written back an old, spent token",
+                why: "another program had written an old, spent token back",
                 now,
                 expires_at: remembered.expiry.moment(),
             },
@@ -49,7 +49,7 @@ pub(crate) async fn put_back<P: Partners>(
     }
 }
 
-/// Writes a pair that another entry got for the same grant into this one, as long as it still holds what was presented.
+/// Writes a pair that another entry obtained for the same grant into this one, if it still holds the presented token.
 pub(crate) async fn hand_over<P: Partners>(
     shared: &Shared<P>,
     key: &EntryKey,
@@ -57,7 +57,7 @@ pub(crate) async fn hand_over<P: Partners>(
     new: &ObservedEntry,
     record: &Record,
 ) {
-    // Known before anything else can happen here: nobody presents it again (I1).
+    // Recorded before anything else can happen here, so that it is never presented again (I1).
     let rotated = new.refresh != Some(presented);
     if rotated {
         shared.change_record(key, |record| record.spend(presented));
@@ -87,7 +87,7 @@ pub(crate) async fn hand_over<P: Partners>(
     }
 }
 
-/// The entry with the tokens of another one.
+/// The entry with another one's tokens.
 pub(crate) fn with_tokens_of(found: &ObservedEntry, other: &ObservedEntry) -> ObservedEntry {
     let mut entry = found.entry.clone();
     entry.access_token.clone_from(&other.entry.access_token);
@@ -96,7 +96,7 @@ pub(crate) fn with_tokens_of(found: &ObservedEntry, other: &ObservedEntry) -> Ob
     ObservedEntry::new(entry)
 }
 
-/// True where the store's pair proved dead and the pair that it had made superfluous is still here: the only one left.
+/// True if the store's pair proved dead and the pair it had superseded is still here, as the last one.
 pub(crate) fn can_revive<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, record: &Record) -> bool {
     let superseded = shared.superseded.borrow();
     let by = superseded.get(&seen.entry.key).and_then(|pairs| pairs.last()).map(|pair| pair.by);
@@ -121,7 +121,7 @@ pub(crate) async fn revive_superseded<P: Partners>(shared: &Shared<P>, seen: &Ob
         }
         Overwritten::Changed => shared.journal.done(ours.id),
         Overwritten::Failed => {
-            // It is the last one there is: the journal keeps it, and so do we.
+            // It is the last one: the journal keeps it, and so do we.
             shared.superseded.borrow_mut().entry(key.clone()).or_default().push(ours);
             let at = shared.now();
             shared.change_record(key, |record| record.retry = Some(Retry::after(at, PUT_BACK_PAUSE)));
@@ -135,7 +135,7 @@ enum Overwritten {
     },
     /// The store holds something else by now.
     Changed,
-    /// The store could not be written, and the trouble is told; or there is nothing whole to write.
+    /// The store could not be written, which was reported; or there is nothing complete to write.
     Failed,
 }
 

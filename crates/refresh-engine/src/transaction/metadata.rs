@@ -1,4 +1,4 @@
-//! Step 1 of a transaction: where the refresh token goes.
+//! Step 1 of a transaction: where to send the refresh token.
 
 use crate::decide::apply_answer::back_off_record;
 use crate::decide::backoff::Failure;
@@ -12,16 +12,16 @@ use token_endpoint::{DiscoveryError, Metadata, ServerHints, origin_of, same_issu
 
 /// Metadata is looked up again after this.
 const CACHED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
-/// How soon to look again where only a person seems able to help: looking costs no token.
+/// How soon to retry if only the user seems able to help: a lookup costs no token.
 const RECHECK_PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// There is no token endpoint to send to; the record is already noted.
+/// There is no usable token endpoint; the record is already updated.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoMetadata {
     /// The metadata could not be found.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
-    /// It names another origin than the one that this grant's refresh token went to.
+    /// It names another origin than the one this grant's refresh token was sent to.
     #[error(
         "the server now names a token endpoint at {to}, this login's was at {from}; nothing was sent. \
          If the move is genuine, log in again"
@@ -39,7 +39,7 @@ impl NoMetadata {
     }
 }
 
-/// The metadata for what is presented: cached, or looked up. The origin of its token endpoint is pinned to the grant at first use.
+/// The metadata for the presented entry: cached, or looked up. The origin of its token endpoint is pinned to the grant at first use.
 pub(crate) async fn of<P: Partners>(
     shared: &Shared<P>,
     presented: &Presented,
@@ -63,7 +63,7 @@ async fn find<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) -> Result<M
         Some(cached) if is_new(&cached) => (cached.metadata, false),
         stale => match shared.endpoint.discover(&hints(shared, seen)).await {
             Ok(metadata) => (metadata, true),
-            // An outage of the metadata must not keep a token from being refreshed where it always was.
+            // A metadata outage must not keep a token from being refreshed at its usual endpoint.
             Err(error @ DiscoveryError::Transient { .. }) => match stale {
                 Some(stale) => (stale.metadata, false),
                 None => return Err(error.into()),
@@ -94,7 +94,7 @@ async fn find<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) -> Result<M
     }
 }
 
-/// Whether the metadata that is remembered was looked up for this login. A later one may be with another authorization server.
+/// Whether the remembered metadata was looked up for this login. A later login may use another authorization server.
 fn is_of_grant(record: &Record, seen: &ObservedEntry) -> bool {
     let known = record.metadata.as_ref().and_then(|cached| cached.metadata.issuer.as_deref());
     let issuers = known.zip(seen.entry.issuer.as_deref());
@@ -143,7 +143,7 @@ fn note_failed<P: Partners>(shared: &Shared<P>, presented: &Presented, error: &N
     shared.tell(seen, Event::failed(outcome, detail, presented.digest, retry_in));
 }
 
-/// Nothing was sent to the token endpoint; where the metadata's server asked for a pause, it gets it.
+/// Nothing was sent to the token endpoint. If the metadata's server asked for a pause, it gets one.
 fn failure(retry_after: Option<Duration>) -> Failure {
     if retry_after.is_some() { Failure::Transient { retry_after } } else { Failure::Unsent }
 }

@@ -1,19 +1,19 @@
 use crate::ObservedEntry;
 use oauth_secret::{RefreshToken, TokenDigest};
 
-/// An entry whose refresh token is to be presented.
+/// An entry whose refresh token will be presented.
 #[derive(Clone, Debug)]
 pub(crate) struct Presented {
-    /// The entry: what the store holds, or what is remembered of it where a wipe is healed.
+    /// The entry: as stored, or as remembered if a wipe is being healed.
     pub(crate) seen: ObservedEntry,
     /// Its refresh token.
     pub(crate) token: RefreshToken,
-    /// The digest of that.
+    /// Its digest.
     pub(crate) digest: TokenDigest,
 }
 
 impl Presented {
-    /// `None` where the entry holds no refresh token.
+    /// `None` if the entry holds no refresh token.
     pub(crate) fn of(seen: ObservedEntry) -> Option<Self> {
         let token = seen.entry.refresh_token.clone()?;
         Some(Self { digest: seen.refresh?, token, seen })

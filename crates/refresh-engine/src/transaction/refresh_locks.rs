@@ -1,4 +1,4 @@
-//! Step 2 of a transaction: the refresh lock of the entry, and those of all others that hold the same token.
+//! Step 2 of a transaction: the refresh locks of the entry and of all others that hold the same token.
 
 use crate::journal::OtherLock;
 use crate::store_access::shared::Shared;
@@ -9,10 +9,10 @@ use claude_store::{EntryKey, Identity, LockError, LockLost, RefreshLock, Store};
 use oauth_secret::TokenDigest;
 use std::time::Duration;
 
-/// How long a refresh lock that somebody alive holds is waited for; the client is refreshing then.
+/// How long to wait for a refresh lock with a live holder: the client is refreshing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The refresh locks of one transaction. Each is released when this is dropped; one that is no longer ours is left alone.
+/// The refresh locks of one transaction. Dropping this releases those that are still ours.
 #[must_use = "the locks are held only while this lives"]
 pub(crate) struct RefreshLocks<P: Partners> {
     others: Vec<(Holder<P>, RefreshLock<P::Files>)>,
@@ -20,7 +20,7 @@ pub(crate) struct RefreshLocks<P: Partners> {
 }
 
 impl<P: Partners> RefreshLocks<P> {
-    /// Takes them, or says what to do instead.
+    /// Takes the locks, or returns how the transaction ends instead.
     pub(crate) async fn take(
         shared: &Shared<P>,
         seen: &ObservedEntry,
@@ -49,12 +49,12 @@ impl<P: Partners> RefreshLocks<P> {
         self.own.still_ours()
     }
 
-    /// The entry's own lock as the journal keeps it.
+    /// The entry's own lock, for the journal.
     pub(crate) fn identity(&self) -> Identity {
         self.own.identity()
     }
 
-    /// The others as the journal keeps them, so that the next start can take them away at once.
+    /// The others, for the journal, so that the next start can remove them at once.
     pub(crate) fn others_for_journal(&self) -> Vec<OtherLock> {
         let other = |(holder, lock): &(Holder<P>, RefreshLock<P::Files>)| OtherLock {
             store: holder.shared.location().to_owned(),

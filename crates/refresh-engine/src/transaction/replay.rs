@@ -1,4 +1,4 @@
-//! Finishes what the journal holds from the daemon's last life.
+//! Finishes the transactions that the daemon's last run left in the journal.
 
 use crate::decide::apply_answer::{apply_answer, of_client};
 use crate::decide::compare::Expected;
@@ -19,22 +19,22 @@ use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{Answer, RawAnswer, TokenPair, interpret};
 
-/// A daemon that dies each time is not to present the token each time.
+/// A daemon that keeps dying must not present the token each time.
 const CUT_OFF_AT_MOST: u32 = 3;
-/// A pair that another program got for the token of a request that was cut off is settled by using it at once, while a grace may last
-/// (30 s is the longest of those that are counted in seconds). Later it is more likely to be that of a login.
+/// If a request was cut off and another program obtained a pair for its token, that pair is settled by using it at once, while a grace period may last
+/// (30 s is the longest short one). Later the pair is more likely to be a login's.
 const CONTESTED_WITHIN: Duration = Duration::from_secs(30);
-/// The pause before the last try, where that time is over.
+/// The pause before the last try, once that time is over.
 const AFTER_CRASH_PAUSE: Duration = Duration::from_secs(60);
 
-/// True where a pair was obtained and is to be saved.
+/// True if a pair was obtained and must be saved.
 pub(crate) fn is_pair(unfinished: &Unfinished) -> bool {
     let fresh =
         |(raw, sent_at): &(RawAnswer, jiff::Timestamp)| matches!(interpret(raw, *sent_at), Answer::Fresh(_));
     unfinished.superseded_by.is_none() && unfinished.answer.as_ref().is_some_and(fresh)
 }
 
-/// Finishes one transaction: an answer that is not in the store is written by the same rule as ever; an intent without an
+/// Finishes one transaction: an answer that is not in the store is written by the usual rule; an intent without an
 /// answer is ambiguous. `current` is the entry as the store holds it now.
 pub(crate) async fn replay<P: Partners>(
     shared: &Shared<P>,
@@ -57,7 +57,7 @@ pub(crate) async fn replay<P: Partners>(
             "a request was sent and its answer was not received: the refresh token may be spent"
         }
         (Some((raw, sent_at)), superseded_by) => {
-            // What counts is when it was sent; by the boot-time clock nobody can say that any more.
+            // The time that matters is when it was sent; by the boot-time clock that is no longer known.
             let sent_at = Now { wall: sent_at, boot: shared.now().boot };
             let answer = interpret(&raw, sent_at.wall);
             note_spent(shared, &unfinished.intent, &answer);
@@ -71,7 +71,7 @@ pub(crate) async fn replay<P: Partners>(
                         expires_at: expires_at_ms(sent_at.wall, pair.expires_in),
                         scope: pair.scope,
                     };
-                    // The record that says so may not have outlived the daemon.
+                    // The record of it may not have survived the daemon.
                     if let Some(seen) = &current {
                         contest(shared, &unfinished.intent, seen);
                     }
@@ -108,7 +108,7 @@ pub(crate) async fn replay<P: Partners>(
     shared.tell_key(&key, Event::Replayed { what });
 }
 
-/// Saves a pair that a life before this one obtained. A home that is not mounted yet must not cost it.
+/// Saves a pair that an earlier run obtained. A home that is not mounted yet must not cost it.
 async fn save_again<P: Partners>(
     shared: &Shared<P>,
     run: RunId,
@@ -132,7 +132,7 @@ async fn save_again<P: Partners>(
     Ok(())
 }
 
-/// I1: what was exchanged for another one is spent, whatever became of that one and of the record.
+/// I1: an exchanged token is spent, whatever became of its successor and of the record.
 fn note_spent<P: Partners>(shared: &Shared<P>, intent: &Intent, answer: &Answer) {
     let Answer::Fresh(pair) = answer else { return };
     if pair.refresh_token.as_ref().is_some_and(|refresh| refresh.digest() != intent.presented) {
@@ -140,9 +140,9 @@ fn note_spent<P: Partners>(shared: &Shared<P>, intent: &Intent, answer: &Answer)
     }
 }
 
-/// Nobody knows what became of the token: an answer that a crash took away is asked for again at once while a grace may last, as after a broken
-/// connection. A server with grace gives it once more, one that never got the request gives it now, and to one without grace the grant is
-/// lost however long anybody waits. Later, what the old access token is still worth counts for more.
+/// The token's fate is unknown: after a crash the request is repeated at once while a grace period may last, as after a broken
+/// connection. A server with a grace period repeats its answer, one that never got the request answers now, and without a grace period the grant is
+/// lost anyway. Later, the old access token's remaining life counts for more.
 fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Option<&ObservedEntry>) {
     let now = shared.now();
     let Some(seen) = current else { return };
@@ -169,7 +169,7 @@ fn without_answer<P: Partners>(shared: &Shared<P>, intent: &Intent, current: Opt
     });
 }
 
-/// Another program got a pair for the same token at the same moment: it is settled by use. A new registration is that of a login.
+/// Another program obtained a pair for the same token at the same moment: using it settles the matter. A new registration means a login.
 fn contest<P: Partners>(shared: &Shared<P>, intent: &Intent, seen: &ObservedEntry) {
     if intent.heal.is_some() || shared.now().age_of(intent.at) >= CONTESTED_WITHIN {
         return;
@@ -180,8 +180,8 @@ fn contest<P: Partners>(shared: &Shared<P>, intent: &Intent, seen: &ObservedEntr
     });
 }
 
-/// How often a request with this token was cut off before. One that followed a lost answer may be the one that the server acted on: it is
-/// asked for once more, and then no more in haste.
+/// How often a request with this token was cut off before. A request after a lost answer may be the one that the server acted on: it is
+/// repeated once, and then without haste.
 fn times_cut_off(record: &Record, intent: &Intent) -> u32 {
     match record.verdict {
         _ if record.refresh != Some(intent.presented) => 0,
@@ -212,7 +212,7 @@ fn judged<P: Partners>(
     });
 }
 
-/// Stands for an entry that is not in the store: the write will find it gone, and say so under this name.
+/// A placeholder for an entry that is not in the store: the write will find it gone and report it under this name.
 fn remembered(intent: &Intent) -> ObservedEntry {
     ObservedEntry::new(Entry::named(intent.entry_key()))
 }

@@ -1,4 +1,4 @@
-//! What a refresh request holds, by the entry, the metadata and what is remembered.
+//! Builds a refresh request from the entry, the metadata and the record.
 
 use crate::decide::attempts::Attempts;
 use crate::decide::authentication::ways_to_authenticate;
@@ -9,7 +9,7 @@ use crate::{Client, ObservedEntry, Partners, Record};
 use claude_store::Entry;
 use token_endpoint::{ClientAuth, Metadata, RefreshRequest, RequestShape, resource_of};
 
-/// The request for what is presented.
+/// The request for the presented entry.
 pub(crate) fn request(
     presented: &Presented,
     metadata: &Metadata,
@@ -30,7 +30,7 @@ pub(crate) fn request(
     }
 }
 
-/// The entry's client; where it names none, the one that the user configured for the server, as for the client itself.
+/// The entry's client; if it names none, the one configured for the server, as the client itself does.
 pub(crate) fn client_id<P: Partners>(shared: &Shared<P>, presented: &Presented) -> Option<String> {
     let entry = &presented.seen.entry;
     entry.client_id.clone().filter(|id| !id.is_empty()).or_else(|| {
@@ -62,8 +62,8 @@ pub(crate) fn first_attempt<P: Partners>(
     })
 }
 
-/// The metadata with the `resource` that the server took from this login before: what it publishes since then is for later logins, and
-/// one that binds a token to its resource would refuse another, or spend the token on it (oidc-provider 9.13.3).
+/// The metadata with the `resource` that the server accepted from this login before: a newly published one is for later logins, and
+/// a server that binds tokens to a resource would refuse it, or spend the token on it (oidc-provider 9.13.3).
 pub(crate) fn for_login(metadata: Metadata, record: &Record) -> Metadata {
     match &record.resource {
         Some(taken) => Metadata { resource: Some(taken.clone()), ..metadata },
@@ -71,9 +71,9 @@ pub(crate) fn for_login(metadata: Metadata, record: &Record) -> Metadata {
     }
 }
 
-/// The shape to begin with: what the last refusal asked for, else what went well. At the first refresh of a login whose access token says that
-/// it is for the server's own URL and not for what the metadata names, the login was before that metadata. Where the last answer granted less
-/// than the login has, the login's scope is asked for.
+/// The first shape: what the last refusal asked for, else what worked last. If the access token of a login's first refresh says that
+/// it is for the server's own URL and not for the metadata's `resource`, the login predates that metadata. If the last answer granted less
+/// than the login, the login's scope is requested.
 fn first_shape(record: &Record, presented: &ObservedEntry, metadata: &Metadata) -> RequestShape {
     if let Some(trying) = record.trying {
         return trying;
@@ -89,12 +89,12 @@ fn first_shape(record: &Record, presented: &ObservedEntry, metadata: &Metadata) 
     }
 }
 
-/// Whether the metadata names another `resource` than the server's own URL.
+/// Whether the metadata names a `resource` other than the server's own URL.
 fn names_another(metadata: &Metadata, entry: &Entry) -> bool {
     resource(metadata, entry, false) != resource(metadata, entry, true)
 }
 
-/// What is sent as `resource`: what the login sent, or the server's own URL.
+/// The `resource` to send: the login's, or the server's own URL.
 pub(crate) fn resource(metadata: &Metadata, entry: &Entry, own_url: bool) -> String {
     let server_url = entry.server_url.as_deref().unwrap_or_default();
     if own_url {

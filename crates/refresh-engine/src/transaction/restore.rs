@@ -1,4 +1,4 @@
-//! Restores entries that vanished together, when the user asks for it.
+//! Restores entries that vanished together, at the user's request.
 
 use crate::decide::compare::WriteDecision;
 use crate::decide::memory::Vanished;
@@ -45,7 +45,7 @@ pub(crate) async fn restore<P: Partners>(shared: &Shared<P>) -> Vec<String> {
     back
 }
 
-/// The entry as it stood in the document, every member and every byte of it, with the last pair that is known.
+/// The entry exactly as it was in the document, byte for byte, with the last known pair.
 fn whole(seen: &ObservedEntry, text: &RawEntry) -> Option<RawEntry> {
     let entry = &seen.entry;
     let key = Zeroizing::new(serde_json::to_string(entry.key.as_str()).ok()?);
@@ -64,7 +64,7 @@ fn whole(seen: &ObservedEntry, text: &RawEntry) -> Option<RawEntry> {
         let spliced = document.splice(&[(entry.key.clone(), Change::Tokens(tokens_of(seen)?))]).ok()?;
         raw = Zeroizing::new(Document::parse(&spliced).ok()?.raw_entry(&entry.key)?.to_owned());
     }
-    // The secret may have stood beside the entries, and be gone with them; the client reads it here, too.
+    // The secret may have been stored beside the entries and vanished with them; the client reads it here, too.
     if let (Some(secret), None) = (&entry.client_secret, &stood.client_secret) {
         let secret = Zeroizing::new(serde_json::to_string(secret.expose()).ok()?);
         raw = Zeroizing::new(format!(

@@ -1,4 +1,4 @@
-//! Step 7 of a transaction: a pair was obtained, and now it must not be lost.
+//! Step 7 of a transaction: save the obtained pair, which must not be lost.
 
 use crate::decide::compare::WriteDecision;
 use crate::records::outcome::Outcome;
@@ -17,13 +17,13 @@ use jiff::Timestamp;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// First pause after a write that failed; doubles up to the longest.
+/// The first pause after a failed write; doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// A pair that is in the store.
 pub(crate) struct SavedPair {
-    /// The entry as it is now.
+    /// The entry after the write.
     pub(super) after: ObservedEntry,
     /// The entry had been wiped.
     pub(super) healed: bool,
@@ -31,9 +31,9 @@ pub(crate) struct SavedPair {
     pub(super) durable: bool,
 }
 
-/// Saves the pair, and does not return before it is saved or proves superfluous (I6): a store that cannot be written is tried
-/// again and again, while the journal keeps the pair. `folder_stands` tells a document that somebody deleted (`claude auth logout` does,
-/// with all logins in it) from one whose disk is not mounted: nothing is waited for there.
+/// Saves the pair, and returns only once it is saved or superseded (I6): a store that cannot be written is retried
+/// while the journal keeps the pair. `folder_stands` distinguishes a deleted document (`claude auth logout` deletes it
+/// with all logins) from an unmounted disk. A deleted document is not waited for.
 pub(crate) async fn save<P: Partners>(
     shared: &Shared<P>,
     obtained: &Rc<ObtainedPair>,
@@ -69,7 +69,7 @@ async fn write<P: Partners>(
     folder_stands: &dyn Fn() -> bool,
 ) -> Saved {
     let mut pause = FIRST_PAUSE;
-    // Once may be a program that deletes and writes anew.
+    // Once may be a program that deletes and recreates the file.
     let mut missed = false;
     loop {
         match commit(shared, WriteRequest::Obtained(Rc::clone(obtained))).await {
@@ -90,7 +90,7 @@ async fn write<P: Partners>(
     }
 }
 
-/// The entry was emptied, and a person may be logging in: the pair waits until that must be over.
+/// The entry was emptied, and the user may be logging in: the pair waits until the login must be over.
 fn await_login<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair) -> TransactionEnd {
     let key = obtained.key();
     shared.change_record(key, |record| {
@@ -101,14 +101,14 @@ fn await_login<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair) -> Tran
         record.note(shared.now().wall, Outcome::Adopted, why);
     });
     shared.state(key, |state| {
-        // What is tried once the login is over, and what the journal keeps until then.
+        // To be tried once the login is over; the journal keeps it until then.
         state.last_live = Some(obtained.after());
         state.held.push(obtained.id);
     });
     TransactionEnd::NotNeeded
 }
 
-/// Another live pair is in the store and stays there; ours is kept until that one has proved itself.
+/// The store holds another live pair, which stays; ours is kept until that one has proved good.
 fn superseded<P: Partners>(
     shared: &Shared<P>,
     obtained: &ObtainedPair,
@@ -118,8 +118,8 @@ fn superseded<P: Partners>(
     let found = found.filter(|found| found.refresh.is_some());
     let by = found.as_ref().and_then(|found| found.refresh);
     let same_grant = found.as_ref().is_some_and(|found| is_same_grant(&obtained.before, found));
-    // A client that logs in empties the entry first, however alike the registration is afterwards. Where nothing tells of changes, that
-    // would not have been seen.
+    // A client's login empties the entry first, even if it reuses the registration. Without change notification that
+    // would have gone unnoticed.
     let emptied = shared.store.look_again_in().is_some() || shared.state(key, |state| state.was_emptied());
     shared.change_record(key, |record| {
         if obtained.digests().rotated() {
@@ -145,7 +145,7 @@ fn superseded<P: Partners>(
 /// The entry was removed and stays removed (I5).
 fn gone<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair) -> TransactionEnd {
     let key = obtained.key();
-    // Should it turn out that the whole document was lost, this pair is the one to bring back.
+    // If the whole document turns out to be lost, this is the pair to restore.
     let after = obtained.after();
     if let Some(vanished) = shared.vanished.borrow_mut().get_mut(key) {
         vanished.seen = after.clone();
@@ -159,7 +159,7 @@ fn gone<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair) -> Transaction
     TransactionEnd::Removed
 }
 
-/// Notes the pair that is in the store now.
+/// Records the pair that the store now holds.
 fn note_fresh(record: &mut Record, obtained: &ObtainedPair, after: &ObservedEntry, at: Timestamp) {
     let pair = &obtained.pair;
     if obtained.digests().rotated() {
@@ -186,14 +186,14 @@ fn note_fresh(record: &mut Record, obtained: &ObtainedPair, after: &ObservedEntr
     record.note(at, Outcome::Fresh, describe(obtained));
 }
 
-/// What a new token that names its own end lives for: as much the server's word as `expires_in`, and without it a token of minutes would
-/// always look as if it were about to end.
+/// The lifetime of a new token from its own `exp`: as reliable as `expires_in`, and without it a token of minutes would
+/// always seem about to expire.
 fn claimed_lifetime(after: &ObservedEntry, sent_at: Timestamp) -> Option<Duration> {
     let Expiry::Claimed(ends) = after.expiry else { return None };
     Duration::try_from(ends.duration_since(sent_at)).ok().filter(|life| !life.is_zero())
 }
 
-/// The new token's life in words.
+/// The new token's lifetime, in words.
 pub(super) fn describe(obtained: &ObtainedPair) -> String {
     match obtained.pair.expires_in {
         Some(life) => format!("a new token for {}", in_words(life)),

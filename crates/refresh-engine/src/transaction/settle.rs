@@ -1,4 +1,4 @@
-//! Steps 8 and 9 of a transaction: the pair is in the store, and what follows from that.
+//! Steps 8 and 9 of a transaction: what follows once the pair is in the store.
 
 use crate::records::outcome::Outcome;
 use crate::store_access::obtained_pair::ObtainedPair;
@@ -28,14 +28,14 @@ pub(crate) async fn unflag<P: Partners>(shared: &Shared<P>, obtained: &ObtainedP
     }
 }
 
-/// Step 9: what was learned is durable, the journal may forget, and everybody is told.
+/// Step 9: makes the record durable, closes the transaction in the journal and reports the result.
 pub(crate) async fn settle<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair, saved: SavedPair) {
     let SavedPair { after, healed, durable } = saved;
     let key = obtained.key();
-    // I1: which token is spent must be known for good before the journal forgets it.
+    // I1: which token is spent must be durable before the journal forgets it.
     close(shared, obtained.id, durable).await;
     shared.release_held(key);
-    // After it: that the token of a superseded pair is spent is in the same record.
+    // Only then: the same record says that the superseded pair's token is spent.
     close_superseded(shared, key, None);
     shared.state(key, |state| state.writing = None);
     let (now, expires_at) = (after.refresh.map(|refresh| refresh.fingerprint()), after.expiry.moment());

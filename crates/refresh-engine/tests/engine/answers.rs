@@ -14,7 +14,7 @@ async fn asked_by_force(life: &Life) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_access_token_that_is_repeated_with_a_new_refresh_token_is_a_new_pair() {
+async fn a_repeated_access_token_with_a_new_refresh_token_is_a_new_pair() {
     let world = World::with_entries(&[("lab", 6 * MINUTE)]);
     let repeated =
         r#"{"access_token":"at_lab_1_made_up","refresh_token":"rt_lab_new_made_up","expires_in":3600}"#;
@@ -33,7 +33,7 @@ async fn an_access_token_that_is_repeated_with_a_new_refresh_token_is_a_new_pair
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_access_token_whose_life_is_only_extended_is_written_with_its_new_end() {
+async fn an_access_token_with_extended_lifetime_gets_its_new_expiry() {
     let world = World::with_entries(&[("lab", 6 * MINUTE)]);
     world.server.next([Answering::Status(200, r#"{"access_token":"at_lab_1_made_up","expires_in":3600}"#)]);
     let life = world.live().await;
@@ -44,7 +44,7 @@ async fn an_access_token_whose_life_is_only_extended_is_written_with_its_new_end
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_of_minutes_that_only_name_their_own_end_are_short_lived_ones() {
+async fn tokens_of_minutes_that_only_claim_their_own_expiry_are_short_lived() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.always.replace(Some(Answering::Claims(5 * MINUTE)));
     let life = world.live().await;
@@ -53,7 +53,7 @@ async fn tokens_of_minutes_that_only_name_their_own_end_are_short_lived_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refresh_tokens_of_seconds_do_not_make_it_refresh_at_round_trip_speed() {
+async fn refresh_tokens_of_seconds_do_not_cause_a_refresh_loop() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.refresh_expires_in.set(Some(1));
     let life = world.live().await;
@@ -62,7 +62,7 @@ async fn refresh_tokens_of_seconds_do_not_make_it_refresh_at_round_trip_speed() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_right_after_a_refresh_does_not_wait_for_the_next_one() {
+async fn a_login_right_after_a_refresh_is_not_delayed() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -74,7 +74,7 @@ async fn a_login_right_after_a_refresh_does_not_wait_for_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_a_lost_answer_is_not_forgotten_where_the_retry_finds_no_network() {
+async fn i1_a_lost_answer_is_remembered_if_the_retry_finds_no_network() {
     for then in [Answering::Unreachable, Answering::Busy("1"), Answering::Status(403, "no")] {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
         let no_network = matches!(then, Answering::Unreachable);
@@ -95,7 +95,7 @@ async fn i1_a_lost_answer_is_not_forgotten_where_the_retry_finds_no_network() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_a_lost_answer_is_not_forgotten_where_the_lock_is_lost_before_the_retry() {
+async fn i1_a_lost_answer_is_remembered_if_the_lock_is_lost_before_the_retry() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.next([Answering::LostAfterRotation]);
     let life = world.live().await;
@@ -111,7 +111,7 @@ async fn i1_a_lost_answer_is_not_forgotten_where_the_lock_is_lost_before_the_ret
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_a_token_that_was_called_dead_is_not_tried_when_a_client_wipes_its_entry() {
+async fn i1_a_dead_token_is_not_tried_when_a_client_wipes_its_entry() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.revoke("lab");
     let life = world.live().await;
@@ -128,7 +128,7 @@ async fn i1_a_token_that_was_called_dead_is_not_tried_when_a_client_wipes_its_en
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_what_the_journal_says_waits_for_a_store_that_can_be_read() {
+async fn i1_a_replay_waits_for_a_readable_store() {
     let world = World::with_entries(&[("lab", 6 * MINUTE)]);
     world.server.next([Answering::TimesOut]);
     world.server.grace.set(HOUR);
@@ -149,7 +149,7 @@ async fn i1_what_the_journal_says_waits_for_a_store_that_can_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_that_comes_after_everything_vanished_is_the_one_that_comes_back() {
+async fn a_pair_obtained_after_everything_vanished_is_restored() {
     let world = World::with_entries(&[("lab", Duration::ZERO), ("other", HOUR)]);
     world.server.next([Answering::Slowly(5 * SECOND)]);
     let life = world.live().await;
@@ -164,7 +164,7 @@ async fn a_pair_that_comes_after_everything_vanished_is_the_one_that_comes_back(
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_an_entry_that_comes_back_with_the_token_that_was_presented_gets_the_new_pair() {
+async fn i1_an_entry_that_returns_with_the_presented_token_gets_the_new_pair() {
     let world = World::with_entries(&[("lab", Duration::ZERO), ("other", HOUR)]);
     let whole = world.text();
     world.server.next([Answering::Slowly(5 * SECOND)]);
@@ -181,7 +181,7 @@ async fn i1_an_entry_that_comes_back_with_the_token_that_was_presented_gets_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_pair_that_is_left_is_written_however_often_the_store_refuses() {
+async fn the_last_pair_is_written_however_often_the_store_refuses() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world
         .server
@@ -206,7 +206,7 @@ async fn the_pair_that_is_left_is_written_however_often_the_store_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_with_another_authorization_server_sends_nothing_to_the_one_before() {
+async fn after_a_login_with_another_authorization_server_the_old_one_gets_nothing() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let life = world.live().await;
     life.pass(MINUTE).await;
@@ -221,7 +221,7 @@ async fn a_login_with_another_authorization_server_sends_nothing_to_the_one_befo
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_looked_up_while_the_clock_was_ahead_is_looked_up_once_more_and_not_each_time() {
+async fn metadata_dated_in_the_future_is_looked_up_again_only_once() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -236,7 +236,7 @@ async fn metadata_looked_up_while_the_clock_was_ahead_is_looked_up_once_more_and
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wiped_entry_is_healed_at_the_place_of_its_login_or_nowhere() {
+async fn a_wiped_entry_is_healed_only_at_its_own_authorization_server() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -257,7 +257,7 @@ async fn a_wiped_entry_is_healed_at_the_place_of_its_login_or_nowhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_spent_token_over_one_that_has_no_access_token_is_no_reason_to_hurry() {
+async fn a_lost_update_without_an_access_token_is_not_urgent() {
     let world = World::with_entries(&[("lab", 6 * MINUTE)]);
     let spent = world.text();
     let life = world.live().await;

@@ -47,7 +47,7 @@ async fn a_copied_folder_is_fresh_with_one_request_for_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_is_asked_for_in_both_folders_is_one() {
+async fn refreshes_requested_in_both_folders_are_one() {
     let world = copied(HOUR);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -60,7 +60,7 @@ async fn a_refresh_that_is_asked_for_in_both_folders_is_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_was_lost_for_one_folder_holds_the_other_back_too_whoever_insists() {
+async fn a_lost_answer_for_one_folder_also_blocks_the_other_even_if_forced() {
     let world = copied(2 * HOUR);
     world.server.always.replace(Some(Answering::LostBefore));
     let life = world.live().await;
@@ -80,7 +80,7 @@ async fn an_answer_that_was_lost_for_one_folder_holds_the_other_back_too_whoever
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kill_at_any_moment_leaves_both_folders_whole_or_puts_them_right() {
+async fn after_a_kill_at_any_moment_both_folders_are_intact_or_healed() {
     for moment in 0..60 {
         let world = copied(Duration::ZERO);
         world.server.grace.set(30 * SECOND);
@@ -97,7 +97,7 @@ async fn a_kill_at_any_moment_leaves_both_folders_whole_or_puts_them_right() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_folder_restored_from_a_backup_gets_the_pair_of_the_one_that_lives() {
+async fn a_folder_restored_from_a_backup_gets_the_live_pair() {
     let world = copied(6 * MINUTE);
     let backup = world.text();
     let life = world.live().await;
@@ -139,7 +139,7 @@ async fn two_names_of_one_login_in_one_store_are_refreshed_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_of_another_server_gets_no_token_of_this_one_whatever_it_holds() {
+async fn an_entry_never_gets_another_servers_token() {
     let world = World::new();
     let (access, refresh) = world.server.grant("lab");
     let lab = world.entry_with("lab", &access, &refresh, 6 * MINUTE);
@@ -158,7 +158,7 @@ async fn an_entry_of_another_server_gets_no_token_of_this_one_whatever_it_holds(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_folder_learned_of_a_dead_grant_counts_in_the_other() {
+async fn a_grant_found_dead_in_one_folder_is_dead_in_the_other() {
     let world = copied(Duration::ZERO);
     world.server.revoke("lab");
     let life = world.live().await;
@@ -168,7 +168,7 @@ async fn what_one_folder_learned_of_a_dead_grant_counts_in_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_folder_that_cannot_be_read_keeps_nobody_from_going_on() {
+async fn an_unreadable_folder_does_not_block_the_others() {
     let world = copied(6 * MINUTE);
     world.disk.put(COPY_STORE, "{ half of it");
     let life = world.live().await;
@@ -178,7 +178,7 @@ async fn a_folder_that_cannot_be_read_keeps_nobody_from_going_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_refreshes_in_the_copy_is_waited_for() {
+async fn it_waits_for_a_client_that_refreshes_in_the_copy() {
     let world = copied(6 * MINUTE);
     let lock = Path::new(COPY).join("mcp-refresh-lab_6f671eeac57e3e15.lock.lock");
     world.disk.put_folder(lock.to_str().unwrap());

@@ -98,7 +98,7 @@ async fn a_power_cut_at_any_call_loses_no_grant() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_a_kill_took_away_is_asked_for_again_while_the_grace_lasts() {
+async fn an_answer_lost_to_a_kill_is_requested_again_within_the_grace_period() {
     for moment in 1..=25_u32 {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
         world.server.grace.set(30 * SECOND);
@@ -116,7 +116,7 @@ async fn an_answer_that_a_kill_took_away_is_asked_for_again_while_the_grace_last
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_a_kill_took_away_is_asked_for_at_once_where_an_earlier_one_was_lost_too() {
+async fn an_answer_lost_to_a_kill_after_another_lost_one_is_requested_at_once() {
     use crate::world::Answering;
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.grace.set(10 * SECOND);
@@ -133,8 +133,7 @@ async fn an_answer_that_a_kill_took_away_is_asked_for_at_once_where_an_earlier_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_counts_after_a_kill_is_when_the_request_was_sent_and_not_when_the_machine_went_to_sleep_before_it()
- {
+async fn after_a_kill_time_counts_from_the_request_not_from_an_earlier_suspend() {
     let world = Rc::new(World::with_entries(&[("lab", Duration::ZERO)]));
     world.server.grace.set(30 * SECOND);
     world.server.next([crate::world::Answering::Slowly(10 * SECOND)]);
@@ -162,7 +161,7 @@ async fn what_counts_after_a_kill_is_when_the_request_was_sent_and_not_when_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_daemon_that_dies_each_time_does_not_present_the_token_each_time() {
+async fn a_daemon_that_keeps_dying_does_not_keep_presenting_the_token() {
     let world = World::with_entries(&[("lab", HOUR)]);
     *world.server.always.borrow_mut() = Some(crate::world::Answering::HangsThen(20 * SECOND, 503));
     let mut life = world.live().await;
@@ -178,7 +177,7 @@ async fn a_daemon_that_dies_each_time_does_not_present_the_token_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_lost_to_a_kill_long_ago_is_asked_for_when_the_access_token_is_about_to_end() {
+async fn an_answer_lost_to_a_kill_long_ago_is_requested_shortly_before_expiry() {
     let world = World::with_entries(&[("lab", 2 * HOUR)]);
     world.server.grace.set(4 * HOUR);
     world.server.next([crate::world::Answering::Slowly(20 * SECOND)]);
@@ -202,7 +201,7 @@ async fn an_answer_lost_to_a_kill_long_ago_is_asked_for_when_the_access_token_is
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lock_of_a_life_that_was_killed_does_not_hold_up_the_next_one() {
+async fn a_killed_daemons_lock_does_not_delay_the_next_one() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world
         .server
@@ -220,7 +219,7 @@ async fn the_lock_of_a_life_that_was_killed_does_not_hold_up_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_a_kill_after_a_dead_answer_does_not_make_the_next_life_present_the_token_again() {
+async fn i1_after_a_dead_answer_and_a_kill_the_token_is_not_presented_again() {
     for point in 1..200 {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
         world.disk.set_sync_time(Duration::from_millis(5));
@@ -267,7 +266,7 @@ async fn i1_a_kill_after_a_dead_answer_does_not_make_the_next_life_present_the_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_what_was_spent_is_still_known_when_the_life_that_spent_it_was_killed() {
+async fn i1_a_spent_token_is_remembered_after_a_kill() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let old = world.text();
     let before = world.stored_refresh("lab");

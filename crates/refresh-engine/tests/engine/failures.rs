@@ -11,7 +11,7 @@ use std::time::Duration;
 const LOCK: &str = "/home/u/.claude/mcp-refresh-lab_6f671eeac57e3e15.lock.lock";
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_is_waited_out_with_growing_pauses_that_a_restart_does_not_shorten() {
+async fn an_outage_has_growing_pauses_that_survive_a_restart() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.always.replace(Some(Answering::Status(503, "busy")));
     let life = world.live().await;
@@ -69,7 +69,7 @@ async fn when_the_network_comes_back_the_entry_is_fresh_within_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hours_without_network_are_not_held_against_a_server_that_is_busy_for_minutes() {
+async fn hours_without_network_do_not_lengthen_the_pauses_for_a_busy_server() {
     let names: Vec<String> = (0..10).map(|number| format!("lab{number}")).collect();
     let entries: Vec<_> = names.iter().map(|name| (name.as_str(), Duration::ZERO)).collect();
     let world = World::with_entries(&entries);
@@ -86,7 +86,7 @@ async fn hours_without_network_are_not_held_against_a_server_that_is_busy_for_mi
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_answered_nothing_for_hours_is_asked_within_a_quarter_of_an_hour_once_it_does() {
+async fn a_server_back_after_hours_is_asked_within_fifteen_minutes() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.always.replace(Some(Answering::LostBefore));
     let life = world.live().await;
@@ -117,7 +117,7 @@ async fn a_refusal_of_an_early_refresh_is_not_believed_before_six_minutes_are_le
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_does_not_say_dead_is_tried_three_times() {
+async fn a_refusal_that_is_not_invalid_grant_is_tried_three_times() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.always.replace(Some(Answering::Status(400, r#"{"error":"invalid_request"}"#)));
     let life = world.live().await;
@@ -127,7 +127,7 @@ async fn a_refusal_that_does_not_say_dead_is_tried_three_times() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_wants_no_resource_gets_none_from_then_on() {
+async fn a_server_that_refuses_resource_no_longer_gets_it() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Status(400, r#"{"error":"invalid_target"}"#)]);
     let life = world.live().await;
@@ -150,7 +150,7 @@ async fn a_token_endpoint_that_moves_to_another_origin_gets_no_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_a_client_refreshes_we_wait_and_adopt() {
+async fn a_pair_refreshed_by_a_client_is_adopted() {
     let world = World::with_entries(&[("lab", 6 * MINUTE)]);
     let client = world.disk.process();
     client.create_folder(Path::new(LOCK), 0o755).unwrap();
@@ -174,7 +174,7 @@ async fn while_a_client_refreshes_we_wait_and_adopt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_token_answer_is_not_believed_when_a_client_was_faster() {
+async fn a_dead_token_answer_is_ignored_if_a_client_was_faster() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     // The client's own 401 path takes no lock; its pair lands two seconds after our request was refused.
     let refresh = world.stored_refresh("lab");
@@ -190,7 +190,7 @@ async fn a_dead_token_answer_is_not_believed_when_a_client_was_faster() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_path_that_is_a_file_stops_this_entry_with_a_message_and_no_other() {
+async fn a_file_in_the_place_of_a_lock_stops_only_this_entry() {
     let world = World::with_entries(&[("lab", Duration::ZERO), ("other", Duration::ZERO)]);
     world.disk.put(LOCK, "");
     let life = world.live().await;
@@ -206,7 +206,7 @@ async fn a_lock_path_that_is_a_file_stops_this_entry_with_a_message_and_no_other
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_dated_in_the_future_is_taken_over_after_it_was_watched() {
+async fn a_lock_dated_in_the_future_is_taken_over_after_watching_it() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.disk.put_folder(LOCK);
     world.disk.date(LOCK, world.disk.now() + 24 * HOUR);
@@ -219,7 +219,7 @@ async fn a_lock_dated_in_the_future_is_taken_over_after_it_was_watched() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unreadable_store_is_said_once_and_nothing_is_forgotten() {
+async fn an_unreadable_store_is_reported_once_and_nothing_is_forgotten() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let whole = world.text();
     let life = world.live().await;
@@ -241,7 +241,7 @@ async fn an_unreadable_store_is_said_once_and_nothing_is_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_store_is_said_once_and_its_appearance_too() {
+async fn a_missing_store_and_its_appearance_are_reported_once() {
     let world = World::new();
     let life = world.live().await;
     for _ in 0..5 {
@@ -260,7 +260,7 @@ async fn a_missing_store_is_said_once_and_its_appearance_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_half_written_document_of_an_old_client_is_read_again_and_the_pair_saved() {
+async fn a_document_half_written_by_an_old_client_is_read_again() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Slowly(2 * SECOND)]);
     let life = world.live().await;
@@ -275,7 +275,7 @@ async fn a_half_written_document_of_an_old_client_is_read_again_and_the_pair_sav
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_of_an_odd_form_is_named_and_the_others_go_on() {
+async fn a_malformed_entry_is_reported_and_the_others_are_kept() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let lab = world.entry("lab", Duration::ZERO);
     world.put_members(&[

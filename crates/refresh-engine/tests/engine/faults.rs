@@ -94,14 +94,14 @@ async fn at_every_call(trouble: Trouble) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_fails_once_costs_no_grant() {
+async fn a_call_that_fails_once_loses_no_grant() {
     let faults = at_every_call(Trouble::Once).await;
     println!("{faults} faults of one call, no grant lost");
     assert!(faults > 200, "{faults}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disk_that_fails_for_a_minute_costs_no_grant() {
+async fn a_disk_that_fails_for_a_minute_loses_no_grant() {
     let faults = at_every_call(Trouble::ForAMinute).await;
     println!("{faults} faults of a minute, no grant lost");
     assert!(faults > 200, "{faults}");

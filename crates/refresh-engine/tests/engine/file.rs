@@ -31,7 +31,7 @@ async fn i2_the_answer_is_durable_in_the_journal_before_the_store_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_cannot_be_written_is_found_out_before_the_request() {
+async fn an_unwritable_store_is_detected_before_the_request() {
     for (what, break_it) in [
         ("read-only", (|world: &World| world.disk.set_read_only(true)) as fn(&World)),
         ("full", |world: &World| world.disk.set_free(Some(100))),
@@ -65,7 +65,7 @@ async fn a_store_that_cannot_be_written_is_found_out_before_the_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_whose_write_fails_is_kept_and_saved_when_the_store_can_be_written_again() {
+async fn a_pair_whose_write_fails_is_kept_until_the_store_is_writable() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let process = world.disk.process();
     process.on_call(|call| {
@@ -118,7 +118,7 @@ async fn no_wake_up_happens_between_due_times() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i3_there_is_no_fsync_while_the_storage_lock_is_held() {
+async fn i3_no_fsync_happens_under_the_storage_lock() {
     let names: Vec<String> = (0..20).map(|n| format!("server{n}")).collect();
     let entries: Vec<_> = names.iter().map(|name| (name.as_str(), Duration::ZERO)).collect();
     let world = World::with_entries(&entries);
@@ -140,7 +140,7 @@ async fn i3_there_is_no_fsync_while_the_storage_lock_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_in_the_journal_wins_over_one_that_a_power_cut_brought_back() {
+async fn a_journalled_pair_wins_over_one_restored_by_a_power_cut() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let old = world.text();
     let process = world.disk.process();
@@ -171,7 +171,7 @@ async fn a_pair_in_the_journal_wins_over_one_that_a_power_cut_brought_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_update_in_the_burst_of_the_write_that_it_takes_back_is_put_right_too() {
+async fn a_lost_update_within_the_same_burst_is_healed() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let old = world.text();
     let life = world.live().await;
@@ -191,7 +191,7 @@ async fn a_lost_update_in_the_burst_of_the_write_that_it_takes_back_is_put_right
 }
 
 #[tokio::test(start_paused = true)]
-async fn which_of_two_pairs_of_one_grant_counts_is_settled_before_the_servers_grace_ends() {
+async fn two_pairs_of_one_grant_are_settled_within_the_grace_period() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.grace.set(10 * SECOND);
     world.server.next([Answering::Slowly(3 * SECOND)]);

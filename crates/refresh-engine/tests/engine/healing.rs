@@ -13,7 +13,7 @@ fn wiped(world: &World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_losers_wipe_is_healed_with_everything_it_took() {
+async fn a_wipe_is_healed_with_everything_it_took() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -30,7 +30,7 @@ async fn a_losers_wipe_is_healed_with_everything_it_took() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wipe_of_a_grant_that_is_really_dead_is_tried_once() {
+async fn healing_a_really_dead_grant_is_tried_once() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -45,7 +45,7 @@ async fn a_wipe_of_a_grant_that_is_really_dead_is_tried_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wipe_during_our_own_refresh_is_repaired_by_its_answer() {
+async fn a_wipe_during_our_own_refresh_is_healed_by_its_answer() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Slowly(5 * SECOND)]);
     let life = world.live().await;
@@ -59,7 +59,7 @@ async fn a_wipe_during_our_own_refresh_is_repaired_by_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_update_is_put_right_without_a_request() {
+async fn a_lost_update_is_healed_without_a_request() {
     let world = World::with_entries(&[("lab", 6 * MINUTE)]);
     let old = world.text();
     let life = world.live().await;
@@ -83,7 +83,7 @@ pub(crate) fn refreshed_by_a_client(world: &World, left: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_update_over_a_clients_own_refresh_is_put_right_too() {
+async fn a_lost_update_over_a_clients_own_refresh_is_healed() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let old = world.text();
     let life = world.live().await;
@@ -100,7 +100,7 @@ async fn a_lost_update_over_a_clients_own_refresh_is_put_right_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_same_refresh_token_from_a_new_log_in_is_no_lost_update() {
+async fn the_same_refresh_token_from_a_new_login_is_not_a_lost_update() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let first = world.stored_refresh("lab");
     let life = world.live().await;
@@ -131,7 +131,7 @@ async fn a_token_known_to_be_spent_is_never_presented_even_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_document_that_loses_all_its_entries_at_once_is_reported_and_not_written() {
+async fn a_document_that_loses_all_entries_at_once_is_reported_and_not_written() {
     let world = World::with_entries(&[("a", HOUR), ("b", HOUR), ("c", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -150,7 +150,7 @@ async fn a_document_that_loses_all_its_entries_at_once_is_reported_and_not_writt
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_vanished_comes_back_at_a_persons_word_unless_it_is_there_again() {
+async fn vanished_entries_are_restored_on_request_unless_they_exist_again() {
     let world = World::with_entries(&[("a", HOUR), ("b", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -172,7 +172,7 @@ async fn what_vanished_comes_back_at_a_persons_word_unless_it_is_there_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_vanished_comes_back_with_every_member_that_nobody_knows_and_the_last_pair() {
+async fn restored_entries_keep_unknown_members_and_get_the_last_pair() {
     let world = World::with_entries(&[("a", HOUR), ("b", HOUR)]);
     let odd = r#""scope":"mcp","big":123456789012345678901234567890,"float":1e400,"nested":{ "x" : [1, 2] }"#;
     let text = world.text().replace(r#""scope":"mcp""#, odd);
@@ -207,7 +207,7 @@ async fn what_vanished_comes_back_with_every_member_that_nobody_knows_and_the_la
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_secret_that_stood_beside_the_entries_comes_back_with_them() {
+async fn a_client_secret_stored_beside_the_entries_is_restored_with_them() {
     let world = World::with_entries(&[("a", HOUR), ("b", HOUR)]);
     let config =
         format!(r#""mcpOAuthClientConfig":{{{:?}:{{"clientSecret":"made-up"}}}},"mcpOAuth":"#, key("a"));
@@ -223,7 +223,7 @@ async fn a_client_secret_that_stood_beside_the_entries_comes_back_with_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i5_nothing_is_left_to_restore_of_an_entry_that_was_removed() {
+async fn i5_a_removed_entry_cannot_be_restored() {
     let world = World::with_entries(&[("a", HOUR), ("b", HOUR), ("c", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -241,7 +241,7 @@ async fn i5_nothing_is_left_to_restore_of_an_entry_that_was_removed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_entry_that_goes_is_a_logout() {
+async fn a_single_removed_entry_is_a_logout() {
     let world = World::with_entries(&[("a", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -252,7 +252,7 @@ async fn one_entry_that_goes_is_a_logout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_live_pair_in_the_store_is_kept_and_ours_stays_in_the_journal_until_it_proved_itself() {
+async fn another_live_pair_is_kept_and_ours_stays_in_the_journal_until_it_has_refreshed() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Slowly(5 * SECOND)]);
     let life = world.live().await;
@@ -276,7 +276,7 @@ async fn another_live_pair_in_the_store_is_kept_and_ours_stays_in_the_journal_un
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repaired_server_is_taken_out_of_the_clients_list_of_servers_to_skip() {
+async fn a_healed_server_is_removed_from_the_clients_list_of_servers_to_skip() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let flags = "/home/u/.claude/mcp-needs-auth-cache.json";
     world.disk.put(flags, r#"{"lab":{"timestamp":1795381774631},"other":{"timestamp":1}}"#);
@@ -288,7 +288,7 @@ async fn a_repaired_server_is_taken_out_of_the_clients_list_of_servers_to_skip()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wipe_during_a_refresh_that_fails_is_healed_afterwards() {
+async fn a_wipe_during_a_failed_refresh_is_healed_afterwards() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -310,7 +310,7 @@ async fn a_wipe_during_a_refresh_that_fails_is_healed_afterwards() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_update_in_a_store_that_cannot_be_written_is_put_right_later_and_without_haste() {
+async fn a_lost_update_in_an_unwritable_store_is_healed_later_without_haste() {
     let world = World::with_entries(&[("lab", 6 * MINUTE)]);
     let old = world.text();
     let life = world.live().await;
@@ -329,7 +329,7 @@ async fn a_lost_update_in_a_store_that_cannot_be_written_is_put_right_later_and_
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_that_turns_odd_is_left_alone_until_it_is_understood_again() {
+async fn an_entry_that_becomes_malformed_is_left_alone_until_fixed() {
     let world = World::with_entries(&[("lab", 10 * MINUTE)]);
     let whole = world.text();
     let life = world.live().await;
@@ -348,7 +348,7 @@ async fn an_entry_that_turns_odd_is_left_alone_until_it_is_understood_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stub_without_expiry_is_a_logout_even_where_the_absence_was_never_seen() {
+async fn a_stub_without_expiry_is_a_logout_even_if_the_absence_was_missed() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -368,7 +368,7 @@ async fn a_stub_without_expiry_is_a_logout_even_where_the_absence_was_never_seen
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_entry_holds_is_told_when_others_change_it_and_only_then() {
+async fn an_entrys_content_is_reported_only_when_other_programs_change_it() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let life = world.live().await;
     let held = || world.log.count(|event| matches!(event, Event::Held { .. }));

@@ -16,7 +16,7 @@ async fn an_expired_entry_is_fresh_within_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn for_ten_days_no_entry_ever_has_less_than_the_clients_window_left() {
+async fn for_ten_days_every_entry_stays_above_the_clients_window() {
     let world = World::with_entries(&[("hourly", HOUR), ("daily", 20 * HOUR), ("new", 6 * MINUTE)]);
     let life = world.live().await;
     life.pass(2 * SECOND).await;
@@ -33,7 +33,7 @@ async fn for_ten_days_no_entry_ever_has_less_than_the_clients_window_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_a_token_called_dead_is_looked_at_after_one_and_ten_minutes_and_then_never_presented_again() {
+async fn i1_a_token_called_dead_is_rechecked_after_one_and_ten_minutes_and_then_never_presented() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.revoke("lab");
     let life = world.live().await;
@@ -62,7 +62,7 @@ async fn i1_a_token_called_dead_is_looked_at_after_one_and_ten_minutes_and_then_
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_after_a_lost_connection_there_is_one_retry_within_two_seconds_and_then_quiet() {
+async fn i1_a_lost_connection_is_retried_once_within_two_seconds() {
     let world = World::with_entries(&[("lab", 10 * MINUTE)]);
     world.server.next([Answering::LostBefore, Answering::LostBefore]);
     let life = world.live().await;
@@ -81,7 +81,7 @@ async fn i1_after_a_lost_connection_there_is_one_retry_within_two_seconds_and_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_after_two_time_outs_nothing_is_sent_before_seven_minutes_are_left() {
+async fn i1_after_two_timeouts_nothing_is_sent_before_seven_minutes_are_left() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.grace.set(24 * HOUR);
     world.server.next([Answering::TimesOut, Answering::TimesOut]);
@@ -98,7 +98,7 @@ async fn i1_after_two_time_outs_nothing_is_sent_before_seven_minutes_are_left() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_answer_took_that_was_late_or_an_error_comes_again_within_the_grace() {
+async fn after_a_late_or_failed_answer_a_retry_within_the_grace_period_gets_the_pair() {
     let inside = r#"{"error":"server_error"}"#;
     for (answering, grace) in
         [(Answering::TimesOut, 40 * SECOND), (Answering::RefusedAfterRotation(500, inside), 10 * SECOND)]
@@ -191,7 +191,7 @@ async fn i6_neither_a_drain_nor_a_new_policy_cuts_a_transaction() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_draining_nothing_new_is_begun() {
+async fn a_drain_starts_nothing_new() {
     let world = World::with_entries(&[("lab", 8 * MINUTE)]);
     let life = world.live().await;
     life.run(life.keeper.drain()).await;

@@ -44,7 +44,7 @@ fn is_saved(world: &World) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn locked_for_an_hour_with_the_refresh_done_the_pair_is_kept_and_written_when_it_opens() {
+async fn a_pair_obtained_for_a_locked_keychain_is_written_when_it_unlocks() {
     for killed in [false, true] {
         let (world, mut life) = in_the_middle_of_a_request().await;
         let before = world.text();
@@ -69,7 +69,7 @@ async fn locked_for_an_hour_with_the_refresh_done_the_pair_is_kept_and_written_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_it_is_locked_no_request_is_made() {
+async fn a_locked_keychain_causes_no_requests() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     keychain(&world).behave(|keychain| keychain.locked = true);
     let life = world.live().await;
@@ -82,7 +82,7 @@ async fn while_it_is_locked_no_request_is_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_that_nobody_answers_is_asked_a_few_times_an_hour_and_holds_up_nothing() {
+async fn an_unanswered_prompt_is_repeated_a_few_times_an_hour_and_blocks_nothing() {
     let (world, life) = in_the_middle_of_a_request().await;
     keychain(&world).behave(|keychain| keychain.hangs = true);
     life.pass(10 * SECOND).await;
@@ -101,7 +101,7 @@ async fn a_question_that_nobody_answers_is_asked_a_few_times_an_hour_and_holds_u
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_no_is_taken_for_an_hour() {
+async fn a_denied_prompt_is_not_repeated_for_an_hour() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     keychain(&world).behave(|keychain| keychain.refuses = Some(128));
     let life = world.live().await;
@@ -114,7 +114,7 @@ async fn a_no_is_taken_for_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_damaged_write_is_found_by_reading_back_and_written_again() {
+async fn a_damaged_write_is_detected_by_reading_back_and_repeated() {
     // Once: mended under the same lock. Three times: in the next rounds, and said.
     for damages in [1, 3] {
         let world = World::with_entries(&[("lab", Duration::ZERO), ("other", 10 * HOUR)]);
@@ -130,7 +130,7 @@ async fn a_damaged_write_is_found_by_reading_back_and_written_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_without_an_effect_is_made_again() {
+async fn a_write_without_effect_is_repeated() {
     let world = World::with_entries(&[("lab", Duration::ZERO), ("other", 10 * HOUR)]);
     keychain(&world).behave(|keychain| keychain.swallows = 2);
     let life = world.live().await;
@@ -140,7 +140,7 @@ async fn a_write_without_an_effect_is_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_without_locks_that_writes_over_ours_does_not_win() {
+async fn a_client_that_overwrites_ours_without_locking_does_not_win() {
     let world = World::with_entries(&[("lab", Duration::ZERO), ("other", 10 * HOUR)]);
     let old = world.text();
     keychain(&world).behave(|keychain| keychain.overwritten_with = Some(old.into_bytes()));
@@ -152,7 +152,7 @@ async fn a_client_without_locks_that_writes_over_ours_does_not_win() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_client_writes_while_we_wait_for_its_lock_is_not_overwritten() {
+async fn a_clients_write_during_our_wait_for_its_lock_is_kept() {
     let (world, life) = in_the_middle_of_a_request().await;
     let client = world.disk.process();
     client.create_folder(Path::new(STORAGE_LOCK), 0o755).unwrap();
@@ -198,7 +198,7 @@ async fn without_the_storage_lock_nothing_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn around_the_size_of_a_line_no_write_is_cut() {
+async fn no_write_near_the_line_limit_is_truncated() {
     let (mut lines, mut arguments) = (0, 0);
     for size in 2_000..2_160 {
         let world = of_size(size);
@@ -217,7 +217,7 @@ async fn around_the_size_of_a_line_no_write_is_cut() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_that_was_removed_during_the_refresh_is_not_made_again() {
+async fn an_item_removed_during_the_refresh_is_not_recreated() {
     let (world, life) = in_the_middle_of_a_request().await;
     keychain(&world).remove();
     life.pass(HOUR).await;
@@ -252,7 +252,7 @@ async fn no_token_is_in_any_argument_unless_the_document_is_too_large_for_a_line
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_arguments_are_refused_a_large_document_is_found_out_before_the_request() {
+async fn with_arguments_refused_a_large_document_is_detected_before_the_request() {
     for (size, requests) in [(1_000, 1), (6_000, 0)] {
         let world = World { large: LargeItems::Refuse, ..of_size(size) };
         let life = world.live().await;
@@ -266,7 +266,7 @@ async fn where_arguments_are_refused_a_large_document_is_found_out_before_the_re
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_nobody_tells_of_is_seen_within_five_minutes_and_idleness_costs_little() {
+async fn an_unannounced_change_is_seen_within_five_minutes_at_little_cost() {
     let world = World::with_entries(&[("lab", 100 * HOUR)]);
     let life = world.live().await;
     life.pass(HOUR).await;

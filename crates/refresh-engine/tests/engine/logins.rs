@@ -29,7 +29,7 @@ async fn begun(left: Duration) -> (World, Life) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_a_person_logs_in_nothing_is_sent_and_nothing_written() {
+async fn nothing_is_sent_or_written_while_the_user_logs_in() {
     let (world, life) = begun(HOUR).await;
     let stub = world.text();
     life.pass(5 * MINUTE).await;
@@ -43,7 +43,7 @@ async fn while_a_person_logs_in_nothing_is_sent_and_nothing_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_that_was_given_up_is_put_back_after_the_clients_own_time_limit() {
+async fn an_abandoned_login_is_healed_after_the_clients_time_limit() {
     let (world, life) = begun(HOUR).await;
     life.pass(7 * MINUTE).await;
     assert_eq!(world.server.requests(), 1);
@@ -53,7 +53,7 @@ async fn a_login_that_was_given_up_is_put_back_after_the_clients_own_time_limit(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_login_that_lands_while_a_request_is_on_the_wire_stays_and_is_left_in_peace() {
+async fn a_login_during_a_request_is_kept_and_left_alone() {
     for quick in [false, true] {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
         world.server.next([Answering::Slowly(8 * SECOND)]);
@@ -79,7 +79,7 @@ async fn a_login_that_lands_while_a_request_is_on_the_wire_stays_and_is_left_in_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_that_comes_while_a_person_logs_in_waits_and_is_not_lost_when_the_login_is_given_up() {
+async fn a_pair_obtained_during_an_abandoned_login_is_saved_afterwards() {
     for killed in [false, true] {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
         world.server.next([Answering::Slowly(8 * SECOND)]);
@@ -105,7 +105,7 @@ async fn a_pair_that_comes_while_a_person_logs_in_waits_and_is_not_lost_when_the
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_that_waited_for_a_login_gives_way_to_it() {
+async fn a_pair_that_waited_for_a_login_yields_to_it() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Slowly(8 * SECOND)]);
     let life = world.live().await;
@@ -121,7 +121,7 @@ async fn a_pair_that_waited_for_a_login_gives_way_to_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_login_is_left_in_peace_until_a_client_would_refresh_it() {
+async fn a_new_login_is_left_alone_until_a_client_would_refresh_it() {
     let (world, life) = begun(HOUR).await;
     life.pass(30 * SECOND).await;
     login_lands(&world, 7 * MINUTE);
@@ -133,7 +133,7 @@ async fn a_new_login_is_left_in_peace_until_a_client_would_refresh_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_leaves_a_pair_that_the_store_does_not_take_to_the_next_start() {
+async fn a_shutdown_leaves_an_unsaved_pair_to_the_next_start() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Slowly(SECOND)]);
     let life = world.live().await;
@@ -154,7 +154,7 @@ async fn a_stop_leaves_a_pair_that_the_store_does_not_take_to_the_next_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_document_that_was_deleted_ends_the_refresh_and_gives_the_lock_back() {
+async fn a_deleted_document_ends_the_refresh_and_releases_the_lock() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Slowly(8 * SECOND)]);
     let life = world.live().await;
@@ -175,8 +175,7 @@ async fn a_document_that_was_deleted_ends_the_refresh_and_gives_the_lock_back() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_a_client_leaves_of_an_entry_the_login_that_lands_afterwards_stays_and_the_neighbour_goes_on()
- {
+async fn a_login_is_kept_whatever_stub_preceded_it_and_other_entries_are_unaffected() {
     const MEMBERS: [&str; 7] = [
         r#""accessToken":"""#,
         r#""refreshToken":"""#,

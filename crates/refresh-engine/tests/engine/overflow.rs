@@ -72,7 +72,7 @@ async fn an_entry_in_the_overflow_item_is_refreshed_there_and_nothing_else_chang
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_that_moves_to_the_overflow_item_while_its_request_is_on_the_wire_is_saved_there() {
+async fn an_entry_that_moves_to_the_overflow_item_during_its_request_is_saved_there() {
     let world = World::with_entries(&[("lab", Duration::ZERO), ("other", 10 * HOUR)]);
     let life = in_the_middle_of_a_request(&world).await;
     overflow(&world, &["lab"], "a");
@@ -82,7 +82,7 @@ async fn an_entry_that_moves_to_the_overflow_item_while_its_request_is_on_the_wi
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_that_moved_into_an_item_that_does_not_open_is_kept_in_the_journal_until_it_does() {
+async fn the_pair_of_an_entry_in_a_locked_item_stays_in_the_journal_until_it_unlocks() {
     for killed in [false, true] {
         let world = World::with_entries(&[("lab", Duration::ZERO), ("other", 10 * HOUR)]);
         let mut life = in_the_middle_of_a_request(&world).await;
@@ -111,7 +111,7 @@ async fn an_entry_that_moved_into_an_item_that_does_not_open_is_kept_in_the_jour
 }
 
 #[tokio::test(start_paused = true)]
-async fn entries_in_an_item_that_is_gone_are_left_alone_and_the_others_go_on() {
+async fn entries_of_a_missing_item_are_left_alone_and_the_others_are_kept() {
     let world = World::with_entries(&[("lab", 10 * HOUR), ("away", 10 * HOUR), ("other", HOUR)]);
     world.server.lifetime.set(HOUR);
     let life = world.live().await;
@@ -137,7 +137,7 @@ async fn entries_in_an_item_that_is_gone_are_left_alone_and_the_others_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stub_in_the_main_item_does_not_count_while_the_other_item_may_hold_the_login() {
+async fn a_stub_in_the_main_item_is_ignored_while_the_overflow_item_may_hold_the_login() {
     let world = World::with_entries(&[("lab", HOUR), ("other", 10 * HOUR)]);
     let life = world.live().await;
     life.pass(MINUTE).await;
@@ -158,7 +158,7 @@ async fn a_stub_in_the_main_item_does_not_count_while_the_other_item_may_hold_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_main_item_that_would_outgrow_its_line_gives_its_largest_entry_away() {
+async fn a_main_item_that_would_exceed_one_line_moves_its_largest_entry_out() {
     // Two entries, one of them with short tokens, and a filling that leaves no room for anything.
     let world = World::new();
     let (_, refresh) = world.server.grant("lab");
@@ -183,7 +183,7 @@ async fn a_main_item_that_would_outgrow_its_line_gives_its_largest_entry_away() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_is_never_lost_wherever_the_write_of_two_items_is_cut() {
+async fn no_interrupted_write_of_two_items_loses_a_pair() {
     let mut cuts = 0;
     for moment in [Moment::Before, Moment::After] {
         for call in 1.. {

@@ -16,7 +16,7 @@ async fn pass_while_active(world: &World, life: &crate::world::Life, time: Durat
 }
 
 #[tokio::test(start_paused = true)]
-async fn inside_the_margin_a_quiet_moment_is_waited_for() {
+async fn inside_the_margin_it_waits_for_a_quiet_moment() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let life = world.live().await;
     pass_while_active(&world, &life, 50 * MINUTE).await;
@@ -61,7 +61,7 @@ async fn short_lived_tokens_never_expire_while_a_session_is_active_and_rest_when
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_goes_on_after_a_break_has_a_fresh_short_lived_token_within_a_minute() {
+async fn a_session_resumed_after_a_break_has_a_fresh_token_within_a_minute() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.lifetime.set(5 * MINUTE);
     let life = world.live().await;
@@ -76,7 +76,7 @@ async fn a_session_that_goes_on_after_a_break_has_a_fresh_short_lived_token_with
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_was_a_year_ahead_for_a_moment_does_not_stop_refreshes_for_a_year() {
+async fn a_clock_briefly_a_year_ahead_does_not_stop_refreshes() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.lifetime.set(5 * MINUTE);
     let year = 365 * 24 * HOUR;
@@ -112,7 +112,7 @@ async fn an_unused_refresh_token_is_exercised_once_a_week() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nobody_knows_the_expiry_it_is_refreshed_every_twelve_hours() {
+async fn an_entry_of_unknown_expiry_is_refreshed_every_twelve_hours() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let entry = world.entry("lab", HOUR);
     let without = regex_free_removal(&entry, ",\"expiresAt\":", ",");
@@ -133,7 +133,7 @@ fn regex_free_removal(text: &str, from: &str, to: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_refresh_tokens_own_life_bounds_everything() {
+async fn the_refresh_tokens_own_lifetime_bounds_every_wait() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.lifetime.set(24 * HOUR);
     world.server.refresh_expires_in.set(Some(4 * 3600));
@@ -145,7 +145,7 @@ async fn the_refresh_tokens_own_life_bounds_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_quiet_moment_is_waited_for_until_the_refresh_token_has_lapsed() {
+async fn waiting_for_a_quiet_moment_ends_before_the_refresh_token_expires() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.refresh_expires_in.set(Some(30 * 60));
     let life = world.live().await;
@@ -154,7 +154,7 @@ async fn no_quiet_moment_is_waited_for_until_the_refresh_token_has_lapsed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ignored_server_is_left_alone_until_the_configuration_says_otherwise() {
+async fn an_ignored_server_is_left_alone_until_reconfigured() {
     let mut world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.policy.servers.insert("lab".into(), ServerPolicy { ignore: true, ..ServerPolicy::default() });
     let life = world.live().await;
@@ -166,7 +166,7 @@ async fn an_ignored_server_is_left_alone_until_the_configuration_says_otherwise(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_without_refresh_token_is_announced_when_its_end_is_near() {
+async fn an_entry_without_refresh_token_is_reported_shortly_before_expiry() {
     let world = World::with_entries(&[("lab", HOUR)]);
     let entry = regex_free_removal(&world.entry("lab", HOUR), ",\"refreshToken\":", ",");
     world.put_members(&[format!("{:?}:{entry}", crate::world::key("lab"))]);
@@ -178,7 +178,7 @@ async fn an_entry_without_refresh_token_is_announced_when_its_end_is_near() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_first_seen_shortly_before_its_end_is_not_taken_for_a_short_lived_one() {
+async fn an_entry_first_seen_shortly_before_expiry_is_not_short_lived() {
     let world = World::with_entries(&[("lab", 6 * MINUTE)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -187,7 +187,7 @@ async fn an_entry_first_seen_shortly_before_its_end_is_not_taken_for_a_short_liv
 }
 
 #[tokio::test(start_paused = true)]
-async fn asked_without_force_only_what_is_due_is_refreshed() {
+async fn a_refresh_without_force_skips_entries_that_are_not_due() {
     use refresh_engine::RefreshedHow::{Ended, Fresh, NotNeeded};
     let world = World::with_entries(&[("lab", 10 * HOUR), ("old", Duration::ZERO), ("dead", Duration::ZERO)]);
     world.server.revoke("dead");
@@ -209,7 +209,7 @@ async fn asked_without_force_only_what_is_due_is_refreshed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_margin_above_the_lifetime_does_not_refresh_without_end() {
+async fn a_margin_above_the_lifetime_causes_no_refresh_loop() {
     let mut world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.lifetime.set(15 * MINUTE);
     let margin = Some(20 * MINUTE);
@@ -220,7 +220,7 @@ async fn a_margin_above_the_lifetime_does_not_refresh_without_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_claims_to_have_ended_when_it_was_issued_is_one_of_unknown_expiry() {
+async fn a_token_issued_as_expired_has_unknown_expiry() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     // {"alg":"none"}.{"exp":1000000000}.made-up, and no expires_in
     world.server.always.replace(Some(Answering::Status(
@@ -234,7 +234,7 @@ async fn a_token_that_claims_to_have_ended_when_it_was_issued_is_one_of_unknown_
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nobody_is_expected_a_token_may_end_and_a_session_has_it_fresh_at_its_first_sign() {
+async fn a_resting_token_may_expire_and_is_fresh_at_a_sessions_first_sign() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.session.active_at.set(Some(world.now()));
     let life = world.live().await;
@@ -254,7 +254,7 @@ async fn where_nobody_is_expected_a_token_may_end_and_a_session_has_it_fresh_at_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_begins_wakes_what_rests_at_once_also_while_the_store_changes() {
+async fn a_new_session_wakes_resting_entries_even_during_a_burst() {
     for changes in [false, true] {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
         world.session.active_at.set(Some(world.now() - 9 * HOUR));
@@ -274,7 +274,7 @@ async fn a_session_that_begins_wakes_what_rests_at_once_also_while_the_store_cha
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_is_fresh_before_the_usual_time_of_the_day() {
+async fn a_token_is_fresh_before_the_usual_time_of_day() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.session.active_at.set(Some(world.now()));
     let life = world.live().await;
@@ -289,7 +289,7 @@ async fn a_token_is_fresh_before_the_usual_time_of_the_day() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_comes_while_a_token_is_about_to_end_has_it_fresh_within_a_minute() {
+async fn a_session_that_starts_near_expiry_has_a_fresh_token_within_a_minute() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.session.active_at.set(Some(world.now() - 9 * HOUR));
     let life = world.live().await;
@@ -302,7 +302,7 @@ async fn whoever_comes_while_a_token_is_about_to_end_has_it_fresh_within_a_minut
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_that_rests_says_so_also_when_its_keep_alive_comes_before_the_usual_time() {
+async fn a_resting_entry_is_reported_even_if_its_keep_alive_is_due_earlier() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.session.active_at.set(Some(world.now() - 15 * 24 * HOUR));
     let life = world.live().await;
@@ -325,7 +325,7 @@ async fn an_entry_that_rests_says_so_also_when_its_keep_alive_comes_before_the_u
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_only_does_what_is_asked_says_nothing_of_rests() {
+async fn an_on_demand_keeper_reports_no_rests() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.session.active_at.set(Some(world.now() - 15 * 24 * HOUR));
     let life = world.live_as(world.disk.process(), refresh_engine::Mode::OnlyAsked).await.unwrap();
@@ -343,7 +343,7 @@ async fn a_resting_refresh_token_is_used_once_a_day() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_goes_on_after_hours_has_a_token_of_minutes_fresh_within_a_minute() {
+async fn a_session_resumed_after_hours_has_a_fresh_short_lived_token_within_a_minute() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.lifetime.set(15 * MINUTE);
     world.session.active_at.set(Some(world.now()));

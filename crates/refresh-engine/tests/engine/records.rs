@@ -44,7 +44,7 @@ fn size(disk: &VirtualDisk) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_change_writes_does_not_grow_with_the_number_of_entries() {
+async fn a_change_writes_the_same_amount_for_any_number_of_entries() {
     let mut written = Vec::new();
     for entries in [1, 200] {
         let disk = disk();
@@ -63,7 +63,7 @@ async fn what_a_change_writes_does_not_grow_with_the_number_of_entries() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_file_stays_small_however_often_something_changes() {
+async fn the_file_stays_small_after_any_number_of_changes() {
     let disk = disk();
     let records = load(&disk);
     for failures in 0..2000 {
@@ -75,7 +75,7 @@ async fn the_file_stays_small_however_often_something_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_saved_survives_a_kill_and_a_power_cut_at_any_call_of_the_next_save() {
+async fn a_save_survives_a_kill_or_power_cut_during_the_next_one() {
     for cut in [None].into_iter().chain(PowerCut::ALL.map(Some)) {
         for point in 1.. {
             let disk = disk();
@@ -129,7 +129,7 @@ async fn what_was_saved_survives_a_kill_and_a_power_cut_at_any_call_of_the_next_
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_call_that_failed_the_next_save_brings_everything_to_the_disk() {
+async fn after_a_failed_call_the_next_save_writes_everything() {
     for operation in [Operation::Append, Operation::Sync, Operation::CreateFile, Operation::Rename] {
         let disk = disk();
         let records = load(&disk);
@@ -154,7 +154,7 @@ async fn after_a_call_that_failed_the_next_save_brings_everything_to_the_disk() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_somebody_took_away_or_changed_is_written_anew() {
+async fn a_removed_or_modified_file_is_rewritten() {
     let disk = disk();
     let path = Path::new(STATE).join("records.jsonl");
     let records = load(&disk);
@@ -177,7 +177,7 @@ async fn a_file_that_somebody_took_away_or_changed_is_written_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_that_was_cut_short_does_not_swallow_the_next_one() {
+async fn a_truncated_line_does_not_swallow_the_next_one() {
     let disk = disk();
     let path = Path::new(STATE).join("records.jsonl");
     let records = load(&disk);
@@ -193,7 +193,7 @@ async fn a_line_that_was_cut_short_does_not_swallow_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lines_that_are_not_understood_are_told_and_the_others_hold() {
+async fn invalid_lines_are_reported_and_the_others_kept() {
     let disk = disk();
     let path = Path::new(STATE).join("records.jsonl");
     let records = load(&disk);

@@ -23,7 +23,7 @@ fn with_secret(world: &World, left: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_while_the_access_token_is_good_no_other_shape_is_tried_because_the_token_may_be_spent() {
+async fn i1_no_other_shape_is_tried_while_the_access_token_is_good() {
     let world = World::with_entries(&[("lab", HOUR)]);
     // oidc-provider 9.13.3: rotates, then looks at `resource`.
     world.server.next([Answering::RefusedAfterRotation(400, r#"{"error":"invalid_target"}"#)]);
@@ -38,8 +38,7 @@ async fn i1_while_the_access_token_is_good_no_other_shape_is_tried_because_the_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_refuses_the_resource_unspent_is_asked_without_it_in_the_clients_window_and_from_then_on()
- {
+async fn a_resource_refused_without_spending_the_token_is_dropped_in_the_clients_window() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.next([TARGET]);
     let life = world.live().await;
@@ -51,7 +50,7 @@ async fn a_server_that_refuses_the_resource_unspent_is_asked_without_it_in_the_c
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_dress_of_a_refusal_because_of_the_resource_is_understood() {
+async fn every_form_of_a_resource_refusal_is_recognised() {
     for (status, body) in [
         (400, r#"{"error":"invalid_target","error_description":"unknown"}"#),
         (400, r#"{"error":"invalid_request","error_description":"unknown parameter: resource"}"#),
@@ -76,7 +75,7 @@ async fn every_dress_of_a_refusal_because_of_the_resource_is_understood() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_names_nothing_is_answered_by_a_guess_at_the_next_try() {
+async fn an_unspecific_refusal_makes_the_next_try_guess_the_shape() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Status(400, r#"{"error":"invalid_request"}"#)]);
     let life = world.live().await;
@@ -86,7 +85,7 @@ async fn a_refusal_that_names_nothing_is_answered_by_a_guess_at_the_next_try() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_begins_to_demand_the_resource_gets_it_again() {
+async fn a_server_that_starts_to_demand_the_resource_gets_it_again() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([TARGET]);
     let life = world.live().await;
@@ -103,7 +102,7 @@ async fn a_server_that_begins_to_demand_the_resource_gets_it_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_resource_is_the_one_of_the_metadata_else_the_servers_url_as_the_client_writes_it() {
+async fn the_resource_comes_from_the_metadata_else_from_the_servers_url() {
     for (named, url, expected) in [
         (Some("https://lab.test/"), "https://lab.test/mcp", "https://lab.test/"),
         (None, "https://lab.test/mcp", "https://lab.test/mcp"),
@@ -120,7 +119,7 @@ async fn the_resource_is_the_one_of_the_metadata_else_the_servers_url_as_the_cli
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_with_a_secret_says_so_as_claude_code_does_or_else_in_another_way_which_is_remembered() {
+async fn a_confidential_client_authenticates_like_claude_code_or_in_a_way_that_is_remembered() {
     let world = World::new();
     with_secret(&world, HOUR);
     world.server.next([Answering::Status(401, r#"{"error":"invalid_client"}"#)]);
@@ -133,7 +132,7 @@ async fn a_client_with_a_secret_says_so_as_claude_code_does_or_else_in_another_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_is_gone_is_tried_in_each_way_once_before_it_is_believed() {
+async fn each_authentication_method_is_tried_once_before_a_client_counts_as_gone() {
     let world = World::new();
     with_secret(&world, Duration::ZERO);
     world.server.always.replace(Some(Answering::Status(401, r#"{"error":"invalid_client"}"#)));
@@ -147,7 +146,7 @@ async fn a_client_that_is_gone_is_tried_in_each_way_once_before_it_is_believed()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_id_that_is_a_url_is_not_gone_when_its_document_cannot_be_read() {
+async fn a_url_client_id_is_not_gone_if_its_document_cannot_be_fetched() {
     let world = World::new();
     let entry = world.entry("lab", Duration::ZERO).replace("cl_lab", "https://claude.test/client.json");
     world.put_members(&[format!("{:?}:{entry}", key("lab"))]);
@@ -162,7 +161,7 @@ async fn a_client_id_that_is_a_url_is_not_gone_when_its_document_cannot_be_read(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_without_a_client_id_is_of_the_configured_client() {
+async fn an_entry_without_a_client_id_uses_the_configured_client() {
     let world = World::new();
     let entry = world.entry("lab", Duration::ZERO).replace(r#""clientId":"cl_lab","#, "");
     world.put_members(&[format!("{:?}:{entry}", key("lab"))]);
@@ -173,7 +172,7 @@ async fn an_entry_without_a_client_id_is_of_the_configured_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_before_the_token_endpoint_is_waited_out_for_hours_before_a_person_is_called() {
+async fn a_page_in_front_of_the_token_endpoint_is_waited_out_for_hours() {
     for (status, body) in [(403, "<html>Forbidden</html>"), (404, "tunnel not found"), (403, "")] {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
         world.server.always.replace(Some(Answering::Status(status, body)));
@@ -193,7 +192,7 @@ async fn a_page_before_the_token_endpoint_is_waited_out_for_hours_before_a_perso
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_calls_a_token_dead_while_it_is_redeployed_is_asked_again() {
+async fn a_token_called_dead_during_a_redeployment_is_retried() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.next([Answering::Status(400, r#"{"error":"invalid_grant"}"#)]);
     let life = world.live().await;
@@ -203,7 +202,7 @@ async fn a_server_that_calls_a_token_dead_while_it_is_redeployed_is_asked_again(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_person_who_insists_is_answered_by_the_server_even_where_it_called_the_token_dead() {
+async fn a_forced_refresh_presents_even_a_token_called_dead() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let dead = Answering::Status(400, r#"{"error":"invalid_grant"}"#);
     world.server.next([dead.clone(), dead.clone(), dead]);
@@ -215,7 +214,7 @@ async fn a_person_who_insists_is_answered_by_the_server_even_where_it_called_the
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_fails_without_end_is_told_to_a_person_after_an_hour_and_asked_on() {
+async fn a_server_that_keeps_failing_is_reported_after_an_hour_and_still_tried() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let failing = r#"{"error":"server_error","error_description":"the database is gone"}"#;
     world.server.always.replace(Some(Answering::Status(500, failing)));
@@ -235,7 +234,7 @@ async fn a_server_that_fails_without_end_is_told_to_a_person_after_an_hour_and_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_a_proxy_tells_as_its_own_failure_is_asked_about_three_times_and_then_told() {
+async fn a_refusal_disguised_by_a_proxy_is_tried_three_times_and_then_reported() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let proxied = r#"{"error":"server_error","error_description":"Token refresh failed: 400"}"#;
     world.server.always.replace(Some(Answering::Status(500, proxied)));
@@ -253,7 +252,7 @@ async fn a_refusal_that_a_proxy_tells_as_its_own_failure_is_asked_about_three_ti
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_too_big_is_not_asked_for_again_at_once() {
+async fn an_oversized_answer_is_not_retried_at_once() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.grace.set(10 * MINUTE);
     world.server.next([Answering::TooBig]);
@@ -265,7 +264,7 @@ async fn an_answer_that_is_too_big_is_not_asked_for_again_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_server_took_as_resource_is_sent_on_whatever_its_metadata_names_since() {
+async fn an_accepted_resource_is_kept_whatever_the_metadata_names_later() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -277,7 +276,7 @@ async fn what_the_server_took_as_resource_is_sent_on_whatever_its_metadata_names
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_login_is_refreshed_with_the_resource_that_the_metadata_names_now() {
+async fn a_new_login_uses_the_resource_in_the_present_metadata() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let life = world.live().await;
     life.pass(25 * HOUR).await;
@@ -290,7 +289,7 @@ async fn a_new_login_is_refreshed_with_the_resource_that_the_metadata_names_now(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_says_that_it_is_for_the_servers_own_url_is_refreshed_for_that() {
+async fn a_token_issued_for_the_servers_own_url_is_refreshed_for_it() {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     for (audience, expected) in [
         (r#""https://lab.test/mcp""#, "https://lab.test/mcp"),
@@ -314,7 +313,7 @@ async fn a_token_that_says_that_it_is_for_the_servers_own_url_is_refreshed_for_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shape_that_was_refused_is_not_tried_twice_in_one_attempt() {
+async fn a_refused_shape_is_not_retried_within_one_attempt() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let other =
         r#"{"error":"invalid_target","error_description":"the resource parameter names another server"}"#;
@@ -326,7 +325,7 @@ async fn a_shape_that_was_refused_is_not_tried_twice_in_one_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_wants_the_client_id_beside_the_header_gets_it_when_nothing_else_helps() {
+async fn a_server_that_wants_the_client_id_in_the_body_too_gets_it_as_a_last_resort() {
     let world = World::new();
     with_secret(&world, Duration::ZERO);
     let missing = r#"{"error":"invalid_client","error_description":"Missing client_id"}"#;
@@ -342,7 +341,7 @@ async fn a_server_that_wants_the_client_id_beside_the_header_gets_it_when_nothin
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_503_that_comes_from_inside_the_server_leaves_it_open_what_became_of_the_token() {
+async fn a_503_from_inside_the_server_leaves_the_tokens_fate_open() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.grace.set(10 * SECOND);
     let inside = r#"{"error":"server_error"}"#;
@@ -355,7 +354,7 @@ async fn a_503_that_comes_from_inside_the_server_leaves_it_open_what_became_of_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lifetime_that_the_login_named_holds_where_the_answers_name_none() {
+async fn the_logins_lifetime_applies_if_answers_name_none() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.always.replace(Some(Answering::Endless));
     let life = world.live().await;
@@ -367,7 +366,7 @@ async fn a_lifetime_that_the_login_named_holds_where_the_answers_name_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_token_that_is_a_jwt_is_used_at_three_quarters_of_its_life() {
+async fn a_jwt_refresh_token_is_used_at_three_quarters_of_its_lifetime() {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     let world = World::new();
     let lapses = world.now().as_second() + 4 * 3600;

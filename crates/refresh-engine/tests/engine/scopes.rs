@@ -28,7 +28,7 @@ fn told(world: &World) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_refresh_took_from_the_scope_is_told_and_asked_for_at_the_next_one_and_from_then_on() {
+async fn a_narrowed_scope_is_reported_and_requested_from_then_on() {
     let world = narrowed("read write", Duration::ZERO);
     let life = world.live().await;
     life.pass(10 * MINUTE).await;
@@ -48,7 +48,7 @@ async fn what_a_refresh_took_from_the_scope_is_told_and_asked_for_at_the_next_on
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scope_that_is_not_given_back_is_asked_for_once() {
+async fn a_scope_that_stays_narrowed_is_requested_only_once() {
     let world = narrowed("read write", Duration::ZERO);
     world.server.honours_scope.set(false);
     let life = world.live().await;
@@ -67,7 +67,7 @@ async fn a_scope_that_is_not_given_back_is_asked_for_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_a_scope_that_is_refused_costs_no_second_presentation_while_the_access_token_is_good() {
+async fn i1_a_refused_scope_causes_no_retry_while_the_access_token_is_good() {
     for (status, body) in [
         (400, r#"{"error":"invalid_scope","error_description":"Invalid scope: Requested scope is invalid"}"#),
         (400, r#"{"error":"invalid_scope"}"#),
@@ -87,7 +87,7 @@ async fn i1_a_scope_that_is_refused_costs_no_second_presentation_while_the_acces
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scope_that_is_refused_unspent_is_left_out_in_the_clients_window_and_never_named_again() {
+async fn a_scope_refused_without_spending_the_token_is_dropped_for_good() {
     for body in [
         r#"{"error":"invalid_scope"}"#,
         r#"{"error":"invalid_request"}"#,
@@ -107,7 +107,7 @@ async fn a_scope_that_is_refused_unspent_is_left_out_in_the_clients_window_and_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_login_is_asked_for_its_own_scope() {
+async fn a_new_login_has_its_own_scope_requested() {
     let world = narrowed("read write", Duration::ZERO);
     world.server.honours_scope.set(false);
     let life = world.live().await;
@@ -120,7 +120,7 @@ async fn a_new_login_is_asked_for_its_own_scope() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scope_that_is_as_it_was_or_cannot_be_compared_is_never_named() {
+async fn an_unchanged_or_incomparable_scope_is_never_requested() {
     for scope in ["read", "read offline_access openid", "api://lab/.default offline_access", ""] {
         let world = narrowed(scope, Duration::ZERO);
         let life = world.live().await;

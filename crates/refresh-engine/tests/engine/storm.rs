@@ -52,7 +52,7 @@ fn document_calls(life: &Life) -> (usize, usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_that_slept_over_the_expiry_is_fresh_at_once() {
+async fn tokens_that_expired_during_a_suspend_are_refreshed_at_once() {
     let world = World::with_entries(&[("lab", HOUR), ("other", HOUR)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -63,7 +63,7 @@ async fn a_machine_that_slept_over_the_expiry_is_fresh_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_set_back_does_not_let_a_token_of_ours_expire() {
+async fn a_clock_set_back_does_not_let_our_token_expire() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let life = world.live().await;
     life.pass(SECOND).await;
@@ -108,7 +108,7 @@ async fn a_hundred_entries_on_ten_servers_are_fresh_within_three_round_trips_and
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_its_turn_goes_on_while_our_own_writes_are_told_as_changes() {
+async fn queued_refreshes_continue_while_our_own_writes_cause_change_events() {
     if crate::IN_KEYCHAIN {
         return;
     }
@@ -151,7 +151,7 @@ async fn no_server_gets_more_than_ten_requests_at_a_time_and_all_servers_a_hundr
 }
 
 #[tokio::test(start_paused = true)]
-async fn reads_and_writes_of_the_document_grow_with_the_waves_and_not_with_the_entries() {
+async fn document_reads_and_writes_grow_with_waves_not_with_entries() {
     if crate::IN_KEYCHAIN {
         return;
     }
@@ -167,7 +167,7 @@ async fn reads_and_writes_of_the_document_grow_with_the_waves_and_not_with_the_e
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_that_somebody_may_be_waiting_for_waits_for_no_other() {
+async fn an_urgent_pair_does_not_wait_for_others() {
     // The Keychain's tool takes its own time.
     if crate::IN_KEYCHAIN {
         return;
@@ -182,7 +182,7 @@ async fn a_pair_that_somebody_may_be_waiting_for_waits_for_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_server_holds_the_others_up_for_a_twentieth_of_a_second() {
+async fn a_slow_server_delays_the_others_by_a_twentieth_of_a_second() {
     // The Keychain's tool takes its own time.
     if crate::IN_KEYCHAIN {
         return;

@@ -26,7 +26,7 @@ async fn goes_on(world: World, disk: VirtualDisk) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i2_an_answer_that_a_kill_left_in_the_journal_is_durable_before_the_next_life_changes_the_store() {
+async fn i2_a_replayed_answer_is_durable_before_the_store_changes() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let is = |call: &virtual_disk::Call, operation, path: &str| {
         call.operation == operation && call.path.to_string_lossy().ends_with(path)
@@ -67,7 +67,7 @@ async fn i2_an_answer_that_a_kill_left_in_the_journal_is_durable_before_the_next
 }
 
 #[tokio::test(start_paused = true)]
-async fn i2_a_folder_that_refuses_to_be_synced_once_is_synced_before_the_journal_forgets_the_pair() {
+async fn i2_a_failed_folder_sync_is_repeated_before_the_journal_forgets_the_pair() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let process = world.disk.process();
     let cut = Rc::new(Cell::new(None));
@@ -98,7 +98,7 @@ async fn i2_a_folder_that_refuses_to_be_synced_once_is_synced_before_the_journal
 }
 
 #[tokio::test(start_paused = true)]
-async fn i2_a_pair_that_waits_for_others_to_be_written_with_survives_a_power_cut() {
+async fn i2_a_pair_waiting_for_a_group_commit_survives_a_power_cut() {
     let world = World::with_entries(&[("lab", Duration::ZERO), ("other", Duration::ZERO)]);
     let names = ["lab", "other"];
     let before = names.map(|name| world.stored_refresh(name));
@@ -123,7 +123,7 @@ async fn i2_a_pair_that_waits_for_others_to_be_written_with_survives_a_power_cut
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_after_a_power_cut_a_token_that_the_journal_knows_to_be_spent_is_not_presented() {
+async fn i1_after_a_power_cut_a_token_spent_according_to_the_journal_is_not_presented() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.grace.set(10 * SECOND);
     // All of it within the half second after which records are saved.
@@ -176,7 +176,7 @@ fn refuse_what_follows_the_swap(process: &VirtualDisk, records_too: bool, until:
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_what_is_not_durable_outside_of_the_journal_stays_in_it() {
+async fn i1_the_journal_keeps_what_is_not_durable_elsewhere() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let before = world.stored_refresh("lab");
     let process = world.disk.process();
@@ -193,7 +193,7 @@ async fn i1_what_is_not_durable_outside_of_the_journal_stays_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transaction_is_closed_once_the_disk_no_longer_refuses() {
+async fn a_transaction_is_closed_once_the_disk_recovers() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let process = world.disk.process();
     refuse_what_follows_the_swap(&process, false, MINUTE);
@@ -210,7 +210,7 @@ async fn a_transaction_is_closed_once_the_disk_no_longer_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_a_token_that_was_spent_while_the_intent_was_saved_is_not_presented() {
+async fn i1_a_token_spent_while_the_intent_was_saved_is_not_presented() {
     let world = Rc::new(World::with_entries(&[("lab", Duration::ZERO)]));
     let process = world.disk.process();
     process.on_call({
@@ -247,7 +247,7 @@ async fn contested(world: &World, answering: Answering, at: Duration) -> Life {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_of_a_client_that_won_is_put_back_where_an_older_document_takes_it_before_the_next_look() {
+async fn a_clients_winning_pair_is_healed_if_an_old_document_overwrites_it_before_the_next_scan() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let old = world.text();
     let life = contested(&world, Answering::Slowly(SECOND), SECOND).await;
@@ -262,7 +262,7 @@ async fn a_pair_of_a_client_that_won_is_put_back_where_an_older_document_takes_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_of_a_client_is_settled_at_once_where_our_own_answer_was_lost_on_the_wire() {
+async fn a_clients_pair_is_settled_at_once_if_our_answer_was_lost_on_the_wire() {
     for answering in [Answering::LostAfterSlowRotation(SECOND), Answering::LostAfterRotation] {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
         let life = contested(&world, answering.clone(), SECOND / 2).await;
@@ -278,7 +278,7 @@ async fn a_pair_of_a_client_is_settled_at_once_where_our_own_answer_was_lost_on_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_of_a_client_is_settled_at_once_where_a_kill_took_our_own_answer() {
+async fn a_clients_pair_is_settled_at_once_if_a_kill_lost_our_answer() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     // So that it is known whose login it is.
     world.server.lifetime.set(MINUTE);
@@ -297,7 +297,7 @@ async fn a_pair_of_a_client_is_settled_at_once_where_a_kill_took_our_own_answer(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_of_a_client_is_settled_at_once_where_a_kill_came_after_our_own_answer() {
+async fn a_clients_pair_is_settled_at_once_if_a_kill_followed_our_answer() {
     for later in 0..20 {
         let world = World::with_entries(&[("lab", Duration::ZERO)]);
         world.server.lifetime.set(MINUTE);
@@ -317,7 +317,7 @@ async fn a_pair_of_a_client_is_settled_at_once_where_a_kill_came_after_our_own_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_of_ours_that_is_seen_before_it_is_durable_is_not_told_as_another_programs() {
+async fn our_pair_seen_before_it_is_durable_is_not_reported_as_another_programs() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.disk.set_sync_time(5 * SECOND);
     let life = world.live().await;

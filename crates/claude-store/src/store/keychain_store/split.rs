@@ -55,7 +55,7 @@ pub(crate) fn member(text: &str) -> Option<String> {
 
 impl Split {
     /// The whole document, as the client puts it together: an entry counts where it stands in the main item with an access token,
-    /// else as it stands in the other. `None` where one of the texts is no document.
+    /// else unchanged from the other. `None` if one of the texts is not a document.
     pub(super) fn merged(&self) -> Option<SecretBytes> {
         let (main, sections) = self.objects()?;
         let mut merged = Builder::new(self.main.len() + self.sections.len());

@@ -20,7 +20,7 @@ struct Server<'a> {
     store: &'a str,
     result: &'static str,
     expires_at: Option<Timestamp>,
-    /// What `--live` found out; `None` where the server was not asked.
+    /// What `--live` found out; `None` if the server was not asked.
     live: Option<&'static str>,
     reason: String,
     action: Option<&'a str>,

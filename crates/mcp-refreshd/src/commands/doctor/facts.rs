@@ -68,7 +68,7 @@ pub(super) struct Facts {
     pub(super) journal_trouble: Option<String>,
     /// Why nothing can be written into the state folder.
     pub(super) state_trouble: Option<FolderTrouble>,
-    /// The agent as a service; `None` where it is not installed.
+    /// The agent as a service; `None` if it is not installed.
     pub(super) service: Option<Standing>,
     /// Names of proxy variables that are set here.
     pub(super) proxies: Vec<&'static str>,
@@ -89,7 +89,7 @@ pub(super) struct Facts {
     pub(super) shell_folder: StorageFolder,
     /// Where a command named `claude` is, links resolved.
     pub(super) claude: Option<PathBuf>,
-    /// Whether the user's services run without a login; `None` where that is no question here.
+    /// Whether the user's services run without a login; `None` if that is no question here.
     pub(super) lingers: Option<bool>,
 }
 

@@ -85,15 +85,15 @@ struct Row<'a> {
     name: &'a str,
     severity: &'a str,
     confidence: &'a str,
-    /// The one it is about; `None` where it is about none or several.
+    /// The one it is about; `None` if it is about none or several.
     server: Option<&'a str>,
     servers: &'a [String],
     path: Option<&'a str>,
     means: &'a str,
     cure: &'a str,
-    /// What `--fix` would do; `None` where it does nothing.
+    /// What `--fix` would do; `None` if it does nothing.
     fix: Option<String>,
-    /// Whether it was fixed now; `None` where nothing was tried.
+    /// Whether it was fixed now; `None` if nothing was tried.
     mended: Option<bool>,
     /// Why it could not be fixed.
     not_mended: Option<&'a str>,

@@ -12,7 +12,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// What this reader offers; `None` where it is no terminal.
+    /// What this reader offers; `None` if it is no terminal.
     pub(super) fn of(style: Style) -> Option<Self> {
         let (width, _) = style.size?;
         Some(Self { width, unicode: style.utf8, colour: style.colour })

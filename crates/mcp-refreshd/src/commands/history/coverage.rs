@@ -79,7 +79,7 @@ impl Coverage {
     }
 
     /// The share of the time in which the access token was valid, in tenths of a percent, rounded down: 100 % is never more than was seen. Only
-    /// time counts in which the machine was awake, the agent running, a login there and its use expected. `None` where there was no such time.
+    /// time counts in which the machine was awake, the agent running, a login there and its use expected. `None` if there was no such time.
     pub(super) fn permille(&self) -> Option<i64> {
         let valid = self.time(State::Valid);
         let whole = valid + self.time(State::Expired) + self.time(State::Missing);
@@ -120,7 +120,7 @@ pub(super) fn coverage(lines: &[Line], from: Timestamp, until: Timestamp, runnin
                 watched = false;
             }
             Kind::Carried if line.key.is_none() => watched = true,
-            // One that ends before it begins is a clock that was set back.
+            // One that ends before it starts is a clock that was set back.
             Kind::Slept => {
                 sleeps.extend(line.since.filter(|since| *since < line.at).map(|since| (since, line.at)));
             }

@@ -11,7 +11,7 @@ use std::path::Path;
 pub(super) struct Row {
     pub(super) store: String,
     pub(super) server: String,
-    /// `None` where it never held a login in this time.
+    /// `None` if it never held a login in this time.
     pub(super) coverage: Option<Coverage>,
     pub(super) refreshes: usize,
     pub(super) failures: usize,

@@ -84,7 +84,7 @@ impl Tail {
         Self { file: Some(file), skip, begun: Vec::new() }
     }
 
-    /// True where this is the file at the path.
+    /// True if this is the file at the path.
     fn is_at(&self, path: &Path) -> bool {
         let Some(ours) = self.file.as_ref().and_then(|file| file.metadata().ok()) else { return false };
         fs::metadata(path).is_ok_and(|there| files::identity(&there) == files::identity(&ours))

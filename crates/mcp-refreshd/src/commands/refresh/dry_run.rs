@@ -44,10 +44,8 @@ fn would(
             let action = entry.action.clone().unwrap_or_else(|| remedy::login(&entry.name, store));
             needs(entry.why.as_deref().unwrap_or_default(), action)
         }
-        State::Ignored => {
-            (Some(How::Ignored), "would be left alone, as the configuration says".to_owned(), None)
-        }
-        State::Refreshing => (Some(How::Running), "is being refreshed already".to_owned(), None),
+        State::Ignored => (Some(How::Ignored), "would be ignored, as configured".to_owned(), None),
+        State::Refreshing => (Some(How::Running), "is already being refreshed".to_owned(), None),
         _ if entry.refresh.is_none() && force => needs(
             &remedy::why(&Need::NoRefreshToken),
             remedy::what_to_type(&Need::NoRefreshToken, &entry.name, store),

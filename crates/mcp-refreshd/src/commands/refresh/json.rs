@@ -7,7 +7,7 @@ pub(super) struct Row {
     pub(super) name: String,
     pub(super) key: String,
     pub(super) store: String,
-    /// `None` where it would be refreshed.
+    /// `None` if it would be refreshed.
     pub(super) how: Option<How>,
     pub(super) detail: String,
     pub(super) action: Option<String>,

@@ -12,13 +12,13 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A burst of events is looked at once; what heals by itself within this time is not told.
+/// A burst of events is handled once; what heals within this time is not reported.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// So long after the start what was told before counts as unsolved, whether it was found again or not.
+/// For this long after the start, troubles reported earlier count as unsolved even if they have not been found again.
 const FIRST_ROUND: Duration = Duration::from_secs(5 * 60);
 
-/// Tells the user what is wrong, for ever.
+/// Notifies the user of troubles, forever.
 pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
     let notices = &agent.observer().notices;
     let first_round = SystemClock.now().after(FIRST_ROUND);
@@ -29,7 +29,7 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
     let (mut ending, mut look) = endings.troubles(&agent.status(None), Timestamp::now());
     loop {
         let settled = !is_before(SystemClock.now(), first_round);
-        // Where nothing was told there is nothing to find solved.
+        // Without earlier notices there is nothing to resolve.
         let round = (!settled && !ledger.is_empty()).then_some(first_round);
         tokio::select! {
             () = notices.news().notified() => {}
@@ -51,7 +51,7 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
         ending.clear();
         withdraw_solved(&mut shown, &open, &unreadable).await;
         let (due, next) = ledger.due(open, &unreadable, settled, Timestamp::now());
-        // By the wall clock, which goes on during a suspend, and in which it was noted.
+        // By the wall clock, which was used to note it and which goes on during a suspend.
         again = next.map(at);
         let config = notices.config();
         for trouble in &due {
@@ -66,8 +66,8 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
     }
 }
 
-/// Takes what was solved from the desktop. What is on it was shown by this run, so that it is known when it is solved; numbers of an
-/// earlier desktop could be anybody's.
+/// Closes notices of solved troubles. Only those that this run has shown: an id from an earlier desktop session could belong to any
+/// program.
 async fn withdraw_solved(shown: &mut BTreeMap<Id, u32>, open: &[Trouble], unreadable: &BTreeSet<String>) {
     let open: BTreeSet<_> = open.iter().map(Trouble::id).collect();
     let is_solved = |id: &Id| !open.contains(id) && !unreadable.contains(&id.0);

@@ -1,4 +1,4 @@
-//! What the service manager is told (`sd_notify(3)`). Where there is none, nothing happens.
+//! Notifies the service manager (`sd_notify(3)`). Does nothing without one.
 
 use crate::control::report::Status;
 use crate::platform::service_manager::{self, NotifyState};
@@ -6,17 +6,17 @@ use crate::terminal::wording::counted;
 use refresh_engine::State;
 use std::time::Duration;
 
-/// The service works, and this is how it is.
+/// The service is ready, with this status.
 pub(crate) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// How it is now.
+/// The current status.
 pub(crate) fn status(status: &str) {
     tell(&[NotifyState::Status(status)]);
 }
 
-/// The configuration is read again; [`ready`] ends that.
+/// The configuration is being reloaded, until [`ready`].
 pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -24,23 +24,23 @@ pub(crate) fn reloading() {
     }
 }
 
-/// The service ends as soon as what is under way has ended.
+/// The service is stopping: it waits for what is in flight.
 pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// The service is alive.
+/// Watchdog ping.
 pub(crate) fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
-/// How often the service manager wants a sign of life, at least.
+/// How often to ping the service manager's watchdog.
 pub(crate) fn watchdog() -> Option<Duration> {
-    // Half the time allowed is what sd_watchdog_enabled(3) advises.
+    // sd_watchdog_enabled(3) advises half the allowed time.
     service_manager::watchdog_enabled().map(|allowed| allowed / 2).filter(|pace| !pace.is_zero())
 }
 
-/// True where somebody reads what is told.
+/// Whether a service manager is listening.
 pub(crate) fn is_heard() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some()
 }
@@ -76,6 +76,6 @@ pub(crate) fn summary(status: &Status) -> String {
 
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = service_manager::notify(state) {
-        tracing::debug!("the service manager cannot be told: {error}");
+        tracing::debug!("cannot notify the service manager: {error}");
     }
 }

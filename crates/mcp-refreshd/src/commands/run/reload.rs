@@ -5,7 +5,7 @@ use crate::observers::log;
 use crate::settings::config::{Change, Config, changes};
 use crate::settings::paths::Paths;
 
-/// Reloads the configuration. What is running goes on with the old one.
+/// Reloads the configuration. Running refreshes keep the old one.
 pub(super) struct Reloader {
     current: Config,
     paths: Paths,
@@ -16,7 +16,7 @@ impl Reloader {
         Self { current, paths }
     }
 
-    /// Applies the configuration as it is now; one that cannot be used changes nothing.
+    /// Applies the present configuration; an invalid one changes nothing.
     pub(super) async fn reload(&mut self, agent: &Agent) -> Reloaded {
         notify::reloading();
         let reloaded = self.attempt(agent).await;
@@ -46,7 +46,7 @@ impl Reloader {
             Err(error) => return invalid(error.to_string()),
         };
         for kept in agent.kept() {
-            // Also where it is the same: a file that it names, or Claude Code's settings, may be another one.
+            // Even if it is unchanged: a file that it names, or Claude Code's settings, may have changed.
             if let Err(error) = kept.network.replace(&config.network).await {
                 return invalid(format!("the configuration's `[network]` cannot be used: {error}"));
             }
@@ -66,7 +66,7 @@ impl Reloader {
         }
         log::set(config.log);
         agent.observer().notices.set(config.notices.clone());
-        // What takes a restart is still as it was, and is told again at the next reload.
+        // Settings that need a restart keep their old values, so the next reload reports them again.
         let Config { policy, network, log, notices, .. } = config;
         self.current = Config { policy, network, log, notices, ..self.current.clone() };
     }

@@ -7,17 +7,17 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How often the store is checked while the system gives no watcher.
+/// How often to check the store while the system provides no watcher.
 const WITHOUT_WATCHER: Duration = Duration::from_secs(30);
 
-/// Wakes the keeper whenever its store may have changed, for ever. `anew` is notified if only a restart of this process helps.
+/// Wakes the keeper whenever its store may have changed, forever. Notifies `anew` if only a restart of this process helps.
 pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>, anew: Rc<Notify>) {
-    // One that was there from the start and cannot be written is as the sandbox was meant, and every refresh says so.
+    // A folder that was unwritable from the start is meant to be so, and every refresh reports it.
     let as_meant = !confined::by_systemd() || confined::is_read_only(folder.path());
     let notice = || {
         if !as_meant && confined::is_read_only(folder.path()) {
             tracing::info!(
-                "{} is new: the agent restarts, so that its sandbox may write to it",
+                "{} is new: restarting, so that the sandbox allows writing to it",
                 folder.path().display()
             );
             anew.notify_one();
@@ -33,17 +33,14 @@ pub(super) async fn watch(folder: StorageFolder, keeper: Keeper<Machine>, anew: 
                 if told.take().is_some() {
                     tracing::info!("{} is watched again", folder.path().display());
                 }
-                // What happened before the watcher stood.
+                // Changes from before the watcher was set up.
                 notice();
                 until_it_fails(&mut watch, &mounts, &keeper, &notice).await
             }
             Err(error) => error.to_string(),
         };
         if told.as_ref() != Some(&failure) {
-            tracing::warn!(
-                "{failure}; until then the store is checked every {} s",
-                WITHOUT_WATCHER.as_secs()
-            );
+            tracing::warn!("{failure}; until then, checking the store every {} s", WITHOUT_WATCHER.as_secs());
             told = Some(failure);
         }
         tokio::time::sleep(WITHOUT_WATCHER).await;

@@ -36,7 +36,7 @@ fn known_manager(paths: &Paths) -> Option<Box<dyn ServiceManager>> {
     })
 }
 
-/// How the service stands, by its files; `None` where it is not installed. What it should look like is judged by the configuration in
+/// How the service stands, by its files; `None` if it is not installed. What it should look like is judged by the configuration in
 /// effect, and by the defaults where that cannot be used.
 pub(crate) fn service_status(paths: &Paths) -> Option<Standing> {
     let config = Config::load(&paths.config, &paths.home).unwrap_or_default();

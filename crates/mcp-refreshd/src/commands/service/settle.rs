@@ -15,7 +15,7 @@ use refresh_engine::{Journal, Mode, State};
 use std::time::{Duration, Instant};
 use user_agent_service::{ServiceError, ServiceManager};
 
-/// What can be saved is saved as soon as whoever holds the store's lock lets it go; a lock that nobody holds any more is taken after 15 s.
+/// Pairs are saved as soon as the store's lock is released; a stale lock is taken over after 15 s.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often a running agent is asked meanwhile.
 const LOOK: Duration = Duration::from_millis(500);

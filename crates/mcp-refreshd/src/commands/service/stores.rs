@@ -22,7 +22,7 @@ pub(super) enum StoreChoice {
     Replace,
 }
 
-/// The storage folders of a service with this configuration. The shell of whoever asks does not matter.
+/// The storage folders of a service with this configuration, regardless of the calling shell.
 pub(super) fn folders_of_service(config: &Config, paths: &Paths) -> Vec<StorageFolder> {
     folders(config, &config.environment, None, paths)
 }

@@ -5,7 +5,7 @@ use crate::terminal::local::Local;
 use crate::terminal::wording::visible;
 use refresh_engine::{Outcome, State};
 
-/// Why the entry is not refreshed now or cannot be refreshed at all, and what happens next; `None` where nothing is wrong with it.
+/// Why the entry is not refreshed now or cannot be refreshed at all, and what happens next; `None` if nothing is wrong with it.
 pub(super) fn reason(entry: &EntryStatus, local: &Local) -> Option<String> {
     let sentence = entry.why.clone().or_else(|| {
         let unsaved =

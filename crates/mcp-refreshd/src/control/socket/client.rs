@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// An agent that works answers within milliseconds. `status` is to answer within a second, also when the agent hangs: it reads the disk then.
+/// A healthy agent answers within milliseconds. `status` answers within a second even if the agent hangs, by reading the disk.
 const STATUS_PATIENCE: Duration = Duration::from_millis(700);
-/// What changes nothing may take longer.
+/// Requests that change nothing may take longer.
 const QUERY_PATIENCE: Duration = Duration::from_secs(10);
-/// A refresh takes what the token endpoints take, with a lock to be waited for and a second try.
+/// A refresh takes as long as the token endpoint, plus a lock to wait for and a second try.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(150);
 
-/// Why there is no answer though an agent runs.
+/// Why a running agent gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestError {
     #[error("the agent (process {pid}) cannot be reached at {}: {source}", path.display())]
@@ -37,10 +37,10 @@ pub(crate) enum RequestError {
     Refused(String),
 }
 
-/// Sends a request to the agent of this state folder. `None` where none runs.
+/// Sends a request to the agent of this state folder. `None` if none is running.
 ///
 /// # Errors
-/// One runs, and gives no answer that can be used.
+/// An agent is running but gives no usable answer.
 pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, RequestError> {
     let Some(holder) = holder_of(state) else { return Ok(None) };
     let (pid, Some(path)) = (holder.pid, holder.socket) else { return Ok(None) };
@@ -49,7 +49,7 @@ pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, Re
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);
         }
-        // The queue of its socket is full: it has not accepted a client for long.
+        // Its socket's backlog is full: it has not accepted a client for a long time.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(RequestError::Silent { pid }),
         Err(source) => return Err(RequestError::Unreachable { path, pid, source }),
     };
@@ -109,7 +109,7 @@ fn in_this_shell(mut answer: Reply) -> Reply {
 /// The state of everything, as the running agent reports it; `None` where none runs.
 ///
 /// # Errors
-/// One runs, and gives no answer that can be used.
+/// An agent is running but gives no usable answer.
 pub(crate) async fn reach(state: &Path) -> Result<Option<Status>, RequestError> {
     match ask(state, &Request::Status).await? {
         Some(Reply::Status(status)) => Ok(Some(status)),

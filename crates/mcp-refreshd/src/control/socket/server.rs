@@ -9,14 +9,14 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::Semaphore;
 
-/// A client that says nothing for this long is let go.
+/// A client that is silent for this long is disconnected.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// More clients than this wait for their turn.
+/// The number of clients served at a time; more wait for their turn.
 const CLIENTS_AT_MOST: u32 = 16;
-/// At the end, answers that are being written get this long.
+/// At shutdown, answers being written get this long.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Why no control socket can be had at one place.
+/// Why there can be no control socket at one path.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SocketError {
     #[error(
@@ -34,7 +34,7 @@ pub(crate) enum SocketError {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// The daemon's control socket. Its file goes with it.
+/// The daemon's control socket. Dropping it removes its file.
 #[derive(Debug)]
 pub(crate) struct Listener {
     listener: sockets::Listener,
@@ -49,10 +49,10 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    /// Listens at the first of these places where that is possible. The second value says why it was not at those before.
+    /// Listens at the first of these paths that works. The second value says why the earlier ones did not.
     ///
     /// # Errors
-    /// What is wrong with each place.
+    /// What is wrong with each path.
     pub(crate) fn bind(places: &[PathBuf]) -> Result<(Self, Vec<SocketError>), Vec<SocketError>> {
         let mut passed_over = Vec::new();
         for path in places {
@@ -82,12 +82,12 @@ impl Listener {
         Ok(Self { listener, path: path.to_owned(), clients })
     }
 
-    /// Where it listens.
+    /// The path it listens at.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Answers clients for ever, each in a task of its own. Must be called inside a [`LocalSet`](tokio::task::LocalSet).
+    /// Answers clients forever, each in its own task. Must be called inside a [`LocalSet`](tokio::task::LocalSet).
     pub(crate) async fn serve<H: AsyncFn(Request) -> Reply + 'static>(&self, handler: H) {
         let handler = Rc::new(handler);
         loop {
@@ -100,7 +100,7 @@ impl Listener {
                         drop(turn);
                     });
                 }
-                // Out of descriptors: those of others end, so it passes.
+                // Out of file descriptors: others are closed in time, so this passes.
                 Err(error) => {
                     tracing::warn!("the control socket cannot accept a client: {error}");
                     tokio::time::sleep(PATIENCE).await;
@@ -109,14 +109,14 @@ impl Listener {
         }
     }
 
-    /// Waits a moment for answers that are still being given; to be called when [`serve`](Self::serve) no longer runs.
+    /// Waits briefly for answers in progress. Call it after [`serve`](Self::serve) has stopped.
     pub(crate) async fn farewell(&self) {
-        // Whoever connected and says nothing is not waited for.
+        // Silent clients are not waited for.
         let _ = tokio::time::timeout(FAREWELL, self.clients.acquire_many(CLIENTS_AT_MOST)).await;
     }
 }
 
-/// Hears one request and answers it. A client that misbehaves only loses its own connection.
+/// Reads one request and answers it. A misbehaving client only loses its own connection.
 async fn attend<H: AsyncFn(Request) -> Reply>(stream: Stream, handler: &H) {
     if !is_of_this_user(&stream) {
         tracing::warn!("a process of another user was turned away from the control socket");
@@ -134,7 +134,7 @@ async fn attend<H: AsyncFn(Request) -> Reply>(stream: Stream, handler: &H) {
         Err(error) => Reply::Refused(format!("the agent did not understand the request: {error}")),
     };
     if let Ok(line) = Envelope::new(answer).to_line() {
-        // A client that went away does not want to know.
+        // The client may have gone away.
         let _ = tokio::time::timeout(PATIENCE, output.write_all(&line)).await;
     }
 }

@@ -31,7 +31,7 @@ fn serve(place: PathBuf) {
     });
 }
 
-/// What the daemon answers to these bytes.
+/// The daemon's answer to these bytes.
 async fn said(place: &Path, bytes: &'static [u8]) -> String {
     let place = place.to_owned();
     let conversation = move || {

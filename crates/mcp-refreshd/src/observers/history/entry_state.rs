@@ -1,4 +1,4 @@
-//! What the lines so far say of each entry: tells news from what is known already, also across restarts.
+//! What the history says of each entry so far: tells news from what is already known, also across restarts.
 
 use super::line::{Holds, Kind, Line};
 use claude_store::StubKind;
@@ -7,34 +7,34 @@ use oauth_secret::Fingerprint;
 use refresh_engine::{Event, Outcome, Subject};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How one entry stands.
+/// The last known state of one entry.
 #[derive(Clone, Debug, Default)]
 struct EntryState {
     server: String,
     holds: Option<Holds>,
     refresh: Option<Fingerprint>,
     expires_at: Option<Timestamp>,
-    /// The last trouble that was told: the same once more is no news.
+    /// The last trouble recorded; a repeat is not news.
     trouble: Option<String>,
     need: Option<String>,
     rests: bool,
-    /// Why the refresh that is running was begun.
+    /// Why the running refresh was started.
     reason: Option<&'static str>,
 }
 
-/// How all entries stand.
+/// The last known state of all entries.
 #[derive(Debug, Default)]
 pub(crate) struct EntryStates {
     entries: BTreeMap<(String, String), EntryState>,
-    /// Stores that were looked at since the start: what is found before that happened while nobody watched.
+    /// Stores scanned since the start: what the first scan finds happened while no agent was watching.
     looked_at: BTreeSet<String>,
 }
 
 impl EntryStates {
-    /// What a line says holds from now on.
+    /// Applies a line.
     pub(crate) fn apply(&mut self, line: &Line) {
         if line.event == Kind::AgentStarted {
-            // It says anew what rests.
+            // A start reports resting entries again.
             self.entries.values_mut().for_each(|state| state.rests = false);
         }
         let Some((store, key)) = line.entry() else { return };
@@ -54,7 +54,7 @@ impl EntryStates {
         }
         if let Some(holds) = line.holds {
             state.holds = Some(holds);
-            // Of tokens that are gone it is worth knowing which they were, should they come back.
+            // Remember which tokens are gone, in case they come back.
             if holds == Holds::Tokens {
                 state.refresh = line.after;
             }
@@ -72,7 +72,7 @@ impl EntryStates {
         state.is_some_and(|state| state.refresh.is_some())
     }
 
-    /// The lines that repeat everything which still holds, for the beginning of a file.
+    /// The lines that repeat the present state at the start of a new file.
     pub(crate) fn carried(&self, at: Timestamp) -> Vec<Line> {
         let carry = |((store, key), state): (&(String, String), &EntryState)| Line {
             store: Some(store.clone()),
@@ -87,7 +87,7 @@ impl EntryStates {
         self.entries.iter().map(carry).collect()
     }
 
-    /// The lines that an event deserves: none where it is no news.
+    /// The lines for an event: none if it is not news.
     pub(crate) fn lines(&mut self, at: Timestamp, subject: Subject<'_>, event: &Event) -> Vec<Line> {
         let store = Some(subject.store.to_owned());
         let Some((key, name)) = subject.entry else { return self.about_the_store(at, subject.store, event) };
@@ -143,13 +143,16 @@ impl EntryStates {
                 after: *now,
                 expires_at: *expires_at,
                 holds: Some(Holds::Tokens),
-                ..line(Kind::Refreshed, Some("together with another entry of the same login".to_owned()))
+                ..line(
+                    Kind::Refreshed,
+                    Some("together with another entry that has the same login".to_owned()),
+                )
             }),
             Event::Removed if known.holds == Some(Holds::Removed) => None,
             Event::Removed => Some(Line {
                 before: known.refresh,
                 holds: Some(Holds::Removed),
-                ..line(Kind::Removed, Some("the entry was taken out of the store".to_owned()))
+                ..line(Kind::Removed, Some("the entry was removed from the store".to_owned()))
             }),
             Event::Unsaved { why, .. } => trouble(known, Kind::Unsaved, why.clone()),
             Event::NotSavable { why } | Event::NotLockable { why } => {
@@ -159,14 +162,14 @@ impl EntryStates {
             Event::Replayed { what } => Some(line(Kind::Replayed, Some((*what).to_owned()))),
             Event::Rests => (!known.rests).then(|| Line {
                 rests: true,
-                ..line(Kind::Rests, Some("nobody is expected to use it now".to_owned()))
+                ..line(Kind::Rests, Some("no session is expected to use it now".to_owned()))
             }),
             Event::RestOver => known.rests.then(|| line(Kind::RestOver, None)),
             Event::NeedsPerson { need } => {
                 let why = crate::terminal::remedy::why(need);
                 (known.need.as_ref() != Some(&why)).then(|| line(Kind::NeedsPerson, Some(why)))
             }
-            // What these say is said by `Held` more exactly, or passes by itself.
+            // `Held` reports these more exactly, or they pass by themselves.
             Event::Adopted { .. }
             | Event::Narrowed { .. }
             | Event::Locked { .. }
@@ -213,7 +216,7 @@ impl EntryStates {
 }
 
 impl EntryState {
-    /// What it means that the entry holds this now; `None` where that was known.
+    /// What it means that the entry now holds this; `None` if that is not news.
     fn held(
         &self,
         refresh: Option<Fingerprint>,
@@ -227,7 +230,7 @@ impl EntryState {
         if same {
             return None;
         }
-        let unwatched = |watched| if first_scan { "found so at the start" } else { watched };
+        let unwatched = |watched| if first_scan { "found at the start" } else { watched };
         Some(match (self.holds, now) {
             (None, Holds::Tokens) if !first_scan => (Kind::Login, "a new entry in the store"),
             (None, _) => (Kind::Found, if stub.is_some() { "it holds no login" } else { "" }),

@@ -12,7 +12,7 @@ const READ_AT_MOST: u64 = 4 * FULL;
 
 /// The history cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("the history {} cannot be {verb}: {source}; the agent works without it; mend or move away the file to have one again", path.display())]
+#[error("the history {} cannot be {verb}: {source}; the agent works without it; fix the file, or move it away to start a new one", path.display())]
 pub(crate) struct FileError {
     path: PathBuf,
     verb: &'static str,

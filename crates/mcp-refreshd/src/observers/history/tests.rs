@@ -67,7 +67,7 @@ fn a_restart_tells_nothing_twice_and_what_changed_meanwhile() {
     tell(&[(LAB, held("two", 90)), (ALL, seen())]);
     let lines = read(folder.path()).unwrap().lines;
     assert_eq!(kinds(&lines), [Kind::Found, Kind::NeedsPerson, Kind::Adopted]);
-    assert_eq!(lines[2].cause.as_deref(), Some("found so at the start"));
+    assert_eq!(lines[2].cause.as_deref(), Some("found at the start"));
     let mode = fs::metadata(folder.path().join("history.jsonl")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

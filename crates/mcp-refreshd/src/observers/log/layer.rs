@@ -14,45 +14,45 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry;
 
-/// Only what this program itself says is logged: the HTTP library's own traces could hold tokens.
+/// Only this program's own messages are logged: the HTTP library's traces could hold tokens.
 const OURS: &str = "mcp_refreshd";
 
 static LEVEL: AtomicU8 = AtomicU8::new(LogLevel::Info as u8);
 static JSON: AtomicBool = AtomicBool::new(false);
-/// Where lines go instead of standard error, and whether the last one could not be written there.
+/// The file that replaces standard error, and whether the last write to it failed.
 static FILE: Mutex<Option<(RotatingFile, bool)>> = Mutex::new(None);
 
-/// Begins to log. To be called once.
+/// Starts logging. Call once.
 pub(crate) fn init(config: LogConfig) {
     set(config);
-    // Fails only if a logger is installed already, and that is ours.
+    // Fails only if a logger is already installed, and that one is ours.
     let _ = tracing::subscriber::set_global_default(registry().with(Stderr { journal: goes_to_journal() }));
 }
 
-/// Changes level and format from now on.
+/// Changes level and format.
 pub(crate) fn set(config: LogConfig) {
     LEVEL.store(config.level as u8, Ordering::Relaxed);
     JSON.store(config.format == LogFormat::Json, Ordering::Relaxed);
 }
 
-/// Everything that is logged from now on goes into this file. As long as it cannot be written, it goes to standard error.
+/// Logs to this file from now on, and to standard error while the file cannot be written.
 pub(crate) fn into_file(path: PathBuf) {
     *file() = Some((RotatingFile::new(path), false));
 }
 
-/// The file that is logged into, where there is one.
+/// The log file, if there is one.
 pub(crate) fn goes_to() -> Option<PathBuf> {
     file().as_ref().map(|(file, _)| file.path().to_owned())
 }
 
-/// Why the program could not go on, for those who read the log file. A service that is started again and again for the same reason
-/// says it once.
+/// Logs why the program could not go on, for readers of the log file. A service that is restarted repeatedly for the same reason
+/// logs it once.
 pub(crate) fn end_of_all(message: &str) {
     let mut file = file();
     let Some((file, _)) = &mut *file else { return };
     let line = format!("{:5} {}", Level::ERROR, visible(message));
     if file.last_line().is_none_or(|last| !last.ends_with(&line)) {
-        // Standard error gets the message anyway.
+        // The message goes to standard error anyway.
         let line = format!("{:.3} {line}\n", Timestamp::now());
         let _ = file.append(line.as_bytes(), || Ok(Vec::new()));
     }
@@ -62,7 +62,7 @@ fn file() -> MutexGuard<'static, Option<(RotatingFile, bool)>> {
     FILE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the line is in the file now. The first of several failures is told on standard error.
+/// Whether the line was written to the file. The first of several failures is reported on standard error.
 fn written(line: &str) -> bool {
     let mut file = file();
     let Some((file, failing)) = &mut *file else { return false };
@@ -73,7 +73,7 @@ fn written(line: &str) -> bool {
             let path = file.path().display();
             let _ = writeln!(
                 std::io::stderr(),
-                "mcp-refreshd: the log file {path} cannot be written: {error}; logging to standard error as long as that is so"
+                "mcp-refreshd: the log file {path} cannot be written: {error}; logging to standard error until it can"
             );
         }
         Err(_) => {}
@@ -107,7 +107,7 @@ impl<S: Subscriber> Layer<S> for Stderr {
             true => format!("<{}>{}\n", priority(level), text(level, &fields)),
             false => dated,
         };
-        // In one call, so that lines of several processes do not mix. A log that cannot be written stops nothing.
+        // In one call, so that lines of several processes do not mix. A failed write stops nothing.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
 }
@@ -121,7 +121,7 @@ fn weight(level: &Level) -> u8 {
     }
 }
 
-/// The priority that the journal reads from the line's start (`sd-daemon(3)`).
+/// The priority prefix that the journal parses (`sd-daemon(3)`).
 fn priority(level: Level) -> u8 {
     match level {
         Level::ERROR => 3,
@@ -131,13 +131,13 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// Whether standard error is the journal's (`systemd.exec(5)`, `$JOURNAL_STREAM`): it dates lines by itself.
+/// Whether standard error goes to the journal (`systemd.exec(5)`, `$JOURNAL_STREAM`), which adds timestamps itself.
 fn goes_to_journal() -> bool {
     let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else { return false };
     terminal::stderr_is(&stream)
 }
 
-/// What one event says.
+/// The text and fields of one event.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     message: String,
@@ -177,7 +177,7 @@ fn text(level: Level, fields: &Fields) -> String {
     }
     line.push_str(&visible(&fields.message));
     for (name, value) in &fields.others {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = match value {
             Value::Number(number) => write!(line, " {name}={number}"),
             Value::Text(text) if is_plain(text) => write!(line, " {name}={text}"),

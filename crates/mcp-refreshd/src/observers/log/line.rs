@@ -5,14 +5,14 @@ use refresh_engine::{Event, Outcome};
 use std::time::Duration;
 use tracing::Level;
 
-/// What one event is in the log. Never a token: events carry fingerprints only.
+/// One event as a log line. It never holds a token: events carry fingerprints only.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) level: Level,
     pub(super) message: String,
-    /// Which refresh token was presented, or was there before.
+    /// The refresh token that was presented, or was stored before.
     pub(super) before: Option<Fingerprint>,
-    /// Which is there now.
+    /// The refresh token that is stored now.
     pub(super) now: Option<Fingerprint>,
     pub(super) outcome: Option<&'static str>,
     pub(super) lifetime: Option<Duration>,
@@ -33,7 +33,7 @@ impl Line {
     }
 }
 
-/// Puts an event about the server `name` in the store at this location into words.
+/// Describes an event about the server `name` in the store at this location.
 pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
     match event {
         Event::StoreSeen { entries: 0 } => Line::new(Level::INFO, "the store holds no server's login"),
@@ -48,7 +48,7 @@ pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
             let cure = name.map(|name| format!("; {}", remedy::how_to_repair(name, store)));
             Line::new(Level::WARN, format!("left alone: {why}{}", cure.unwrap_or_default()))
         }
-        // What changed in it is told by the other events.
+        // The other events report what changed.
         Event::Held { refresh, .. } => {
             Line { now: *refresh, ..Line::new(Level::DEBUG, "the store holds its entry") }
         }
@@ -59,11 +59,9 @@ pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
         Event::Shared { before, now, expires_at: _ } => Line {
             before: *before,
             now: *now,
-            ..Line::new(Level::INFO, "has the new tokens of another entry of the same login")
+            ..Line::new(Level::INFO, "got the new tokens of another entry with the same login")
         },
-        Event::Removed => {
-            Line::new(Level::INFO, "was removed from the store; everything about it is forgotten")
-        }
+        Event::Removed => Line::new(Level::INFO, "was removed from the store and forgotten"),
         Event::VanishedTogether { servers } => {
             let entries = counted(servers.len(), "entry", "entries");
             let message = format!(
@@ -89,16 +87,16 @@ pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
             retry_in: Some(*retry_in),
             ..Line::new(
                 Level::ERROR,
-                format!("the new tokens could not be saved, and are kept in the journal: {why}"),
+                format!("the new tokens could not be saved and are kept in the journal: {why}"),
             )
         },
         Event::NotSavable { why } => {
             Line::new(Level::WARN, format!("not refreshed, because new tokens could not be saved: {why}"))
         }
-        Event::Locked { why } => Line::new(Level::INFO, format!("somebody else is refreshing it: {why}")),
+        Event::Locked { why } => Line::new(Level::INFO, format!("another process is refreshing it: {why}")),
         Event::NotLockable { why } => Line::new(Level::WARN, format!("not refreshed: {why}")),
         Event::Healed { why, now, expires_at: _ } => {
-            Line { now: *now, ..Line::new(Level::INFO, format!("put right: {why}")) }
+            Line { now: *now, ..Line::new(Level::INFO, format!("healed: {why}")) }
         }
         Event::Unflagged => Line::new(Level::INFO, "the next session of Claude Code connects to it again"),
         Event::UnflagFailed { why } => {
@@ -108,7 +106,7 @@ pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
         Event::Replayed { what } => {
             Line::new(Level::INFO, format!("left unfinished by an earlier run: {what}"))
         }
-        Event::Rests => Line::new(Level::DEBUG, "rests: nobody is expected to use it now"),
+        Event::Rests => Line::new(Level::DEBUG, "rests: no session is expected to use it now"),
         Event::RestOver => Line::new(Level::DEBUG, "rests no longer"),
         Event::NeedsPerson { need } => {
             let type_this = name.map(|name| format!("; type: {}", remedy::what_to_type(need, name, store)));
@@ -138,7 +136,7 @@ fn ended(outcome: Outcome, detail: &str, lifetime: Option<Duration>, retry_in: O
     if let Some(lifetime) = lifetime {
         message.push_str(&format!(", good for {}", length(lifetime)));
     }
-    // Of a success the lifetime says all.
+    // After a success the lifetime says it all.
     let says_more = outcome != Outcome::Fresh || lifetime.is_none();
     if says_more && !detail.is_empty() {
         message.push_str(&format!(": {detail}"));

@@ -7,12 +7,12 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 use tracing::Level;
 
-/// Puts what the engine tells into the log, and wakes whoever shows the present state.
+/// Logs the engine's events, and wakes whatever shows the present state.
 #[derive(Debug, Default)]
 pub(crate) struct LogObserver {
-    /// The last failure told of each entry: the same once more is no news.
+    /// The last failure logged for each entry; a repeat is not news.
     failures: RefCell<BTreeMap<(String, String), String>>,
-    /// Entries without a login: one whose user logged out or is just logging in, or never did.
+    /// Entries without a login: the user logged out, is logging in, or never did.
     logged_out: RefCell<BTreeSet<(String, String)>>,
     news: Rc<Notify>,
 }
@@ -23,7 +23,7 @@ impl LogObserver {
         Rc::clone(&self.news)
     }
 
-    /// The line for an event, a repeated failure weighed down.
+    /// The line for an event; a repeated failure gets a lower level.
     pub(super) fn line(&self, subject: Subject<'_>, event: &Event) -> Line {
         let mut line = line(event, subject.store, subject.entry.map(|(_, name)| name));
         let Some((key, _)) = subject.entry else { return line };
@@ -43,7 +43,7 @@ impl LogObserver {
                 self.logged_out.borrow_mut().insert(key);
             }
             Event::Held { .. } => drop(self.logged_out.borrow_mut().remove(&key)),
-            // The user's own doing is no warning, a login that is under way least of all.
+            // What the user does on purpose is not a warning, least of all a login in progress.
             Event::NeedsPerson { need: Need::Stub } if self.logged_out.borrow().contains(&key) => {
                 line.level = Level::INFO;
             }
@@ -73,7 +73,7 @@ impl Observer for LogObserver {
     }
 }
 
-/// Hands a line to the logger; its fields must be known when the program is built.
+/// Hands a line to the logger, which wants its fields at compile time.
 fn emit(subject: Subject<'_>, line: &Line) {
     let server = subject.entry.map(|(_, name)| name);
     let store = if server.is_none() { Some(subject.store) } else { None };

@@ -4,45 +4,45 @@ use crate::terminal::wording::{length, quoted, visible};
 use refresh_engine::{Need, passes_by_itself};
 use std::time::Duration;
 
-/// What the user is told about one entry.
+/// A problem with one entry that the user is notified of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trouble {
     pub(crate) store: String,
     pub(crate) key: String,
     pub(crate) server: String,
-    /// A word for programs.
+    /// A keyword for programs.
     pub(crate) cause: &'static str,
-    /// In words.
+    /// The reason, in words.
     pub(crate) why: String,
     /// What to type.
     pub(crate) action: String,
-    /// What else to know.
+    /// Further advice.
     pub(crate) hint: Option<&'static str>,
-    /// Whether it is told again each day as long as it lasts.
+    /// Whether the notice is repeated daily while the trouble lasts.
     pub(crate) daily: bool,
 }
 
-/// What a trouble is known by: store, key and cause.
+/// Identifies a trouble: store, key and cause.
 pub(crate) type Id = (String, String, String);
 
-/// Nothing is wrong.
+/// A test notice; nothing is wrong.
 const TEST: &str = "test";
 /// A login that ends soon.
 const ENDING: &str = "login_ends";
-/// Entries that vanished at once.
+/// Entries that vanished together.
 const VANISHED: &str = "entries_vanished";
-/// More names make no title; the text has them all.
+/// A longer list of names does not fit into the title; the body has them all.
 const LONGEST_LIST: usize = 60;
 
-const LOGIN_HINT: &str = "Over SSH add --no-browser to the login. In a session that is already running type /mcp and choose \
+const LOGIN_HINT: &str = "Over SSH, add --no-browser to the login. In a running session, type /mcp and choose \
      Reconnect afterwards.";
 
-/// Some servers call a login ended when they have forgotten the client, too.
-const ENDED_HINT: &str = "Over SSH add --no-browser to the login. If it fails, type claude mcp logout and the server's name before it. In a \
-     session that is already running type /mcp and choose Reconnect afterwards.";
+/// Some servers also report an ended login when they have forgotten the client.
+const ENDED_HINT: &str = "Over SSH, add --no-browser to the login. If it fails, run claude mcp logout with the server's name first. In a \
+     running session, type /mcp and choose Reconnect afterwards.";
 
 impl Trouble {
-    /// Only the user can repair the entry.
+    /// Only the user can fix the entry.
     pub(crate) fn needs(store: &str, key: &str, server: &str, need: &Need) -> Self {
         let passing = matches!(need, Need::Refused { code } if passes_by_itself(code));
         let login = !passing && !matches!(need, Need::NoEndpoint { .. } | Need::ServerFails { .. });
@@ -58,14 +58,14 @@ impl Trouble {
         }
     }
 
-    /// What is sent to see whether notices arrive.
+    /// A notice that only tests whether notices arrive.
     pub(crate) fn test() -> Self {
         Self {
             store: String::new(),
             key: String::new(),
             server: TEST.to_owned(),
             cause: TEST,
-            why: "This is a test, and nothing is wrong".to_owned(),
+            why: "This is a test; nothing is wrong".to_owned(),
             action: "mcp-refreshd status".to_owned(),
             hint: None,
             daily: false,
@@ -87,7 +87,7 @@ impl Trouble {
         }
     }
 
-    /// New tokens cannot be saved, or could not be if they were asked for.
+    /// New tokens cannot be saved, or could not be if they were requested.
     pub(crate) fn not_saved(store: &str, key: &str, server: &str, why: &str) -> Self {
         Self {
             store: store.to_owned(),
@@ -101,12 +101,12 @@ impl Trouble {
         }
     }
 
-    /// Several entries vanished from a store at once.
+    /// Several entries vanished from a store together.
     pub(crate) fn vanished(store: &str, servers: &[String]) -> Self {
         let servers = servers.join(", ");
         Self {
             store: store.to_owned(),
-            // Other servers are another trouble.
+            // Different servers are a different trouble.
             key: servers.clone(),
             why: format!(
                 "the logins of {servers} vanished from the store at once, or with the login to Claude; that is no logout from a server"
@@ -115,18 +115,18 @@ impl Trouble {
             cause: VANISHED,
             action: "mcp-refreshd doctor --fix".to_owned(),
             hint: Some(
-                "It puts them back. The agent remembers them for a day; if you removed them yourself, do nothing.",
+                "This restores them. The agent remembers them for a day; if you removed them yourself, do nothing.",
             ),
             daily: false,
         }
     }
 
-    /// What it is known by: the same one is told once a day.
+    /// Its identity: the same trouble is reported once a day.
     pub(crate) fn id(&self) -> Id {
         (self.store.clone(), self.key.clone(), self.cause.to_owned())
     }
 
-    /// The word that a hook gets as `MCP_REFRESHD_EVENT`.
+    /// The value of `MCP_REFRESHD_EVENT` for a hook.
     pub(crate) fn event(&self) -> &'static str {
         if self.cause == TEST { TEST } else { "action_required" }
     }
@@ -141,7 +141,7 @@ impl Trouble {
         }
     }
 
-    /// Why and what to type.
+    /// The reason and what to type.
     pub(crate) fn body(&self) -> String {
         let body = format!("{}.\nType: {}", visible(&self.why).trim_end_matches('.'), visible(&self.action));
         match self.hint {
@@ -151,7 +151,7 @@ impl Trouble {
     }
 }
 
-/// The word that a hook gets as `MCP_REFRESHD_CAUSE`.
+/// The value of `MCP_REFRESHD_CAUSE` for a hook.
 fn cause(need: &Need) -> &'static str {
     match need {
         Need::Stub => "not_logged_in",

@@ -1,4 +1,4 @@
-//! What the system knows of files beyond their content: whose they are, who may read them, and how one is opened without waiting.
+//! Files: owners, permissions, and opening without blocking.
 
 use rustix::fs::{Access, OFlags};
 use std::ffi::OsStr;
@@ -8,18 +8,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Only its user may read and write it.
+/// Only the owner may read and write it.
 pub(crate) const PRIVATE: u32 = 0o600;
 
-/// The file in the state folder that says who holds its lock: the locked file itself, which others may read all the same.
+/// The file in the state folder that names the lock's holder: the locked file itself, which stays readable.
 pub(crate) const HOLDER: &str = "lock";
 
-/// Opens without waiting: a FIFO in the file's place must not hold the program. What is made is private.
+/// Opens without blocking: a FIFO in the file's place must not hang the program. New files are private.
 pub(crate) fn opening() -> OpenOptions {
     options(OFlags::NONBLOCK | OFlags::NOCTTY)
 }
 
-/// The same, and a link in the file's place is refused.
+/// The same, but a link in the file's place is refused.
 pub(crate) fn opening_no_link() -> OpenOptions {
     options(OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW)
 }
@@ -30,7 +30,7 @@ fn options(flags: OFlags) -> OpenOptions {
     options
 }
 
-/// The file, if it is one.
+/// The file, if it is a regular one.
 ///
 /// # Errors
 /// It is something else.
@@ -38,12 +38,12 @@ pub(crate) fn regular(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
-/// Makes a folder and those above it that are missing; only their user may enter them.
+/// Creates a private folder and its missing parents.
 pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Whether this process may make files in the folder, found out without making one.
+/// Checks that this process may create files in the folder, without creating one.
 ///
 /// # Errors
 /// It may not: [`ReadOnlyFilesystem`](io::ErrorKind::ReadOnlyFilesystem) or
@@ -52,7 +52,7 @@ pub(crate) fn may_write_into(folder: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
-/// Which file it is, whatever its name: device and inode.
+/// The file's identity regardless of its name: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(u64, u64);
 
@@ -60,17 +60,17 @@ pub(crate) fn identity(metadata: &Metadata) -> Identity {
     Identity(metadata.dev(), metadata.ino())
 }
 
-/// The id of the user whose it is.
+/// The owner's user id.
 pub(crate) fn owner(metadata: &Metadata) -> u32 {
     metadata.uid()
 }
 
-/// Who may do what, without the file's kind.
+/// The permission bits, without the file type.
 pub(crate) fn mode(metadata: &Metadata) -> u32 {
     metadata.mode() & 0o7777
 }
 
-/// Says from now on who may do what.
+/// Sets the permission bits.
 pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
@@ -79,7 +79,7 @@ pub(crate) fn is_socket(metadata: &Metadata) -> bool {
     metadata.file_type().is_socket()
 }
 
-/// Whether a file of this size ends with the end of a line; an empty one does.
+/// Whether a file of this size ends with a newline; an empty one counts.
 pub(crate) fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
     let mut last = [b'\n'];
     if size > 0 {
@@ -88,7 +88,7 @@ pub(crate) fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
     Ok(last == [b'\n'])
 }
 
-/// A path as it was written by [`OsStr::as_encoded_bytes`].
+/// A path from the bytes of [`OsStr::as_encoded_bytes`].
 pub(crate) fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }

@@ -3,7 +3,7 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 use tokio::process::Command;
 
-/// The command as it has to be run so that it has the rights of its user, and not only those of the agent.
+/// Wraps the command so that it runs with the user's rights, outside the agent's sandbox.
 pub(crate) fn outside(command: Command, limit: Duration) -> Command {
     match confined::by_systemd() {
         true => by_the_manager(&command, limit),
@@ -11,8 +11,8 @@ pub(crate) fn outside(command: Command, limit: Duration) -> Command {
     }
 }
 
-/// The same command as a service of its own, started by the user's manager: outside of the agent's sandbox, with the manager's
-/// environment and the command's own variables. The manager keeps the time limit, too, should the agent die meanwhile.
+/// The same command as a transient service of the user's manager: outside the agent's sandbox, with the manager's
+/// environment and the command's own variables. The manager also enforces the time limit, in case the agent dies meanwhile.
 pub(crate) fn by_the_manager(command: &Command, limit: Duration) -> Command {
     let command = command.as_std();
     let mut outside = Command::new("systemd-run");
@@ -30,7 +30,7 @@ pub(crate) fn by_the_manager(command: &Command, limit: Duration) -> Command {
     outside
 }
 
-/// The manager puts variables in the place of their names (`${X}`, `$X`), unless the dollar sign is doubled.
+/// The manager expands variables (`${X}`, `$X`) unless the dollar sign is doubled.
 fn without_expansion(argument: &OsStr) -> OsString {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let mut bytes = Vec::with_capacity(argument.len());
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_keeps_its_words_and_variables_outside() {
+    fn a_command_outside_keeps_its_arguments_and_variables() {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg("echo \"$MCP_REFRESHD_WHY\"").env("MCP_REFRESHD_WHY", "a $x\nb");
         let outside = by_the_manager(&command, Duration::from_secs(10));

@@ -1,4 +1,4 @@
-//! This process, its user, and the processes that it starts.
+//! This process, its user and its children.
 
 use rustix::process::{Pid, Signal, geteuid, getuid, kill_process_group};
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::process::Command;
 /// The agent's name as a job of launchd.
 const SERVICE_LABEL: &str = "dev.mcp-refreshd";
 
-/// The id of the user with whose rights this process works.
+/// The effective user id of this process.
 pub(crate) fn user_id() -> u32 {
     geteuid().as_raw()
 }
@@ -18,18 +18,18 @@ pub(crate) fn is_root() -> bool {
     geteuid().is_root()
 }
 
-/// A text that differs between machines and users, and stays as it is.
+/// A stable string that differs between machines and users.
 pub(crate) fn machine_and_user() -> String {
     format!("{} {}", rustix::system::uname().nodename().to_string_lossy(), getuid().as_raw())
 }
 
-/// Whether a service manager started this process: systemd names the process that it starts (`systemd.exec(5)`), launchd the job.
+/// Whether a service manager started this process: systemd sets the process id (`systemd.exec(5)`), launchd the job's name.
 pub(crate) fn is_service() -> bool {
     let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
     is("SYSTEMD_EXEC_PID", &std::process::id().to_string()) || is("XPC_SERVICE_NAME", SERVICE_LABEL)
 }
 
-/// This process becomes the command, which is told `name` as its own; returns only where that cannot be.
+/// Replaces this process with the command under the name `name`; returns only on failure.
 pub(crate) fn become_command(command: &mut Command, name: Option<OsString>) -> io::Error {
     if let Some(name) = name {
         command.arg0(name);
@@ -37,11 +37,11 @@ pub(crate) fn become_command(command: &mut Command, name: Option<OsString>) -> i
     command.exec()
 }
 
-/// A command with all that it starts, which is ended when this is dropped.
+/// A command with its children; dropping this kills them all.
 pub(crate) struct ProcessGroup(Option<Pid>);
 
 impl ProcessGroup {
-    /// Starts a command as the first of its own group.
+    /// Starts a command in its own process group.
     ///
     /// # Errors
     /// It cannot be started.
@@ -51,7 +51,7 @@ impl ProcessGroup {
         Ok((child, Self(group)))
     }
 
-    /// It ended by itself: what it left running may go on.
+    /// It exited by itself: its children may keep running.
     pub(crate) fn ended(&mut self) {
         self.0 = None;
     }
@@ -60,7 +60,7 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // It may have ended this very moment.
+            // It may have exited just now.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }

@@ -1,3 +1,3 @@
-//! What systemd is told, and asks (`sd_notify(3)`).
+//! The protocol with systemd (`sd_notify(3)`).
 
 pub(crate) use sd_notify::{NotifyState, notify, watchdog_enabled};

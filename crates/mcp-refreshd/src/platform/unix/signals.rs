@@ -1,11 +1,11 @@
-//! What the system tells a process from outside.
+//! Signals.
 
 use std::io;
 use tokio::signal::unix::SignalKind;
 
 pub(crate) use tokio::signal::unix::Signal;
 
-/// What wants the end.
+/// Signals that ask the process to stop.
 pub(crate) struct Ends {
     terminate: Signal,
     interrupt: Signal,
@@ -13,12 +13,12 @@ pub(crate) struct Ends {
 
 impl Ends {
     /// # Errors
-    /// The system gives no handler, here as below.
+    /// A signal handler cannot be installed, here and below.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Returns with the name of a signal that wants the end.
+    /// Returns the name of a signal that asks the process to stop.
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
@@ -27,17 +27,17 @@ impl Ends {
     }
 }
 
-/// The terminal went away; a service is to read its configuration again.
+/// The terminal was closed; a service reloads its configuration.
 pub(crate) fn hangup() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
 
-/// Ctrl-C: as long as this lives, it does not end the process.
+/// Ctrl-C: while this lives, it does not kill the process.
 pub(crate) fn interrupt() -> io::Result<Signal> {
     signal(SignalKind::interrupt())
 }
 
-/// The terminal has another size.
+/// The terminal was resized.
 pub(crate) fn resized() -> io::Result<Signal> {
     signal(SignalKind::window_change())
 }

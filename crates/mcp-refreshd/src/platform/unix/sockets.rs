@@ -1,4 +1,4 @@
-//! Sockets with a path, and who is at their other end.
+//! Unix sockets, and who is at the other end.
 
 use crate::platform::files;
 use crate::platform::process::user_id;
@@ -9,64 +9,64 @@ use tokio::net::UnixListener;
 pub(crate) use crate::platform::this::SOCKET_PATH_LIMIT;
 pub(crate) use tokio::net::UnixStream as Stream;
 
-/// The places where the agent may listen, the better one first.
+/// The paths where the agent may listen, in order of preference.
 pub(crate) fn places(state: &Path, runtime: Option<PathBuf>) -> Vec<PathBuf> {
     runtime.into_iter().chain([state.to_owned()]).map(|folder| folder.join("control.sock")).collect()
 }
 
-/// A socket that is waited at.
+/// A listening socket.
 #[derive(Debug)]
 pub(crate) struct Listener(UnixListener);
 
 impl Listener {
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         let listener = UnixListener::bind(path)?;
-        // Until here the folder, which only its user may enter, keeps others out.
+        // Until here the private folder keeps others out.
         files::set_mode(path, files::PRIVATE)?;
         Ok(Self(listener))
     }
 
-    /// The next client.
+    /// Accepts the next client.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub(crate) async fn accept(&self) -> io::Result<Stream> {
         self.0.accept().await.map(|(stream, _)| stream)
     }
 
-    /// Takes the file away. Left behind it would do no harm: a dead socket is recognised.
+    /// Removes the file. A leftover would be harmless: a dead socket is recognised.
     pub(crate) fn remove(path: &Path) {
         let _ = std::fs::remove_file(path);
     }
 }
 
-/// Whether a process of this user is at the other end.
+/// Whether the peer is a process of this user.
 pub(crate) fn is_of_this_user(stream: &Stream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == user_id())
 }
 
-/// Whether somebody listens at this path. Blocks the thread for a moment.
+/// Whether a process listens at this path. Blocks the thread briefly.
 pub(crate) fn is_listened_at(path: &Path) -> bool {
     std::os::unix::net::UnixStream::connect(path).is_ok()
 }
 
-/// What stands where one wants to listen.
+/// What already exists at a path to listen at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// Nothing any more.
+    /// Nothing, or no longer.
     Free,
-    /// Somebody who answers.
+    /// A process that answers.
     Taken,
-    /// Something that is no socket.
+    /// Not a socket.
     NotASocket,
 }
 
-/// Takes the socket of a daemon that died away. Blocks the thread for a moment.
+/// Removes the socket of a dead daemon. Blocks the thread briefly.
 ///
 /// # Errors
-/// The system's.
+/// The system's error.
 pub(crate) fn make_way(path: &Path) -> io::Result<Way> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Way::Free),
@@ -77,7 +77,7 @@ pub(crate) fn make_way(path: &Path) -> io::Result<Way> {
     }
 }
 
-/// The folder that has to be private for the socket to be.
+/// The folder that must be private for the socket to be private.
 pub(crate) fn folder_of(path: &Path) -> Option<&Path> {
     path.parent()
 }

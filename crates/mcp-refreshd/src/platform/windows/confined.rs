@@ -1,4 +1,4 @@
-//! The Task Scheduler takes nothing from the agent.
+//! The Task Scheduler does not sandbox the agent.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ pub(crate) fn by_systemd() -> bool {
     false
 }
 
-/// No sandbox makes folders read-only here.
+/// No sandbox makes folders read-only.
 pub(crate) fn is_read_only(_folder: &Path) -> bool {
     false
 }

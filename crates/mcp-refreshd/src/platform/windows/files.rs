@@ -1,35 +1,35 @@
-//! What the system knows of files beyond their content. Access lists are inherited from the user's own folders; modes do not exist.
+//! Files. Access control lists are inherited from the user's own folders; there are no modes.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::windows::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Only its user may read and write it: what the folders of the user's profile hand down.
+/// Only the owner may read and write it, as inherited from the user's profile folder.
 pub(crate) const PRIVATE: u32 = 0o600;
 
 /// `FILE_FLAG_OPEN_REPARSE_POINT`: opens a link itself.
 const OPEN_LINK: u32 = 0x0020_0000;
 
-/// The file in the state folder that says who holds its lock. Nobody else can read a locked file here.
+/// The file in the state folder that names the lock's holder: on Windows nobody else can read a locked file.
 pub(crate) const HOLDER: &str = "agent";
 
 /// `FILE_FLAG_DELETE_ON_CLOSE`: the file goes with its handle.
 const DELETE_ON_CLOSE: u32 = 0x0400_0000;
 
-/// Opens a file; nothing here waits as a FIFO does.
+/// Opens a file; nothing blocks as a FIFO would.
 pub(crate) fn opening() -> OpenOptions {
     File::options()
 }
 
-/// The same, and a link in the file's place is not followed.
+/// The same, but a link in the file's place is not followed.
 pub(crate) fn opening_no_link() -> OpenOptions {
     let mut options = File::options();
     options.custom_flags(OPEN_LINK);
     options
 }
 
-/// The file, if it is one.
+/// The file, if it is a regular one.
 ///
 /// # Errors
 /// It is something else.
@@ -37,12 +37,12 @@ pub(crate) fn regular(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
-/// Makes a folder and those above it that are missing.
+/// Creates a folder and its missing parents.
 pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// Which file it is: when it was made, to 100 ns. Its index is not to be had from what is asked here.
+/// The file's identity: its creation time, to 100 ns. The standard library does not offer its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(u64);
 
@@ -50,23 +50,23 @@ pub(crate) fn identity(metadata: &Metadata) -> Identity {
     Identity(metadata.creation_time())
 }
 
-/// Users have no numbers here.
+/// Users have no numeric ids.
 pub(crate) fn owner(_metadata: &Metadata) -> u32 {
     super::process::user_id()
 }
 
-/// Nobody else may do anything.
+/// Nobody else has access.
 pub(crate) fn mode(metadata: &Metadata) -> u32 {
     if metadata.is_dir() { 0o700 } else { PRIVATE }
 }
 
-/// Modes do not exist here.
+/// There are no modes.
 #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
 pub(crate) fn set_mode(_path: &Path, _mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file can be made in this folder; only trying tells, since access lists are not read here.
+/// Whether a file can be created in this folder; only trying tells, since access control lists are not read.
 ///
 /// # Errors
 /// It cannot.
@@ -83,11 +83,11 @@ pub(crate) fn may_write_into(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file of this size ends with the end of a line; an empty one does.
+/// Whether a file of this size ends with a newline; an empty one counts.
 pub(crate) fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
     let mut last = [b'\n'];
     if size > 0 {
-        // The position moves along here; whoever appends goes to the end first.
+        // This moves the position; appending seeks to the end first.
         file.seek_read(&mut last, size - 1)?;
         let mut file = file;
         file.seek(SeekFrom::End(0))?;
@@ -95,7 +95,7 @@ pub(crate) fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
     Ok(last == [b'\n'])
 }
 
-/// A path as it was written by [`OsStr::as_encoded_bytes`](std::ffi::OsStr::as_encoded_bytes). One that is no Unicode cannot be read back.
+/// A path from the bytes of [`OsStr::as_encoded_bytes`](std::ffi::OsStr::as_encoded_bytes). Only Unicode paths can be read back.
 pub(crate) fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }

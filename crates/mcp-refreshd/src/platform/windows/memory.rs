@@ -1,7 +1,7 @@
-//! Tokens are in the memory of whatever command refreshes, looks or saves.
+//! Protects the memory of commands that handle tokens.
 
-/// Nothing to do: another process of this user may look there whatever a program does, and dumps are made only where an administrator
-/// asked for them (Windows Error Reporting, `LocalDumps`).
+/// Nothing to do: the user's other processes can always read it, and dumps are written only if an administrator has enabled them
+/// (Windows Error Reporting, `LocalDumps`).
 pub(crate) fn keep_private() -> Vec<String> {
     Vec::new()
 }

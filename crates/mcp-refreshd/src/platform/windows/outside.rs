@@ -1,7 +1,7 @@
 use std::time::Duration;
 use tokio::process::Command;
 
-/// The agent has all rights of its user.
+/// The agent already has all the user's rights.
 pub(crate) fn outside(command: Command, _limit: Duration) -> Command {
     command
 }

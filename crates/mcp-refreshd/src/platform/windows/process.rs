@@ -1,20 +1,20 @@
-//! This process, its user, and the processes that it starts.
+//! This process, its user and its children.
 
 use std::ffi::OsString;
 use std::io;
 use std::process::Command;
 
-/// Users have no numbers here: all files that this process can reach count as its user's.
+/// Users have no numeric ids: every file that this process can reach counts as its user's.
 pub(crate) fn user_id() -> u32 {
     0
 }
 
-/// An administrator's process is not told apart.
+/// Administrators are not distinguished.
 pub(crate) fn is_root() -> bool {
     false
 }
 
-/// A text that differs between machines and users, and stays as it is.
+/// A stable string that differs between machines and users.
 pub(crate) fn machine_and_user() -> String {
     let variable = |name| std::env::var(name).unwrap_or_default();
     format!("{} {}", variable("COMPUTERNAME"), variable("USERNAME"))
@@ -25,7 +25,7 @@ pub(crate) fn is_service() -> bool {
     false
 }
 
-/// The command takes this process's place: it is waited for, and its exit code becomes ours. Returns only where it cannot be started.
+/// Runs the command in place of this process: waits for it and exits with its code. Returns only if it cannot be started.
 pub(crate) fn become_command(command: &mut Command, _name: Option<OsString>) -> io::Error {
     match command.status() {
         Ok(status) => std::process::exit(status.code().unwrap_or(1)),
@@ -33,7 +33,7 @@ pub(crate) fn become_command(command: &mut Command, _name: Option<OsString>) -> 
     }
 }
 
-/// A command that is ended when this is dropped. What it starts itself goes on: there is no group without a job object.
+/// A command; dropping this kills it. Its children keep running: that would take a job object.
 pub(crate) struct ProcessGroup;
 
 impl ProcessGroup {
@@ -45,6 +45,6 @@ impl ProcessGroup {
         Ok((command.kill_on_drop(true).spawn()?, Self))
     }
 
-    /// It ended by itself: what it left running may go on.
+    /// It exited by itself: its children may keep running.
     pub(crate) fn ended(&mut self) {}
 }

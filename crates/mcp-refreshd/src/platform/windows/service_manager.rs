@@ -1,9 +1,9 @@
-//! No service manager of this system listens to its services.
+//! Windows has no service manager that listens for notifications.
 
 use std::io;
 use std::time::Duration;
 
-/// What systemd would be told.
+/// The state that systemd would get.
 #[expect(dead_code, reason = "nobody reads it")]
 pub(crate) enum NotifyState<'a> {
     Ready,
@@ -21,13 +21,13 @@ impl NotifyState<'_> {
     }
 }
 
-/// Nobody listens.
+/// Nothing listens.
 #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
 pub(crate) fn notify(_state: &[NotifyState<'_>]) -> io::Result<()> {
     Ok(())
 }
 
-/// Nobody watches.
+/// There is no watchdog.
 pub(crate) fn watchdog_enabled() -> Option<Duration> {
     None
 }

@@ -1,10 +1,10 @@
-//! What the system tells a process from outside: the console's events.
+//! Console events, the counterpart of signals.
 
 use std::io;
 use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
 use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
 
-/// What wants the end.
+/// Events that ask the process to stop.
 pub(crate) struct Ends {
     ctrl_c: CtrlC,
     ctrl_break: CtrlBreak,
@@ -15,7 +15,7 @@ pub(crate) struct Ends {
 
 impl Ends {
     /// # Errors
-    /// The system gives no handler.
+    /// An event handler cannot be installed.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             ctrl_c: ctrl_c()?,
@@ -26,19 +26,19 @@ impl Ends {
         })
     }
 
-    /// Returns with the name of an event that wants the end.
+    /// Returns the name of an event that asks the process to stop.
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.ctrl_c.recv() => "Ctrl-C",
             _ = self.ctrl_break.recv() => "Ctrl-Break",
-            _ = self.close.recv() => "the console's end",
-            _ = self.logoff.recv() => "the end of the session",
+            _ = self.close.recv() => "console closed",
+            _ = self.logoff.recv() => "logoff",
             _ = self.shutdown.recv() => "the shutdown",
         }
     }
 }
 
-/// An event that never comes here.
+/// An event that never happens.
 pub(crate) struct Signal;
 
 impl Signal {
@@ -50,18 +50,18 @@ impl Signal {
 /// Ctrl-C no longer ends this process.
 ///
 /// # Errors
-/// The system gives no handler.
+/// An event handler cannot be installed.
 pub(crate) fn interrupt() -> io::Result<CtrlC> {
     ctrl_c()
 }
 
-/// There is no such event: the configuration is read again at a restart.
+/// There is no such event: reloading the configuration takes a restart.
 #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
 pub(crate) fn hangup() -> io::Result<Signal> {
     Ok(Signal)
 }
 
-/// The console tells nobody that its size changed; it is asked at every picture.
+/// The console does not report resizing; its size is read for every frame.
 #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
 pub(crate) fn resized() -> io::Result<Signal> {
     Ok(Signal)

@@ -1,4 +1,4 @@
-//! Named pipes, which only this user can open.
+//! Named pipes that only this user can open.
 
 use interprocess::os::windows::named_pipe::tokio::{DuplexPipeStream, PipeListener};
 use interprocess::os::windows::named_pipe::{PipeListenerOptions, pipe_mode};
@@ -9,10 +9,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// All rights for whoever made the pipe, and for nobody else; nothing is inherited (Security Descriptor Definition Language).
+/// Full access for the pipe's owner and nobody else; nothing is inherited (Security Descriptor Definition Language).
 const FOR_THE_OWNER_ALONE: &widestring::U16CStr = widestring::u16cstr!("D:P(A;;GA;;;OW)");
 
-/// The places where the agent may listen, one for each start. Nobody can know the name before, and take it: clients learn it from a
+/// The path where the agent listens, a new one for each start. Nobody can guess the name and claim it first: clients read it from a
 /// file in the agent's own folder.
 pub(crate) fn places(_state: &Path, _runtime: Option<PathBuf>) -> Vec<PathBuf> {
     let name = std::collections::hash_map::RandomState::new();
@@ -20,15 +20,15 @@ pub(crate) fn places(_state: &Path, _runtime: Option<PathBuf>) -> Vec<PathBuf> {
     vec![PathBuf::from(format!(r"\\.\pipe\mcp-refreshd-{}-{chance:016x}", std::process::id()))]
 }
 
-/// A pipe that is waited at.
+/// A listening pipe.
 #[derive(Debug)]
 pub(crate) struct Listener(PipeListener<pipe_mode::Bytes, pipe_mode::Bytes>);
 
 impl Listener {
-    /// Makes the pipe; fails where there is one of this name.
+    /// Creates the pipe; fails if the name is taken.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         let path = widestring::U16CString::from_os_str(path)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
@@ -39,25 +39,25 @@ impl Listener {
         Ok(Self(listener))
     }
 
-    /// The next client.
+    /// Accepts the next client.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub(crate) async fn accept(&self) -> io::Result<Stream> {
         self.0.accept().await.map(Stream)
     }
 
-    /// It goes with its last handle.
+    /// It disappears with its last handle.
     pub(crate) fn remove(_path: &Path) {}
 }
 
-/// One end of a conversation.
+/// One end of a connection.
 #[derive(Debug)]
 pub(crate) struct Stream(DuplexPipeStream<pipe_mode::Bytes>);
 
 impl Stream {
     /// # Errors
-    /// Nobody listens ([`io::ErrorKind::NotFound`]), or the system's.
+    /// Nobody listens ([`io::ErrorKind::NotFound`]), or the system's error.
     pub(crate) async fn connect(path: &Path) -> io::Result<Self> {
         DuplexPipeStream::connect_by_path(path).await.map(Self)
     }
@@ -87,38 +87,38 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// The pipe's access list lets nobody else in.
+/// The pipe's access control list keeps everybody else out.
 pub(crate) fn is_of_this_user(_stream: &Stream) -> bool {
     true
 }
 
-/// Nothing has to be there before, and no name is ever used twice.
+/// Nothing to prepare, and names are never reused.
 #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
 pub(crate) fn make_way(_path: &Path) -> io::Result<Way> {
     Ok(Way::Free)
 }
 
-/// Whether somebody listens at this path. Blocks the thread for a moment.
+/// Whether a process listens at this path. Blocks the thread briefly.
 pub(crate) fn is_listened_at(path: &Path) -> bool {
     std::fs::File::options().read(true).write(true).open(path).is_ok()
 }
 
-/// What stands where one wants to listen.
+/// What already exists at a path to listen at.
 #[expect(dead_code, reason = "the same names on every system")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// Nothing any more.
+    /// Nothing, or no longer.
     Free,
-    /// Somebody who answers.
+    /// A process that answers.
     Taken,
-    /// Something that is no socket.
+    /// Not a socket.
     NotASocket,
 }
 
-/// Characters that a pipe's name may have.
+/// The longest pipe name, in characters.
 pub(crate) const SOCKET_PATH_LIMIT: usize = 256;
 
-/// The folder that has to be private for the socket to be.
+/// The folder that must be private for the socket to be private.
 pub(crate) fn folder_of(_path: &Path) -> Option<&Path> {
     None
 }

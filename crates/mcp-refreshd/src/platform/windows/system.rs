@@ -8,27 +8,27 @@ use std::time::{Duration, Instant};
 /// Claude Code keeps its document in a file here.
 pub(crate) const CLIENT_USES_KEYCHAIN: bool = false;
 
-/// Where an organization's settings for Claude Code are.
+/// The folder with an organization's managed settings for Claude Code.
 pub(crate) const MANAGED_SETTINGS: &str = r"C:\Program Files\ClaudeCode";
 
-/// No service manager of this system is known yet.
+/// No service manager is supported yet.
 pub(crate) fn has_service_manager() -> bool {
     false
 }
 
-/// How often the wall clock is looked at: the system's timers stand still during a suspend.
+/// How often to check the wall clock: the system's timers stop during a suspend.
 const TICK: Duration = Duration::from_secs(30);
 
-/// The variables that move the folders of configuration and state, and where these are in the home folder without them.
+/// The variables that set the configuration and state folders, and their defaults in the home folder.
 pub(crate) const CONFIG_FOLDER: (&str, &str) = ("APPDATA", r"AppData\Roaming");
 pub(crate) const STATE_FOLDER: (&str, &str) = ("LOCALAPPDATA", r"AppData\Local");
 
-/// Whether a process is stopped by a signal; there are none here.
+/// Whether a process is stopped by a signal; Windows has none.
 pub(crate) fn is_stopped(_pid: u32) -> bool {
     false
 }
 
-/// Time since boot; it goes on during a suspend.
+/// Time since boot; keeps running during a suspend.
 pub(crate) fn since_boot() -> Duration {
     static START: LazyLock<(Instant, Duration)> =
         LazyLock::new(|| (Instant::now(), Duration::from_secs(sysinfo::System::uptime())));
@@ -36,7 +36,7 @@ pub(crate) fn since_boot() -> Duration {
     up + start.elapsed()
 }
 
-/// Nothing here keeps the agent's log.
+/// No system service keeps the agent's log.
 pub(crate) fn log_reader(
     _home: &Path,
     _follow: bool,
@@ -45,8 +45,8 @@ pub(crate) fn log_reader(
     Err(Vec::new())
 }
 
-/// The command that shows a notice: a balloon of the task bar, by the Windows Forms that every Windows has. The texts are variables,
-/// never part of the script. Its notices have no numbers.
+/// The command that shows a notice: a taskbar balloon, made with Windows Forms, which every Windows has. The texts are variables,
+/// never part of the script. Its notices have no ids.
 pub(crate) fn desktop_notice(title: &str, body: &str, _shown: Option<u32>) -> Vec<Command> {
     const SCRIPT: &str = "Add-Type -AssemblyName System.Windows.Forms; Add-Type -AssemblyName System.Drawing; \
         $icon = New-Object System.Windows.Forms.NotifyIcon; $icon.Icon = [System.Drawing.SystemIcons]::Information; \
@@ -59,7 +59,7 @@ pub(crate) fn desktop_notice(title: &str, body: &str, _shown: Option<u32>) -> Ve
     vec![command]
 }
 
-/// Nothing takes a notice from the desktop here: it goes by itself.
+/// Notices cannot be closed; they disappear by themselves.
 pub(crate) fn withdrawn_notice(_shown: u32) -> Vec<Command> {
     Vec::new()
 }
@@ -71,12 +71,12 @@ pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
     }
 }
 
-/// Returns when the clocks are to be compared: nothing here says that one was set.
+/// Returns when it is time to compare the clocks: the system does not report that one was set.
 pub(crate) async fn clock_changed() {
     tokio::time::sleep(TICK).await;
 }
 
-/// What is mounted. Nothing here tells of changes.
+/// Watches the mount table; the system does not report changes.
 pub(crate) struct Mounts;
 
 impl Mounts {

@@ -6,18 +6,18 @@ use toml::{Table, Value};
 /// Settings that a running agent cannot change.
 const AT_RESTART: [&str; 5] = ["stores", "keychain", "keychain_large_items", "log.file", "environment"];
 
-/// One setting that differs.
+/// One changed setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// As it is written: `margin.floor`.
+    /// Its dotted name: `margin.floor`.
     pub(crate) key: String,
-    /// As TOML, without passwords; `None` where it is not set.
+    /// As TOML, without passwords; `None` if it is not set.
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
 }
 
 impl Change {
-    /// Whether it takes a restart to have an effect.
+    /// Whether it takes effect only after a restart.
     pub(crate) fn needs_restart(&self) -> bool {
         AT_RESTART.iter().any(|key| self.key == *key || self.key.starts_with(&format!("{key}.")))
     }
@@ -27,14 +27,14 @@ impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
         match self.before == self.after {
-            // Two passwords are not shown, and one is not the other.
+            // Both passwords are hidden, so say that they differ.
             true => write!(f, "{}: another password", self.key),
             false => write!(f, "{}: {} -> {}", self.key, value(&self.before), value(&self.after)),
         }
     }
 }
 
-/// The settings in which two configurations differ.
+/// The settings that differ between two configurations.
 pub(crate) fn changes(before: &Config, after: &Config) -> Vec<Change> {
     let (then, now) = (settings(before), settings(after));
     let mut keys: Vec<_> = then.keys().chain(now.keys()).collect();
@@ -59,7 +59,7 @@ pub(crate) fn changes(before: &Config, after: &Config) -> Vec<Change> {
 /// Every setting by its dotted key.
 fn settings(config: &Config) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
-    // What was written by us can be read.
+    // We wrote this text ourselves, so it parses.
     for (key, value) in effective(config, None, &[]).parse::<Table>().unwrap_or_default() {
         flatten(key, value, &mut settings);
     }
@@ -97,14 +97,14 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_changed_is_shown_with_both_values() {
+    fn a_changed_setting_shows_both_values() {
         assert_eq!(of("", ""), [""; 0]);
         assert_eq!(of("", "[margin]\nfloor = \"9m\""), ["margin.floor: \"7m\" -> \"9m\""]);
         assert_eq!(of("[servers.\"a b\"]\nignore = true", ""), ["servers.a b.ignore: true -> not set"]);
     }
 
     #[test]
-    fn what_takes_a_restart_is_told_apart() {
+    fn settings_that_need_a_restart_are_marked() {
         assert_eq!(
             of("", "stores = [\"default\", \"/srv/c\"]\nfresh = \"always\""),
             ["fresh: \"when_used\" -> \"always\"", "stores: not set -> [\"default\", \"/srv/c\"] (restart)"]
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_changed_is_told_and_not_shown() {
+    fn a_changed_password_is_reported_but_not_shown() {
         let proxy = |password: &str| format!("[network]\nproxy = \"http://me:{password}@p:3128\"");
         let changed = of(&proxy("made-up-one"), &proxy("made-up-two"));
         assert_eq!(changed, ["network.proxy: another password"]);

@@ -39,7 +39,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn minutes_hours_days_and_seconds_are_understood() {
+    fn seconds_minutes_hours_and_days_are_accepted() {
         for (text, seconds) in
             [("7m", 420), ("2h", 7200), ("1d", 86400), ("90s", 90), ("1h30m", 5400), (" 5m ", 300)]
         {
@@ -63,7 +63,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(seconds: u64) {
+        fn durations_survive_a_round_trip(seconds: u64) {
             let time = Duration::from_secs(seconds);
             prop_assert_eq!(parse(&written(time)), Some(time));
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use toml::Value;
 use toml_edit::Key;
 
-/// The configuration in effect, in the form of the file, a proxy's password left out. `source` is the file it came from, where
-/// there is one; `stores` are the folders in effect.
+/// The configuration in effect, in the file's format, without a proxy's password. `source` is the file it came from, if
+/// any; `stores` are the folders in effect.
 pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]) -> String {
     let Config { stores: _, keychain, policy, network, log, log_file, notices, environment } = config;
     let mut lines = vec![
@@ -56,7 +56,7 @@ pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]
     lines.join("\n")
 }
 
-/// A text as TOML writes it.
+/// A string as TOML.
 fn written(text: &str) -> String {
     Value::String(text.to_owned()).to_string()
 }

@@ -17,9 +17,9 @@ const PATHS: [&str; 7] = [
     "CLAUDE_CODE_CLIENT_CERT",
     "CLAUDE_CODE_CLIENT_KEY",
 ];
-/// What the client's key is opened with.
+/// The passphrase of the client's private key.
 const PASSPHRASE: &str = "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE";
-/// The one that says something where it is set and empty: that the store is in `~/.claude`, whatever `CLAUDE_CONFIG_DIR` says.
+/// The only one that means something when empty: that the store is in `~/.claude`, whatever `CLAUDE_CONFIG_DIR` says.
 const MAY_BE_EMPTY: &str = "CLAUDE_SECURESTORAGE_CONFIG_DIR";
 const PROXIES: [&str; 8] = [
     "ALL_PROXY",
@@ -32,8 +32,8 @@ const PROXIES: [&str; 8] = [
     "no_proxy",
 ];
 
-/// Variables that a shell has and a service does not inherit. Only those that this program or Claude Code's folders depend on: it
-/// is no way to change what other programs do.
+/// Variables that a service does not inherit from the user's shell. Only those that affect this program or Claude Code's folders: this
+/// is not a way to change other programs.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Environment(BTreeMap<&'static str, String>);
 
@@ -58,10 +58,10 @@ impl Environment {
         Self(all)
     }
 
-    /// What an environment has of them. An empty variable counts as none, where emptiness says nothing.
+    /// Takes them from an environment. An empty variable counts as unset unless emptiness means something.
     ///
     /// # Errors
-    /// One that no service can be given: names it, and says why.
+    /// Names a variable that a service cannot be given, and says why.
     pub(crate) fn of(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, String> {
         let mut all = BTreeMap::new();
         for name in names() {
@@ -75,7 +75,7 @@ impl Environment {
         Ok(Self(all))
     }
 
-    /// What that environment does not have at all.
+    /// The variables that are not set in that environment.
     pub(crate) fn lacking_in(&self, env: &dyn Fn(&str) -> Option<OsString>) -> Vec<(&'static str, &str)> {
         let lacking = self.0.iter().filter(|(name, _)| env(name).is_none());
         lacking.map(|(name, value)| (*name, value.as_str())).collect()
@@ -86,14 +86,14 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Everything here but the variables that say where Claude Code's folders are.
+    /// Everything except the variables that locate Claude Code's folders.
     pub(crate) fn without_folders(&self) -> Self {
         let folders = ["CLAUDE_CONFIG_DIR", "CLAUDE_SECURESTORAGE_CONFIG_DIR"];
         let rest = self.0.iter().filter(|(name, _)| !folders.contains(name));
         Self(rest.map(|(name, value)| (*name, value.clone())).collect())
     }
 
-    /// What is here and is not the same there.
+    /// The variables whose values differ there.
     pub(crate) fn news_to(&self, other: &Self) -> Self {
         let news = self.0.iter().filter(|(name, value)| other.0.get(*name) != Some(*value));
         Self(news.map(|(name, value)| (*name, value.clone())).collect())
@@ -108,13 +108,13 @@ impl Environment {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// Names and values as they may be shown: without passwords.
+    /// Names and values without passwords, safe to show.
     pub(crate) fn shown(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.0.iter().map(|(name, value)| {
             let shown = match proxy(name, value) {
                 _ if *name == PASSPHRASE => "(hidden)".to_owned(),
                 Some(url) if url.password().is_some() => without_password(&url),
-                // What is no URL may still be meant as one with a password.
+                // A malformed URL may still contain a password.
                 None if is_proxy(name) && value.contains('@') => "(hidden)".to_owned(),
                 _ => value.clone(),
             };
@@ -122,7 +122,7 @@ impl Environment {
         })
     }
 
-    /// Whether a password is among them.
+    /// Whether any of them holds a password.
     pub(crate) fn has_password(&self) -> bool {
         self.0.iter().any(|(name, value)| match proxy(name, value) {
             _ if *name == PASSPHRASE => true,
@@ -140,7 +140,7 @@ fn is_proxy(name: &str) -> bool {
     PROXIES.contains(&name) && !name.eq_ignore_ascii_case("NO_PROXY")
 }
 
-/// The proxy that a variable names. Many leave the scheme out.
+/// The proxy that a variable names. Many values omit the scheme.
 fn proxy(name: &str, value: &str) -> Option<Url> {
     let url = |text: &str| Url::parse(text).ok().filter(Url::has_host);
     is_proxy(name).then(|| url(value).or_else(|| url(&format!("http://{value}")))).flatten()
@@ -177,13 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secure_storage_folder_says_something_and_is_taken_along() {
+    fn an_empty_secure_storage_folder_is_kept() {
         let taken = of(&[("CLAUDE_SECURESTORAGE_CONFIG_DIR", ""), ("CLAUDE_CONFIG_DIR", "")]).unwrap();
         assert_eq!(taken.iter().collect::<Vec<_>>(), [("CLAUDE_SECURESTORAGE_CONFIG_DIR", "")]);
     }
 
     #[test]
-    fn a_relative_path_means_nothing_to_a_service() {
+    fn a_relative_path_is_refused() {
         let refused = of(&[("CLAUDE_CONFIG_DIR", "work/.claude")]).unwrap_err();
         assert!(refused.starts_with("$CLAUDE_CONFIG_DIR must be an absolute path"), "{refused}");
     }
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_environment_has_comes_first_even_if_it_is_empty() {
+    fn the_environment_takes_precedence_even_if_empty() {
         let kept = of(&[("HTTPS_PROXY", "http://p"), ("SSL_CERT_FILE", "/ca")]).unwrap();
         let lacking = kept.lacking_in(&|name| (name == "HTTPS_PROXY").then(OsString::new));
         assert_eq!(lacking, [("SSL_CERT_FILE", "/ca")]);

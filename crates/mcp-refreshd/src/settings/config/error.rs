@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     #[error("the configuration {} cannot be read: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    /// Something else stands in its place.
+    /// It is not a regular file.
     #[error("the configuration {} is not a regular file; move it away", path.display())]
     NotAFile { path: PathBuf },
-    /// It cannot be one of ours.
+    /// It is too large.
     #[error("the configuration {} is over {} KiB; that is no configuration of mcp-refreshd", path.display(), limit >> 10)]
     TooLarge { path: PathBuf, limit: u64 },
     /// Others may read the proxy's password.
@@ -34,12 +34,12 @@ impl ConfigError {
     }
 }
 
-/// One thing that is wrong in the configuration.
+/// One mistake in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// Counted from 1.
     pub(crate) line: usize,
-    /// The key, what is wrong with it, and what would be right.
+    /// The key, what is wrong with it, and what is accepted.
     pub(crate) text: String,
 }
 

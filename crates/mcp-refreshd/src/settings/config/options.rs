@@ -11,19 +11,19 @@ use url::Url;
 pub(crate) struct Config {
     /// The storage folders; `None` means [`ListedStore::Default`] alone.
     pub(crate) stores: Option<Vec<ListedStore>>,
-    /// Whether documents in a Keychain are kept, too, and how they are reached.
+    /// Whether and how documents in a Keychain are kept.
     pub(crate) keychain: KeychainConfig,
-    /// How early, how often, and what not at all.
+    /// When to refresh, and what to ignore.
     pub(crate) policy: Policy,
-    /// The way to the servers.
+    /// How to reach the servers.
     pub(crate) network: Network,
-    /// What is told and how.
+    /// What is logged, and in which format.
     pub(crate) log: LogConfig,
-    /// Where the daemon logs instead of standard error.
+    /// The daemon's log file, instead of standard error.
     pub(crate) log_file: Option<PathBuf>,
-    /// How a person is told that they are needed.
+    /// How the user is notified when action is required.
     pub(crate) notices: NoticesConfig,
-    /// Variables for where the environment lacks them.
+    /// Variables to set if the environment lacks them.
     pub(crate) environment: Environment,
 }
 
@@ -36,11 +36,11 @@ pub(crate) enum ListedStore {
 }
 
 impl ListedStore {
-    /// The word for the first kind. No path is mistaken for it: those are absolute.
+    /// The word for the first kind. It cannot be confused with a path, which is absolute.
     pub(crate) const DEFAULT: &'static str = "default";
 }
 
-/// Whether documents in a Keychain are kept, too, and how they are reached.
+/// Whether and how documents in a Keychain are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeychainConfig {
     pub(crate) reach: KeychainReach,
@@ -56,11 +56,11 @@ impl Default for KeychainConfig {
 /// How a Keychain is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeychainReach {
-    /// Not at all: only files are kept.
+    /// Not at all: only files are used.
     Off,
-    /// By `/usr/bin/security`, as Claude Code does.
+    /// Through `/usr/bin/security`, as Claude Code does.
     Security,
-    /// By the system's own library: another kind of Keychain, or the same without the tool in between.
+    /// Through the system's own library: another kind of keychain, or the same one without the tool.
     Keyring(SystemKeyring),
 }
 
@@ -70,7 +70,7 @@ impl KeychainReach {
         if platform::CLIENT_USES_KEYCHAIN { Self::Security } else { Self::Off }
     }
 
-    /// The words for it; some of them another system's, or for a build with more in it.
+    /// The accepted words; some apply to other systems only, or to builds with more features.
     pub(super) const WORDS: &'static [(&'static str, Result<Self, &'static str>)] = &[
         ("off", Ok(Self::Off)),
         ("security", Ok(Self::Security)),
@@ -87,12 +87,12 @@ impl KeychainReach {
     }
 }
 
-/// How a person is told that they are needed.
+/// How the user is notified when action is required.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NoticesConfig {
-    /// By a notice on the desktop.
+    /// With a desktop notification.
     pub(crate) desktop: bool,
-    /// By this command line of the shell.
+    /// With this shell command.
     pub(crate) hook: Option<String>,
 }
 
@@ -102,12 +102,12 @@ impl Default for NoticesConfig {
     }
 }
 
-/// The way to the servers.
+/// How to reach the servers.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Network {
     /// A proxy for every request; `None` means the one that the environment names, if any.
     pub(crate) proxy: Option<Url>,
-    /// PEM files with certificate authorities to trust besides the system's.
+    /// PEM files with CA certificates to trust besides the system's.
     pub(crate) extra_ca: Vec<PathBuf>,
 }
 
@@ -120,14 +120,14 @@ impl std::fmt::Debug for Network {
     }
 }
 
-/// What is told and how.
+/// What is logged, and in which format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogConfig {
     pub(crate) format: LogFormat,
     pub(crate) level: LogLevel,
 }
 
-/// The form of a log line.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     #[default]
@@ -135,7 +135,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The least weight of what is told.
+/// The lowest level that is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LogLevel {
     Error,
@@ -153,7 +153,7 @@ impl LogFormat {
 pub(super) const FRESHNESS: &[(&str, Freshness)] =
     &[("when_used", Freshness::WhenUsed), ("always", Freshness::Always)];
 
-/// The words for documents that are too large for a line of the Keychain's tool.
+/// The words for handling documents that exceed one line of the Keychain tool's input.
 pub(super) const LARGE_ITEMS: &[(&str, LargeItems)] =
     &[("argument", LargeItems::Argument), ("refuse", LargeItems::Refuse)];
 

@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use url::Url;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Every refresh is a small risk, and none is without traffic: nobody needs exercise more often.
+/// Every refresh is a small risk, so no refresh token is exercised more often.
 const SHORTEST_KEEP_ALIVE: Duration = Duration::from_secs(60 * 60);
 const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -24,7 +24,7 @@ const WHY_PERCENT: &str = "a larger share would refresh all the time";
 const WHY_KEEP_ALIVE: &str =
     "more often is a risk without a gain, and servers forget refresh tokens unused for a year";
 
-/// Reads a configuration. Every key that is wrong is named, not only the first.
+/// Parses a configuration. Reports every wrong key, not only the first.
 pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
     let mut findings = Findings::new(text);
     let root = match DeTable::parse(text) {

@@ -1,6 +1,6 @@
 use url::Url;
 
-/// A proxy's URL as it may be shown.
+/// A proxy URL without its password, safe to show.
 pub(super) fn without_password(proxy: &Url) -> String {
     let mut shown = proxy.clone();
     if shown.password().is_some() {

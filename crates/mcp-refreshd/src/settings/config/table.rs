@@ -9,10 +9,10 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// One value and where it stands.
+/// One value and its position.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
-/// Collects what is wrong, so that a person mends everything in one go.
+/// Collects all mistakes, so that the user can fix them in one go.
 pub(super) struct Findings<'t> {
     text: &'t str,
     problems: Vec<Problem>,
@@ -23,7 +23,7 @@ impl<'t> Findings<'t> {
         Self { text, problems: Vec::new() }
     }
 
-    /// Notes a problem at this place of the text.
+    /// Notes a problem at this position in the text.
     pub(super) fn note(&mut self, span: Range<usize>, text: impl Into<String>) {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
@@ -63,13 +63,13 @@ impl<'a, 't> Table<'a, 't> {
         this
     }
 
-    /// The key with its table's name, as people write it.
+    /// The key's dotted name.
     pub(super) fn path(&self, key: &str) -> String {
         let key = shortened(key, 60);
         if self.name.is_empty() { key } else { format!("{}.{key}", self.name) }
     }
 
-    /// Where this key's value stands.
+    /// The position of this key's value.
     pub(super) fn place(&self, key: &str) -> Option<Range<usize>> {
         self.value(key).map(Spanned::span)
     }
@@ -95,7 +95,7 @@ impl<'a, 't> Table<'a, 't> {
         }
     }
 
-    /// The text under this key, and where it stands.
+    /// The string under this key, and its position.
     pub(super) fn text(&self, key: &str, findings: &mut Findings<'_>) -> Option<(&'a str, Range<usize>)> {
         let value = self.value(key)?;
         match value.get_ref() {
@@ -118,7 +118,7 @@ impl<'a, 't> Table<'a, 't> {
         }
     }
 
-    /// A whole number within `range`; `why` says why the range ends where it does.
+    /// A whole number within `range`; `why` explains its bounds.
     pub(super) fn number(
         &self,
         key: &str,
@@ -139,7 +139,7 @@ impl<'a, 't> Table<'a, 't> {
         number
     }
 
-    /// A length of time within `range`; `why` says why the range ends where it does.
+    /// A duration within `range`; `why` explains its bounds.
     pub(super) fn duration(
         &self,
         key: &str,
@@ -166,7 +166,7 @@ impl<'a, 't> Table<'a, 't> {
         Some(time)
     }
 
-    /// One of some words.
+    /// One of a fixed set of words.
     pub(super) fn word<T: Copy>(
         &self,
         key: &str,
@@ -190,7 +190,7 @@ impl<'a, 't> Table<'a, 't> {
         found
     }
 
-    /// A list of texts, each with its place.
+    /// A list of strings, each with its position.
     pub(super) fn texts(
         &self,
         key: &str,

@@ -25,7 +25,7 @@ fn verdict(answers: &[(&Answer, Option<i64>)]) -> Verdict {
 }
 
 #[test]
-fn i1_another_shape_is_tried_only_where_the_client_would_present_the_token_too() {
+fn i1_another_shape_is_tried_only_if_the_client_would_present_the_token_too() {
     let may_vary = |left: Option<i64>| may_vary(left.map(SignedDuration::from_secs));
     assert!(may_vary(Some(-HOUR)) && may_vary(Some(0)) && may_vary(Some(300)));
     assert!(!may_vary(Some(301)) && !may_vary(Some(HOUR)));
@@ -33,7 +33,7 @@ fn i1_another_shape_is_tried_only_where_the_client_would_present_the_token_too()
 }
 
 #[test]
-fn a_refusal_of_the_shape_is_held_until_the_clients_window_and_another_until_the_second_look() {
+fn a_shape_refusal_waits_for_the_clients_window_and_others_for_the_recheck() {
     for code in ["invalid_target", "invalid_scope"] {
         for left in [Some(HOUR), Some(301), None] {
             let held = Verdict::Suspect { code: code.to_owned(), reuse: true, looks: 0 };
@@ -49,7 +49,7 @@ fn a_refusal_of_the_shape_is_held_until_the_clients_window_and_another_until_the
 }
 
 #[test]
-fn dead_is_believed_at_the_third_look_once_the_access_token_has_ended_and_early_never() {
+fn dead_is_believed_at_the_third_try_after_expiry_and_never_early() {
     let (dead, code) = (dead(), || "invalid_grant".to_owned());
     let looked = |looks| Verdict::Suspect { code: code(), reuse: false, looks };
     assert_eq!(verdict(&[(&dead, Some(HOUR))]), looked(0));
@@ -71,7 +71,7 @@ fn dead_is_believed_at_the_third_look_once_the_access_token_has_ended_and_early_
 }
 
 #[test]
-fn a_client_id_that_is_a_url_is_never_gone() {
+fn a_url_client_id_is_never_gone() {
     let gone = || Answer::ClientDead { code: "invalid_client".to_owned(), detail: String::new() };
     let of = |id: Option<&str>| of_client(gone(), id);
     assert_eq!(of(Some("cl_1")), gone());
@@ -81,7 +81,7 @@ fn a_client_id_that_is_a_url_is_never_gone() {
 }
 
 #[test]
-fn a_page_passes_and_an_oauth_error_does_not() {
+fn a_page_passes_by_itself_and_an_oauth_error_does_not() {
     for code in ["http_403", "http_404", "http_410", CLIENT_DOCUMENT_UNREAD] {
         assert!(passes_by_itself(code), "{code}");
     }
@@ -100,7 +100,7 @@ fn a_page_passes_and_an_oauth_error_does_not() {
 }
 
 #[test]
-fn only_answers_that_arrived_count_as_failures_of_the_server() {
+fn only_received_answers_count_as_server_failures() {
     let mut record = Record::default();
     let mut hears = |lost| {
         let answer = Answer::Ambiguous { why: "HTTP 500".to_owned(), lost };

@@ -1,4 +1,4 @@
-//! The plan of an entry that nothing speaks against.
+//! The plan for a healthy entry.
 
 use super::waiting::{since_last_request, until, wait_or};
 use crate::decide::planned::{Plan, Reason, Until};
@@ -11,7 +11,7 @@ use crate::{Activity, Freshness, Now, ObservedEntry, Policy, Record};
 use jiff::SignedDuration;
 use std::time::Duration;
 
-/// An entry that nothing speaks against: when is it due, and is this the moment?
+/// When a healthy entry is due, and whether to refresh it now.
 pub(super) fn plan_healthy(
     now: Now,
     seen: &ObservedEntry,
@@ -22,7 +22,7 @@ pub(super) fn plan_healthy(
 ) -> Plan {
     let name = &seen.entry.server_name;
     let keep_alive = policy.keep_alive_of(name);
-    // Nobody is asked who is expected while the token is good for long.
+    // Expected use does not matter while the token is good for long.
     let resting = |life: Option<Duration>| match policy.fresh {
         Freshness::Always => Duration::ZERO,
         Freshness::WhenUsed => activity().nobody_for(now, life.unwrap_or(Duration::MAX)),
@@ -34,7 +34,7 @@ pub(super) fn plan_healthy(
             let short_lived = life.is_some_and(|life| life < SHORT_LIFE) && record.lifetime_answered;
             let seed = seen.refresh.map_or(0, |refresh| refresh.seed()) ^ policy.jitter_seed;
             let margin = with_jitter(policy.margin_of(name, life.unwrap_or_default()), seed);
-            // The client's own window is what a new login is refreshed for at the latest.
+            // A new login is refreshed at the latest before the client's own window.
             let new_login = rest_of_a_new_login(now, record).min(until(left, SUSPECT_RECHECK));
             let wait = if short_lived { Duration::ZERO } else { until(left, margin).max(new_login) };
             if !wait.is_zero() {
@@ -43,7 +43,7 @@ pub(super) fn plan_healthy(
             let rest = resting(life.filter(|_| record.lifetime_answered));
             if !rest.is_zero() {
                 let exercise = exercise_due(now, record, Some(left), keep_alive.min(RESTING_KEEP_ALIVE));
-                // What comes first, the keep-alive or the usual time, is no matter to whoever comes before both.
+                // Whichever comes first, the keep-alive or the usual time: a session may come before both.
                 return match earlier(plan_resting(now, left, rest, activity), exercise, now, activity) {
                     Plan::Sleep { wait, .. } => Plan::Sleep { wait, until: Until::Use },
                     planned => planned,
@@ -52,7 +52,7 @@ pub(super) fn plan_healthy(
             match life {
                 Some(life) if short_lived => plan_short_lived(now, record, left, life, activity),
                 _ if left <= SignedDuration::ZERO => return Plan::Refresh(Reason::Expired),
-                // The floor, not the margin, is where waiting for a quiet moment ends.
+                // Waiting for a quiet moment ends at the floor, not at the margin.
                 _ => at_a_quiet_moment(now, until(left, MARGIN_FLOOR), Reason::Due, activity),
             }
         }
@@ -60,9 +60,9 @@ pub(super) fn plan_healthy(
     earlier(access_token, exercise, now, activity)
 }
 
-/// Nobody is expected for `rest`: the access token may end. While it has not, whoever comes finds it good and changes nothing in the store; and a
-/// session that goes on after a break of hours changes nothing that is watched: only a look shows either. At other times a session's first
-/// file tells, or the client's own refresh.
+/// No session is expected for `rest`: the access token may expire. Until it has, a new session finds it good and changes nothing in the store; and a
+/// session resumed after hours changes nothing that is watched: only a check shows either. Otherwise a session's first
+/// file reveals it, or the client's own refresh.
 fn plan_resting(now: Now, left: SignedDuration, rest: Duration, activity: &dyn Fn() -> Activity) -> Plan {
     let quiet_for = activity().last().map_or(Duration::MAX, |at| now.elapsed_since(at));
     let looks = left > SignedDuration::ZERO || quiet_for < SHORT_LIVED_RESUMED;
@@ -70,13 +70,13 @@ fn plan_resting(now: Now, left: SignedDuration, rest: Duration, activity: &dyn F
     Plan::Sleep { wait, until: Until::Use }
 }
 
-/// How long a pair that another program wrote is still too young to be refreshed without need.
+/// How much longer to leave a pair alone that another program wrote.
 fn rest_of_a_new_login(now: Now, record: &Record) -> Duration {
     record.landed_at.map_or(Duration::ZERO, |at| NEW_LOGIN_REST.saturating_sub(now.age_of(at)))
 }
 
-/// Lives under 10 minutes: no margin stays above the client's window, so that each use refreshes it all the same. In use: when a quarter of the life
-/// is left, or a minute where that is no more than half, and not more often than every 10 s. Not in use: rarely, since every rotation is a risk.
+/// Lifetime under 10 minutes: no margin stays above the client's window, so the client refreshes at each use. In use: when a quarter of the lifetime
+/// is left, or a minute if that is at most half, and at most every 10 s. Not in use: rarely, since every rotation is a risk.
 fn plan_short_lived(
     now: Now,
     record: &Record,
@@ -93,21 +93,21 @@ fn plan_short_lived(
     }
     let keep_alive = SHORT_LIVED_KEEP_ALIVE.saturating_sub(since_request);
     if quiet_for < SHORT_LIVED_RESUMED && !keep_alive.is_zero() {
-        // A session that goes on after a break changes nothing that is watched; only a look shows it.
+        // A session resumed after a break changes nothing that is watched; only a check shows it.
         return Plan::Sleep { wait: keep_alive.min(SHORT_LIVED_LOOK), until: Until::KeepAlive };
     }
     wait_or(keep_alive, Until::KeepAlive, Reason::KeepAlive)
 }
 
-/// When the refresh token itself wants to be used, whatever the access token says.
+/// When the refresh token itself must be used, regardless of the access token.
 struct Exercise {
     /// How long until then.
     wait: Duration,
-    /// How much longer it may wait for a quiet moment then.
+    /// How much longer it may then wait for a quiet moment.
     patience: Duration,
 }
 
-/// Unused for the keep-alive time, or at 75 % of the life that the server gave the refresh token.
+/// After the keep-alive time without use, or at 75 % of the refresh token's lifetime.
 fn exercise_due(now: Now, record: &Record, left: Option<SignedDuration>, keep_alive: Duration) -> Exercise {
     let since = record.since.unwrap_or(now.wall);
     let idle = if left.is_none() { keep_alive.min(UNKNOWN_EXPIRY_KEEP_ALIVE) } else { keep_alive };
@@ -115,7 +115,7 @@ fn exercise_due(now: Now, record: &Record, left: Option<SignedDuration>, keep_al
         .refresh_token_expires_at
         .map(|lapses| Duration::try_from(lapses.duration_since(since)).unwrap_or(Duration::ZERO));
     let limit = life.map_or(idle, |life| idle.min(life / 4 * 3));
-    // Not for longer than half of what is left of the refresh token then.
+    // At most half of the refresh token's remaining life.
     let at_last =
         limit.saturating_add(KEEP_ALIVE_PATIENCE).min(life.map_or(Duration::MAX, |life| life / 8 * 7));
     let unused = match record.boot_age(now) {
@@ -125,7 +125,7 @@ fn exercise_due(now: Now, record: &Record, left: Option<SignedDuration>, keep_al
     Exercise { wait: limit.saturating_sub(unused), patience: at_last.saturating_sub(unused) }
 }
 
-/// The access token's plan, unless the refresh token wants to be used before.
+/// The access token's plan, unless the refresh token must be used earlier.
 fn earlier(plan: Plan, exercise: Exercise, now: Now, activity: &dyn Fn() -> Activity) -> Plan {
     match plan {
         Plan::Sleep { .. } if exercise.wait.is_zero() => {

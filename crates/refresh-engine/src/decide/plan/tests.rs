@@ -32,7 +32,7 @@ fn nobody() -> Activity {
 }
 
 #[test]
-fn a_spent_token_needs_a_person_even_when_forced() {
+fn a_spent_token_needs_the_user_even_if_forced() {
     let (seen, mut record) = entry(Some(-5));
     record.spend(seen.refresh.unwrap());
     let policy = Policy::default();
@@ -41,7 +41,7 @@ fn a_spent_token_needs_a_person_even_when_forced() {
 }
 
 #[test]
-fn a_pause_of_a_clock_that_was_set_back_is_over() {
+fn a_pause_ends_if_the_clock_is_set_back() {
     let (seen, mut record) = entry(Some(-5));
     let later = Now { wall: crate::later(now().wall, Duration::from_secs(86_400)), ..now() };
     record.retry = Some(Retry::after(later, Duration::from_secs(60)));
@@ -50,7 +50,7 @@ fn a_pause_of_a_clock_that_was_set_back_is_over() {
 }
 
 #[test]
-fn activity_is_asked_only_where_it_matters() {
+fn activity_is_read_only_if_it_matters() {
     let asked = std::cell::Cell::new(0);
     let activity = || {
         asked.set(asked.get() + 1);
@@ -69,7 +69,7 @@ fn activity_is_asked_only_where_it_matters() {
 
 proptest! {
     #[test]
-    fn nobody_sleeps_past_seven_minutes_before_the_end(
+    fn no_sleep_extends_past_seven_minutes_before_expiry(
         left in -100_000_i64..10_000_000,
         lifetime in proptest::option::of(600_u64..10_000_000),
         // Somebody was here within the hour.
@@ -91,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn where_tokens_are_kept_fresh_always_it_does_not_matter_who_is_expected(
+    fn with_fresh_always_expected_use_does_not_matter(
         left in -100_000_i64..10_000_000,
         idle in proptest::option::of(0_u64..3_000_000),
     ) {
@@ -104,7 +104,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_sleeps_past_the_moment_at_which_somebody_is_expected(
+    fn no_sleep_extends_past_the_expected_use(
         left in -100_000_i64..420,
         idle in 14_400_u64..3_000_000,
         lifetime in proptest::option::of(60_u64..100_000),
@@ -125,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn a_sleep_is_never_empty(left in proptest::option::of(-1000_i64..100_000), pause in 0_u64..1000) {
+    fn a_sleep_is_never_zero(left in proptest::option::of(-1000_i64..100_000), pause in 0_u64..1000) {
         let (seen, mut record) = entry(left);
         record.retry = Some(Retry::after(now(), Duration::from_secs(pause)));
         if let Plan::Sleep { wait, .. } = plan(now(), &seen, &record, &nobody, &Policy::default()) {

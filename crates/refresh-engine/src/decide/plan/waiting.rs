@@ -1,4 +1,4 @@
-//! How long, and until when.
+//! Waits and deadlines.
 
 use crate::decide::planned::{Plan, Reason, Until};
 use crate::decide::policy::PACE;
@@ -17,7 +17,7 @@ pub(super) fn until(left: SignedDuration, mark: Duration) -> Duration {
     Duration::try_from(left.saturating_sub(mark)).unwrap_or(Duration::ZERO)
 }
 
-/// However short a server says that its tokens live: after a refresh that went well the next one waits. Not that of a login that came since.
+/// The pause after a successful refresh, however short the server's lifetimes. A later login is exempt.
 pub(super) fn pace(now: Now, record: &Record) -> Duration {
     let went_well = record.last.as_ref().is_some_and(|last| last.outcome == Outcome::Fresh);
     let sent_at = record.sent_at.filter(|_| went_well && record.since == record.sent_at);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_without_grace_ends_in_one_login_and_no_further_harm() {
+async fn a_lost_answer_without_grace_period_costs_one_login_at_most() {
     let world = World::with_entries(&[("lab", Duration::ZERO), ("other", HOUR)]);
     world.server.next([Answering::LostAfterRotation]);
     let life = world.live().await;
@@ -13,7 +13,7 @@ async fn a_lost_answer_without_grace_ends_in_one_login_and_no_further_harm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_answer_inside_the_servers_grace_costs_nothing() {
+async fn a_lost_answer_within_the_grace_period_costs_nothing() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.grace.set(10 * SECOND);
     world.server.next([Answering::LostAfterRotation]);
@@ -24,7 +24,7 @@ async fn a_lost_answer_inside_the_servers_grace_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_lost_answers_inside_the_servers_grace_cost_nothing() {
+async fn two_lost_answers_within_the_grace_period_cost_nothing() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.grace.set(10 * SECOND);
     world.server.next([Answering::LostAfterRotation, Answering::LostAfterRotation]);
@@ -35,7 +35,7 @@ async fn two_lost_answers_inside_the_servers_grace_cost_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_lost_until_shortly_before_the_end_of_a_grace_of_seconds_cost_nothing() {
+async fn answers_lost_for_most_of_a_short_grace_period_cost_nothing() {
     let bad_gateway = Answering::RefusedAfterRotation(502, "bad gateway");
     // A connection that breaks, a proxy that gives up, a network that goes with the connection, a server that starts again.
     for then in [Answering::LostBefore, bad_gateway, Answering::Unreachable, Answering::Status(503, "busy")] {
@@ -53,7 +53,7 @@ async fn answers_lost_until_shortly_before_the_end_of_a_grace_of_seconds_cost_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_lost_long_before_the_access_token_ends_is_asked_for_within_the_longest_grace() {
+async fn an_early_lost_answer_is_requested_again_within_the_longest_grace_period() {
     let world = World::with_entries(&[("lab", 24 * HOUR)]);
     world.server.grace.set(30 * MINUTE);
     world.server.next(vec![Answering::LostAfterRotation; 5]);
@@ -69,7 +69,7 @@ async fn an_answer_lost_long_before_the_access_token_ends_is_asked_for_within_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_fails_for_long_is_not_asked_in_haste_each_time() {
+async fn a_server_that_keeps_failing_gets_no_hasty_retries() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.always.replace(Some(Answering::Status(502, "bad gateway")));
     let life = world.live().await;
@@ -85,7 +85,7 @@ async fn a_server_that_fails_for_long_is_not_asked_in_haste_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn i1_while_answers_keep_getting_lost_only_a_few_early_retries_are_made() {
+async fn i1_repeatedly_lost_answers_cause_only_a_few_early_retries() {
     let world = World::with_entries(&[("lab", HOUR)]);
     world.server.always.replace(Some(Answering::LostBefore));
     let life = world.live().await;
@@ -96,7 +96,7 @@ async fn i1_while_answers_keep_getting_lost_only_a_few_early_retries_are_made() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_insists_while_the_token_may_be_spent_is_told_until_when_and_nothing_is_presented() {
+async fn a_forced_refresh_of_a_possibly_spent_token_only_says_when_to_retry() {
     let refused = Answering::Status(400, r#"{"error":"invalid_target"}"#);
     for (answer, requests, still_held) in
         [(Answering::LostBefore, 3, 18 * SECOND), (refused, 1, 2 * HOUR - 5 * MINUTE)]
@@ -137,7 +137,7 @@ async fn who_insists_while_the_token_may_be_spent_is_told_until_when_and_nothing
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_insists_once_the_access_token_has_ended_is_obeyed() {
+async fn a_forced_refresh_is_made_once_the_access_token_has_expired() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world.server.always.replace(Some(Answering::LostBefore));
     let life = world.live().await;

@@ -27,7 +27,7 @@ pub(crate) struct KeychainFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StaleItem {
     pub(crate) item: KeychainItem,
-    /// When it was written last, as fourteen digits (UTC); `None` where the Keychain does not say.
+    /// When it was written last, as fourteen digits (UTC); `None` if the Keychain does not say.
     pub(crate) modified: Option<u64>,
 }
 

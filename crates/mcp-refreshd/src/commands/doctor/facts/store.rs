@@ -40,9 +40,9 @@ pub(crate) struct StoreFacts {
     pub(crate) flags_trouble: Option<String>,
     pub(crate) locks: Vec<LockSighting>,
     pub(crate) temporaries: Vec<Temporary>,
-    /// `None` where no Keychain is looked at.
+    /// `None` if no Keychain is looked at.
     pub(crate) keychain: Option<KeychainFacts>,
-    /// `None` where Claude Code has no configuration file here, or none that can be read.
+    /// `None` if Claude Code has no configuration file here, or none that can be read.
     pub(crate) configs: Option<ServerConfigs>,
 }
 

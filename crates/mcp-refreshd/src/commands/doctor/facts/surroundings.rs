@@ -9,7 +9,7 @@ pub(super) fn find_claude() -> Option<PathBuf> {
     std::fs::canonicalize(candidate).ok()
 }
 
-/// Whether the services of this user run while nobody is logged in. `None` where no systemd runs or somebody sits at a desktop.
+/// Whether the services of this user run while nobody is logged in. `None` if no systemd runs or somebody sits at a desktop.
 pub(super) fn lingers(root: &Path, env: &dyn Fn(&str) -> Option<OsString>) -> Option<bool> {
     let variable = |name| env(name).filter(|value| !value.is_empty());
     let headless = variable("DISPLAY").is_none() && variable("WAYLAND_DISPLAY").is_none();
