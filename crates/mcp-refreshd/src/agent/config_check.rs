@@ -6,7 +6,7 @@ use crate::terminal::suggest::nearest;
 use crate::terminal::wording::{quoted, visible};
 use claude_store::{OsFileSystem, ServerConfigs, StorageFolder};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Checks the configuration against the disk and what the stores hold. A sentence each.
 pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status: &Status) -> Vec<String> {
@@ -30,6 +30,15 @@ pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status
 fn names_in(store: &crate::control::report::StoreStatus) -> impl Iterator<Item = String> {
     let entries = store.entries.iter().map(|entry| entry.name.clone());
     entries.chain(store.odd.iter().map(|(name, _)| name.clone())).chain(store.vanished.iter().cloned())
+}
+
+/// What the configuration lists as a store and is a file.
+pub(crate) fn listed_files(config: &Config) -> Vec<PathBuf> {
+    let folders = config.stores.iter().flatten().filter_map(|store| match store {
+        ListedStore::Default => None,
+        ListedStore::Folder(folder) => Some(folder),
+    });
+    folders.filter(|folder| folder.is_file()).cloned().collect()
 }
 
 fn stores(config: &Config) -> Vec<String> {

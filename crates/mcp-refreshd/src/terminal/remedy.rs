@@ -4,7 +4,7 @@ mod claude;
 mod start;
 
 pub(crate) use claude::{argument, remember};
-pub(crate) use start::{how_to_restart, how_to_start};
+pub(crate) use start::{how_to_restart, how_to_start, how_to_wake};
 
 use claude::claude_mcp;
 use claude_store::KEYCHAIN_OVERFLOW;

@@ -89,7 +89,10 @@ pub(super) fn locked<P: Partners>(
         LockError::Held { .. } | LockError::Lost { .. } => {
             (LOCKED_PAUSE, Event::Locked { why }, Hindrance::Locked)
         }
-        _ => (NOT_SAVABLE_PAUSE, Event::NotLockable { why }, Hindrance::NotLockable(not_lockable(&error))),
+        _ => {
+            let why = not_lockable(&error);
+            (NOT_SAVABLE_PAUSE, Event::NotLockable { why: why.clone() }, Hindrance::NotLockable(why))
+        }
     };
     note(shared, seen, what);
     retry_after(shared, seen, pause);
@@ -145,7 +148,7 @@ fn retry_after<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, pause: Dur
 }
 
 /// Why the lock cannot be made, by the folder it belongs in: the name of a lock says nothing to a user.
-fn not_lockable(error: &LockError) -> String {
+pub(crate) fn not_lockable(error: &LockError) -> String {
     match error {
         LockError::IsFile { .. } => {
             "a file is in the place of its refresh lock, so neither the agent nor Claude Code can take the lock; to remove the file \

@@ -1,6 +1,8 @@
 use crate::commands::doctor::facts::{Agent, Facts};
 use crate::commands::doctor::finding::Confidence::Certain;
 use crate::commands::doctor::finding::Finding;
+use crate::terminal::wording::visible;
+use std::path::Path;
 
 /// Our own configuration.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -18,5 +20,25 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         let means = format!("{why}{end} {follows}");
         Finding::trouble("configuration-invalid", Certain, means, cure).at(&facts.paths.config)
     });
-    trouble.into_iter().collect()
+    let mut findings: Vec<_> = trouble.into_iter().chain(facts.files.iter().map(|file| store_is_file(file, facts))).collect();
+    let of_a_file = |remark: &&String| facts.files.iter().any(|file| remark.contains(&*file.to_string_lossy()));
+    findings.extend(facts.remarks.iter().filter(|remark| !of_a_file(remark)).map(|remark| {
+        let cure = "nothing, if that is meant; otherwise correct the configuration";
+        Finding::note("configuration-without-effect", Certain, remark, cure).at(&facts.paths.config)
+    }));
+    findings
+}
+
+fn store_is_file(file: &Path, facts: &Facts) -> Finding {
+    let cure = match file.parent().filter(|_| file.ends_with(".credentials.json")) {
+        Some(folder) => format!("list its folder instead: {}", visible(&folder.to_string_lossy())),
+        None => "list the folder that Claude Code keeps its logins in".to_owned(),
+    };
+    Finding::trouble(
+        "store-is-file",
+        Certain,
+        format!("`stores` lists {}, a file: no login is refreshed there", visible(&file.to_string_lossy())),
+        cure,
+    )
+    .at(&facts.paths.config)
 }
