@@ -244,7 +244,8 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
         }
         RefreshedHow::NotNeeded if has_expired() => {
             let typed = remedy::refresh_by_force(&name);
-            let detail = format!("expired, and not asked again so soon after a failure; to ask now, type: {typed}");
+            let detail =
+                format!("expired, and not asked again so soon after a failure; to ask now, type: {typed}");
             action = Some(typed);
             (How::Failed, detail)
         }

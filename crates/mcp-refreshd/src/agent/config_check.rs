@@ -8,6 +8,9 @@ use claude_store::{OsFileSystem, ServerConfigs, StorageFolder};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// The end of what is said of a store that does not exist yet.
+pub(crate) const COMES_LATER: &str = "it is kept as soon as it exists";
+
 /// Checks the configuration against the disk and what the stores hold. A sentence each.
 pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status: &Status) -> Vec<String> {
     let mut remarks = stores(config);
@@ -67,10 +70,8 @@ fn store_remark(folder: &Path) -> Option<String> {
             _ => format!("`stores` lists {shown}, which is not a folder"),
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let near = nearest_folder(folder).map_or_else(
-                || "it is kept as soon as it exists".to_owned(),
-                |near| format!("did you mean {}?", visible(&near)),
-            );
+            let near = nearest_folder(folder)
+                .map_or_else(|| COMES_LATER.to_owned(), |near| format!("did you mean {}?", visible(&near)));
             Some(format!("`stores` lists {shown}, which does not exist; {near}"))
         }
         // Whatever else is wrong with it, the store says so itself.

@@ -100,7 +100,7 @@ fn a_live_check_asks_the_server_itself() {
     home.store(&scripted_server::credentials_json([("lab", &grant)]));
     let (code, told, _) = home.told(&["check", "--live"]);
     assert_eq!(code, 5, "a server that is away makes no token invalid");
-    assert!(told.starts_with("lab: unknown: valid for 59 min; the server cannot be reached: "), "{told}");
+    assert!(told.starts_with("lab: unknown: valid for 1 h; the server cannot be reached: "), "{told}");
     assert!(told.contains("cannot connect to 127.0.0.1") && !told.contains("type:"), "{told}");
     let json: Value = serde_json::from_str(&home.told(&["check", "--live", "--json"]).1).unwrap();
     let only = &json["servers"][0];
@@ -184,8 +184,9 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
     assert_eq!((code, told.as_str()), (0, "lab: refreshed, good for 1 h\n"));
     assert_eq!(home.told(&["check", "lab", "--min-valid", "10m"]).0, 0);
     assert!(daemon.terminate().0.success());
+    let (_, told, _) = home.told(&["history", "-n", "all"]);
+    assert!(told.contains("  lab  resting: nobody is expected to use it now\n"), "{told}");
     let (_, told, _) = home.told(&["history"]);
-    assert!(told.contains("  lab  rests: nobody is expected to use it now\n"), "{told}");
     assert!(told.contains(" resting ") && !told.contains("expired "), "{told}");
 }
 
@@ -225,11 +226,31 @@ fn the_json_says_what_the_lines_say() {
     assert_eq!(bad["action"], "mcp-refreshd refresh short --force");
     assert_eq!(bad["store"], home.credentials().to_str().unwrap());
     assert_eq!(bad["key"], other.key("short"));
-    assert!(bad["reason"].as_str().unwrap().starts_with("valid for 4 min"), "{bad}");
+    assert!(bad["reason"].as_str().unwrap().starts_with("valid for 5 min"), "{bad}");
     assert!(bad["expires_at"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
     assert_eq!(home.told(&["check", "--json", "--quiet"]).0, 2);
     home.store("{");
     let (code, told, _) = home.told(&["check", "--json"]);
     let json: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((code, json["problems"].as_array().unwrap().len()), (4, 1), "{json}");
+}
+
+#[test]
+fn a_token_that_never_lives_for_so_long_is_no_failure_and_has_no_cure() {
+    let server = Server::start(Script { lifetime: 5 * MINUTE, ..Script::default() }).unwrap();
+    let home = Home::with([(
+        "lab",
+        &server.add("lab", Script { lifetime: 5 * MINUTE, ..Script::default() }).grant(MINUTE),
+    )]);
+    assert_eq!(home.told(&["refresh", "lab", "--force"]).0, 0);
+    let (code, told, _) = home.told(&["check"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(
+        told.starts_with("lab: ok: valid for ") && told.ends_with(": its tokens live no longer\n"),
+        "{told}"
+    );
+    let (code, told, _) = home.told(&["check", "--min-valid", "10m"]);
+    assert_eq!(code, 1, "{told}");
+    assert!(!told.contains("type:"), "a refresh brings another one of the same kind: {told}");
+    assert_eq!(home.told(&["check", "--min-valid", "1m"]).0, 0);
 }

@@ -148,3 +148,12 @@ fn without_claude_code_it_says_how_to_name_it() {
     let (code, _, _) = run(&home, &[]);
     assert_eq!(code, 2);
 }
+
+#[test]
+fn a_dry_run_needs_no_claude_code() {
+    let home = home(&[stub("lab")]);
+    fs::remove_file(home.path().join("bin/claude")).unwrap();
+    let (code, told, said) = run(&home, &["--all", "--dry-run"]);
+    assert_eq!((code, said.as_str()), (0, ""));
+    assert!(told.ends_with("claude mcp login lab\n"), "{told}");
+}

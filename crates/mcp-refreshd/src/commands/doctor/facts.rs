@@ -102,7 +102,10 @@ pub(super) enum Agent {
     /// It runs; the second value is the proxy variables it knows, where it says so.
     Runs(Status, Option<Vec<String>>),
     /// It runs and does not answer.
-    Silent { process: u32, stopped: bool },
+    Silent {
+        process: u32,
+        stopped: bool,
+    },
     /// It runs and cannot be asked.
     Unreachable(String),
 }
@@ -132,9 +135,7 @@ impl Facts {
                 };
                 Agent::Runs(status, knows)
             }
-            Err(RequestError::Silent { pid }) => {
-                Agent::Silent { process: pid, stopped: is_stopped(pid) }
-            }
+            Err(RequestError::Silent { pid }) => Agent::Silent { process: pid, stopped: is_stopped(pid) },
             Err(error) => Agent::Unreachable(error.to_string()),
         };
         let (journal_open, journal_trouble) = match Journal::peek(&OsFileSystem, &paths.state) {

@@ -1,3 +1,4 @@
+use crate::agent::config_check::COMES_LATER;
 use crate::commands::doctor::facts::{Agent, Facts};
 use crate::commands::doctor::finding::Confidence::Certain;
 use crate::commands::doctor::finding::Finding;
@@ -20,12 +21,18 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         let means = format!("{why}{end} {follows}");
         Finding::trouble("configuration-invalid", Certain, means, cure).at(&facts.paths.config)
     });
-    let mut findings: Vec<_> = trouble.into_iter().chain(facts.files.iter().map(|file| store_is_file(file, facts))).collect();
-    let of_a_file = |remark: &&String| facts.files.iter().any(|file| remark.contains(&*file.to_string_lossy()));
-    findings.extend(facts.remarks.iter().filter(|remark| !of_a_file(remark)).map(|remark| {
-        let cure = "nothing, if that is meant; otherwise correct the configuration";
-        Finding::note("configuration-without-effect", Certain, remark, cure).at(&facts.paths.config)
-    }));
+    let mut findings: Vec<_> =
+        trouble.into_iter().chain(facts.files.iter().map(|file| store_is_file(file, facts))).collect();
+    // A store that comes later is none that is missing.
+    let comes = |remark: &&String| remark.ends_with(COMES_LATER);
+    let of_a_file =
+        |remark: &&String| facts.files.iter().any(|file| remark.contains(&*file.to_string_lossy()));
+    findings.extend(facts.remarks.iter().filter(|remark| !of_a_file(remark) && !comes(remark)).map(
+        |remark| {
+            let cure = "nothing, if that is meant; otherwise correct the configuration";
+            Finding::note("configuration-without-effect", Certain, remark, cure).at(&facts.paths.config)
+        },
+    ));
     findings
 }
 
