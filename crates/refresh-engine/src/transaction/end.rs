@@ -90,8 +90,10 @@ pub(super) fn locked<P: Partners>(
             (LOCKED_PAUSE, Event::Locked { why }, Hindrance::Locked)
         }
         _ => {
-            let why = not_lockable(&error);
-            (NOT_SAVABLE_PAUSE, Event::NotLockable { why: why.clone() }, Hindrance::NotLockable(why))
+            let cause = not_lockable(&error);
+            // A file in the lock's place is named, since somebody has to remove it.
+            let why = if matches!(error, LockError::IsFile { .. }) { why } else { cause.clone() };
+            (NOT_SAVABLE_PAUSE, Event::NotLockable { why }, Hindrance::NotLockable(cause))
         }
     };
     note(shared, seen, what);
