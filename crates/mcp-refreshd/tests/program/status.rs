@@ -302,7 +302,7 @@ fn one_server_is_shown_with_all_that_is_known() {
     );
     assert!(text.contains("a moment without session activity"), "{text}");
     let events: Vec<_> = text.lines().skip_while(|line| !line.starts_with("last events ")).collect();
-    for (event, expected) in events.iter().zip(["found ", "refreshed ", "new tokens from elsewhere "]) {
+    for (event, expected) in events.iter().zip(["found ", "refreshed ", "new tokens written by another program "]) {
         assert!(event.contains(expected), "{text}");
     }
     assert_eq!(events.len(), 3, "{text}");
