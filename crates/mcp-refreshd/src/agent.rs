@@ -233,10 +233,21 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
         let left = entry.expires_at?.duration_since(Timestamp::now());
         Duration::try_from(left).ok().map(length)
     };
+    let has_expired = || {
+        let entry = report.entries.iter().find(|entry| entry.key == key);
+        entry.and_then(|entry| entry.expires_at).is_some_and(|end| end <= Timestamp::now())
+    };
     let mut action = None;
     let (how, detail) = match how {
         RefreshedHow::Fresh => {
             (How::Fresh, left().map_or("refreshed".into(), |left| format!("refreshed, good for {left}")))
+        }
+        RefreshedHow::NotNeeded if has_expired() => {
+            let typed = remedy::refresh_by_force(&name);
+            let detail =
+                format!("expired, and not asked again so soon after a failure; to ask now, type: {typed}");
+            action = Some(typed);
+            (How::Failed, detail)
         }
         RefreshedHow::NotNeeded => {
             (How::NotNeeded, left().map_or("not due".into(), |left| format!("not due, {left} left")))

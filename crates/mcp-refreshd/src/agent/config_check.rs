@@ -6,7 +6,10 @@ use crate::terminal::suggest::nearest;
 use crate::terminal::wording::{quoted, visible};
 use claude_store::{OsFileSystem, ServerConfigs, StorageFolder};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The end of what is said of a store that does not exist yet.
+pub(crate) const COMES_LATER: &str = "it is kept as soon as it exists";
 
 /// Checks the configuration against the disk and the stores. Returns one sentence per finding.
 pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status: &Status) -> Vec<String> {
@@ -30,6 +33,15 @@ pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status
 fn names_in(store: &crate::control::report::StoreStatus) -> impl Iterator<Item = String> {
     let entries = store.entries.iter().map(|entry| entry.name.clone());
     entries.chain(store.odd.iter().map(|(name, _)| name.clone())).chain(store.vanished.iter().cloned())
+}
+
+/// What the configuration lists as a store and is a file.
+pub(crate) fn listed_files(config: &Config) -> Vec<PathBuf> {
+    let folders = config.stores.iter().flatten().filter_map(|store| match store {
+        ListedStore::Default => None,
+        ListedStore::Folder(folder) => Some(folder),
+    });
+    folders.filter(|folder| folder.is_file()).cloned().collect()
 }
 
 fn stores(config: &Config) -> Vec<String> {
@@ -58,10 +70,8 @@ fn store_remark(folder: &Path) -> Option<String> {
             _ => format!("`stores` lists {shown}, which is not a folder"),
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let near = nearest_folder(folder).map_or_else(
-                || "it is kept as soon as it exists".to_owned(),
-                |near| format!("did you mean {}?", visible(&near)),
-            );
+            let near = nearest_folder(folder)
+                .map_or_else(|| COMES_LATER.to_owned(), |near| format!("did you mean {}?", visible(&near)));
             Some(format!("`stores` lists {shown}, which does not exist; {near}"))
         }
         // Opening the store reports anything else that is wrong with it.

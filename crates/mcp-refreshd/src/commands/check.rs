@@ -124,10 +124,18 @@ async fn by_the_store(
         match entry.state {
             State::NeedsPerson => checked.cure.clone_from(&entry.action),
             State::Resting if status.daemon.is_some() => checked.rests(now, args.min_valid.is_some()),
+            // The agent replaces it while Claude Code is in use, and no refresh makes it live longer.
+            _ if lives_shorter(entry, min_valid) => checked.is_short_lived(now, args.min_valid.is_some()),
             _ => {}
         }
     }
     checked
+}
+
+/// Whether even a new token would not be valid for that long.
+fn lives_shorter(entry: &EntryStatus, min_valid: Duration) -> bool {
+    let lifetime = entry.facts.lifetime_s.filter(|_| entry.facts.lifetime_answered);
+    lifetime.is_some_and(|seconds| Duration::from_secs(seconds) <= min_valid)
 }
 
 fn known<'a>(status: &'a Status, checked: &Checked) -> Option<&'a EntryStatus> {

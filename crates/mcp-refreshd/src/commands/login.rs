@@ -35,7 +35,11 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
         output::result("no server needs a login\n")?;
         return Ok(Exit::Well);
     }
-    let claude = Claude::find(args.claude.as_deref(), args.no_browser, paths)?;
+    let claude = match Claude::find(args.claude.as_deref(), args.no_browser, paths) {
+        // Nothing is run.
+        Err(_) if args.dry_run && args.claude.is_none() => Claude::on_the_path(args.no_browser),
+        found => found?,
+    };
     let commands: Vec<_> = logins.iter().map(|login| commands(login, &claude, &config, paths)).collect();
     if args.dry_run {
         let lines: String = commands.iter().flatten().map(|command| format!("{command}\n")).collect();

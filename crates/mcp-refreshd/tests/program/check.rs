@@ -234,3 +234,23 @@ fn the_json_says_what_the_lines_say() {
     let json: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((code, json["problems"].as_array().unwrap().len()), (4, 1), "{json}");
 }
+
+#[test]
+fn a_token_that_never_lives_for_so_long_is_no_failure_and_has_no_cure() {
+    let server = Server::start(Script { lifetime: 5 * MINUTE, ..Script::default() }).unwrap();
+    let home = Home::with([(
+        "lab",
+        &server.add("lab", Script { lifetime: 5 * MINUTE, ..Script::default() }).grant(MINUTE),
+    )]);
+    assert_eq!(home.told(&["refresh", "lab", "--force"]).0, 0);
+    let (code, told, _) = home.told(&["check"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(
+        told.starts_with("lab: ok: valid for ") && told.ends_with(": its tokens live no longer\n"),
+        "{told}"
+    );
+    let (code, told, _) = home.told(&["check", "--min-valid", "10m"]);
+    assert_eq!(code, 1, "{told}");
+    assert!(!told.contains("type:"), "a refresh brings another one of the same kind: {told}");
+    assert_eq!(home.told(&["check", "--min-valid", "1m"]).0, 0);
+}

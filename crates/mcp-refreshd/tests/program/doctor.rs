@@ -40,7 +40,20 @@ fn an_agent_that_does_not_run_is_found_until_it_does() {
     let daemon = home.daemon();
     assert!(!doctor(&home, &["--offline"]).has("agent-not-running"));
     daemon.signal(Signal::STOP);
-    assert!(doctor(&home, &["--offline"]).has("agent-unreachable"));
+    let run = doctor(&home, &["--offline"]);
+    let resume = format!("kill -CONT {}", daemon.pid());
+    let finding = run.finding("agent-unreachable");
+    if cfg!(target_os = "linux") {
+        assert_eq!(finding["cure"], resume);
+        // Every command says the same.
+        for command in [&["status"][..], &["reload"], &["refresh"]] {
+            let (_, told, said) = home.told(command);
+            assert!(
+                format!("{told}{said}").contains(&format!("o continue it, type: {resume}")),
+                "{command:?}: {said}"
+            );
+        }
+    }
     daemon.signal(Signal::CONT);
     assert_eq!(doctor(&home, &["--offline"]).code, 0);
 }

@@ -225,8 +225,17 @@ fn without_a_service_manager_the_agent_is_started_by_hand() {
         assert!(told.contains("nohup mcp-refreshd run &") && told.contains("docs/places.md"), "{told}");
         assert!(!told.contains("mcp-refreshd install") && !told.contains("mcp-refreshd start"), "{told}");
     }
-    let _daemon = home.daemon();
+    for command in ["stop", "restart"] {
+        let told = told(&home, &[command]);
+        assert!(told.contains("not installed; to start it, type: nohup mcp-refreshd run &"), "{told}");
+    }
+    let daemon = home.daemon();
     assert!(!told(&home, &["doctor", "--offline"]).contains("nohup"));
+    for arguments in [&["stop"][..], &["restart"], &["restart", "--dry-run"]] {
+        let told = told(&home, arguments);
+        let stop = format!("is not a service; to stop it, type: kill {pid}; ", pid = daemon.pid());
+        assert!(told.contains(&stop) && !told.contains("mcp-refreshd install"), "{told}");
+    }
 }
 
 #[test]
@@ -255,4 +264,47 @@ fn one_run_reads_a_configuration_with_long_histories_once() {
     let opened = fs::read_to_string(home.trace()).unwrap();
     let reads = opened.lines().filter(|line| line.contains(path.to_str().unwrap())).count();
     assert_eq!(reads, 1, "{opened}");
+}
+
+#[test]
+fn a_file_listed_as_a_store_is_one_finding_that_never_moves_the_logins_away() {
+    let home = home_with(&good());
+    let file = home.claude().join(".credentials.json");
+    home.configure(&format!("stores = [\"{}\"]\n", file.display()));
+    let run = doctor(&home, &["--offline"]);
+    assert_eq!(run.names, ["store-is-file", "agent-not-running"]);
+    let cure = format!("list its folder instead: {}", home.claude().display());
+    assert_eq!(run.finding("store-is-file")["cure"], cure);
+}
+
+#[test]
+fn what_the_configuration_names_and_nobody_knows_is_a_note() {
+    let home = home_with(&good());
+    fs::write(home.path().join(".claude.json"), "{}").unwrap();
+    home.configure("[servers.nosuch]\nignore = true\n");
+    let run = doctor(&home, &["--offline"]);
+    let finding = run.finding("configuration-without-effect");
+    assert_eq!(finding["severity"], "note");
+    assert!(finding["means"].as_str().unwrap().contains("nosuch"), "{finding}");
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "mount namespaces are Linux's")]
+fn a_full_disk_is_one_finding_and_what_expired_meanwhile_has_no_cure_of_its_own() {
+    let home = home_with(&document(&[("lab", entry("lab", json!({"expiresAt": 1000})))]));
+    assert!(found(&home).contains(&"expired-but-refreshable".to_owned()));
+    let script = r#"
+        mount -t tmpfs -o size=64k none "$HOME/.cache" && cp -a "$HOME/.claude" "$HOME/.cache/" && export HOME="$HOME/.cache" || exit 99
+        head -c 1000000 /dev/zero > "$HOME/fill" 2>/dev/null
+        exec "$0" doctor --offline --json"#;
+    fs::create_dir_all(home.path().join(".cache")).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["-Urm", "sh", "-c", script, env!("CARGO_BIN_EXE_mcp-refreshd")]).env("HOME", home.path());
+    let output = match command.output() {
+        Ok(output) if output.status.code() == Some(1) && !output.stdout.is_empty() => output,
+        other => return eprintln!("no namespace can be made here ({other:?})"),
+    };
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<_> = told["findings"].as_array().unwrap().iter().map(|finding| &finding["name"]).collect();
+    assert_eq!(names, ["agent-not-running", "disk-full"]);
 }

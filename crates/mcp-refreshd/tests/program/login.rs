@@ -173,3 +173,12 @@ fn a_command_for_the_default_store_unsets_the_variable_that_this_shell_sets_whoe
         assert!(daemon.terminate().0.success());
     }
 }
+
+#[test]
+fn a_dry_run_needs_no_claude_code() {
+    let home = home(&[stub("lab")]);
+    fs::remove_file(home.path().join("bin/claude")).unwrap();
+    let (code, told, said) = run(&home, &["--all", "--dry-run"]);
+    assert_eq!((code, said.as_str()), (0, ""));
+    assert!(told.ends_with("claude mcp login lab\n"), "{told}");
+}

@@ -1,6 +1,7 @@
 use crate::Outcome;
 use crate::decide::need::Need;
 use crate::transaction::TransactionEnd;
+use crate::transaction::end::not_lockable;
 use crate::transaction::grants::Held;
 
 /// The result of a requested refresh.
@@ -51,9 +52,9 @@ impl From<TransactionEnd> for RefreshedHow {
             TransactionEnd::NoMetadata(error) => {
                 Self::Ended { outcome: error.outcome(), detail: error.to_string() }
             }
+            TransactionEnd::Locked(error) => Self::Failed(not_lockable(&error)),
             TransactionEnd::Removed
             | TransactionEnd::TurnNotOver
-            | TransactionEnd::Locked(_)
             | TransactionEnd::LockLost(_)
             | TransactionEnd::NotSavable(_)
             | TransactionEnd::Unreadable(_) => Self::Failed(ended.to_string()),

@@ -89,7 +89,12 @@ pub(super) fn locked<P: Partners>(
         LockError::Held { .. } | LockError::Lost { .. } => {
             (LOCKED_PAUSE, Event::Locked { why }, Hindrance::Locked)
         }
-        _ => (NOT_SAVABLE_PAUSE, Event::NotLockable { why }, Hindrance::NotLockable(not_lockable(&error))),
+        _ => {
+            let cause = not_lockable(&error);
+            // A file in the lock's place is named, since somebody has to remove it.
+            let why = if matches!(error, LockError::IsFile { .. }) { why } else { cause.clone() };
+            (NOT_SAVABLE_PAUSE, Event::NotLockable { why }, Hindrance::NotLockable(cause))
+        }
     };
     note(shared, seen, what);
     retry_after(shared, seen, pause);
@@ -145,7 +150,7 @@ fn retry_after<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, pause: Dur
 }
 
 /// Why the lock cannot be created, naming its folder: a lock's name means nothing to the user.
-fn not_lockable(error: &LockError) -> String {
+pub(crate) fn not_lockable(error: &LockError) -> String {
     match error {
         LockError::IsFile { .. } => {
             "a file is in the place of its refresh lock, so neither the agent nor Claude Code can take the lock; to remove the file \

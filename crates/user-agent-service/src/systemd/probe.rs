@@ -35,8 +35,8 @@ impl Machine {
     pub(super) fn reached(&self) -> Result<(), ServiceError> {
         if !self.root.join("run/systemd/system").is_dir() {
             return Err(ServiceError::NoManager(
-                "systemd does not run on this machine, and it is the only service manager that is known here; have \
-                 whatever starts your programs start `mcp-refreshd run`"
+                "systemd does not run on this machine, so the agent cannot be a service here; to start it, type: nohup \
+                 mcp-refreshd run & (see docs/places.md)"
                     .to_owned(),
             ));
         }

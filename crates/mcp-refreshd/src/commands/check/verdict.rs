@@ -115,6 +115,21 @@ impl Checked {
         self.reasons.push(format!("rests, {end}: the agent refreshes it before the next use"));
     }
 
+    /// Its server issues tokens that live shorter than is asked for: while it is valid that is wrong only where somebody said for how long.
+    pub(super) fn is_short_lived(&mut self, now: Timestamp, asked: bool) {
+        let valid = self.seen.expiry.moment().is_some_and(|end| end > now);
+        if !valid || self.seen.refresh.is_none() {
+            return;
+        }
+        let reason = self.reasons.pop().unwrap_or_default();
+        self.reasons.push(format!("{}: its tokens live no longer", reason.trim_end_matches(" only")));
+        // A refresh would bring another one of the same kind.
+        self.cure = None;
+        if !asked {
+            self.verdict = Verdict::Ok;
+        }
+    }
+
     /// Takes in what its server says.
     pub(super) fn answered(&mut self, answer: &Result<Probe, SendError>) {
         let (live, reason) = live(answer);

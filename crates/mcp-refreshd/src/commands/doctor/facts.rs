@@ -6,7 +6,7 @@ mod surroundings;
 
 pub(super) use store::StoreFacts;
 
-use crate::agent::config_check;
+use crate::agent::config_check::{self, listed_files};
 use crate::agent::network;
 use crate::agent::status::status_from_disk;
 use crate::agent::stores;
@@ -16,9 +16,9 @@ use crate::commands::service;
 use crate::commands::status;
 use crate::control::protocol::{Reply, Request};
 use crate::control::report::Status;
-use crate::control::socket;
-use crate::control::socket::reach;
+use crate::control::socket::{self, RequestError, reach};
 use crate::observers::history::{Biography, biographies};
+use crate::platform::is_stopped;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::settings::surroundings::Surroundings;
@@ -29,6 +29,7 @@ use folders::{FolderTrouble, folder_trouble, foreign};
 use jiff::Timestamp;
 use origins::{OriginFacts, ask_offers, ask_origins, ask_servers};
 use refresh_engine::{Journal, ObservedEntry, Records};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use surroundings::{find_claude, lingers};
@@ -57,8 +58,6 @@ pub(super) struct Facts {
     pub(super) paths: Paths,
     /// Why the configuration cannot be used.
     pub(super) config_trouble: Option<String>,
-    /// What in it has no effect on this machine.
-    pub(super) config_remarks: Vec<String>,
     /// The only server that is of interest.
     pub(super) only: Option<String>,
     /// Only one of the stores is of interest.
@@ -66,6 +65,10 @@ pub(super) struct Facts {
     pub(super) agent: Agent,
     pub(super) journal_open: usize,
     pub(super) journal_trouble: Option<String>,
+    /// What the configuration says that has no effect.
+    pub(super) remarks: Vec<String>,
+    /// Files that the configuration lists as stores.
+    pub(super) files: Vec<PathBuf>,
     /// Why nothing can be written into the state folder.
     pub(super) state_trouble: Option<FolderTrouble>,
     /// The agent as a service; `None` if it is not installed.
@@ -98,6 +101,11 @@ pub(super) enum Agent {
     Stopped,
     /// It runs; the second value is the proxy variables it knows, where it says so.
     Runs(Status, Option<Vec<String>>),
+    /// It runs and does not answer.
+    Silent {
+        process: u32,
+        stopped: bool,
+    },
     /// It runs and cannot be asked.
     Unreachable(String),
 }
@@ -127,6 +135,7 @@ impl Facts {
                 };
                 Agent::Runs(status, knows)
             }
+            Err(RequestError::Silent { pid }) => Agent::Silent { process: pid, stopped: is_stopped(pid) },
             Err(error) => Agent::Unreachable(error.to_string()),
         };
         let (journal_open, journal_trouble) = match Journal::peek(&OsFileSystem, &paths.state) {
@@ -134,16 +143,11 @@ impl Facts {
             Err(error) => (0, Some(error.to_string())),
         };
         let records = Records::peek(OsFileSystem, &paths.state);
-        let kept = folders(config, paths, &agent);
-        let config_remarks = match (&wanted.config_trouble, &agent) {
-            (Some(_), _) => Vec::new(),
-            (None, Agent::Runs(status, _)) => config_check::remarks(config, kept.clone(), status).await,
-            (None, Agent::Stopped | Agent::Unreachable(_)) => {
-                config_check::remarks(config, kept.clone(), &status_from_disk(config, paths).await).await
-            }
-        };
+        let files = listed_files(config);
         let mut stores = Vec::new();
-        for folder in kept {
+        // A file in a folder's place is one finding; what cannot be read below it is no news.
+        let is_folder = |folder: &StorageFolder| !files.iter().any(|file| file == folder.path());
+        for folder in folders(config, paths, &agent).into_iter().filter(is_folder) {
             stores.push(StoreFacts::gather(config, paths, folder, &records).await);
         }
         if let Some(value) = wanted.store {
@@ -182,10 +186,17 @@ impl Facts {
                 Err(error) => network_trouble = Some(error),
             }
         }
+        let status = match &agent {
+            Agent::Runs(status, _) => Cow::Borrowed(status),
+            _ => Cow::Owned(status_from_disk(config, paths).await),
+        };
+        let remarks = config_check::remarks(config, storage_folders(config, paths), &status).await;
+        drop(status);
         Ok(Self {
             now: Timestamp::now(),
+            remarks,
+            files,
             config_trouble: wanted.config_trouble,
-            config_remarks,
             only,
             one_store: wanted.store.is_some(),
             agent,
@@ -218,6 +229,7 @@ impl Facts {
     pub(super) fn how_to_restart(&self) -> String {
         let process = match &self.agent {
             Agent::Runs(status, _) => status.daemon.as_ref().map(|daemon| daemon.pid),
+            Agent::Silent { process, .. } => Some(*process),
             Agent::Stopped | Agent::Unreachable(_) => None,
         };
         remedy::how_to_restart(self.service.is_some(), process)

@@ -66,6 +66,11 @@ impl Claude {
         Ok(Self { program, no_browser })
     }
 
+    /// The program as a shell would find it.
+    pub(super) fn on_the_path(no_browser: bool) -> Self {
+        Self { program: "claude".into(), no_browser }
+    }
+
     /// `claude mcp STEP NAME` for the store of this folder, which is a Keychain item or a file.
     pub(super) fn command(
         &self,

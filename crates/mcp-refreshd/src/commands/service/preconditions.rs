@@ -5,15 +5,15 @@ use super::stores::folders_of_service;
 use crate::agent::StartError;
 use crate::agent::network;
 use crate::agent::runtime::block_on;
-use crate::control::socket::reach;
+use crate::control::socket::{RequestError, reach};
 use crate::platform::process::is_root;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::settings::surroundings::Surroundings;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::remedy::how_to_start;
 use crate::terminal::wording::visible;
-use user_agent_service::ServiceError;
 
 /// Whether an agent could start now, as far as its files tell.
 ///
@@ -34,8 +34,25 @@ pub(super) fn startable(paths: &Paths) -> Result<(), Failure> {
 pub(super) fn installed(paths: &Paths) -> Result<bool, Failure> {
     match service_status(paths) {
         Some(_) => Ok(true),
-        None => Err(ServiceError::NotInstalled.into()),
+        None => Err(not_a_service(paths)),
     }
+}
+
+/// What to type if the agent is not a service: `install` helps only where a service manager runs.
+fn not_a_service(paths: &Paths) -> Failure {
+    let process = match block_on(reach(&paths.state)) {
+        Ok(Ok(status)) => status.and_then(|status| status.daemon).map(|daemon| daemon.pid),
+        Ok(Err(RequestError::Silent { pid })) => Some(pid),
+        _ => None,
+    };
+    let start = how_to_start(Some(false));
+    let message = match process {
+        Some(pid) => format!(
+            "the agent (process {pid}) is not a service; to stop it, type: kill {pid}; to start it again, type: {start}"
+        ),
+        None => format!("the agent is not installed; to start it, type: {start}"),
+    };
+    Failure::new(Exit::Person, message)
 }
 
 /// The agent serves one user; as root it would look after root's logins, and nobody else's.

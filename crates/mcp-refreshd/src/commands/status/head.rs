@@ -62,12 +62,7 @@ fn hanging(silent: &Silent, installed: Option<bool>, local: &Local) -> Vec<Strin
     let stopped = if silent.stopped { ", stopped by a signal" } else { "" };
     let active =
         silent.active_at.map(|at| format!(", last active {} ({})", local.clock(at), local.relative(at)));
-    let cure = match (silent.stopped, installed) {
-        (_, Some(true)) => "To restart it, type: mcp-refreshd restart".to_owned(),
-        (true, _) => format!("To continue it, type: kill -CONT {pid}"),
-        (false, _) => format!(
-            "To end it, type: kill {pid} (or, if that does not help, kill -KILL {pid}); then start it again"
-        ),
-    };
+    let (verb, command) = remedy::how_to_wake(pid, silent.stopped, installed);
+    let cure = format!("To {verb} it, type: {command}");
     vec![format!("Agent not answering (process {pid}{stopped}{})", active.unwrap_or_default()), cure]
 }

@@ -1,10 +1,11 @@
 use crate::control::instance::holder_of;
 use crate::control::protocol::{self, Envelope, LARGEST_REPLY, Misunderstood, Reply, Request, VERSION};
 use crate::control::report::Status;
+use crate::platform::is_stopped;
 use crate::platform::sockets::{Stream, is_of_this_user};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::remedy;
+use crate::terminal::remedy::{self, how_to_wake};
 use crate::terminal::wording::visible;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub(crate) enum RequestError {
     Unreachable { path: PathBuf, pid: u32, source: io::Error },
     #[error("the socket {} belongs to another user; nothing was sent to it", path.display())]
     NotOurs { path: PathBuf },
-    #[error("the agent (process {pid}) does not answer; restart it")]
+    #[error("the agent (process {pid}) does not answer; {}", wake(*pid))]
     Silent { pid: u32 },
     #[error("the agent (process {pid}) ended before it answered; try again")]
     Ended { pid: u32 },
@@ -121,4 +122,10 @@ impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
         Self::new(Exit::Person, error.to_string())
     }
+}
+
+/// What to type for an agent that hangs.
+fn wake(pid: u32) -> String {
+    let (verb, command) = how_to_wake(pid, is_stopped(pid), None);
+    format!("to {verb} it, type: {command}")
 }

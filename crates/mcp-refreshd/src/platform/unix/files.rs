@@ -46,10 +46,17 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
 /// Checks that this process may create files in the folder, without creating one.
 ///
 /// # Errors
-/// It may not: [`ReadOnlyFilesystem`](io::ErrorKind::ReadOnlyFilesystem) or
-/// [`PermissionDenied`](io::ErrorKind::PermissionDenied).
+/// It may not: [`ReadOnlyFilesystem`](io::ErrorKind::ReadOnlyFilesystem),
+/// [`PermissionDenied`](io::ErrorKind::PermissionDenied) or [`StorageFull`](io::ErrorKind::StorageFull).
 pub(crate) fn may_write_into(folder: &Path) -> io::Result<()> {
-    Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+    rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?;
+    // A file system that does not count its blocks has none of them free either.
+    match rustix::fs::statvfs(folder) {
+        Ok(room) if room.f_blocks > 0 && room.f_bavail == 0 && room.f_bfree == 0 => {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The file's identity regardless of its name: device and inode.

@@ -12,6 +12,19 @@ pub(crate) fn how_to_restart(installed: bool, process: Option<u32>) -> String {
     restart(has_service_manager(), installed, process)
 }
 
+/// What to do to an agent that does not answer, and the command for it. `installed` says whether it is a service of this user, where
+/// that is known.
+pub(crate) fn how_to_wake(process: u32, stopped: bool, installed: Option<bool>) -> (&'static str, String) {
+    match (stopped, installed) {
+        (_, Some(true)) => ("restart", "mcp-refreshd restart".to_owned()),
+        (true, _) => ("continue", format!("kill -CONT {process}")),
+        (false, _) => (
+            "end",
+            format!("kill {process} (or, if that does not help, kill -KILL {process}); then start it again"),
+        ),
+    }
+}
+
 /// The short form for a sentence that goes on: the command that has the agent run from now on.
 fn start(manager: bool, installed: Option<bool>) -> String {
     match (manager, installed) {
@@ -58,6 +71,18 @@ mod tests {
                 "{told}"
             );
             assert!(!told.contains("install"), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_hangs_is_continued_restarted_or_ended() {
+        for stopped in [true, false] {
+            assert_eq!(how_to_wake(7, stopped, Some(true)), ("restart", "mcp-refreshd restart".to_owned()));
+        }
+        for installed in [None, Some(false)] {
+            assert_eq!(how_to_wake(7, true, installed), ("continue", "kill -CONT 7".to_owned()));
+            let (verb, command) = how_to_wake(7, false, installed);
+            assert!(verb == "end" && command.starts_with("kill 7 "), "{command}");
         }
     }
 

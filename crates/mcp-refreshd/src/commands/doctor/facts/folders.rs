@@ -18,6 +18,8 @@ pub(crate) enum WhyNot {
     Forbidden,
     /// It belongs to another user.
     Foreign(u32),
+    /// Its file system is full.
+    Full,
     /// It is a file.
     NotAFolder,
 }
@@ -33,6 +35,7 @@ pub(crate) fn folder_trouble(path: &Path) -> Option<FolderTrouble> {
     match files::may_write_into(path) {
         Ok(()) => None,
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => found(WhyNot::ReadOnly),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => found(WhyNot::Full),
         Err(_) if owner != user_id() => found(WhyNot::Foreign(owner)),
         Err(_) => found(WhyNot::Forbidden),
     }

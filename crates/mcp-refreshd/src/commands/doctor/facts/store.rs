@@ -4,6 +4,7 @@ use crate::agent::Machine;
 use crate::agent::client::ClaudeCode;
 use crate::agent::stores;
 use crate::platform::clock::SystemClock;
+use crate::platform::process::user_id;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use claude_store::{
@@ -54,6 +55,12 @@ pub(crate) struct Temporary {
 }
 
 impl StoreFacts {
+    /// Whether a new token could be saved, as far as is known. Where not, that has a finding of its own.
+    pub(crate) fn is_writable(&self) -> bool {
+        let foreign = self.stamp.is_some_and(|stamp| stamp.owner != user_id());
+        self.obstacle.is_none() && self.folder_trouble.is_none() && !foreign
+    }
+
     pub(crate) async fn gather(
         config: &Config,
         paths: &Paths,

@@ -3,6 +3,7 @@ use crate::commands::doctor::finding::Confidence::{Certain, Likely};
 use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::fix::Fix;
 use crate::control::protocol::VERSION;
+use crate::terminal::remedy::how_to_wake;
 
 /// The daemon, its journal, and what it knows of the world.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -10,6 +11,15 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     match &facts.agent {
         // What to do about it is the service's business.
         Agent::Stopped => {}
+        Agent::Silent { process, stopped } => findings.push(Finding::trouble(
+            "agent-unreachable",
+            Certain,
+            format!(
+                "the agent (process {process}{}) does not answer: nothing is refreshed before it expires",
+                if *stopped { ", stopped by a signal" } else { "" }
+            ),
+            how_to_wake(*process, *stopped, Some(facts.service.is_some())).1,
+        )),
         Agent::Unreachable(why) => findings.push(Finding::trouble(
             "agent-unreachable",
             Certain,

@@ -1,6 +1,9 @@
+use crate::agent::config_check::COMES_LATER;
 use crate::commands::doctor::facts::{Agent, Facts};
 use crate::commands::doctor::finding::Confidence::Certain;
 use crate::commands::doctor::finding::Finding;
+use crate::terminal::wording::visible;
+use std::path::Path;
 
 /// Our own configuration.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -18,9 +21,31 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         let means = format!("{why}{end} {follows}");
         Finding::trouble("configuration-invalid", Certain, means, cure).at(&facts.paths.config)
     });
-    let without_effect = facts.config_remarks.iter().map(|remark| {
-        let cure = "correct or remove it in the configuration, then: mcp-refreshd reload";
-        Finding::note("configuration-without-effect", Certain, remark, cure).at(&facts.paths.config)
-    });
-    trouble.into_iter().chain(without_effect).collect()
+    let mut findings: Vec<_> =
+        trouble.into_iter().chain(facts.files.iter().map(|file| store_is_file(file, facts))).collect();
+    // A store that comes later is none that is missing.
+    let comes = |remark: &&String| remark.ends_with(COMES_LATER);
+    let of_a_file =
+        |remark: &&String| facts.files.iter().any(|file| remark.contains(&*file.to_string_lossy()));
+    findings.extend(facts.remarks.iter().filter(|remark| !of_a_file(remark) && !comes(remark)).map(
+        |remark| {
+            let cure = "correct or remove it in the configuration, then: mcp-refreshd reload";
+            Finding::note("configuration-without-effect", Certain, remark, cure).at(&facts.paths.config)
+        },
+    ));
+    findings
+}
+
+fn store_is_file(file: &Path, facts: &Facts) -> Finding {
+    let cure = match file.parent().filter(|_| file.ends_with(".credentials.json")) {
+        Some(folder) => format!("list its folder instead: {}", visible(&folder.to_string_lossy())),
+        None => "list the folder that Claude Code keeps its logins in".to_owned(),
+    };
+    Finding::trouble(
+        "store-is-file",
+        Certain,
+        format!("`stores` lists {}, a file: no login is refreshed there", visible(&file.to_string_lossy())),
+        cure,
+    )
+    .at(&facts.paths.config)
 }

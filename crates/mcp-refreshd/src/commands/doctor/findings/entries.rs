@@ -40,6 +40,7 @@ fn one(
         findings.push(logins::needs_login(need, name, &place));
     } else if seen.expiry.moment().is_some_and(|end| end <= facts.now)
         && !facts.waits_to_be_saved(seen)
+        && store.is_writable()
         && !(facts.runs() && report.is_some_and(|report| report.state == State::Resting))
     {
         findings.push(logins::expired(seen, facts));

@@ -47,6 +47,14 @@ fn finding(name: &'static str, trouble: &FolderTrouble, follows: &str) -> Findin
             format!("the folder belongs to user {owner}, and you are user {us}"),
             format!("sudo chown {us} {folder}"),
         ),
+        WhyNot::Full => {
+            let means = "the file system is full: no refresh is started, since a new token could not be saved, and Claude Code cannot save one either";
+            let cure = format!("free some space (df -h {folder})");
+            // The stores and the state may share it.
+            return Finding::trouble("disk-full", Certain, means, &cure)
+                .at(&trouble.path)
+                .together(means, "free some space (df -h)");
+        }
         WhyNot::NotAFolder => {
             ("a file stands where the folder belongs".to_owned(), format!("mv {folder} {folder}.old"))
         }

@@ -130,7 +130,8 @@ fn not_kept(facts: &Facts) -> Vec<Finding> {
             .at(&of_shell),
         );
     }
-    if !kept(&by_default) && by_default.exists() {
+    // A file listed in place of its folder has a finding, which says what to list.
+    if !kept(&by_default) && by_default.exists() && !facts.files.contains(&by_default) {
         findings.push(
             Finding::note(
                 "several-stores",
