@@ -38,6 +38,7 @@ XML
 
 # Another home moves where the keyring's files are looked for; cargo keeps its own folders.
 export -f tests
+# shellcheck disable=SC2016 # the words are for the inner shell
 env CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" \
     HOME="$folder/home" XDG_RUNTIME_DIR="$folder/runtime" SECRET_SERVICE_TEST="$folder/keyrings" \
     dbus-run-session --config-file="$folder/bus.conf" -- \
