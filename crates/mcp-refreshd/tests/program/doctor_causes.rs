@@ -82,7 +82,6 @@ fn what_in_the_configuration_has_no_effect_is_noted_whether_the_agent_runs_or_no
     };
     for (text, remark) in [
         ("stores = [\"default\", \"~/.claude-wrok\"]\n", "which does not exist; did you mean "),
-        ("stores = [\"default\", \"~/.claude.json\"]\n", ".claude.json, which is not a folder"),
         (
             "[servers.lba]\nignore = true\n",
             "the server lba, which Claude Code does not have; did you mean lab?",

@@ -96,7 +96,10 @@ fn a_history_that_cannot_be_used_is_a_message_and_stops_nobody() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("history.jsonl")).unwrap();
     let message = read(folder.path()).unwrap_err().to_string();
-    assert!(message.contains("history.jsonl cannot be read") && message.contains("move it away"), "{message}");
+    assert!(
+        message.contains("history.jsonl cannot be read") && message.contains("move it away"),
+        "{message}"
+    );
     let history = History::open(folder.path());
     history.note(at(0), LAB, &held("one", 60));
 }
