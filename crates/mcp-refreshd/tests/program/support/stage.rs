@@ -199,7 +199,8 @@ fn stub(more: Value) -> One {
 fn skipped() -> One {
     let one = One::with(Script::default(), HOUR).run();
     let list = one.home.credentials().with_file_name("mcp-needs-auth-cache.json");
-    fs::write(list, json!({"linear": {"timestamp": minutes_ago(4)}}).to_string()).unwrap();
+    // Not a whole minute: "4 min" becomes "4 min 1 s" while the test runs, and wraps elsewhere.
+    fs::write(list, json!({"linear": {"timestamp": minutes_ago(4) - 30_000}}).to_string()).unwrap();
     one
 }
 
