@@ -55,7 +55,7 @@ fn nothing_was_sent(home: &Home, daemon: &mut Daemon, site: &Site, cause: &str) 
     let told = daemon.wait(PATIENCE, || home.log().contains("not refreshed"));
     let log = home.log();
     let line = log.lines().find(|line| line.contains("not refreshed")).unwrap_or_default();
-    for word in [cause, "/.claude/"] {
+    for word in [cause, "/.claude"] {
         if !told || !line.contains(word) {
             unmet.push(format!("no line names \"{word}\"; the log:\n{log}"));
         }

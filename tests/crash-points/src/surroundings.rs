@@ -184,7 +184,7 @@ fn unwatched(program: &Path, server: &Server, limit: &str) -> Unmet {
     let mut demands = Demands::default();
     demands.demand("it is refreshed", daemon.wait(PATIENCE, || home.log().contains("refreshed, good for")));
     let log = home.log();
-    for words in ["limit of file watches is reached", "sysctl fs.inotify", "checked every 30 s"] {
+    for words in ["limit of file watches is reached", "sysctl fs.inotify", "checking the store every 30 s"] {
         demands.demand(&format!("the log says \"{words}\""), log.contains(words));
     }
     demands.answers(&home, "without a watch");
