@@ -17,7 +17,7 @@ use crate::terminal::wording::visible;
 pub(crate) async fn notice(paths: &Paths) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
     // One that hangs is not waited for.
-    socket::reach(&paths.state).await?;
+    socket::reach_patiently(&paths.state).await?;
     let (sender, deliveries) = match socket::ask(&paths.state, &Request::TestNotice).await? {
         Some(Reply::NoticeTested(deliveries)) => ("the agent", deliveries),
         Some(_) => {

@@ -12,7 +12,7 @@ use crate::control::instance::Instance;
 use crate::control::protocol::{Done, How, Reply, Request, VERSION};
 use crate::control::report::{EntryStatus, Status};
 use crate::control::socket;
-use crate::control::socket::reach;
+use crate::control::socket::reach_patiently;
 use crate::observers::log;
 use crate::settings::config::{Config, LogConfig, LogLevel};
 use crate::settings::paths::{Paths, private_folder};
@@ -36,7 +36,7 @@ const DRAIN: Duration = Duration::from_secs(60);
 /// What went wrong, with its exit code.
 pub(crate) async fn refresh(paths: &Paths, args: RefreshArgs) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
-    let daemon = reach(&paths.state).await?;
+    let daemon = reach_patiently(&paths.state).await?;
     let runs = daemon.is_some();
     let mut status = match daemon {
         Some(status) => status,

@@ -14,7 +14,7 @@ use crate::terminal::wording::visible;
 /// No agent is running, it does not answer, or the configuration is invalid.
 pub(crate) async fn reload(paths: &Paths) -> Result<Exit, Failure> {
     // One that hangs is not waited for.
-    socket::reach(&paths.state).await?;
+    socket::reach_patiently(&paths.state).await?;
     match socket::ask(&paths.state, &Request::Reload).await? {
         Some(Reply::Reloaded(Reloaded { invalid: Some(why), .. })) => {
             Err(Failure::new(Exit::Usage, why).then("not reloaded: the agent keeps its old configuration"))

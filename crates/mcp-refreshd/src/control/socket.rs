@@ -3,7 +3,7 @@
 mod client;
 mod server;
 
-pub(crate) use client::{RequestError, ask, reach};
+pub(crate) use client::{RequestError, ask, reach, reach_patiently};
 pub(crate) use server::Listener;
 
 #[cfg(test)]

@@ -43,6 +43,17 @@ pub(crate) enum RequestError {
 /// # Errors
 /// An agent is running but gives no usable answer.
 pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, RequestError> {
+    let patience = match ask {
+        Request::Status => STATUS_PATIENCE,
+        Request::ProxyVariables => QUERY_PATIENCE,
+        Request::Refresh { .. } | Request::Restore { .. } | Request::Reload | Request::TestNotice => {
+            REFRESH_PATIENCE
+        }
+    };
+    ask_within(state, ask, patience).await
+}
+
+async fn ask_within(state: &Path, ask: &Request, patience: Duration) -> Result<Option<Reply>, RequestError> {
     let Some(holder) = holder_of(state) else { return Ok(None) };
     let (pid, Some(path)) = (holder.pid, holder.socket) else { return Ok(None) };
     let mut stream = match Stream::connect(&path).await {
@@ -57,13 +68,6 @@ pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, Re
     if !is_of_this_user(&stream) {
         return Err(RequestError::NotOurs { path });
     }
-    let patience = match ask {
-        Request::Status => STATUS_PATIENCE,
-        Request::ProxyVariables => QUERY_PATIENCE,
-        Request::Refresh { .. } | Request::Restore { .. } | Request::Reload | Request::TestNotice => {
-            REFRESH_PATIENCE
-        }
-    };
     let request = Envelope::new(ask).to_line().map_err(RequestError::Misunderstood)?;
     let mut line = Vec::new();
     let conversation = async {
@@ -112,9 +116,26 @@ fn in_this_shell(mut answer: Reply) -> Reply {
 /// # Errors
 /// An agent is running but gives no usable answer.
 pub(crate) async fn reach(state: &Path) -> Result<Option<Status>, RequestError> {
-    match ask(state, &Request::Status).await? {
-        Some(Reply::Status(status)) => Ok(Some(status)),
-        Some(_) | None => Ok(None),
+    Ok(status_in(ask(state, &Request::Status).await?))
+}
+
+/// As [`reach`], for what only the agent can do: a busy agent gets longer to answer; a stopped one would not use it.
+///
+/// # Errors
+/// An agent is running but gives no usable answer.
+pub(crate) async fn reach_patiently(state: &Path) -> Result<Option<Status>, RequestError> {
+    match reach(state).await {
+        Err(RequestError::Silent { pid }) if !is_stopped(pid) => {
+            Ok(status_in(ask_within(state, &Request::Status, QUERY_PATIENCE).await?))
+        }
+        answer => answer,
+    }
+}
+
+fn status_in(reply: Option<Reply>) -> Option<Status> {
+    match reply {
+        Some(Reply::Status(status)) => Some(status),
+        Some(_) | None => None,
     }
 }
 
