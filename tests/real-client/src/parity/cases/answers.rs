@@ -79,7 +79,7 @@ pub(super) const CASES: &[Case] = &[
     Case::connects("answer: endless, then good", || {
         first(Answer { spends: false, ..Answer::default() }.delivered(Delivery::Endless))
     }),
-    Case::fails("answer: endless, always", "bigger than", || {
+    Case::fails("answer: endless, always", "exceeds", || {
         always(Answer::reply(HttpReply::json(200, "{")).delivered(Delivery::Endless))
     }),
     Case::fails("answer: endless refusal", "invalid_request", || {
