@@ -33,20 +33,25 @@ const ERROR_LOCK_VIOLATION: i32 = 33;
 const ERROR_ACCESS_DENIED: i32 = 5;
 const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
 
+/// What opening such a file answers.
+const HELD: [i32; 2] = [ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION];
+/// What a rename over it answers. Opening it answers "access denied" only where access is denied.
+const HELD_IN_THE_WAY: [i32; 3] = [ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, ERROR_ACCESS_DENIED];
+
 /// How long a file that another program holds open is waited for here, where the whole agent waits; the writer comes back later.
 const HELD_OPEN: Duration = Duration::from_millis(60);
 const HELD_OPEN_STEP: Duration = Duration::from_millis(10);
 
 /// Opens a file for reading, whatever it is.
 pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
-    retry_while_held(|| File::open(path))
+    retry_while_held(&HELD, || File::open(path))
 }
 
 /// Opens a file for reading and appending; never follows a link.
 pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
-    retry_while_held(|| options.open(path))
+    retry_while_held(&HELD, || options.open(path))
 }
 
 /// Makes a new file. It has the access list that its folder hands down, as the client's own files have; modes do not exist here.
@@ -72,25 +77,23 @@ pub(crate) fn create_folder(path: &Path, _mode: u32) -> io::Result<()> {
 
 /// Replaces a file at `to`. One that another program holds open without sharing it is waited for a moment.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    retry_while_held(|| std::fs::rename(from, to)).map_err(|error| match error.raw_os_error() {
-        Some(ERROR_ACCESS_DENIED) if !is_read_only(to) => {
-            io::Error::other("another program holds the file open (access denied)")
+    retry_while_held(&HELD_IN_THE_WAY, || std::fs::rename(from, to)).map_err(|error| {
+        match error.raw_os_error() {
+            Some(ERROR_ACCESS_DENIED) if !is_read_only(to) => {
+                io::Error::other("another program holds the file open (access denied)")
+            }
+            _ => error,
         }
-        _ => error,
     })
 }
 
-/// Runs it again while another program holds the file open.
-fn retry_while_held<T>(run: impl Fn() -> io::Result<T>) -> io::Result<T> {
+/// Runs it again while one of these errors says that another program holds the file open.
+fn retry_while_held<T>(held: &[i32], run: impl Fn() -> io::Result<T>) -> io::Result<T> {
     let mut waited = Duration::ZERO;
     loop {
         match run() {
             Err(error)
-                if waited < HELD_OPEN
-                    && matches!(
-                        error.raw_os_error(),
-                        Some(ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION | ERROR_ACCESS_DENIED)
-                    ) =>
+                if waited < HELD_OPEN && error.raw_os_error().is_some_and(|code| held.contains(&code)) =>
             {
                 std::thread::sleep(HELD_OPEN_STEP);
                 waited += HELD_OPEN_STEP;

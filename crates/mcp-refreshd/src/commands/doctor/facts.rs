@@ -16,7 +16,7 @@ use crate::commands::service;
 use crate::commands::status;
 use crate::control::protocol::{Reply, Request};
 use crate::control::report::Status;
-use crate::control::socket::{self, RequestError, reach};
+use crate::control::socket::{self, RequestError, reach_patiently};
 use crate::observers::history::{Biography, biographies};
 use crate::platform::is_stopped;
 use crate::settings::config::Config;
@@ -126,7 +126,7 @@ impl Facts {
     /// # Errors
     /// No store is meant by the value, or no server is called that.
     pub(super) async fn gather(config: &Config, paths: &Paths, wanted: Wanted<'_>) -> Result<Self, Failure> {
-        let agent = match reach(&paths.state).await {
+        let agent = match reach_patiently(&paths.state).await {
             Ok(None) => Agent::Stopped,
             Ok(Some(status)) => {
                 let knows = match socket::ask(&paths.state, &Request::ProxyVariables).await {

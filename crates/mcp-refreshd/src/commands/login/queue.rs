@@ -51,7 +51,8 @@ fn needed(store: &str, entry: &EntryStatus) -> Option<Login> {
         store: store.to_owned(),
         key: entry.key.clone(),
         name: entry.name.clone(),
-        why: entry.why.clone().unwrap_or_default(),
+        // Only a login that still lasts is without a reason.
+        why: entry.why.clone().unwrap_or_else(|| "this login ends within a day".to_owned()),
         logout_first: action.contains("claude mcp logout"),
     })
 }

@@ -3,7 +3,7 @@
 use crate::agent::Agent;
 use crate::agent::runtime::block_on;
 use crate::control::instance::Instance;
-use crate::control::socket::reach;
+use crate::control::socket::reach_patiently;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
@@ -52,7 +52,7 @@ async fn saved_by_the_agent(paths: &Paths) -> Result<(), Failure> {
     let end = Instant::now() + PATIENCE;
     loop {
         // An agent that does not answer is for the manager to end.
-        let status = reach(&paths.state).await.ok().flatten();
+        let status = reach_patiently(&paths.state).await.ok().flatten();
         let stores = status.iter().flat_map(|status| &status.stores);
         let entries: Vec<_> = stores.flat_map(|store| &store.entries).collect();
         let unsaved = entries.iter().find_map(|entry| Some((&entry.name, entry.unsaved.as_ref()?)));

@@ -119,7 +119,8 @@ pub(crate) async fn reach(state: &Path) -> Result<Option<Status>, RequestError> 
     Ok(status_in(ask(state, &Request::Status).await?))
 }
 
-/// As [`reach`], for what only the agent can do: a busy agent gets longer to answer; a stopped one would not use it.
+/// As [`reach`], for what only the agent can do, and for judging whether it hangs: a busy agent gets longer to answer; a stopped one
+/// would not use it.
 ///
 /// # Errors
 /// An agent is running but gives no usable answer.
