@@ -4,7 +4,7 @@ use zeroize::Zeroize;
 
 /// Bytes that contain secrets: a document, a journal line, a response. Wiped when dropped.
 ///
-/// A buffer that grows leaves copies behind, so allocate [the full capacity](Self::with_capacity) at once.
+/// A `Vec` that grows leaves copies behind, so allocate [the full capacity](Self::with_capacity) at once, or [move](Self::move_to).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SecretBytes(Vec<u8>);
 
@@ -14,9 +14,14 @@ impl SecretBytes {
     pub fn with_capacity(capacity: usize) -> Self {
         Self(Vec::with_capacity(capacity))
     }
-}
 
-impl SecretBytes {
+    /// Moves the bytes into a buffer of this capacity, and wipes the one they were in.
+    pub fn move_to(&mut self, capacity: usize) {
+        let mut moved = Self::with_capacity(capacity.max(self.0.len()));
+        moved.0.extend_from_slice(&self.0);
+        *self = moved;
+    }
+
     /// The bytes of a string, without a copy.
     #[must_use]
     pub fn from_text(text: String) -> Self {
@@ -69,6 +74,15 @@ impl fmt::Debug for SecretBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_that_move_are_all_there() {
+        let mut bytes = SecretBytes::from(b"rt_made_up".as_slice());
+        bytes.move_to(4);
+        assert_eq!(bytes.as_slice(), b"rt_made_up");
+        bytes.move_to(100);
+        assert_eq!((bytes.as_slice(), bytes.capacity()), (b"rt_made_up".as_slice(), 100));
+    }
 
     #[test]
     fn bytes_are_counted_and_not_shown() {

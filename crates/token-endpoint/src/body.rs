@@ -56,7 +56,6 @@ pub(crate) struct Members<'a>(HashMap<Key, &'a RawValue>);
 
 /// A member's name. A lone surrogate, which JavaScript writes but no `String` holds, becomes U+FFFD: such a name is never looked up,
 /// and must not cost the token next to it.
-/// asked for, and must not cost the token beside it.
 #[derive(PartialEq, Eq, Hash)]
 struct Key(String);
 

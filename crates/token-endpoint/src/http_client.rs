@@ -66,6 +66,9 @@ impl Default for Limits {
     }
 }
 
+/// The capacity for a body of unannounced length, in bytes.
+const USUAL_BODY: usize = 8 * 1024;
+
 /// Sends requests: HTTP/1.1, without redirects, retries, connection reuse or cookies.
 ///
 /// Cheap to clone.
@@ -214,7 +217,7 @@ impl Http {
             response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let expected =
-            response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(8 * 1024);
+            response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(USUAL_BODY);
         let mut answer = RawAnswer {
             status: response.status().as_u16(),
             content_type: header(header::CONTENT_TYPE),
@@ -230,7 +233,13 @@ impl Http {
                     let limit = self.limits.body;
                     break SendError::TooBig { why: format!("the response of {host} exceeds {limit} bytes") };
                 }
-                Ok(Some(chunk)) => answer.body.extend_from_slice(&chunk),
+                Ok(Some(chunk)) => {
+                    // One that is longer than usual moves once: by doubling, a hundred endless ones would cost half as much again.
+                    if answer.body.len() + chunk.len() > answer.body.capacity() {
+                        answer.body.move_to(self.limits.body);
+                    }
+                    answer.body.extend_from_slice(&chunk);
+                }
                 Ok(None) => return Ok(answer),
                 Err(error) => break failed(error),
             }
