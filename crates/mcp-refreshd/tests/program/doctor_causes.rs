@@ -213,31 +213,6 @@ fn one_of_several_stores_is_named_by_its_folder_or_its_file() {
 }
 
 #[test]
-fn without_a_service_manager_the_agent_is_started_by_hand() {
-    let home = home_with(&good());
-    let told = |home: &Home, arguments: &[&str]| {
-        let output = home.command(arguments).env("MCP_REFRESHD_TEST_SERVICES", "none").output().unwrap();
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-    };
-    for arguments in [&["doctor", "--offline"][..], &["status"]] {
-        let told = told(&home, arguments);
-        assert!(told.contains("nohup mcp-refreshd run &") && told.contains("docs/places.md"), "{told}");
-        assert!(!told.contains("mcp-refreshd install") && !told.contains("mcp-refreshd start"), "{told}");
-    }
-    for command in ["stop", "restart"] {
-        let told = told(&home, &[command]);
-        assert!(told.contains("not installed; to start it, type: nohup mcp-refreshd run &"), "{told}");
-    }
-    let daemon = home.daemon();
-    assert!(!told(&home, &["doctor", "--offline"]).contains("nohup"));
-    for arguments in [&["stop"][..], &["restart"], &["restart", "--dry-run"]] {
-        let told = told(&home, arguments);
-        let stop = format!("is not a service; to stop it, type: kill {pid}; ", pid = daemon.pid());
-        assert!(told.contains(&stop) && !told.contains("mcp-refreshd install"), "{told}");
-    }
-}
-
-#[test]
 fn one_run_reads_a_configuration_with_long_histories_once() {
     let home = home_with(&good());
     let lab = json!({"lab": {"type": "http", "url": "https://lab.example/mcp"}});

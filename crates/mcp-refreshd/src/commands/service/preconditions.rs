@@ -19,7 +19,7 @@ use crate::terminal::wording::visible;
 ///
 /// # Errors
 /// What would keep it from starting.
-pub(super) fn startable(paths: &Paths) -> Result<(), Failure> {
+pub(crate) fn startable(paths: &Paths) -> Result<(), Failure> {
     paths.home_exists()?;
     let config = Config::load(&paths.config, &paths.home)?;
     for folder in folders_of_service(&config, paths) {
