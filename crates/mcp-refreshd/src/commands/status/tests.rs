@@ -187,6 +187,21 @@ fn without_an_agent_there_is_no_next_refresh() {
 }
 
 #[test]
+fn an_expired_login_that_no_agent_refreshes_says_so_everywhere() {
+    let expired = EntryStatus { expires_at: at("2026-11-22T11:00:00Z"), ..entry("lab", State::Expired) };
+    for (unwatched, said) in [(true, true), (false, false)] {
+        let mut status = Status { daemon: None, ..status(vec![expired.clone()]) };
+        status.stores[0].unwatched = unwatched;
+        let one = detailed(&status, &Recent::default(), &now(), &PIPE);
+        let watched = watch::Journal::default().news(&status, None, &now());
+        let shown = [overview(&status, &now(), &terminal(80)), overview(&status, &now(), &PIPE)];
+        for text in shown.into_iter().chain([one, watched, json(&status).unwrap()]) {
+            assert_eq!(text.contains("no agent refreshes it"), said, "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_bar_is_the_true_lifetime_or_none() {
     let guessed = Facts { lifetime_s: Some(3600), ..Facts::default() };
     let unknown = EntryStatus { facts: guessed.clone(), ..entry("guessed", State::Fresh) };
@@ -246,11 +261,11 @@ fn what_stands_in_the_way_is_told_without_the_name_of_a_lock() {
         EntryStatus { next_refresh_at: at("2026-11-22T12:00:08Z"), facts, ..entry("lab", State::Due) }
     };
     assert_eq!(
-        reason::reason(&obstructed(None), &now()).unwrap(),
+        reason::reason(&obstructed(None), false, &now()).unwrap(),
         "another process, usually Claude Code refreshing it, has held its refresh lock since 13:50"
     );
     assert_eq!(
-        reason::reason(&obstructed(Some("the disk is full")), &now()).unwrap(),
+        reason::reason(&obstructed(Some("the disk is full")), false, &now()).unwrap(),
         "not refreshed since 13:50: the disk is full"
     );
 }
