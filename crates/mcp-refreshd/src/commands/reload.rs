@@ -1,7 +1,7 @@
 //! `mcp-refreshd reload`: the running agent reloads its configuration.
 
-use crate::control::protocol::{Reloaded, Reply, Request};
 use crate::commands::service::startable;
+use crate::control::protocol::{Reloaded, Reply, Request};
 use crate::control::report::Daemon;
 use crate::control::socket;
 use crate::settings::paths::Paths;
@@ -29,12 +29,16 @@ pub(crate) async fn reload(paths: &Paths) -> Result<Exit, Failure> {
         }
         Some(_) => {
             let restart = restart(agent.as_ref());
-            Err(Failure::new(Exit::Person, format!("the agent did not reload; to restart it, type: {restart}")))
+            Err(Failure::new(
+                Exit::Person,
+                format!("the agent did not reload; to restart it, type: {restart}"),
+            ))
         }
         None => {
             startable(paths)
                 .map_err(|why| why.then("no agent is running, and none can start before that is fixed"))?;
-            let text = "no agent is running; the configuration is valid, and an agent reads it when it starts";
+            let text =
+                "no agent is running; the configuration is valid, and an agent reads it when it starts";
             Err(Failure::new(Exit::NotRunning, text))
         }
     }

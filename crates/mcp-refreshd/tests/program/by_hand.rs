@@ -69,14 +69,18 @@ fn what_nothing_cures_is_said_before_what_an_option_cures() {
     let mut command = Command::new("unshare");
     let script = "mount -t tmpfs none /run || exit 99; for option in --allow-root --dry-run --add-store; do \"$0\" install $option; done; exec \"$0\" install";
     command.args(["-Urm", "sh", "-c", script, env!("CARGO_BIN_EXE_mcp-refreshd")]);
-    let (code, told) = both(home.in_here(command).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().unwrap());
+    let (code, told) =
+        both(home.in_here(command).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().unwrap());
     if code == Some(99) || told.starts_with("unshare: ") {
         return eprintln!("SKIPPED: no namespace can be made here: {told}");
     }
     assert_eq!((code, told.lines().count()), (Some(1), 4), "{told}");
     for line in told.lines() {
         let (why, command) = line.split_once("; to start it by hand, type: ").unwrap();
-        assert!(why.ends_with(": systemd does not run on this machine, so the agent cannot be a service here"), "{line}");
+        assert!(
+            why.ends_with(": systemd does not run on this machine, so the agent cannot be a service here"),
+            "{line}"
+        );
         assert!(command.ends_with(BY_HAND) || command.ends_with(&format!("{BY_HAND} &")), "{line}");
     }
 }

@@ -160,6 +160,9 @@ fn a_file_that_is_listed_as_a_store_is_shown_as_it_is_listed() {
             assert!(code == expected && (code == 1 || said.contains(&why)), "{command}: {code} {told}{said}");
         }
         let store = &home.status()["stores"][0];
-        assert!(store["location"] == *file && store["unreadable"].as_str().unwrap().starts_with(&why), "{store}");
+        assert!(
+            store["location"] == *file && store["unreadable"].as_str().unwrap().starts_with(&why),
+            "{store}"
+        );
     }
 }

@@ -1,6 +1,5 @@
 //! `mcp-refreshd doctor`: one cause is one finding, and what is asked for is all that is told.
 
-use crate::support::Home;
 use crate::support::findings::{HOUR, doctor, document, entry, found, good, home_with};
 use scripted_server::{Script, Server, credentials_json};
 use serde_json::{Value, json};
@@ -221,6 +220,8 @@ fn one_run_reads_a_configuration_with_long_histories_once() {
     let text = json!({"mcpServers": lab, "env": env, "projects": history});
     let path = home.path().join(".claude.json");
     fs::write(&path, text.to_string()).unwrap();
+    // Whether Claude Code has a server of this name takes no further look.
+    home.configure("[servers.lab]\nignore = true\n[servers.nosuch]\nignore = true\n");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-e", "trace=open,openat", "-o"]).arg(home.trace());
     strace.arg(home.program()).args(["doctor", "--json"]);
@@ -235,6 +236,7 @@ fn one_run_reads_a_configuration_with_long_histories_once() {
     };
     // Its variables are in effect all the same.
     assert!(told.contains("127.0.0.1:9") && !told.contains("secret"), "{told}");
+    assert!(told.contains("names the server nosuch, which Claude Code does not have"), "{told}");
     let opened = fs::read_to_string(home.trace()).unwrap();
     let reads = opened.lines().filter(|line| line.contains(path.to_str().unwrap())).count();
     assert_eq!(reads, 1, "{opened}");

@@ -50,10 +50,7 @@ fn an_invalid_configuration_is_reported_without_an_agent_too() {
         home.configure(text);
         let (code, out, told) = home.told(&["reload"]);
         assert_eq!((code, out.as_str()), (2, ""), "{told}");
-        assert!(
-            told.ends_with("\nno agent is running, and none can start before that is fixed\n"),
-            "{told}"
-        );
+        assert!(told.ends_with("\nno agent is running, and none can start before that is fixed\n"), "{told}");
     }
 }
 

@@ -84,10 +84,8 @@ pub(crate) fn json(status: &Status) -> Result<String, serde_json::Error> {
         watched: daemon.is_some() && !store.unwatched,
         unreadable: store.unreadable.as_deref(),
     });
-    let servers = status
-        .stores
-        .iter()
-        .flat_map(|store| store.entries.iter().map(|entry| server(store, entry, &local)));
+    let servers =
+        status.stores.iter().flat_map(|store| store.entries.iter().map(|entry| server(store, entry, &local)));
     let json = Json {
         format_version: 1,
         daemon: Daemon {

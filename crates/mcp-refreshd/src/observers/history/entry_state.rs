@@ -271,7 +271,9 @@ impl EntryState {
                 (Kind::Wiped, unwatched("a failed refresh of another program took the tokens"))
             }
             (Some(_), Holds::Missing) => (Kind::Found, "it holds no login"),
-            (Some(_), Holds::Removed) if first_scan => (Kind::Gone, "no login at the start, as after a logout"),
+            (Some(_), Holds::Removed) if first_scan => {
+                (Kind::Gone, "no login at the start, as after a logout")
+            }
             (Some(_), Holds::Removed) => (Kind::Removed, "a logout"),
         })
     }

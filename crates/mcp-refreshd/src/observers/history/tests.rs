@@ -81,7 +81,10 @@ fn what_went_while_no_agent_ran_is_gone_and_not_called_removed() {
     for (second, expected) in [
         // Only the other one is left; a logout left its trace; the file is gone; a part of it cannot be read.
         (vec![(other, held("two", 60)), (ALL, seen())], vec![(Kind::Gone, "lab")]),
-        (vec![(LAB, stub(StubKind::LoggedOut)), (other, held("two", 60)), (ALL, seen())], vec![(Kind::Gone, "lab")]),
+        (
+            vec![(LAB, stub(StubKind::LoggedOut)), (other, held("two", 60)), (ALL, seen())],
+            vec![(Kind::Gone, "lab")],
+        ),
         (vec![(ALL, absent())], vec![(Kind::Gone, "lab"), (Kind::Gone, "other")]),
         (vec![(odd, hidden()), (ALL, seen())], vec![(Kind::Odd, KEYCHAIN_OVERFLOW)]),
         (vec![(LAB, hidden()), (other, held("two", 60)), (ALL, seen())], vec![(Kind::Odd, "lab")]),
@@ -96,10 +99,14 @@ fn what_went_while_no_agent_ran_is_gone_and_not_called_removed() {
         // Another start has no news, and what comes back is told.
         tell(40, &second);
         let lines = read(folder.path()).unwrap().lines;
-        let told: Vec<_> = lines.iter().skip(2).map(|line| (line.event, line.server.as_deref().unwrap())).collect();
+        let told: Vec<_> =
+            lines.iter().skip(2).map(|line| (line.event, line.server.as_deref().unwrap())).collect();
         assert_eq!(told, expected);
         if expected.contains(&(Kind::Gone, "lab")) {
-            assert_eq!(lines.iter().rfind(|line| line.event == Kind::Gone).unwrap().holds, Some(Holds::Removed));
+            assert_eq!(
+                lines.iter().rfind(|line| line.event == Kind::Gone).unwrap().holds,
+                Some(Holds::Removed)
+            );
             assert_eq!(biographies(folder.path())[&(STORE.to_owned(), "lab|00".to_owned())].ended_at, None);
             tell(50, &[(LAB, held("one", 60)), (other, held("two", 60)), (ALL, seen())]);
             let back = read(folder.path()).unwrap().lines;

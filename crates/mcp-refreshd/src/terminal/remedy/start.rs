@@ -88,7 +88,12 @@ mod tests {
         assert_eq!(restart(true, true, Some(7)), "mcp-refreshd restart");
         for (manager, installed) in [(true, false), (false, true), (false, false)] {
             let told = restart(manager, installed, Some(7));
-            assert!(told.starts_with("kill 7, ") && told.ends_with(&by_hand()) && !told.contains("mcp-refreshd restart"), "{told}");
+            assert!(
+                told.starts_with("kill 7, ")
+                    && told.ends_with(&by_hand())
+                    && !told.contains("mcp-refreshd restart"),
+                "{told}"
+            );
         }
     }
 }
