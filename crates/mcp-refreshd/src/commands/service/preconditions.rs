@@ -50,7 +50,7 @@ fn not_a_service(paths: &Paths) -> Failure {
         Some(pid) => format!(
             "the agent (process {pid}) is not a service; to stop it, type: kill {pid}; to start it again, type: {start}"
         ),
-        None => format!("the agent is not installed; to start it, type: {start}"),
+        None => format!("the agent is not running, and not installed as a service; to start it, type: {start}"),
     };
     Failure::new(Exit::Person, message)
 }

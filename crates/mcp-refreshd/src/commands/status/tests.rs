@@ -154,6 +154,9 @@ fn the_agent_comes_first_and_says_what_to_type_where_it_does_not_run() {
         let command = remedy::how_to_start(installed);
         let told = format!("Agent not running, nothing is refreshed; to start it, type: {command}");
         assert_eq!(first(&stopped), told);
+        // Where there is no room beside it, the command begins a line, to be copied.
+        let narrow = overview(&stopped, &now(), &terminal(70));
+        assert!(narrow.contains(&format!(" to start it, type:\n{command}\n")), "{narrow}");
         // Off a terminal it is no line of the result.
         assert_eq!(remarks::without_agent(&stopped, &now()), [told]);
         assert!(!overview(&stopped, &now(), &PIPE).contains("Agent"));
