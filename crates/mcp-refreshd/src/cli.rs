@@ -1,6 +1,6 @@
 use crate::settings::config::parse_duration;
 use crate::settings::since::Since;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ Exit codes:
   0  success
   1  action required, or the command failed
   2  usage error, or invalid configuration
-  3  the agent is not running (status)
+  3  the agent is not running (status, reload)
   4  the credential store cannot be read
   5  a server could not be reached (check --live)
 If several apply, 1 takes precedence over 4, 4 over 5, and 5 over 3.
@@ -70,7 +70,7 @@ pub(crate) enum Command {
 
     /// Reload the configuration of the running agent, and show what changed
     ///
-    /// An invalid configuration changes nothing. Exits 2 if the configuration is invalid, 3 if no agent is running.
+    /// An invalid configuration changes nothing. Exits 2 if the configuration is invalid, else 3 if no agent is running.
     Reload,
 
     /// Log in to the servers that need it, one after the other
@@ -160,9 +160,10 @@ pub(crate) struct InstallArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["names", "all"]).required(true))]
 pub(crate) struct LoginArgs {
     /// Only these servers
-    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// Every server that needs a login
     #[arg(long)]

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// This system has no supported service manager.
-    #[error("{0}")]
-    NoManager(String),
+    /// The service manager of such systems does not run on this machine.
+    #[error("{0} does not run on this machine, so the agent cannot be a service here")]
+    NoManager(&'static str),
     /// The service manager cannot be reached by this user now.
     #[error("{0}")]
     Unreachable(String),

@@ -17,6 +17,14 @@ pub struct Plan {
 
 /// A user's service manager.
 pub trait ServiceManager {
+    /// Checks that the manager runs on this machine, without contacting it. Nothing that the user types changes that.
+    ///
+    /// # Errors
+    /// It does not.
+    fn present(&self) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
     /// Installs or updates the service, and enables it for every login. Does not start it.
     ///
     /// # Errors

@@ -78,6 +78,10 @@ impl Systemd {
 }
 
 impl ServiceManager for Systemd {
+    fn present(&self) -> Result<(), ServiceError> {
+        self.machine.booted()
+    }
+
     fn install(&self, plan: &Plan) -> Result<Installed, ServiceError> {
         self.machine.reached()?;
         let was_enabled = self.places.is_enabled();

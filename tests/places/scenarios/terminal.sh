@@ -20,12 +20,14 @@ end() {
     within 20 "it does not end" gone "$agent"
     rm -f ~/.claude/.credentials.json
 }
-mkdir -p ~/.claude ~/.config/mcp-refreshd
+mkdir -p ~/.claude
 until_it_runs="until mcp-refreshd status >/dev/null 2>&1; do sleep 0.1; done"
-printf '[log]\nfile = "%s/agent.log"\n' "$HOME" >~/.config/mcp-refreshd/config.toml
 
-echo "--- setsid -f, as a line of ~/.profile; a second one does no harm"
-script --quiet --command "setsid -f mcp-refreshd run; $until_it_runs" /dev/null
+echo "--- what install says, as a line of ~/.profile; a second one does no harm"
+by_hand="setsid -f mcp-refreshd run --log-file ~/mcp-refreshd.log"
+exits 1 mcp-refreshd install
+expect "install does not say how to start it" says "type: $by_hand" "$said"
+script --quiet --command "$by_hand; $until_it_runs" /dev/null
 within 5 "it does not run" running
 agent=$(pid)
 exits 1 mcp-refreshd run
@@ -43,7 +45,6 @@ keeps nohup
 end
 
 echo "--- tmux without a log file: a detached session, and one that is killed"
-rm ~/.config/mcp-refreshd/config.toml
 tmux new-session -d -s agent mcp-refreshd run || fail tmux
 within 5 "it does not run" running
 keeps tmux

@@ -27,6 +27,12 @@ pub enum ReadError {
         /// The document's path.
         path: PathBuf,
     },
+    /// A file in the place of a folder above it.
+    #[error("{} is a file; the store is a folder with a .credentials.json in it: name that folder instead", path.display())]
+    FolderIsFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// Larger than any document.
     #[error(
         "{} exceeds {} MiB, far too large for a credential document; move it away and log in again",
@@ -81,6 +87,7 @@ impl ReadError {
             Self::Keyring(error) => error.kind(),
             Self::DanglingLink { .. }
             | Self::NotAFile { .. }
+            | Self::FolderIsFile { .. }
             | Self::TooLarge { .. }
             | Self::Denied { .. } => ErrorKind::NeedsPerson,
         }

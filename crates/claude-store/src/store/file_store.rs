@@ -134,6 +134,14 @@ impl<F: FileSystem> FileStore<F> {
                 let owner = stamp.map(|stamp| stamp.owner);
                 ReadError::Denied { path, owner, mode: stamp.map(|stamp| stamp.mode) }
             }
+            io::ErrorKind::NotADirectory => {
+                let is_file =
+                    |path: &&Path| self.files.stamp(path).is_ok_and(|stamp| stamp.kind != FileKind::Folder);
+                match path.ancestors().skip(1).find(is_file) {
+                    Some(file) => ReadError::FolderIsFile { path: file.to_owned() },
+                    None => ReadError::Io { path, source },
+                }
+            }
             _ => ReadError::Io { path, source },
         }
     }

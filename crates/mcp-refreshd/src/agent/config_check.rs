@@ -13,14 +13,31 @@ pub(crate) const COMES_LATER: &str = "it is kept as soon as it exists";
 
 /// Checks the configuration against the disk and the stores. Returns one sentence per finding.
 pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status: &Status) -> Vec<String> {
+    // The client keeps its histories in one of these files: reading it may take seconds.
+    let read = move || folders.iter().map(|folder| ServerConfigs::known(&OsFileSystem, folder)).collect();
+    let configured: Vec<_> = match names_servers(config) {
+        true => tokio::task::spawn_blocking(read).await.unwrap_or_default(),
+        false => Vec::new(),
+    };
+    remarks_beside(config, &configured.iter().map(Option::as_ref).collect::<Vec<_>>(), status)
+}
+
+/// Whether the servers that Claude Code knows matter.
+pub(crate) fn names_servers(config: &Config) -> bool {
+    !config.policy.servers.is_empty()
+}
+
+/// The same for a command that has read Claude Code's configurations itself.
+pub(crate) fn remarks_beside(
+    config: &Config,
+    configured: &[Option<&ServerConfigs>],
+    status: &Status,
+) -> Vec<String> {
     let mut remarks = stores(config);
-    if config.policy.servers.is_empty() {
+    if !names_servers(config) {
         return remarks;
     }
     let mut names: BTreeSet<String> = status.stores.iter().flat_map(names_in).collect();
-    // The client keeps its histories in one of these files: reading it may take seconds.
-    let read = move || folders.iter().map(|folder| ServerConfigs::known(&OsFileSystem, folder)).collect();
-    let configured: Vec<Option<ServerConfigs>> = tokio::task::spawn_blocking(read).await.unwrap_or_default();
     let readable = status.stores.iter().all(|store| store.absent || store.unreadable.is_none());
     // If something cannot be read, any name may be right.
     if readable && configured.iter().all(Option::is_some) {

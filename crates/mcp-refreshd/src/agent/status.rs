@@ -60,6 +60,7 @@ pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
         unwatched(store, Timestamp::now());
     }
     for store in &mut status.stores {
+        as_listed(store);
         for entry in &mut store.entries {
             ending(entry, &store.location, Timestamp::now());
         }
@@ -145,6 +146,14 @@ fn unwatched(store: &mut StoreStatus, now: Timestamp) {
             let expired = entry.expires_at.is_some_and(|at| at <= now);
             entry.state = if expired { State::Expired } else { State::Due };
         }
+    }
+}
+
+/// A file that is listed as a store holds no document below it: it is shown as it is listed.
+fn as_listed(store: &mut StoreStatus) {
+    let file = Path::new(&store.location).parent().filter(|folder| folder.is_file());
+    if let Some(file) = file.and_then(Path::to_str) {
+        store.location = file.to_owned();
     }
 }
 

@@ -11,6 +11,7 @@ use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::remedy::{how_to_restart, how_to_start};
 use std::path::PathBuf;
 
 /// Shows the log; with `follow` also what comes. A log file is shown by this process; where there is a service, it becomes the system's own
@@ -69,7 +70,9 @@ fn nothing_found(running: Option<u32>, file: Option<PathBuf>, looked: &[PathBuf]
         true => String::new(),
         false => format!(", and there is no mcp-refreshd.service in {}", folders.join(", ")),
     };
-    format!(
-        "no log found: {agent}; {file}{unit}. To keep a log, type: mcp-refreshd run --log-file ~/mcp-refreshd.log"
-    )
+    let start = match running {
+        Some(_) => format!("To keep a log, type: {}", how_to_restart(false, running)),
+        None => format!("To start it, type: {}", how_to_start(Some(false))),
+    };
+    format!("no log found: {agent}; {file}{unit}. {start}")
 }

@@ -19,8 +19,11 @@ use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::local::Local;
 use crate::terminal::output;
+use crate::terminal::remedy::by_hand;
 use crate::terminal::style::Style;
-use preconditions::{installed, nobody_else_runs, not_root, startable};
+pub(crate) use preconditions::startable;
+
+use preconditions::{installed, nobody_else_runs, not_root};
 use std::fmt::Write as _;
 use stores::StoreChoice;
 use user_agent_service::{Changes, Installed, ServiceError, ServiceManager, Step, sweep};
@@ -30,7 +33,11 @@ const NOTHING_CHANGED: &str = "dry run: nothing was changed\n";
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
-        Self::new(Exit::Person, error.to_string())
+        let by_hand = match error {
+            ServiceError::NoManager(_) => format!("; to start it by hand, type: {}", by_hand()),
+            _ => String::new(),
+        };
+        Self::new(Exit::Person, format!("{error}{by_hand}"))
     }
 }
 
@@ -39,10 +46,12 @@ impl From<ServiceError> for Failure {
 /// # Errors
 /// What keeps it from being installed or started.
 pub(crate) fn install(paths: &Paths, args: &InstallArgs) -> Result<Exit, Failure> {
+    // First what nothing cures.
+    let manager = manager(paths)?;
+    manager.present()?;
     not_root(args.allow_root)?;
     paths.home_exists()?;
     let config = Config::load(&paths.config, &paths.home)?;
-    let manager = manager(paths)?;
     let ours = manager.runs().unwrap_or(false);
     if !ours {
         nobody_else_runs(paths)?;

@@ -6,6 +6,7 @@ use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
 };
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,20 @@ pub(crate) const MANAGED_SETTINGS: &str = "/etc/claude-code";
 /// Whether systemd is running (`sd_booted(3)`): not in a container or under another init.
 pub(crate) fn has_service_manager() -> bool {
     Path::new("/run/systemd/system").is_dir()
+}
+
+/// The command line that starts this command so that it outlives the shell.
+pub(crate) fn in_background(command: &str) -> String {
+    match has_util_linux(&std::env::var_os("PATH").unwrap_or_default()) {
+        true => format!("setsid -f {command}"),
+        false => format!("nohup {command} &"),
+    }
+}
+
+/// Whether `setsid` is util-linux's; BusyBox's has no `-f`.
+fn has_util_linux(path: &OsStr) -> bool {
+    let found = std::env::split_paths(path).find_map(|folder| folder.join("setsid").canonicalize().ok());
+    found.is_some_and(|program| program.file_name() == Some(OsStr::new("setsid")))
 }
 
 /// The longest socket path, in bytes (`sun_path` without the trailing NUL).
@@ -200,5 +215,28 @@ impl Mounts {
             },
             None => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn the_agent_is_detached_by_what_this_system_has() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let folder = place.path().join(name);
+            std::fs::create_dir(&folder).unwrap();
+            folder
+        };
+        let (none, busybox, real) = (folder("none"), folder("busybox"), folder("real"));
+        std::fs::write(busybox.join("busybox"), "").unwrap();
+        symlink(busybox.join("busybox"), busybox.join("setsid")).unwrap();
+        std::fs::write(real.join("setsid"), "").unwrap();
+        let has = |folders: &[&PathBuf]| has_util_linux(&std::env::join_paths(folders).unwrap());
+        assert!(!has(&[&none]) && !has(&[&busybox, &real]));
+        assert!(has(&[&none, &real, &busybox]));
     }
 }

@@ -18,6 +18,11 @@ pub(crate) fn has_service_manager() -> bool {
     cfg!(target_os = "macos")
 }
 
+/// The command line that starts this command so that it outlives the shell.
+pub(crate) fn in_background(command: &str) -> String {
+    format!("nohup {command} &")
+}
+
 /// The longest socket path, in bytes (`sun_path` without the trailing NUL).
 pub(crate) const SOCKET_PATH_LIMIT: usize = 103;
 

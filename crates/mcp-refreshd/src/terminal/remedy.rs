@@ -6,7 +6,7 @@ mod start;
 pub(crate) use claude::{
     Variables, argument, for_any_shell, for_this_shell, is_item, prefix, remember, variables,
 };
-pub(crate) use start::{how_to_restart, how_to_start, how_to_wake};
+pub(crate) use start::{by_hand, how_to_restart, how_to_start, how_to_wake};
 
 use claude::claude_mcp;
 use claude_store::KEYCHAIN_OVERFLOW;

@@ -142,3 +142,27 @@ fn a_login_without_refresh_token_that_is_valid_for_days_is_not_called_ended() {
         assert!(!told.contains("ended") && !told.contains("expired"), "{told}");
     }
 }
+
+#[test]
+fn a_file_that_is_listed_as_a_store_is_shown_as_it_is_listed() {
+    let server = Server::start(Script::default()).unwrap();
+    let home = Home::with([("lab", &server.add("lab", Script::default()).grant(HOUR))]);
+    home.configure("stores = [\"~/.claude/.credentials.json\"]\n");
+    let file = home.credentials().display().to_string();
+    let odd = format!("{file}/.credentials.json");
+    let why = format!("{file} is a file; the store is a folder with a .credentials.json in it");
+    for running in [false, true] {
+        let _daemon = running.then(|| home.daemon());
+        for command in ["status", "check", "refresh", "login --all", "doctor --offline"] {
+            let (code, told, said) = home.told(&command.split(' ').collect::<Vec<_>>());
+            assert!(!format!("{told}{said}").contains(&odd), "{command}: {told}{said}");
+            let expected = if command.starts_with("doctor") { 1 } else { 4 };
+            assert!(code == expected && (code == 1 || said.contains(&why)), "{command}: {code} {told}{said}");
+        }
+        let store = &home.status()["stores"][0];
+        assert!(
+            store["location"] == *file && store["unreadable"].as_str().unwrap().starts_with(&why),
+            "{store}"
+        );
+    }
+}

@@ -1,6 +1,5 @@
 //! `mcp-refreshd doctor`: one cause is one finding, and what is asked for is all that is told.
 
-use crate::support::Home;
 use crate::support::findings::{HOUR, doctor, document, entry, found, good, home_with};
 use scripted_server::{Script, Server, credentials_json};
 use serde_json::{Value, json};
@@ -213,31 +212,6 @@ fn one_of_several_stores_is_named_by_its_folder_or_its_file() {
 }
 
 #[test]
-fn without_a_service_manager_the_agent_is_started_by_hand() {
-    let home = home_with(&good());
-    let told = |home: &Home, arguments: &[&str]| {
-        let output = home.command(arguments).env("MCP_REFRESHD_TEST_SERVICES", "none").output().unwrap();
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-    };
-    for arguments in [&["doctor", "--offline"][..], &["status"]] {
-        let told = told(&home, arguments);
-        assert!(told.contains("nohup mcp-refreshd run &") && told.contains("docs/places.md"), "{told}");
-        assert!(!told.contains("mcp-refreshd install") && !told.contains("mcp-refreshd start"), "{told}");
-    }
-    for command in ["stop", "restart"] {
-        let told = told(&home, &[command]);
-        assert!(told.contains("not installed; to start it, type: nohup mcp-refreshd run &"), "{told}");
-    }
-    let daemon = home.daemon();
-    assert!(!told(&home, &["doctor", "--offline"]).contains("nohup"));
-    for arguments in [&["stop"][..], &["restart"], &["restart", "--dry-run"]] {
-        let told = told(&home, arguments);
-        let stop = format!("is not a service; to stop it, type: kill {pid}; ", pid = daemon.pid());
-        assert!(told.contains(&stop) && !told.contains("mcp-refreshd install"), "{told}");
-    }
-}
-
-#[test]
 fn one_run_reads_a_configuration_with_long_histories_once() {
     let home = home_with(&good());
     let lab = json!({"lab": {"type": "http", "url": "https://lab.example/mcp"}});
@@ -246,6 +220,8 @@ fn one_run_reads_a_configuration_with_long_histories_once() {
     let text = json!({"mcpServers": lab, "env": env, "projects": history});
     let path = home.path().join(".claude.json");
     fs::write(&path, text.to_string()).unwrap();
+    // Whether Claude Code has a server of this name takes no further look.
+    home.configure("[servers.lab]\nignore = true\n[servers.nosuch]\nignore = true\n");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-e", "trace=open,openat", "-o"]).arg(home.trace());
     strace.arg(home.program()).args(["doctor", "--json"]);
@@ -260,6 +236,7 @@ fn one_run_reads_a_configuration_with_long_histories_once() {
     };
     // Its variables are in effect all the same.
     assert!(told.contains("127.0.0.1:9") && !told.contains("secret"), "{told}");
+    assert!(told.contains("names the server nosuch, which Claude Code does not have"), "{told}");
     let opened = fs::read_to_string(home.trace()).unwrap();
     let reads = opened.lines().filter(|line| line.contains(path.to_str().unwrap())).count();
     assert_eq!(reads, 1, "{opened}");

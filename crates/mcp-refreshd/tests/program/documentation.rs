@@ -18,7 +18,7 @@ const ELSEWHERE: [(&str, &str); 12] = [
     ("mcp-refreshd install", "tests/systemd, in every scenario: it needs a service manager"),
     ("mcp-refreshd status --watch", "status.rs, on a terminal and off it"),
     ("mcp-refreshd logs --follow", "logs.rs"),
-    ("setsid -f mcp-refreshd run", "tests/places/scenarios/terminal.sh"),
+    ("setsid -f mcp-refreshd run --log-file ~/mcp-refreshd.log", "tests/places/scenarios/terminal.sh"),
     ("tmux new-session -d -s agent mcp-refreshd run", "tests/places/scenarios/terminal.sh"),
     ("loginctl enable-linger \"$USER\"", "tests/systemd/scenarios/lingering.sh"),
     ("cargo run --release -p demo", ".ci/run"),

@@ -57,6 +57,14 @@ fn run(home: &Home, arguments: &[&str]) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
+#[test]
+fn without_arguments_it_names_both_ways_to_call_it() {
+    let (code, _, told) = run(&home(&[]), &[]);
+    assert!(code == 2 && told.contains("mcp-refreshd login <NAME|--all>"), "{told}");
+    let (code, _, told) = run(&home(&[]), &["lab", "--all"]);
+    assert!(code == 2 && told.contains("cannot be used with"), "{told}");
+}
+
 fn calls(home: &Home) -> String {
     fs::read_to_string(home.path().join("calls")).unwrap_or_default()
 }

@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod by_hand;
 mod by_name;
 mod by_store;
 mod check;

@@ -12,7 +12,9 @@ fn reload_says_what_changed_and_what_takes_a_restart() {
     let (code, out, told) = home.told(&["reload"]);
     assert_eq!(code, 0, "{told}");
     assert!(out.starts_with("reloaded\n  margin.floor: \"7m\" -> \"9m\"\n"), "{out}");
-    assert!(out.contains("takes effect after: mcp-refreshd restart\n  stores: not set -> "), "{out}");
+    // It is no service, so that `mcp-refreshd restart` would refuse.
+    let restart = format!("takes effect after a restart; type: kill {}, then: ", daemon.pid());
+    assert!(out.contains(&restart) && out.contains("\n  stores: not set -> "), "{out}");
     assert!(told.contains(".claude-work, which does not exist"), "{told}");
     let line = daemon.wait_for("configuration reloaded: margin.floor");
     assert!(line.contains("\"7m\" -> \"9m\""), "{line}");
@@ -38,7 +40,18 @@ fn an_invalid_configuration_is_refused_with_the_reason_and_changes_nothing() {
 #[test]
 fn without_an_agent_there_is_nothing_to_reload() {
     let (code, _, told) = Home::new().told(&["reload"]);
-    assert!(code == 3 && told.contains("no agent is running"), "{told}");
+    assert!(code == 3 && told.contains("no agent is running; the configuration is valid"), "{told}");
+}
+
+#[test]
+fn an_invalid_configuration_is_reported_without_an_agent_too() {
+    let home = Home::new();
+    for text in ["keepalive = \"1d\"\n", "[network]\nextra_ca = [\"/nowhere/ca.pem\"]\n"] {
+        home.configure(text);
+        let (code, out, told) = home.told(&["reload"]);
+        assert_eq!((code, out.as_str()), (2, ""), "{told}");
+        assert!(told.ends_with("\nno agent is running, and none can start before that is fixed\n"), "{told}");
+    }
 }
 
 #[test]

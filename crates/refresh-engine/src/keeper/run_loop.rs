@@ -164,11 +164,12 @@ impl<P: Partners> KeeperState<P> {
         shared.entries.borrow_mut().values_mut().for_each(|known| known.begun_since_scan = false);
         match scan(shared, read) {
             Ok(odd) => {
-                self.tell_readable();
+                // First all entries, then that this is all of them.
                 for (key, why) in odd.iter().filter(|odd| !self.odd.borrow().contains(odd)) {
                     shared.tell_key(&EntryKey::new(key.as_str()), Event::EntryOdd { why: why.clone() });
                 }
                 self.odd.replace(odd);
+                self.tell_readable();
                 self.unreadable.take();
             }
             Err(error) => {

@@ -153,7 +153,7 @@ fn retry_after<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, pause: Dur
 pub(crate) fn not_lockable(error: &LockError) -> String {
     match error {
         LockError::IsFile { .. } => {
-            "a file is in the place of its refresh lock, so neither the agent nor Claude Code can take the lock; to remove the file \
+            "a file is in the place of its refresh lock, so neither the agent nor Claude Code can take the lock; to remove the file, \
              type: mcp-refreshd doctor --fix"
                 .to_owned()
         }
@@ -178,4 +178,34 @@ fn note<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, what: Hindrance) 
     shared.state(&seen.entry.key, |known| {
         known.obstacle = Some(Obstacle::met(what, at, seen, known.obstacle.as_ref()));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn of_a_lock_that_cannot_be_made_the_reason_and_its_folder_are_told_and_never_its_own_path() {
+        let path = PathBuf::from("/home/me/.claude/mcp-refresh-lab_00.lock.lock");
+        let failed = |kind: io::ErrorKind| LockError::Io { path: path.clone(), source: kind.into() };
+        let why = |error: &LockError| {
+            let why = not_lockable(error);
+            assert!(!why.contains("mcp-refresh-") && !why.contains(".lock"), "{why}");
+            why
+        };
+        for (kind, expected) in [
+            (io::ErrorKind::NotFound, "there is no folder /home/me/.claude"),
+            (io::ErrorKind::PermissionDenied, "this user may not write to the folder /home/me/.claude"),
+            (io::ErrorKind::ReadOnlyFilesystem, "the folder /home/me/.claude is on a read-only file system"),
+            (io::ErrorKind::StorageFull, "the disk or the quota of the folder /home/me/.claude is full"),
+            (io::ErrorKind::QuotaExceeded, "the disk or the quota of the folder /home/me/.claude is full"),
+        ] {
+            assert_eq!(why(&failed(kind)), expected);
+        }
+        let other = why(&failed(io::ErrorKind::Other));
+        assert!(other.starts_with("the folder /home/me/.claude cannot be written: "), "{other}");
+        let file = why(&LockError::IsFile { path: path.clone() });
+        assert!(file.ends_with("; to remove the file, type: mcp-refreshd doctor --fix"), "{file}");
+    }
 }

@@ -11,10 +11,7 @@ impl Launchd {
     /// Runs launchctl and leaves the result to the caller.
     pub(super) fn ask(&self, arguments: &[&str]) -> Result<(Answer, Said), ServiceError> {
         let said = self.launchctl.ask(arguments).map_err(|error| match error.is_missing() {
-            true => ServiceError::NoManager(format!(
-                "{} is not there, so this system has no launchd; the agent runs without it: mcp-refreshd run",
-                self.launchctl.program().display()
-            )),
+            true => ServiceError::NoManager("launchd"),
             false => ServiceError::Tool(error),
         })?;
         Ok((understood(&said), said))

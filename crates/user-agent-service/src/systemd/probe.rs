@@ -28,23 +28,28 @@ impl Machine {
         }
     }
 
+    /// Checks that systemd runs on this machine (`sd_booted(3)`).
+    ///
+    /// # Errors
+    /// It does not.
+    pub(super) fn booted(&self) -> Result<(), ServiceError> {
+        match self.root.join("run/systemd/system").is_dir() {
+            true => Ok(()),
+            false => Err(ServiceError::NoManager("systemd")),
+        }
+    }
+
     /// Checks that this user's manager can be reached.
     ///
     /// # Errors
     /// Says what is missing and how to fix it.
     pub(super) fn reached(&self) -> Result<(), ServiceError> {
-        if !self.root.join("run/systemd/system").is_dir() {
-            return Err(ServiceError::NoManager(
-                "systemd does not run on this machine, so the agent cannot be a service here; to start it, type: nohup \
-                 mcp-refreshd run & (see docs/places.md)"
-                    .to_owned(),
-            ));
-        }
+        self.booted()?;
         match self.systemctl.ask(&["--user", "--no-pager", "show", "--property=Version"]) {
             Ok(said) if said.well() => Ok(()),
             Ok(said) => Err(ServiceError::Unreachable(self.unreachable(said.err.trim()))),
             Err(error) if error.is_missing() => {
-                Err(ServiceError::NoManager(format!("{error}; check that systemd's tools are in PATH")))
+                Err(ServiceError::Unreachable(format!("{error}; check that systemd's tools are in PATH")))
             }
             Err(error) => Err(ServiceError::Unreachable(self.unreachable(&error.to_string()))),
         }

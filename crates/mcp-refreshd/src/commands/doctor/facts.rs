@@ -1,3 +1,4 @@
+mod configuration;
 pub(crate) mod folders;
 pub(crate) mod keychain;
 pub(crate) mod origins;
@@ -6,7 +7,7 @@ mod surroundings;
 
 pub(super) use store::StoreFacts;
 
-use crate::agent::config_check::{self, listed_files};
+use crate::agent::config_check::listed_files;
 use crate::agent::network;
 use crate::agent::status::status_from_disk;
 use crate::agent::stores;
@@ -150,6 +151,12 @@ impl Facts {
         for folder in folders(config, paths, &agent).into_iter().filter(is_folder) {
             stores.push(StoreFacts::gather(config, paths, folder, &records).await);
         }
+        let status = match &agent {
+            Agent::Runs(status, _) => Cow::Borrowed(status),
+            _ => Cow::Owned(status_from_disk(config, paths).await),
+        };
+        let remarks = configuration::remarks(config, paths, &stores, &status);
+        drop(status);
         if let Some(value) = wanted.store {
             let location =
                 chosen_store(config, paths, value, stores.iter().filter_map(|store| store.path.to_str()))?;
@@ -186,12 +193,6 @@ impl Facts {
                 Err(error) => network_trouble = Some(error),
             }
         }
-        let status = match &agent {
-            Agent::Runs(status, _) => Cow::Borrowed(status),
-            _ => Cow::Owned(status_from_disk(config, paths).await),
-        };
-        let remarks = config_check::remarks(config, storage_folders(config, paths), &status).await;
-        drop(status);
         Ok(Self {
             now: Timestamp::now(),
             remarks,

@@ -12,7 +12,7 @@ const FOUND_WITHIN_MS: i64 = 5000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
-    /// Logged out by the user: nothing to cover.
+    /// No login, by the user's wish as far as is known: nothing to cover.
     Removed,
     /// The machine was suspended.
     Asleep,
@@ -48,7 +48,7 @@ impl State {
             Self::Missing => "missing",
             Self::Asleep => "asleep",
             Self::Unwatched => "agent off",
-            Self::Removed => "logged out",
+            Self::Removed => "no login",
         }
     }
 }

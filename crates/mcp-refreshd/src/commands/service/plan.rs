@@ -5,6 +5,7 @@ use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::remedy::by_hand;
 use crate::terminal::wording::visible;
 use claude_store::StorageFolder;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,10 @@ pub(crate) fn manager(paths: &Paths) -> Result<Box<dyn ServiceManager>, Failure>
     known_manager(paths).ok_or_else(|| {
         Failure::new(
             Exit::Person,
-            "this system has no service manager that mcp-refreshd knows; have whatever starts your programs run: mcp-refreshd run",
+            format!(
+                "this system has no service manager that mcp-refreshd knows; to start the agent by hand, type: {}",
+                by_hand()
+            ),
         )
     })
 }

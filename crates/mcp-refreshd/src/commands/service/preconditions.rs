@@ -19,7 +19,7 @@ use crate::terminal::wording::visible;
 ///
 /// # Errors
 /// What would keep it from starting.
-pub(super) fn startable(paths: &Paths) -> Result<(), Failure> {
+pub(crate) fn startable(paths: &Paths) -> Result<(), Failure> {
     paths.home_exists()?;
     let config = Config::load(&paths.config, &paths.home)?;
     for folder in folders_of_service(&config, paths) {
@@ -50,7 +50,7 @@ fn not_a_service(paths: &Paths) -> Failure {
         Some(pid) => format!(
             "the agent (process {pid}) is not a service; to stop it, type: kill {pid}; to start it again, type: {start}"
         ),
-        None => format!("the agent is not installed; to start it, type: {start}"),
+        None => format!("the agent is not running, and not installed as a service; to start it, type: {start}"),
     };
     Failure::new(Exit::Person, message)
 }

@@ -1,7 +1,8 @@
 //! What `status` says first: whether the agent runs, and what to type where it does not.
 
 use crate::control::report::{Daemon, Silent, Status};
-use crate::terminal::columns::wrapped;
+use crate::terminal::columns::{width, wrapped};
+use crate::terminal::command_line::command_lines;
 use crate::terminal::local::Local;
 use crate::terminal::remedy;
 use crate::terminal::style::Style;
@@ -19,8 +20,9 @@ pub(super) fn head(status: &Status, local: &Local, style: &Style) -> String {
         stores => Some(format!("{read} {}", counted(stores.len(), "store", "stores"))),
     };
     let mut text = String::new();
+    let stores = stores.map(|text| Sentence { text, command: None });
     for sentence in agent(status, local).into_iter().chain(stores) {
-        for line in wrapped(&style.shows(&sentence), columns) {
+        for line in sentence.lines(style, columns) {
             text.push_str(&line);
             text.push('\n');
         }
@@ -33,16 +35,43 @@ pub(super) fn head(status: &Status, local: &Local, style: &Style) -> String {
     text.replacen(words, &style.painted(words, colour), 1)
 }
 
+/// Something to say, and a command at its end.
+pub(super) struct Sentence {
+    text: String,
+    command: Option<String>,
+}
+
+impl Sentence {
+    /// In one line, however long.
+    pub(super) fn whole(&self) -> String {
+        match &self.command {
+            Some(command) => format!("{} {command}", self.text),
+            None => self.text.clone(),
+        }
+    }
+
+    /// For a terminal: where one line does not do, the command begins its own, so that it can be copied.
+    fn lines(&self, style: &Style, columns: usize) -> Vec<String> {
+        let whole = self.whole();
+        let Some(command) = self.command.as_ref().filter(|_| width(&whole) > columns) else {
+            return wrapped(&style.shows(&whole), columns);
+        };
+        let mut lines = wrapped(&style.shows(&self.text), columns);
+        lines.extend(command_lines(command, columns));
+        lines
+    }
+}
+
 /// Whether the agent runs; where it does not, or does not answer, what to type.
-pub(super) fn agent(status: &Status, local: &Local) -> Vec<String> {
+pub(super) fn agent(status: &Status, local: &Local) -> Vec<Sentence> {
     match (&status.daemon, &status.found.silent) {
-        (Some(daemon), _) => vec![running(daemon, local)],
+        (Some(daemon), _) => vec![Sentence { text: running(daemon, local), command: None }],
         (None, Some(silent)) => hanging(silent, status.found.installed, local),
         (None, None) => {
-            vec![format!(
-                "Agent not running, nothing is refreshed; to start it, type: {}",
-                remedy::how_to_start(status.found.installed)
-            )]
+            vec![Sentence {
+                text: "Agent not running, nothing is refreshed; to start it, type:".to_owned(),
+                command: Some(remedy::how_to_start(status.found.installed)),
+            }]
         }
     }
 }
@@ -57,12 +86,13 @@ fn running(daemon: &Daemon, local: &Local) -> String {
     format!("Agent running since {since}, version {}{how}", visible(&daemon.version))
 }
 
-fn hanging(silent: &Silent, installed: Option<bool>, local: &Local) -> Vec<String> {
+fn hanging(silent: &Silent, installed: Option<bool>, local: &Local) -> Vec<Sentence> {
     let pid = silent.pid;
     let stopped = if silent.stopped { ", stopped by a signal" } else { "" };
     let active =
         silent.active_at.map(|at| format!(", last active {} ({})", local.clock(at), local.relative(at)));
     let (verb, command) = remedy::how_to_wake(pid, silent.stopped, installed);
-    let cure = format!("To {verb} it, type: {command}");
-    vec![format!("Agent not answering (process {pid}{stopped}{})", active.unwrap_or_default()), cure]
+    let text = format!("Agent not answering (process {pid}{stopped}{})", active.unwrap_or_default());
+    let cure = Sentence { text: format!("To {verb} it, type:"), command: Some(command) };
+    vec![Sentence { text, command: None }, cure]
 }

@@ -5,7 +5,7 @@ use super::cells::{
     EMPTY, GAP, entries_in_order, in_order, last, next_refresh, row_of, unknown_expiry, widths,
 };
 use super::names::name;
-use super::reason::{is_stuck, reason};
+use super::reason::reason;
 use super::text::wording;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::local::Local;
@@ -51,7 +51,6 @@ fn is_failing(entry: &EntryStatus) -> bool {
 /// What to type and why, in one cell.
 fn to_type(entry: &EntryStatus, store: &StoreStatus, local: &Local) -> String {
     let action = entry.action.as_ref().map(|action| format!("type: {action}"));
-    let stuck = is_stuck(entry, store.unwatched).then(|| "no agent refreshes it".to_owned());
-    let why = reason(entry, local).or(stuck).map(|why| format!("# {why}"));
+    let why = reason(entry, store.unwatched, local).map(|why| format!("# {why}"));
     [action, why].into_iter().flatten().collect::<Vec<_>>().join(GAP)
 }

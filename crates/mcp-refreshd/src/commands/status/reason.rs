@@ -6,11 +6,13 @@ use crate::terminal::wording::visible;
 use refresh_engine::{Outcome, State};
 
 /// Why the entry is not refreshed now or cannot be refreshed at all, and what happens next; `None` if nothing is wrong with it.
-pub(super) fn reason(entry: &EntryStatus, local: &Local) -> Option<String> {
+/// `unwatched`: no agent keeps its store.
+pub(super) fn reason(entry: &EntryStatus, unwatched: bool, local: &Local) -> Option<String> {
     let sentence = entry.why.clone().or_else(|| {
         let unsaved =
             entry.unsaved.as_ref().map(|why| format!("new tokens obtained, but not saved yet: {why}"));
-        unsaved.or_else(|| obstructed(entry, local)).or_else(|| by_state(entry, local))
+        let known = unsaved.or_else(|| obstructed(entry, local)).or_else(|| by_state(entry, local));
+        known.or_else(|| is_stuck(entry, unwatched).then(|| "no agent refreshes it".to_owned()))
     });
     sentence.map(|sentence| visible(&sentence))
 }

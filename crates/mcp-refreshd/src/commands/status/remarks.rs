@@ -1,4 +1,4 @@
-use super::head::agent;
+use super::head::{Sentence, agent};
 use super::reason::is_stuck;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::exit::Exit;
@@ -25,7 +25,10 @@ pub(crate) fn exit(status: &Status) -> Exit {
 
 /// That the agent does not run or does not answer, for where no [head](super::head) says it.
 pub(crate) fn without_agent(status: &Status, local: &Local) -> Vec<String> {
-    if status.daemon.is_some() { Vec::new() } else { agent(status, local) }
+    if status.daemon.is_some() {
+        return Vec::new();
+    }
+    agent(status, local).iter().map(Sentence::whole).collect()
 }
 
 /// What is to be said besides the servers and the agent.

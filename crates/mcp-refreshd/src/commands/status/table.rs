@@ -82,7 +82,7 @@ pub(super) fn table(store: &StoreStatus, local: &Local, style: &Style, columns: 
         text.push_str(cut(&row_of(row, &widths, &paint), if fits { usize::MAX } else { columns }).trim_end());
         text.push('\n');
         if let Some(entry) = entry {
-            text.push_str(&below(entry, local, style, columns));
+            text.push_str(&below(entry, store.unwatched, local, style, columns));
         }
     }
     text
@@ -101,9 +101,9 @@ fn row(entry: &EntryStatus, name: String, local: &Local, style: &Style, layout: 
 }
 
 /// What belongs to a server and has no column: why it is not refreshed, and what to type.
-fn below(entry: &EntryStatus, local: &Local, style: &Style, columns: usize) -> String {
+fn below(entry: &EntryStatus, unwatched: bool, local: &Local, style: &Style, columns: usize) -> String {
     let mut text = String::new();
-    for line in reason(entry, local)
+    for line in reason(entry, unwatched, local)
         .map(|sentence| wrapped(&style.shows(&sentence), columns.saturating_sub(GAP.len()).max(1)))
         .unwrap_or_default()
     {

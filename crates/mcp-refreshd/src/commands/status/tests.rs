@@ -154,6 +154,9 @@ fn the_agent_comes_first_and_says_what_to_type_where_it_does_not_run() {
         let command = remedy::how_to_start(installed);
         let told = format!("Agent not running, nothing is refreshed; to start it, type: {command}");
         assert_eq!(first(&stopped), told);
+        // Where there is no room beside it, the command begins a line, to be copied.
+        let narrow = overview(&stopped, &now(), &terminal(70));
+        assert!(narrow.contains(&format!(" to start it, type:\n{command}\n")), "{narrow}");
         // Off a terminal it is no line of the result.
         assert_eq!(remarks::without_agent(&stopped, &now()), [told]);
         assert!(!overview(&stopped, &now(), &PIPE).contains("Agent"));
@@ -184,6 +187,21 @@ fn without_an_agent_there_is_no_next_refresh() {
     stopped.stores[0].unwatched = true;
     let text = overview(&stopped, &now(), &terminal(80));
     assert!(text.contains("TIME LEFT          LAST RESULT\n"), "{text}");
+}
+
+#[test]
+fn an_expired_login_that_no_agent_refreshes_says_so_everywhere() {
+    let expired = EntryStatus { expires_at: at("2026-11-22T11:00:00Z"), ..entry("lab", State::Expired) };
+    for (unwatched, said) in [(true, true), (false, false)] {
+        let mut status = Status { daemon: None, ..status(vec![expired.clone()]) };
+        status.stores[0].unwatched = unwatched;
+        let one = detailed(&status, &Recent::default(), &now(), &PIPE);
+        let watched = watch::Journal::default().news(&status, None, &now());
+        let shown = [overview(&status, &now(), &terminal(80)), overview(&status, &now(), &PIPE)];
+        for text in shown.into_iter().chain([one, watched, json(&status).unwrap()]) {
+            assert_eq!(text.contains("no agent refreshes it"), said, "{text}");
+        }
+    }
 }
 
 #[test]
@@ -246,11 +264,11 @@ fn what_stands_in_the_way_is_told_without_the_name_of_a_lock() {
         EntryStatus { next_refresh_at: at("2026-11-22T12:00:08Z"), facts, ..entry("lab", State::Due) }
     };
     assert_eq!(
-        reason::reason(&obstructed(None), &now()).unwrap(),
+        reason::reason(&obstructed(None), false, &now()).unwrap(),
         "another process, usually Claude Code refreshing it, has held its refresh lock since 13:50"
     );
     assert_eq!(
-        reason::reason(&obstructed(Some("the disk is full")), &now()).unwrap(),
+        reason::reason(&obstructed(Some("the disk is full")), false, &now()).unwrap(),
         "not refreshed since 13:50: the disk is full"
     );
 }

@@ -163,14 +163,14 @@ impl Journal {
             let mut entries: Vec<_> = status
                 .stores
                 .iter()
-                .flat_map(|store| store.entries.iter().map(|entry| (store.location.clone(), entry)))
+                .flat_map(|store| store.entries.iter().map(move |entry| (store, entry)))
                 .collect();
             entries.sort_by_key(|(_, entry)| (entry.state, &entry.name));
             let mut gone = std::mem::take(&mut self.servers);
             for (store, entry) in entries {
-                let key = (store, entry.key.clone());
+                let key = (store.location.clone(), entry.key.clone());
                 if gone.remove(&key).is_none_or(|before| differs(&before, entry)) {
-                    text.push_str(&format!("{at}  {}\n", told(entry, local)));
+                    text.push_str(&format!("{at}  {}\n", told(entry, store.unwatched, local)));
                 }
                 self.servers.insert(key, entry.clone());
             }
@@ -212,7 +212,7 @@ fn differs(before: &EntryStatus, now: &EntryStatus) -> bool {
         || before.last.as_ref().map(|last| last.at) != now.last.as_ref().map(|last| last.at)
 }
 
-fn told(entry: &EntryStatus, local: &Local) -> String {
+fn told(entry: &EntryStatus, unwatched: bool, local: &Local) -> String {
     let mut parts = vec![visible(&entry.name), wording(entry.state).to_owned()];
     parts.extend(entry.expires_at.map(|at| {
         if at > local.now {
@@ -223,6 +223,6 @@ fn told(entry: &EntryStatus, local: &Local) -> String {
     }));
     parts.extend(entry.last.as_ref().map(|last| outcome_words(last.outcome).to_owned()));
     parts.extend(entry.action.as_ref().map(|action| format!("type: {action}")));
-    parts.extend(reason(entry, local).map(|why| format!("# {why}")));
+    parts.extend(reason(entry, unwatched, local).map(|why| format!("# {why}")));
     parts.join("  ")
 }

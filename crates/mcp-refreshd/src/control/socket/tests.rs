@@ -1,6 +1,7 @@
 use super::server::SocketError;
 use super::*;
 use crate::control::instance::Instance;
+use crate::control::protocol::Envelope;
 use crate::control::protocol::{PROTOCOL, Reply, Request};
 use crate::control::report::Status;
 use std::cell::Cell;
@@ -10,6 +11,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
 fn run(future: impl Future<Output = ()>) {
@@ -138,6 +140,63 @@ fn nonsense_gets_an_answer_and_harms_nobody_else() {
         (&stream).write_all(endless).unwrap();
         let told = said(&place, b"{\"protocol\":1,\"version\":\"x\",\"request\":\"status\"}\n").await;
         assert!(told.contains("\"stores\":[]"), "{told}");
+    });
+}
+
+/// Whoever asks first gets no answer, the next one does. Says how many have asked.
+fn slow(place: &Path) -> Rc<Cell<usize>> {
+    let listener = tokio::net::UnixListener::bind(place).unwrap();
+    let asked = Rc::new(Cell::new(0));
+    let count = Rc::clone(&asked);
+    tokio::task::spawn_local(async move {
+        let mut unanswered = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.set(count.get() + 1);
+            if count.get() % 2 == 1 {
+                unanswered.push(stream);
+                continue;
+            }
+            tokio::io::BufReader::new(&mut stream).read_line(&mut String::new()).await.unwrap();
+            let answer = Envelope::new(&Reply::Status(Status::default())).to_line().unwrap();
+            stream.write_all(&answer).await.unwrap();
+        }
+    });
+    asked
+}
+
+#[test]
+fn a_busy_agent_gets_longer_where_only_it_can_do_the_work() {
+    run(async {
+        let state = tempfile::tempdir().unwrap();
+        let place = state.path().join("control.sock");
+        let asked = slow(&place);
+        let lock = format!("{}\n{}\n", std::process::id(), place.display());
+        std::fs::write(state.path().join("lock"), lock).unwrap();
+        assert!(matches!(reach(state.path()).await, Err(RequestError::Silent { .. })));
+        assert_eq!(asked.replace(0), 1);
+        assert_eq!(reach_patiently(state.path()).await.unwrap(), Some(Status::default()));
+        assert_eq!(asked.get(), 2);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_agent_that_a_signal_stopped_is_not_asked_again() {
+    use rustix::process::{Pid, Signal, kill_process};
+    run(async {
+        let state = tempfile::tempdir().unwrap();
+        let place = state.path().join("control.sock");
+        let asked = slow(&place);
+        let mut process = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        kill_process(Pid::from_child(&process), Signal::STOP).unwrap();
+        assert!(harness::until(Duration::from_secs(20), || crate::platform::is_stopped(process.id())));
+        let lock = format!("{}\n{}\n", process.id(), place.display());
+        std::fs::write(state.path().join("lock"), lock).unwrap();
+        let silent = reach_patiently(state.path()).await;
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(matches!(silent, Err(RequestError::Silent { pid }) if pid == process.id()), "{silent:?}");
+        assert_eq!(asked.get(), 1);
     });
 }
 

@@ -1,5 +1,5 @@
 use super::file::each;
-use super::line::{Holds, Kind, Line};
+use super::line::{AT_THE_START, Holds, Kind, Line};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -48,7 +48,9 @@ impl Biography {
                 let since = self.written_at.map(|written| line.at.duration_since(written));
                 let since = since.and_then(|since| Duration::try_from(since).ok());
                 self.collided = since.filter(|since| line.event == Kind::Wiped && *since <= SAME_TIME);
-                self.ended_at = Some(line.at).filter(|_| line.event != Kind::Found);
+                let unseen = matches!(line.event, Kind::Found | Kind::Gone)
+                    || line.cause.as_deref() == Some(AT_THE_START);
+                self.ended_at = Some(line.at).filter(|_| !unseen);
                 self.had_login |= line.before.is_some();
             }
             // What is carried into a new file tells of tokens that are gone.

@@ -1,7 +1,7 @@
 //! What the history says of each entry so far: tells news from what is already known, also across restarts.
 
-use super::line::{Holds, Kind, Line};
-use claude_store::StubKind;
+use super::line::{AT_THE_START, Holds, Kind, Line};
+use claude_store::{KEYCHAIN_OVERFLOW, StubKind};
 use jiff::Timestamp;
 use oauth_secret::Fingerprint;
 use refresh_engine::{Event, Outcome, Subject};
@@ -20,6 +20,8 @@ struct EntryState {
     rests: bool,
     /// Why the running refresh was started.
     reason: Option<&'static str>,
+    /// It was spoken of since the start: it is in the store, or was.
+    seen: bool,
 }
 
 /// The last known state of all entries.
@@ -95,6 +97,7 @@ impl EntryStates {
         let first_scan = !self.looked_at.contains(subject.store);
         let known = self.entries.entry(place).or_default();
         name.clone_into(&mut known.server);
+        known.seen = true;
         let line = |event, cause: Option<String>| Line {
             store: store.clone(),
             key: Some(key.to_owned()),
@@ -191,9 +194,9 @@ impl EntryStates {
             ..Line::new(at, event)
         };
         match event {
-            Event::StoreSeen { .. } => {
-                self.looked_at.insert(store.to_owned());
-                Vec::new()
+            Event::StoreSeen { .. } => self.gone(at, store, "it was not in the store at the start"),
+            Event::StoreUnreadable { absent: true, .. } => {
+                self.gone(at, store, "the store did not exist at the start")
             }
             Event::StoreUnreadable { why, absent: false } => vec![line(Kind::StoreUnreadable, Some(why))],
             Event::StoreReadable => vec![line(Kind::StoreReadable, None)],
@@ -215,6 +218,29 @@ impl EntryStates {
     }
 }
 
+impl EntryStates {
+    /// At the first look at a store, the logins that the history knows and the store no longer has.
+    fn gone(&mut self, at: Timestamp, store: &str, cause: &str) -> Vec<Line> {
+        let first = self.looked_at.insert(store.to_owned());
+        let own = || self.entries.iter().filter(|((place, _), _)| place == store);
+        // What is hidden may still be there.
+        if !first || own().any(|((_, key), state)| key == KEYCHAIN_OVERFLOW && state.seen) {
+            return Vec::new();
+        }
+        let gone = own().filter(|(_, state)| state.holds == Some(Holds::Tokens) && !state.seen);
+        gone.map(|((_, key), state)| Line {
+            store: Some(store.to_owned()),
+            key: Some(key.clone()),
+            server: Some(state.server.clone()),
+            cause: Some(cause.to_owned()),
+            before: state.refresh,
+            holds: Some(Holds::Removed),
+            ..Line::new(at, Kind::Gone)
+        })
+        .collect()
+    }
+}
+
 impl EntryState {
     /// What it means that the entry now holds this; `None` if that is not news.
     fn held(
@@ -230,7 +256,7 @@ impl EntryState {
         if same {
             return None;
         }
-        let unwatched = |watched| if first_scan { "found at the start" } else { watched };
+        let unwatched = |watched| if first_scan { AT_THE_START } else { watched };
         Some(match (self.holds, now) {
             (None, Holds::Tokens) if !first_scan => (Kind::Login, "a new entry in the store"),
             (None, _) => (Kind::Found, if stub.is_some() { "it holds no login" } else { "" }),
@@ -245,7 +271,10 @@ impl EntryState {
                 (Kind::Wiped, unwatched("a failed refresh of another program took the tokens"))
             }
             (Some(_), Holds::Missing) => (Kind::Found, "it holds no login"),
-            (Some(_), Holds::Removed) => (Kind::Removed, unwatched("a logout")),
+            (Some(_), Holds::Removed) if first_scan => {
+                (Kind::Gone, "no login at the start, as after a logout")
+            }
+            (Some(_), Holds::Removed) => (Kind::Removed, "a logout"),
         })
     }
 }

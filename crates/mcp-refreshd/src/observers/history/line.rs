@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The format that is written. Members and kinds are only ever added under the same version.
 pub(crate) const FORMAT: u32 = 1;
 
+/// The cause of what the first scan after a start finds: it happened at any time while no agent ran.
+pub(super) const AT_THE_START: &str = "found at the start";
+
 /// One line of the history. Of tokens it holds fingerprints only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Line {
@@ -49,7 +52,7 @@ pub(crate) enum Holds {
     Tokens,
     /// None, though nobody logged out: a failed refresh took them, or the entry vanished together with others.
     Missing,
-    /// None, by the user's wish.
+    /// None, by the user's wish as far as is known.
     Removed,
 }
 
@@ -83,6 +86,8 @@ pub(crate) enum Kind {
     Healed,
     /// Logged out, or removed.
     Removed,
+    /// It went while no agent ran, so that nobody knows how.
+    Gone,
     /// Vanished together with others.
     Vanished,
     /// Nobody is expected to use it: its access token may expire.
@@ -124,6 +129,7 @@ impl Kind {
             Self::Wiped => "wiped",
             Self::Healed => "healed",
             Self::Removed => "removed",
+            Self::Gone => "gone",
             Self::Vanished => "vanished",
             Self::Rests => "resting",
             Self::NeedsPerson => "action required",

@@ -1,8 +1,8 @@
 use super::file::{Past, append, read};
 use super::fixtures::{ALL, LAB, STORE, at, failed, fresh, held, kinds, print, seen, stub, told};
-use super::line::{FORMAT, Kind, Line};
+use super::line::{FORMAT, Holds, Kind, Line};
 use super::{History, biographies};
-use claude_store::StubKind;
+use claude_store::{KEYCHAIN_OVERFLOW, StubKind};
 use proptest::prelude::*;
 use refresh_engine::{Event, Need, Subject};
 use std::fs;
@@ -73,6 +73,50 @@ fn a_restart_tells_nothing_twice_and_what_changed_meanwhile() {
 }
 
 #[test]
+fn what_went_while_no_agent_ran_is_gone_and_not_called_removed() {
+    let other = Subject { store: STORE, entry: Some(("other|00", "other")) };
+    let absent = || Event::StoreUnreadable { why: "absent".into(), absent: true };
+    let odd = Subject { store: STORE, entry: Some((KEYCHAIN_OVERFLOW, KEYCHAIN_OVERFLOW)) };
+    let hidden = || Event::EntryOdd { why: "it does not open".into() };
+    for (second, expected) in [
+        // Only the other one is left; a logout left its trace; the file is gone; a part of it cannot be read.
+        (vec![(other, held("two", 60)), (ALL, seen())], vec![(Kind::Gone, "lab")]),
+        (
+            vec![(LAB, stub(StubKind::LoggedOut)), (other, held("two", 60)), (ALL, seen())],
+            vec![(Kind::Gone, "lab")],
+        ),
+        (vec![(ALL, absent())], vec![(Kind::Gone, "lab"), (Kind::Gone, "other")]),
+        (vec![(odd, hidden()), (ALL, seen())], vec![(Kind::Odd, KEYCHAIN_OVERFLOW)]),
+        (vec![(LAB, hidden()), (other, held("two", 60)), (ALL, seen())], vec![(Kind::Odd, "lab")]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let tell = |minutes: i64, events: &[(Subject<'_>, Event)]| {
+            let history = History::open(folder.path());
+            events.iter().for_each(|(subject, event)| history.note(at(minutes), *subject, event));
+        };
+        tell(0, &[(LAB, held("one", 60)), (other, held("two", 60)), (ALL, seen())]);
+        tell(30, &second);
+        // Another start has no news, and what comes back is told.
+        tell(40, &second);
+        let lines = read(folder.path()).unwrap().lines;
+        let told: Vec<_> =
+            lines.iter().skip(2).map(|line| (line.event, line.server.as_deref().unwrap())).collect();
+        assert_eq!(told, expected);
+        if expected.contains(&(Kind::Gone, "lab")) {
+            assert_eq!(
+                lines.iter().rfind(|line| line.event == Kind::Gone).unwrap().holds,
+                Some(Holds::Removed)
+            );
+            assert_eq!(biographies(folder.path())[&(STORE.to_owned(), "lab|00".to_owned())].ended_at, None);
+            tell(50, &[(LAB, held("one", 60)), (other, held("two", 60)), (ALL, seen())]);
+            let back = read(folder.path()).unwrap().lines;
+            let cause = back.last().unwrap().cause.as_deref();
+            assert_eq!(cause, Some("the entry is in the store again"));
+        }
+    }
+}
+
+#[test]
 fn a_line_cut_by_a_crash_is_passed_over_and_nothing_is_glued_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.jsonl");
@@ -126,6 +170,15 @@ fn a_wipe_is_a_collision_only_shortly_after_a_write_that_was_watched() {
     assert_eq!((logout.collided, logout.had_login), (None, true));
     let healed = biography(&[(9, held("one", 60)), (10, wiped()), (11, held("two", 70))]);
     assert_eq!((healed.collided, healed.ended_at), (None, None));
+    // Whenever it went, it was not now.
+    let unseen = tempfile::tempdir().unwrap();
+    for (minute, event) in [(0, held("one", 60)), (5, wiped())] {
+        let history = History::open(unseen.path());
+        history.note(at(minute), Subject { store: STORE, entry: Some(lab) }, &event);
+        history.note(at(minute), ALL, &seen());
+    }
+    let unseen = biographies(unseen.path()).remove(&(STORE.to_owned(), lab.0.to_owned())).unwrap();
+    assert_eq!((unseen.had_login, unseen.ended_at), (true, None));
     let never = biography(&[(0, wiped())]);
     assert_eq!((never.had_login, never.ended_at), (false, None));
 }

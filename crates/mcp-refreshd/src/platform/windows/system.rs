@@ -16,6 +16,11 @@ pub(crate) fn has_service_manager() -> bool {
     false
 }
 
+/// The command line that starts this command in a window of its own.
+pub(crate) fn in_background(command: &str) -> String {
+    format!("start {command}")
+}
+
 /// How often to check the wall clock: the system's timers stop during a suspend.
 const TICK: Duration = Duration::from_secs(30);
 

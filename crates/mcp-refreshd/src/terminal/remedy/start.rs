@@ -31,7 +31,7 @@ fn start(manager: bool, installed: Option<bool>) -> String {
         (true, Some(true)) => "mcp-refreshd start".to_owned(),
         (true, Some(false)) => "mcp-refreshd install".to_owned(),
         (true, None) => "mcp-refreshd install (or start, if it is installed)".to_owned(),
-        (false, _) => format!("{BY_HAND} (no service manager here: see docs/places.md)"),
+        (false, _) => by_hand(),
     }
 }
 
@@ -40,11 +40,13 @@ fn restart(manager: bool, installed: bool, process: Option<u32>) -> String {
         return "mcp-refreshd restart".to_owned();
     }
     let end = process.map_or_else(|| "end its process".to_owned(), |process| format!("kill {process}"));
-    format!("{end}, then start it again as before: in tmux, or {BY_HAND}")
+    format!("{end}, then: {}", by_hand())
 }
 
-/// It outlives the shell that starts it.
-const BY_HAND: &str = "nohup mcp-refreshd run &";
+/// How the agent is started by hand: it outlives the shell, and keeps a log for `mcp-refreshd logs`.
+pub(crate) fn by_hand() -> String {
+    platform::in_background("mcp-refreshd run --log-file ~/mcp-refreshd.log")
+}
 
 fn has_service_manager() -> bool {
     #[cfg(debug_assertions)]
@@ -65,12 +67,7 @@ mod tests {
         assert_eq!(start(true, Some(false)), "mcp-refreshd install");
         assert!(start(true, None).starts_with("mcp-refreshd install (or start"));
         for installed in [None, Some(false), Some(true)] {
-            let told = start(false, installed);
-            assert!(
-                told.starts_with("nohup mcp-refreshd run &") && told.contains("docs/places.md"),
-                "{told}"
-            );
-            assert!(!told.contains("install"), "{told}");
+            assert_eq!(start(false, installed), by_hand());
         }
     }
 
@@ -91,7 +88,12 @@ mod tests {
         assert_eq!(restart(true, true, Some(7)), "mcp-refreshd restart");
         for (manager, installed) in [(true, false), (false, true), (false, false)] {
             let told = restart(manager, installed, Some(7));
-            assert!(told.starts_with("kill 7, ") && !told.contains("mcp-refreshd restart"), "{told}");
+            assert!(
+                told.starts_with("kill 7, ")
+                    && told.ends_with(&by_hand())
+                    && !told.contains("mcp-refreshd restart"),
+                "{told}"
+            );
         }
     }
 }

@@ -1,0 +1,86 @@
+//! What is said of starting and stopping the agent where it is no service, and where it cannot be one.
+
+use crate::support::findings::{good, home_with};
+use crate::support::{Home, PATIENCE};
+use std::process::{Command, Output};
+
+const BY_HAND: &str = "mcp-refreshd run --log-file ~/mcp-refreshd.log";
+
+fn both(Output { status, stdout, stderr }: Output) -> (Option<i32>, String) {
+    (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+}
+
+#[test]
+fn without_a_service_manager_every_command_names_the_same_way_to_start_it() {
+    let home = home_with(&good());
+    let told = |arguments: &[&str]| {
+        both(home.command(arguments).env("MCP_REFRESHD_TEST_SERVICES", "none").output().unwrap()).1
+    };
+    for arguments in [&["doctor", "--offline"][..], &["status"], &["logs"]] {
+        let told = told(arguments).replace("\n          ", " ");
+        assert!(told.contains(BY_HAND), "{told}");
+        assert!(!told.contains("mcp-refreshd install") && !told.contains("mcp-refreshd start"), "{told}");
+    }
+    for command in ["stop", "restart"] {
+        let told = told(&[command]);
+        assert!(told.contains("not installed as a service; to start it, type: ") && told.contains(BY_HAND), "{told}");
+    }
+    let daemon = home.daemon();
+    assert!(!told(&["doctor", "--offline"]).contains(BY_HAND));
+    for arguments in [&["stop"][..], &["restart"], &["restart", "--dry-run"]] {
+        let told = told(arguments);
+        let stop = format!("is not a service; to stop it, type: kill {pid}; ", pid = daemon.pid());
+        assert!(told.contains(&stop) && !told.contains("mcp-refreshd install"), "{told}");
+    }
+    // One is running: a second one would only say so.
+    let told = told(&["logs"]);
+    let restart = format!("To keep a log, type: kill {}, then: ", daemon.pid());
+    assert!(told.contains(&restart) && told.contains(BY_HAND), "{told}");
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "namespaces are Linux's")]
+fn the_command_that_is_named_starts_an_agent_with_a_log() {
+    let home = home_with(&good());
+    let path = format!("{}:/usr/bin:/bin", home.program().parent().unwrap().display());
+    let in_shell = |script: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let mut command = home.in_here(command);
+        both(command.env("MCP_REFRESHD_TEST_SERVICES", "none").env("PATH", &path).output().unwrap())
+    };
+    let (_, told) = in_shell("mcp-refreshd status >/dev/null");
+    let (_, command) = told.trim().split_once("to start it, type: ").unwrap();
+    let (code, told) = in_shell(&format!("{{ {command}\n}} >/dev/null 2>&1"));
+    assert_eq!(code, Some(0), "{told}");
+    assert!(harness::until(PATIENCE, || in_shell("mcp-refreshd status").0 == Some(0)), "{command}");
+    let pid = home.status()["daemon"]["pid"].to_string();
+    assert_eq!(in_shell(&format!("kill {pid}")).0, Some(0));
+    assert!(harness::until(PATIENCE, || in_shell("mcp-refreshd status").0 == Some(3)));
+    let (code, log) = in_shell("mcp-refreshd logs");
+    assert!(code == Some(0) && log.contains("started (process"), "{log}");
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "namespaces are Linux's")]
+fn what_nothing_cures_is_said_before_what_an_option_cures() {
+    let home = Home::new();
+    // Its user is root, and no systemd runs.
+    let mut command = Command::new("unshare");
+    let script = "mount -t tmpfs none /run || exit 99; for option in --allow-root --dry-run --add-store; do \"$0\" install $option; done; exec \"$0\" install";
+    command.args(["-Urm", "sh", "-c", script, env!("CARGO_BIN_EXE_mcp-refreshd")]);
+    let (code, told) =
+        both(home.in_here(command).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().unwrap());
+    if code == Some(99) || told.starts_with("unshare: ") {
+        return eprintln!("SKIPPED: no namespace can be made here: {told}");
+    }
+    assert_eq!((code, told.lines().count()), (Some(1), 4), "{told}");
+    for line in told.lines() {
+        let (why, command) = line.split_once("; to start it by hand, type: ").unwrap();
+        assert!(
+            why.ends_with(": systemd does not run on this machine, so the agent cannot be a service here"),
+            "{line}"
+        );
+        assert!(command.ends_with(BY_HAND) || command.ends_with(&format!("{BY_HAND} &")), "{line}");
+    }
+}
