@@ -99,3 +99,8 @@ pub(crate) fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
 pub(crate) fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
+
+/// Variables that move the files of this program and of Claude Code, and their usual values in the home folder. A manager that starts at
+/// the login does not know what a shell's start-up file says.
+pub(crate) const FOLDER_VARIABLES: &[(&str, &str)] =
+    &[("XDG_CONFIG_HOME", ".config"), ("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")];

@@ -6,6 +6,9 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+/// A signal stops the agent.
+pub(crate) const STOPS_BY_REQUEST: bool = false;
+
 /// The agent's name as a job of launchd.
 const SERVICE_LABEL: &str = "dev.mcp-refreshd";
 

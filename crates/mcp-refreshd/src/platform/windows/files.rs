@@ -99,3 +99,6 @@ pub(crate) fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
 pub(crate) fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
+
+/// Variables that move the files of this program: the logon sets them, for tasks as for shells.
+pub(crate) const FOLDER_VARIABLES: &[(&str, &str)] = &[];

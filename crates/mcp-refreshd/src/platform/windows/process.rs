@@ -4,6 +4,9 @@ use std::ffi::OsString;
 use std::io;
 use std::process::Command;
 
+/// No signal reaches a program without a console of its own: the agent is asked to stop.
+pub(crate) const STOPS_BY_REQUEST: bool = true;
+
 /// Users have no numeric ids: every file that this process can reach counts as its user's.
 pub(crate) fn user_id() -> u32 {
     0
@@ -20,9 +23,9 @@ pub(crate) fn machine_and_user() -> String {
     format!("{} {}", variable("COMPUTERNAME"), variable("USERNAME"))
 }
 
-/// No service manager is known here.
+/// Whether the scheduled task started this process: its launcher says so.
 pub(crate) fn is_service() -> bool {
-    false
+    std::env::var("MCP_REFRESHD_SERVICE").is_ok_and(|manager| manager == "task-scheduler")
 }
 
 /// Runs the command in place of this process: waits for it and exits with its code. Returns only if it cannot be started.

@@ -1,4 +1,5 @@
 use crate::platform::moment::{is_before, until};
+use crate::platform::shell::Shell;
 use refresh_engine::Now;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,12 +9,15 @@ use std::time::{Duration, Instant};
 /// Claude Code keeps its document in a file here.
 pub(crate) const CLIENT_USES_KEYCHAIN: bool = false;
 
+/// The shell that commands for the user are written for.
+pub(crate) const SHELL: Shell = Shell::PowerShell;
+
 /// The folder with an organization's managed settings for Claude Code.
 pub(crate) const MANAGED_SETTINGS: &str = r"C:\Program Files\ClaudeCode";
 
-/// No service manager is supported yet.
+/// Every Windows has the Task Scheduler.
 pub(crate) fn has_service_manager() -> bool {
-    false
+    true
 }
 
 /// How often to check the wall clock: the system's timers stop during a suspend.
