@@ -1,4 +1,4 @@
-//! `mcp-refreshdw`: runs `mcp-refreshd` with the same arguments, without a window, and again when it fails.
+//! `mcp-refreshdw`: runs `mcp-refreshd` with the same arguments, without a window, and again when it ends unasked.
 //!
 //! A scheduled task that starts a console program opens a console window for as long as that program runs, whatever the task says: its
 //! setting `Hidden` hides the task, not the window. `conhost.exe --headless` is not a supported interface, and ends with 0 whatever the

@@ -15,6 +15,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// An agent that ran for this long did start: the next pause is short again.
 const SETTLED: Duration = Duration::from_secs(60);
 
+/// The agent's exit code when `mcp-refreshd stop` asked it to stop. Not 0: some tools end a process with 0.
+const STOPPED: i32 = 3;
 /// The agent's exit code for a configuration or a command line that it cannot use: another try would fail, too.
 const USAGE: i32 = 2;
 
@@ -31,7 +33,7 @@ enum Next {
 /// `failures` times in a row before.
 fn next(code: Option<i32>, ran: Duration, failures: u32) -> Next {
     match code {
-        Some(0) => Next::End(0),
+        Some(STOPPED) => Next::End(0),
         Some(USAGE) => Next::End(2),
         _ if ran >= SETTLED => Next::Again(SHORTEST_PAUSE),
         _ => {
@@ -72,17 +74,18 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn an_agent_that_was_stopped_or_cannot_be_configured_is_not_started_again() {
-        assert_eq!(next(Some(0), SECOND, 0), Next::End(0));
+    fn an_agent_that_was_asked_to_stop_or_cannot_be_configured_is_not_started_again() {
+        assert_eq!(next(Some(3), SECOND, 0), Next::End(0));
         assert_eq!(next(Some(2), SECOND, 5), Next::End(2));
     }
 
     #[test]
-    fn an_agent_that_fails_is_started_again_with_growing_pauses() {
+    fn an_agent_that_ends_otherwise_is_started_again_with_growing_pauses() {
         let pauses: Vec<_> = (0..7).map(|failures| next(Some(1), SECOND, failures)).collect();
         let expected: Vec<_> = [2, 4, 8, 16, 32, 60, 60].map(|n| Next::Again(SECOND * n)).to_vec();
         assert_eq!(pauses, expected);
         assert_eq!(next(Some(-1_073_741_510), SECOND, u32::MAX), Next::Again(LONGEST_PAUSE));
+        assert_eq!(next(Some(0), SECOND, 0), Next::Again(SHORTEST_PAUSE), "killed, perhaps");
         assert_eq!(next(None, SECOND, 0), Next::Again(SHORTEST_PAUSE));
     }
 

@@ -30,7 +30,7 @@ fn the_agent_gets_the_arguments_and_learns_that_it_is_a_service() {
 #[test]
 fn an_agent_that_fails_is_started_again_until_it_is_stopped() {
     let place = tempfile::tempdir().unwrap();
-    let mut program = beside(place.path(), "echo x >> runs; [ $(wc -l < runs) = 2 ]");
+    let mut program = beside(place.path(), "echo x >> runs; [ $(wc -l < runs) = 2 ] && exit 3");
     assert_eq!(program.status().unwrap().code(), Some(0));
     assert_eq!(fs::read_to_string(place.path().join("runs")).unwrap(), "x\nx\n");
 }

@@ -118,7 +118,8 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
             }
             () = asked.notified() => {
                 tracing::info!("asked to stop: stopping");
-                break Exit::Well;
+                // A supervisor starts an agent again that ended by itself or was killed, but not this one.
+                break if process::is_service() { Exit::NotRunning } else { Exit::Well };
             }
             () = anew.notified() => {
                 tracing::info!("stopping, to be restarted with access to the new folder");
@@ -145,7 +146,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         let _ = serving.await;
         listener.farewell().await;
     }
-    Ok(end.max(why))
+    Ok(if why == Exit::NotRunning { why } else { end.max(why) })
 }
 
 /// Listens for clients, or goes on without: fresh tokens matter more than answering questions about them.
