@@ -18,6 +18,9 @@ use tokio::io::unix::AsyncFd;
 /// Claude Code keeps its document in a file here.
 pub(crate) const CLIENT_USES_KEYCHAIN: bool = false;
 
+/// Whether Claude Code may keep its document in Windows Credential Manager.
+pub(crate) const CLIENT_MAY_USE_CREDENTIAL_MANAGER: bool = false;
+
 /// The shell that commands for the user are written for.
 pub(crate) const SHELL: Shell = Shell::Posix;
 

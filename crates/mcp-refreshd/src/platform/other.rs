@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Claude Code keeps its document in the login Keychain on macOS.
 pub(crate) const CLIENT_USES_KEYCHAIN: bool = cfg!(target_os = "macos");
 
+/// Whether Claude Code may keep its document in Windows Credential Manager.
+pub(crate) const CLIENT_MAY_USE_CREDENTIAL_MANAGER: bool = false;
+
 /// The shell that commands for the user are written for.
 pub(crate) const SHELL: Shell = Shell::Posix;
 

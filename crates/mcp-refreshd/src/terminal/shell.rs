@@ -96,6 +96,32 @@ fn with_variables_for(shell: Shell, variables: &[(&str, Option<String>)]) -> Str
     }
 }
 
+/// Has the user be allowed to write into a folder again.
+pub(crate) fn allow_writing(folder: &str) -> String {
+    match SHELL {
+        Shell::Posix => format!("chmod u+rwx {}", quoted(folder)),
+        // What the profile folder hands down.
+        Shell::PowerShell => format!("icacls {} /reset", quoted(folder)),
+    }
+}
+
+/// Removes the flag that keeps a file from being replaced.
+pub(crate) fn clear_read_only(file: &str) -> String {
+    match SHELL {
+        Shell::Posix => format!("sudo chattr -i -a {}", quoted(file)),
+        Shell::PowerShell => format!("attrib -R {}", quoted(file)),
+    }
+}
+
+/// Shows how much room the disks have, or the one with this folder.
+pub(crate) fn show_space(folder: Option<&str>) -> String {
+    match (SHELL, folder) {
+        (Shell::Posix, Some(folder)) => format!("df -h {}", quoted(folder)),
+        (Shell::Posix, None) => "df -h".to_owned(),
+        (Shell::PowerShell, _) => "Get-PSDrive".to_owned(),
+    }
+}
+
 /// One command, and another if it succeeds. Windows PowerShell 5.1 has no `&&`.
 pub(crate) fn then(first: &str, second: &str) -> String {
     match SHELL {

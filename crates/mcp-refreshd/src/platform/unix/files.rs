@@ -104,3 +104,6 @@ pub(crate) fn path_from_bytes(bytes: &[u8]) -> PathBuf {
 /// the login does not know what a shell's start-up file says.
 pub(crate) const FOLDER_VARIABLES: &[(&str, &str)] =
     &[("XDG_CONFIG_HOME", ".config"), ("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")];
+
+/// The variable with the home folder, for messages.
+pub(crate) const HOME_VARIABLE: &str = "HOME";

@@ -102,3 +102,6 @@ pub(crate) fn path_from_bytes(bytes: &[u8]) -> PathBuf {
 
 /// Variables that move the files of this program: the logon sets them, for tasks as for shells.
 pub(crate) const FOLDER_VARIABLES: &[(&str, &str)] = &[];
+
+/// The variable with the home folder, for messages.
+pub(crate) const HOME_VARIABLE: &str = "USERPROFILE";

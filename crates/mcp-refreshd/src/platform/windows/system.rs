@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// Claude Code keeps its document in a file here.
 pub(crate) const CLIENT_USES_KEYCHAIN: bool = false;
 
+/// Whether Claude Code may keep its document in Windows Credential Manager.
+pub(crate) const CLIENT_MAY_USE_CREDENTIAL_MANAGER: bool = true;
+
 /// The shell that commands for the user are written for.
 pub(crate) const SHELL: Shell = Shell::PowerShell;
 
