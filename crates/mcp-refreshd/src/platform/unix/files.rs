@@ -107,3 +107,10 @@ pub(crate) const FOLDER_VARIABLES: &[(&str, &str)] =
 
 /// The variable with the home folder, for messages.
 pub(crate) const HOME_VARIABLE: &str = "HOME";
+
+/// Where files are, for the help.
+pub(crate) const FILES: &str = "  configuration  $XDG_CONFIG_HOME/mcp-refreshd/config.toml (~/.config; optional)
+  state          $XDG_STATE_HOME/mcp-refreshd (~/.local/state)";
+
+/// What Claude Code's program may be called.
+pub(crate) const CLIENT_PROGRAMS: &[&str] = &["claude"];

@@ -40,6 +40,13 @@ pub(crate) fn become_command(command: &mut Command, name: Option<OsString>) -> i
     command.exec()
 }
 
+/// A line of the user's, for the system's shell.
+pub(crate) fn command_line(line: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(line);
+    command
+}
+
 /// A command with its children; dropping this kills them all.
 pub(crate) struct ProcessGroup(Option<Pid>);
 

@@ -105,3 +105,10 @@ pub(crate) const FOLDER_VARIABLES: &[(&str, &str)] = &[];
 
 /// The variable with the home folder, for messages.
 pub(crate) const HOME_VARIABLE: &str = "USERPROFILE";
+
+/// Where files are, for the help.
+pub(crate) const FILES: &str = "  configuration  %APPDATA%\\mcp-refreshd\\config.toml (optional)
+  state          %LOCALAPPDATA%\\mcp-refreshd";
+
+/// What Claude Code's program may be called.
+pub(crate) const CLIENT_PROGRAMS: &[&str] = &["claude.exe", "claude.cmd"];

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::windows::process::CommandExt;
 use std::process::Command;
 
 /// No signal reaches a program without a console of its own: the agent is asked to stop.
@@ -34,6 +35,14 @@ pub(crate) fn become_command(command: &mut Command, _name: Option<OsString>) -> 
         Ok(status) => std::process::exit(status.code().unwrap_or(1)),
         Err(error) => error,
     }
+}
+
+/// A line of the user's, for the system's shell: `cmd.exe` takes it as it is between the outer quotes (`/S`).
+pub(crate) fn command_line(line: &str) -> Command {
+    let shell = std::env::var_os("ComSpec").unwrap_or_else(|| r"C:\Windows\System32\cmd.exe".into());
+    let mut command = Command::new(shell);
+    command.raw_arg("/D /S /C \"").raw_arg(line).raw_arg("\"");
+    command
 }
 
 /// A command; dropping this kills it. Its children keep running: that would take a job object.

@@ -2,6 +2,7 @@ use crate::platform::moment::{is_before, until};
 use crate::platform::shell::Shell;
 use refresh_engine::Now;
 use std::path::{Path, PathBuf};
+pub(crate) use super::notice::{desktop_notice, withdrawn_notice};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -50,25 +51,6 @@ pub(crate) fn log_reader(
     _lines: Option<usize>,
 ) -> Result<Command, Vec<PathBuf>> {
     Err(Vec::new())
-}
-
-/// The command that shows a notice: a taskbar balloon, made with Windows Forms, which every Windows has. The texts are variables,
-/// never part of the script. Its notices have no ids.
-pub(crate) fn desktop_notice(title: &str, body: &str, _shown: Option<u32>) -> Vec<Command> {
-    const SCRIPT: &str = "Add-Type -AssemblyName System.Windows.Forms; Add-Type -AssemblyName System.Drawing; \
-        $icon = New-Object System.Windows.Forms.NotifyIcon; $icon.Icon = [System.Drawing.SystemIcons]::Information; \
-        $icon.Visible = $true; \
-        $icon.ShowBalloonTip(10000, $env:MCP_REFRESHD_TITLE, $env:MCP_REFRESHD_BODY, 'Info'); \
-        Start-Sleep -Seconds 10; $icon.Dispose()";
-    let mut command = Command::new("powershell.exe");
-    command.args(["-NoProfile", "-NonInteractive", "-WindowStyle", "Hidden", "-Command", SCRIPT]);
-    command.env("MCP_REFRESHD_TITLE", title).env("MCP_REFRESHD_BODY", body);
-    vec![command]
-}
-
-/// Notices cannot be closed; they disappear by themselves.
-pub(crate) fn withdrawn_notice(_shown: u32) -> Vec<Command> {
-    Vec::new()
 }
 
 /// Sleeps until either clock has reached its part of `moment`.
