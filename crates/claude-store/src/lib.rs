@@ -57,6 +57,7 @@ pub use store::choice::{Choice, Holding, StoreKind, Why, choose_store};
 pub use store::error::{ReadError, WriteError};
 pub use store::file_store::{FileStore, StagedFile};
 pub use store::folder_watch::{FolderWatch, News, WatchError};
+pub use store::guarded_store::{Guard, GuardedStore};
 pub use store::keychain_store::{
     ItemAttributes, KeychainError, KeychainStore, LargeItems, OsSecurity, SecurityCall, SecurityOutput,
     SecurityTool, StagedItem, ToolError,

@@ -3,6 +3,7 @@ pub(crate) mod choice;
 pub(crate) mod error;
 pub(crate) mod file_store;
 pub(crate) mod folder_watch;
+pub(crate) mod guarded_store;
 pub(crate) mod keychain_store;
 pub(crate) mod keyring_store;
 

@@ -117,7 +117,12 @@ impl Agent {
         let grants = Grants::default();
         let mut kept = Vec::new();
         for (folder, store, network) in opened {
-            if let AnyStore::File(file) = &store
+            let file = match &store {
+                AnyStore::File(file) => Some(file),
+                AnyStore::Guarded(guarded) => Some(guarded.file()),
+                AnyStore::Keychain(_) | AnyStore::Keyring(_) => None,
+            };
+            if let Some(file) = file
                 && let Err(error) = file.sweep()
             {
                 tracing::debug!(

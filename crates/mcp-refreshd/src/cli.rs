@@ -1,3 +1,4 @@
+use crate::platform::files::FILES;
 use crate::settings::config::parse_duration;
 use crate::settings::since::Since;
 use clap::{ArgGroup, Args, Parser, Subcommand};
@@ -13,18 +14,19 @@ Exit codes:
   3  the agent is not running (status, reload)
   4  the credential store cannot be read
   5  a server could not be reached (check --live)
-If several apply, 1 takes precedence over 4, 4 over 5, and 5 over 3.
+If several apply, 1 takes precedence over 4, 4 over 5, and 5 over 3.";
 
-Files:
-  configuration  $XDG_CONFIG_HOME/mcp-refreshd/config.toml (~/.config; optional)
-  state          $XDG_STATE_HOME/mcp-refreshd (~/.local/state)";
+/// The exit codes, and where files are.
+fn after_help() -> String {
+    format!("{EXIT_CODES}\n\nFiles:\n{FILES}")
+}
 
 /// Keep the OAuth tokens of Claude Code's MCP servers fresh
 ///
 /// A background agent: it watches Claude Code's credential store, and refreshes each MCP server's tokens before they
 /// expire, under Claude Code's own locks.
 #[derive(Debug, Parser)]
-#[command(name = "mcp-refreshd", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "mcp-refreshd", version, after_help = after_help(), max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -9,6 +9,7 @@ pub(crate) mod output;
 pub(crate) mod pager;
 pub(crate) mod prompt;
 pub(crate) mod remedy;
+pub(crate) mod shell;
 pub(crate) mod style;
 pub(crate) mod suggest;
 pub(crate) mod wording;

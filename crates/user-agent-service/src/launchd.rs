@@ -5,9 +5,10 @@ mod domain;
 mod plist;
 
 use crate::files::{Changes, read, sweep};
+use crate::log::last_lines;
 use crate::{
-    Authorship, Installed, Origin, Plan, ServiceError, ServiceManager, Standing, Step, Tool, authorship,
-    difference,
+    Authorship, Installed, Origin, Patience, Plan, ServiceError, ServiceManager, Standing, Step, Tool,
+    authorship, difference,
 };
 use answer::{Answer, Job};
 use std::path::PathBuf;
@@ -17,29 +18,10 @@ use plist::{LABEL, LOG_FILE};
 
 /// Its fixed place on macOS, regardless of `PATH`.
 const LAUNCHCTL: &str = "/bin/launchctl";
-/// The last lines of a log are within so many bytes of its end.
-const LOG_TAIL: usize = 4096;
 /// launchctl responds at once unless it is stuck.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// Where `brew services` puts its own agent for this program.
 const BREW_AGENT: &str = "homebrew.mxcl.mcp-refreshd.plist";
-
-/// How long to wait for launchd.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// For a stopped service to disappear: the agent's `ExitTimeOut` plus launchd's own cleanup.
-    pub gone: Duration,
-    /// For a started service to run: more than `ThrottleInterval`, which delays a service that ran a moment ago.
-    pub up: Duration,
-    /// The polling interval.
-    pub look: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { gone: Duration::from_secs(90), up: Duration::from_secs(15), look: Duration::from_millis(200) }
-    }
-}
 
 /// The LaunchAgent of one user, in the domain `gui/<uid>`.
 #[derive(Clone, Debug)]
@@ -82,19 +64,6 @@ impl Launchd {
 
     fn service(&self) -> String {
         format!("{}/{LABEL}", self.domain())
-    }
-
-    /// The end of the agent's own log.
-    fn last_words(&self) -> String {
-        let log = std::fs::read(self.log_file()).unwrap_or_default();
-        let tail = log.get(log.len().saturating_sub(LOG_TAIL)..).unwrap_or_default();
-        let text = String::from_utf8_lossy(tail);
-        let lines: Vec<_> = text.lines().rev().take(3).collect();
-        if lines.is_empty() {
-            return "see: mcp-refreshd logs".to_owned();
-        }
-        let lines: Vec<_> = lines.into_iter().rev().collect();
-        format!("its log ends with:\n{}", lines.join("\n"))
     }
 
     fn written(&self) -> Result<Option<String>, ServiceError> {
@@ -201,7 +170,10 @@ impl ServiceManager for Launchd {
             Some(()) => Ok(()),
             None => {
                 let how = self.job()?.map_or_else(String::new, |job| job.to_string());
-                Err(ServiceError::Refused(format!("the agent did not start{how}; {}", self.last_words())))
+                Err(ServiceError::Refused(format!(
+                    "the agent did not start{how}; {}",
+                    last_lines(&self.log_file())
+                )))
             }
         }
     }

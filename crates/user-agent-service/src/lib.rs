@@ -1,6 +1,6 @@
 //! A background agent as a user service: installed, started, stopped, removed.
 //!
-//! A [`ServiceManager`] is systemd's user manager or launchd's domain of a logged-in user. It gets a [`Plan`] (the program, and the
+//! A [`ServiceManager`] is systemd's user manager, launchd's domain of a logged-in user, or Windows' Task Scheduler. It gets a [`Plan`] (the program, and the
 //! folders it writes to) and returns the [`Step`]s taken, for display. Failed operations are rolled back, so nothing is left
 //! half-installed. This crate knows no tokens, network or command line.
 //!
@@ -11,16 +11,19 @@ mod command;
 mod error;
 mod files;
 mod launchd;
+mod log;
 mod manager;
 mod platform;
 mod stamp;
 mod systemd;
+mod task_scheduler;
 
 pub use command::{Said, Tool, ToolError};
 pub use error::ServiceError;
 pub use files::{Changes, sweep};
-pub use launchd::{Launchd, Patience};
-pub use manager::{Installed, Origin, Plan, ServiceManager, Standing, Step};
+pub use launchd::Launchd;
+pub use manager::{Installed, Origin, Patience, Plan, RunningAgent, ServiceManager, Standing, Step};
 pub use platform::{Surroundings, service_manager};
 pub use stamp::{Authorship, authorship, difference};
 pub use systemd::Systemd;
+pub use task_scheduler::TaskScheduler;

@@ -1,6 +1,7 @@
 use crate::ServiceError;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The service to run, and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,38 @@ pub trait ServiceManager {
     /// # Errors
     /// The manager cannot be reached.
     fn runs(&self) -> Result<bool, ServiceError>;
+}
+
+/// The running agent, for a manager that neither says reliably whether its program runs nor ends it gracefully.
+pub trait RunningAgent {
+    /// The agent's process id, if one runs as a service.
+    ///
+    /// # Errors
+    /// Why it cannot be found out.
+    fn process(&self) -> Result<Option<u32>, String>;
+
+    /// Asks the agent to stop once its requests are answered; does not wait for that.
+    ///
+    /// # Errors
+    /// Why it cannot be asked.
+    fn ask_to_stop(&self) -> Result<(), String>;
+}
+
+/// How long to wait for a manager.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a stopped service to disappear: longer than the agent gives a request in flight, plus the manager's own cleanup.
+    pub gone: Duration,
+    /// For a started service to run: more than launchd's `ThrottleInterval`, which delays a service that ran a moment ago.
+    pub up: Duration,
+    /// The polling interval.
+    pub look: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { gone: Duration::from_secs(90), up: Duration::from_secs(15), look: Duration::from_millis(200) }
+    }
 }
 
 /// The result of an installation.

@@ -9,9 +9,10 @@ mod this;
 
 pub(crate) use this::{mode_of, set_mode};
 
-use crate::{Launchd, ServiceManager, Systemd};
+use crate::{Launchd, RunningAgent, ServiceManager, Systemd, TaskScheduler};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// What a service manager needs to know about its user.
 pub struct Surroundings<'a> {
@@ -19,6 +20,10 @@ pub struct Surroundings<'a> {
     pub home: PathBuf,
     /// The user's id.
     pub uid: u32,
+    /// The agent's own folder.
+    pub state: PathBuf,
+    /// The agent, if it runs.
+    pub agent: Rc<dyn RunningAgent>,
     /// Reads an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<OsString>,
 }
@@ -29,6 +34,8 @@ pub fn service_manager(surroundings: &Surroundings<'_>) -> Option<Box<dyn Servic
         Some(Box::new(Systemd::new(surroundings)))
     } else if cfg!(target_os = "macos") {
         Some(Box::new(Launchd::new(&surroundings.home, surroundings.uid)))
+    } else if cfg!(windows) {
+        Some(Box::new(TaskScheduler::new(surroundings)))
     } else {
         None
     }

@@ -60,6 +60,14 @@ pub enum ReadError {
         /// Permission bits, if they can be determined.
         mode: Option<u32>,
     },
+    /// The client keeps its logins elsewhere: what the file holds are old ones.
+    #[error("{} is not used: {why}", path.display())]
+    Unused {
+        /// The document's path.
+        path: PathBuf,
+        /// Where the logins are, and what to do.
+        why: String,
+    },
     /// The Keychain did not return the document.
     #[error(transparent)]
     Keychain(#[from] KeychainError),
@@ -89,6 +97,7 @@ impl ReadError {
             | Self::NotAFile { .. }
             | Self::FolderIsFile { .. }
             | Self::TooLarge { .. }
+            | Self::Unused { .. }
             | Self::Denied { .. } => ErrorKind::NeedsPerson,
         }
     }

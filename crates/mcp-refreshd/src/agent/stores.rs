@@ -1,11 +1,13 @@
 //! Where the document of each storage folder is: in its file or in a Keychain item.
 
+use crate::platform::CLIENT_MAY_USE_CREDENTIAL_MANAGER;
 use crate::settings::config::{Config, KeychainReach, ListedStore};
+use crate::settings::credential_manager::CredentialManager;
 use crate::settings::paths::Paths;
 use crate::terminal::remedy;
 use claude_store::{
-    AnyStore, Choice, FileStore, Holding, KeychainItem, KeychainStore, KeyringStore, OsFileSystem,
-    OsSecurity, StorageFolder, Store, StoreKind, Why, choose_store,
+    AnyStore, Choice, FileStore, GuardedStore, Holding, KeychainItem, KeychainStore, KeyringStore,
+    OsFileSystem, OsSecurity, StorageFolder, Store, StoreKind, Why, choose_store,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -62,6 +64,11 @@ pub(crate) async fn open(
 ) -> Opened {
     let file = FileStore::new(OsFileSystem, folder);
     remedy::remember(file.location(), folder);
+    if CLIENT_MAY_USE_CREDENTIAL_MANAGER {
+        let watched = CredentialManager::of(folder);
+        let guarded = GuardedStore::new(file, Box::new(move || watched.in_use()));
+        return Opened { store: AnyStore::Guarded(Box::new(guarded)), other: None };
+    }
     let Some(keychain) = keychain(config, paths, folder) else {
         return Opened { store: AnyStore::File(file), other: None };
     };

@@ -83,16 +83,16 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         started_at: started(),
         service: Some(process::is_service()),
     };
-    let anew = Rc::new(Notify::new());
+    let (anew, asked) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
     for kept in agent.kept() {
         spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone(), Rc::clone(&anew)));
     }
     let reloader = Rc::new(Mutex::new(reload::Reloader::new(config.clone(), paths.clone())));
     let serving = listener.as_ref().map(|listener| {
         let (listener, agent, identity) = (Rc::clone(listener), Rc::clone(&agent), identity.clone());
-        let reloader = Rc::clone(&reloader);
+        let (reloader, asked) = (Rc::clone(&reloader), Rc::clone(&asked));
         spawn_local(async move {
-            listener.serve(async move |ask| answer(&agent, &reloader, &identity, ask).await).await;
+            listener.serve(async move |ask| answer(&agent, &reloader, &identity, &asked, ask).await).await;
         })
     });
     agent.first_scan().await;
@@ -115,6 +115,11 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
             name = signals.next() => {
                 tracing::info!("{name}: stopping");
                 break Exit::Well;
+            }
+            () = asked.notified() => {
+                tracing::info!("asked to stop: stopping");
+                // A supervisor starts an agent again that ended by itself or was killed, but not this one.
+                break if process::is_service() { Exit::NotRunning } else { Exit::Well };
             }
             () = anew.notified() => {
                 tracing::info!("stopping, to be restarted with access to the new folder");
@@ -141,7 +146,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         let _ = serving.await;
         listener.farewell().await;
     }
-    Ok(end.max(why))
+    Ok(if why == Exit::NotRunning { why } else { end.max(why) })
 }
 
 /// Listens for clients, or goes on without: fresh tokens matter more than answering questions about them.
@@ -180,9 +185,12 @@ async fn answer(
     agent: &Rc<Agent>,
     reloader: &Mutex<reload::Reloader>,
     identity: &Daemon,
+    stop: &Notify,
     ask: Request,
 ) -> Reply {
-    agent.first_scan().await;
+    if ask != Request::Stop {
+        agent.first_scan().await;
+    }
     match ask {
         Request::Status => Reply::Status(agent.status(Some(identity.clone()))),
         Request::Refresh { names, force, store } => {
@@ -197,6 +205,10 @@ async fn answer(
             Reply::NoticeTested(delivery::test(&config).await)
         }
         Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
+        Request::Stop => {
+            stop.notify_one();
+            Reply::Stopping
+        }
     }
 }
 

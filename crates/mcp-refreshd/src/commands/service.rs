@@ -5,6 +5,7 @@ mod owed;
 mod plan;
 mod preconditions;
 mod purge;
+mod running;
 mod settle;
 mod stores;
 
@@ -205,6 +206,11 @@ pub(crate) fn start(paths: &Paths) -> Result<Exit, Failure> {
 /// # Errors
 /// It cannot be stopped, or a token cannot be saved: then it keeps running.
 pub(crate) fn stop(paths: &Paths) -> Result<Exit, Failure> {
+    if running::stopped_by_request(paths)? {
+        settle::save_what_is_left(paths)?;
+        output::result("stopped\n")?;
+        return Ok(Exit::Well);
+    }
     let manager = manager(paths)?;
     let text = match installed(paths)? && !manager.runs()? {
         true => "the agent is not running\n",

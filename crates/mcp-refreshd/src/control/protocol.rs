@@ -52,6 +52,8 @@ pub(crate) enum Request {
     Reload,
     /// Send a test notice.
     TestNotice,
+    /// Finish what is on the wire, and end. Windows has no signal for it.
+    Stop,
     /// Restore the entries that vanished together from this store. Only ever at the user's request.
     Restore {
         /// The store's location.
@@ -71,6 +73,7 @@ pub(crate) enum Reply {
     Restored(Vec<String>),
     Reloaded(Reloaded),
     NoticeTested(Vec<Delivery>),
+    Stopping,
     /// The request was not understood or may not be answered.
     Refused(String),
 }

@@ -1,4 +1,5 @@
 use crate::platform::moment::{is_before, until};
+use crate::platform::shell::Shell;
 use refresh_engine::Now;
 use rustix::fd::OwnedFd;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -17,6 +18,12 @@ use tokio::io::unix::AsyncFd;
 
 /// Claude Code keeps its document in a file here.
 pub(crate) const CLIENT_USES_KEYCHAIN: bool = false;
+
+/// Whether Claude Code may keep its document in Windows Credential Manager.
+pub(crate) const CLIENT_MAY_USE_CREDENTIAL_MANAGER: bool = false;
+
+/// The shell that commands for the user are written for.
+pub(crate) const SHELL: Shell = Shell::Posix;
 
 /// The folder with an organization's managed settings for Claude Code.
 pub(crate) const MANAGED_SETTINGS: &str = "/etc/claude-code";

@@ -1,4 +1,5 @@
 use crate::platform::moment::{is_before, until};
+use crate::platform::shell::Shell;
 use refresh_engine::Now;
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
@@ -8,6 +9,12 @@ use std::time::Duration;
 
 /// Claude Code keeps its document in the login Keychain on macOS.
 pub(crate) const CLIENT_USES_KEYCHAIN: bool = cfg!(target_os = "macos");
+
+/// Whether Claude Code may keep its document in Windows Credential Manager.
+pub(crate) const CLIENT_MAY_USE_CREDENTIAL_MANAGER: bool = false;
+
+/// The shell that commands for the user are written for.
+pub(crate) const SHELL: Shell = Shell::Posix;
 
 /// The folder with an organization's managed settings for Claude Code.
 pub(crate) const MANAGED_SETTINGS: &str =

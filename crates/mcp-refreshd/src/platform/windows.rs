@@ -3,6 +3,7 @@
 pub(crate) mod confined;
 pub(crate) mod files;
 pub(crate) mod memory;
+mod notice;
 pub(crate) mod outside;
 pub(crate) mod process;
 pub(crate) mod service_manager;

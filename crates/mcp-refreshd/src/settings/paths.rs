@@ -1,3 +1,4 @@
+use crate::platform::files::HOME_VARIABLE;
 use crate::platform::process::user_id;
 use crate::platform::{CONFIG_FOLDER, STATE_FOLDER, files, sockets};
 use crate::terminal::exit::Exit;
@@ -24,7 +25,7 @@ pub(crate) struct Paths {
 /// The environment does not name a home folder.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "$HOME is not an absolute path, so there is no place for configuration and state; set it and try again"
+    "${HOME_VARIABLE} is not an absolute path, so there is no place for configuration and state; set it and try again"
 )]
 pub(crate) struct NoHome;
 
@@ -59,7 +60,7 @@ impl Paths {
 
 /// The home folder does not exist, and creating it is not our job.
 #[derive(Debug, thiserror::Error)]
-#[error("the home folder {} does not exist, and mcp-refreshd does not create it; set HOME to yours", .0.display())]
+#[error("the home folder {} does not exist, and mcp-refreshd does not create it; set {HOME_VARIABLE} to yours", .0.display())]
 pub(crate) struct NoHomeFolder(PathBuf);
 
 impl Paths {

@@ -137,6 +137,11 @@ impl Surroundings {
     }
 }
 
+/// The variables that one file sets, if it can be read.
+pub(crate) fn settings_of(path: &Path) -> Option<BTreeMap<String, String>> {
+    settings(path).ok()
+}
+
 fn is_proxy(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with("_proxy") && !name.eq_ignore_ascii_case("no_proxy")
 }

@@ -6,8 +6,9 @@ mod start;
 pub(crate) use claude::{
     Variables, argument, for_any_shell, for_this_shell, is_item, prefix, remember, variables,
 };
-pub(crate) use start::{by_hand, how_to_restart, how_to_start, how_to_wake};
+pub(crate) use start::{by_hand, how_to_end, how_to_restart, how_to_start, how_to_wake};
 
+use super::shell::then;
 use claude::claude_mcp;
 use claude_store::KEYCHAIN_OVERFLOW;
 use refresh_engine::{Need, passes_by_itself};
@@ -44,7 +45,7 @@ pub(crate) fn login(server: &str, store: &str) -> String {
 }
 
 fn logout_and_login(server: &str, store: &str) -> String {
-    format!("{} && {}", claude_mcp("logout", server, store), login(server, store))
+    then(&claude_mcp("logout", server, store), &login(server, store))
 }
 
 /// Why the user is needed.

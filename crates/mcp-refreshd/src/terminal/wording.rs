@@ -1,5 +1,6 @@
 //! How times, names and commands are shown to the user.
 
+pub(crate) use super::shell::quoted;
 use refresh_engine::Outcome;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -68,35 +69,9 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> 
 }
 
 /// Whether a character has an effect instead of a shape: controls, and invisible characters that hide or reorder their neighbours.
-fn misleads(character: char) -> bool {
+pub(super) fn misleads(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// One word of a command line, quoted for a POSIX shell.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    if word.chars().any(misleads) {
-        // Only `$'…'` can spell such a character in escapes.
-        let mut text = String::from("$'");
-        for character in word.chars() {
-            match character {
-                '\'' | '\\' => text.extend(['\\', character]),
-                hidden if misleads(hidden) => {
-                    for byte in hidden.to_string().bytes() {
-                        let _ = write!(text, "\\x{byte:02x}");
-                    }
-                }
-                other => text.push(other),
-            }
-        }
-        text.push('\'');
-        return text;
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// "1 entry", "2 entries".
@@ -142,16 +117,6 @@ mod tests {
     }
 
     #[test]
-    fn names_are_quoted_only_if_the_shell_needs_it() {
-        assert_eq!(quoted("plugin:slack:slack"), "plugin:slack:slack");
-        assert_eq!(quoted("my server"), "'my server'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted("$(reboot)"), "'$(reboot)'");
-        assert_eq!(quoted("a\u{1b}[2J'"), r"$'a\x1b[2J\''");
-        assert_eq!(quoted(""), "''");
-    }
-
-    #[test]
     fn escape_sequences_in_names_are_shown_as_text() {
         assert_eq!(visible("a\u{1b}[31mb\nc\u{202e}d"), r"a\u{1b}[31mb\nc\u{202e}d");
     }
@@ -160,7 +125,6 @@ mod tests {
         #[test]
         fn nothing_shown_controls_a_terminal(text: String) {
             prop_assert!(!visible(&text).chars().any(misleads));
-            prop_assert!(!quoted(&text).chars().any(misleads));
             let written = json(&[&text]).unwrap();
             prop_assert!(!written.chars().any(|c| c != '\n' && misleads(c)));
             prop_assert_eq!(serde_json::from_str::<[String; 1]>(&written).unwrap(), [text]);

@@ -23,7 +23,10 @@ fn without_a_service_manager_every_command_names_the_same_way_to_start_it() {
     }
     for command in ["stop", "restart"] {
         let told = told(&[command]);
-        assert!(told.contains("not installed as a service; to start it, type: ") && told.contains(BY_HAND), "{told}");
+        assert!(
+            told.contains("not installed as a service; to start it, type: ") && told.contains(BY_HAND),
+            "{told}"
+        );
     }
     let daemon = home.daemon();
     assert!(!told(&["doctor", "--offline"]).contains(BY_HAND));

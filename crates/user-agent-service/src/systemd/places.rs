@@ -21,7 +21,7 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(surroundings: &Surroundings<'_>) -> Self {
-        let Surroundings { home, env, uid: _ } = surroundings;
+        let Surroundings { home, env, .. } = surroundings;
         let config = env("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let root = std::path::Path::new("/");
         Self {

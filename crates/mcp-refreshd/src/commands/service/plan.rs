@@ -1,5 +1,7 @@
+use super::running::Running;
 use super::stores::folders_of_service;
 use crate::control::protocol::VERSION;
+use crate::platform::files::FOLDER_VARIABLES;
 use crate::platform::process::user_id;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
@@ -9,12 +11,8 @@ use crate::terminal::remedy::by_hand;
 use crate::terminal::wording::visible;
 use claude_store::StorageFolder;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use user_agent_service::{Plan, ServiceManager, Standing, Surroundings, service_manager};
-
-/// Variables that move the files of this program and of Claude Code. A manager that starts at the login does not know what a shell's
-/// start-up file says.
-const FOLDERS: [(&str, &str); 3] =
-    [("XDG_CONFIG_HOME", ".config"), ("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")];
 
 /// The service manager of this system.
 ///
@@ -36,6 +34,8 @@ fn known_manager(paths: &Paths) -> Option<Box<dyn ServiceManager>> {
     service_manager(&Surroundings {
         home: paths.home.clone(),
         uid: user_id(),
+        state: paths.state.clone(),
+        agent: Rc::new(Running { state: paths.state.clone() }),
         env: &|name| std::env::var_os(name),
     })
 }
@@ -90,7 +90,7 @@ fn folders_of(folder: &StorageFolder) -> Vec<PathBuf> {
 }
 
 fn variables(paths: &Paths, env: &dyn Fn(&str) -> Option<String>) -> Vec<(String, String)> {
-    let moved = FOLDERS.iter().filter_map(|(name, usual)| {
+    let moved = FOLDER_VARIABLES.iter().filter_map(|(name, usual)| {
         let value = env(name).filter(|value| Path::new(value).is_absolute())?;
         (Path::new(&value) != paths.home.join(usual)).then(|| ((*name).to_owned(), value))
     });

@@ -12,7 +12,7 @@ use crate::settings::paths::Paths;
 use crate::settings::surroundings::Surroundings;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::remedy::how_to_start;
+use crate::terminal::remedy::{how_to_end, how_to_start};
 use crate::terminal::wording::visible;
 
 /// Whether an agent could start now, as far as its files tell.
@@ -48,9 +48,12 @@ fn not_a_service(paths: &Paths) -> Failure {
     let start = how_to_start(Some(false));
     let message = match process {
         Some(pid) => format!(
-            "the agent (process {pid}) is not a service; to stop it, type: kill {pid}; to start it again, type: {start}"
+            "the agent (process {pid}) is not a service; to stop it, type: {end}; to start it again, type: {start}",
+            end = how_to_end(pid)
         ),
-        None => format!("the agent is not running, and not installed as a service; to start it, type: {start}"),
+        None => {
+            format!("the agent is not running, and not installed as a service; to start it, type: {start}")
+        }
     };
     Failure::new(Exit::Person, message)
 }
@@ -77,8 +80,9 @@ pub(super) fn nobody_else_runs(paths: &Paths) -> Result<(), Failure> {
         Some(daemon) => Err(Failure::new(
             Exit::Person,
             format!(
-                "an agent that is not a service is already running (process {pid}); end it first: kill {pid}",
-                pid = daemon.pid
+                "an agent that is not a service is already running (process {pid}); end it first: {end}",
+                pid = daemon.pid,
+                end = how_to_end(daemon.pid)
             ),
         )),
         None => Ok(()),

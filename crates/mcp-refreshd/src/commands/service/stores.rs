@@ -5,6 +5,7 @@ use crate::settings::config::{Config, Environment, KeychainReach};
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::shell::with_variables;
 use claude_store::StorageFolder;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -87,12 +88,12 @@ fn refusal(dropped: &[PathBuf], then: &[PathBuf], news: &Environment) -> String 
         paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
     };
     let set: Vec<_> = FOLDER_VARIABLES.into_iter().filter(|name| news.get(name).is_some()).collect();
-    let unset: String = set.iter().map(|name| format!(" -u {name}")).collect();
+    let unset = with_variables(&set.iter().map(|name| (*name, None)).collect::<Vec<_>>());
     format!(
         "nothing was changed: the agent keeps the logins in {}; because this shell sets {}, it would keep only those in {}\n\
          to keep both, type:          mcp-refreshd install --add-store\n\
          to keep only the new store:  mcp-refreshd install --replace-store\n\
-         to leave the stores alone:   env{unset} mcp-refreshd install",
+         to leave the stores alone:   {unset}mcp-refreshd install",
         list(dropped),
         set.join(" and "),
         list(then),

@@ -45,7 +45,7 @@ pub(crate) enum RequestError {
 pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, RequestError> {
     let patience = match ask {
         Request::Status => STATUS_PATIENCE,
-        Request::ProxyVariables => QUERY_PATIENCE,
+        Request::ProxyVariables | Request::Stop => QUERY_PATIENCE,
         Request::Refresh { .. } | Request::Restore { .. } | Request::Reload | Request::TestNotice => {
             REFRESH_PATIENCE
         }

@@ -4,7 +4,7 @@ use super::trouble::Trouble;
 use crate::control::protocol::Delivery;
 use crate::platform;
 use crate::platform::outside::outside;
-use crate::platform::process::ProcessGroup;
+use crate::platform::process::{ProcessGroup, command_line};
 use crate::settings::config::NoticesConfig;
 use crate::terminal::wording::visible;
 use std::process::Stdio;
@@ -77,8 +77,7 @@ pub(crate) async fn hook(line: &str, trouble: &Trouble) {
 }
 
 pub(crate) fn hook_command(line: &str, trouble: &Trouble) -> Command {
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(line);
+    let mut command = Command::from(command_line(line));
     command.env("MCP_REFRESHD_EVENT", trouble.event());
     for (name, value) in [
         ("CAUSE", trouble.cause),

@@ -99,3 +99,19 @@ pub(crate) fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
 pub(crate) fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
+
+/// Variables that move the files of this program and of Claude Code, and their usual values in the home folder. A manager that starts at
+/// the login does not know what a shell's start-up file says.
+pub(crate) const FOLDER_VARIABLES: &[(&str, &str)] =
+    &[("XDG_CONFIG_HOME", ".config"), ("XDG_STATE_HOME", ".local/state"), ("XDG_CACHE_HOME", ".cache")];
+
+/// The variable with the home folder, for messages.
+pub(crate) const HOME_VARIABLE: &str = "HOME";
+
+/// Where files are, for the help.
+pub(crate) const FILES: &str =
+    "  configuration  $XDG_CONFIG_HOME/mcp-refreshd/config.toml (~/.config; optional)
+  state          $XDG_STATE_HOME/mcp-refreshd (~/.local/state)";
+
+/// What Claude Code's program may be called.
+pub(crate) const CLIENT_PROGRAMS: &[&str] = &["claude"];

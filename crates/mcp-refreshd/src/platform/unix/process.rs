@@ -6,6 +6,9 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+/// A signal stops the agent.
+pub(crate) const STOPS_BY_REQUEST: bool = false;
+
 /// The agent's name as a job of launchd.
 const SERVICE_LABEL: &str = "dev.mcp-refreshd";
 
@@ -35,6 +38,13 @@ pub(crate) fn become_command(command: &mut Command, name: Option<OsString>) -> i
         command.arg0(name);
     }
     command.exec()
+}
+
+/// A line of the user's, for the system's shell.
+pub(crate) fn command_line(line: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(line);
+    command
 }
 
 /// A command with its children; dropping this kills them all.

@@ -99,3 +99,16 @@ pub(crate) fn ends_with_newline(file: &File, size: u64) -> io::Result<bool> {
 pub(crate) fn path_from_bytes(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
+
+/// Variables that move the files of this program: the logon sets them, for tasks as for shells.
+pub(crate) const FOLDER_VARIABLES: &[(&str, &str)] = &[];
+
+/// The variable with the home folder, for messages.
+pub(crate) const HOME_VARIABLE: &str = "USERPROFILE";
+
+/// Where files are, for the help.
+pub(crate) const FILES: &str = "  configuration  %APPDATA%\\mcp-refreshd\\config.toml (optional)
+  state          %LOCALAPPDATA%\\mcp-refreshd";
+
+/// What Claude Code's program may be called.
+pub(crate) const CLIENT_PROGRAMS: &[&str] = &["claude.exe", "claude.cmd"];

@@ -2,7 +2,11 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::windows::process::CommandExt;
 use std::process::Command;
+
+/// No signal reaches a program without a console of its own: the agent is asked to stop.
+pub(crate) const STOPS_BY_REQUEST: bool = true;
 
 /// Users have no numeric ids: every file that this process can reach counts as its user's.
 pub(crate) fn user_id() -> u32 {
@@ -20,9 +24,9 @@ pub(crate) fn machine_and_user() -> String {
     format!("{} {}", variable("COMPUTERNAME"), variable("USERNAME"))
 }
 
-/// No service manager is known here.
+/// Whether the scheduled task started this process: its launcher says so.
 pub(crate) fn is_service() -> bool {
-    false
+    std::env::var("MCP_REFRESHD_SERVICE").is_ok_and(|manager| manager == "task-scheduler")
 }
 
 /// Runs the command in place of this process: waits for it and exits with its code. Returns only if it cannot be started.
@@ -31,6 +35,14 @@ pub(crate) fn become_command(command: &mut Command, _name: Option<OsString>) -> 
         Ok(status) => std::process::exit(status.code().unwrap_or(1)),
         Err(error) => error,
     }
+}
+
+/// A line of the user's, for the system's shell: `cmd.exe` takes it as it is between the outer quotes (`/S`).
+pub(crate) fn command_line(line: &str) -> Command {
+    let shell = std::env::var_os("ComSpec").unwrap_or_else(|| r"C:\Windows\System32\cmd.exe".into());
+    let mut command = Command::new(shell);
+    command.raw_arg("/D /S /C \"").raw_arg(line).raw_arg("\"");
+    command
 }
 
 /// A command; dropping this kills it. Its children keep running: that would take a job object.

@@ -1,4 +1,6 @@
+pub(crate) use super::notice::{desktop_notice, withdrawn_notice};
 use crate::platform::moment::{is_before, until};
+use crate::platform::shell::Shell;
 use refresh_engine::Now;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,17 +10,24 @@ use std::time::{Duration, Instant};
 /// Claude Code keeps its document in a file here.
 pub(crate) const CLIENT_USES_KEYCHAIN: bool = false;
 
+/// Whether Claude Code may keep its document in Windows Credential Manager.
+pub(crate) const CLIENT_MAY_USE_CREDENTIAL_MANAGER: bool = true;
+
+/// The shell that commands for the user are written for.
+pub(crate) const SHELL: Shell = Shell::PowerShell;
+
 /// The folder with an organization's managed settings for Claude Code.
 pub(crate) const MANAGED_SETTINGS: &str = r"C:\Program Files\ClaudeCode";
 
-/// No service manager is supported yet.
+/// Every Windows has the Task Scheduler.
 pub(crate) fn has_service_manager() -> bool {
-    false
+    true
 }
 
-/// The command line that starts this command in a window of its own.
+/// The command line that starts this command in a window of its own (PowerShell).
 pub(crate) fn in_background(command: &str) -> String {
-    format!("start {command}")
+    let (program, arguments) = command.split_once(' ').unwrap_or((command, ""));
+    format!("Start-Process {program} '{arguments}'")
 }
 
 /// How often to check the wall clock: the system's timers stop during a suspend.
@@ -48,25 +57,6 @@ pub(crate) fn log_reader(
     _lines: Option<usize>,
 ) -> Result<Command, Vec<PathBuf>> {
     Err(Vec::new())
-}
-
-/// The command that shows a notice: a taskbar balloon, made with Windows Forms, which every Windows has. The texts are variables,
-/// never part of the script. Its notices have no ids.
-pub(crate) fn desktop_notice(title: &str, body: &str, _shown: Option<u32>) -> Vec<Command> {
-    const SCRIPT: &str = "Add-Type -AssemblyName System.Windows.Forms; Add-Type -AssemblyName System.Drawing; \
-        $icon = New-Object System.Windows.Forms.NotifyIcon; $icon.Icon = [System.Drawing.SystemIcons]::Information; \
-        $icon.Visible = $true; \
-        $icon.ShowBalloonTip(10000, $env:MCP_REFRESHD_TITLE, $env:MCP_REFRESHD_BODY, 'Info'); \
-        Start-Sleep -Seconds 10; $icon.Dispose()";
-    let mut command = Command::new("powershell.exe");
-    command.args(["-NoProfile", "-NonInteractive", "-WindowStyle", "Hidden", "-Command", SCRIPT]);
-    command.env("MCP_REFRESHD_TITLE", title).env("MCP_REFRESHD_BODY", body);
-    vec![command]
-}
-
-/// Notices cannot be closed; they disappear by themselves.
-pub(crate) fn withdrawn_notice(_shown: u32) -> Vec<Command> {
-    Vec::new()
 }
 
 /// Sleeps until either clock has reached its part of `moment`.

@@ -9,7 +9,7 @@ use crate::terminal::columns::shortened;
 use crate::terminal::wording::quoted;
 use claude_store::SystemKeyring;
 use refresh_engine::{MARGIN_FLOOR, Policy, ServerPolicy};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 use url::Url;
@@ -227,7 +227,7 @@ fn notices(table: &DeTable<'_>, findings: &mut Findings<'_>) -> NoticesConfig {
 fn folder(text: &str, home: &Path) -> Option<PathBuf> {
     let path = match text.strip_prefix('~') {
         Some("") => home.to_owned(),
-        Some(rest) => home.join(rest.strip_prefix('/')?.trim_start_matches('/')),
+        Some(rest) => home.join(rest.strip_prefix(is_separator)?.trim_start_matches(is_separator)),
         None => PathBuf::from(text),
     };
     (path.is_absolute() && !text.contains('\0')).then_some(path)

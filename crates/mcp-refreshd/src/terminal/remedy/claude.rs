@@ -1,6 +1,6 @@
 //! How Claude Code is called so that it uses one store.
 
-use crate::terminal::wording::quoted;
+use crate::terminal::shell::{quoted, with_variables};
 use claude_store::StorageFolder;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -78,11 +78,10 @@ pub(crate) fn is_item(store: &str) -> bool {
 
 /// What goes before a command that is to be run with these variables.
 pub(crate) fn prefix(variables: &Variables) -> String {
-    let unset = variables.iter().filter(|(_, value)| value.is_none());
-    let unset: String = unset.map(|(name, _)| format!(" -u {name}")).collect();
-    let unset = if unset.is_empty() { unset } else { format!("env{unset} ") };
-    let set = variables.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    set.fold(unset, |text, (name, value)| text + &format!("{name}={} ", quoted(&value.to_string_lossy())))
+    let text = |(name, value): &(&'static str, Option<PathBuf>)| {
+        (*name, value.as_ref().map(|value| value.to_string_lossy().into_owned()))
+    };
+    with_variables(&variables.iter().map(text).collect::<Vec<_>>())
 }
 
 /// What has to be different in this environment so that Claude Code uses the store of this folder. A Keychain item has another name as

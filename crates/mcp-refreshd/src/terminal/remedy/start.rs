@@ -1,6 +1,8 @@
 //! How the agent is started and restarted on this machine.
 
 use crate::platform;
+use crate::platform::SHELL;
+use crate::platform::shell::Shell;
 
 /// How the agent is started here. `installed` says whether it is a service of this user, where that is known.
 pub(crate) fn how_to_start(installed: Option<bool>) -> String {
@@ -9,19 +11,37 @@ pub(crate) fn how_to_start(installed: Option<bool>) -> String {
 
 /// How the running agent is restarted here: as a service, or by hand where it is none.
 pub(crate) fn how_to_restart(installed: bool, process: Option<u32>) -> String {
-    restart(has_service_manager(), installed, process)
+    restart(SHELL, has_service_manager(), installed, process)
+}
+
+/// How an agent that is no service is ended.
+pub(crate) fn how_to_end(process: u32) -> String {
+    end(SHELL, process)
 }
 
 /// What to do to an agent that does not answer, and the command for it. `installed` says whether it is a service of this user, where
 /// that is known.
 pub(crate) fn how_to_wake(process: u32, stopped: bool, installed: Option<bool>) -> (&'static str, String) {
-    match (stopped, installed) {
-        (_, Some(true)) => ("restart", "mcp-refreshd restart".to_owned()),
-        (true, _) => ("continue", format!("kill -CONT {process}")),
-        (false, _) => (
+    wake(SHELL, process, stopped, installed)
+}
+
+fn wake(shell: Shell, process: u32, stopped: bool, installed: Option<bool>) -> (&'static str, String) {
+    match (shell, stopped, installed) {
+        (_, _, Some(true)) => ("restart", "mcp-refreshd restart".to_owned()),
+        (Shell::Posix, true, _) => ("continue", format!("kill -CONT {process}")),
+        (Shell::Posix, false, _) => (
             "end",
             format!("kill {process} (or, if that does not help, kill -KILL {process}); then start it again"),
         ),
+        (Shell::PowerShell, ..) => ("end", format!("taskkill /F /PID {process}; then start it again")),
+    }
+}
+
+fn end(shell: Shell, process: u32) -> String {
+    match shell {
+        Shell::Posix => format!("kill {process}"),
+        // No signal asks a program to end there; taskkill kills.
+        Shell::PowerShell => "mcp-refreshd stop".to_owned(),
     }
 }
 
@@ -35,17 +55,21 @@ fn start(manager: bool, installed: Option<bool>) -> String {
     }
 }
 
-fn restart(manager: bool, installed: bool, process: Option<u32>) -> String {
+fn restart(shell: Shell, manager: bool, installed: bool, process: Option<u32>) -> String {
     if manager && installed {
         return "mcp-refreshd restart".to_owned();
     }
-    let end = process.map_or_else(|| "end its process".to_owned(), |process| format!("kill {process}"));
+    let end = process.map_or_else(|| "end its process".to_owned(), |process| end(shell, process));
     format!("{end}, then: {}", by_hand())
 }
 
 /// How the agent is started by hand: it outlives the shell, and keeps a log for `mcp-refreshd logs`.
 pub(crate) fn by_hand() -> String {
-    platform::in_background("mcp-refreshd run --log-file ~/mcp-refreshd.log")
+    platform::in_background(match SHELL {
+        Shell::Posix => "mcp-refreshd run --log-file ~/mcp-refreshd.log",
+        // Its window shows the log; nothing expands `~` in arguments there.
+        Shell::PowerShell => "mcp-refreshd run",
+    })
 }
 
 fn has_service_manager() -> bool {
@@ -61,6 +85,8 @@ fn has_service_manager() -> bool {
 mod tests {
     use super::*;
 
+    const POSIX: Shell = Shell::Posix;
+
     #[test]
     fn a_service_is_started_as_one_and_nothing_is_installed_where_no_manager_runs() {
         assert_eq!(start(true, Some(true)), "mcp-refreshd start");
@@ -74,20 +100,20 @@ mod tests {
     #[test]
     fn an_agent_that_hangs_is_continued_restarted_or_ended() {
         for stopped in [true, false] {
-            assert_eq!(how_to_wake(7, stopped, Some(true)), ("restart", "mcp-refreshd restart".to_owned()));
+            assert_eq!(wake(POSIX, 7, stopped, Some(true)), ("restart", "mcp-refreshd restart".to_owned()));
         }
         for installed in [None, Some(false)] {
-            assert_eq!(how_to_wake(7, true, installed), ("continue", "kill -CONT 7".to_owned()));
-            let (verb, command) = how_to_wake(7, false, installed);
+            assert_eq!(wake(POSIX, 7, true, installed), ("continue", "kill -CONT 7".to_owned()));
+            let (verb, command) = wake(POSIX, 7, false, installed);
             assert!(verb == "end" && command.starts_with("kill 7 "), "{command}");
         }
     }
 
     #[test]
     fn an_agent_that_is_no_service_is_restarted_by_its_process() {
-        assert_eq!(restart(true, true, Some(7)), "mcp-refreshd restart");
+        assert_eq!(restart(POSIX, true, true, Some(7)), "mcp-refreshd restart");
         for (manager, installed) in [(true, false), (false, true), (false, false)] {
-            let told = restart(manager, installed, Some(7));
+            let told = restart(POSIX, manager, installed, Some(7));
             assert!(
                 told.starts_with("kill 7, ")
                     && told.ends_with(&by_hand())
@@ -95,5 +121,19 @@ mod tests {
                 "{told}"
             );
         }
+    }
+
+    #[test]
+    fn on_windows_an_agent_is_stopped_by_request_and_killed_only_if_it_hangs() {
+        let windows = Shell::PowerShell;
+        assert_eq!(end(windows, 7), "mcp-refreshd stop");
+        assert_eq!(wake(windows, 7, false, Some(true)).1, "mcp-refreshd restart");
+        assert_eq!(
+            wake(windows, 7, false, None),
+            ("end", "taskkill /F /PID 7; then start it again".to_owned())
+        );
+        assert_eq!(start(true, Some(false)), "mcp-refreshd install");
+        let told = restart(windows, true, false, Some(7));
+        assert_eq!(told, format!("mcp-refreshd stop, then: {}", by_hand()));
     }
 }

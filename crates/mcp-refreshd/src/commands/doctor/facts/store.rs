@@ -9,7 +9,7 @@ use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use claude_store::{
     AnyStore, ErrorKind, FileSystem, Incomplete, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
-    ServerConfigs, Stamp, StorageFolder, Store,
+    ReadError, ServerConfigs, Stamp, StorageFolder, Store,
 };
 use jiff::Timestamp;
 use refresh_engine::{EntryReport, ObservedEntry, Records, inspect};
@@ -23,6 +23,8 @@ pub(crate) struct StoreFacts {
     pub(crate) path: PathBuf,
     /// Why it cannot be read; `None` also where there simply is none.
     pub(crate) unreadable: Option<String>,
+    /// Where Claude Code keeps its logins instead.
+    pub(crate) unused: Option<String>,
     pub(crate) link: Option<PathBuf>,
     /// The document itself, behind all links.
     pub(crate) stamp: Option<Stamp>,
@@ -72,12 +74,14 @@ impl StoreFacts {
         let store = opened.store;
         let path = match &store {
             AnyStore::File(file) => file.path().to_owned(),
+            AnyStore::Guarded(guarded) => guarded.file().path().to_owned(),
             // It is shown and compared, never opened.
             AnyStore::Keychain(_) | AnyStore::Keyring(_) => PathBuf::from(store.location()),
         };
         let mut facts = Self {
             path: path.clone(),
             unreadable: None,
+            unused: None,
             link: None,
             stamp: OsFileSystem.stamp(&path).ok(),
             obstacle: None,
@@ -124,6 +128,10 @@ impl StoreFacts {
     async fn read(&mut self, config: &Config, store: &AnyStore, records: &Records<OsFileSystem>) {
         let snapshot = match store.read().await {
             Ok(snapshot) => snapshot,
+            Err(ReadError::Unused { why, .. }) => {
+                self.unused = Some(why);
+                return;
+            }
             Err(error) => {
                 self.unreadable = (error.kind() != ErrorKind::Absent).then(|| error.to_string());
                 return;

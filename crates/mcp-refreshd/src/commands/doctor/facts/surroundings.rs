@@ -1,11 +1,12 @@
+use crate::platform::files::CLIENT_PROGRAMS;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The `claude` that this shell would run.
 pub(super) fn find_claude() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let candidate =
-        std::env::split_paths(&path).map(|folder| folder.join("claude")).find(|path| path.is_file())?;
+    let named = |folder: PathBuf| CLIENT_PROGRAMS.iter().map(move |name| folder.join(name));
+    let candidate = std::env::split_paths(&path).flat_map(named).find(|path| path.is_file())?;
     std::fs::canonicalize(candidate).ok()
 }
 

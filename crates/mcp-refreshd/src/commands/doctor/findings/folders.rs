@@ -3,6 +3,7 @@ use crate::commands::doctor::facts::{Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::Certain;
 use crate::commands::doctor::finding::Finding;
 use crate::platform::process::user_id;
+use crate::terminal::shell;
 use crate::terminal::wording::quoted;
 
 /// The folders that are written to: those of the stores, and that of the agent's own state.
@@ -40,20 +41,22 @@ fn finding(name: &'static str, trouble: &FolderTrouble, follows: &str) -> Findin
             "the folder is on a file system that is mounted read-only".to_owned(),
             "mount it read-write (in a container without `:ro` or `readonly`)".to_owned(),
         ),
-        WhyNot::Forbidden => {
-            ("the folder's permissions forbid you to write".to_owned(), format!("chmod u+rwx {folder}"))
-        }
+        WhyNot::Forbidden => (
+            "the folder's permissions forbid you to write".to_owned(),
+            shell::allow_writing(&trouble.path.display().to_string()),
+        ),
         WhyNot::Foreign(owner) => (
             format!("the folder belongs to user {owner}, and you are user {us}"),
             format!("sudo chown {us} {folder}"),
         ),
         WhyNot::Full => {
             let means = "the file system is full: no refresh is started, since a new token could not be saved, and Claude Code cannot save one either";
-            let cure = format!("free some space (df -h {folder})");
+            let cure =
+                format!("free some space ({})", shell::show_space(Some(&trouble.path.display().to_string())));
             // The stores and the state may share it.
             return Finding::trouble("disk-full", Certain, means, &cure)
                 .at(&trouble.path)
-                .together(means, "free some space (df -h)");
+                .together(means, format!("free some space ({})", shell::show_space(None)));
         }
         WhyNot::NotAFolder => {
             ("a file stands where the folder belongs".to_owned(), format!("mv {folder} {folder}.old"))

@@ -5,6 +5,7 @@ use crate::commands::doctor::finding::Confidence::{Certain, Possible};
 use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::fix::Fix;
 use crate::platform::process::user_id;
+use crate::terminal::shell;
 use crate::terminal::wording::quoted;
 use claude_store::{FileKind, Incomplete, Obstacle};
 use std::path::Path;
@@ -34,6 +35,10 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
             means,
             "solve what the message names",
         )));
+    }
+    if let Some(why) = &store.unused {
+        let cure = "what the message names; until then only Claude Code refreshes these logins, as without the agent";
+        findings.push(at(Finding::trouble("store-unused", Certain, why.clone(), cure)));
     }
     if let Some(stamp) = store.stamp {
         let file = quoted(&store.path.display().to_string());
@@ -80,7 +85,7 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
             "store-immutable",
             Certain,
             "the file is immutable, append-only or read-only, so nobody can replace it",
-            format!("sudo chattr -i -a {}", quoted(&store.path.display().to_string())),
+            shell::clear_read_only(&store.path.display().to_string()),
         ))),
         None => {}
     }
