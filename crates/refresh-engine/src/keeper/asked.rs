@@ -8,12 +8,14 @@ use crate::transaction::{Demand, refresh};
 use crate::{ObservedEntry, Partners};
 use std::rc::Rc;
 
+const STOPPING: &str = "the agent is stopping; try again once it runs";
+
 impl<P: Partners> KeeperState<P> {
     /// One requested refresh.
     pub(super) async fn asked(self: &Rc<Self>, seen: ObservedEntry, force: bool) -> RefreshedHow {
         let shared = &self.shared;
         if self.shared.stopping.get() {
-            return RefreshedHow::Failed("the agent is stopping; try again once it runs".into());
+            return RefreshedHow::Failed(STOPPING.into());
         }
         let now = shared.now();
         let demand = if force {
@@ -36,6 +38,15 @@ impl<P: Partners> KeeperState<P> {
                 Plan::Ignore(_) => return RefreshedHow::Ignored,
             }
         };
+        self.carry_out(seen, demand).await
+    }
+
+    /// One refresh, unless one is running or the refresh token may be spent.
+    pub(super) async fn carry_out(self: &Rc<Self>, seen: ObservedEntry, demand: Demand) -> RefreshedHow {
+        let shared = &self.shared;
+        if shared.stopping.get() {
+            return RefreshedHow::Failed(STOPPING.into());
+        }
         if let (Demand::Forced, Some(held)) = (&demand, shared.grants.held(shared, &seen)) {
             return RefreshedHow::Held(held);
         }
