@@ -196,6 +196,10 @@ async fn answer(
             let config = agent.observer().notices.config();
             Reply::NoticeTested(delivery::test(&config).await)
         }
+        Request::AccessToken(request) => match agent.access_token(&request).await {
+            Ok(handed_out) => Reply::AccessToken(handed_out),
+            Err(refused) => Reply::NoAccessToken(refused),
+        },
         Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
     }
 }

@@ -5,7 +5,7 @@ use super::refreshed::RefreshedHow;
 use super::state::KeeperState;
 use crate::decide::need::Need;
 use crate::decide::plan::open_need;
-use crate::decide::supply::{Supply, supply};
+use crate::decide::supply::{self, Supply};
 use crate::transaction::Demand;
 use crate::{ObservedEntry, Partners};
 use claude_store::EntryKey;
@@ -40,26 +40,33 @@ pub enum Wanted {
 }
 
 impl<P: Partners> Keeper<P> {
+    /// The location of its store.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        self.inner.shared.location()
+    }
+
     /// Reads the store if it may have changed.
     pub async fn look(&self) {
         self.inner.scan().await;
     }
 
-    /// The entries as last seen.
+    /// The entries with this name or key, as last seen.
     #[must_use]
-    pub fn access_grants(&self) -> Vec<AccessGrant> {
-        let entries = self.inner.shared.entries.borrow();
-        entries
-            .values()
-            .filter_map(|known| known.current.as_ref())
-            .map(|seen| self.inner.grant(seen))
-            .collect()
+    pub fn access_grants(&self, name: &str) -> Vec<AccessGrant> {
+        self.inner.find(&[name.to_owned()]).iter().map(|seen| self.inner.grant(seen)).collect()
     }
 
     /// One entry as last seen.
     #[must_use]
     pub fn access_grant(&self, key: &EntryKey) -> Option<AccessGrant> {
         Some(self.inner.grant(&self.inner.current(key)?))
+    }
+
+    /// Whether a refresh of this entry is running.
+    #[must_use]
+    pub fn is_renewing(&self, key: &EntryKey) -> bool {
+        self.inner.is_running(key)
     }
 
     /// Refreshes the entry first if its token is not good for long enough or was refused, or waits for the refresh that is running. `None` if
@@ -95,17 +102,19 @@ impl<P: Partners> KeeperState<P> {
     fn supply(&self, seen: &ObservedEntry) -> Supply {
         let (shared, now) = (&self.shared, self.shared.now());
         let policy = shared.policy.borrow();
-        shared.read_record(&seen.entry.key, |record| supply(now, seen, record, &shared.activity(), &policy))
+        shared.read_record(&seen.entry.key, |record| {
+            supply::supply(now, seen, record, &shared.activity(), &policy)
+        })
     }
 
     async fn renew(self: &Rc<Self>, key: &EntryKey, wanted: Wanted) -> Option<RefreshedHow> {
         let seen = self.current(key)?;
         if self.is_running(key) {
-            let left = || {
+            let is_enough = || {
                 let now = self.shared.now();
-                self.shared.read_record(key, |record| crate::decide::supply::is_enough(now, &seen, record))
+                self.shared.read_record(key, |record| supply::is_enough(now, &seen, record))
             };
-            if wanted == Wanted::First && left() {
+            if wanted == Wanted::First && is_enough() {
                 return None;
             }
             self.run_ended(key).await;
