@@ -52,7 +52,9 @@ pub(crate) fn is_enough(now: Now, seen: &ObservedEntry, record: &Record) -> bool
 /// With less than this left, a token is refreshed before it is handed out. For a short-lived one it is the mark at which one in use is refreshed.
 fn mark(record: &Record) -> Duration {
     match record.lifetime() {
-        Some(life) if life < SHORT_LIFE => (life / 4).max(SHORT_LIVED_LEFT.min(life / 2)),
+        Some(life) if life < SHORT_LIFE && record.lifetime_answered => {
+            (life / 4).max(SHORT_LIVED_LEFT.min(life / 2))
+        }
         _ => MARGIN_FLOOR,
     }
 }

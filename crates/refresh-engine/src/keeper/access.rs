@@ -4,10 +4,11 @@ use super::Keeper;
 use super::refreshed::RefreshedHow;
 use super::state::KeeperState;
 use crate::decide::need::Need;
-use crate::decide::plan::open_need;
+use crate::decide::plan::plan;
+use crate::decide::planned::Plan;
 use crate::decide::supply::{self, Supply};
 use crate::transaction::Demand;
-use crate::{ObservedEntry, Partners};
+use crate::{Activity, ObservedEntry, Partners};
 use claude_store::EntryKey;
 use jiff::Timestamp;
 use oauth_secret::AccessToken;
@@ -88,7 +89,12 @@ impl<P: Partners> KeeperState<P> {
     fn grant(&self, seen: &ObservedEntry) -> AccessGrant {
         let (shared, now) = (&self.shared, self.shared.now());
         let policy = shared.policy.borrow();
-        let need = shared.read_record(&seen.entry.key, |record| open_need(now, seen, record, &policy));
+        let planned = shared
+            .read_record(&seen.entry.key, |record| plan(now, seen, record, &Activity::default, &policy));
+        let need = match planned {
+            Plan::NeedsPerson(need) => Some(need),
+            _ => None,
+        };
         AccessGrant {
             key: seen.entry.key.clone(),
             name: seen.entry.server_name.clone(),
@@ -120,18 +126,20 @@ impl<P: Partners> KeeperState<P> {
             self.run_ended(key).await;
             return Some(RefreshedHow::Running);
         }
-        let inner = Rc::clone(self);
-        let task = match (wanted, self.supply(&seen)) {
-            (Wanted::Another, _) => tokio::task::spawn_local(async move { inner.asked(seen, true).await }),
+        let demand = match (wanted, self.supply(&seen)) {
+            (Wanted::Another, _) => self.demanded(&seen, true),
             (Wanted::First, Supply::AsItIs) => return None,
-            (Wanted::First, Supply::Refresh) => {
-                tokio::task::spawn_local(async move { inner.carry_out(seen, Demand::Planned).await })
-            }
-            (Wanted::First, Supply::RefreshNow) => {
-                tokio::task::spawn_local(async move { inner.carry_out(seen, Demand::Forced).await })
-            }
+            (Wanted::First, Supply::Refresh) => Ok(Demand::Planned),
+            (Wanted::First, Supply::RefreshNow) => Ok(Demand::Forced),
         };
-        // I6: the task goes on if nobody waits for it any longer.
+        // Before anything is waited for: others that ask in the same moment wait for this one.
+        let begun = match demand.and_then(|demand| self.begun(&seen, demand)) {
+            Ok(begun) => begun,
+            Err(how) => return Some(how),
+        };
+        let inner = Rc::clone(self);
+        // I6: it goes on if nobody waits for it any longer.
+        let task = tokio::task::spawn_local(async move { inner.carry_out(seen, begun).await });
         Some(task.await.unwrap_or_else(|_| RefreshedHow::Failed("the refresh was stopped".into())))
     }
 

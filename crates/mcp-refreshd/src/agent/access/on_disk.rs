@@ -98,6 +98,11 @@ impl OnDisk {
         self.token().is_some() && self.left(now).is_none_or(|left| left > floor)
     }
 
+    /// Whether it has not expired.
+    pub(crate) fn is_good(&self, now: Timestamp) -> bool {
+        self.token().is_some() && self.left(now).is_none_or(|left| left > SignedDuration::ZERO)
+    }
+
     /// Whether it may still do.
     pub(crate) fn may_do(&self, now: Timestamp) -> bool {
         self.token().is_some() && self.left(now).is_none_or(|left| left > -LEEWAY)

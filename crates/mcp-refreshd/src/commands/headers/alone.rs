@@ -18,6 +18,8 @@ use tokio::time::Instant;
 
 /// A refresh is waited for this long; then an older token has to do.
 const PATIENCE: Duration = Duration::from_millis(7500);
+/// The time for the refresh of another process, if ours ended without a token.
+const ANOTHERS: Duration = Duration::from_secs(3);
 /// How often to look whether it has ended.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -43,18 +45,20 @@ pub(super) async fn by_itself(paths: &Paths, request: &TokenRequest) -> Result<H
         Err(error) => return older(first, &format!("the refresh cannot be started: {error}")),
     };
     let mut why = "a refresh is running, and the token endpoint is slow".to_owned();
-    let mut ended = false;
+    let mut ended = None;
     while Instant::now() < until {
         tokio::time::sleep(LOOK).await;
         let now = find(&config, paths, request).await?;
         if now.is_enough(Timestamp::now()) || now.token() != first.token() {
             return now.handed_out(None).ok_or_else(|| none(&now, "it has none now"));
         }
-        if !ended && let Ok(Some(_)) = refresh.try_wait() {
-            (ended, why) = (true, said(&mut refresh));
+        if ended.is_none()
+            && let Ok(Some(_)) = refresh.try_wait()
+        {
+            (ended, why) = (Some(Instant::now()), said(&mut refresh));
         }
-        // If it has expired, another process may be about to refresh it.
-        if ended && first.may_do(Timestamp::now()) {
+        // It fails at once where another process is refreshing: that one's result is waited for.
+        if ended.is_some_and(|at| at.elapsed() > ANOTHERS || first.is_good(Timestamp::now())) {
             break;
         }
     }
