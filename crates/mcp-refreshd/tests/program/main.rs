@@ -44,4 +44,5 @@ mod secret_service;
 mod secrets;
 mod status;
 mod support;
+mod token_socket;
 mod upgrade;

@@ -14,6 +14,9 @@ use crate::platform::this::peer_of;
 pub(crate) use crate::platform::this::SOCKET_PATH_LIMIT;
 pub(crate) use tokio::net::UnixStream as Stream;
 
+/// Whether a socket can be mounted or forwarded elsewhere.
+pub(crate) const CAN_BE_SHARED: bool = true;
+
 /// The paths where the agent may listen, in order of preference.
 pub(crate) fn places(state: &Path, runtime: Option<PathBuf>) -> Vec<PathBuf> {
     runtime.into_iter().chain([state.to_owned()]).map(|folder| folder.join("control.sock")).collect()
