@@ -49,7 +49,7 @@ pub(crate) fn headers(
 ) -> Result<Exit, Failure> {
     let request = request(name, url, paths.as_ref().ok())?;
     let handed_out = match Place::of_this_process()? {
-        Some(place) => place.ask(request)?,
+        Some(place) => answered(place.ask(request, PATIENCE)?)?,
         None => of_this_machine(&paths?, request)?,
     };
     print(&handed_out, form)
