@@ -28,6 +28,9 @@ _mcp__refreshd() {
             mcp__refreshd,doctor)
                 cmd="mcp__refreshd__subcmd__doctor"
                 ;;
+            mcp__refreshd,headers)
+                cmd="mcp__refreshd__subcmd__headers"
+                ;;
             mcp__refreshd,help)
                 cmd="mcp__refreshd__subcmd__help"
                 ;;
@@ -67,6 +70,9 @@ _mcp__refreshd() {
             mcp__refreshd,stop)
                 cmd="mcp__refreshd__subcmd__stop"
                 ;;
+            mcp__refreshd,token)
+                cmd="mcp__refreshd__subcmd__token"
+                ;;
             mcp__refreshd,uninstall)
                 cmd="mcp__refreshd__subcmd__uninstall"
                 ;;
@@ -81,6 +87,9 @@ _mcp__refreshd() {
                 ;;
             mcp__refreshd__subcmd__help,doctor)
                 cmd="mcp__refreshd__subcmd__help__subcmd__doctor"
+                ;;
+            mcp__refreshd__subcmd__help,headers)
+                cmd="mcp__refreshd__subcmd__help__subcmd__headers"
                 ;;
             mcp__refreshd__subcmd__help,help)
                 cmd="mcp__refreshd__subcmd__help__subcmd__help"
@@ -121,6 +130,9 @@ _mcp__refreshd() {
             mcp__refreshd__subcmd__help,stop)
                 cmd="mcp__refreshd__subcmd__help__subcmd__stop"
                 ;;
+            mcp__refreshd__subcmd__help,token)
+                cmd="mcp__refreshd__subcmd__help__subcmd__token"
+                ;;
             mcp__refreshd__subcmd__help,uninstall)
                 cmd="mcp__refreshd__subcmd__help__subcmd__uninstall"
                 ;;
@@ -131,7 +143,7 @@ _mcp__refreshd() {
 
     case "${cmd}" in
         mcp__refreshd)
-            opts="-h -V --help --version run install uninstall start stop restart reload login notice status refresh check doctor history config logs completions help"
+            opts="-h -V --help --version run install uninstall start stop restart reload login notice status refresh check headers token doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -212,8 +224,26 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__refreshd__subcmd__headers)
+            opts="-h --url --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__refreshd__subcmd__help)
-            opts="run install uninstall start stop restart reload login notice status refresh check doctor history config logs completions help"
+            opts="run install uninstall start stop restart reload login notice status refresh check headers token doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -269,6 +299,20 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__refreshd__subcmd__help__subcmd__headers)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -451,6 +495,20 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__help__subcmd__stop)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__refreshd__subcmd__help__subcmd__token)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -686,6 +744,24 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__refreshd__subcmd__token)
+            opts="-h --url --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__refreshd__subcmd__uninstall)
             opts="-h --dry-run --purge --yes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -717,8 +793,8 @@ _mcp-refreshd_names() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == -* ]] || { command=$word && break; }
     done
-    case $command in login | status | refresh | check | doctor | history) ;; *) return 0 ;; esac
-    case ${COMP_WORDS[COMP_CWORD-1]} in --claude | --lines | --min-valid | --since | --store | --svg | -n) return 0 ;; esac
+    case $command in login | status | refresh | check | headers | token | doctor | history) ;; *) return 0 ;; esac
+    case ${COMP_WORDS[COMP_CWORD-1]} in --claude | --lines | --min-valid | --since | --store | --svg | --url | -n) return 0 ;; esac
     [[ $cur == -* ]] && return 0
     [[ $COMP_WORDBREAKS == *:* ]] && prefix=${cur%"${cur##*:}"}
     COMPREPLY=()

@@ -1,5 +1,6 @@
 //! Connects the engine to this machine: one keeper per store, and the requests that go to all of them.
 
+pub(crate) mod access;
 pub(crate) mod client;
 pub(crate) mod config_check;
 pub(crate) mod network;
@@ -29,6 +30,7 @@ use refresh_engine::{
     Grants, Held, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed,
     RefreshedHow, Setup, StoreReport,
 };
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use stores::storage_folders;
@@ -73,6 +75,8 @@ impl From<StartError> for Failure {
 pub(crate) struct Agent {
     kept: Vec<Kept>,
     observer: Rc<Observers>,
+    /// Which access tokens were handed out.
+    handouts: RefCell<access::Handouts>,
 }
 
 /// A store and its keeper.
@@ -155,7 +159,7 @@ impl Agent {
                 "the journal holds a refresh for {store}, which is no store of the configuration; it is kept"
             );
         }
-        Ok(Self { kept, observer })
+        Ok(Self { kept, observer, handouts: RefCell::default() })
     }
 
     pub(crate) fn kept(&self) -> &[Kept] {

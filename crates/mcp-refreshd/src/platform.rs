@@ -30,5 +30,5 @@ pub(crate) use family::{
 pub(crate) use this::{
     CLIENT_MAY_USE_CREDENTIAL_MANAGER, CLIENT_USES_KEYCHAIN, CONFIG_FOLDER, MANAGED_SETTINGS, Mounts, SHELL,
     STATE_FOLDER, clock_changed, desktop_notice, has_service_manager, in_background, is_stopped, log_reader,
-    since_boot, sleep_until, withdrawn_notice,
+    since_boot, sleep_until, starter, unknown_user, withdrawn_notice,
 };

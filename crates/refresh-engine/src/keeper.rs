@@ -2,6 +2,7 @@
 
 pub(crate) mod report;
 
+mod access;
 mod asked;
 mod read_budget;
 mod refreshed;
@@ -10,6 +11,7 @@ mod scheduler;
 mod state;
 mod told;
 
+pub use access::{AccessGrant, Wanted};
 pub use refreshed::{Refreshed, RefreshedHow};
 pub use state::Mode;
 
@@ -142,6 +144,7 @@ impl<P: Partners> Keeper<P> {
             first_scan: Notify::new(),
             next_wake: Cell::new(None),
             saving: Cell::new(false),
+            run_over: Notify::new(),
         });
         tokio::task::spawn_local(Rc::clone(&inner).run(unfinished));
         Self { inner }

@@ -24,7 +24,7 @@ pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status
 
 /// Whether the servers that Claude Code knows matter.
 pub(crate) fn names_servers(config: &Config) -> bool {
-    !config.policy.servers.is_empty()
+    !config.policy.servers.is_empty() || config.token_socket.is_some()
 }
 
 /// The same for a command that has read Claude Code's configurations itself.
@@ -107,7 +107,8 @@ fn nearest_folder(folder: &Path) -> Option<String> {
 
 /// Configured servers that have no login and that Claude Code does not know.
 fn servers(config: &Config, known: &BTreeSet<String>) -> Vec<String> {
-    let unknown = config.policy.servers.keys().filter(|name| !known.contains(*name));
+    let handed_out = config.token_socket.iter().flat_map(|socket| &socket.servers);
+    let unknown = config.policy.servers.keys().chain(handed_out).filter(|name| !known.contains(*name));
     unknown
         .map(|name| {
             let hint = nearest(name, known.iter().map(String::as_str))

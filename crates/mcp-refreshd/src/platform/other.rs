@@ -46,6 +46,21 @@ pub(crate) fn is_stopped(_pid: u32) -> bool {
     false
 }
 
+/// The user at the other end of a socket: only the event loop's sockets know.
+pub(crate) fn peer_of(_stream: &std::os::unix::net::UnixStream) -> Option<u32> {
+    None
+}
+
+/// The program that started this one, by its process id. The shell in between runs a single command in its own place there.
+pub(crate) fn starter() -> Option<String> {
+    Some(rustix::process::getppid()?.as_raw_nonzero().get().to_string())
+}
+
+/// There are no user namespaces.
+pub(crate) fn unknown_user() -> Option<u32> {
+    None
+}
+
 /// Time since boot; on macOS this clock keeps running during a suspend.
 pub(crate) fn since_boot() -> Duration {
     let time = clock_gettime(ClockId::Monotonic);

@@ -24,6 +24,7 @@ mod documentation;
 mod environment;
 #[cfg(target_os = "linux")]
 mod footprint;
+mod headers;
 mod history;
 mod hostile;
 mod keychain;
@@ -44,4 +45,5 @@ mod secret_service;
 mod secrets;
 mod status;
 mod support;
+mod token_socket;
 mod upgrade;

@@ -45,7 +45,7 @@ pub(crate) enum RequestError {
 pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, RequestError> {
     let patience = match ask {
         Request::Status => STATUS_PATIENCE,
-        Request::ProxyVariables | Request::Stop => QUERY_PATIENCE,
+        Request::ProxyVariables | Request::AccessToken(_) | Request::Stop => QUERY_PATIENCE,
         Request::Refresh { .. } | Request::Restore { .. } | Request::Reload | Request::TestNotice => {
             REFRESH_PATIENCE
         }
@@ -147,7 +147,7 @@ impl From<RequestError> for Failure {
 }
 
 /// What to type for an agent that hangs.
-fn wake(pid: u32) -> String {
+pub(super) fn wake(pid: u32) -> String {
     let (verb, command) = how_to_wake(pid, is_stopped(pid), None);
     format!("to {verb} it, type: {command}")
 }

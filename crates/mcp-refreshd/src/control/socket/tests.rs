@@ -24,7 +24,8 @@ fn serve(place: PathBuf) {
     tokio::task::spawn_local(async move {
         let answer = async |ask| match ask {
             Request::Status => Reply::Status(Status::default()),
-            Request::ProxyVariables
+            Request::AccessToken(_)
+            | Request::ProxyVariables
             | Request::Restore { .. }
             | Request::Reload
             | Request::TestNotice

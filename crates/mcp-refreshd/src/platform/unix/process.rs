@@ -47,6 +47,25 @@ pub(crate) fn command_line(line: &str) -> Command {
     command
 }
 
+/// Random bytes, fit for a secret.
+///
+/// # Errors
+/// The system has none.
+pub(crate) fn random<const N: usize>() -> io::Result<zeroize::Zeroizing<[u8; N]>> {
+    use std::io::Read;
+    let mut bytes = zeroize::Zeroizing::new([0; N]);
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut *bytes)?;
+    Ok(bytes)
+}
+
+/// Starts a command that outlives this process, whose group it does not belong to.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn spawn_apart(command: &mut Command) -> io::Result<std::process::Child> {
+    command.process_group(0).spawn()
+}
+
 /// A command with its children; dropping this kills them all.
 pub(crate) struct ProcessGroup(Option<Pid>);
 

@@ -45,6 +45,23 @@ pub(crate) fn command_line(line: &str) -> Command {
     command
 }
 
+/// Random bytes, fit for a secret: not needed here.
+///
+/// # Errors
+/// Always.
+pub(crate) fn random<const N: usize>() -> io::Result<zeroize::Zeroizing<[u8; N]>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Starts a command that outlives this process: without its console (`DETACHED_PROCESS`, `CREATE_NEW_PROCESS_GROUP`).
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn spawn_apart(command: &mut Command) -> io::Result<std::process::Child> {
+    use std::os::windows::process::CommandExt;
+    command.creation_flags(0x0000_0008 | 0x0000_0200).spawn()
+}
+
 /// A command; dropping this kills it. Its children keep running: that would take a job object.
 pub(crate) struct ProcessGroup;
 
