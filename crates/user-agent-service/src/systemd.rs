@@ -210,5 +210,6 @@ impl ServiceManager for Systemd {
     }
 }
 
-#[cfg(test)]
+// A script plays systemctl, which only Unix can run.
+#[cfg(all(test, unix))]
 mod tests;
