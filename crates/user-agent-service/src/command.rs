@@ -166,7 +166,7 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<Option<i32>>> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))] // They start a shell.
 mod tests {
     use super::*;
 

@@ -215,7 +215,10 @@ mod tests {
         assert_eq!(changes.write(&old, "after", 0o644).unwrap(), changed);
         assert_eq!(changes.write(&new, "new", 0o600).unwrap(), Step::Wrote(new.clone()));
         #[cfg(unix)] // Elsewhere there are no modes.
-        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&new).unwrap().permissions()) & 0o777, 0o600);
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&new).unwrap().permissions()) & 0o777,
+            0o600
+        );
         drop(changes);
         assert_eq!(fs::read_to_string(&old).unwrap(), "before");
         assert!(!place.path().join("a").exists());

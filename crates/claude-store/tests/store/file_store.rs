@@ -163,39 +163,6 @@ fn a_storage_lock_lost_during_the_last_comparison_stops_the_write() {
 }
 
 #[test]
-fn links_are_written_through_and_stay() {
-    run(async {
-        let (disk, store) = with_document();
-        disk.take_away(PATH);
-        disk.put("/data/secrets/claude.json", OLD);
-        disk.put_link("/data/link", "secrets/claude.json");
-        disk.put_link(PATH, "/data/link");
-        assert_eq!(write(&store, "at_2").await.unwrap(), Published::Swapped);
-        assert_eq!(disk.text("/data/secrets/claude.json").unwrap(), new("at_2"));
-        assert_eq!(disk.names_in("/data/secrets"), ["claude.json"]);
-        assert_eq!(disk.resolve(Path::new(PATH)).unwrap(), Path::new("/data/secrets/claude.json"));
-    });
-}
-
-#[test]
-fn a_link_with_a_new_target_is_a_change() {
-    run(async {
-        let (disk, store) = with_document();
-        disk.take_away(PATH);
-        disk.put("/data/a.json", OLD);
-        disk.put("/data/b.json", OLD);
-        disk.put_link(PATH, "/data/a.json");
-        let read = store.read().await.unwrap();
-        let staged = store.stage(&spliced(&read, "at_2")).await.unwrap();
-        disk.take_away(PATH);
-        disk.put_link(PATH, "/data/b.json");
-        let lock = store.locks().storage_lock(Duration::ZERO).await.unwrap();
-        assert_eq!(store.publish(&lock, &read, staged).await.unwrap(), Published::Changed);
-        assert_eq!(disk.text("/data/a.json").unwrap(), OLD);
-    });
-}
-
-#[test]
 fn the_new_document_is_private_whatever_the_old_mode() {
     run(async {
         for mode in [0o644, 0o600, 0o666, 0o400] {

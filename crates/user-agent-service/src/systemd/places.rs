@@ -71,7 +71,7 @@ impl Places {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 impl Places {
     /// Paths in a test's folder.
     pub(super) fn below(root: &std::path::Path) -> Self {

@@ -120,7 +120,7 @@ fn version(text: &str) -> u32 {
     digits.get(..end).and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 impl Machine {
     /// A test's machine, with a desktop session.
     pub(super) fn at(root: &Path, systemctl: Tool, systemd_run: Tool) -> Self {

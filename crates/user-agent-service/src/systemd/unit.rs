@@ -118,7 +118,8 @@ pub(super) fn quoted(text: &str) -> Result<String, ServiceError> {
     Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%")))
 }
 
-#[cfg(test)]
+// Its paths are those of Unix.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
