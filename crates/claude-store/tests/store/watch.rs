@@ -126,8 +126,9 @@ fn a_missing_folder_is_watched_for_however_many_levels_are_missing() {
     });
 }
 
+#[cfg(unix)] // Wine 8 removes a folder that somebody has open, as the watcher has, only when it is closed.
 #[test]
-fn a_folder_that_is_removed_or_replaced_is_watched_again() {
+fn a_folder_that_is_removed_is_watched_again() {
     run(async {
         let place = place();
         fs::create_dir_all(&place.storage).unwrap();
@@ -136,6 +137,17 @@ fn a_folder_that_is_removed_or_replaced_is_watched_again() {
         reported(&mut watch).await;
         fs::create_dir(&place.storage).unwrap();
         reported(&mut watch).await;
+        fs::write(place.folder.credentials_path(), "1").unwrap();
+        reported(&mut watch).await;
+    });
+}
+
+#[test]
+fn a_folder_that_is_replaced_is_watched_again() {
+    run(async {
+        let place = place();
+        fs::create_dir_all(&place.storage).unwrap();
+        let mut watch = FolderWatch::new(&place.folder).unwrap();
         fs::write(place.folder.credentials_path(), "1").unwrap();
         reported(&mut watch).await;
         fs::rename(&place.storage, place.storage.with_file_name("old")).unwrap();

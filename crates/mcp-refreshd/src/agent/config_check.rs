@@ -112,6 +112,7 @@ mod tests {
         Config::parse(text, Path::new("/c"), home).unwrap()
     }
 
+    #[cfg(unix)] // Its paths are those of Unix.
     #[test]
     fn a_missing_or_misspelt_store_is_reported_with_a_suggestion() {
         let home = tempfile::tempdir().unwrap();

@@ -6,5 +6,6 @@ mod server;
 pub(crate) use client::{RequestError, ask, reach, reach_patiently};
 pub(crate) use server::Listener;
 
-#[cfg(test)]
+// Their clients are those of sockets in a folder; tests/windows asks by the named pipe.
+#[cfg(all(test, unix))]
 mod tests;

@@ -148,7 +148,8 @@ impl From<FolderError> for Failure {
     }
 }
 
-#[cfg(test)]
+// The paths are those of Unix, and the modes.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;

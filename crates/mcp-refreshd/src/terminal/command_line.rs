@@ -162,6 +162,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
+        #[cfg(unix)] // It starts a shell.
         #[test]
         fn a_shell_reads_the_same_command(name in "[ -~é開\u{1b}\n]{1,60}", columns in 10_usize..40) {
             let command = format!("printf '%s|' login {}", quoted(&name));

@@ -121,7 +121,8 @@ fn with(text: &str, news: &Environment, add: &[String]) -> Result<String, toml_e
     Ok(document.to_string())
 }
 
-#[cfg(test)]
+// Their paths are those of Unix.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 

@@ -84,7 +84,8 @@ fn flatten(path: String, value: Value, settings: &mut BTreeMap<String, String>) 
     }
 }
 
-#[cfg(test)]
+// Their paths are those of Unix.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::path::Path;

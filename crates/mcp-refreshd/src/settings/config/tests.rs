@@ -1,7 +1,7 @@
 use super::*;
+use crate::platform::files;
 use refresh_engine::{Freshness, ServerPolicy};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 fn parsed(text: &str) -> Result<Config, Vec<String>> {
@@ -24,11 +24,12 @@ fn loaded(text: impl AsRef<[u8]>, mode: u32) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
     fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    files::set_mode(&path, mode).unwrap();
     Config::load(&path, Path::new("/home/me"))
         .map_err(|error| error.to_string().replace(folder.path().to_str().unwrap(), ""))
 }
 
+#[cfg(unix)] // Its paths are those of Unix.
 #[test]
 fn the_default_file_says_what_the_defaults_are() {
     assert_eq!(parsed(DEFAULTS), Ok(Config::default()));
@@ -53,6 +54,7 @@ fn an_absent_file_means_the_defaults() {
     assert_eq!(loaded, Config::default());
 }
 
+#[cfg(unix)] // Its paths are those of Unix.
 #[test]
 fn every_setting_is_read() {
     let text = r#"
@@ -98,6 +100,7 @@ fn every_setting_is_read() {
     assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: LogLevel::Debug });
 }
 
+#[cfg(unix)] // Its paths are those of Unix.
 #[test]
 fn the_effective_configuration_reads_back_as_itself() {
     let text = "keep_alive = \"36h\"\n[servers.\"a b\\\"c\"]\nmargin = \"9m\"\n[network]\nextra_ca = [\"/ca.pem\"]\n[log]\nlevel = \"warn\"\n";
@@ -168,6 +171,7 @@ fn values_beyond_the_safe_limits_are_refused_with_the_reason() {
     );
 }
 
+#[cfg(unix)] // Its paths are those of Unix.
 #[test]
 fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_lines() {
     let told = loaded("nonsense = 1\n[log]\nlevel = \"loud\"\n[margin]\npercent = 99\n", 0o644).unwrap_err();
@@ -177,6 +181,7 @@ fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_lines() {
     assert!(lines[2].starts_with("/config.toml:5: "), "{told}");
 }
 
+#[cfg(unix)] // Its paths are those of Unix.
 #[test]
 fn relative_paths_and_doubled_stores_are_refused() {
     assert!(only_problem("stores = [\".claude\"]").contains("absolute"));
@@ -186,6 +191,7 @@ fn relative_paths_and_doubled_stores_are_refused() {
     assert!(only_problem("stores = [\"Default\"]").contains("and \"default\", not \"Default\""));
 }
 
+#[cfg(unix)] // Its paths are those of Unix.
 #[test]
 fn the_word_default_adds_folders_to_the_one_that_claude_code_uses() {
     let config = parsed("stores = [\"default\", \"/srv/claude\"]").unwrap();
@@ -199,6 +205,7 @@ fn text_that_is_not_toml_is_told_with_its_line() {
     assert!(loaded([0x61, 0x0a, 0xff, 0xfe], 0o644).unwrap_err().contains(":2: not UTF-8"));
 }
 
+#[cfg(unix)] // It is about modes.
 #[test]
 fn a_proxy_password_wants_a_private_file_and_is_never_shown() {
     let text = "[network]\nproxy = \"http://me:made-up-password@proxy.example:3128\"\n";
@@ -220,9 +227,13 @@ fn a_folder_a_fifo_or_a_giant_in_its_place_is_told_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let told = Config::load(folder.path(), Path::new("/")).unwrap_err().to_string();
     assert!(told.contains("not a regular file"), "{told}");
-    let fifo = folder.path().join("fifo");
-    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
-    assert!(Config::load(&fifo, Path::new("/")).unwrap_err().to_string().contains("not a regular file"));
+    #[cfg(unix)] // Windows has none.
+    {
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+        let told = Config::load(&fifo, Path::new("/")).unwrap_err().to_string();
+        assert!(told.contains("not a regular file"), "{told}");
+    }
     assert!(loaded(vec![b'#'; 2 << 20], 0o644).unwrap_err().contains("1024 KiB"));
 }
 

@@ -116,7 +116,8 @@ pub(crate) fn variables(folder: &StorageFolder, in_keychain: bool, env: Env<'_>,
     way
 }
 
-#[cfg(test)]
+// Their paths are those of Unix.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
