@@ -106,6 +106,7 @@ fn servers(config: &Config, known: &BTreeSet<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
     use std::fs;
 
     fn parsed(text: &str, home: &Path) -> Config {

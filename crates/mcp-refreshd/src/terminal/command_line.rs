@@ -131,11 +131,13 @@ fn words(command: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
     use crate::terminal::wording::quoted;
     use proptest::prelude::*;
     use std::process::Command;
 
     /// What a shell makes of it, each argument in a line of its own kind.
+    #[cfg(unix)]
     fn arguments(script: &str) -> Vec<u8> {
         let output = Command::new("bash").args(["-c", script]).output().unwrap();
         assert!(output.status.success(), "{script}: {output:?}");

@@ -108,11 +108,11 @@ fn program() -> Result<PathBuf, Failure> {
     Ok(linked.unwrap_or(program))
 }
 
-#[cfg(test)]
+// Their paths and variables are those of Unix.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    #[cfg(unix)] // The variables are those of Unix.
     #[test]
     fn folders_that_a_shell_moved_are_told_to_the_service() {
         let paths = Paths {
@@ -130,7 +130,6 @@ mod tests {
         assert_eq!(told, [("XDG_STATE_HOME".to_owned(), "/srv/state".to_owned())]);
     }
 
-    #[cfg(unix)] // On Windows a link takes a right of its own to be made.
     #[test]
     fn a_store_that_is_a_link_is_writable_where_it_leads() {
         let place = tempfile::tempdir().unwrap();

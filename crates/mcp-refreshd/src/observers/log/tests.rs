@@ -1,4 +1,5 @@
 use super::layer::{Fields, rendered};
+#[cfg(unix)]
 use super::line::line;
 use super::observer::LogObserver;
 use oauth_secret::{Fingerprint, TokenDigest};

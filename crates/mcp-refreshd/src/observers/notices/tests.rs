@@ -1,3 +1,4 @@
+#[cfg(unix)]
 use super::delivery::{hook_command, run};
 use super::ending::Endings;
 use super::ledger::{AGAIN_AFTER, Ledger};
@@ -12,7 +13,9 @@ use oauth_secret::TokenDigest;
 use refresh_engine::{Event, Need, Observer, State, Subject};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
 use tokio::process::Command;
 
 /// One for which no variable is needed, whoever runs the tests.
@@ -62,6 +65,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
+#[cfg(unix)]
 fn shell(line: &str) -> Command {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", line]);
