@@ -7,9 +7,11 @@
 set -euo pipefail
 program=$1
 shift
+# shellcheck source=tests/windows/prepare.sh
 . "$(dirname "${BASH_SOURCE[0]}")/prepare.sh"
 
 beside=$(dirname "$program")/bcryptprimitives.dll
 [ -e "$beside" ] || stand_in "$beside"
 # Wine starts in the folder where cargo starts the program; a test finds its files by paths that were written into it when it was built.
-in_namespace sh -c 'shift; exec "$WINE" "$@"' sh "" "$program" "$@"
+# shellcheck disable=SC2016 # the words are for the inner shell
+in_namespace sh -c 'exec "$WINE" "$@"' sh "$program" "$@"

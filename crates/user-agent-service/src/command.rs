@@ -166,7 +166,8 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<Option<i32>>> {
     }
 }
 
-#[cfg(all(test, unix))] // They start a shell.
+#[cfg(test)]
+#[cfg(unix)] // They start a shell.
 mod tests {
     use super::*;
 

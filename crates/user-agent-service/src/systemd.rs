@@ -211,5 +211,6 @@ impl ServiceManager for Systemd {
 }
 
 // A script plays systemctl, which only Unix can run.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

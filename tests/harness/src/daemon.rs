@@ -145,7 +145,8 @@ impl Drop for Daemon {
     }
 }
 
-#[cfg(all(test, unix))] // They start a shell.
+#[cfg(test)]
+#[cfg(unix)] // They start a shell.
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets anything unexpected should end")]
     use super::Daemon;

@@ -7,5 +7,6 @@ pub(crate) use client::{RequestError, ask, reach, reach_patiently};
 pub(crate) use server::Listener;
 
 // Their clients are those of sockets in a folder; tests/windows asks by the named pipe.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -149,7 +149,8 @@ impl From<FolderError> for Failure {
 }
 
 // The paths are those of Unix, and the modes.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;

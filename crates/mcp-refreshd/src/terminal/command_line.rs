@@ -134,6 +134,7 @@ mod tests {
     #[cfg(unix)]
     use crate::terminal::wording::quoted;
     use proptest::prelude::*;
+    #[cfg(unix)]
     use std::process::Command;
 
     /// What a shell makes of it, each argument in a line of its own kind.

@@ -71,7 +71,8 @@ impl Places {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 impl Places {
     /// Paths in a test's folder.
     pub(super) fn below(root: &std::path::Path) -> Self {

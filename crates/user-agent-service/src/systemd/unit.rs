@@ -119,7 +119,8 @@ pub(super) fn quoted(text: &str) -> Result<String, ServiceError> {
 }
 
 // Its paths are those of Unix.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

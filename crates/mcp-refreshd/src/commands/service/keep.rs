@@ -122,7 +122,8 @@ fn with(text: &str, news: &Environment, add: &[String]) -> Result<String, toml_e
 }
 
 // Their paths are those of Unix.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

@@ -109,7 +109,8 @@ fn program() -> Result<PathBuf, Failure> {
 }
 
 // Their paths and variables are those of Unix.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

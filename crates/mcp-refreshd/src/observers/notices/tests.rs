@@ -16,6 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 #[cfg(unix)]
 use std::time::Instant;
+#[cfg(unix)]
 use tokio::process::Command;
 
 /// One for which no variable is needed, whoever runs the tests.

@@ -85,7 +85,8 @@ fn flatten(path: String, value: Value, settings: &mut BTreeMap<String, String>) 
 }
 
 // Their paths are those of Unix.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::path::Path;

@@ -117,7 +117,8 @@ pub(crate) fn variables(folder: &StorageFolder, in_keychain: bool, env: Env<'_>,
 }
 
 // Their paths are those of Unix.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 
