@@ -17,7 +17,7 @@ def check(holds, what)
   $failed = true
 end
 
-# The members that https://aka.ms/winget-manifest.*.1.10.0.schema.json require, and what they must look like.
+# The members that https://aka.ms/winget-manifest.*.1.12.0.schema.json require, and what they must look like.
 IDENTIFIER = "mcp-refreshd.mcp-refreshd"
 required = {
   "" => ["version", %w[DefaultLocale]],
@@ -33,8 +33,8 @@ manifests = required.to_h do |suffix, (type, members)|
     check(manifest[member].to_s != "", "no #{member} in #{path}")
   end
   check(manifest["PackageIdentifier"] == IDENTIFIER && manifest["PackageVersion"] == version, "another package in #{path}")
-  check(manifest["ManifestType"] == type && manifest["ManifestVersion"] == "1.10.0", "another type or version in #{path}")
-  check(text.include?("winget-manifest.#{type}.1.10.0.schema.json"), "another schema in #{path}")
+  check(manifest["ManifestType"] == type && manifest["ManifestVersion"] == "1.12.0", "another type or version in #{path}")
+  check(text.include?("winget-manifest.#{type}.1.12.0.schema.json"), "another schema in #{path}")
   [type, manifest]
 end
 

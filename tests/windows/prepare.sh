@@ -23,8 +23,9 @@ in_namespace() {
     local namespace=(--net --pid --fork --kill-child --mount-proc)
     [ "$(id -u)" = 0 ] || namespace=(--user --map-root-user "${namespace[@]}")
     mkdir -p "$windows"
+    # One at a time: Wine's server does not serve two namespaces.
     # shellcheck disable=SC2016 # the words are for the inner shell
-    env -i PATH="/usr/sbin:/sbin:/usr/bin:/bin" LC_ALL=C.UTF-8 HOME="$windows" WINEPREFIX="$windows/prefix" WINEDEBUG="${WINEDEBUG:--all}" \
+    flock "$windows/lock" env -i PATH="/usr/sbin:/sbin:/usr/bin:/bin" LC_ALL=C.UTF-8 HOME="$windows" WINEPREFIX="$windows/prefix" WINEDEBUG="${WINEDEBUG:--all}" \
         WINE="$wine" RUST_BACKTRACE="${RUST_BACKTRACE:-0}" unshare "${namespace[@]}" sh -c '
             set -e
             ip link set lo up
@@ -33,4 +34,4 @@ in_namespace() {
         ' sh "$@"
 }
 
-need "$wine" x86_64-w64-mingw32-gcc unshare ip
+need "$wine" x86_64-w64-mingw32-gcc unshare ip flock

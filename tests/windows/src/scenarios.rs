@@ -205,7 +205,7 @@ fn kills(machine: &Machine) -> Fallible<String> {
     }
     Ok(format!(
         "{KILLS} kills: {held} logins held, {waiting} untouched behind the lock of the killed agent, {} lost with the answer on the \
-         wire, as the journal shows for each: killed {lost:?} ms after the request, which is answered after 100",
+         wire, as the journal shows for each: gone {lost:?} ms after the request, which is answered after 100",
         lost.len()
     ))
 }
