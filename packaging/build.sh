@@ -96,6 +96,43 @@ else
     not_made+=("static archives: they hold a program for Linux, and this is $(uname -s)")
 fi
 
+# For Windows, by the mingw-w64 toolchain. What it needs beside the system's own libraries is built in.
+windows_name="mcp-refreshd-$version-x86_64-windows"
+windows_archive() {
+    local triple=x86_64-pc-windows-gnu folder
+    if [ $build = yes ]; then
+        ! there rustup || rustup --quiet target add "$triple" || true
+        if [ ! -d "$(rustc --print target-libdir --target "$triple")" ]; then
+            not_made+=("$windows_name.zip: Rust's library for $triple is not here (rustup target add $triple)")
+            return
+        elif ! there x86_64-w64-mingw32-gcc; then
+            not_made+=("$windows_name.zip: x86_64-w64-mingw32-gcc is not here (in Debian: gcc-mingw-w64-x86-64)")
+            return
+        fi
+        cargo build --release --locked -p mcp-refreshd --target "$triple"
+    elif [ ! -e "$target/$triple/release/mcp-refreshd.exe" ]; then
+        not_made+=("$windows_name.zip: there is no $target/$triple/release/mcp-refreshd.exe; leave out --no-build")
+        return
+    fi
+    if ! there zip; then
+        not_made+=("$windows_name.zip: zip is not here (in Debian: zip)")
+        return
+    fi
+    folder="$target/archives/$windows_name"
+    rm -rf "$folder" "$out/$windows_name.zip"
+    mkdir -p "$folder/completions" "$folder/docs"
+    cp "$target/$triple/release/mcp-refreshd.exe" README.md LICENSE-APACHE LICENSE-MIT packaging/mingw-w64-COPYRIGHT "$folder"
+    [ ! -e CHANGELOG.md ] || cp CHANGELOG.md "$folder"
+    packaging/licences.sh "$triple" >"$folder/THIRD-PARTY-LICENCES"
+    cp packaging/completions/mcp-refreshd.ps1 "$folder/completions"
+    cp docs/*.md docs/*.svg "$folder/docs"
+    # The same commit gives the same bytes.
+    find "$folder" -exec touch --no-dereference --date="@$(git log -1 --format=%ct 2>/dev/null || echo 315532800)" {} +
+    (cd "$target/archives" && find "$windows_name" -type f | LC_ALL=C sort | TZ=UTC zip -q -9 -X "$out/$windows_name.zip" -@)
+    made+=("$out/$windows_name.zip")
+}
+windows_archive
+
 if there git && git rev-parse --verify --quiet HEAD >/dev/null; then
     [ -z "$(git status --porcelain)" ] || echo "note: the source archive holds the last commit, without what was changed since" >&2
     # The same commit gives the same bytes: no time of day in the archive.
@@ -105,17 +142,31 @@ if there git && git rev-parse --verify --quiet HEAD >/dev/null; then
     if [ -n "$url" ]; then
         sum="$(sha256sum "$out/$archive" | cut -d ' ' -f 1)"
         fill() {
-            sed -e "s|@VERSION@|$version|g" -e "s|@HOMEPAGE@|${repository:-${url%/*}}|g" -e "s|@SOURCE_URL@|$url|g" \
+            sed -e "s|@VERSION@|$version|g" -e "s|@HOMEPAGE@|${repository:-${url%/*}}|g" -e "s|@SOURCE_URL@|$url|g" -e "s|@URL@|$url|g" -e "s|@NAME@|$windows_name|g" \
                 -e "s|@SHA256@|$sum|g" "$1" >"$2"
             made+=("$2")
         }
         fill packaging/homebrew/mcp-refreshd.rb.in "$out/mcp-refreshd.rb"
         fill packaging/aur/PKGBUILD.in "$out/PKGBUILD"
+        if [ -e "$out/$windows_name.zip" ]; then
+            url="${url%/*}/$windows_name.zip"
+            # winget's own tool writes it in capitals.
+            sum="$(sha256sum "$out/$windows_name.zip" | cut -d ' ' -f 1 | tr '[:lower:]' '[:upper:]')"
+            for part in version installer locale.en-US; do
+                suffix=".$part"
+                [ $part != version ] || suffix=
+                fill "packaging/winget/$part.yaml.in" "$out/mcp-refreshd.mcp-refreshd$suffix.yaml"
+            done
+            sum="${sum,,}"
+            fill packaging/scoop/mcp-refreshd.json.in "$out/mcp-refreshd.json"
+        else
+            not_made+=("winget and scoop manifests: there is no $windows_name.zip")
+        fi
     else
-        not_made+=("Homebrew formula, PKGBUILD: nobody said where the source archive will be (SOURCE_URL, or \`repository\` in Cargo.toml)")
+        not_made+=("Homebrew formula, PKGBUILD, winget and scoop manifests: nobody said where the source archive will be (SOURCE_URL, or \`repository\` in Cargo.toml)")
     fi
 else
-    not_made+=("source archive, Homebrew formula, PKGBUILD: this is no git checkout")
+    not_made+=("source archive, Homebrew formula, PKGBUILD, winget and scoop manifests: this is no git checkout")
 fi
 
 (cd "$out" && printf '%s\n' "${made[@]##*/}" | sort | xargs sha256sum) >"$out/SHA256SUMS"

@@ -1,5 +1,9 @@
 #!/usr/bin/env bash
-# Prints the licences of everything that is built into the program on this system: each crate with its licence, then each text once. A crate that
+# Prints the licences of everything that is built into the program: each crate with its licence, then each text once.
+#
+#   packaging/licences.sh [TRIPLE]
+#
+# TRIPLE is Rust's name of the system it is built for (default: this one). A crate that
 # comes without a text has that of a crate of the same repository under the same licence; one for which there is none ends it: packages must not
 # be made without. REGISTRY names another folder in which cargo keeps the sources.
 set -euo pipefail
@@ -40,7 +44,7 @@ of_neighbour() { # of_neighbour LICENCE REPOSITORY
     done <<<"$crates"
 }
 
-crates="$(cargo tree --locked -p mcp-refreshd -e normal --prefix none --format '{p}|{l}|{r}' |
+crates="$(cargo tree --locked -p mcp-refreshd -e normal ${1:+--target "$1"} --prefix none --format '{p}|{l}|{r}' |
     sed -e 's/ (\*)$//' -e 's/ (proc-macro)|/|/' | grep -v '^[^|]* (/' | sort -u)"
 
 echo "mcp-refreshd is under the MIT licence or the Apache License, Version 2.0, at your choice. Built into the program are these libraries:"

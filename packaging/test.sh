@@ -28,6 +28,10 @@ need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 need qemu-aarch64 qemu-user
 need zsh zsh
 need fish fish
+need zip zip
+need unzip unzip
+need x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64
+[ -x /usr/lib/wine/wine64 ] || need wine64 wine64
 
 target="${CARGO_TARGET_DIR:-$PWD/target}"
 # The tools run for seconds and their build takes minutes: not optimised, and kept.
@@ -63,7 +67,7 @@ done
 # A crate whose text is not there is named.
 said="$(REGISTRY=$scratch packaging/licences.sh 2>&1 >/dev/null)" && fail "licences.sh is content without texts"
 grep -q "no text of its licence" <<<"$said" || fail "licences.sh did not say what is missing: $said"
-[ "$(wc -l <"$made/SHA256SUMS")" = 7 ] || fail "SHA256SUMS does not name seven files"
+[ "$(wc -l <"$made/SHA256SUMS")" = 12 ] || fail "SHA256SUMS does not name twelve files"
 
 # What every package has to bring, below usr/. The folder of completions for zsh differs, and each system has its way with licences.
 expected() { # expected ZSH_FOLDER
@@ -185,11 +189,24 @@ echo "--- Homebrew formula: syntax, and nothing left to fill in"
 ruby -c "$made/mcp-refreshd.rb" >/dev/null
 ! grep -n '@[A-Z0-9_]*@' "$made/mcp-refreshd.rb" "$made/PKGBUILD" || fail "a placeholder is left"
 
+echo "--- Windows: the zip unpacks, its program starts under Wine, and the manifests are whole"
+name=mcp-refreshd-$version-x86_64-windows
+unzip -q "$made/$name.zip" -d "$scratch"
+for part in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE THIRD-PARTY-LICENCES mingw-w64-COPYRIGHT completions/mcp-refreshd.ps1 docs/windows.md; do
+    [ -s "$scratch/$name/$part" ] || fail "no $part in $name.zip"
+done
+grep -q '^windows-sys ' "$scratch/$name/THIRD-PARTY-LICENCES" || fail "the licences in $name.zip are not those for Windows"
+# The system's own libraries, and none of a compiler.
+x86_64-w64-mingw32-objdump -p "$scratch/$name/mcp-refreshd.exe" | sed -n 's/.*DLL Name: //p' | sort -u >"$scratch/libraries"
+! grep -iE '^lib|pthread' "$scratch/libraries" || fail "the program for Windows needs a library that Windows lacks"
+[ "$(tests/windows/runner.sh "$scratch/$name/mcp-refreshd.exe" --version | tr -d '\r')" = "mcp-refreshd $version" ] || fail "the program in $name.zip does not start"
+packaging/manifests-test.rb "$made" "$version" "$made/$name.zip" "$scratch/$name"
+
 echo "--- without the tools, build.sh says what it could not make"
 mkdir "$scratch/cargo-alone"
 ln -s "$(command -v cargo)" "$scratch/cargo-alone/cargo"
 said="$(PATH="$scratch/cargo-alone:/usr/bin:/bin" packaging/build.sh --no-build "$scratch/less")"
-for missing in "deb: cargo-deb is not here" "rpm: cargo-generate-rpm is not here" "Homebrew formula, PKGBUILD: nobody said"; do
+for missing in "deb: cargo-deb is not here" "rpm: cargo-generate-rpm is not here" "Homebrew formula, PKGBUILD, winget and scoop manifests: nobody said" "$name.zip: there is no"; do
     grep -q "$missing" <<<"$said" || fail "build.sh did not say: $missing"
 done
 echo "packages: all is well"

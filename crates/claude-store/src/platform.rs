@@ -32,8 +32,8 @@ pub(crate) mod keyring;
 pub(crate) mod keyring;
 
 pub(crate) use system::{
-    CACHE_FOLDER, HONOURS_XDG_CACHE, LONGEST_ARGUMENT, is_own_process_domain, is_running, obstacle,
-    rename_exclusive, reserve, sync, watch_limit_advice,
+    CACHE_FOLDER, CACHE_VARIABLE, FOLDERS_REPORT_THEIR_END, LONGEST_ARGUMENT, MCP_LOGS,
+    is_own_process_domain, is_running, obstacle, rename_exclusive, reserve, sync, watch_limit_advice,
 };
 
 #[cfg(windows)]

@@ -167,6 +167,7 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<Option<i32>>> {
 }
 
 #[cfg(test)]
+#[cfg(unix)] // They start a shell.
 mod tests {
     use super::*;
 

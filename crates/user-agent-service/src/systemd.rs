@@ -214,5 +214,7 @@ impl ServiceManager for Systemd {
     }
 }
 
+// A script plays systemctl, which only Unix can run.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;

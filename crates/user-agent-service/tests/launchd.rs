@@ -1,4 +1,5 @@
 //! The LaunchAgent, with a script in launchctl's place that answers as the real one does.
+#![cfg(unix)] // A script plays launchctl, which only Unix can run.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,7 +1,7 @@
-use crate::{Fallible, until};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::{Fallible, platform, until};
+#[cfg(unix)]
+use rustix::process::Signal;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -41,10 +41,9 @@ impl Daemon {
     }
 
     /// Sends a signal to the agent, which may have exited already.
+    #[cfg(unix)]
     pub fn signal(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
-            let _ = kill_process(pid, signal);
-        }
+        platform::send(self.pid, signal);
     }
 
     /// Whether it has exited.
@@ -92,16 +91,26 @@ impl Daemon {
         }
     }
 
+    /// Ends it at once, without asking.
+    pub fn kill(&mut self) {
+        if !self.has_ended() {
+            platform::kill(&mut self.process, self.pid);
+            let _ = self.process.wait();
+        }
+    }
+
     /// Sends SIGTERM and waits until it has exited.
     ///
     /// # Errors
     /// As [`end`](Self::end).
+    #[cfg(unix)]
     pub fn terminate(self, patience: Duration) -> Fallible<(ExitStatus, String)> {
         self.signal(Signal::TERM);
         self.end(patience)
     }
 
     /// Sends SIGTERM; returns whether it exits in time and successfully.
+    #[cfg(unix)]
     pub fn ends_well(self, patience: Duration) -> bool {
         self.terminate(patience).is_ok_and(|(status, _)| status.success())
     }
@@ -111,7 +120,7 @@ impl Daemon {
         let mut bytes = Vec::new();
         let mut chunk = [0; 8192];
         let mut at = self.read;
-        while let Ok(count @ 1..) = self.log.read_at(&mut chunk, at) {
+        while let Ok(count @ 1..) = platform::read_at(&self.log, &mut chunk, at) {
             bytes.extend_from_slice(chunk.get(..count).unwrap_or_default());
             at += count as u64;
         }
@@ -132,14 +141,12 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if !self.has_ended() {
-            self.signal(Signal::KILL);
-            let _ = self.process.wait();
-        }
+        self.kill();
     }
 }
 
 #[cfg(test)]
+#[cfg(unix)] // They start a shell.
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets anything unexpected should end")]
     use super::Daemon;

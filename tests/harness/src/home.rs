@@ -1,7 +1,6 @@
-use crate::{Daemon, Fallible, strace};
+use crate::{Daemon, Fallible, platform, strace};
 use serde_json::Value;
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -73,7 +72,7 @@ impl Home {
     /// The agent's state folder.
     #[must_use]
     pub fn state(&self) -> PathBuf {
-        self.path().join(".local/state/mcp-refreshd")
+        self.path().join(platform::STATE)
     }
 
     /// The journal's text.
@@ -106,7 +105,7 @@ impl Home {
         fs::create_dir_all(self.claude())?;
         let beside = self.claude().join(".credentials.json.tmp.0123abcd");
         fs::write(&beside, text)?;
-        fs::set_permissions(&beside, Permissions::from_mode(0o600))?;
+        platform::make_private(&beside)?;
         Ok(fs::rename(&beside, self.credentials())?)
     }
 
@@ -136,7 +135,7 @@ impl Home {
     /// # Errors
     /// It cannot be written.
     pub fn configure(&self, text: &str) -> Fallible<()> {
-        let folder = self.path().join(".config/mcp-refreshd");
+        let folder = self.path().join(platform::CONFIGURATION);
         fs::create_dir_all(&folder)?;
         Ok(fs::write(folder.join("config.toml"), text)?)
     }
@@ -144,7 +143,7 @@ impl Home {
     /// The command in this home, with an otherwise empty environment.
     #[must_use]
     pub fn in_here(&self, mut command: Command) -> Command {
-        command.env_clear().env("HOME", self.path()).stdin(Stdio::null());
+        platform::set_home(command.env_clear().stdin(Stdio::null()), self.path());
         // What is said of services is the same on every machine.
         command.env("MCP_REFRESHD_TEST_SERVICES", "systemd");
         command

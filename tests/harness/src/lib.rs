@@ -4,6 +4,7 @@
 
 mod daemon;
 mod home;
+mod platform;
 pub mod strace;
 mod wait;
 

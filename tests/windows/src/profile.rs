@@ -39,11 +39,11 @@ impl<'a> Profile<'a> {
         Ok(Self { machine, folder, variables: Vec::new(), storage })
     }
 
-    /// With this storage folder, named by `CLAUDE_CONFIG_DIR`.
-    pub(crate) fn with_storage(machine: &'a Machine, storage: &Path) -> Fallible<Self> {
+    /// With this storage folder, named by `CLAUDE_CONFIG_DIR` as Windows calls it.
+    pub(crate) fn with_storage(machine: &'a Machine, storage: &Path, called: String) -> Fallible<Self> {
         let mut profile = Self::new(machine)?;
         fs::create_dir_all(storage)?;
-        profile.variables.push(("CLAUDE_CONFIG_DIR", windows_path(storage)));
+        profile.variables.push(("CLAUDE_CONFIG_DIR", called));
         storage.clone_into(&mut profile.storage);
         Ok(profile)
     }
@@ -88,6 +88,18 @@ impl<'a> Profile<'a> {
         Ok(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
     }
 
+    /// A program that comes with Windows, run to its end.
+    pub(crate) fn of_windows(&self, words: &[&str]) -> Fallible<Output> {
+        Ok(Command::new(&self.machine.wine)
+            .args(words)
+            .env_clear()
+            .env("WINEPREFIX", &self.machine.prefix)
+            .env("WINEDEBUG", "-all")
+            .env("HOME", &self.machine.prefix)
+            .stdin(Stdio::null())
+            .output()?)
+    }
+
     /// Another program that holds the document open and shares it with nobody.
     pub(crate) fn hold(&self, seconds: u32) -> Fallible<Child> {
         let program = self.machine.agent.with_file_name("hold.exe");
@@ -98,6 +110,11 @@ impl<'a> Profile<'a> {
             std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line)?;
         }
         if line.trim() == "held" { Ok(child) } else { Err(format!("hold.exe: {line}").into()) }
+    }
+
+    /// What the agent has noted of requests that have not ended; empty if it has noted nothing.
+    pub(crate) fn journal(&self) -> String {
+        fs::read_to_string(self.folder.join("AppData/Local/mcp-refreshd/journal")).unwrap_or_default()
     }
 
     pub(crate) fn document_path(&self) -> PathBuf {

@@ -62,10 +62,11 @@ impl StorageFolder {
         Self {
             storage,
             user_config: configured.map_or_else(|| home.to_owned(), |path| base.join(path)).join(USER_CONFIG),
-            cache: set("XDG_CACHE_HOME")
-                .filter(|path| path.is_absolute() && platform::HONOURS_XDG_CACHE)
+            cache: platform::CACHE_VARIABLE
+                .and_then(set)
+                .filter(|path| path.is_absolute())
                 .unwrap_or_else(|| home.join(platform::CACHE_FOLDER))
-                .join("claude-cli-nodejs"),
+                .join(platform::MCP_LOGS),
             config,
             named: named.map(|path| normalized(&path).into_os_string()),
         }
@@ -283,6 +284,7 @@ mod tests {
 
     #[test]
     fn a_relative_folder_is_relative_to_where_the_shell_is() {
+        #[cfg(unix)] // Shells on Windows set no such variable.
         assert_eq!(folder(&[("CLAUDE_CONFIG_DIR", "c"), ("PWD", "/srv")]).path(), Path::new("/srv/c"));
         assert_eq!(folder(&[("CLAUDE_CONFIG_DIR", "c")]).path(), Path::new("/home/u/c"));
         assert_eq!(folder(&[("CLAUDE_CONFIG_DIR", "~/c")]).path(), Path::new("/home/u/~/c"));

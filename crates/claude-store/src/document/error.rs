@@ -12,6 +12,13 @@ pub enum DocumentError {
     /// Only white space.
     #[error("the document is empty{CURE}")]
     Empty,
+    /// A byte order mark, as some editors on Windows write it. The client takes such a document for an empty one and replaces it
+    /// (measured with 2.1.332).
+    #[error(
+        "the document begins with a byte order mark, and Claude Code would lose every login in it; before Claude Code starts again, \
+         save it as UTF-8 without a byte order mark"
+    )]
+    ByteOrderMark,
     /// Invalid UTF-8.
     #[error("the document is not valid UTF-8 (at byte offset {offset}){CURE}")]
     NotUtf8 {
@@ -92,6 +99,9 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, DocumentError> {
 pub(super) fn not_readable(text: &str, error: &serde_json::Error) -> DocumentError {
     if let Some(nul) = nul(text.as_bytes()) {
         return nul;
+    }
+    if text.starts_with('\u{feff}') {
+        return DocumentError::ByteOrderMark;
     }
     let (line, column) = (error.line(), error.column());
     match error.classify() {

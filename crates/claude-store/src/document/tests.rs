@@ -173,7 +173,7 @@ fn parse_errors_give_the_position_but_not_the_content() {
         (b"{\n\"mcpOAuth\":", DocumentError::CutOff { line: 2, column: 11 }),
         (b"{\"a\":1}x", DocumentError::NotJson { line: 1, column: 8 }),
         (b"{\"a\":secret-x}", DocumentError::NotJson { line: 1, column: 6 }),
-        (b"\xef\xbb\xbf{}", DocumentError::NotJson { line: 1, column: 1 }),
+        (b"\xef\xbb\xbf{}", DocumentError::ByteOrderMark),
         (b"{\"a\":\"\xff\"}", DocumentError::NotUtf8 { offset: 6 }),
         (b"{\"a\":1}\0\0\0", DocumentError::NulBytes { offset: 7 }),
         (b"\0\0\0\0", DocumentError::NulBytes { offset: 0 }),

@@ -8,11 +8,17 @@ use std::path::Path;
 /// The cache folder, relative to the home folder.
 pub(crate) const CACHE_FOLDER: &str = ".cache";
 
-/// Whether `XDG_CACHE_HOME` overrides it.
-pub(crate) const HONOURS_XDG_CACHE: bool = true;
+/// The variable that overrides it.
+pub(crate) const CACHE_VARIABLE: Option<&str> = Some("XDG_CACHE_HOME");
+
+/// The folder in it with the client's logs of its MCP connections.
+pub(crate) const MCP_LOGS: &str = "claude-cli-nodejs";
 
 /// The size limit of one program argument (`MAX_ARG_STRLEN`, which includes the NUL).
 pub(crate) const LONGEST_ARGUMENT: usize = (128 << 10) - 1;
+
+/// Whether whoever watches a folder is told that the folder itself was removed or renamed.
+pub(crate) const FOLDERS_REPORT_THEIR_END: bool = true;
 
 /// Makes the file's content and size durable.
 pub(crate) fn sync(file: &File) -> io::Result<()> {

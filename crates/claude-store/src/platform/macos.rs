@@ -9,14 +9,20 @@ use std::path::Path;
 /// The cache folder, relative to the home folder.
 pub(crate) const CACHE_FOLDER: &str = "Library/Caches";
 
-/// Whether `XDG_CACHE_HOME` overrides it.
-pub(crate) const HONOURS_XDG_CACHE: bool = false;
+/// The variable that overrides it.
+pub(crate) const CACHE_VARIABLE: Option<&str> = None;
+
+/// The folder in it with the client's logs of its MCP connections.
+pub(crate) const MCP_LOGS: &str = "claude-cli-nodejs";
 
 /// `UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND` of `chflags(2)`.
 const LOCKED_FLAGS: u32 = 0x0000_0002 | 0x0000_0004 | 0x0002_0000 | 0x0004_0000;
 
 /// The size limit of one program argument: `ARG_MAX` is 1 MiB for all arguments and the environment, which is nearly empty here.
 pub(crate) const LONGEST_ARGUMENT: usize = 1_000_000;
+
+/// Whether whoever watches a folder is told that the folder itself was removed or renamed.
+pub(crate) const FOLDERS_REPORT_THEIR_END: bool = true;
 
 /// Flushes the drive's own cache; falls back to plain `fsync` if the file system does not support that.
 pub(crate) fn sync(file: &File) -> io::Result<()> {

@@ -1,17 +1,21 @@
 //! Windows: what the standard library offers there, with nothing unsafe.
 
 use crate::{FileKind, FileSystem, Obstacle, Stamp};
+use std::ffi::OsString;
 use std::fs::{File, FileTimes, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::windows::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf, Prefix};
 use std::time::{Duration, SystemTime};
 
 /// The folder for caches below the home folder: `%LOCALAPPDATA%`, where the variable is not set.
 pub(crate) const CACHE_FOLDER: &str = r"AppData\Local";
 
-/// Whether `XDG_CACHE_HOME` moves it.
-pub(crate) const HONOURS_XDG_CACHE: bool = false;
+/// The variable that overrides it.
+pub(crate) const CACHE_VARIABLE: Option<&str> = Some("LOCALAPPDATA");
+
+/// The folder in it with the client's logs of its MCP connections (measured with 2.1.332).
+pub(crate) const MCP_LOGS: &str = r"claude-cli-nodejs\Cache";
 
 /// UTF-16 units that a whole command line may have (`CreateProcessW`).
 pub(crate) const LONGEST_ARGUMENT: usize = 32_767;
@@ -32,6 +36,7 @@ const ERROR_LOCK_VIOLATION: i32 = 33;
 /// What a rename over a file that is held open answers, too.
 const ERROR_ACCESS_DENIED: i32 = 5;
 const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
+const ERROR_MORE_DATA: i32 = 234;
 
 /// What opening such a file answers.
 const HELD: [i32; 2] = [ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION];
@@ -109,6 +114,7 @@ fn is_read_only(path: &Path) -> bool {
 
 /// A look and a rename: a small gap that only a steal of a dead lock ever passes through.
 pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
+    from.symlink_metadata()?;
     match to.symlink_metadata() {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => rename(from, to),
@@ -116,9 +122,27 @@ pub(crate) fn rename_exclusive(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Without the prefix of verbatim paths, which people do not type and other programs do not all understand.
+/// Without the prefix of verbatim paths, which people do not type and other programs do not all understand; but a path of more than 260
+/// characters keeps it, because without it no call takes one.
 pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
-    dunce::canonicalize(path)
+    dunce::canonicalize(path).or_else(|error| match error.raw_os_error() {
+        // Wine 8 cannot name an open file by so long a path (`GetFinalPathNameByHandleW`); Windows can.
+        Some(ERROR_MORE_DATA) if !path.is_symlink() => verbatim(path).ok_or(error),
+        _ => Err(error),
+    })
+}
+
+/// The verbatim form of a path on a drive.
+fn verbatim(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    match path.components().next()? {
+        Component::Prefix(prefix) if matches!(prefix.kind(), Prefix::Disk(_)) => {
+            let mut verbatim = OsString::from(r"\\?\");
+            verbatim.push(path);
+            Some(verbatim.into())
+        }
+        _ => None,
+    }
 }
 
 /// Users have no numbers here.
@@ -137,10 +161,10 @@ pub(crate) fn sync(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// There is nothing to wait for: NTFS keeps a journal of names of its own, and offers no call that waits for it.
-#[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
-pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
-    Ok(())
+/// There is nothing to wait for: NTFS keeps a journal of names of its own, and offers no call that waits for it. Only a folder that is
+/// gone is an error, as elsewhere.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    folder.metadata().map(drop)
 }
 
 /// There is no call that allocates without growing the file.
@@ -187,6 +211,9 @@ pub(crate) fn file_stamp(file: &File) -> io::Result<Stamp> {
         owner: user(),
     })
 }
+
+/// Whether whoever watches a folder is told that the folder itself was removed or renamed. Here only a watcher of the folder above is.
+pub(crate) const FOLDERS_REPORT_THEIR_END: bool = false;
 
 /// What to type when the system hands out no more watches.
 pub(crate) fn watch_limit_advice() -> &'static str {

@@ -185,9 +185,13 @@ fn report(interests: &[Interest], signal: &Signal, event: notify::Result<Event>)
                         Some(Meaning::Changed) => changed = true,
                         // Later changes to a session's file do not matter.
                         Some(Meaning::Session) => session |= matches!(event.kind, EventKind::Create(_)),
-                        // Folders and links matter when they are created, removed or change permissions.
+                        // Folders and links matter when they are created, removed or change permissions. On Windows a folder
+                        // that only got a new file is "modified" for the folder above, in no named way.
                         Some(Meaning::Outdated)
-                            if !matches!(event.kind, EventKind::Modify(ModifyKind::Data(_))) =>
+                            if !matches!(
+                                event.kind,
+                                EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any)
+                            ) =>
                         {
                             outdated = true;
                         }

@@ -200,6 +200,20 @@ fn two_processes_never_hold_the_storage_lock_together() {
     });
 }
 
+/// Dates a real folder.
+fn date(path: &Path, ago: Duration) {
+    let mut options = std::fs::File::options();
+    #[cfg(unix)]
+    options.read(true);
+    // FILE_WRITE_ATTRIBUTES, and FILE_FLAG_BACKUP_SEMANTICS, without which no folder is opened.
+    #[cfg(windows)]
+    std::os::windows::fs::OpenOptionsExt::custom_flags(
+        std::os::windows::fs::OpenOptionsExt::access_mode(&mut options, 0x0100),
+        0x0200_0000,
+    );
+    options.open(path).unwrap().set_modified(SystemTime::now() - ago).unwrap();
+}
+
 #[test]
 fn on_real_files_locks_are_taken_dated_checked_stolen_and_released() {
     let folder = tempfile::tempdir().unwrap();
@@ -210,10 +224,10 @@ fn on_real_files_locks_are_taken_dated_checked_stolen_and_released() {
         let path = folder.path().join(key().lock_name());
         // Real files, and only the waiting in virtual time.
         std::fs::create_dir(&path).unwrap();
-        std::fs::File::open(&path).unwrap().set_modified(SystemTime::now() - seconds(100)).unwrap();
+        date(&path, seconds(100));
         let lock = locks.refresh_lock(&key(), seconds(0)).await.unwrap();
         lock.still_ours().unwrap();
-        std::fs::File::open(&path).unwrap().set_modified(SystemTime::now() - seconds(30)).unwrap();
+        date(&path, seconds(30));
         tokio::time::sleep(seconds(6)).await;
         let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
         let age = SystemTime::now().duration_since(modified).expect("not ahead");

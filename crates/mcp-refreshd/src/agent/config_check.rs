@@ -124,12 +124,14 @@ fn servers(config: &Config, known: &BTreeSet<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
     use std::fs;
 
     fn parsed(text: &str, home: &Path) -> Config {
         Config::parse(text, Path::new("/c"), home).unwrap()
     }
 
+    #[cfg(unix)] // Its paths are those of Unix.
     #[test]
     fn a_missing_or_misspelt_store_is_reported_with_a_suggestion() {
         let home = tempfile::tempdir().unwrap();

@@ -139,6 +139,7 @@ mod tests {
             (Shell::Bash, "mcp-refreshd.bash"),
             (Shell::Zsh, "_mcp-refreshd"),
             (Shell::Fish, "mcp-refreshd.fish"),
+            (Shell::PowerShell, "mcp-refreshd.ps1"),
         ] {
             files.insert(Path::new("completions").join(name), script(shell).into_bytes());
         }

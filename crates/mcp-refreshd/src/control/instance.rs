@@ -195,7 +195,7 @@ mod tests {
         let log = Some("/log".into());
         assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log, ending: false }));
         drop(next);
-        std::fs::write(lock_path(state.path()), "nonsense\n").unwrap();
+        std::fs::write(state.path().join(files::HOLDER), "nonsense\n").unwrap();
         assert_eq!(holder_of(state.path()), None);
     }
 }

@@ -149,7 +149,9 @@ impl From<FolderError> for Failure {
     }
 }
 
+// The paths are those of Unix, and the modes.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;

@@ -253,6 +253,7 @@ mod tests {
         assert_eq!(with(&[place.0.path().to_owned()], &SHELL).unreadable.len(), 1);
     }
 
+    #[cfg(unix)] // It makes a FIFO.
     #[test]
     fn a_fifo_instead_of_settings_does_not_block() {
         let place = Place::new();

@@ -131,11 +131,14 @@ fn words(command: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
     use crate::terminal::wording::quoted;
     use proptest::prelude::*;
+    #[cfg(unix)]
     use std::process::Command;
 
     /// What a shell makes of it, each argument in a line of its own kind.
+    #[cfg(unix)]
     fn arguments(script: &str) -> Vec<u8> {
         let output = Command::new("bash").args(["-c", script]).output().unwrap();
         assert!(output.status.success(), "{script}: {output:?}");
@@ -162,6 +165,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
+        #[cfg(unix)] // It starts a shell.
         #[test]
         fn a_shell_reads_the_same_command(name in "[ -~é開\u{1b}\n]{1,60}", columns in 10_usize..40) {
             let command = format!("printf '%s|' login {}", quoted(&name));

@@ -147,6 +147,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)] // Its paths are those of Unix.
     #[test]
     fn every_call_of_claude_code_names_the_store_it_is_for() {
         for need in every_need() {

@@ -12,6 +12,10 @@ pub(crate) fn trust(
     extra: Vec<CertificateDer<'static>>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Trust, String> {
-    let built = Verifier::new_with_extra_roots(extra.clone(), Arc::clone(provider));
+    // Without extra ones nothing but the system's usual means is needed: Wine 8 has no others.
+    let built = match extra.is_empty() {
+        true => Verifier::new(Arc::clone(provider)),
+        false => Verifier::new_with_extra_roots(extra.clone(), Arc::clone(provider)),
+    };
     Ok(Trust { verifier: built.ok().map(|verifier| Arc::new(verifier) as _), certificates: extra })
 }

@@ -113,6 +113,11 @@ mod tests {
             assert_eq!(program(text.as_bytes()), Some(path.into()));
             assert_eq!(authorship(&text), Authorship::Ours);
         }
+    }
+
+    #[cfg(unix)] // Made of bytes: Windows has no such path.
+    #[test]
+    fn a_path_that_is_not_unicode_is_refused() {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(std::ffi::OsStr::from_bytes(b"/Users/\xff/mcp-refreshd"));
         assert!(generated(path, &[]).unwrap_err().to_string().contains("not Unicode"));

@@ -72,6 +72,7 @@ impl Places {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 impl Places {
     /// Paths in a test's folder.
     pub(super) fn below(root: &std::path::Path) -> Self {

@@ -126,6 +126,7 @@ fn version(text: &str) -> u32 {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 impl Machine {
     /// A test's machine, with a desktop session.
     pub(super) fn at(root: &Path, systemctl: Tool, systemd_run: Tool) -> Self {

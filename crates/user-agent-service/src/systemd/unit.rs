@@ -118,7 +118,9 @@ pub(super) fn quoted(text: &str) -> Result<String, ServiceError> {
     Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%")))
 }
 
+// Its paths are those of Unix.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

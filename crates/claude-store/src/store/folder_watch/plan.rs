@@ -47,6 +47,9 @@ impl Plan {
                 plan.add_path(needs_auth, Meaning::Changed);
                 // A link in place of the folder can change its target without an event in either folder.
                 plan.follow(folder, Meaning::Outdated);
+                if !platform::FOLDERS_REPORT_THEIR_END {
+                    plan.add_path(&resolved, Meaning::Outdated);
+                }
                 plan.follow(file, Meaning::Outdated);
                 if let Ok(target) = platform::resolve(file) {
                     plan.add_path(&target, Meaning::Changed);

@@ -7,7 +7,7 @@ type SetUp<'a> = &'a dyn Fn(&VirtualDisk);
 
 /// Asserts that the error names the path and is of this kind.
 fn check(error: &(impl std::error::Error + 'static), kind: ErrorKind, actual: ErrorKind, says: &str) {
-    let text = error.to_string();
+    let text = error.to_string().replace('\\', "/");
     assert_eq!(actual, kind, "{text}");
     assert!(text.contains("/home/u") && text.contains(says), "{text}");
 }

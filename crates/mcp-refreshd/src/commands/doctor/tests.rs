@@ -3,11 +3,11 @@
 
 use super::facts::{Facts, Wanted};
 use super::findings;
+use crate::platform::files;
 use crate::settings::config::{Config, ListedStore};
 use crate::settings::paths::Paths;
 use claude_store::Obstacle;
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -17,7 +17,7 @@ fn healthy() -> (TempDir, Facts) {
     let store = home.path().join(".claude/.credentials.json");
     std::fs::create_dir(store.parent().unwrap()).unwrap();
     std::fs::write(&store, "{}").unwrap();
-    std::fs::set_permissions(&store, std::fs::Permissions::from_mode(0o600)).unwrap();
+    files::set_mode(&store, files::PRIVATE).unwrap();
     let env = |name: &str| (name == "HOME").then(|| OsString::from(home.path()));
     let paths = Paths::from_env(&env).unwrap();
     let config = Config::load(Path::new("/nowhere/config.toml"), &paths.home).unwrap();

@@ -3,7 +3,7 @@ use crate::platform::files;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output::{self, Reader};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::thread;
@@ -86,8 +86,8 @@ impl Tail {
 
     /// True if this is the file at the path.
     fn is_at(&self, path: &Path) -> bool {
-        let Some(ours) = self.file.as_ref().and_then(|file| file.metadata().ok()) else { return false };
-        fs::metadata(path).is_ok_and(|there| files::identity(&there) == files::identity(&ours))
+        let Some(ours) = self.file.as_ref().and_then(|file| files::identity(file).ok()) else { return false };
+        files::identity_at(path).is_ok_and(|there| there == ours)
     }
 
     /// Shows a line whose end never came.

@@ -121,7 +121,9 @@ fn with(text: &str, news: &Environment, add: &[String]) -> Result<String, toml_e
     Ok(document.to_string())
 }
 
+// Their paths are those of Unix.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

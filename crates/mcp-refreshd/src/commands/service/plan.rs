@@ -112,7 +112,9 @@ fn program() -> Result<PathBuf, Failure> {
     Ok(linked.unwrap_or(program))
 }
 
+// Their paths and variables are those of Unix.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

@@ -43,11 +43,20 @@ pub(super) fn purge(paths: &Paths) -> Result<String, Failure> {
         Failure::new(Exit::Person, format!("{} cannot be removed: {error}", path.display()))
     };
     // Held until the folder is gone, so that no agent begins anything in it.
-    let _instance = if paths.state.is_dir() { Some(Instance::claim(&paths.state)?) } else { None };
+    let mut instance = if paths.state.is_dir() { Some(Instance::claim(&paths.state)?) } else { None };
     let all = existing(paths);
     for path in &all {
         let removed = match fs::symlink_metadata(path) {
-            Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+            // Some file systems keep the name of an open file: then the lock has to be let go first.
+            Ok(metadata) if metadata.is_dir() => {
+                fs::remove_dir_all(path).or_else(|error| match instance.take() {
+                    Some(held) => {
+                        drop(held);
+                        fs::remove_dir_all(path)
+                    }
+                    None => Err(error),
+                })
+            }
             // A link of the user's own goes; where it leads to is theirs.
             _ => fs::remove_file(path),
         };

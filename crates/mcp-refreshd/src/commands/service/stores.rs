@@ -139,6 +139,7 @@ mod tests {
         Config::parse(text, &paths.config, &paths.home).unwrap()
     }
 
+    #[cfg(unix)] // The commands are those of a Unix shell.
     #[test]
     fn a_store_that_an_installed_agent_keeps_is_not_dropped_unless_the_user_says_so() {
         let (_place, paths, shell) = home();

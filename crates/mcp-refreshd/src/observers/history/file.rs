@@ -38,8 +38,8 @@ pub(crate) struct Stamps([Option<(Identity, u64, SystemTime)>; 2]);
 
 pub(crate) fn stamps(state: &Path) -> Stamps {
     Stamps(places(state).map(|path| {
-        let metadata = std::fs::symlink_metadata(path).ok()?;
-        Some((files::identity(&metadata), metadata.len(), metadata.modified().ok()?))
+        let metadata = std::fs::symlink_metadata(&path).ok()?;
+        Some((files::identity_at(&path).ok()?, metadata.len(), metadata.modified().ok()?))
     }))
 }
 

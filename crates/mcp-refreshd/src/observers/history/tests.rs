@@ -2,11 +2,11 @@ use super::file::{Past, append, read};
 use super::fixtures::{ALL, LAB, STORE, at, failed, fresh, held, kinds, print, seen, stub, told};
 use super::line::{FORMAT, Holds, Kind, Line};
 use super::{History, biographies};
+use crate::platform::files;
 use claude_store::{KEYCHAIN_OVERFLOW, StubKind};
 use proptest::prelude::*;
 use refresh_engine::{Event, Need, Subject};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 #[test]
@@ -68,8 +68,8 @@ fn a_restart_tells_nothing_twice_and_what_changed_meanwhile() {
     let lines = read(folder.path()).unwrap().lines;
     assert_eq!(kinds(&lines), [Kind::Found, Kind::NeedsPerson, Kind::Adopted]);
     assert_eq!(lines[2].cause.as_deref(), Some("found at the start"));
-    let mode = fs::metadata(folder.path().join("history.jsonl")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let metadata = fs::metadata(folder.path().join("history.jsonl")).unwrap();
+    assert_eq!(files::mode(&metadata), files::PRIVATE);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::layer::{Fields, rendered};
+#[cfg(unix)]
 use super::line::line;
 use super::observer::LogObserver;
 use oauth_secret::{Fingerprint, TokenDigest};
@@ -193,6 +194,7 @@ fn somebody_who_waits_for_news_is_woken() {
     assert!(runtime.block_on(woken).is_ok());
 }
 
+#[cfg(unix)] // Its paths are those of Unix.
 #[test]
 fn what_to_type_is_for_the_store_that_the_line_is_about() {
     let event = Event::NeedsPerson { need: Need::Stub };

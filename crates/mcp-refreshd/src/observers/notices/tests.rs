@@ -1,18 +1,22 @@
+#[cfg(unix)]
 use super::delivery::{hook_command, run};
 use super::ending::Endings;
 use super::ledger::{AGAIN_AFTER, Ledger};
 use super::listener::Notices;
 use super::trouble::Trouble;
 use crate::control::report::{EntryStatus, Facts, Status, StoreStatus};
+use crate::platform::files;
 use crate::settings::config::NoticesConfig;
 use claude_store::StubKind;
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::TokenDigest;
 use refresh_engine::{Event, Need, Observer, State, Subject};
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(unix)]
+use std::time::Instant;
+#[cfg(unix)]
 use tokio::process::Command;
 
 /// One for which no variable is needed, whoever runs the tests.
@@ -62,6 +66,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
+#[cfg(unix)]
 fn shell(line: &str) -> Command {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", line]);
@@ -81,8 +86,8 @@ fn a_trouble_is_told_once_a_day_and_a_restart_does_not_repeat_it() {
     assert_eq!(due(&mut ledger, &open, 24), ["lab"]);
     let (_, again) = ledger.due(open.to_vec(), &BTreeSet::new(), true, at(30));
     assert_eq!(again, Some(at(24) + AGAIN_AFTER));
-    let mode = std::fs::metadata(folder.path().join("notices.json")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let metadata = std::fs::metadata(folder.path().join("notices.json")).unwrap();
+    assert_eq!(files::mode(&metadata), files::PRIVATE);
 }
 
 #[test]
@@ -249,6 +254,7 @@ fn an_announced_end_is_not_repeated_by_a_restart() {
     assert_eq!(due(&mut Ledger::load(folder.path()), &open(719), 719), [""; 0]);
 }
 
+#[cfg(unix)] // It starts a shell.
 #[test]
 fn a_test_notice_says_how_it_went() {
     let config = |hook: &str| NoticesConfig { desktop: false, hook: Some(hook.to_owned()) };
@@ -260,6 +266,7 @@ fn a_test_notice_says_how_it_went() {
     assert_eq!(failed.error.as_deref(), Some("failed: exit status: 3"));
 }
 
+#[cfg(unix)] // Its paths are those of Unix.
 #[test]
 fn the_text_names_the_server_and_what_to_type() {
     let trouble = trouble("my lab");
@@ -274,6 +281,7 @@ fn the_text_names_the_server_and_what_to_type() {
     assert_eq!(elsewhere.action, "CLAUDE_CONFIG_DIR=/srv/work claude mcp login lab");
 }
 
+#[cfg(unix)] // It starts a shell.
 #[test]
 fn a_hook_gets_the_trouble_in_its_environment_and_no_name_breaks_out() {
     let folder = tempfile::tempdir().unwrap();
@@ -292,6 +300,7 @@ fn a_hook_gets_the_trouble_in_its_environment_and_no_name_breaks_out() {
     );
 }
 
+#[cfg(unix)] // It starts a shell.
 #[test]
 fn a_hook_that_hangs_is_ended_with_everything_it_started() {
     let folder = tempfile::tempdir().unwrap();
@@ -311,6 +320,7 @@ fn a_hook_that_hangs_is_ended_with_everything_it_started() {
     }
 }
 
+#[cfg(unix)] // It starts a shell.
 #[test]
 fn a_hook_that_fails_says_how() {
     let patience = Duration::from_secs(10);

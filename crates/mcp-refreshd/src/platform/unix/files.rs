@@ -63,8 +63,15 @@ pub(crate) fn may_write_into(folder: &Path) -> io::Result<()> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(u64, u64);
 
-pub(crate) fn identity(metadata: &Metadata) -> Identity {
-    Identity(metadata.dev(), metadata.ino())
+pub(crate) fn identity(file: &File) -> io::Result<Identity> {
+    let metadata = file.metadata()?;
+    Ok(Identity(metadata.dev(), metadata.ino()))
+}
+
+/// That of the file at a path; links are followed.
+pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+    let metadata = fs::metadata(path)?;
+    Ok(Identity(metadata.dev(), metadata.ino()))
 }
 
 /// The owner's user id.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
-use std::os::windows::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Only the owner may read and write it, as inherited from the user's profile folder.
@@ -17,9 +17,17 @@ pub(crate) const HOLDER: &str = "agent";
 /// `FILE_FLAG_DELETE_ON_CLOSE`: the file goes with its handle.
 const DELETE_ON_CLOSE: u32 = 0x0400_0000;
 
+/// `FILE_FLAG_BACKUP_SEMANTICS`: opens a folder, too, so that [`regular`] can say what it is.
+const OPEN_FOLDER: u32 = 0x0200_0000;
+
+/// `FILE_READ_ATTRIBUTES`.
+const READ_ATTRIBUTES: u32 = 0x0080;
+
 /// Opens a file; nothing blocks as a FIFO would.
 pub(crate) fn opening() -> OpenOptions {
-    File::options()
+    let mut options = File::options();
+    options.custom_flags(OPEN_FOLDER);
+    options
 }
 
 /// The same, but a link in the file's place is not followed.
@@ -42,12 +50,19 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// The file's identity: its creation time, to 100 ns. The standard library does not offer its index.
+/// The file's identity regardless of its name: the volume's serial number and the file's index. When it was created tells nothing: a
+/// new file gets that time from one of the same name that was removed a moment ago ("tunneling").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity(u64);
+pub(crate) struct Identity(u64, u64);
 
-pub(crate) fn identity(metadata: &Metadata) -> Identity {
-    Identity(metadata.creation_time())
+pub(crate) fn identity(file: &File) -> io::Result<Identity> {
+    let information = winapi_util::file::information(file)?;
+    Ok(Identity(information.volume_serial_number(), information.file_index()))
+}
+
+/// That of the file at a path; links are followed. Nobody who holds the file open keeps it from being looked at.
+pub(crate) fn identity_at(path: &Path) -> io::Result<Identity> {
+    identity(&opening().access_mode(READ_ATTRIBUTES).open(path)?)
 }
 
 /// Users have no numeric ids.

@@ -85,7 +85,9 @@ fn flatten(path: String, value: Value, settings: &mut BTreeMap<String, String>) 
     }
 }
 
+// Their paths are those of Unix.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::path::Path;

@@ -210,6 +210,7 @@ mod tests {
         assert!(taken.has_password() && !format!("{taken:?}").contains("sesame"), "{taken:?}");
     }
 
+    #[cfg(unix)] // Its paths are those of Unix.
     #[test]
     fn the_environment_takes_precedence_even_if_empty() {
         let kept = of(&[("HTTPS_PROXY", "http://p"), ("SSL_CERT_FILE", "/ca")]).unwrap();

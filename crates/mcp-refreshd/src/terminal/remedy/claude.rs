@@ -115,7 +115,9 @@ pub(crate) fn variables(folder: &StorageFolder, in_keychain: bool, env: Env<'_>,
     way
 }
 
+// Their paths are those of Unix.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 
