@@ -62,4 +62,6 @@ pub use store::keychain_store::{
     SecurityTool, StagedItem, ToolError,
 };
 pub use store::keyring_store::{FoundItem, Keyring, KeyringError, KeyringStore, NoKeyring, StagedSecret};
+pub use store::ownership::Ownership;
+pub use store::rewrite::{RewriteError, Rewritten, rewrite};
 pub use store::{ItemVersion, Published, Snapshot, Store, Version};

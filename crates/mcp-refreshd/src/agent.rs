@@ -6,6 +6,7 @@ pub(crate) mod network;
 pub(crate) mod runtime;
 pub(crate) mod status;
 pub(crate) mod stores;
+pub(crate) mod vault;
 
 use crate::control::protocol::{Done, How};
 use crate::control::report::{Daemon, Status, StoreStatus};
@@ -34,6 +35,7 @@ use std::time::Duration;
 use stores::storage_folders;
 use token_endpoint::HttpError;
 use tokio::task::{JoinHandle, spawn_local};
+use vault::{Vault, VaultError};
 
 /// This machine as the engine sees it.
 #[derive(Debug)]
@@ -57,13 +59,15 @@ pub(crate) enum StartError {
     Journal(#[from] JournalError),
     #[error("the configuration's `[network]` cannot be used: {0}")]
     Network(#[from] HttpError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
 }
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match error {
             StartError::Network(_) => Exit::Usage,
-            StartError::Records(_) | StartError::Journal(_) => Exit::Person,
+            StartError::Records(_) | StartError::Journal(_) | StartError::Vault(_) => Exit::Person,
         };
         Self::new(exit, error.to_string())
     }
@@ -112,6 +116,10 @@ impl Agent {
             let store = stores::open(config, paths, &folder, &owed).await;
             store.tell();
             opened.push((folder, store.store, network));
+        }
+        if let Some(Vault { store, folder }) = Vault::open(config, paths)? {
+            let network = Rc::new(Network::new(&config.network, &folder).await?);
+            opened.push((folder, store, network));
         }
         // Start all keepers before any of them runs: none may present a token until all have reported what the journal knows of it.
         let grants = Grants::default();

@@ -1,8 +1,8 @@
 use crate::store::file_store::StagedFile;
 use crate::{
-    FileStore, FileSystem, KeychainStore, KeyringStore, Locks, OsFileSystem, OsSecurity, Published,
-    ReadError, SecurityTool, Snapshot, StagedItem, StagedSecret, StorageLock, Store, SystemKeyring, Version,
-    WriteError,
+    FileStore, FileSystem, KeychainStore, KeyringStore, Locks, OsFileSystem, OsSecurity, Ownership,
+    Published, ReadError, SecurityTool, Snapshot, StagedItem, StagedSecret, StorageLock, Store,
+    SystemKeyring, Version, WriteError,
 };
 use std::time::Duration;
 
@@ -45,6 +45,14 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
             Self::File(store) => store.locks(),
             Self::Keychain(store) => store.locks(),
             Self::Keyring(store) => store.locks(),
+        }
+    }
+
+    fn ownership(&self) -> Ownership {
+        match self {
+            Self::File(store) => store.ownership(),
+            Self::Keychain(store) => store.ownership(),
+            Self::Keyring(store) => store.ownership(),
         }
     }
 

@@ -42,6 +42,14 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+/// Folders cannot be synced; NTFS journals their names.
+///
+/// # Errors
+/// None.
+pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// The file's identity: its creation time, to 100 ns. The standard library does not offer its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(u64);
