@@ -22,19 +22,23 @@ use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use crate::terminal::wording::length;
 use crate::terminal::wording::outcome_words;
-use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
+use claude_store::{AnyStore, EntryKey, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
 use client::ClaudeCode;
 use jiff::Timestamp;
 use network::Network;
 use refresh_engine::{
-    Grants, Held, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed,
+    Grants, Held, Hold, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed,
     RefreshedHow, Setup, StoreReport,
 };
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use stores::storage_folders;
 use token_endpoint::HttpError;
 use tokio::task::{JoinHandle, spawn_local};
+use vault::ledger::{Ledger, Phase};
+use vault::moving::settle_moves;
 use vault::{Vault, VaultError};
 
 /// This machine as the engine sees it.
@@ -75,8 +79,22 @@ impl From<StartError> for Failure {
 
 /// All keepers.
 pub(crate) struct Agent {
-    kept: Vec<Kept>,
+    kept: RefCell<Vec<Rc<Kept>>>,
+    /// Entries that are left alone because their grant moves to or from the vault, by key.
+    held: RefCell<BTreeMap<String, Vec<Hold<Machine>>>>,
     observer: Rc<Observers>,
+    /// What every keeper is started with.
+    common: Common,
+}
+
+/// What the keepers of one agent share.
+struct Common {
+    config: RefCell<Config>,
+    paths: Paths,
+    records: Records<OsFileSystem>,
+    journal: Journal<OsFileSystem>,
+    grants: Grants<Machine>,
+    mode: Mode,
 }
 
 /// A store and its keeper.
@@ -85,6 +103,8 @@ pub(crate) struct Kept {
     pub(crate) keeper: Keeper<Machine>,
     /// How to reach the servers, set up as for the client that uses this folder.
     pub(crate) network: Rc<Network>,
+    /// Something wakes the keeper when its store changes.
+    pub(crate) watched: Cell<bool>,
 }
 
 impl Agent {
@@ -92,7 +112,7 @@ impl Agent {
     /// [`LocalSet`](tokio::task::LocalSet).
     ///
     /// # Errors
-    /// The journal, the records or the network settings cannot be used.
+    /// The journal, the records, the vault or the network settings cannot be used.
     pub(crate) async fn start(config: &Config, paths: &Paths, mode: Mode) -> Result<Self, StartError> {
         let observer = Rc::new(Observers {
             log: LogObserver::default(),
@@ -118,39 +138,21 @@ impl Agent {
             opened.push((folder, store.store, network));
         }
         if let Some(Vault { store, folder }) = Vault::open(config, paths)? {
+            // Before anything is presented from either store.
+            settle_moves(paths, &store, opened.iter().map(|(_, store, _)| store)).await?;
             let network = Rc::new(Network::new(&config.network, &folder).await?);
             opened.push((folder, store, network));
         }
         // Start all keepers before any of them runs: none may present a token until all have reported what the journal knows of it.
-        let grants = Grants::default();
-        let mut kept = Vec::new();
+        let config = RefCell::new(config.clone());
+        let common =
+            Common { config, paths: paths.clone(), records, journal, grants: Grants::default(), mode };
+        let agent = Self { kept: RefCell::default(), held: RefCell::default(), observer, common };
         for (folder, store, network) in opened {
-            if let AnyStore::File(file) = &store
-                && let Err(error) = file.sweep()
-            {
-                tracing::debug!(
-                    "cannot clean up temporary files of an earlier run in {}: {error}",
-                    folder.path().display()
-                );
-            }
             let location = store.location().to_owned();
             let (ours, others) = unfinished.into_iter().partition(|open| open.intent.store == location);
             unfinished = others;
-            let keeper = Keeper::start(Setup {
-                store,
-                endpoint: Rc::clone(&network),
-                clock: SystemClock,
-                client: ClaudeCode::new(&folder),
-                observer: Rc::clone(&observer),
-                policy: config.policy.clone(),
-                records: records.clone(),
-                journal: journal.clone(),
-                unfinished: ours,
-                needs_auth: NeedsAuthCache::new(OsFileSystem, folder.needs_auth_path()),
-                grants: grants.clone(),
-                mode,
-            });
-            kept.push(Kept { folder, keeper, network });
+            agent.keep(folder, store, network, ours);
         }
         for open in unfinished {
             let store = &open.intent.store;
@@ -158,11 +160,123 @@ impl Agent {
                 "the journal holds a refresh for {store}, which is no store of the configuration; it is kept"
             );
         }
-        Ok(Self { kept, observer })
+        // A move that another process is making now.
+        agent.heed_moves().await?;
+        Ok(agent)
     }
 
-    pub(crate) fn kept(&self) -> &[Kept] {
-        &self.kept
+    /// Starts a keeper.
+    fn keep(
+        &self,
+        folder: StorageFolder,
+        store: AnyStore,
+        network: Rc<Network>,
+        unfinished: Vec<refresh_engine::Unfinished>,
+    ) {
+        if let AnyStore::File(file) = &store
+            && let Err(error) = file.sweep()
+        {
+            tracing::debug!(
+                "cannot clean up temporary files of an earlier run in {}: {error}",
+                folder.path().display()
+            );
+        }
+        let Common { config, records, journal, grants, mode, .. } = &self.common;
+        let keeper = Keeper::start(Setup {
+            store,
+            endpoint: Rc::clone(&network),
+            clock: SystemClock,
+            client: ClaudeCode::new(&folder),
+            observer: Rc::clone(&self.observer),
+            policy: config.borrow().policy.clone(),
+            records: records.clone(),
+            journal: journal.clone(),
+            unfinished,
+            needs_auth: NeedsAuthCache::new(OsFileSystem, folder.needs_auth_path()),
+            grants: grants.clone(),
+            mode: *mode,
+        });
+        self.kept.borrow_mut().push(Rc::new(Kept { folder, keeper, network, watched: Cell::new(false) }));
+    }
+
+    /// Takes a new configuration for the stores that are kept from now on.
+    pub(crate) fn set_config(&self, config: &Config) {
+        self.common.config.replace(config.clone());
+    }
+
+    /// The keeper of the store at this location.
+    fn keeper_of(&self, location: &str) -> Option<Keeper<Machine>> {
+        let kept = self.kept.borrow();
+        kept.iter().find(|kept| kept.keeper.location() == location).map(|kept| kept.keeper.clone())
+    }
+
+    /// Reads the vault's ledger again: leaves alone what moves, goes on with what has moved, and keeps a vault that is new. On return
+    /// nothing is running for an entry that moves.
+    ///
+    /// # Errors
+    /// The vault cannot be used; nothing changed.
+    pub(crate) async fn heed_moves(&self) -> Result<(), StartError> {
+        let (config, paths) = (self.common.config.borrow().clone(), &self.common.paths);
+        let Some(vault) = Vault::open(&config, paths)? else { return Ok(()) };
+        let location = vault.store.location().to_owned();
+        if self.keeper_of(&location).is_none() {
+            let network = Rc::new(Network::new(&config.network, &vault.folder).await?);
+            self.keep(vault.folder, vault.store, network, Vec::new());
+        }
+        let Some(own) = self.keeper_of(&location) else { return Ok(()) };
+        let moves = Ledger::load(&vault::folder(paths)).map_err(VaultError::from)?.moves;
+        for one in moves.iter().filter(|one| one.phase != Phase::Owned) {
+            if self.held.borrow().contains_key(&one.key) {
+                continue;
+            }
+            let key = EntryKey::new(one.key.as_str());
+            let mut holds = vec![own.hold(&key).await];
+            if let Some(client) = self.keeper_of(&one.store) {
+                holds.push(client.hold(&key).await);
+                match one.phase {
+                    Phase::Entering => own.take_record_from(&client, &key),
+                    Phase::Leaving => client.take_record_from(&own, &key),
+                    Phase::Owned => {}
+                }
+            }
+            self.held.borrow_mut().insert(one.key.clone(), holds);
+        }
+        let moving = |key: &String| moves.iter().any(|one| one.key == *key && one.phase != Phase::Owned);
+        let ended: Vec<_> = self.held.borrow().keys().filter(|key| !moving(key)).cloned().collect();
+        for key in ended {
+            let holds = self.held.borrow_mut().remove(&key);
+            for hold in holds.into_iter().flatten() {
+                hold.release().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether grants move now.
+    pub(crate) fn moves(&self) -> bool {
+        !self.held.borrow().is_empty()
+    }
+
+    /// Finishes what a process left halfway that was to move grants; moves that go on are left alone.
+    ///
+    /// # Errors
+    /// As [`heed_moves`](Self::heed_moves).
+    pub(crate) async fn settle_cut_off(&self) -> Result<(), StartError> {
+        if !self.moves() {
+            return Ok(());
+        }
+        let (config, paths) = (self.common.config.borrow().clone(), &self.common.paths);
+        let Some(vault) = Vault::open(&config, paths)? else { return Ok(()) };
+        let mut clients = Vec::new();
+        for folder in storage_folders(&config, paths) {
+            clients.push(stores::open(&config, paths, &folder, &|_| false).await.store);
+        }
+        settle_moves(paths, &vault.store, clients.iter()).await?;
+        self.heed_moves().await
+    }
+
+    pub(crate) fn kept(&self) -> Vec<Rc<Kept>> {
+        self.kept.borrow().clone()
     }
 
     pub(crate) fn observer(&self) -> &Observers {
@@ -171,21 +285,22 @@ impl Agent {
 
     /// Returns once every store has been scanned.
     pub(crate) async fn first_scan(&self) {
-        for kept in &self.kept {
+        for kept in self.kept() {
             kept.keeper.first_scan().await;
         }
     }
 
     /// The state of everything.
     pub(crate) fn status(&self, daemon: Option<Daemon>) -> Status {
-        let stores = self.kept.iter().map(|kept| StoreStatus::new(kept.keeper.report()));
+        let kept = self.kept();
+        let stores = kept.iter().map(|kept| StoreStatus::new(kept.keeper.report()));
         Status { daemon, stores: stores.collect(), ..Status::default() }
     }
 
     /// Refreshes the named servers concurrently, in the store at this location or in every store, and waits for the results.
     pub(crate) async fn refresh(&self, names: &[String], force: bool, store: Option<&str>) -> Vec<Done> {
         let tasks: Vec<_> = self
-            .kept
+            .kept()
             .iter()
             .filter(|kept| store.is_none_or(|store| kept.keeper.report().location == store))
             .map(|kept| {
@@ -207,7 +322,7 @@ impl Agent {
     /// Restores the entries that vanished together from the store at this location, and returns the names of their servers.
     pub(crate) async fn restore(&self, store: &str) -> Vec<String> {
         let mut names = Vec::new();
-        for kept in self.kept.iter().filter(|kept| kept.keeper.report().location == store) {
+        for kept in self.kept().iter().filter(|kept| kept.keeper.report().location == store) {
             names.extend(kept.keeper.restore_vanished().await);
         }
         names
@@ -215,8 +330,10 @@ impl Agent {
 
     /// Starts nothing new, and returns once everything that was running has ended and is saved.
     pub(crate) async fn drain(&self) {
+        // A move that was cut off is settled at the next start.
+        drop(self.held.take());
         let tasks: Vec<JoinHandle<()>> = self
-            .kept
+            .kept()
             .iter()
             .map(|kept| {
                 let keeper = kept.keeper.clone();
@@ -231,7 +348,7 @@ impl Agent {
 
     /// The number of refreshes in flight.
     pub(crate) fn running(&self) -> usize {
-        self.kept.iter().map(|kept| kept.keeper.running()).sum()
+        self.kept.borrow().iter().map(|kept| kept.keeper.running()).sum()
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod report;
 
 mod asked;
+mod hold;
 mod read_budget;
 mod refreshed;
 mod run_loop;
@@ -10,6 +11,7 @@ mod scheduler;
 mod state;
 mod told;
 
+pub use hold::Hold;
 pub use refreshed::{Refreshed, RefreshedHow};
 pub use state::Mode;
 
@@ -179,6 +181,12 @@ impl<P: Partners> Keeper<P> {
         self.inner.shared.ended.notify_one();
         // The loop ends only with the process.
         let _ = receiver.await;
+    }
+
+    /// The location of the store.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        self.inner.shared.location()
     }
 
     /// The state of the store and its entries. Changes nothing.

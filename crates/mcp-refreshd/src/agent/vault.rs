@@ -4,6 +4,7 @@
 //! Claude Code's store keeps it here. Any process of this user may change it by those rules; a running agent notices.
 
 pub(crate) mod ledger;
+pub(crate) mod moving;
 
 use crate::agent::stores::storage_folders;
 use crate::settings::config::Config;

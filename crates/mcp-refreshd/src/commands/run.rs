@@ -37,6 +37,8 @@ use tokio::task::spawn_local;
 const DRAIN: Duration = Duration::from_secs(60);
 /// Extra time for the rest of a shutdown.
 const MARGIN: Duration = Duration::from_secs(10);
+/// How often to look whether a move was cut off: until then nobody refreshes its grant.
+const MOVE_LOOK: Duration = Duration::from_secs(2);
 /// A burst of events becomes one status line for the service manager.
 const STATUS_PACE: Duration = Duration::from_secs(1);
 
@@ -84,15 +86,19 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         service: Some(process::is_service()),
     };
     let anew = Rc::new(Notify::new());
-    for kept in agent.kept() {
-        spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone(), Rc::clone(&anew)));
-    }
+    watch_all(&agent, &anew);
     let reloader = Rc::new(Mutex::new(reload::Reloader::new(config.clone(), paths.clone())));
     let serving = listener.as_ref().map(|listener| {
         let (listener, agent, identity) = (Rc::clone(listener), Rc::clone(&agent), identity.clone());
-        let reloader = Rc::clone(&reloader);
+        let (reloader, anew) = (Rc::clone(&reloader), Rc::clone(&anew));
         spawn_local(async move {
-            listener.serve(async move |ask| answer(&agent, &reloader, &identity, ask).await).await;
+            listener
+                .serve(async move |ask| {
+                    let reply = answer(&agent, &reloader, &identity, ask).await;
+                    watch_all(&agent, &anew);
+                    reply
+                })
+                .await;
         })
     });
     agent.first_scan().await;
@@ -102,6 +108,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         let (agent, state) = (Rc::clone(&agent), paths.state.clone());
         spawn_local(async move { notices::tell(agent, &state).await });
     }
+    spawn_local(settle(Rc::clone(&agent)));
     spawn_local(note_sleep(Rc::clone(&agent)));
     if notify::is_heard() {
         spawn_local(tell_status(Rc::clone(&agent)));
@@ -196,7 +203,31 @@ async fn answer(
             let config = agent.observer().notices.config();
             Reply::NoticeTested(delivery::test(&config).await)
         }
+        Request::Moves => match agent.heed_moves().await {
+            Ok(()) => {
+                spawn_local(settle(Rc::clone(agent)));
+                Reply::MovesHeeded
+            }
+            Err(error) => Reply::Refused(error.to_string()),
+        },
         Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
+    }
+}
+
+/// Wakes every keeper that nothing wakes yet when its store changes.
+fn watch_all(agent: &Agent, anew: &Rc<Notify>) {
+    for kept in agent.kept().iter().filter(|kept| !kept.watched.replace(true)) {
+        spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone(), Rc::clone(anew)));
+    }
+}
+
+/// While grants move: looks whether the process that moves them was killed halfway.
+async fn settle(agent: Rc<Agent>) {
+    while agent.moves() {
+        tokio::time::sleep(MOVE_LOOK).await;
+        if let Err(error) = agent.settle_cut_off().await {
+            tracing::warn!("{error}");
+        }
     }
 }
 

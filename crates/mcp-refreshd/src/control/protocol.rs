@@ -52,6 +52,8 @@ pub(crate) enum Request {
     Reload,
     /// Send a test notice.
     TestNotice,
+    /// Read the vault's ledger again: leave alone what moves, go on with what has moved.
+    Moves,
     /// Restore the entries that vanished together from this store. Only ever at the user's request.
     Restore {
         /// The store's location.
@@ -71,6 +73,8 @@ pub(crate) enum Reply {
     Restored(Vec<String>),
     Reloaded(Reloaded),
     NoticeTested(Vec<Delivery>),
+    /// The ledger was read, and nothing runs for an entry that moves.
+    MovesHeeded,
     /// The request was not understood or may not be answered.
     Refused(String),
 }

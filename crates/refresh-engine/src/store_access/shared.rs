@@ -8,12 +8,13 @@ use crate::store_access::reading::Unreadable;
 use crate::{
     Activity, Client, Clock, Event, Now, ObservedEntry, Observer, Partners, Policy, Record, Records, Subject,
 };
-use claude_store::{EntryKey, NeedsAuthCache, NeedsAuthError, Store, TokenChange};
+use claude_store::{EntryKey, NeedsAuthCache, NeedsAuthError, Ownership, Store, TokenChange};
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// State shared by a store's keeper and its transactions.
@@ -138,6 +139,15 @@ impl<P: Partners> Shared<P> {
         match entries.get_mut(key) {
             Some(state) => change(state),
             None => change(entries.entry(key.clone()).or_default()),
+        }
+    }
+
+    /// How long an entry without tokens has been waiting for a login. Nobody logs in to a store of our own: there is nothing to wait
+    /// for.
+    pub(crate) fn stub_for(&self, state: &EntryState, now: Now) -> Duration {
+        match self.store.ownership() {
+            Ownership::Shared => state.stub_for(now),
+            Ownership::Own => Duration::MAX,
         }
     }
 

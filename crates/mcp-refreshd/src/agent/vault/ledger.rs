@@ -59,8 +59,10 @@ pub(crate) struct Move {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
-    /// On the way, in either direction.
-    Moving,
+    /// On the way into the vault.
+    Entering,
+    /// On the way back.
+    Leaving,
     /// In the vault, and nowhere else.
     Owned,
 }

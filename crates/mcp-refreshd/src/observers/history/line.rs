@@ -83,6 +83,8 @@ pub(crate) enum Kind {
     Healed,
     /// Logged out, or removed.
     Removed,
+    /// Moved to another store of the agent.
+    Moved,
     /// Vanished together with others.
     Vanished,
     /// Nobody is expected to use it: its access token may expire.
@@ -124,6 +126,7 @@ impl Kind {
             Self::Wiped => "wiped",
             Self::Healed => "healed",
             Self::Removed => "removed",
+            Self::Moved => "moved",
             Self::Vanished => "vanished",
             Self::Rests => "resting",
             Self::NeedsPerson => "action required",
