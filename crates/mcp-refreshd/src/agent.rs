@@ -139,7 +139,7 @@ impl Agent {
         }
         if let Some(Vault { store, folder }) = Vault::open(config, paths)? {
             // Before anything is presented from either store.
-            settle_moves(paths, &store, opened.iter().map(|(_, store, _)| store)).await?;
+            drop(settle_moves(paths, &store, opened.iter().map(|(_, store, _)| store)).await?);
             let network = Rc::new(Network::new(&config.network, &folder).await?);
             opened.push((folder, store, network));
         }
@@ -173,14 +173,7 @@ impl Agent {
         network: Rc<Network>,
         unfinished: Vec<refresh_engine::Unfinished>,
     ) {
-        if let AnyStore::File(file) = &store
-            && let Err(error) = file.sweep()
-        {
-            tracing::debug!(
-                "cannot clean up temporary files of an earlier run in {}: {error}",
-                folder.path().display()
-            );
-        }
+        sweep(&store, &folder);
         let Common { config, records, journal, grants, mode, .. } = &self.common;
         let keeper = Keeper::start(Setup {
             store,
@@ -271,7 +264,10 @@ impl Agent {
         for folder in storage_folders(&config, paths) {
             clients.push(stores::open(&config, paths, &folder, &|_| false).await.store);
         }
-        settle_moves(paths, &vault.store, clients.iter()).await?;
+        if let Some(_mover) = settle_moves(paths, &vault.store, clients.iter()).await? {
+            // What the process left beside the documents.
+            self.kept().iter().for_each(|kept| sweep(kept.keeper.store(), &kept.folder));
+        }
         self.heed_moves().await
     }
 
@@ -349,6 +345,17 @@ impl Agent {
     /// The number of refreshes in flight.
     pub(crate) fn running(&self) -> usize {
         self.kept.borrow().iter().map(|kept| kept.keeper.running()).sum()
+    }
+}
+
+fn sweep(store: &AnyStore, folder: &StorageFolder) {
+    if let AnyStore::File(file) = store
+        && let Err(error) = file.sweep()
+    {
+        tracing::debug!(
+            "cannot clean up temporary files of an earlier run in {}: {error}",
+            folder.path().display()
+        );
     }
 }
 

@@ -183,6 +183,12 @@ impl<P: Partners> Keeper<P> {
         let _ = receiver.await;
     }
 
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &P::Store {
+        &self.inner.shared.store
+    }
+
     /// The location of the store.
     #[must_use]
     pub fn location(&self) -> &str {

@@ -8,7 +8,7 @@ mod steps;
 mod text;
 
 use crate::agent::stores::{self, storage_folders};
-use crate::agent::vault::ledger::{Ledger, Mover};
+use crate::agent::vault::ledger::Ledger;
 use crate::agent::vault::moving::settle_moves;
 use crate::agent::vault::{self, Vault};
 use crate::cli::OwnArgs;
@@ -19,7 +19,6 @@ use crate::terminal::failure::Failure;
 use crate::terminal::output;
 use crate::terminal::wording::visible;
 use candidate::{Candidate, Refused, Stores, to_disown, to_own};
-use claude_store::StorageFolder;
 use direction::Direction;
 use hands::Hands;
 use std::collections::BTreeSet;
@@ -58,26 +57,25 @@ async fn carry_out(paths: &Paths, args: &OwnArgs, direction: Direction) -> Resul
     // Either the agent takes part, or this process is the only one that refreshes.
     let hands = Hands::join(&config, paths).await?;
     let vault = Vault::open_or_create(&config, paths).await?;
-    let Some(mover) = Mover::claim(&vault::folder(paths)).map_err(vault::VaultError::from)? else {
+    let stores = opened(&config, paths).await;
+    // First what an earlier one left halfway.
+    let clients = stores.iter().map(|(_, store)| store);
+    let Some(_mover) = settle_moves(paths, &vault.store, clients).await? else {
         return Err(Failure::new(
             Exit::Person,
             "another `mcp-refreshd own` or `disown` is running; wait until it ends",
         ));
     };
-    // What an earlier one left halfway.
-    drop(mover);
-    let stores = opened(&config, paths).await;
-    settle_moves(paths, &vault.store, stores.iter().map(|(_, store)| store)).await?;
     hands.heed().await?;
     let (candidates, refused) = candidates(paths, args, direction, &stores, Some(&vault)).await?;
     let mut exit = told(&refused);
-    let Some(_mover) = Mover::claim(&vault::folder(paths)).map_err(vault::VaultError::from)? else {
-        return Err(Failure::new(
-            Exit::Person,
-            "another `mcp-refreshd own` or `disown` has begun; try again",
-        ));
-    };
     let moves = steps::Mover { paths, hands: &hands, stores: &stores, vault: &vault };
+    if candidates.is_empty() && refused.is_empty() {
+        output::result(match direction {
+            Direction::In => "no login to move\n",
+            Direction::Back => "no login is in the vault\n",
+        })?;
+    }
     for candidate in &candidates {
         let moved = match direction {
             Direction::In => moves.take_in(candidate).await,

@@ -94,8 +94,8 @@ pub(crate) async fn drop_copy(vault: &AnyStore, key: &EntryKey) -> Result<(), Re
     remove(vault, key).await
 }
 
-/// Settles every move that was cut off, unless a process is moving grants right now. A move whose store cannot be read stays open: until
-/// then nothing is presented for it.
+/// Settles every move that was cut off, unless a process is moving grants right now: then there is no proof that none is. A move whose
+/// store cannot be read stays open: until then nothing is presented for it.
 ///
 /// # Errors
 /// The vault or its ledger cannot be used.
@@ -103,15 +103,10 @@ pub(crate) async fn settle_moves<'s>(
     paths: &Paths,
     vault: &AnyStore,
     clients: impl Iterator<Item = &'s AnyStore>,
-) -> Result<(), VaultError> {
+) -> Result<Option<Mover>, VaultError> {
     let folder = folder(paths);
-    let is_open = |ledger: &Ledger| ledger.moves.iter().any(|one| one.phase != Phase::Owned);
-    if !is_open(&Ledger::load(&folder)?) {
-        return Ok(());
-    }
-    let Some(_mover) = Mover::claim(&folder)? else { return Ok(()) };
+    let Some(mover) = Mover::claim(&folder)? else { return Ok(None) };
     let clients: Vec<_> = clients.collect();
-    // Under the lock, once more: the process that held it may have ended its move.
     let mut ledger = Ledger::load(&folder)?;
     for one in ledger.moves.clone().into_iter().filter(|one| one.phase != Phase::Owned) {
         // Of a store that is not kept any more nobody can tell.
@@ -129,7 +124,7 @@ pub(crate) async fn settle_moves<'s>(
             Settled::Open => tracing::warn!("the move of {} was cut off and cannot be settled yet", one.name),
         }
     }
-    Ok(())
+    Ok(Some(mover))
 }
 
 /// Where a grant is.
