@@ -1,7 +1,9 @@
 //! Connects the engine to this machine: one keeper per store, and the requests that go to all of them.
 
+pub(crate) mod access;
 pub(crate) mod client;
 pub(crate) mod config_check;
+pub(crate) mod moves;
 pub(crate) mod network;
 pub(crate) mod runtime;
 pub(crate) mod status;
@@ -22,7 +24,7 @@ use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use crate::terminal::wording::length;
 use crate::terminal::wording::outcome_words;
-use claude_store::{AnyStore, EntryKey, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
+use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
 use client::ClaudeCode;
 use jiff::Timestamp;
 use network::Network;
@@ -37,7 +39,6 @@ use std::time::Duration;
 use stores::storage_folders;
 use token_endpoint::HttpError;
 use tokio::task::{JoinHandle, spawn_local};
-use vault::ledger::{Ledger, Phase};
 use vault::moving::settle_moves;
 use vault::{Vault, VaultError};
 
@@ -85,6 +86,8 @@ pub(crate) struct Agent {
     observer: Rc<Observers>,
     /// What every keeper is started with.
     common: Common,
+    /// Which access tokens were handed out.
+    handouts: RefCell<access::Handouts>,
 }
 
 /// What the keepers of one agent share.
@@ -147,7 +150,13 @@ impl Agent {
         let config = RefCell::new(config.clone());
         let common =
             Common { config, paths: paths.clone(), records, journal, grants: Grants::default(), mode };
-        let agent = Self { kept: RefCell::default(), held: RefCell::default(), observer, common };
+        let agent = Self {
+            kept: RefCell::default(),
+            held: RefCell::default(),
+            observer,
+            common,
+            handouts: RefCell::default(),
+        };
         for (folder, store, network) in opened {
             let location = store.location().to_owned();
             let (ours, others) = unfinished.into_iter().partition(|open| open.intent.store == location);
@@ -201,74 +210,6 @@ impl Agent {
     fn keeper_of(&self, location: &str) -> Option<Keeper<Machine>> {
         let kept = self.kept.borrow();
         kept.iter().find(|kept| kept.keeper.location() == location).map(|kept| kept.keeper.clone())
-    }
-
-    /// Reads the vault's ledger again: leaves alone what moves, goes on with what has moved, and keeps a vault that is new. On return
-    /// nothing is running for an entry that moves.
-    ///
-    /// # Errors
-    /// The vault cannot be used; nothing changed.
-    pub(crate) async fn heed_moves(&self) -> Result<(), StartError> {
-        let (config, paths) = (self.common.config.borrow().clone(), &self.common.paths);
-        let Some(vault) = Vault::open(&config, paths)? else { return Ok(()) };
-        let location = vault.store.location().to_owned();
-        if self.keeper_of(&location).is_none() {
-            let network = Rc::new(Network::new(&config.network, &vault.folder).await?);
-            self.keep(vault.folder, vault.store, network, Vec::new());
-        }
-        let Some(own) = self.keeper_of(&location) else { return Ok(()) };
-        let moves = Ledger::load(&vault::folder(paths)).map_err(VaultError::from)?.moves;
-        for one in moves.iter().filter(|one| one.phase != Phase::Owned) {
-            if self.held.borrow().contains_key(&one.key) {
-                continue;
-            }
-            let key = EntryKey::new(one.key.as_str());
-            let mut holds = vec![own.hold(&key).await];
-            if let Some(client) = self.keeper_of(&one.store) {
-                holds.push(client.hold(&key).await);
-                match one.phase {
-                    Phase::Entering => own.take_record_from(&client, &key),
-                    Phase::Leaving => client.take_record_from(&own, &key),
-                    Phase::Owned => {}
-                }
-            }
-            self.held.borrow_mut().insert(one.key.clone(), holds);
-        }
-        let moving = |key: &String| moves.iter().any(|one| one.key == *key && one.phase != Phase::Owned);
-        let ended: Vec<_> = self.held.borrow().keys().filter(|key| !moving(key)).cloned().collect();
-        for key in ended {
-            let holds = self.held.borrow_mut().remove(&key);
-            for hold in holds.into_iter().flatten() {
-                hold.release().await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether grants move now.
-    pub(crate) fn moves(&self) -> bool {
-        !self.held.borrow().is_empty()
-    }
-
-    /// Finishes what a process left halfway that was to move grants; moves that go on are left alone.
-    ///
-    /// # Errors
-    /// As [`heed_moves`](Self::heed_moves).
-    pub(crate) async fn settle_cut_off(&self) -> Result<(), StartError> {
-        if !self.moves() {
-            return Ok(());
-        }
-        let (config, paths) = (self.common.config.borrow().clone(), &self.common.paths);
-        let Some(vault) = Vault::open(&config, paths)? else { return Ok(()) };
-        let mut clients = Vec::new();
-        for folder in storage_folders(&config, paths) {
-            clients.push(stores::open(&config, paths, &folder, &|_| false).await.store);
-        }
-        if let Some(_mover) = settle_moves(paths, &vault.store, clients.iter()).await? {
-            // What the process left beside the documents.
-            self.kept().iter().for_each(|kept| sweep(kept.keeper.store(), &kept.folder));
-        }
-        self.heed_moves().await
     }
 
     pub(crate) fn kept(&self) -> Vec<Rc<Kept>> {

@@ -2,6 +2,7 @@ use crate::settings::config::parse_duration;
 use crate::settings::since::Since;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -105,6 +106,18 @@ pub(crate) enum Command {
     ///
     /// If the agent is running, it does the work; otherwise this command does, under the same locks.
     Refresh(RefreshArgs),
+
+    /// Print a server's headers, for Claude Code's headersHelper
+    ///
+    /// Prints {"Authorization":"Bearer ..."}. The running agent answers at once; if the token is about to expire, or the server refused it,
+    /// the agent refreshes it first. Never takes longer than 9 seconds. Without an agent, it refreshes by itself. $MCP_REFRESHD_SOCKET names the
+    /// token socket of an agent elsewhere.
+    Headers(HeadersArgs),
+
+    /// Print a server's access token, for scripts and other clients
+    ///
+    /// For example: curl --oauth2-bearer "$(mcp-refreshd token linear)" https://mcp.linear.app/mcp
+    Token(TokenArgs),
 
     /// Exit 0 if the tokens are valid: for cron, CI, prompts and hooks
     ///
@@ -251,6 +264,24 @@ pub(crate) struct RefreshArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct HeadersArgs {
+    /// The server [default: $CLAUDE_CODE_MCP_SERVER_NAME]
+    pub(crate) name: Option<String>,
+    /// The URL that the token goes to: for another one, nothing is printed [default: $CLAUDE_CODE_MCP_SERVER_URL]
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// The server
+    pub(crate) name: String,
+    /// The URL that the token goes to, where several servers share the name [default: $CLAUDE_CODE_MCP_SERVER_URL]
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// Only these servers [default: all that the configuration does not ignore]
     #[arg(value_name = "NAME")]
@@ -317,6 +348,18 @@ pub(crate) struct HistoryArgs {
     pub(crate) svg: Option<PathBuf>,
 }
 
+impl Cli {
+    /// The command line of Claude Code's helper, if these arguments are one: the definitions of all commands take longer to build than the
+    /// answer takes.
+    pub(crate) fn of_helper(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
+        let (_program, command) = (arguments.next()?, arguments.next()?);
+        let name = arguments.next().map(OsString::into_string).transpose().ok()?;
+        let plain = command == "headers" && !name.as_ref().is_some_and(|name| name.starts_with('-'));
+        let command = Command::Headers(HeadersArgs { name, url: None });
+        (plain && arguments.next().is_none()).then_some(Self { command })
+    }
+}
+
 /// How many lines, or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lines(Option<usize>);
@@ -341,6 +384,26 @@ impl Lines {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn the_helper_is_understood_in_the_same_way_on_the_short_path() {
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for text in ["mcp-refreshd headers", "mcp-refreshd headers lab"] {
+            let (short, long) = (Cli::of_helper(words(text).into_iter()), Cli::parse_from(words(text)));
+            assert_eq!(format!("{:?}", short.unwrap()), format!("{long:?}"));
+        }
+        let others = [
+            "headers --help",
+            "headers -h",
+            "headers lab --url x",
+            "headers lab wiki",
+            "token lab",
+            "status",
+        ];
+        for text in others {
+            assert!(Cli::of_helper(words(&format!("mcp-refreshd {text}")).into_iter()).is_none(), "{text}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -6,6 +6,7 @@ use crate::commands::check::check;
 use crate::commands::completions;
 use crate::commands::config;
 use crate::commands::doctor::doctor;
+use crate::commands::headers::{Form, headers};
 use crate::commands::history::history;
 use crate::commands::login::login;
 use crate::commands::logs::logs;
@@ -38,8 +39,15 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
     // What cannot be had is for the daemon to tell, which lives for years.
     let _ = memory::keep_private();
     let paths = Paths::of_this_process();
-    let alone =
-        matches!(command, Command::Config { defaults: true } | Command::Completions { .. } | Command::Names);
+    // The helper takes them up only if no agent answers: that costs more than the answer.
+    let alone = matches!(
+        command,
+        Command::Config { defaults: true }
+            | Command::Completions { .. }
+            | Command::Names
+            | Command::Headers(_)
+            | Command::Token(_)
+    );
     if let (Ok(paths), false) = (&paths, alone) {
         environment::complete(paths)?;
     }
@@ -63,6 +71,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Config { defaults: true } => config::defaults(),
         Command::Config { defaults: false } => block_on(config::config(&paths?))?,
         Command::Logs { follow, lines } => logs(&paths?, follow, lines),
+        Command::Headers(args) => headers(paths, args.name, args.url, Form::Headers),
+        Command::Token(args) => headers(paths, Some(args.name), args.url, Form::Token),
         Command::Completions { shell } => {
             completions::print(shell)?;
             Ok(Exit::Well)

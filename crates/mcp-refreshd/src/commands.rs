@@ -5,6 +5,7 @@ pub(crate) mod chosen_store;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod headers;
 pub(crate) mod history;
 pub(crate) mod login;
 pub(crate) mod logs;

@@ -3,4 +3,5 @@
 pub(crate) mod instance;
 pub(crate) mod protocol;
 pub(crate) mod report;
+pub(crate) mod secret_text;
 pub(crate) mod socket;

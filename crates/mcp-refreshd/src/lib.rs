@@ -25,6 +25,9 @@ use std::process::ExitCode;
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Some(cli) = cli::Cli::of_helper(std::env::args_os()) {
+        return command::execute(cli).into();
+    }
     match cli::Cli::try_parse() {
         Ok(cli) => command::execute(cli).into(),
         Err(message) => {

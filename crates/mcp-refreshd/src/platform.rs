@@ -28,5 +28,6 @@ pub(crate) use family::{
 };
 pub(crate) use this::{
     CLIENT_USES_KEYCHAIN, CONFIG_FOLDER, MANAGED_SETTINGS, Mounts, STATE_FOLDER, clock_changed,
-    desktop_notice, has_service_manager, is_stopped, log_reader, since_boot, sleep_until, withdrawn_notice,
+    desktop_notice, has_service_manager, is_stopped, log_reader, since_boot, sleep_until, starter,
+    unknown_user, withdrawn_notice,
 };

@@ -12,3 +12,4 @@ pub(crate) mod need;
 pub(crate) mod plan;
 pub(crate) mod planned;
 pub(crate) mod policy;
+pub(crate) mod supply;

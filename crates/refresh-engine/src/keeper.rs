@@ -2,6 +2,7 @@
 
 pub(crate) mod report;
 
+mod access;
 mod asked;
 mod hold;
 mod read_budget;
@@ -11,6 +12,7 @@ mod scheduler;
 mod state;
 mod told;
 
+pub use access::{AccessGrant, Wanted};
 pub use hold::Hold;
 pub use refreshed::{Refreshed, RefreshedHow};
 pub use state::Mode;
@@ -144,6 +146,7 @@ impl<P: Partners> Keeper<P> {
             first_scan: Notify::new(),
             next_wake: Cell::new(None),
             saving: Cell::new(false),
+            run_over: Notify::new(),
         });
         tokio::task::spawn_local(Rc::clone(&inner).run(unfinished));
         Self { inner }
@@ -187,12 +190,6 @@ impl<P: Partners> Keeper<P> {
     #[must_use]
     pub fn store(&self) -> &P::Store {
         &self.inner.shared.store
-    }
-
-    /// The location of the store.
-    #[must_use]
-    pub fn location(&self) -> &str {
-        self.inner.shared.location()
     }
 
     /// The state of the store and its entries. Changes nothing.

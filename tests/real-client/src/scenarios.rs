@@ -1,6 +1,7 @@
 //! The scenarios by name, the long ones first so that the short ones run beside them.
 
 mod copies;
+mod helper;
 mod locks;
 mod login;
 mod menu;
@@ -109,6 +110,21 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         storm::storm_slow_endpoint_expired,
         Both,
         "the same, expired, while the token endpoint takes 5 s"
+    ),
+    scenario!(
+        helper::helper_storm_expired,
+        WithNobody,
+        "five sessions whose headersHelper is the agent's, at once on an expired token"
+    ),
+    scenario!(
+        helper::helper_over_three_rotations,
+        WithNobody,
+        "a session with the helper over three rotations by a server that kills the old token: 401, helper, goes on"
+    ),
+    scenario!(
+        helper::helper_token_refused,
+        WithNobody,
+        "a token that the server forgot long before its end: the helper's second run brings another, once"
     ),
     scenario!(
         session::running_session_goes_on,

@@ -1,10 +1,12 @@
 use crate::settings::config;
 use crate::settings::surroundings::{self, Seen, Surroundings};
 use claude_store::StorageFolder;
+use oauth_secret::AccessToken;
 use refresh_engine::Endpoint;
 use std::cell::RefCell;
 use token_endpoint::{
-    DiscoveryError, Http, HttpError, HttpOptions, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints,
+    DiscoveryError, Http, HttpError, HttpOptions, Metadata, Probe, RawAnswer, RefreshRequest, SendError,
+    ServerHints,
 };
 use tokio::sync::Mutex;
 
@@ -60,6 +62,12 @@ impl Network {
 
     fn seen(&self) -> Seen {
         surroundings::seen(&self.folder, &self.way.borrow().options)
+    }
+
+    /// Whether the MCP server refuses this token now (HTTP 401); false if it cannot be asked.
+    pub(crate) async fn is_refused(&self, server_url: &str, token: &AccessToken) -> bool {
+        let http = self.current();
+        matches!(http.initialize(server_url, token).await, Ok(Probe { status: 401, .. }))
     }
 
     /// The current client.

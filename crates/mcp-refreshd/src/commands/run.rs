@@ -210,6 +210,10 @@ async fn answer(
             }
             Err(error) => Reply::Refused(error.to_string()),
         },
+        Request::AccessToken(request) => match agent.access_token(&request).await {
+            Ok(handed_out) => Reply::AccessToken(handed_out),
+            Err(refused) => Reply::NoAccessToken(refused),
+        },
         Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
     }
 }

@@ -1,8 +1,12 @@
 //! The protocol between the daemon and its clients: one line of JSON each way.
 
 use crate::control::report::Status;
+use crate::control::secret_text::SecretText;
 use crate::terminal::wording::visible;
+use jiff::Timestamp;
+use oauth_secret::SecretBytes;
 use serde::{Deserialize, Serialize};
+use std::io;
 
 /// Changes with the meaning of a message, so that two versions never misunderstand each other.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -10,7 +14,7 @@ pub(crate) const PROTOCOL: u32 = 1;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The longest request, in bytes.
-pub(crate) const LARGEST_REQUEST: u64 = 64 * 1024;
+pub(crate) const LARGEST_REQUEST: usize = 64 * 1024;
 /// The longest answer, in bytes: ten thousand entries take about six million.
 pub(crate) const LARGEST_REPLY: u64 = 64 * 1024 * 1024;
 
@@ -48,6 +52,8 @@ pub(crate) enum Request {
     },
     /// Which proxy variables the daemon's environment has.
     ProxyVariables,
+    /// Hand out an access token.
+    AccessToken(TokenRequest),
     /// Reload the configuration.
     Reload,
     /// Send a test notice.
@@ -61,6 +67,50 @@ pub(crate) enum Request {
     },
 }
 
+/// Which access token is wanted, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TokenRequest {
+    /// The server's name or key.
+    pub(crate) name: String,
+    /// The URL that the token will be sent to; without it, the name must be unique.
+    #[serde(default)]
+    pub(crate) url: Option<String>,
+    /// The document of the client's own storage folder, which is preferred where several stores hold the name.
+    #[serde(default)]
+    pub(crate) document: Option<String>,
+    /// The client's process. The same token asked for twice by the same one was refused by the server; without it, nothing follows.
+    #[serde(default)]
+    pub(crate) caller: Option<String>,
+    /// The secret that the second socket may demand.
+    #[serde(default)]
+    pub(crate) secret: Option<SecretText>,
+}
+
+/// An access token on its way to a program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HandedOut {
+    pub(crate) token: SecretText,
+    /// When it expires, if known.
+    #[serde(default)]
+    pub(crate) expires_at: Option<Timestamp>,
+    /// Why it was not refreshed first, though it should have been.
+    #[serde(default)]
+    pub(crate) stale: Option<String>,
+}
+
+/// Why no access token is handed out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NoToken {
+    /// In words, with what to type if that helps.
+    pub(crate) why: String,
+    /// The name is wrong, not the login.
+    #[serde(default)]
+    pub(crate) unknown: bool,
+    /// The location of the entry's store, if one was found.
+    #[serde(default)]
+    pub(crate) store: String,
+}
+
 /// The daemon's reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "reply", content = "with")]
@@ -72,6 +122,8 @@ pub(crate) enum Reply {
     /// Names of the restored servers.
     Restored(Vec<String>),
     Reloaded(Reloaded),
+    AccessToken(HandedOut),
+    NoAccessToken(NoToken),
     NoticeTested(Vec<Delivery>),
     /// The ledger was read, and nothing runs for an entry that moves.
     MovesHeeded,
@@ -144,6 +196,30 @@ impl<T: Serialize> Envelope<T> {
         line.push(b'\n');
         Ok(line)
     }
+
+    /// The same for a message that may hold a secret: in one buffer that never moves, and is wiped.
+    pub(crate) fn to_secret_line(&self) -> Result<SecretBytes, serde_json::Error> {
+        let mut length = Length(0);
+        serde_json::to_writer(&mut length, self)?;
+        let mut line = SecretBytes::with_capacity(length.0 + 1);
+        serde_json::to_writer(&mut *line, self)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Why a message cannot be understood.
@@ -183,6 +259,22 @@ mod tests {
             assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
             assert_eq!(read::<Request>(&line).unwrap(), ask);
         }
+    }
+
+    #[test]
+    fn a_message_with_a_secret_is_written_in_place_and_debug_shows_none_of_it() {
+        let request = TokenRequest {
+            name: "lab".to_owned(),
+            url: None,
+            document: None,
+            caller: None,
+            secret: Some(SecretText::new("made-up-secret".to_owned())),
+        };
+        let message = Envelope::new(Request::AccessToken(request));
+        let line = message.to_secret_line().unwrap();
+        assert_eq!((line.to_vec(), line.capacity()), (message.to_line().unwrap(), line.len()));
+        assert_eq!(read::<Request>(&line).unwrap(), message.content);
+        assert!(!format!("{message:?}").contains("made-up-secret"));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The control socket, server and client side.
 
 mod client;
+mod direct;
 mod server;
 
 pub(crate) use client::{RequestError, ask, reach, reach_patiently};
-pub(crate) use server::Listener;
+pub(crate) use direct::{DirectError, TokenAnswer, Way, ask_for_token};
+pub(crate) use server::{Admission, Listener, SocketError};
 
 #[cfg(test)]
 mod tests;

@@ -70,6 +70,37 @@ pub(crate) fn is_stopped(pid: u32) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with(['T', 't']))
 }
 
+/// The user at the other end of a socket.
+pub(crate) fn peer_of(stream: &std::os::unix::net::UnixStream) -> Option<u32> {
+    rustix::net::sockopt::socket_peercred(stream).ok().map(|peer| peer.uid.as_raw())
+}
+
+/// The program that started this one, as a text that no other process gets: process id and start time. Shells in between do not count: a
+/// client runs its commands through one, and each command gets another.
+pub(crate) fn starter() -> Option<String> {
+    const SHELLS: [&str; 8] = ["sh", "bash", "dash", "zsh", "ksh", "fish", "ash", "busybox"];
+    let mut pid = rustix::process::getppid()?.as_raw_nonzero().get();
+    // More shells within shells than anybody starts.
+    for _ in 0..8 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (head, fields) = stat.rsplit_once(')')?;
+        let name = head.split_once('(')?.1;
+        // proc_pid_stat(5): field 3 is the first after the name; 4 is the parent, 22 the start time.
+        let mut fields = fields.split_ascii_whitespace();
+        let parent = fields.nth(1)?.parse().ok()?;
+        if !SHELLS.contains(&name) {
+            return Some(format!("{pid}.{}", fields.nth(17)?));
+        }
+        pid = parent;
+    }
+    None
+}
+
+/// The id that stands for users whom this user namespace does not know (user_namespaces(7)).
+pub(crate) fn unknown_user() -> Option<u32> {
+    std::fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok()
+}
+
 /// Time since boot, including suspends.
 pub(crate) fn since_boot() -> Duration {
     let time = clock_gettime(ClockId::Boottime);

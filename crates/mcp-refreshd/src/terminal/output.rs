@@ -11,6 +11,17 @@ pub(crate) fn result(text: &str) -> io::Result<()> {
     part(text).map(drop)
 }
 
+/// Prints a secret: what the caller wipes is the only copy. A reader that went away is no error.
+///
+/// # Errors
+/// As [`result`].
+pub(crate) fn secret(bytes: &[u8]) -> io::Result<()> {
+    match terminal::write_unbuffered(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
 /// Whether anybody still reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {

@@ -1,3 +1,4 @@
+use crate::terminal::wording::visible;
 use strsim::levenshtein;
 
 /// More of them are no help.
@@ -14,6 +15,24 @@ pub(crate) fn likely<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) 
         known.iter().copied().filter(|name| name.to_lowercase().contains(&part)).collect();
     whole.truncate(if part.is_empty() { 0 } else { OFFERED });
     if whole.is_empty() { nearest(typed, known).into_iter().collect() } else { whole }
+}
+
+/// That no server has the name that was typed, and what the user may have meant.
+pub(crate) fn no_server_is_called<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names: Vec<_> = known.into_iter().collect();
+    names.sort_unstable();
+    names.dedup();
+    let shown = visible(typed);
+    let likely: Vec<_> = likely(typed, names.iter().copied()).into_iter().map(visible).collect();
+    if !likely.is_empty() {
+        return format!("no server is called {shown}; did you mean {}?", likely.join(" or "));
+    }
+    if names.is_empty() {
+        return format!("no server is called {shown}; the store holds none");
+    }
+    let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
+    let more = if names.len() > 20 { ", …" } else { "" };
+    format!("no server is called {shown}; there are: {}{more}", listed.join(", "))
 }
 
 /// The one of `known` that somebody who typed `typed` most likely meant; `None` if nothing is near.

@@ -23,6 +23,7 @@ mod documentation;
 mod environment;
 #[cfg(target_os = "linux")]
 mod footprint;
+mod headers;
 mod history;
 mod hostile;
 mod keychain;

@@ -36,6 +36,8 @@ pub(super) struct KeeperState<P: Partners> {
     pub(super) first_scan: Notify,
     pub(super) next_wake: Cell<Option<Now>>,
     pub(super) saving: Cell<bool>,
+    /// Wakes those who wait for a run to end. Not `ended`: a waiter there could take the loop's turn.
+    pub(super) run_over: Notify,
 }
 
 impl<P: Partners> KeeperState<P> {
@@ -62,6 +64,7 @@ impl<P: Partners> KeeperState<P> {
         // The store may have changed: the next turn scans, whatever the version says.
         self.version.set(None);
         self.shared.finish(key);
+        self.run_over.notify_waiters();
         self.shared.ended.notify_waiters();
         self.shared.ended.notify_one();
     }

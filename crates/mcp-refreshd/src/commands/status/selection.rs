@@ -5,7 +5,7 @@ use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy::how_to_repair;
-use crate::terminal::suggest::likely;
+use crate::terminal::suggest::no_server_is_called;
 use crate::terminal::wording::visible;
 use std::path::Path;
 
@@ -72,18 +72,5 @@ pub(crate) fn unknown(status: &Status, name: &str) -> Failure {
 
 fn not_called(status: &Status, name: &str) -> String {
     let known = status.stores.iter().flat_map(|store| &store.entries).map(|entry| entry.name.as_str());
-    let mut names: Vec<_> = known.collect();
-    names.sort_unstable();
-    names.dedup();
-    let shown = visible(name);
-    let likely: Vec<_> = likely(name, names.iter().copied()).into_iter().map(visible).collect();
-    if !likely.is_empty() {
-        return format!("no server is called {shown}; did you mean {}?", likely.join(" or "));
-    }
-    if names.is_empty() {
-        return format!("no server is called {shown}; the store holds none");
-    }
-    let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
-    let more = if names.len() > 20 { ", …" } else { "" };
-    format!("no server is called {shown}; there are: {}{more}", listed.join(", "))
+    no_server_is_called(name, known)
 }

@@ -45,7 +45,7 @@ pub(crate) enum RequestError {
 pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, RequestError> {
     let patience = match ask {
         Request::Status => STATUS_PATIENCE,
-        Request::ProxyVariables => QUERY_PATIENCE,
+        Request::ProxyVariables | Request::AccessToken(_) => QUERY_PATIENCE,
         Request::Refresh { .. }
         | Request::Restore { .. }
         | Request::Reload
@@ -149,7 +149,7 @@ impl From<RequestError> for Failure {
 }
 
 /// What to type for an agent that hangs.
-fn wake(pid: u32) -> String {
+pub(super) fn wake(pid: u32) -> String {
     let (verb, command) = how_to_wake(pid, is_stopped(pid), None);
     format!("to {verb} it, type: {command}")
 }

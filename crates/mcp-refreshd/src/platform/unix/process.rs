@@ -46,6 +46,14 @@ pub(crate) fn become_command(command: &mut Command, name: Option<OsString>) -> i
     command.exec()
 }
 
+/// Starts a command that outlives this process, whose group it does not belong to.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn spawn_apart(command: &mut Command) -> io::Result<std::process::Child> {
+    command.process_group(0).spawn()
+}
+
 /// A command with its children; dropping this kills them all.
 pub(crate) struct ProcessGroup(Option<Pid>);
 

@@ -2,9 +2,14 @@
 
 use crate::platform::files;
 use crate::platform::process::user_id;
-use std::io;
+use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, socket};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::net::UnixListener;
+
+use crate::platform::this::peer_of;
 
 pub(crate) use crate::platform::this::SOCKET_PATH_LIMIT;
 pub(crate) use tokio::net::UnixStream as Stream;
@@ -19,12 +24,14 @@ pub(crate) fn places(state: &Path, runtime: Option<PathBuf>) -> Vec<PathBuf> {
 pub(crate) struct Listener(UnixListener);
 
 impl Listener {
+    /// Only this user may connect, or anybody who reaches the path if it is `open`.
+    ///
     /// # Errors
     /// The system's error.
-    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+    pub(crate) fn bind(path: &Path, open: bool) -> io::Result<Self> {
         let listener = UnixListener::bind(path)?;
-        // Until here the private folder keeps others out.
-        files::set_mode(path, files::PRIVATE)?;
+        // Until here the private folder keeps others out, or the check of the peer.
+        files::set_mode(path, if open { 0o666 } else { files::PRIVATE })?;
         Ok(Self(listener))
     }
 
@@ -45,6 +52,55 @@ impl Listener {
 /// Whether the peer is a process of this user.
 pub(crate) fn is_of_this_user(stream: &Stream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == user_id())
+}
+
+/// A connection without an event loop, for a command that has one thing to ask.
+#[derive(Debug)]
+pub(crate) struct Direct(std::os::unix::net::UnixStream);
+
+impl Direct {
+    /// Connects, or fails at once: a full backlog ([`WouldBlock`](io::ErrorKind::WouldBlock)) means that the other side hangs.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub(crate) fn connect(path: &Path) -> io::Result<Self> {
+        let fd = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        fcntl_setfd(&fd, FdFlags::CLOEXEC)?;
+        ioctl_fionbio(&fd, true)?;
+        rustix::net::connect(&fd, &SocketAddrUnix::new(path)?)?;
+        ioctl_fionbio(&fd, false)?;
+        Ok(Self(fd.into()))
+    }
+
+    /// How long each read and each write may take.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub(crate) fn limit(&self, patience: Duration) -> io::Result<()> {
+        self.0.set_read_timeout(Some(patience))?;
+        self.0.set_write_timeout(Some(patience))
+    }
+
+    /// The user at the other end; `None` if the system does not say.
+    pub(crate) fn peer(&self) -> Option<u32> {
+        peer_of(&self.0)
+    }
+}
+
+impl Read for Direct {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Direct {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Whether a process listens at this path. Blocks the thread briefly.

@@ -11,6 +11,23 @@ pub(crate) fn window_size() -> (usize, usize) {
     told.map(|size| (usize::from(size.ws_col), usize::from(size.ws_row))).unwrap_or_default()
 }
 
+/// Writes to standard output without a buffer that would keep a copy.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn write_unbuffered(bytes: &[u8]) -> io::Result<()> {
+    let out = io::stdout();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::write(&out, rest) {
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// Whether the reader of standard output is gone: a pipe or terminal whose other end was closed reports an error even without a write.
 pub(crate) fn stdout_is_closed() -> bool {
     let out = io::stdout();

@@ -33,6 +33,15 @@ pub(crate) fn become_command(command: &mut Command, _name: Option<OsString>) -> 
     }
 }
 
+/// Starts a command that outlives this process: without its console (`DETACHED_PROCESS`, `CREATE_NEW_PROCESS_GROUP`).
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn spawn_apart(command: &mut Command) -> io::Result<std::process::Child> {
+    use std::os::windows::process::CommandExt;
+    command.creation_flags(0x0000_0008 | 0x0000_0200).spawn()
+}
+
 /// A command; dropping this kills it. Its children keep running: that would take a job object.
 pub(crate) struct ProcessGroup;
 

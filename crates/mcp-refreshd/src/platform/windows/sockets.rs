@@ -3,10 +3,11 @@
 use interprocess::os::windows::named_pipe::tokio::{DuplexPipeStream, PipeListener};
 use interprocess::os::windows::named_pipe::{PipeListenerOptions, pipe_mode};
 use interprocess::os::windows::security_descriptor::SecurityDescriptor;
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Full access for the pipe's owner and nobody else; nothing is inherited (Security Descriptor Definition Language).
@@ -25,11 +26,11 @@ pub(crate) fn places(_state: &Path, _runtime: Option<PathBuf>) -> Vec<PathBuf> {
 pub(crate) struct Listener(PipeListener<pipe_mode::Bytes, pipe_mode::Bytes>);
 
 impl Listener {
-    /// Creates the pipe; fails if the name is taken.
+    /// Creates the pipe; fails if the name is taken. It is never open to others.
     ///
     /// # Errors
     /// The system's error.
-    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+    pub(crate) fn bind(path: &Path, _open: bool) -> io::Result<Self> {
         let path = widestring::U16CString::from_os_str(path)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let listener = PipeListenerOptions::new()
@@ -90,6 +91,45 @@ impl AsyncWrite for Stream {
 /// The pipe's access control list keeps everybody else out.
 pub(crate) fn is_of_this_user(_stream: &Stream) -> bool {
     true
+}
+
+/// A connection without an event loop, for a command that has one thing to ask.
+#[derive(Debug)]
+pub(crate) struct Direct(std::fs::File);
+
+impl Direct {
+    /// # Errors
+    /// Nobody listens ([`io::ErrorKind::NotFound`]), or the system's error.
+    pub(crate) fn connect(path: &Path) -> io::Result<Self> {
+        std::fs::File::options().read(true).write(true).open(path).map(Self)
+    }
+
+    /// Pipes have no time limit; the agent keeps its own.
+    #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
+    pub(crate) fn limit(&self, _patience: Duration) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The pipe's access control list keeps everybody else out.
+    pub(crate) fn peer(&self) -> Option<u32> {
+        Some(crate::platform::process::user_id())
+    }
+}
+
+impl Read for Direct {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Direct {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Nothing to prepare, and names are never reused.

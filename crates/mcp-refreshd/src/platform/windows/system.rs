@@ -28,6 +28,16 @@ pub(crate) fn is_stopped(_pid: u32) -> bool {
     false
 }
 
+/// The program that started this one: not asked for here.
+pub(crate) fn starter() -> Option<String> {
+    None
+}
+
+/// There are no user namespaces.
+pub(crate) fn unknown_user() -> Option<u32> {
+    None
+}
+
 /// Time since boot; keeps running during a suspend.
 pub(crate) fn since_boot() -> Duration {
     static START: LazyLock<(Instant, Duration)> =

@@ -8,6 +8,17 @@ pub(crate) fn window_size() -> (usize, usize) {
     size.map(|(Width(columns), Height(rows))| (usize::from(columns), usize::from(rows))).unwrap_or_default()
 }
 
+/// Writes to standard output.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn write_unbuffered(bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
 /// Whether the reader of standard output is gone. The next write finds out.
 pub(crate) fn stdout_is_closed() -> bool {
     false

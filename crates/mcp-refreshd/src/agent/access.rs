@@ -1,0 +1,211 @@
+//! Access tokens for programs that ask for them: which entry is meant, whether its token is good, and whether it was refused.
+
+pub(crate) mod choose;
+mod handouts;
+pub(crate) mod on_disk;
+
+use super::{Agent, Kept, done};
+use crate::control::protocol::{HandedOut, NoToken, TokenRequest};
+use crate::control::secret_text::SecretText;
+use crate::terminal::remedy;
+use crate::terminal::suggest::no_server_is_called;
+use crate::terminal::wording::visible;
+use choose::{Candidate, Place, Refusal, choose};
+pub(crate) use handouts::Handouts;
+use handouts::{EntryId, Suspicion};
+use jiff::{SignedDuration, Timestamp};
+use oauth_secret::{AccessToken, TokenDigest};
+use refresh_engine::{AccessGrant, Refreshed, RefreshedHow, Wanted};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// An answer takes no longer: Claude Code ends its helper after 10 s (measured), and the helper itself needs a part of that. A refresh that has begun goes on.
+const PATIENCE: Duration = Duration::from_millis(6500);
+/// An MCP server that does not answer within this time is not asked whether it refuses a token.
+const PROBE: Duration = Duration::from_secs(2);
+/// A token may still do for this long after its end: clocks differ, and servers allow for that.
+pub(crate) const LEEWAY: SignedDuration = SignedDuration::from_secs(60);
+
+impl Agent {
+    /// The access token of the entry that is meant, refreshed first where too little is left of it or the server refused it.
+    ///
+    /// # Errors
+    /// No entry is meant, or its token cannot do any longer.
+    pub(crate) async fn access_token(&self, request: &TokenRequest) -> Result<HandedOut, NoToken> {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        for kept in self.kept() {
+            // A store that is slow to read is taken as it was last seen.
+            let _ = tokio::time::timeout_at(until, kept.keeper.look()).await;
+        }
+        let (kept, grant) = self.meant(request)?;
+        let location = kept.keeper.location().to_owned();
+        let entry = (location.clone(), grant.key.to_string());
+        let renewed =
+            tokio::time::timeout_at(until, self.renew(&kept, &grant, &entry, request.caller.as_deref())).await;
+        let Some(now) = kept.keeper.access_grant(&grant.key) else {
+            return Err(NoToken { why: gone(&grant.name), store: location, ..NoToken::none() });
+        };
+        let handed_out = handed_out(&kept, &now, renewed.ok(), Timestamp::now()).map_err(|why| NoToken {
+            why,
+            store: location,
+            ..NoToken::none()
+        })?;
+        if let (Some(caller), Some(token)) = (&request.caller, &now.token) {
+            self.handouts.borrow_mut().note(caller, &entry, token.digest(), Instant::now());
+        }
+        Ok(handed_out)
+    }
+
+    /// Refreshes it if there is a reason.
+    async fn renew(
+        &self,
+        kept: &Kept,
+        grant: &AccessGrant,
+        entry: &EntryId,
+        caller: Option<&str>,
+    ) -> Option<RefreshedHow> {
+        let (keeper, key) = (&kept.keeper, &grant.key);
+        let refused = || {
+            self.handouts.borrow_mut().note_renewal(entry, Instant::now());
+            keeper.renew(key, Wanted::Another)
+        };
+        match self.suspicion(caller, entry, grant.token.as_ref().map(AccessToken::digest)) {
+            Suspicion::Nothing => keeper.renew(key, Wanted::First).await,
+            // Whatever runs may bring another token.
+            _ if keeper.is_renewing(key) => keeper.renew(key, Wanted::Another).await,
+            Suspicion::Refused => refused().await,
+            Suspicion::Perhaps if is_refused(kept, grant).await => refused().await,
+            Suspicion::Perhaps | Suspicion::Again => keeper.renew(key, Wanted::First).await,
+        }
+    }
+
+    fn suspicion(&self, caller: Option<&str>, entry: &EntryId, token: Option<TokenDigest>) -> Suspicion {
+        match (caller, token) {
+            (Some(caller), Some(token)) => {
+                self.handouts.borrow().suspicion(caller, entry, token, Instant::now())
+            }
+            _ => Suspicion::Nothing,
+        }
+    }
+
+    fn meant(&self, request: &TokenRequest) -> Result<(Rc<Kept>, AccessGrant), NoToken> {
+        let of = |kept: Rc<Kept>| {
+            let grants = kept.keeper.access_grants(&request.name);
+            grants.into_iter().map(move |grant| (Rc::clone(&kept), grant))
+        };
+        let named: Vec<_> = self.kept().into_iter().flat_map(of).collect();
+        let candidates: Vec<_> = named
+            .iter()
+            .map(|(kept, grant)| Candidate {
+                key: grant.key.to_string(),
+                name: grant.name.clone(),
+                url: grant.url.clone(),
+                place: place(kept, request.document.as_deref()),
+                has_token: grant.token.is_some(),
+            })
+            .collect();
+        match choose(&request.name, request.url.as_deref(), &candidates) {
+            Ok(index) => named.into_iter().nth(index).ok_or_else(|| self.refused(request, Refusal::Unknown)),
+            Err(refusal) => Err(self.refused(request, refusal)),
+        }
+    }
+
+    fn refused(&self, request: &TokenRequest, refusal: Refusal) -> NoToken {
+        let unknown = refusal == Refusal::Unknown;
+        let names =
+            || self.kept().into_iter().flat_map(|kept| kept.keeper.report().entries).map(|entry| entry.name);
+        let names: Vec<String> = if unknown { names().collect() } else { Vec::new() };
+        let why = refusal_in_words(request, &refusal, names.iter().map(String::as_str));
+        NoToken { why, unknown, ..NoToken::none() }
+    }
+}
+
+/// Why no entry is meant.
+pub(crate) fn refusal_in_words<'a>(
+    request: &TokenRequest,
+    refusal: &Refusal,
+    names: impl Iterator<Item = &'a str>,
+) -> String {
+    let name = visible(&request.name);
+    let listed = |urls: &[String]| match urls {
+        [] => "no URL".to_owned(),
+        urls => urls.iter().map(|url| visible(url)).collect::<Vec<_>>().join(" and "),
+    };
+    match (refusal, &request.url) {
+        (Refusal::Unknown, _) => no_server_is_called(&request.name, names),
+        (Refusal::OtherServer(urls), url) => format!(
+            "the login of {name} is for {}, not for {}; its token is not handed out for another server",
+            listed(urls),
+            visible(url.as_deref().unwrap_or_default())
+        ),
+        (Refusal::Ambiguous(urls), None) if urls.len() > 1 => {
+            format!("several servers are called {name}: {}; say which with --url", listed(urls))
+        }
+        (Refusal::Ambiguous(_), _) => {
+            format!(
+                "several stores hold a login for {name}; run this with the CLAUDE_CONFIG_DIR of the one you mean"
+            )
+        }
+    }
+}
+
+impl NoToken {
+    fn none() -> Self {
+        Self { why: String::new(), unknown: false, store: String::new() }
+    }
+}
+
+fn place(kept: &Kept, document: Option<&str>) -> Place {
+    let own = kept.folder.credentials_path();
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match document.map(Path::new) {
+        Some(document) if document == own || real(document) == real(&own) => Place::Own,
+        _ => Place::Other,
+    }
+}
+
+async fn is_refused(kept: &Kept, grant: &AccessGrant) -> bool {
+    let (Some(url), Some(token)) = (&grant.url, &grant.token) else { return false };
+    timeout(PROBE, kept.network.is_refused(url, token)).await.unwrap_or(false)
+}
+
+fn gone(name: &str) -> String {
+    format!("the login of {} was removed meanwhile", visible(name))
+}
+
+/// The token, if it may still do. `renewed` is how the refresh ended: `None` if it is still running.
+fn handed_out(
+    kept: &Kept,
+    grant: &AccessGrant,
+    renewed: Option<Option<RefreshedHow>>,
+    now: Timestamp,
+) -> Result<HandedOut, String> {
+    let (name, running) = (visible(&grant.name), renewed.is_none());
+    let needs = || grant.need.as_ref().map(|need| needs_you(need, &grant.name, kept.keeper.location()));
+    let detail = |how: RefreshedHow| {
+        let ended = Refreshed { name: grant.name.clone(), key: grant.key.to_string(), how };
+        done(ended, &kept.keeper.report()).detail
+    };
+    let Some(token) = &grant.token else {
+        return Err(format!("{name} {}", needs().unwrap_or_else(|| "has no access token".to_owned())));
+    };
+    let expired = grant.expires_at.is_some_and(|end| now.duration_since(end) > LEEWAY);
+    let stale = match renewed {
+        None => Some("a refresh is running, and the token endpoint is slow".to_owned()),
+        Some(Some(RefreshedHow::Fresh | RefreshedHow::NotNeeded | RefreshedHow::Running)) if !expired => None,
+        Some(Some(how)) => Some(detail(how)),
+        Some(None) if expired => Some(detail(RefreshedHow::NotNeeded)),
+        Some(None) => None,
+    };
+    if expired && !running {
+        let why = needs().or(stale).unwrap_or_else(|| "expired".to_owned());
+        return Err(format!("no access token for {name}: {}", visible(&why)));
+    }
+    Ok(HandedOut { token: SecretText::of(token), expires_at: grant.expires_at, stale })
+}
+
+fn needs_you(need: &refresh_engine::Need, name: &str, store: &str) -> String {
+    format!("needs you: {}; type: {}", remedy::why(need), remedy::what_to_type(need, name, store))
+}
