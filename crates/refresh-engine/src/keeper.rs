@@ -122,6 +122,7 @@ impl<P: Partners> Keeper<P> {
             in_flight: Cell::new(0),
             scanned: Cell::new(false),
             stopping: Cell::new(false),
+            disregarded: RefCell::default(),
             deleted: Cell::new(false),
             account_login: Cell::new(false),
             ended: Notify::new(),

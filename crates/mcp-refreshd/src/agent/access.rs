@@ -43,7 +43,8 @@ impl Agent {
         let location = kept.keeper.location().to_owned();
         let entry = (location.clone(), grant.key.to_string());
         let renewed =
-            tokio::time::timeout_at(until, self.renew(&kept, &grant, &entry, request.caller.as_deref())).await;
+            tokio::time::timeout_at(until, self.renew(&kept, &grant, &entry, request.caller.as_deref()))
+                .await;
         let Some(now) = kept.keeper.access_grant(&grant.key) else {
             return Err(NoToken { why: gone(&grant.name), store: location, ..NoToken::none() });
         };

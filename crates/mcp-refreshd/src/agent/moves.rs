@@ -25,6 +25,10 @@ impl Agent {
         }
         let Some(own) = self.keeper_of(&location) else { return Ok(()) };
         let moves = Ledger::load(&vault::folder(paths)).map_err(VaultError::from)?.moves;
+        for kept in self.kept() {
+            let here = moves.iter().filter(|one| one.store == kept.keeper.location());
+            kept.keeper.disregard(here.map(|one| EntryKey::new(one.key.as_str())).collect());
+        }
         for one in moves.iter().filter(|one| one.phase != Phase::Owned) {
             if self.held.borrow().contains_key(&one.key) {
                 continue;

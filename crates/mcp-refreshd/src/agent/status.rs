@@ -4,6 +4,7 @@
 use crate::agent::Machine;
 use crate::agent::client::ClaudeCode;
 use crate::agent::stores::{self, storage_folders};
+use crate::agent::vault::ledger::Ledger;
 use crate::agent::vault::{self, Vault};
 use crate::control::report::{EntryStatus, Found, Silent, Status, StoreStatus, Unfinished};
 use crate::control::socket::{RequestError, reach};
@@ -138,7 +139,17 @@ async fn from_disk(config: &Config, paths: &Paths, folder: &StorageFolder) -> St
     let owed =
         |location: &str| unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some());
     let store = stores::open(config, paths, folder, &owed).await.store;
-    looked_at(config, paths, folder, &store).await
+    let mut status = looked_at(config, paths, folder, &store).await;
+    // What a session leaves of a server whose login is in the vault. A ledger that cannot be read is told with the vault.
+    let moves = Ledger::load(&vault::folder(paths)).unwrap_or_default().moves;
+    let is_left = |entry: &EntryStatus| {
+        entry.access.is_none()
+            && entry.refresh.is_none()
+            && moves.iter().any(|one| one.key == entry.key && one.store == status.location)
+    };
+    let entries = std::mem::take(&mut status.entries);
+    status.entries = entries.into_iter().filter(|entry| !is_left(entry)).collect();
+    status
 }
 
 async fn looked_at(config: &Config, paths: &Paths, folder: &StorageFolder, store: &AnyStore) -> StoreStatus {

@@ -4,6 +4,7 @@ use super::Keeper;
 use super::state::KeeperState;
 use crate::Partners;
 use claude_store::EntryKey;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -27,6 +28,16 @@ impl<P: Partners> Keeper<P> {
         }
         shared.state(key, |state| state.moves = true);
         Hold { inner: Rc::clone(&self.inner), key: key.clone() }
+    }
+
+    /// From now on, entries without tokens under these keys count as absent: their grants are in another store of this program.
+    pub fn disregard(&self, keys: BTreeSet<EntryKey>) {
+        if *self.inner.shared.disregarded.borrow() == keys {
+            return;
+        }
+        self.inner.shared.disregarded.replace(keys);
+        self.inner.version.set(None);
+        self.inner.shared.ended.notify_one();
     }
 
     /// Takes over what is remembered of an entry that moves here from another store: how its server wants to be asked, which tokens are

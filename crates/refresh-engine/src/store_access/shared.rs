@@ -11,7 +11,7 @@ use crate::{
 use claude_store::{EntryKey, NeedsAuthCache, NeedsAuthError, Ownership, Store, TokenChange};
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -47,6 +47,8 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) scanned: Cell<bool>,
     /// Start no new transaction, and wait for the running ones.
     pub(crate) stopping: Cell<bool>,
+    /// Entries whose grant is in another store of this program: without tokens they count as absent.
+    pub(crate) disregarded: RefCell<BTreeSet<EntryKey>>,
     /// The whole document was missing at the last scan.
     pub(crate) deleted: Cell<bool>,
     /// The document held an account login at the last look at a whole one.
