@@ -24,7 +24,7 @@ use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use crate::terminal::wording::length;
 use crate::terminal::wording::outcome_words;
-use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
+use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, Ownership, StorageFolder, Store};
 use client::ClaudeCode;
 use jiff::Timestamp;
 use network::Network;
@@ -230,7 +230,10 @@ impl Agent {
     /// The state of everything.
     pub(crate) fn status(&self, daemon: Option<Daemon>) -> Status {
         let kept = self.kept();
-        let stores = kept.iter().map(|kept| StoreStatus::new(kept.keeper.report()));
+        let stores = kept.iter().map(|kept| StoreStatus {
+            vault: kept.keeper.store().ownership() == Ownership::Own,
+            ..StoreStatus::new(kept.keeper.report())
+        });
         Status { daemon, stores: stores.collect(), ..Status::default() }
     }
 

@@ -14,7 +14,7 @@ use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
-use claude_store::{AnyStore, OsFileSystem, StorageFolder, Store};
+use claude_store::{AnyStore, OsFileSystem, Ownership, StorageFolder, Store};
 use jiff::Timestamp;
 use refresh_engine::{Journal, Need, Records, State, inspect};
 use std::path::{Path, PathBuf};
@@ -82,6 +82,7 @@ pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
         Err(error) => stores.push(StoreStatus {
             location: vault::folder(paths).display().to_string(),
             unreadable: Some(error.to_string()),
+            vault: true,
             ..StoreStatus::default()
         }),
     }
@@ -158,7 +159,7 @@ async fn looked_at(config: &Config, paths: &Paths, folder: &StorageFolder, store
     let open = unfinished.iter().filter(|open| open.intent.store == store.location()).count();
     let client = ClaudeCode::new(folder);
     let report = inspect::<Machine>(store, &records, &SystemClock, &client, &config.policy, open).await;
-    StoreStatus::new(report)
+    StoreStatus { vault: store.ownership() == Ownership::Own, ..StoreStatus::new(report) }
 }
 
 /// No agent refreshes its entries or wakes resting ones.

@@ -100,6 +100,7 @@ impl Vault {
             Place::File => AnyStore::File(FileStore::own(OsFileSystem, &folder)),
         };
         remedy::remember(store.location(), &folder);
+        remedy::remember_vault(store.location());
         Self { store, folder }
     }
 

@@ -7,6 +7,8 @@ mod helper;
 mod steps;
 mod text;
 
+pub(crate) use helper::{is_ours, program_of};
+
 use crate::agent::stores::{self, storage_folders};
 use crate::agent::vault::ledger::Ledger;
 use crate::agent::vault::moving::settle_moves;

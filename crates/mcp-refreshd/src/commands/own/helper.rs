@@ -3,6 +3,7 @@
 use crate::commands::service::plan::program;
 use crate::platform::process::shell_word;
 use crate::terminal::failure::Failure;
+use std::path::PathBuf;
 
 /// The command for this server: it names the server, since older clients do not.
 pub(super) fn helper_for(name: &str) -> Result<String, Failure> {
@@ -12,10 +13,17 @@ pub(super) fn helper_for(name: &str) -> Result<String, Failure> {
 }
 
 /// Whether this is such a command, perhaps of another version of this program at another path.
-pub(super) fn is_ours(helper: &str, name: &str) -> bool {
+pub(crate) fn is_ours(helper: &str, name: &str) -> bool {
     let ending = [format!(" headers {}", shell_word(name)), format!(" headers -- {}", shell_word(name))];
-    let program = ending.iter().find_map(|ending| helper.strip_suffix(ending.as_str()));
-    program.is_some_and(|program| program.trim_matches(['\'', '"']).ends_with("mcp-refreshd"))
+    ending.iter().any(|ending| helper.ends_with(ending.as_str()))
+        && program_of(helper).file_stem().is_some_and(|stem| stem == "mcp-refreshd")
+}
+
+/// The program that such a command runs.
+pub(crate) fn program_of(helper: &str) -> PathBuf {
+    let word = helper.rsplit_once(" headers ").map_or(helper, |(word, _)| word);
+    let bare = word.strip_prefix(['\'', '"']).and_then(|word| word.strip_suffix(['\'', '"']));
+    bare.unwrap_or(word).replace(r"'\''", "'").into()
 }
 
 #[cfg(test)]

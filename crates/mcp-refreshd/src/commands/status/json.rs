@@ -1,6 +1,6 @@
 use super::reason::reason;
 use crate::control::protocol::VERSION;
-use crate::control::report::{EntryStatus, Status};
+use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::local::Local;
 use crate::terminal::wording;
 use jiff::Timestamp;
@@ -48,6 +48,8 @@ struct Server<'a> {
     name: &'a str,
     url: Option<&'a str>,
     store: &'a str,
+    /// Who presents the refresh token: `agent` where it is in the vault, else `shared` with Claude Code.
+    owner: &'static str,
     state: &'static str,
     expires_at: Option<Timestamp>,
     next_refresh_at: Option<Timestamp>,
@@ -84,10 +86,8 @@ pub(crate) fn json(status: &Status) -> Result<String, serde_json::Error> {
         watched: daemon.is_some() && !store.unwatched,
         unreadable: store.unreadable.as_deref(),
     });
-    let servers = status
-        .stores
-        .iter()
-        .flat_map(|store| store.entries.iter().map(|entry| server(&store.location, entry, &local)));
+    let servers =
+        status.stores.iter().flat_map(|store| store.entries.iter().map(|entry| server(store, entry, &local)));
     let json = Json {
         format_version: 1,
         daemon: Daemon {
@@ -105,12 +105,13 @@ pub(crate) fn json(status: &Status) -> Result<String, serde_json::Error> {
     wording::json(&json)
 }
 
-fn server<'a>(store: &'a str, entry: &'a EntryStatus, local: &Local) -> Server<'a> {
+fn server<'a>(store: &'a StoreStatus, entry: &'a EntryStatus, local: &Local) -> Server<'a> {
     Server {
         key: &entry.key,
         name: &entry.name,
         url: entry.url.as_deref(),
-        store,
+        store: &store.location,
+        owner: if store.vault { "agent" } else { "shared" },
         state: state(entry.state),
         expires_at: entry.expires_at.map(milliseconds),
         next_refresh_at: entry.next_refresh_at.map(milliseconds),

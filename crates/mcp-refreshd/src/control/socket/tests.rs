@@ -22,9 +22,12 @@ fn serve(place: PathBuf) {
     tokio::task::spawn_local(async move {
         let answer = async |ask| match ask {
             Request::Status => Reply::Status(Status::default()),
-            Request::ProxyVariables | Request::Restore { .. } | Request::Reload | Request::TestNotice => {
-                Reply::Refused("not asked here".to_owned())
-            }
+            Request::AccessToken(_)
+            | Request::ProxyVariables
+            | Request::Restore { .. }
+            | Request::Reload
+            | Request::Moves
+            | Request::TestNotice => Reply::Refused("not asked here".to_owned()),
             Request::Refresh { names, .. } => Reply::Refused(format!("asked for {}", names.join("+"))),
         };
         listener.serve(answer).await;
