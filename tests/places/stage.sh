@@ -60,3 +60,33 @@ refresh_token() { sed 's/.*"refreshToken":"\([^"]*\)".*/\1/' "${1:-$store}"; }
 refreshed() { [ "$(refresh_token "${2:-$store}")" != "$1" ]; }
 count() { curl -sf "$url/_counts" | sed "s/.*\"$1\":\([0-9]*\).*/\1/"; }
 running() { mcp-refreshd status >/dev/null 2>&1; }
+
+# Variables of a container's commands.
+variables=()
+
+# in_container NAME COMMAND…: with this system's programs, a home and /run of its own, no service manager, and what is mounted below mounts/NAME.
+in_container() {
+    local name=$1 root=$SCENE/root-$1
+    shift
+    (
+        set -e
+        mkdir -p "$root"/{root,tmp,run,proc,dev,volume} "$SCENE/mounts/$name"
+        for part in usr bin sbin lib lib64 etc dev; do
+            [ -e "/$part" ] || continue
+            mkdir -p "$root/$part"
+            mountpoint -q "$root/$part" || mount --rbind "/$part" "$root/$part"
+        done
+        mkdir -p "$root$SCENE/bin"
+        mountpoint -q "$root$SCENE/bin" || mount --bind "$SCENE/bin" "$root$SCENE/bin"
+        # shellcheck disable=SC2016 # for the inner shell
+        exec unshare --mount --pid --fork --kill-child --root="$root" \
+            env -i HOME=/root PATH="$PATH" LANG=C.UTF-8 "${variables[@]}" sh -c 'mount -t proc proc /proc && exec "$@"' container "$@"
+    )
+}
+# mounted NAME FROM TO: the bind mount of a container.
+mounted() {
+    local to=$SCENE/root-$1$3
+    mkdir -p "$(dirname "$to")"
+    if [ -d "$2" ]; then mkdir -p "$to"; else touch "$to"; fi
+    mount --bind "$2" "$to" || fail "mount"
+}

@@ -118,6 +118,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "five sessions whose headersHelper is the agent's, at once on an expired token"
     ),
     scenario!(
+        helper::helper_sessions_killed,
+        WithNobody,
+        "the same beside ten sessions that are killed while they start: five connect, nothing is lost"
+    ),
+    scenario!(
         helper::helper_over_three_rotations,
         WithNobody,
         "a session with the helper over three rotations by a server that kills the old token: 401, helper, goes on"

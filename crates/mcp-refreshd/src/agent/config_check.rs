@@ -14,7 +14,7 @@ pub(crate) const COMES_LATER: &str = "it is kept as soon as it exists";
 /// Checks the configuration against the disk and the stores. Returns one sentence per finding.
 pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status: &Status) -> Vec<String> {
     let mut remarks = stores(config);
-    if config.policy.servers.is_empty() {
+    if config.policy.servers.is_empty() && config.token_socket.is_none() {
         return remarks;
     }
     let mut names: BTreeSet<String> = status.stores.iter().flat_map(names_in).collect();
@@ -90,7 +90,8 @@ fn nearest_folder(folder: &Path) -> Option<String> {
 
 /// Configured servers that have no login and that Claude Code does not know.
 fn servers(config: &Config, known: &BTreeSet<String>) -> Vec<String> {
-    let unknown = config.policy.servers.keys().filter(|name| !known.contains(*name));
+    let handed_out = config.token_socket.iter().flat_map(|socket| &socket.servers);
+    let unknown = config.policy.servers.keys().chain(handed_out).filter(|name| !known.contains(*name));
     unknown
         .map(|name| {
             let hint = nearest(name, known.iter().map(String::as_str))

@@ -3,6 +3,7 @@
 mod notices;
 mod notify;
 mod reload;
+mod token_socket;
 mod watch;
 
 use crate::agent::runtime::block_on;
@@ -30,7 +31,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 
 /// What is on the wire may take this long: one request (30 s), a second one after a lost answer, and the write. Anything unfinished
 /// is in the journal.
@@ -101,6 +102,8 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
                 .await;
         })
     });
+    let tokens = config.token_socket.as_ref().and_then(|config| token_socket::listen(config, paths));
+    let handing_out = tokens.map(|tokens| spawn_local(tokens.serve(Rc::clone(&agent))));
     agent.first_scan().await;
     tracing::info!("mcp-refreshd {VERSION} started (process {})", identity.pid);
     notify::ready(&notify::summary(&agent.status(None)));
@@ -141,6 +144,8 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         tracing::debug!("{error}");
     }
     let end = drain(&agent, &mut signals).await;
+    // Its file goes with it.
+    handing_out.iter().for_each(JoinHandle::abort);
     agent.observer().history.agent_ended();
     if let (Some(listener), Some(serving)) = (listener, serving) {
         serving.abort();
@@ -210,10 +215,7 @@ async fn answer(
             }
             Err(error) => Reply::Refused(error.to_string()),
         },
-        Request::AccessToken(request) => match agent.access_token(&request).await {
-            Ok(handed_out) => Reply::AccessToken(handed_out),
-            Err(refused) => Reply::NoAccessToken(refused),
-        },
+        Request::AccessToken(request) => token_socket::hand_out(agent, &request).await,
         Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
     }
 }

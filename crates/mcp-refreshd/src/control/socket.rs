@@ -6,7 +6,7 @@ mod server;
 
 pub(crate) use client::{RequestError, ask, reach, reach_patiently};
 pub(crate) use direct::{DirectError, TokenAnswer, Way, ask_for_token};
-pub(crate) use server::{Admission, Listener, SocketError};
+pub(crate) use server::{Admission, Listener};
 
 #[cfg(test)]
 mod tests;

@@ -70,7 +70,7 @@ pub(crate) fn is_stopped(pid: u32) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with(['T', 't']))
 }
 
-/// The user at the other end of a socket.
+/// The user at the other end of a socket; `None` for a peer in another process namespace.
 pub(crate) fn peer_of(stream: &std::os::unix::net::UnixStream) -> Option<u32> {
     rustix::net::sockopt::socket_peercred(stream).ok().map(|peer| peer.uid.as_raw())
 }

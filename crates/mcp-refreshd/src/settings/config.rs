@@ -9,6 +9,7 @@ mod options;
 mod parse;
 mod redacted;
 mod table;
+mod token_socket;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,8 @@ pub(crate) use error::{ConfigError, Problem};
 pub(crate) use options::{
     Config, KeychainReach, ListedStore, LogConfig, LogFormat, LogLevel, Network, NoticesConfig,
 };
+
+pub(crate) use token_socket::TokenSocket;
 
 use crate::platform::files;
 use crate::platform::process::machine_and_user;

@@ -45,4 +45,5 @@ mod secret_service;
 mod secrets;
 mod status;
 mod support;
+mod token_socket;
 mod upgrade;

@@ -28,8 +28,17 @@ fn configure(bench: &Bench, person: &User) -> Fallible<()> {
     Ok(fs::write(path, configuration.to_string())?)
 }
 
-/// The token endpoint takes 3 s, and the sessions start when the agent's request is on the wire.
 pub(super) async fn helper_storm_expired(bench: Rc<Bench>) -> Fallible<Report> {
+    storm(bench, &[]).await
+}
+
+/// Beside them sessions that are killed while they start, at every step of it.
+pub(super) async fn helper_sessions_killed(bench: Rc<Bench>) -> Fallible<Report> {
+    storm(bench, &[300, 700, 1100, 1500, 1900, 2300, 2700, 3100, 3500, 3900]).await
+}
+
+/// The token endpoint takes 3 s, and the sessions start when the agent's request is on the wire; others are killed after so many milliseconds.
+async fn storm(bench: Rc<Bench>, killed: &[u64]) -> Fallible<Report> {
     let answer = Answer::default().before(Duration::from_secs(3));
     let server = Server::start(Script { answer, ..Script::default() })?;
     let person = bench.person(&server).await?;
@@ -46,7 +55,18 @@ pub(super) async fn helper_storm_expired(bench: Rc<Bench>) -> Fallible<Report> {
         let person = Rc::clone(&person);
         sessions.spawn_local(async move { connect(&person).await.unwrap_or_else(|error| error.to_string()) });
     }
+    let mut doomed = JoinSet::new();
+    for after in killed.iter().copied().map(Duration::from_millis) {
+        let person = Rc::clone(&person);
+        doomed.spawn_local(async move {
+            let session = Session::start(&person).map_err(|error| error.to_string());
+            tokio::time::sleep(after).await;
+            // Dropping it kills it.
+            drop(session);
+        });
+    }
     let ends = sessions.join_all().await;
+    doomed.join_all().await;
     let took = began.elapsed();
     let settled = replaced(&person, &grant.refresh_token, patience).await;
 

@@ -54,8 +54,9 @@ fn hint(error: &DirectError) -> &'static str {
         DirectError::Absent { .. } => {
             "; it has to be forwarded or mounted here: see `[token_socket]` in the documentation"
         }
-        DirectError::Deaf { .. } | DirectError::Ended { .. } => {
-            "; the agent, or the ssh connection to it, has ended"
+        DirectError::Deaf { .. } => "; the agent, or the ssh connection to it, has ended",
+        DirectError::Ended { .. } => {
+            "; the agent, or the ssh connection to it, has ended, or the socket answers nobody but the agent's user (see `secret_file`)"
         }
         _ => "",
     }

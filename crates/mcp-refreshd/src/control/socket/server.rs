@@ -154,7 +154,7 @@ impl Listener {
 /// Reads one request and answers it. A misbehaving client only loses its own connection.
 async fn attend<H: AsyncFn(Request) -> Reply>(stream: Stream, admission: Admission, handler: &H) {
     if admission == Admission::ThisUser && !is_of_this_user(&stream) {
-        tracing::warn!("a process of another user was turned away from the control socket");
+        tracing::warn!("a process of another user was turned away from the socket");
         return;
     }
     let (input, mut output) = tokio::io::split(stream);

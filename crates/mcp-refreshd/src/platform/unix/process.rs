@@ -46,6 +46,17 @@ pub(crate) fn become_command(command: &mut Command, name: Option<OsString>) -> i
     command.exec()
 }
 
+/// Random bytes, fit for a secret.
+///
+/// # Errors
+/// The system has none.
+pub(crate) fn random<const N: usize>() -> io::Result<zeroize::Zeroizing<[u8; N]>> {
+    use std::io::Read;
+    let mut bytes = zeroize::Zeroizing::new([0; N]);
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut *bytes)?;
+    Ok(bytes)
+}
+
 /// Starts a command that outlives this process, whose group it does not belong to.
 ///
 /// # Errors

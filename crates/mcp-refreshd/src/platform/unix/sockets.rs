@@ -14,6 +14,9 @@ use crate::platform::this::peer_of;
 pub(crate) use crate::platform::this::SOCKET_PATH_LIMIT;
 pub(crate) use tokio::net::UnixStream as Stream;
 
+/// Whether a socket can be mounted or forwarded elsewhere.
+pub(crate) const CAN_BE_SHARED: bool = true;
+
 /// The paths where the agent may listen, in order of preference.
 pub(crate) fn places(state: &Path, runtime: Option<PathBuf>) -> Vec<PathBuf> {
     runtime.into_iter().chain([state.to_owned()]).map(|folder| folder.join("control.sock")).collect()
@@ -83,8 +86,20 @@ impl Direct {
 
     /// The user at the other end; `None` if the system does not say.
     pub(crate) fn peer(&self) -> Option<u32> {
-        peer_of(&self.0)
+        peer_of(&self.0).or_else(|| by_event_loop(&self.0))
     }
+}
+
+/// The user at the other end, asked in a slower way: for systems that are asked by `getpeereid`, and for a peer in another process namespace, whose
+/// process id is 0 here.
+fn by_event_loop(stream: &std::os::unix::net::UnixStream) -> Option<u32> {
+    let (stream, other) = (stream.try_clone().ok()?, stream.try_clone().ok()?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().ok()?;
+    stream.set_nonblocking(true).ok()?;
+    let peer = runtime.block_on(async { Stream::from_std(stream).ok()?.peer_cred().ok() });
+    // Both share one setting.
+    other.set_nonblocking(false).ok()?;
+    peer.map(|peer| peer.uid())
 }
 
 impl Read for Direct {

@@ -33,6 +33,14 @@ pub(crate) fn become_command(command: &mut Command, _name: Option<OsString>) -> 
     }
 }
 
+/// Random bytes, fit for a secret: not needed here.
+///
+/// # Errors
+/// Always.
+pub(crate) fn random<const N: usize>() -> io::Result<zeroize::Zeroizing<[u8; N]>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Starts a command that outlives this process: without its console (`DETACHED_PROCESS`, `CREATE_NEW_PROCESS_GROUP`).
 ///
 /// # Errors

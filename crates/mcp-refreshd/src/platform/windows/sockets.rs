@@ -13,6 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Full access for the pipe's owner and nobody else; nothing is inherited (Security Descriptor Definition Language).
 const FOR_THE_OWNER_ALONE: &widestring::U16CStr = widestring::u16cstr!("D:P(A;;GA;;;OW)");
 
+/// Whether a socket can be mounted or forwarded elsewhere.
+pub(crate) const CAN_BE_SHARED: bool = false;
+
 /// The path where the agent listens, a new one for each start. Nobody can guess the name and claim it first: clients read it from a
 /// file in the agent's own folder.
 pub(crate) fn places(_state: &Path, _runtime: Option<PathBuf>) -> Vec<PathBuf> {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 /// Settings that a running agent cannot change.
-const AT_RESTART: [&str; 5] = ["stores", "keychain", "keychain_large_items", "log.file", "environment"];
+const AT_RESTART: [&str; 6] =
+    ["stores", "keychain", "keychain_large_items", "log.file", "token_socket", "environment"];
 
 /// One changed setting.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 use super::duration;
 use super::options::{Config, FRESHNESS, LARGE_ITEMS, LogFormat, LogLevel};
 use super::redacted::without_password;
+use super::token_socket::TokenSocket;
 use std::path::Path;
 use std::time::Duration;
 use toml::Value;
@@ -9,7 +10,8 @@ use toml_edit::Key;
 /// The configuration in effect, in the file's format, without a proxy's password. `source` is the file it came from, if
 /// any; `stores` are the folders in effect.
 pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]) -> String {
-    let Config { stores: _, keychain, policy, network, log, log_file, notices, environment } = config;
+    let Config { stores: _, keychain, policy, network, log, log_file, notices, token_socket, environment } =
+        config;
     let mut lines = vec![
         match source {
             Some(path) => format!("# from {}", path.display()),
@@ -48,6 +50,13 @@ pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]
     lines.extend(log_file.as_ref().map(|file| format!("file = {}", written(&file.to_string_lossy()))));
     lines.extend([String::new(), "[notices]".to_owned(), format!("desktop = {}", notices.desktop)]);
     lines.extend(notices.hook.as_ref().map(|hook| format!("hook = {}", written(hook))));
+    if let Some(TokenSocket { path, servers, secret_file }) = token_socket {
+        lines.extend([String::new(), "[token_socket]".to_owned()]);
+        lines.extend(path.as_ref().map(|path| format!("path = {}", written(&path.to_string_lossy()))));
+        lines.push(format!("servers = {}", texts(servers.iter().cloned())));
+        let secret = secret_file.as_ref().map(|file| written(&file.to_string_lossy()));
+        lines.extend(secret.map(|file| format!("secret_file = {file}")));
+    }
     if !environment.is_empty() {
         lines.extend([String::new(), "[environment]".to_owned()]);
         lines.extend(environment.shown().map(|(name, value)| format!("{name} = {}", written(&value))));
@@ -66,7 +75,11 @@ fn time(time: Duration) -> String {
 }
 
 fn paths<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
-    Value::Array(paths.map(|path| Value::String(path.to_string_lossy().into_owned())).collect()).to_string()
+    texts(paths.map(|path| path.to_string_lossy().into_owned()))
+}
+
+fn texts(texts: impl Iterator<Item = String>) -> String {
+    Value::Array(texts.map(Value::String).collect()).to_string()
 }
 
 fn word<T: PartialEq + Copy>(meaning: T, words: &'static [(&'static str, T)]) -> &'static str {

@@ -1,5 +1,6 @@
 use super::environment::Environment;
 use super::redacted::without_password;
+use super::token_socket::TokenSocket;
 use crate::platform;
 use claude_store::{LargeItems, SystemKeyring};
 use refresh_engine::{Freshness, Policy};
@@ -23,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) log_file: Option<PathBuf>,
     /// How the user is notified when action is required.
     pub(crate) notices: NoticesConfig,
+    /// The second socket, if there is one.
+    pub(crate) token_socket: Option<TokenSocket>,
     /// Variables to set if the environment lacks them.
     pub(crate) environment: Environment,
 }

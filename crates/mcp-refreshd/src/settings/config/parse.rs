@@ -5,6 +5,7 @@ use super::options::{
     LogLevel, Network, NoticesConfig,
 };
 use super::table::{Findings, Table};
+use super::token_socket::token_socket;
 use crate::terminal::columns::shortened;
 use crate::terminal::wording::quoted;
 use claude_store::SystemKeyring;
@@ -47,6 +48,7 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
         "network",
         "log",
         "notices",
+        "token_socket",
         "environment",
     ];
     let root = Table::new("", root.get_ref(), &known, &mut findings);
@@ -70,6 +72,9 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
     }
     if let Some(table) = root.table("notices", &mut findings) {
         config.notices = notices(table, &mut findings);
+    }
+    if let Some(table) = root.table("token_socket", &mut findings) {
+        config.token_socket = token_socket(table, |text| folder(text, home), &mut findings);
     }
     if let Some(table) = root.table("environment", &mut findings) {
         config.environment = Environment::parse(table, &mut findings);

@@ -77,6 +77,10 @@ fn every_setting_is_read() {
         [notices]
         desktop = false
         hook = "tell me"
+        [token_socket]
+        path = "~/tokens/socket"
+        servers = ["lab"]
+        secret_file = "/srv/secret"
     "#;
     let config = parsed(text).unwrap();
     assert_eq!(config.stores, Some(vec![folder("/home/me/.claude"), folder("/srv/claude")]));
@@ -95,12 +99,18 @@ fn every_setting_is_read() {
     assert_eq!(config.network.proxy.unwrap().as_str(), "http://proxy.example:3128/");
     assert_eq!(config.network.extra_ca, [PathBuf::from("/home/me/ca.pem")]);
     assert_eq!(config.notices, NoticesConfig { desktop: false, hook: Some("tell me".into()) });
+    let socket = TokenSocket {
+        path: Some("/home/me/tokens/socket".into()),
+        servers: vec!["lab".to_owned()],
+        secret_file: Some("/srv/secret".into()),
+    };
+    assert_eq!(config.token_socket, Some(socket));
     assert_eq!(config.log, LogConfig { format: LogFormat::Json, level: LogLevel::Debug });
 }
 
 #[test]
 fn the_effective_configuration_reads_back_as_itself() {
-    let text = "keep_alive = \"36h\"\n[servers.\"a b\\\"c\"]\nmargin = \"9m\"\n[network]\nextra_ca = [\"/ca.pem\"]\n[log]\nlevel = \"warn\"\n";
+    let text = "keep_alive = \"36h\"\n[servers.\"a b\\\"c\"]\nmargin = \"9m\"\n[network]\nextra_ca = [\"/ca.pem\"]\n[token_socket]\nservers = [\"a\\nb\"]\nsecret_file = \"/s\"\n[log]\nlevel = \"warn\"\n";
     // A name of two lines cannot stand in a table's name as it could in a value.
     let odd = "[servers.\"a\\nb\\u007f\"]\nignore = true\n";
     for config in [Config::default(), parsed(text).unwrap(), parsed(odd).unwrap()] {
