@@ -128,7 +128,7 @@ impl Vault {
 }
 
 /// Puts an entry into a store, whatever stands under its key.
-pub(super) async fn put(store: &AnyStore, key: &EntryKey, entry: &RawEntry) -> Result<(), RewriteError> {
+async fn put(store: &AnyStore, key: &EntryKey, entry: &RawEntry) -> Result<(), RewriteError> {
     let written = rewrite(store, |document: &Document<'_>| {
         let change = match document.raw_entry(key) {
             Some(there) if there == entry.expose() => return Vec::new(),
@@ -143,7 +143,7 @@ pub(super) async fn put(store: &AnyStore, key: &EntryKey, entry: &RawEntry) -> R
 }
 
 /// Removes an entry, if it is there.
-pub(super) async fn remove(store: &AnyStore, key: &EntryKey) -> Result<(), RewriteError> {
+async fn remove(store: &AnyStore, key: &EntryKey) -> Result<(), RewriteError> {
     let written = rewrite(store, |document: &Document<'_>| {
         document.raw_entry(key).map(|_| (key.clone(), Change::Remove)).into_iter().collect()
     });

@@ -19,6 +19,8 @@ struct Scene {
     _server: Server,
 }
 
+type Break<'a> = &'a dyn Fn(&Scene);
+
 impl Scene {
     fn new(left: Duration) -> Self {
         let server = Server::start(Script::default()).unwrap();
@@ -155,7 +157,7 @@ fn an_expired_token_is_refreshed_before_it_moves_and_a_dead_one_stays() {
 
 #[test]
 fn what_cannot_be_owned_is_refused_with_words_and_nothing_changes() {
-    let cases: [(&str, &dyn Fn(&Scene)); 6] = [
+    let cases: [(&str, Break<'_>); 6] = [
         ("`headersHelper` of its own", &|scene| {
             let text = json!({"mcpServers": {"lab": {"url": scene.lab.mcp_url(), "headersHelper": "mine"}}});
             fs::write(scene.user_config(), text.to_string()).unwrap();

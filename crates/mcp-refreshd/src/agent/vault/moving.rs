@@ -6,7 +6,7 @@
 //! not is in the vault.
 
 use super::ledger::{Ledger, Move, Mover, Phase};
-use super::{VaultError, folder, put, remove};
+use super::{VaultError, folder, remove};
 use crate::settings::paths::Paths;
 use claude_store::{
     AnyStore, Change, Document, Entry, EntryKey, RawEntry, ReadError, RewriteError, Rewritten, Store, rewrite,
@@ -76,14 +76,6 @@ pub(crate) async fn put_back(
         vec![(key.clone(), change)]
     });
     Ok(written.await? == Rewritten::Written)
-}
-
-/// Copies an entry into the vault.
-///
-/// # Errors
-/// The vault was not changed.
-pub(crate) async fn copy_in(vault: &AnyStore, key: &EntryKey, entry: &RawEntry) -> Result<(), RewriteError> {
-    put(vault, key, entry).await
 }
 
 /// Removes an entry from the vault.

@@ -12,6 +12,7 @@ use claude_store::{
     AnyStore, Entry, EntryKey, OsFileSystem, Place, ReadError, Scope, ServerPlaces, StorageFolder, Store,
 };
 use std::collections::BTreeMap;
+use std::path::Path;
 
 pub(super) type Stores = Vec<(StorageFolder, AnyStore)>;
 
@@ -272,7 +273,8 @@ fn fit(places: &[Place], name: &str, folder: &StorageFolder) -> Result<(), Strin
         if place.authorization {
             return Err(format!("it has an `Authorization` header of its own in {file}; remove that first"));
         }
-        if let (false, Scope::Local { project } | Scope::Project { project }) = (place.trusted, &place.scope)
+        if let Scope::Local { project } | Scope::Project { project } = &place.scope
+            && (!place.trusted || is_home(project))
         {
             return Err(format!(
                 "Claude Code runs no `headersHelper` of a project that you have not trusted; start `claude` once in {project} and \
@@ -282,6 +284,11 @@ fn fit(places: &[Place], name: &str, folder: &StorageFolder) -> Result<(), Strin
         files.writable(place).map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+/// Whether it is the home folder: trust in that lasts for one session (read in 2.1.332).
+fn is_home(project: &str) -> bool {
+    std::env::home_dir().is_some_and(|home| home == Path::new(project))
 }
 
 /// A grant in the vault whose configuration is to be completed; `None` if it is complete.

@@ -14,7 +14,7 @@ use super::candidate::{Candidate, Stores};
 use super::hands::Hands;
 use super::text;
 use crate::agent::vault::ledger::{Ledger, Move, Phase};
-use crate::agent::vault::moving::{Settled, There, copy_in, drop_copy, look, put_back, settle_one, take_out};
+use crate::agent::vault::moving::{Settled, There, drop_copy, look, put_back, settle_one, take_out};
 use crate::agent::vault::{self, Vault};
 use crate::settings::paths::Paths;
 use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, Place, RawEntry, ServerPlaces, Store};
@@ -94,7 +94,7 @@ impl Mover<'_> {
     async fn copy(&self, store: &AnyStore, candidate: &Candidate) -> Result<RawEntry, String> {
         match look(store, &candidate.key).await.map_err(|error| error.to_string())? {
             There::Grant { portable, text } => {
-                let copied = copy_in(&self.vault.store, &candidate.key, &portable).await;
+                let copied = self.vault.put(&candidate.key, portable).await;
                 copied.map(|()| text).map_err(|error| error.to_string())
             }
             There::Nothing => Err("it was logged out meanwhile".to_owned()),
