@@ -25,6 +25,9 @@ _mcp__refreshd() {
             mcp__refreshd,config)
                 cmd="mcp__refreshd__subcmd__config"
                 ;;
+            mcp__refreshd,disown)
+                cmd="mcp__refreshd__subcmd__disown"
+                ;;
             mcp__refreshd,doctor)
                 cmd="mcp__refreshd__subcmd__doctor"
                 ;;
@@ -48,6 +51,9 @@ _mcp__refreshd() {
                 ;;
             mcp__refreshd,notice)
                 cmd="mcp__refreshd__subcmd__notice"
+                ;;
+            mcp__refreshd,own)
+                cmd="mcp__refreshd__subcmd__own"
                 ;;
             mcp__refreshd,refresh)
                 cmd="mcp__refreshd__subcmd__refresh"
@@ -85,6 +91,9 @@ _mcp__refreshd() {
             mcp__refreshd__subcmd__help,config)
                 cmd="mcp__refreshd__subcmd__help__subcmd__config"
                 ;;
+            mcp__refreshd__subcmd__help,disown)
+                cmd="mcp__refreshd__subcmd__help__subcmd__disown"
+                ;;
             mcp__refreshd__subcmd__help,doctor)
                 cmd="mcp__refreshd__subcmd__help__subcmd__doctor"
                 ;;
@@ -108,6 +117,9 @@ _mcp__refreshd() {
                 ;;
             mcp__refreshd__subcmd__help,notice)
                 cmd="mcp__refreshd__subcmd__help__subcmd__notice"
+                ;;
+            mcp__refreshd__subcmd__help,own)
+                cmd="mcp__refreshd__subcmd__help__subcmd__own"
                 ;;
             mcp__refreshd__subcmd__help,refresh)
                 cmd="mcp__refreshd__subcmd__help__subcmd__refresh"
@@ -143,7 +155,7 @@ _mcp__refreshd() {
 
     case "${cmd}" in
         mcp__refreshd)
-            opts="-h -V --help --version run install uninstall start stop restart reload login notice status refresh check headers token doctor history config logs completions help"
+            opts="-h -V --help --version run install uninstall start stop restart reload login own disown notice status refresh headers token check doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -206,6 +218,20 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__refreshd__subcmd__disown)
+            opts="-h --all --dry-run --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__refreshd__subcmd__doctor)
             opts="-h --fix --dry-run --yes --offline --live --store --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -243,7 +269,7 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__help)
-            opts="run install uninstall start stop restart reload login notice status refresh check headers token doctor history config logs completions help"
+            opts="run install uninstall start stop restart reload login own disown notice status refresh headers token check doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -285,6 +311,20 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__help__subcmd__config)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__refreshd__subcmd__help__subcmd__disown)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -397,6 +437,20 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__help__subcmd__notice)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mcp__refreshd__subcmd__help__subcmd__own)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -634,6 +688,20 @@ _mcp__refreshd() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mcp__refreshd__subcmd__own)
+            opts="-h --all --dry-run --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mcp__refreshd__subcmd__refresh)
             opts="-h --force --dry-run --store --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -793,7 +861,7 @@ _mcp-refreshd_names() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == -* ]] || { command=$word && break; }
     done
-    case $command in login | status | refresh | check | headers | token | doctor | history) ;; *) return 0 ;; esac
+    case $command in login | own | disown | status | refresh | headers | token | check | doctor | history) ;; *) return 0 ;; esac
     case ${COMP_WORDS[COMP_CWORD-1]} in --claude | --lines | --min-valid | --since | --store | --svg | --url | -n) return 0 ;; esac
     [[ $cur == -* ]] && return 0
     [[ $COMP_WORDBREAKS == *:* ]] && prefix=${cur%"${cur##*:}"}

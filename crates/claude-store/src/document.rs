@@ -11,12 +11,13 @@ mod root;
 pub use error::{DocumentError, EntryProblem};
 
 use crate::json::Member;
-use crate::{Entry, EntryKey, Incomplete};
+use crate::{Entry, EntryKey, Incomplete, RawEntry};
 use oauth_secret::ClientSecret;
 use root::Root;
 use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use zeroize::Zeroizing;
 
 /// Claude Code's credential document, parsed without copying: anything we do not need stays raw text.
 ///
@@ -174,6 +175,22 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn raw_entry(&self, key: &EntryKey) -> Option<&'a str> {
         self.last(key).map(|slot| slot.raw)
+    }
+
+    /// The raw text of an entry that can be refreshed, complete for another document: with the client secret that this one may keep beside
+    /// its entries. `None` if it has no refresh token, or cannot be understood.
+    #[must_use]
+    pub fn portable_entry(&self, key: &EntryKey) -> Option<RawEntry> {
+        let raw = self.raw_entry(key)?;
+        let entry = self.entry(key).filter(|entry| entry.refresh_token.is_some())?;
+        let alone = decode::entry(key, raw, None).ok()?;
+        let Some(secret) = entry.client_secret.as_ref().filter(|_| alone.client_secret.is_none()) else {
+            return Some(RawEntry::new(raw));
+        };
+        let secret = Zeroizing::new(serde_json::to_string(secret.expose()).ok()?);
+        let open = raw.trim_ascii().strip_suffix('}')?.trim_ascii_end();
+        let member = Zeroizing::new(format!("{open},\"clientSecret\":{}}}", secret.as_str()));
+        Some(RawEntry::from(member))
     }
 
     pub(crate) fn find(&self, key: &EntryKey) -> Found<'a> {

@@ -2,4 +2,6 @@
 
 mod object;
 
-pub(crate) use object::{InOrder, Member, Object, decode_string, describe, range_with_comma, span_in};
+pub(crate) use object::{
+    InOrder, Member, Object, decode_string, describe, offset_in, range_with_comma, span_in,
+};

@@ -40,6 +40,7 @@ mod store;
 pub use client::keychain_item::KeychainItem;
 pub use client::needs_auth::{NeedsAuthCache, NeedsAuthError};
 pub use client::server_configs::ServerConfigs;
+pub use client::server_place::{ConfigError, Edited, Place, Scope, ServerPlaces};
 pub use client::session_activity::SessionActivity;
 pub use client::storage_folder::StorageFolder;
 pub use document::change::{Change, RawEntry, SpliceError, TokenChange};
@@ -49,7 +50,7 @@ pub use document::key::EntryKey;
 pub use document::{Document, DocumentError, EntryProblem};
 pub use error_kind::ErrorKind;
 pub use file_system::{FileKind, FileSystem, Identity, Obstacle, Stamp};
-pub use lock::{LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
+pub use lock::{ConfigLock, LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
 pub use os_file_system::OsFileSystem;
 pub use platform::keyring::SystemKeyring;
 pub use store::any_store::{AnyStaged, AnyStore};
@@ -63,4 +64,6 @@ pub use store::keychain_store::{
     SecurityTool, StagedItem, ToolError,
 };
 pub use store::keyring_store::{FoundItem, Keyring, KeyringError, KeyringStore, NoKeyring, StagedSecret};
+pub use store::ownership::Ownership;
+pub use store::rewrite::{RewriteError, Rewritten, rewrite};
 pub use store::{ItemVersion, Published, Snapshot, Store, Version};

@@ -6,9 +6,11 @@ pub(crate) mod folder_watch;
 pub(crate) mod guarded_store;
 pub(crate) mod keychain_store;
 pub(crate) mod keyring_store;
+pub(crate) mod ownership;
+pub(crate) mod rewrite;
 
 use crate::{
-    Incomplete, Stamp,
+    Incomplete, Ownership, Stamp,
     document::{Document, DocumentError},
     lock::{Locks, StorageLock},
     store::error::{ReadError, WriteError},
@@ -37,6 +39,11 @@ pub trait Store: 'static {
 
     /// The locks of the document's storage folder.
     fn locks(&self) -> &Locks<Self::Files>;
+
+    /// Who else writes the document.
+    fn ownership(&self) -> Ownership {
+        Ownership::Shared
+    }
 
     /// When to check the version again if nothing reports changes. `None` if a [`FolderWatch`](crate::FolderWatch) does.
     fn look_again_in(&self) -> Option<Duration> {

@@ -3,10 +3,12 @@
 pub(crate) mod access;
 pub(crate) mod client;
 pub(crate) mod config_check;
+pub(crate) mod moves;
 pub(crate) mod network;
 pub(crate) mod runtime;
 pub(crate) mod status;
 pub(crate) mod stores;
+pub(crate) mod vault;
 
 use crate::control::protocol::{Done, How};
 use crate::control::report::{Daemon, Status, StoreStatus};
@@ -22,20 +24,23 @@ use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use crate::terminal::wording::length;
 use crate::terminal::wording::outcome_words;
-use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, StorageFolder, Store};
+use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, Ownership, StorageFolder, Store};
 use client::ClaudeCode;
 use jiff::Timestamp;
 use network::Network;
 use refresh_engine::{
-    Grants, Held, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed,
+    Grants, Held, Hold, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed,
     RefreshedHow, Setup, StoreReport,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use stores::storage_folders;
 use token_endpoint::HttpError;
 use tokio::task::{JoinHandle, spawn_local};
+use vault::moving::settle_moves;
+use vault::{Vault, VaultError};
 
 /// This machine as the engine sees it.
 #[derive(Debug)]
@@ -59,13 +64,15 @@ pub(crate) enum StartError {
     Journal(#[from] JournalError),
     #[error("the configuration's `[network]` cannot be used: {0}")]
     Network(#[from] HttpError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
 }
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match error {
             StartError::Network(_) => Exit::Usage,
-            StartError::Records(_) | StartError::Journal(_) => Exit::Person,
+            StartError::Records(_) | StartError::Journal(_) | StartError::Vault(_) => Exit::Person,
         };
         Self::new(exit, error.to_string())
     }
@@ -73,10 +80,24 @@ impl From<StartError> for Failure {
 
 /// All keepers.
 pub(crate) struct Agent {
-    kept: Vec<Kept>,
+    kept: RefCell<Vec<Rc<Kept>>>,
+    /// Entries that are left alone because their grant moves to or from the vault, by key.
+    held: RefCell<BTreeMap<String, Vec<Hold<Machine>>>>,
     observer: Rc<Observers>,
+    /// What every keeper is started with.
+    common: Common,
     /// Which access tokens were handed out.
     handouts: RefCell<access::Handouts>,
+}
+
+/// What the keepers of one agent share.
+struct Common {
+    config: RefCell<Config>,
+    paths: Paths,
+    records: Records<OsFileSystem>,
+    journal: Journal<OsFileSystem>,
+    grants: Grants<Machine>,
+    mode: Mode,
 }
 
 /// A store and its keeper.
@@ -85,6 +106,8 @@ pub(crate) struct Kept {
     pub(crate) keeper: Keeper<Machine>,
     /// How to reach the servers, set up as for the client that uses this folder.
     pub(crate) network: Rc<Network>,
+    /// Something wakes the keeper when its store changes.
+    pub(crate) watched: Cell<bool>,
 }
 
 impl Agent {
@@ -92,7 +115,7 @@ impl Agent {
     /// [`LocalSet`](tokio::task::LocalSet).
     ///
     /// # Errors
-    /// The journal, the records or the network settings cannot be used.
+    /// The journal, the records, the vault or the network settings cannot be used.
     pub(crate) async fn start(config: &Config, paths: &Paths, mode: Mode) -> Result<Self, StartError> {
         let observer = Rc::new(Observers {
             log: LogObserver::default(),
@@ -117,41 +140,28 @@ impl Agent {
             store.tell();
             opened.push((folder, store.store, network));
         }
+        if let Some(Vault { store, folder }) = Vault::open(config, paths)? {
+            // Before anything is presented from either store.
+            drop(settle_moves(paths, &store, opened.iter().map(|(_, store, _)| store)).await?);
+            let network = Rc::new(Network::new(&config.network, &folder).await?);
+            opened.push((folder, store, network));
+        }
         // Start all keepers before any of them runs: none may present a token until all have reported what the journal knows of it.
-        let grants = Grants::default();
-        let mut kept = Vec::new();
+        let config = RefCell::new(config.clone());
+        let common =
+            Common { config, paths: paths.clone(), records, journal, grants: Grants::default(), mode };
+        let agent = Self {
+            kept: RefCell::default(),
+            held: RefCell::default(),
+            observer,
+            common,
+            handouts: RefCell::default(),
+        };
         for (folder, store, network) in opened {
-            let file = match &store {
-                AnyStore::File(file) => Some(file),
-                AnyStore::Guarded(guarded) => Some(guarded.file()),
-                AnyStore::Keychain(_) | AnyStore::Keyring(_) => None,
-            };
-            if let Some(file) = file
-                && let Err(error) = file.sweep()
-            {
-                tracing::debug!(
-                    "cannot clean up temporary files of an earlier run in {}: {error}",
-                    folder.path().display()
-                );
-            }
             let location = store.location().to_owned();
             let (ours, others) = unfinished.into_iter().partition(|open| open.intent.store == location);
             unfinished = others;
-            let keeper = Keeper::start(Setup {
-                store,
-                endpoint: Rc::clone(&network),
-                clock: SystemClock,
-                client: ClaudeCode::new(&folder),
-                observer: Rc::clone(&observer),
-                policy: config.policy.clone(),
-                records: records.clone(),
-                journal: journal.clone(),
-                unfinished: ours,
-                needs_auth: NeedsAuthCache::new(OsFileSystem, folder.needs_auth_path()),
-                grants: grants.clone(),
-                mode,
-            });
-            kept.push(Kept { folder, keeper, network });
+            agent.keep(folder, store, network, ours);
         }
         for open in unfinished {
             let store = &open.intent.store;
@@ -159,11 +169,51 @@ impl Agent {
                 "the journal holds a refresh for {store}, which is no store of the configuration; it is kept"
             );
         }
-        Ok(Self { kept, observer, handouts: RefCell::default() })
+        // A move that another process is making now.
+        agent.heed_moves().await?;
+        Ok(agent)
     }
 
-    pub(crate) fn kept(&self) -> &[Kept] {
-        &self.kept
+    /// Starts a keeper.
+    fn keep(
+        &self,
+        folder: StorageFolder,
+        store: AnyStore,
+        network: Rc<Network>,
+        unfinished: Vec<refresh_engine::Unfinished>,
+    ) {
+        sweep(&store, &folder);
+        let Common { config, records, journal, grants, mode, .. } = &self.common;
+        let keeper = Keeper::start(Setup {
+            store,
+            endpoint: Rc::clone(&network),
+            clock: SystemClock,
+            client: ClaudeCode::new(&folder),
+            observer: Rc::clone(&self.observer),
+            policy: config.borrow().policy.clone(),
+            records: records.clone(),
+            journal: journal.clone(),
+            unfinished,
+            needs_auth: NeedsAuthCache::new(OsFileSystem, folder.needs_auth_path()),
+            grants: grants.clone(),
+            mode: *mode,
+        });
+        self.kept.borrow_mut().push(Rc::new(Kept { folder, keeper, network, watched: Cell::new(false) }));
+    }
+
+    /// Takes a new configuration for the stores that are kept from now on.
+    pub(crate) fn set_config(&self, config: &Config) {
+        self.common.config.replace(config.clone());
+    }
+
+    /// The keeper of the store at this location.
+    fn keeper_of(&self, location: &str) -> Option<Keeper<Machine>> {
+        let kept = self.kept.borrow();
+        kept.iter().find(|kept| kept.keeper.location() == location).map(|kept| kept.keeper.clone())
+    }
+
+    pub(crate) fn kept(&self) -> Vec<Rc<Kept>> {
+        self.kept.borrow().clone()
     }
 
     pub(crate) fn observer(&self) -> &Observers {
@@ -172,21 +222,25 @@ impl Agent {
 
     /// Returns once every store has been scanned.
     pub(crate) async fn first_scan(&self) {
-        for kept in &self.kept {
+        for kept in self.kept() {
             kept.keeper.first_scan().await;
         }
     }
 
     /// The state of everything.
     pub(crate) fn status(&self, daemon: Option<Daemon>) -> Status {
-        let stores = self.kept.iter().map(|kept| StoreStatus::new(kept.keeper.report()));
+        let kept = self.kept();
+        let stores = kept.iter().map(|kept| StoreStatus {
+            vault: kept.keeper.store().ownership() == Ownership::Own,
+            ..StoreStatus::new(kept.keeper.report())
+        });
         Status { daemon, stores: stores.collect(), ..Status::default() }
     }
 
     /// Refreshes the named servers concurrently, in the store at this location or in every store, and waits for the results.
     pub(crate) async fn refresh(&self, names: &[String], force: bool, store: Option<&str>) -> Vec<Done> {
         let tasks: Vec<_> = self
-            .kept
+            .kept()
             .iter()
             .filter(|kept| store.is_none_or(|store| kept.keeper.report().location == store))
             .map(|kept| {
@@ -208,7 +262,7 @@ impl Agent {
     /// Restores the entries that vanished together from the store at this location, and returns the names of their servers.
     pub(crate) async fn restore(&self, store: &str) -> Vec<String> {
         let mut names = Vec::new();
-        for kept in self.kept.iter().filter(|kept| kept.keeper.report().location == store) {
+        for kept in self.kept().iter().filter(|kept| kept.keeper.report().location == store) {
             names.extend(kept.keeper.restore_vanished().await);
         }
         names
@@ -216,8 +270,10 @@ impl Agent {
 
     /// Starts nothing new, and returns once everything that was running has ended and is saved.
     pub(crate) async fn drain(&self) {
+        // A move that was cut off is settled at the next start.
+        drop(self.held.take());
         let tasks: Vec<JoinHandle<()>> = self
-            .kept
+            .kept()
             .iter()
             .map(|kept| {
                 let keeper = kept.keeper.clone();
@@ -232,7 +288,21 @@ impl Agent {
 
     /// The number of refreshes in flight.
     pub(crate) fn running(&self) -> usize {
-        self.kept.iter().map(|kept| kept.keeper.running()).sum()
+        self.kept.borrow().iter().map(|kept| kept.keeper.running()).sum()
+    }
+}
+
+fn sweep(store: &AnyStore, folder: &StorageFolder) {
+    let file = match store {
+        AnyStore::File(file) => file,
+        AnyStore::Guarded(guarded) => guarded.file(),
+        AnyStore::Keychain(_) | AnyStore::Keyring(_) => return,
+    };
+    if let Err(error) = file.sweep() {
+        tracing::debug!(
+            "cannot clean up temporary files of an earlier run in {}: {error}",
+            folder.path().display()
+        );
     }
 }
 

@@ -82,6 +82,18 @@ pub(crate) enum Command {
     /// with those that are left. Exits 0 if every login is done, 1 if one is left.
     Login(LoginArgs),
 
+    /// Move logins from Claude Code's store to the agent's vault
+    ///
+    /// Claude Code then asks the agent for each server's headers (`headersHelper`) and never sees a refresh token, so that none of its
+    /// sessions can lose the login. Sets the helper in each configuration of the server, of the user, of a project, or in .mcp.json. `disown`
+    /// undoes it.
+    Own(OwnArgs),
+
+    /// Move logins from the agent's vault back to Claude Code's store
+    ///
+    /// The current tokens go back, and the configurations are as they were; what you edited there meanwhile stays.
+    Disown(OwnArgs),
+
     /// Send a notice
     Notice {
         /// Send one test notice the way the configuration says, and tell how it was sent
@@ -192,6 +204,19 @@ pub(crate) struct LoginArgs {
     /// Claude Code's program [default: claude on the PATH]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) claude: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OwnArgs {
+    /// Only these servers
+    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) names: Vec<String>,
+    /// Every server
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Only print what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ use crate::commands::history::history;
 use crate::commands::login::login;
 use crate::commands::logs::logs;
 use crate::commands::notice::notice;
+use crate::commands::own::{disown, own};
 use crate::commands::refresh::refresh;
 use crate::commands::reload::reload;
 use crate::commands::run::run;
@@ -59,6 +60,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Restart { dry_run } => service::restart(&paths?, dry_run),
         Command::Reload => block_on(reload(&paths?))?,
         Command::Login(args) => block_on(login(&paths?, &args))?,
+        Command::Own(args) => block_on(own(&paths?, &args))?,
+        Command::Disown(args) => block_on(disown(&paths?, &args))?,
         Command::Notice { test: _ } => block_on(notice(&paths?))?,
         Command::Status(args) => block_on(status(&paths?, &args))?,
         Command::Refresh(args) => block_on(refresh(&paths?, args))?,

@@ -10,6 +10,7 @@ pub(crate) mod history;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod notice;
+pub(crate) mod own;
 pub(crate) mod refresh;
 pub(crate) mod reload;
 pub(crate) mod run;

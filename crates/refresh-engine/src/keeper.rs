@@ -4,6 +4,7 @@ pub(crate) mod report;
 
 mod access;
 mod asked;
+mod hold;
 mod read_budget;
 mod refreshed;
 mod run_loop;
@@ -12,6 +13,7 @@ mod state;
 mod told;
 
 pub use access::{AccessGrant, Wanted};
+pub use hold::Hold;
 pub use refreshed::{Refreshed, RefreshedHow};
 pub use state::Mode;
 
@@ -120,6 +122,7 @@ impl<P: Partners> Keeper<P> {
             in_flight: Cell::new(0),
             scanned: Cell::new(false),
             stopping: Cell::new(false),
+            disregarded: RefCell::default(),
             deleted: Cell::new(false),
             account_login: Cell::new(false),
             ended: Notify::new(),
@@ -182,6 +185,12 @@ impl<P: Partners> Keeper<P> {
         self.inner.shared.ended.notify_one();
         // The loop ends only with the process.
         let _ = receiver.await;
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &P::Store {
+        &self.inner.shared.store
     }
 
     /// The state of the store and its entries. Changes nothing.

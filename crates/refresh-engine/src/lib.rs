@@ -42,7 +42,7 @@ pub use decide::policy::{
 };
 pub use journal::{HealMembers, Intent, Journal, JournalError, OtherLock, TransactionId, Unfinished};
 pub use keeper::report::{EntryReport, State, StoreReport, inspect};
-pub use keeper::{AccessGrant, Keeper, Mode, Refreshed, RefreshedHow, Setup, Wanted};
+pub use keeper::{AccessGrant, Hold, Keeper, Mode, Refreshed, RefreshedHow, Setup, Wanted};
 pub use observed::activity::Activity;
 pub use observed::clock::{Clock, Now, later};
 pub use observed::entry::{Expiry, ObservedEntry};

@@ -3,11 +3,11 @@
 //! strace records the steps of an undisturbed refresh and then kills the daemon right before each of them. Only three outcomes are allowed:
 //! the new pair is in the store; the request was never sent and the next daemon sends it (which leads to the same result); or the outcome
 //! is ambiguous and reported. It also measures how long the storage lock is held, proves that no fsync happens meanwhile, and simulates
-//! full and read-only disks. `install` and `uninstall` are killed at each of their steps, too, and run again. The daemon is exposed to slow
+//! full and read-only disks. `install` and `uninstall` are killed at each of their steps, too, and run again, and so are `own` and `disown`. The daemon is exposed to slow
 //! disks, file systems that come and go, a lack of file watches, and names that do not resolve. As root it cuts the disk's power at each
 //! step. At a server that forgives reuse for a while, a daemon killed with its request in flight and restarted at once loses nothing.
 //!
-//! `crash-points [disks|grace|holds|install|points|power|surroundings]… [TIMES]`: only these parts, with this many crashes at each step (default 1).
+//! `crash-points [disks|grace|holds|install|own|points|power|surroundings]… [TIMES]`: only these parts, with this many crashes at each step (default 1).
 #![allow(clippy::print_stdout, reason = "a program for people whose output is its purpose")]
 
 mod apart;
@@ -18,6 +18,7 @@ mod grace;
 mod holds;
 mod install;
 mod outcomes;
+mod own;
 mod points;
 mod power;
 mod surroundings;
@@ -71,6 +72,9 @@ fn run() -> Fallible<usize> {
     }
     // Crashes in a refresh mostly wait.
     let mut meanwhile = Vec::new();
+    if want("own") {
+        own::run(&program, times, &mut tally)?;
+    }
     if want("surroundings") {
         meanwhile.push(surroundings::begin()?);
     }

@@ -89,6 +89,14 @@ impl Refresher {
         Ok(Some(command.args(arguments).stdout(log.try_clone()?).stderr(log).spawn()?))
     }
 
+    /// Runs a command of the agent to its end, if it is the agent.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Fallible<()> {
+        match self {
+            Self::Agent(agent) => agent.command(arguments).await.map(drop),
+            Self::NaiveRefresher(_) | Self::Nobody => Ok(()),
+        }
+    }
+
     /// The output of `status --json`, whatever its exit status, if it is the agent.
     pub(crate) async fn status(&self) -> Fallible<Value> {
         let Self::Agent(agent) = self else { return Ok(Value::Null) };

@@ -5,6 +5,7 @@ mod helper;
 mod locks;
 mod login;
 mod menu;
+mod owned;
 mod quiet;
 mod removal;
 mod repair;
@@ -130,6 +131,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         helper::helper_token_refused,
         WithNobody,
         "a token that the server forgot long before its end: the helper's second run brings another, once"
+    ),
+    scenario!(
+        owned::owned_storm_expired,
+        WithOtherAgents,
+        "five sessions at once on the expired token of an owned server, a sixth killed at its start; then it is given back"
+    ),
+    scenario!(
+        owned::owned_under_a_session,
+        WithOtherAgents,
+        "a server is owned while a session uses it: no request by the client, the next session connects"
     ),
     scenario!(
         session::running_session_goes_on,

@@ -111,6 +111,13 @@ impl StorageFolder {
         Self { storage, named, ..usual }
     }
 
+    /// The same client's other files, with another storage folder: that of a store of our own.
+    #[must_use]
+    pub fn with_storage(&self, storage: impl Into<PathBuf>) -> Self {
+        let storage = storage.into();
+        Self { named: Some(storage.clone().into_os_string()), storage, ..self.clone() }
+    }
+
     /// The storage folder itself, which holds the document and the locks.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -27,6 +27,8 @@ pub enum Change {
         /// The whole entry, from brace to brace.
         members: RawEntry,
     },
+    /// Take the entry out, once it is safe elsewhere. Only ever at a person's word. The only change of its splice.
+    Remove,
     /// Put an entry that is absent back, last in `mcpOAuth`. Only ever at a person's word: a removed entry stays removed.
     Reinsert {
         /// The whole entry, from brace to brace.
@@ -67,6 +69,9 @@ pub enum SpliceError {
     /// Two changes for one entry.
     #[error("entry `{0}` was to be changed twice in one write")]
     Twice(EntryKey),
+    /// A removal beside other changes.
+    #[error("entry `{0}` was to be removed together with other changes; that takes a write of its own")]
+    NotAlone(EntryKey),
     /// The remembered text is no JSON object.
     #[error("the remembered text of entry `{0}` is not a JSON object")]
     NotAnObject(EntryKey),

@@ -50,6 +50,15 @@ fn splice(document: &Document<'_>, changes: &[(EntryKey, Change)]) -> Result<Sec
                 let text = checked(key, members)?;
                 edits.replace(raw, SecretBytes::from(text.as_bytes()));
             }
+            Change::Remove => {
+                let Found::Once(raw, _) = document.find(key) else {
+                    return Err(unfound(document, key));
+                };
+                if changes.len() > 1 {
+                    return Err(SpliceError::NotAlone(key.clone()));
+                }
+                edits.remove_entry(raw);
+            }
             Change::Reinsert { raw } => {
                 if !matches!(document.find(key), Found::Absent) {
                     return Err(SpliceError::Present(key.clone()));

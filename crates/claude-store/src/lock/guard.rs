@@ -22,6 +22,12 @@ pub struct StorageLock<F: FileSystem> {
     held: Held<F>,
 }
 
+/// Proof that the caller holds the lock of a configuration. Dropping it releases the lock, unless it is no longer ours.
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct ConfigLock<F: FileSystem> {
+    held: Held<F>,
+}
+
 /// The lock is no longer ours, or its state is unknown. The guarded operation must not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -114,6 +120,20 @@ impl<F: FileSystem> StorageLock<F> {
     /// [`LockLost`] says how it was lost.
     pub fn release(self) -> Result<(), LockLost> {
         self.held.release()
+    }
+}
+
+impl<F: FileSystem> ConfigLock<F> {
+    pub(super) fn new(held: Held<F>) -> Self {
+        Self { held }
+    }
+
+    /// Checks that the lock is still the one we created (by its [`Identity`]).
+    ///
+    /// # Errors
+    /// [`LockLost`] says how it was lost.
+    pub fn still_ours(&self) -> Result<(), LockLost> {
+        self.held.still_ours()
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::store::file_store::StagedFile;
 use crate::{
     FileStore, FileSystem, GuardedStore, KeychainStore, KeyringStore, Locks, OsFileSystem, OsSecurity,
-    Published, ReadError, SecurityTool, Snapshot, StagedItem, StagedSecret, StorageLock, Store,
+    Ownership, Published, ReadError, SecurityTool, Snapshot, StagedItem, StagedSecret, StorageLock, Store,
     SystemKeyring, Version, WriteError,
 };
 use std::time::Duration;
@@ -49,6 +49,15 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
             Self::Guarded(store) => store.locks(),
             Self::Keychain(store) => store.locks(),
             Self::Keyring(store) => store.locks(),
+        }
+    }
+
+    fn ownership(&self) -> Ownership {
+        match self {
+            Self::File(store) => store.ownership(),
+            Self::Guarded(store) => store.ownership(),
+            Self::Keychain(store) => store.ownership(),
+            Self::Keyring(store) => store.ownership(),
         }
     }
 

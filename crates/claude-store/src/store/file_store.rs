@@ -4,8 +4,8 @@ mod temporary;
 pub use reservation::StagedFile;
 
 use crate::{
-    FileKind, FileSystem, Locks, Obstacle, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
-    StorageLock, Store, Version, WriteError,
+    FileKind, FileSystem, Locks, Obstacle, OsFileSystem, Ownership, Published, ReadError, Snapshot,
+    StorageFolder, StorageLock, Store, Version, WriteError,
 };
 use reservation::Reservation;
 use std::borrow::Borrow;
@@ -17,10 +17,13 @@ use temporary::{folder_of, is_temporary, is_temporary_cache};
 /// Larger than any document; such a file is something else.
 const LIMIT: u64 = 32 << 20;
 
+/// A document without entries.
+const EMPTY: &[u8] = br#"{"mcpOAuth":{}}"#;
+
 /// The document in a file, as the client keeps it on Linux, WSL and Windows, and as the fallback on macOS.
 ///
 /// Links are resolved at every step and written through, so they survive. Files are written with mode 0600. The document is never
-/// created: that is up to the client.
+/// created: that is up to the client, or, for a store of our own, to [`create`](Self::create).
 pub struct FileStore<F: FileSystem = OsFileSystem> {
     files: F,
     path: PathBuf,
@@ -29,6 +32,7 @@ pub struct FileStore<F: FileSystem = OsFileSystem> {
     location: String,
     locks: Locks<F>,
     reservation: Rc<Reservation<F>>,
+    ownership: Ownership,
 }
 
 impl<F: FileSystem> FileStore<F> {
@@ -42,9 +46,48 @@ impl<F: FileSystem> FileStore<F> {
             locks: Locks::new(files.clone(), folder.path()),
             reservation: Rc::new(Reservation::new(files.clone())),
             needs_auth: folder.needs_auth_path(),
+            ownership: Ownership::Shared,
             path,
             files,
         }
+    }
+
+    /// The same for a document that only this program writes.
+    #[must_use]
+    pub fn own(files: F, folder: impl Borrow<StorageFolder>) -> Self {
+        Self { ownership: Ownership::Own, ..Self::new(files, folder) }
+    }
+
+    /// Creates an empty document, durably, unless there is one. Its folder must exist.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub async fn create(&self) -> Result<(), WriteError> {
+        let failed = |error| WriteError::at("creating", &self.path)(error);
+        let folder = folder_of(&self.path);
+        // Complete from the first moment on: written under another name, then renamed.
+        let beside = folder.join(temporary::temporary_name());
+        match self.files.link_stamp(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+            Ok(_) => return Ok(()),
+        }
+        let file = self.files.create_file(&beside, 0o600).map_err(failed)?;
+        let mut made = self.files.append(&file, EMPTY);
+        if made.is_ok() {
+            made = self.files.sync(&file).await;
+        }
+        match made.and_then(|()| self.files.rename_exclusive(&beside, &self.path)) {
+            Ok(()) => {}
+            Err(error) => {
+                // A leftover is removed at the next start.
+                let _ = self.files.remove_file(&beside);
+                if error.kind() != io::ErrorKind::AlreadyExists {
+                    return Err(failed(error));
+                }
+            }
+        }
+        self.files.sync_folder(folder).await.map_err(WriteError::at("syncing the folder", folder))
     }
 
     /// The document's path, links not resolved.
@@ -174,6 +217,10 @@ impl<F: FileSystem> Store for FileStore<F> {
 
     fn locks(&self) -> &Locks<F> {
         &self.locks
+    }
+
+    fn ownership(&self) -> Ownership {
+        self.ownership
     }
 
     async fn version(&self) -> Result<Version, ReadError> {

@@ -7,7 +7,7 @@ pub use keyring::{FoundItem, Keyring};
 
 use crate::store::keychain_store::poll_state::PollState;
 use crate::{
-    FileSystem, KeychainItem, Locks, OsFileSystem, Published, ReadError, Snapshot, StorageFolder,
+    FileSystem, KeychainItem, Locks, OsFileSystem, Ownership, Published, ReadError, Snapshot, StorageFolder,
     StorageLock, Store, Version, WriteError,
 };
 use oauth_secret::SecretBytes;
@@ -35,6 +35,7 @@ pub struct KeyringStore<K: Keyring, F: FileSystem = OsFileSystem> {
     visits: Visits,
     patience: Duration,
     poll_state: RefCell<PollState>,
+    ownership: Ownership,
 }
 
 /// A new document, held in memory: a keyring offers no place to stage it.
@@ -53,7 +54,14 @@ impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
             visits: Visits::default(),
             patience: PATIENCE,
             poll_state: RefCell::new(PollState::new()),
+            ownership: Ownership::Shared,
         }
+    }
+
+    /// The same for an item that only this program writes.
+    #[must_use]
+    pub fn own(keyring: K, item: KeychainItem, files: F, folder: impl Borrow<StorageFolder>) -> Self {
+        Self { ownership: Ownership::Own, ..Self::new(keyring, item, files, folder) }
     }
 
     /// The same store with another time limit, for tests.
@@ -116,6 +124,10 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
 
     fn locks(&self) -> &Locks<F> {
         &self.locks
+    }
+
+    fn ownership(&self) -> Ownership {
+        self.ownership
     }
 
     fn look_again_in(&self) -> Option<Duration> {

@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use oauth_secret::{AccessToken, TokenDigest};
 use refresh_engine::{AccessGrant, Refreshed, RefreshedHow, Wanted};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
@@ -34,7 +35,7 @@ impl Agent {
     /// No entry is meant, or its token cannot do any longer.
     pub(crate) async fn access_token(&self, request: &TokenRequest) -> Result<HandedOut, NoToken> {
         let until = tokio::time::Instant::now() + PATIENCE;
-        for kept in &self.kept {
+        for kept in self.kept() {
             // A store that is slow to read is taken as it was last seen.
             let _ = tokio::time::timeout_at(until, kept.keeper.look()).await;
         }
@@ -42,11 +43,12 @@ impl Agent {
         let location = kept.keeper.location().to_owned();
         let entry = (location.clone(), grant.key.to_string());
         let renewed =
-            tokio::time::timeout_at(until, self.renew(kept, &grant, &entry, request.caller.as_deref())).await;
+            tokio::time::timeout_at(until, self.renew(&kept, &grant, &entry, request.caller.as_deref()))
+                .await;
         let Some(now) = kept.keeper.access_grant(&grant.key) else {
             return Err(NoToken { why: gone(&grant.name), store: location, ..NoToken::none() });
         };
-        let handed_out = handed_out(kept, &now, renewed.ok(), Timestamp::now()).map_err(|why| NoToken {
+        let handed_out = handed_out(&kept, &now, renewed.ok(), Timestamp::now()).map_err(|why| NoToken {
             why,
             store: location,
             ..NoToken::none()
@@ -89,13 +91,12 @@ impl Agent {
         }
     }
 
-    fn meant(&self, request: &TokenRequest) -> Result<(&Kept, AccessGrant), NoToken> {
-        let named = |kept: &'_ Kept| kept.keeper.access_grants(&request.name);
-        let named: Vec<_> = self
-            .kept
-            .iter()
-            .flat_map(|kept| named(kept).into_iter().map(move |grant| (kept, grant)))
-            .collect();
+    fn meant(&self, request: &TokenRequest) -> Result<(Rc<Kept>, AccessGrant), NoToken> {
+        let of = |kept: Rc<Kept>| {
+            let grants = kept.keeper.access_grants(&request.name);
+            grants.into_iter().map(move |grant| (Rc::clone(&kept), grant))
+        };
+        let named: Vec<_> = self.kept().into_iter().flat_map(of).collect();
         let candidates: Vec<_> = named
             .iter()
             .map(|(kept, grant)| Candidate {
@@ -114,7 +115,8 @@ impl Agent {
 
     fn refused(&self, request: &TokenRequest, refusal: Refusal) -> NoToken {
         let unknown = refusal == Refusal::Unknown;
-        let names = || self.kept.iter().flat_map(|kept| kept.keeper.report().entries).map(|entry| entry.name);
+        let names =
+            || self.kept().into_iter().flat_map(|kept| kept.keeper.report().entries).map(|entry| entry.name);
         let names: Vec<String> = if unknown { names().collect() } else { Vec::new() };
         let why = refusal_in_words(request, &refusal, names.iter().map(String::as_str));
         NoToken { why, unknown, ..NoToken::none() }

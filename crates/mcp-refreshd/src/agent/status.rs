@@ -4,6 +4,8 @@
 use crate::agent::Machine;
 use crate::agent::client::ClaudeCode;
 use crate::agent::stores::{self, storage_folders};
+use crate::agent::vault::ledger::Ledger;
+use crate::agent::vault::{self, Vault};
 use crate::control::report::{EntryStatus, Found, Silent, Status, StoreStatus, Unfinished};
 use crate::control::socket::{RequestError, reach};
 use crate::platform;
@@ -12,7 +14,7 @@ use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
-use claude_store::{OsFileSystem, StorageFolder, Store};
+use claude_store::{AnyStore, OsFileSystem, Ownership, StorageFolder, Store};
 use jiff::Timestamp;
 use refresh_engine::{Journal, Need, Records, State, inspect};
 use std::path::{Path, PathBuf};
@@ -75,6 +77,16 @@ pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
     for folder in storage_folders(config, paths) {
         stores.push(from_disk(config, paths, &folder).await);
     }
+    match Vault::open(config, paths) {
+        Ok(Some(vault)) => stores.push(looked_at(config, paths, &vault.folder, &vault.store).await),
+        Ok(None) => {}
+        Err(error) => stores.push(StoreStatus {
+            location: vault::folder(paths).display().to_string(),
+            unreadable: Some(error.to_string()),
+            vault: true,
+            ..StoreStatus::default()
+        }),
+    }
     Status { stores, ..Status::default() }
 }
 
@@ -124,16 +136,31 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 async fn from_disk(config: &Config, paths: &Paths, folder: &StorageFolder) -> StoreStatus {
-    let records = Records::peek(OsFileSystem, &paths.state);
     // The agent reports a journal that cannot be read.
     let unfinished = Journal::peek(&OsFileSystem, &paths.state).unwrap_or_default();
     let owed =
         |location: &str| unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some());
     let store = stores::open(config, paths, folder, &owed).await.store;
+    let mut status = looked_at(config, paths, folder, &store).await;
+    // What a session leaves of a server whose login is in the vault. A ledger that cannot be read is told with the vault.
+    let moves = Ledger::load(&vault::folder(paths)).unwrap_or_default().moves;
+    let is_left = |entry: &EntryStatus| {
+        entry.access.is_none()
+            && entry.refresh.is_none()
+            && moves.iter().any(|one| one.key == entry.key && one.store == status.location)
+    };
+    let entries = std::mem::take(&mut status.entries);
+    status.entries = entries.into_iter().filter(|entry| !is_left(entry)).collect();
+    status
+}
+
+async fn looked_at(config: &Config, paths: &Paths, folder: &StorageFolder, store: &AnyStore) -> StoreStatus {
+    let records = Records::peek(OsFileSystem, &paths.state);
+    let unfinished = Journal::peek(&OsFileSystem, &paths.state).unwrap_or_default();
     let open = unfinished.iter().filter(|open| open.intent.store == store.location()).count();
     let client = ClaudeCode::new(folder);
-    let report = inspect::<Machine>(&store, &records, &SystemClock, &client, &config.policy, open).await;
-    StoreStatus::new(report)
+    let report = inspect::<Machine>(store, &records, &SystemClock, &client, &config.policy, open).await;
+    StoreStatus { vault: store.ownership() == Ownership::Own, ..StoreStatus::new(report) }
 }
 
 /// No agent refreshes its entries or wakes resting ones.

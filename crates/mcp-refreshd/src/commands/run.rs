@@ -38,6 +38,8 @@ use tokio::task::{JoinHandle, spawn_local};
 const DRAIN: Duration = Duration::from_secs(60);
 /// Extra time for the rest of a shutdown.
 const MARGIN: Duration = Duration::from_secs(10);
+/// How often to look whether a move was cut off: until then nobody refreshes its grant.
+const MOVE_LOOK: Duration = Duration::from_secs(2);
 /// A burst of events becomes one status line for the service manager.
 const STATUS_PACE: Duration = Duration::from_secs(1);
 
@@ -85,15 +87,19 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         service: Some(process::is_service()),
     };
     let (anew, asked) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
-    for kept in agent.kept() {
-        spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone(), Rc::clone(&anew)));
-    }
+    watch_all(&agent, &anew);
     let reloader = Rc::new(Mutex::new(reload::Reloader::new(config.clone(), paths.clone())));
     let serving = listener.as_ref().map(|listener| {
         let (listener, agent, identity) = (Rc::clone(listener), Rc::clone(&agent), identity.clone());
-        let (reloader, asked) = (Rc::clone(&reloader), Rc::clone(&asked));
+        let (reloader, anew, asked) = (Rc::clone(&reloader), Rc::clone(&anew), Rc::clone(&asked));
         spawn_local(async move {
-            listener.serve(async move |ask| answer(&agent, &reloader, &identity, &asked, ask).await).await;
+            listener
+                .serve(async move |ask| {
+                    let reply = answer(&agent, &reloader, &identity, &asked, ask).await;
+                    watch_all(&agent, &anew);
+                    reply
+                })
+                .await;
         })
     });
     let tokens = config.token_socket.as_ref().and_then(|config| token_socket::listen(config, paths));
@@ -105,6 +111,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
         let (agent, state) = (Rc::clone(&agent), paths.state.clone());
         spawn_local(async move { notices::tell(agent, &state).await });
     }
+    spawn_local(settle(Rc::clone(&agent)));
     spawn_local(note_sleep(Rc::clone(&agent)));
     if notify::is_heard() {
         spawn_local(tell_status(Rc::clone(&agent)));
@@ -209,11 +216,35 @@ async fn answer(
             let config = agent.observer().notices.config();
             Reply::NoticeTested(delivery::test(&config).await)
         }
+        Request::Moves => match agent.heed_moves().await {
+            Ok(()) => {
+                spawn_local(settle(Rc::clone(agent)));
+                Reply::MovesHeeded
+            }
+            Err(error) => Reply::Refused(error.to_string()),
+        },
         Request::AccessToken(request) => token_socket::hand_out(agent, &request).await,
         Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
         Request::Stop => {
             stop.notify_one();
             Reply::Stopping
+        }
+    }
+}
+
+/// Wakes every keeper that nothing wakes yet when its store changes.
+fn watch_all(agent: &Agent, anew: &Rc<Notify>) {
+    for kept in agent.kept().iter().filter(|kept| !kept.watched.replace(true)) {
+        spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone(), Rc::clone(anew)));
+    }
+}
+
+/// While grants move: looks whether the process that moves them was killed halfway.
+async fn settle(agent: Rc<Agent>) {
+    while agent.moves() {
+        tokio::time::sleep(MOVE_LOOK).await;
+        if let Err(error) = agent.settle_cut_off().await {
+            tracing::warn!("{error}");
         }
     }
 }

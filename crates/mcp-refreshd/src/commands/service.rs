@@ -2,7 +2,7 @@
 
 mod keep;
 mod owed;
-mod plan;
+pub(crate) mod plan;
 mod preconditions;
 mod purge;
 mod running;

@@ -60,6 +60,8 @@ pub(crate) enum Request {
     TestNotice,
     /// Finish what is on the wire, and end. Windows has no signal for it.
     Stop,
+    /// Read the vault's ledger again: leave alone what moves, go on with what has moved.
+    Moves,
     /// Restore the entries that vanished together from this store. Only ever at the user's request.
     Restore {
         /// The store's location.
@@ -126,6 +128,8 @@ pub(crate) enum Reply {
     NoAccessToken(NoToken),
     NoticeTested(Vec<Delivery>),
     Stopping,
+    /// The ledger was read, and nothing runs for an entry that moves.
+    MovesHeeded,
     /// The request was not understood or may not be answered.
     Refused(String),
 }

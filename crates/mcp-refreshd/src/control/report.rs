@@ -82,6 +82,9 @@ pub(crate) struct StoreStatus {
     pub(crate) vanished: Vec<String>,
     /// Open transactions in the journal.
     pub(crate) journal_open: usize,
+    /// It is the vault: Claude Code asks the agent for these servers' headers. An older agent has none.
+    #[serde(default)]
+    pub(crate) vault: bool,
 }
 
 /// The state of one entry.
@@ -176,6 +179,7 @@ impl StoreStatus {
             odd: odd.into_iter().map(name).collect(),
             vanished,
             journal_open,
+            vault: false,
         }
     }
 }

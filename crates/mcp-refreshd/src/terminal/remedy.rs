@@ -4,12 +4,12 @@ mod claude;
 mod start;
 
 pub(crate) use claude::{
-    Variables, argument, for_any_shell, for_this_shell, is_item, prefix, remember, variables,
+    Variables, argument, for_any_shell, for_this_shell, is_item, prefix, remember, remember_vault, variables,
 };
 pub(crate) use start::{by_hand, how_to_end, how_to_restart, how_to_start, how_to_wake};
 
 use super::shell::then;
-use claude::claude_mcp;
+use claude::{claude_mcp, is_vault};
 use claude_store::KEYCHAIN_OVERFLOW;
 use refresh_engine::{Need, passes_by_itself};
 
@@ -41,10 +41,24 @@ pub(crate) fn what_else_to_type(need: &Need, server: &str, store: &str) -> Optio
 
 /// A new login in the store at this location.
 pub(crate) fn login(server: &str, store: &str) -> String {
+    if is_vault(store) {
+        return by_way_of_claude_code(server, &claude_mcp("login", server, ""));
+    }
     claude_mcp("login", server, store)
 }
 
+/// A login for the vault, which Claude Code makes in its own store.
+fn by_way_of_claude_code(server: &str, login: &str) -> String {
+    let name = argument(server);
+    let back = then(&format!("mcp-refreshd disown {name}"), login);
+    then(&back, &format!("mcp-refreshd own {name}"))
+}
+
 fn logout_and_login(server: &str, store: &str) -> String {
+    if is_vault(store) {
+        let login = then(&claude_mcp("logout", server, ""), &claude_mcp("login", server, ""));
+        return by_way_of_claude_code(server, &login);
+    }
     then(&claude_mcp("logout", server, store), &login(server, store))
 }
 

@@ -38,6 +38,7 @@ mod measure;
 mod memory;
 #[cfg(target_os = "linux")]
 mod neighbours;
+mod own;
 mod pages;
 mod reload;
 #[cfg(feature = "keyring")]

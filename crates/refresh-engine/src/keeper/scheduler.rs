@@ -75,7 +75,7 @@ impl<P: Partners> KeeperState<P> {
             for (key, known) in entries.iter().filter(|(_, known)| !known.is_running()) {
                 let Some(seen) = &known.current else { continue };
                 let (heal, revives, planned, pause) = shared.read_record(key, |record| {
-                    let heal = known.heal(seen, now, record);
+                    let heal = known.heal(seen, shared.stub_for(known, now), record);
                     let revives = heal::can_revive(shared, seen, record);
                     let pause = record.retry.map_or(Duration::ZERO, |retry| retry.left(now));
                     (heal, revives, plan(now, seen, record, &activity, &policy), pause)
@@ -164,7 +164,7 @@ impl<P: Partners> KeeperState<P> {
                 !known.is_running()
                     && !known.begun_since_scan
                     && shared.read_record(key, |record| {
-                        known.heal(seen, now, record) == Heal::Nothing
+                        known.heal(seen, shared.stub_for(known, now), record) == Heal::Nothing
                             && matches!(plan(now, seen, record, &activity, &policy), Plan::Refresh(_))
                     })
                     && !is_anothers(shared, seen)

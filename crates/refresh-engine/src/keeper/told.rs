@@ -27,7 +27,7 @@ impl<P: Partners> KeeperState<P> {
                 let Some(seen) = &known.current else { continue };
                 let need = shared.read_record(key, |record| {
                     let mendable = heal::can_revive(shared, seen, record)
-                        || known.heal(seen, now, record) != Heal::Nothing;
+                        || known.heal(seen, shared.stub_for(known, now), record) != Heal::Nothing;
                     open_need(now, seen, record, &policy)
                         .filter(|_| !mendable)
                         .filter(|need| *need != Need::Spent || !successor(shared, seen))

@@ -58,6 +58,8 @@ pub enum Event {
     },
     /// An entry was removed from the store; everything remembered of it is forgotten.
     Removed,
+    /// An entry was removed because its grant moved to another store of this program, at the user's request.
+    Moved,
     /// Several entries vanished in one write, or one with the document or the account login: that is no logout from a server.
     VanishedTogether {
         /// The names of their servers.

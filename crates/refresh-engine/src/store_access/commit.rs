@@ -138,7 +138,7 @@ fn decide<P: Partners>(
             if let Some(stub) = found.as_ref().filter(|found| found.entry.is_stub()) {
                 state.note_stub(stub, now);
             }
-            (state.is_forgotten(pair.run), state.stub_for(now))
+            (state.is_forgotten(pair.run), shared.stub_for(state, now))
         }),
         WriteRequest::Replace { .. } | WriteRequest::Reinsert { .. } => (false, Duration::ZERO),
     };

@@ -28,6 +28,8 @@ pub(crate) struct EntryState {
     pub(crate) obstacle: Option<Obstacle>,
     /// Transactions whose pair waits for the user's login to succeed or fail.
     pub(crate) held: Vec<TransactionId>,
+    /// Its grant moves to or from this store: if it disappears, that is no logout.
+    pub(crate) moves: bool,
     /// Its rest has been reported.
     pub(crate) rests: bool,
     /// The last reported need, so that it is reported once.
@@ -127,8 +129,8 @@ impl EntryState {
     }
 
     /// What is broken about this entry, as far as known.
-    pub(crate) fn heal(&self, seen: &ObservedEntry, now: Now, record: &Record) -> Heal {
-        decide_heal(self.last_live.as_ref(), seen, self.stub_for(now), record)
+    pub(crate) fn heal(&self, seen: &ObservedEntry, stub_for: Duration, record: &Record) -> Heal {
+        decide_heal(self.last_live.as_ref(), seen, stub_for, record)
     }
 
     /// Takes everything that could restore the entry.

@@ -32,6 +32,10 @@ pub(crate) fn scan<P: Partners>(
         odd.push((problem.key.to_string(), problem.why.to_string()));
     }
     for entry in document.entries() {
+        if entry.is_stub() && shared.disregarded.borrow().contains(&entry.key) {
+            // What a session leaves that found nothing. The login is elsewhere.
+            continue;
+        }
         present.insert(entry.key.clone());
         let unchanged = shared.state(&entry.key, |state| {
             state.remember(entry, document.raw_entry(&entry.key));
@@ -120,7 +124,8 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: ObservedEntry) {
         if seen.entry.is_stub() {
             state.note_emptied();
         }
-        shared.read_record(key, |record| state.heal(&seen, now, record))
+        let stub_for = shared.stub_for(state, now);
+        shared.read_record(key, |record| state.heal(&seen, stub_for, record))
     });
     if heal != Heal::Nothing {
         // Do not remember a broken entry. The next plan heals it, or the running transaction.
@@ -206,10 +211,13 @@ fn note_missing<P: Partners>(shared: &Shared<P>, present: &BTreeSet<EntryKey>, c
         let missing = state.iter().filter(|(key, known)| known.current.is_some() && !present.contains(*key));
         missing.map(|(key, _)| key.clone()).collect()
     };
+    let (moved, gone): (Vec<_>, Vec<_>) =
+        gone.into_iter().partition(|key| shared.state(key, |state| state.moves));
+    moved.iter().for_each(|key| forget(shared, key, Event::Moved));
     let together = match disappearance(gone, change) {
         Disappearance::None => return,
         Disappearance::LoggedOut(gone) => {
-            gone.iter().for_each(|key| forget(shared, key));
+            gone.iter().for_each(|key| forget(shared, key, Event::Removed));
             return;
         }
         Disappearance::Together(gone) => gone,
@@ -236,8 +244,8 @@ fn keep<P: Partners>(shared: &Shared<P>, key: &EntryKey) -> Option<String> {
     Some(server)
 }
 
-fn forget<P: Partners>(shared: &Shared<P>, key: &EntryKey) {
-    shared.tell_key(key, Event::Removed);
+fn forget<P: Partners>(shared: &Shared<P>, key: &EntryKey, told: Event) {
+    shared.tell_key(key, told);
     // Only a stub can have stood there: the user logged out of a server whose login had vanished.
     shared.vanished.borrow_mut().remove(key);
     close_superseded(shared, key, None);

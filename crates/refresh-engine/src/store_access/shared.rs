@@ -8,12 +8,13 @@ use crate::store_access::reading::Unreadable;
 use crate::{
     Activity, Client, Clock, Event, Now, ObservedEntry, Observer, Partners, Policy, Record, Records, Subject,
 };
-use claude_store::{EntryKey, NeedsAuthCache, NeedsAuthError, Store, TokenChange};
+use claude_store::{EntryKey, NeedsAuthCache, NeedsAuthError, Ownership, Store, TokenChange};
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// State shared by a store's keeper and its transactions.
@@ -46,6 +47,8 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) scanned: Cell<bool>,
     /// Start no new transaction, and wait for the running ones.
     pub(crate) stopping: Cell<bool>,
+    /// Entries whose grant is in another store of this program: without tokens they count as absent.
+    pub(crate) disregarded: RefCell<BTreeSet<EntryKey>>,
     /// The whole document was missing at the last scan.
     pub(crate) deleted: Cell<bool>,
     /// The document held an account login at the last look at a whole one.
@@ -138,6 +141,15 @@ impl<P: Partners> Shared<P> {
         match entries.get_mut(key) {
             Some(state) => change(state),
             None => change(entries.entry(key.clone()).or_default()),
+        }
+    }
+
+    /// How long an entry without tokens has been waiting for a login. Nobody logs in to a store of our own: there is nothing to wait
+    /// for.
+    pub(crate) fn stub_for(&self, state: &EntryState, now: Now) -> Duration {
+        match self.store.ownership() {
+            Ownership::Shared => state.stub_for(now),
+            Ownership::Own => Duration::MAX,
         }
     }
 

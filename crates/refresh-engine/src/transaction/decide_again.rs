@@ -53,7 +53,7 @@ pub(crate) async fn decide_again<P: Partners>(
     let policy = shared.policy.borrow();
     let decision = shared.read_record(key, |record| match &demand {
         Demand::Heal(remembered) => {
-            let stub_for = shared.state(key, |state| state.stub_for(now));
+            let stub_for = shared.state(key, |state| shared.stub_for(state, now));
             match decide_heal(Some(&remembered.seen), &seen, stub_for, record) {
                 Heal::TryRemembered => Plan::Refresh(Reason::Heal),
                 _ => Plan::NeedsPerson(Need::Stub),

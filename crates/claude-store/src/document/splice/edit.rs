@@ -29,6 +29,18 @@ impl<'a> Edits<'a> {
         self.edits.push((range, SecretBytes::default()));
     }
 
+    /// Removes the entry with this value from `mcpOAuth`, and one comma.
+    pub(super) fn remove_entry(&mut self, value: &str) {
+        // The text has been parsed as a document before, so this cannot fail.
+        let Ok(root) = Object::parse(self.text) else { return };
+        let known = root.members.iter().find(|member| member.key == "mcpOAuth");
+        let Some(Ok(object)) = known.map(|member| Object::parse(member.value)) else { return };
+        let wanted = span_in(self.text, value);
+        let number = object.members.iter().position(|member| span_in(self.text, member.value) == wanted);
+        let range = number.and_then(|number| range_with_comma(self.text, &object, number));
+        self.edits.extend(range.map(|range| (range, SecretBytes::default())));
+    }
+
     /// Appends entries to `mcpOAuth`, which is created if it is missing.
     pub(super) fn append_entries(&mut self, entries: &[(&EntryKey, &str)]) {
         // The text has been parsed as a document before, so this cannot fail.

@@ -4,8 +4,10 @@ pub(crate) mod keychain;
 pub(crate) mod origins;
 mod store;
 mod surroundings;
+mod vault;
 
 pub(super) use store::StoreFacts;
+pub(super) use vault::{HelperFacts, VaultFacts};
 
 use crate::agent::config_check::listed_files;
 use crate::agent::network;
@@ -93,6 +95,8 @@ pub(super) struct Facts {
     pub(super) shell_folder: StorageFolder,
     /// Where a command named `claude` is, links resolved.
     pub(super) claude: Option<PathBuf>,
+    /// What is known of the vault; `None` where there is none.
+    pub(super) vault: Option<VaultFacts>,
     /// Whether the user's services run without a login; `None` if that is no question here.
     pub(super) lingers: Option<bool>,
 }
@@ -166,6 +170,7 @@ impl Facts {
             Some(name) => Some(server_name(config, paths, &stores, &agent, name).await?),
             None => None,
         };
+        let vault = VaultFacts::gather(config, paths, &stores).await;
         let (mut origins, mut offers, mut network_trouble) = (Vec::new(), BTreeMap::new(), None);
         let shell_folder = StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home);
         let surroundings = match stores.first() {
@@ -210,6 +215,7 @@ impl Facts {
             passed_over,
             trusts_more: !config.network.extra_ca.is_empty() || surroundings.extra_ca().is_some(),
             stores,
+            vault,
             origins,
             offers,
             pasts: biographies(&paths.state),
@@ -305,7 +311,8 @@ fn folders(config: &Config, paths: &Paths, agent: &Agent) -> Vec<StorageFolder> 
         };
         same.cloned().or_else(unknown)
     };
-    status.stores.iter().filter_map(|store| folder(&store.location)).collect()
+    // What is found of the vault has a file of its own.
+    status.stores.iter().filter(|store| !store.vault).filter_map(|store| folder(&store.location)).collect()
 }
 
 /// The proxy variables that are set for this process. Only their names: a proxy's URL may hold a password.

@@ -13,13 +13,14 @@ mod network;
 mod service;
 mod store;
 mod surroundings;
+mod vault;
 
 use super::facts::Facts;
 use super::finding::{Finding, Severity};
 
 /// Everything that is found, trouble first.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
-    let judges: [fn(&Facts) -> Vec<Finding>; 12] = [
+    let judges: [fn(&Facts) -> Vec<Finding>; 13] = [
         configuration::findings,
         agent::findings,
         service::findings,
@@ -32,6 +33,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         leftovers::findings,
         network::findings,
         surroundings::findings,
+        vault::findings,
     ];
     let all = judges.iter().flat_map(|judge| judge(facts));
     let concerns = |finding: &Finding| facts.only.as_deref().is_none_or(|server| concerns(finding, server));

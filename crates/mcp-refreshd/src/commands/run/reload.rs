@@ -51,6 +51,10 @@ impl Reloader {
                 return invalid(format!("the configuration's `[network]` cannot be used: {error}"));
             }
         }
+        // A vault that is new since the start.
+        if let Err(error) = agent.heed_moves().await {
+            tracing::warn!("{error}");
+        }
         let (at_restart, changed): (Vec<Change>, Vec<Change>) =
             changes(&self.current, &config).into_iter().partition(Change::needs_restart);
         let shown = |changes: Vec<Change>| changes.iter().map(Change::to_string).collect();
@@ -64,6 +68,7 @@ impl Reloader {
         for kept in agent.kept() {
             kept.keeper.set_policy(config.policy.clone());
         }
+        agent.set_config(&config);
         log::set(config.log);
         agent.observer().notices.set(config.notices.clone());
         // Settings that need a restart keep their old values, so the next reload reports them again.

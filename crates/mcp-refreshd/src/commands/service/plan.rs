@@ -98,7 +98,7 @@ fn variables(paths: &Paths, env: &dyn Fn(&str) -> Option<String>) -> Vec<(String
 }
 
 /// This program, by the name under which a later version of it will be found.
-fn program() -> Result<PathBuf, Failure> {
+pub(crate) fn program() -> Result<PathBuf, Failure> {
     let failed =
         |error| Failure::new(Exit::Person, format!("cannot find out where this program is: {error}"));
     let program = std::env::current_exe().map_err(failed)?;

@@ -48,6 +48,8 @@ struct Server<'a> {
     name: &'a str,
     url: Option<&'a str>,
     store: &'a str,
+    /// Who presents the refresh token: `agent` where it is in the vault, else `shared` with Claude Code.
+    owner: &'static str,
     state: &'static str,
     expires_at: Option<Timestamp>,
     next_refresh_at: Option<Timestamp>,
@@ -109,6 +111,7 @@ fn server<'a>(store: &'a StoreStatus, entry: &'a EntryStatus, local: &Local) -> 
         name: &entry.name,
         url: entry.url.as_deref(),
         store: &store.location,
+        owner: if store.vault { "agent" } else { "shared" },
         state: state(entry.state),
         expires_at: entry.expires_at.map(milliseconds),
         next_refresh_at: entry.next_refresh_at.map(milliseconds),

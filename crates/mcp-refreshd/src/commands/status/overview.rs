@@ -30,7 +30,8 @@ pub(crate) fn overview(status: &Status, local: &Local, style: &Style) -> String 
         if several {
             let unwatched =
                 if store.unwatched && status.daemon.is_some() { " (not watched by the agent)" } else { "" };
-            say(&format!("{}{unwatched}:", visible(&store.location)));
+            let vault = if store.vault { " (the vault)" } else { "" };
+            say(&format!("{}{vault}{unwatched}:", visible(&store.location)));
         }
         match (store.entries.is_empty(), readable) {
             (true, true) => say("no servers with a login yet"),

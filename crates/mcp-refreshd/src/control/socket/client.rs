@@ -46,9 +46,11 @@ pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, Re
     let patience = match ask {
         Request::Status => STATUS_PATIENCE,
         Request::ProxyVariables | Request::AccessToken(_) | Request::Stop => QUERY_PATIENCE,
-        Request::Refresh { .. } | Request::Restore { .. } | Request::Reload | Request::TestNotice => {
-            REFRESH_PATIENCE
-        }
+        Request::Refresh { .. }
+        | Request::Restore { .. }
+        | Request::Reload
+        | Request::Moves
+        | Request::TestNotice => REFRESH_PATIENCE,
     };
     ask_within(state, ask, patience).await
 }

@@ -28,6 +28,7 @@ fn serve(place: PathBuf) {
             | Request::ProxyVariables
             | Request::Restore { .. }
             | Request::Reload
+            | Request::Moves
             | Request::TestNotice
             | Request::Stop => Reply::Refused("not asked here".to_owned()),
             Request::Refresh { names, .. } => Reply::Refused(format!("asked for {}", names.join("+"))),

@@ -151,11 +151,16 @@ impl EntryStates {
                     Some("together with another entry that has the same login".to_owned()),
                 )
             }),
-            Event::Removed if known.holds == Some(Holds::Removed) => None,
+            Event::Removed | Event::Moved if known.holds == Some(Holds::Removed) => None,
             Event::Removed => Some(Line {
                 before: known.refresh,
                 holds: Some(Holds::Removed),
                 ..line(Kind::Removed, Some("the entry was removed from the store".to_owned()))
+            }),
+            Event::Moved => Some(Line {
+                before: known.refresh,
+                holds: Some(Holds::Removed),
+                ..line(Kind::Moved, Some("the login is in another store of the agent now".to_owned()))
             }),
             Event::Unsaved { why, .. } => trouble(known, Kind::Unsaved, why.clone()),
             Event::NotSavable { why } | Event::NotLockable { why } => {

@@ -88,6 +88,8 @@ pub(crate) enum Kind {
     Removed,
     /// It went while no agent ran, so that nobody knows how.
     Gone,
+    /// Moved to another store of the agent.
+    Moved,
     /// Vanished together with others.
     Vanished,
     /// Nobody is expected to use it: its access token may expire.
@@ -130,6 +132,7 @@ impl Kind {
             Self::Healed => "healed",
             Self::Removed => "removed",
             Self::Gone => "gone",
+            Self::Moved => "moved",
             Self::Vanished => "vanished",
             Self::Rests => "resting",
             Self::NeedsPerson => "action required",

@@ -62,6 +62,9 @@ pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
             ..Line::new(Level::INFO, "got the new tokens of another entry with the same login")
         },
         Event::Removed => Line::new(Level::INFO, "was removed from the store and forgotten"),
+        Event::Moved => {
+            Line::new(Level::INFO, "was moved between Claude Code's store and the vault, as you asked")
+        }
         Event::VanishedTogether { servers } => {
             let entries = counted(servers.len(), "entry", "entries");
             let message = format!(

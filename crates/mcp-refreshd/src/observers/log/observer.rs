@@ -47,7 +47,7 @@ impl LogObserver {
             Event::NeedsPerson { need: Need::Stub } if self.logged_out.borrow().contains(&key) => {
                 line.level = Level::INFO;
             }
-            Event::Removed => {
+            Event::Removed | Event::Moved => {
                 self.failures.borrow_mut().remove(&key);
                 self.logged_out.borrow_mut().remove(&key);
             }

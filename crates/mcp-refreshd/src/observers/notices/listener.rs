@@ -117,9 +117,10 @@ impl Observer for Notices {
                 entries.remove(&place);
                 true
             }
-            Event::Held { .. } | Event::Removed | Event::Ended { outcome: Outcome::Fresh, .. } => {
-                entries.remove(&place).is_some()
-            }
+            Event::Held { .. }
+            | Event::Removed
+            | Event::Moved
+            | Event::Ended { outcome: Outcome::Fresh, .. } => entries.remove(&place).is_some(),
             Event::Ended { .. } => entries
                 .get_mut(&place)
                 .is_some_and(|heard| heard.not_begun.take().is_some() | std::mem::take(&mut heard.unsaved)),

@@ -59,6 +59,14 @@ pub(crate) fn may_write_into(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Waits until the names in a folder survive a power cut.
+///
+/// # Errors
+/// The file system refuses.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
 /// The file's identity regardless of its name: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(u64, u64);

@@ -32,6 +32,15 @@ pub(crate) fn is_service() -> bool {
     is("SYSTEMD_EXEC_PID", &std::process::id().to_string()) || is("XPC_SERVICE_NAME", SERVICE_LABEL)
 }
 
+/// One word of a command line for the shell in which Claude Code runs commands: `sh`.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Replaces this process with the command under the name `name`; returns only on failure.
 pub(crate) fn become_command(command: &mut Command, name: Option<OsString>) -> io::Error {
     if let Some(name) = name {

@@ -50,6 +50,14 @@ pub(crate) fn make_private_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+/// Folders cannot be synced; NTFS journals their names.
+///
+/// # Errors
+/// None.
+pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// The file's identity regardless of its name: the volume's serial number and the file's index. When it was created tells nothing: a
 /// new file gets that time from one of the same name that was removed a moment ago ("tunneling").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

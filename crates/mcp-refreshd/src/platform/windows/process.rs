@@ -77,3 +77,9 @@ impl ProcessGroup {
     /// It exited by itself: its children may keep running.
     pub(crate) fn ended(&mut self) {}
 }
+
+/// One word of a command line for the shell in which Claude Code runs commands: `cmd`. A path holds no quotes there.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.\\/:@+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("\"{word}\"") }
+}

@@ -2,7 +2,7 @@
 
 use crate::terminal::shell::{quoted, with_variables};
 use claude_store::StorageFolder;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +31,19 @@ static IN_AGENT: AtomicBool = AtomicBool::new(false);
 /// Notes which folder the store at this location belongs to.
 pub(crate) fn remember(location: &str, folder: &StorageFolder) {
     OPENED.write().unwrap_or_else(PoisonError::into_inner).insert(location.to_owned(), folder.clone());
+}
+
+/// The locations of vaults that this process opened.
+static VAULTS: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+
+/// Notes that the store at this location is a vault, in which Claude Code cannot log in.
+pub(crate) fn remember_vault(location: &str) {
+    VAULTS.write().unwrap_or_else(PoisonError::into_inner).insert(location.to_owned());
+}
+
+/// Whether the store at this location is a vault.
+pub(super) fn is_vault(store: &str) -> bool {
+    VAULTS.read().unwrap_or_else(PoisonError::into_inner).contains(store)
 }
 
 /// From now on commands are for a shell without folder variables; the program that shows them adapts them by [`for_this_shell`].

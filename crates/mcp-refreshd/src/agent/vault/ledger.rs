@@ -1,0 +1,178 @@
+//! What the vault is, and which servers' grants are moving or have moved into it. It holds no token.
+
+use crate::platform::files;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "ledger.json";
+const VERSION: u32 = 1;
+/// Thousands of servers take less.
+const LARGEST: u64 = 16 << 20;
+
+/// The ledger of the vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ledger {
+    version: u32,
+    /// Where the vault is; chosen once, when it is created.
+    #[serde(default)]
+    pub(crate) place: Option<Place>,
+    /// The grants that came from a store of Claude Code, or are on the way.
+    #[serde(default)]
+    pub(crate) moves: Vec<Move>,
+}
+
+/// Where the vault's document is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Place {
+    /// A file in the vault's folder.
+    File,
+}
+
+/// A grant that came from a store of Claude Code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Move {
+    /// The entry's key, in both stores.
+    pub(crate) key: String,
+    /// The server.
+    pub(crate) name: String,
+    /// Its URL.
+    pub(crate) url: String,
+    /// The location of the store it came from, and goes back to.
+    pub(crate) store: String,
+    /// Whether the move has ended. Until then Claude Code's store decides: who finds a refresh token there leaves the grant
+    /// there, and presents nothing from the vault.
+    pub(crate) phase: Phase,
+    /// When it began.
+    pub(crate) at: Timestamp,
+    /// The command that Claude Code runs for the server's headers.
+    pub(crate) helper: String,
+    /// The files in which the helper was set.
+    #[serde(default)]
+    pub(crate) configured: Vec<PathBuf>,
+}
+
+/// How far a move is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Phase {
+    /// On the way into the vault.
+    Entering,
+    /// On the way back.
+    Leaving,
+    /// In the vault, and nowhere else.
+    Owned,
+}
+
+/// The ledger cannot be used. It is never replaced then: it says where grants are.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LedgerError {
+    #[error("the vault's ledger {} cannot be read or written: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error(
+        "the vault's ledger {} cannot be understood ({why}); restore it from a backup, or move it away and run `mcp-refreshd own` again",
+        path.display()
+    )]
+    Damaged { path: PathBuf, why: String },
+    #[error(
+        "the vault's ledger {} was written by a newer version of mcp-refreshd ({found}); install that version",
+        path.display()
+    )]
+    Newer { path: PathBuf, found: u32 },
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { version: VERSION, place: None, moves: Vec::new() }
+    }
+}
+
+impl Ledger {
+    /// Reads the ledger in this folder; an absent one is empty.
+    ///
+    /// # Errors
+    /// It is there but cannot be read or understood.
+    pub(crate) fn load(folder: &Path) -> Result<Self, LedgerError> {
+        let path = folder.join(FILE);
+        let failed = |source| LedgerError::Io { path: path.clone(), source };
+        let file = match files::opening_no_link().read(true).open(&path) {
+            Ok(file) => files::regular(file).map_err(failed)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut bytes = Vec::new();
+        file.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
+        match serde_json::from_slice::<Self>(&bytes) {
+            Ok(ledger) if ledger.version > VERSION => Err(LedgerError::Newer { path, found: ledger.version }),
+            Ok(ledger) => Ok(ledger),
+            Err(error) => Err(LedgerError::Damaged { path, why: error.to_string() }),
+        }
+    }
+
+    /// Replaces the ledger in this folder, durably.
+    ///
+    /// # Errors
+    /// The file system refuses; then the old one stands.
+    pub(crate) fn save(&self, folder: &Path) -> Result<(), LedgerError> {
+        let path = folder.join(FILE);
+        let beside = folder.join(format!("{FILE}.new"));
+        let write = || -> io::Result<()> {
+            let mut bytes = serde_json::to_vec_pretty(self)?;
+            bytes.push(b'\n');
+            match fs::remove_file(&beside) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = files::opening_no_link().write(true).create_new(true).open(&beside)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&beside, &path)?;
+            files::sync_folder(folder)
+        };
+        write().map_err(|source| LedgerError::Io { path: path.clone(), source })
+    }
+
+    /// The move of this entry.
+    pub(crate) fn of(&self, key: &str) -> Option<&Move> {
+        self.moves.iter().find(|one| one.key == key)
+    }
+
+    /// Notes a move, in place of an earlier one of the same entry.
+    pub(crate) fn note(&mut self, new: Move) {
+        self.forget(&new.key);
+        self.moves.push(new);
+    }
+
+    /// Drops the move of this entry.
+    pub(crate) fn forget(&mut self, key: &str) {
+        self.moves.retain(|one| one.key != key);
+    }
+}
+
+/// Held by the process that moves grants, so that nobody takes a move that goes on for one that was cut off.
+#[derive(Debug)]
+#[must_use = "others may move grants as soon as this is dropped"]
+pub(crate) struct Mover {
+    _lock: File,
+}
+
+impl Mover {
+    /// Claims the moves of this vault; `None` if another process moves grants now.
+    ///
+    /// # Errors
+    /// The lock file cannot be used.
+    pub(crate) fn claim(folder: &Path) -> Result<Option<Self>, LedgerError> {
+        let path = folder.join("moving");
+        let failed = |source| LedgerError::Io { path: path.clone(), source };
+        let open = files::opening_no_link().read(true).write(true).create(true).truncate(false).open(&path);
+        let lock = open.map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self { _lock: lock })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+}

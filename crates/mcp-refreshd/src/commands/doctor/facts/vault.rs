@@ -1,0 +1,85 @@
+use super::StoreFacts;
+use crate::agent::vault::ledger::{Ledger, Phase};
+use crate::agent::vault::{self, Vault};
+use crate::commands::own::{is_ours, program_of};
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
+use claude_store::{Entry, OsFileSystem, ServerPlaces};
+use std::path::PathBuf;
+
+/// What is known of the vault, and of the configurations that lead there.
+pub(crate) struct VaultFacts {
+    /// Why it cannot be read.
+    pub(crate) unreadable: Option<String>,
+    /// Servers whose grant is on its way, and the command that goes on.
+    pub(crate) moving: Vec<(String, &'static str)>,
+    /// Servers in the vault that no configuration of Claude Code asks the agent for.
+    pub(crate) not_configured: Vec<String>,
+    /// Every helper of ours in a configuration.
+    pub(crate) helpers: Vec<HelperFacts>,
+}
+
+/// One helper of ours.
+pub(crate) struct HelperFacts {
+    pub(crate) server: String,
+    pub(crate) file: PathBuf,
+    /// Its program, and whether that exists.
+    pub(crate) program: PathBuf,
+    pub(crate) exists: bool,
+    /// Whether the grant is in the vault.
+    pub(crate) owned: bool,
+}
+
+impl VaultFacts {
+    pub(super) async fn gather(config: &Config, paths: &Paths, stores: &[StoreFacts]) -> Option<Self> {
+        let mut facts =
+            Self { unreadable: None, moving: Vec::new(), not_configured: Vec::new(), helpers: Vec::new() };
+        let opened = match Vault::open(config, paths) {
+            Ok(vault) => vault?,
+            Err(error) => return Some(Self { unreadable: Some(error.to_string()), ..facts }),
+        };
+        let owned = match opened.list().await {
+            Ok(entries) => entries,
+            Err(error) => return Some(Self { unreadable: Some(error.to_string()), ..facts }),
+        };
+        let ledger = Ledger::load(&vault::folder(paths)).unwrap_or_default();
+        for one in ledger.moves.iter().filter(|one| one.phase != Phase::Owned) {
+            facts
+                .moving
+                .push((one.name.clone(), if one.phase == Phase::Entering { "own" } else { "disown" }));
+        }
+        for entry in &owned {
+            facts.look(entry, true, stores);
+            let configured = facts.helpers.iter().any(|helper| helper.server == entry.server_name);
+            if !configured {
+                facts.not_configured.push(entry.server_name.clone());
+            }
+        }
+        let shared = stores.iter().flat_map(|store| &store.entries).map(|(seen, _)| &seen.entry);
+        for entry in shared.filter(|entry| !owned.iter().any(|other| other.key == entry.key)) {
+            facts.look(entry, false, stores);
+        }
+        Some(facts)
+    }
+
+    /// Notes the helpers of one server.
+    fn look(&mut self, entry: &Entry, owned: bool, stores: &[StoreFacts]) {
+        let Some(url) = &entry.server_url else { return };
+        for store in stores {
+            let files = ServerPlaces::new(OsFileSystem, &store.folder);
+            for place in files.find(&entry.server_name, url).unwrap_or_default() {
+                let Some(helper) = place.helper.filter(|helper| is_ours(helper, &entry.server_name)) else {
+                    continue;
+                };
+                let program = program_of(&helper);
+                self.helpers.push(HelperFacts {
+                    server: entry.server_name.clone(),
+                    file: place.file,
+                    exists: program.exists(),
+                    program,
+                    owned,
+                });
+            }
+        }
+    }
+}
