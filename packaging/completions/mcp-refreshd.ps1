@@ -33,10 +33,14 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             [CompletionResult]::new('restart', 'restart', [CompletionResultType]::ParameterValue, 'Restart the service')
             [CompletionResult]::new('reload', 'reload', [CompletionResultType]::ParameterValue, 'Reload the configuration of the running agent, and show what changed')
             [CompletionResult]::new('login', 'login', [CompletionResultType]::ParameterValue, 'Log in to the servers that need it, one after the other')
+            [CompletionResult]::new('own', 'own', [CompletionResultType]::ParameterValue, 'Move logins from Claude Code''s store to the agent''s vault')
+            [CompletionResult]::new('disown', 'disown', [CompletionResultType]::ParameterValue, 'Move logins from the agent''s vault back to Claude Code''s store')
             [CompletionResult]::new('notice', 'notice', [CompletionResultType]::ParameterValue, 'Send a notice')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show each server: state, time left, last result, and what to do')
             [CompletionResult]::new('refresh', 'refresh', [CompletionResultType]::ParameterValue, 'Refresh the tokens that are due')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Exit 0 if the tokens are valid: for cron, CI, prompts and hooks')
+            [CompletionResult]::new('headers', 'headers', [CompletionResultType]::ParameterValue, 'Print a server''s headers, for Claude Code''s headersHelper')
+            [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Print a server''s access token, for scripts and other clients')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Find problems with the tokens and everything around them, and say how to solve them')
             [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show how long each login was valid, and what happened to it')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Print the configuration in effect')
@@ -98,6 +102,20 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'mcp-refreshd;own' {
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Every server')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only print what would be done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mcp-refreshd;disown' {
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Every server')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only print what would be done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'mcp-refreshd;notice' {
             [CompletionResult]::new('--test', '--test', [CompletionResultType]::ParameterName, 'Send one test notice the way the configuration says, and tell how it was sent')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
@@ -129,6 +147,18 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print nothing')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print nothing')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON (format version 1)')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mcp-refreshd;headers' {
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The URL that the token goes to: for another one, nothing is printed [default: $CLAUDE_CODE_MCP_SERVER_URL]')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mcp-refreshd;token' {
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The URL that the token goes to, where several servers share the name [default: $CLAUDE_CODE_MCP_SERVER_URL]')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -184,10 +214,14 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             [CompletionResult]::new('restart', 'restart', [CompletionResultType]::ParameterValue, 'Restart the service')
             [CompletionResult]::new('reload', 'reload', [CompletionResultType]::ParameterValue, 'Reload the configuration of the running agent, and show what changed')
             [CompletionResult]::new('login', 'login', [CompletionResultType]::ParameterValue, 'Log in to the servers that need it, one after the other')
+            [CompletionResult]::new('own', 'own', [CompletionResultType]::ParameterValue, 'Move logins from Claude Code''s store to the agent''s vault')
+            [CompletionResult]::new('disown', 'disown', [CompletionResultType]::ParameterValue, 'Move logins from the agent''s vault back to Claude Code''s store')
             [CompletionResult]::new('notice', 'notice', [CompletionResultType]::ParameterValue, 'Send a notice')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show each server: state, time left, last result, and what to do')
             [CompletionResult]::new('refresh', 'refresh', [CompletionResultType]::ParameterValue, 'Refresh the tokens that are due')
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Exit 0 if the tokens are valid: for cron, CI, prompts and hooks')
+            [CompletionResult]::new('headers', 'headers', [CompletionResultType]::ParameterValue, 'Print a server''s headers, for Claude Code''s headersHelper')
+            [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Print a server''s access token, for scripts and other clients')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Find problems with the tokens and everything around them, and say how to solve them')
             [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show how long each login was valid, and what happened to it')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Print the configuration in effect')
@@ -220,6 +254,12 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
         'mcp-refreshd;help;login' {
             break
         }
+        'mcp-refreshd;help;own' {
+            break
+        }
+        'mcp-refreshd;help;disown' {
+            break
+        }
         'mcp-refreshd;help;notice' {
             break
         }
@@ -230,6 +270,12 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             break
         }
         'mcp-refreshd;help;check' {
+            break
+        }
+        'mcp-refreshd;help;headers' {
+            break
+        }
+        'mcp-refreshd;help;token' {
             break
         }
         'mcp-refreshd;help;doctor' {
