@@ -23,7 +23,7 @@ use crate::terminal::remedy::by_hand;
 use crate::terminal::style::Style;
 pub(crate) use preconditions::startable;
 
-use preconditions::{installed, nobody_else_runs, not_root};
+use preconditions::{installed, nobody_else_runs, not_root, runs_by_hand};
 use std::fmt::Write as _;
 use stores::StoreChoice;
 use user_agent_service::{Changes, Installed, ServiceError, ServiceManager, Step, sweep};
@@ -191,6 +191,11 @@ pub(crate) fn start(paths: &Paths) -> Result<Exit, Failure> {
         output::result("the agent is already running\n")?;
         return Ok(Exit::Well);
     }
+    if manager.present().is_err() && runs_by_hand(paths)? {
+        output::result("the agent is already running, started by hand\n")?;
+        return Ok(Exit::Well);
+    }
+    manager.present()?;
     nobody_else_runs(paths)?;
     startable(paths).map_err(|why| why.then("not started"))?;
     let restart = owed::Restart::noted(paths, false);

@@ -50,7 +50,9 @@ fn not_a_service(paths: &Paths) -> Failure {
         Some(pid) => format!(
             "the agent (process {pid}) is not a service; to stop it, type: kill {pid}; to start it again, type: {start}"
         ),
-        None => format!("the agent is not running, and not installed as a service; to start it, type: {start}"),
+        None => {
+            format!("the agent is not running, and not installed as a service; to start it, type: {start}")
+        }
     };
     Failure::new(Exit::Person, message)
 }
@@ -69,6 +71,12 @@ pub(super) fn not_root(allowed: bool) -> Result<(), Failure> {
              or with --allow-root if root itself uses Claude Code"
         ),
     ))
+}
+
+/// Whether an agent answers that is no service.
+pub(super) fn runs_by_hand(paths: &Paths) -> Result<bool, Failure> {
+    let daemon = block_on(reach(&paths.state))??.and_then(|status| status.daemon);
+    Ok(daemon.is_some_and(|daemon| daemon.service != Some(true)))
 }
 
 /// A second agent would only fail at the first one's lock, again and again.

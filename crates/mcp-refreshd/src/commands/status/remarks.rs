@@ -40,7 +40,9 @@ pub(crate) fn remarks(status: &Status, local: &Local) -> Vec<String> {
         } else {
             "defaults are used"
         };
-        remarks.push(format!("{}; {agent}", visible(why)));
+        // Several mistakes are several lines.
+        remarks.extend(why.lines().map(visible));
+        remarks.push(agent.to_owned());
     }
     if status.daemon.is_some() {
         let unwatched = status.stores.iter().filter(|store| store.unwatched);
