@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod history;
+mod labels;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod notice;

@@ -46,11 +46,11 @@ impl From<ServiceError> for Failure {
 /// # Errors
 /// What keeps it from being installed or started.
 pub(crate) fn install(paths: &Paths, args: &InstallArgs) -> Result<Exit, Failure> {
-    // First what nothing cures.
+    paths.home_exists()?;
+    // What nothing cures comes before what an option cures.
     let manager = manager(paths)?;
     manager.present()?;
     not_root(args.allow_root)?;
-    paths.home_exists()?;
     let config = Config::load(&paths.config, &paths.home)?;
     let ours = manager.runs().unwrap_or(false);
     if !ours {

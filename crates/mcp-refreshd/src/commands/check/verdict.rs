@@ -1,3 +1,4 @@
+use crate::commands::labels::Named;
 use crate::terminal::remedy::{argument, login, refresh_by_force};
 use crate::terminal::wording::{length, visible};
 use jiff::Timestamp;
@@ -159,16 +160,17 @@ impl Checked {
         self.reasons.push("the entry names no server to ask".to_owned());
     }
 
+    /// What it is called.
+    pub(super) fn named(&self) -> Named<'_> {
+        let entry = &self.seen.entry;
+        Named { name: &entry.server_name, key: entry.key.as_str(), store: &self.store }
+    }
+
     /// `NAME: ok: REASON; REASON; type: COMMAND`.
-    pub(super) fn line(&self) -> String {
+    pub(super) fn line(&self, label: &str) -> String {
         let mut parts = self.reasons.clone();
         parts.extend(self.cure.as_ref().map(|cure| format!("type: {cure}")));
-        format!(
-            "{}: {}: {}\n",
-            visible(&self.seen.entry.server_name),
-            self.verdict.wording(),
-            parts.join("; ")
-        )
+        format!("{label}: {}: {}\n", self.verdict.wording(), parts.join("; "))
     }
 }
 
@@ -223,7 +225,7 @@ mod tests {
 
     fn line(mut checked: Checked, answer: &Result<Probe, SendError>) -> String {
         checked.answered(answer);
-        checked.line()
+        checked.line("lab")
     }
 
     #[test]
