@@ -191,7 +191,8 @@ pub(crate) fn start(paths: &Paths) -> Result<Exit, Failure> {
         output::result("the agent is already running\n")?;
         return Ok(Exit::Well);
     }
-    if manager.present().is_err() && runs_by_hand(paths)? {
+    let is_service = service_status(paths).is_some();
+    if (manager.present().is_err() || !is_service) && runs_by_hand(paths)? {
         output::result("the agent is already running, started by hand\n")?;
         return Ok(Exit::Well);
     }

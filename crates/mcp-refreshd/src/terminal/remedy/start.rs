@@ -40,7 +40,7 @@ fn restart(manager: bool, installed: bool, process: Option<u32>) -> String {
         return "mcp-refreshd restart".to_owned();
     }
     let end = process.map_or_else(|| "end its process".to_owned(), |process| format!("kill {process}"));
-    format!("{end}, then: {}", by_hand())
+    format!("{end}, then start it again as before: {}", by_hand())
 }
 
 /// How the agent is started by hand: it outlives the shell, and keeps a log for `mcp-refreshd logs`.
