@@ -61,7 +61,7 @@ fn gone(store: &StoreStatus) -> Option<Finding> {
     }
     let means = "the store is gone, as after `claude auth logout`, and all logins with it; the agent remembers them for a day";
     let cure = "log in to Claude Code; then the agent offers to restore them (entries-vanished)";
-    let finding = Finding::trouble("store-gone", Likely, means, cure).of_all(names.into_iter());
+    let finding = Finding::trouble("store-gone", Likely, means, cure).of_all(names);
     Some(Finding { path: Some(store.location.clone()), ..finding })
 }
 
