@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod headers;
 pub(crate) mod history;
+mod labels;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod notice;

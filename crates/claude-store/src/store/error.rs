@@ -130,7 +130,7 @@ pub enum WriteError {
     },
     /// The file belongs to another user; replacing it would change its owner.
     #[error(
-        "{} belongs to user {owner}, but this process runs as user {user}; run `chown {user}` on it, or run the agent as its owner",
+        "{} belongs to user {owner}, but this process runs as user {user}; run `sudo chown {user}` on it, or run the agent as its owner",
         path.display()
     )]
     ForeignOwner {

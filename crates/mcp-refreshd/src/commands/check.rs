@@ -9,6 +9,7 @@ use crate::agent::status::{folders, status_from_disk, watches};
 use crate::agent::stores::{self, storage_folders};
 use crate::cli::CheckArgs;
 use crate::commands::chosen_store::chosen_store;
+use crate::commands::labels::labels;
 use crate::commands::status;
 use crate::control::report::{EntryStatus, Status};
 use crate::control::socket::reach;
@@ -152,7 +153,9 @@ fn exit_of(verdict: Verdict) -> Exit {
 }
 
 fn text(checked: &[Checked], exit: Exit) -> String {
-    let text: String = checked.iter().map(Checked::line).collect();
+    let named: Vec<_> = checked.iter().map(Checked::named).collect();
+    let text: String =
+        checked.iter().zip(labels(&named)).map(|(checked, label)| checked.line(&label)).collect();
     if text.is_empty() && exit == Exit::Well { "no servers with a login\n".to_owned() } else { text }
 }
 

@@ -80,6 +80,7 @@ pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Fa
         lines.iter().filter(|line| Asked { from: listed_from, ..asked }.lists(line)).collect();
     let last = |count: usize| listed.get(listed.len().saturating_sub(count)..).unwrap_or_default();
     let shown = args.lines.map_or(listed.as_slice(), |lines| last(lines.count()));
+    let mut nothing = rows.is_empty() && shown.is_empty();
     if args.json {
         output::result(&json::json(shown, &rows, asked.from, now).map_err(io::Error::from)?)?;
     } else {
@@ -91,6 +92,8 @@ pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Fa
             }
             (None, None) => summarized(&rows, asked, &local, &style, &clock),
         };
+        // That the agent started is no row.
+        nothing |= text.is_empty();
         pager::result(&text, &style)?;
     }
     if damaged > 0 {
@@ -102,8 +105,8 @@ pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Fa
     }
     if lines.is_empty() {
         output::message("there is no history yet; the agent writes it while it runs");
-    } else if rows.is_empty() && shown.is_empty() {
-        output::message("nothing happened in this time; --since looks farther back");
+    } else if nothing {
+        output::message("nothing is recorded for this time; --since looks farther back");
     }
     Ok(Exit::Well)
 }

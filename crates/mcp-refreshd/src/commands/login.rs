@@ -32,7 +32,9 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
         {
             return Err(Failure::new(Exit::Unreadable, visible(why)));
         }
-        output::result("no server needs a login\n")?;
+        let one = |name: &String| format!("{}: needs no login\n", visible(name));
+        let named: String = args.names.iter().map(one).collect();
+        output::result(if named.is_empty() { "no server needs a login\n" } else { &named })?;
         return Ok(Exit::Well);
     }
     let claude = match Claude::find(args.claude.as_deref(), args.no_browser, paths) {

@@ -11,7 +11,7 @@ use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::remedy::{how_to_restart, how_to_start};
+use crate::terminal::remedy::{by_hand, how_to_start};
 use std::path::PathBuf;
 
 /// Shows the log; with `follow` also what comes. A log file is shown by this process; where there is a service, it becomes the system's own
@@ -71,7 +71,7 @@ fn nothing_found(running: Option<u32>, file: Option<PathBuf>, looked: &[PathBuf]
         false => format!(", and there is no mcp-refreshd.service in {}", folders.join(", ")),
     };
     let start = match running {
-        Some(_) => format!("To keep a log, type: {}", how_to_restart(false, running)),
+        Some(pid) => format!("To keep a log, type: kill {pid}, then: {}", by_hand()),
         None => format!("To start it, type: {}", how_to_start(Some(false))),
     };
     format!("no log found: {agent}; {file}{unit}. {start}")

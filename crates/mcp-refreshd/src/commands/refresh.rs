@@ -7,6 +7,7 @@ use crate::agent::Agent;
 use crate::agent::status::status_from_disk;
 use crate::cli::RefreshArgs;
 use crate::commands::chosen_store::chosen_store;
+use crate::commands::labels::{Named, labels};
 use crate::commands::status::unknown;
 use crate::control::instance::Instance;
 use crate::control::protocol::{Done, How, Reply, Request, VERSION};
@@ -156,5 +157,10 @@ fn text(rows: &[Row]) -> String {
     if rows.is_empty() {
         return "no servers with a login\n".to_owned();
     }
-    rows.iter().map(|row| format!("{}: {}\n", visible(&row.name), visible(&row.detail))).collect()
+    let named: Vec<_> =
+        rows.iter().map(|row| Named { name: &row.name, key: &row.key, store: &row.store }).collect();
+    rows.iter()
+        .zip(labels(&named))
+        .map(|(row, label)| format!("{label}: {}\n", visible(&row.detail)))
+        .collect()
 }

@@ -24,7 +24,7 @@ use crate::terminal::remedy::by_hand;
 use crate::terminal::style::Style;
 pub(crate) use preconditions::startable;
 
-use preconditions::{installed, nobody_else_runs, not_root};
+use preconditions::{installed, nobody_else_runs, not_root, runs_by_hand};
 use std::fmt::Write as _;
 use stores::StoreChoice;
 use user_agent_service::{Changes, Installed, ServiceError, ServiceManager, Step, sweep};
@@ -47,11 +47,11 @@ impl From<ServiceError> for Failure {
 /// # Errors
 /// What keeps it from being installed or started.
 pub(crate) fn install(paths: &Paths, args: &InstallArgs) -> Result<Exit, Failure> {
-    // First what nothing cures.
+    paths.home_exists()?;
+    // What nothing cures comes before what an option cures.
     let manager = manager(paths)?;
     manager.present()?;
     not_root(args.allow_root)?;
-    paths.home_exists()?;
     let config = Config::load(&paths.config, &paths.home)?;
     let ours = manager.runs().unwrap_or(false);
     if !ours {
@@ -192,6 +192,12 @@ pub(crate) fn start(paths: &Paths) -> Result<Exit, Failure> {
         output::result("the agent is already running\n")?;
         return Ok(Exit::Well);
     }
+    let is_service = service_status(paths).is_some();
+    if (manager.present().is_err() || !is_service) && runs_by_hand(paths)? {
+        output::result("the agent is already running, started by hand\n")?;
+        return Ok(Exit::Well);
+    }
+    manager.present()?;
     nobody_else_runs(paths)?;
     startable(paths).map_err(|why| why.then("not started"))?;
     let restart = owed::Restart::noted(paths, false);

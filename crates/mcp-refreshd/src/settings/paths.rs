@@ -3,6 +3,7 @@ use crate::platform::process::user_id;
 use crate::platform::{CONFIG_FOLDER, STATE_FOLDER, files, sockets};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::wording::visible;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,10 +25,17 @@ pub(crate) struct Paths {
 
 /// The environment does not name a home folder.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "${HOME_VARIABLE} is not an absolute path, so there is no place for configuration and state; set it and try again"
-)]
-pub(crate) struct NoHome;
+pub(crate) enum NoHome {
+    #[error(
+        "${HOME_VARIABLE} is not set, so there is no place for configuration and state; set it and try again"
+    )]
+    Unset,
+    #[error(
+        "${HOME_VARIABLE} is {}, which is no absolute path, so there is no place for configuration and state; set it and try again",
+        visible(&.0.display().to_string())
+    )]
+    Relative(PathBuf),
+}
 
 impl Paths {
     /// Derives the paths from an environment.
@@ -37,7 +45,8 @@ impl Paths {
     pub(crate) fn from_env(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, NoHome> {
         // The specification says to ignore relative paths.
         let absolute = |variable: &str| env(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = absolute("HOME").ok_or(NoHome)?;
+        let named = env("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).ok_or(NoHome::Unset)?;
+        let home = absolute("HOME").ok_or(NoHome::Relative(named))?;
         let folder = |(variable, usual): (&str, &str)| absolute(variable).unwrap_or_else(|| home.join(usual));
         let (config, state) = (folder(CONFIG_FOLDER), folder(STATE_FOLDER).join(NAME));
         let sockets = sockets::places(&state, absolute("XDG_RUNTIME_DIR").map(|folder| folder.join(NAME)));
@@ -186,8 +195,11 @@ mod tests {
 
     #[test]
     fn a_missing_home_folder_is_an_error() {
-        assert!(paths(&[]).is_err());
-        assert!(paths(&[("HOME", "")]).is_err());
+        for unset in [&[][..], &[("HOME", "")]] {
+            assert!(paths(unset).unwrap_err().to_string().starts_with("$HOME is not set, "));
+        }
+        let relative = paths(&[("HOME", "me")]).unwrap_err().to_string();
+        assert!(relative.starts_with("$HOME is me, which is no absolute path, "), "{relative}");
     }
 
     #[test]

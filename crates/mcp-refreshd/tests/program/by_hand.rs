@@ -35,6 +35,8 @@ fn without_a_service_manager_every_command_names_the_same_way_to_start_it() {
         let stop = format!("is not a service; to stop it, type: kill {pid}; ", pid = daemon.pid());
         assert!(told.contains(&stop) && !told.contains("mcp-refreshd install"), "{told}");
     }
+    // Nothing is left to do, whatever there is no service manager for.
+    assert_eq!(told(&["start"]), "the agent is already running, started by hand\n");
     // One is running: a second one would only say so.
     let told = told(&["logs"]);
     let restart = format!("To keep a log, type: kill {}, then: ", daemon.pid());

@@ -48,7 +48,12 @@ fn the_login_to_type_is_for_the_store_whose_login_has_ended() {
     let (code, told, _) = two.home.told(&["refresh"]);
     assert_eq!(code, 1);
     let login = two.login("lab");
-    assert!(told.contains("lab: refreshed, "), "{told}");
+    // They are told apart by their store.
+    let usual = two.home.claude().display().to_string();
+    assert!(told.contains(&format!("lab ({usual}): refreshed, ")), "{told}");
+    assert!(told.contains(&format!("lab ({}): ", two.work.display())), "{told}");
+    let (_, checked, _) = two.home.told(&["check"]);
+    assert!(checked.contains(&format!("lab ({usual}): ok: ")), "{checked}");
     for command in [&["status"][..], &["check"], &["doctor", "--offline"], &["refresh", "--dry-run"]] {
         let (_, told, said) = two.home.told(command);
         assert!(told.contains(&login), "{command:?}: {told}{said}");
@@ -140,6 +145,24 @@ fn a_login_without_refresh_token_that_is_valid_for_days_is_not_called_ended() {
             "{told}"
         );
         assert!(!told.contains("ended") && !told.contains("expired"), "{told}");
+    }
+}
+
+#[test]
+fn a_folder_used_as_storage_alone_has_the_same_command_from_the_agent_and_without_it() {
+    let (two, _) = two(HOUR);
+    fs::remove_file(two.work.join(".claude.json")).unwrap();
+    let ends = (jiff::Timestamp::now().as_second() + 7200) * 1000;
+    let text = format!(
+        r#"{{"mcpOAuth":{{"ended|1":{{"serverName":"ended","accessToken":"","expiresAt":0}},"ends|1":{{"serverName":"ends","accessToken":"made-up","expiresAt":{ends}}}}}}}"#
+    );
+    fs::write(two.work.join(".credentials.json"), text).unwrap();
+    let typed =
+        format!("type: CLAUDE_SECURESTORAGE_CONFIG_DIR='{}' claude mcp login end", two.work.display());
+    for running in [false, true] {
+        let _daemon = running.then(|| two.home.daemon());
+        let (_, told, _) = two.home.told(&["status"]);
+        assert_eq!(told.matches(&typed).count(), 2, "{told}");
     }
 }
 

@@ -502,6 +502,31 @@ fn an_old_claude_code_is_found_without_being_run() {
 }
 
 #[test]
+fn a_store_that_was_deleted_is_said_to_be_gone_and_its_login_comes_back_on_request() {
+    let text = r#"{"claudeAiOauth":{"accessToken":"made-up"}}"#;
+    let home = home_with(&good());
+    let with_account = home.stored().replacen('{', &format!("{},", &text[..text.len() - 1]), 1);
+    home.store(&with_account);
+    let mut daemon = home.daemon();
+    fs::remove_file(home.credentials()).unwrap();
+    daemon.wait_for("does not exist yet");
+    let (code, told, said) = home.told(&["status"]);
+    assert!(code == 4 && told.starts_with("lab "), "{told}{said}");
+    assert!(said.contains("is gone, as after `claude auth logout`"), "{said}");
+    let run = doctor(&home, &["--offline"]);
+    assert_eq!((run.code, run.names.as_slice()), (1, &["store-gone".to_owned()][..]));
+    assert_eq!(run.finding("store-gone")["server"], "lab");
+    let (_, told, _) = home.told(&["history", "lab"]);
+    assert!(told.contains("  lab  vanished ") && told.contains(": the whole store is gone"), "{told}");
+    // As the message says: log in to Claude Code, then --fix.
+    home.store(text);
+    daemon.wait_for("vanished");
+    let run = doctor(&home, &["--offline", "--fix", "--yes"]);
+    assert_eq!((run.code, run.names.as_slice()), (0, &["entries-vanished".to_owned()][..]));
+    assert!(home.stored().contains("\"lab|") && home.stored().contains("claudeAiOauth"));
+}
+
+#[test]
 fn entries_that_vanished_at_once_come_back_only_when_somebody_says_so() {
     let server = Server::start(Script::default()).unwrap();
     let grants: Vec<(&str, Grant)> = ["one", "two"]

@@ -146,4 +146,9 @@ fn a_home_that_does_not_exist_is_not_made() {
         assert!(told.contains("nobody does not exist") && told.contains("set HOME to yours"), "{told}");
         assert!(!home.exists());
     }
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_mcp-refreshd"));
+    let output = doctor.args(["doctor", "--offline"]).env_clear().env("HOME", &home).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("the home folder does not exist") && told.contains("set HOME to your"), "{told}");
+    assert!(!home.exists());
 }

@@ -112,6 +112,18 @@ fn the_picture_is_written_to_a_file() {
     assert!(said.contains("cannot write the picture /nowhere/picture.svg"), "{said}");
 }
 
+#[test]
+fn where_no_login_was_ever_read_it_is_said_that_nothing_is_recorded() {
+    let home = Home::new();
+    home.store("{");
+    home.daemon().terminate();
+    let (code, told, said) = home.told(&["history"]);
+    assert_eq!((code, told.as_str()), (0, ""));
+    assert!(said.contains("nothing is recorded for this time"), "{said}");
+    let (_, told, said) = home.told(&["history", "-n", "all"]);
+    assert!(told.contains("agent started") && said.is_empty(), "{told}{said}");
+}
+
 /// A history of one login of so many days ago, and of so many servers.
 fn past(home: &Home, servers: usize, days: i64) {
     let at = |hours: i64| jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);

@@ -124,7 +124,7 @@ fn a_dry_run_prints_the_command_for_each_store_and_runs_none() {
     );
     assert_eq!((code, out.as_str(), told.as_str()), (0, expected.as_str(), ""));
     let (_, out, _) = run(&home, &["fine", "--dry-run"]);
-    assert_eq!(out, "no server needs a login\n");
+    assert_eq!(out, "fine: needs no login\n");
     let (code, _, told) = run(&home, &["lob", "--dry-run"]);
     assert!(code == 2 && told.contains("did you mean lab?"), "{told}");
     assert_eq!(calls(&home), "");

@@ -259,14 +259,19 @@ fn a_configuration_that_broke_since_the_agent_started_is_a_remark() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let home = Home::with([("lab", &lab.grant(HOUR))]);
-    let daemon = home.daemon();
-    home.configure("nonsense = 1\n");
+    let mut daemon = home.daemon();
+    home.configure("nonsense = 1\nsecond = 2\n");
     let (code, out, remarks) = home.told(&["status"]);
     assert!(code == 0 && out.starts_with("lab  fresh "), "{out}{remarks}");
     assert!(
         remarks.contains("nonsense") && remarks.contains("keeps the configuration that it started with"),
         "{remarks}"
     );
+    // Each mistake has a line of its own, also on a screen that is redrawn; in the log it is one line.
+    assert_eq!((remarks.lines().count(), remarks.contains("\\n")), (3, false), "{remarks}");
+    home.run(&["reload"]);
+    let logged = daemon.wait_for("the old configuration stays in effect: ");
+    assert!(logged.contains("; ") && logged.contains("second") && !logged.contains("\\n"), "{logged}");
     assert!(daemon.terminate().0.success());
     let (code, out, remarks) = home.told(&["status"]);
     assert_eq!((code, out.as_str()), (2, ""));

@@ -12,6 +12,17 @@ pub struct LastRefresh {
     pub detail: String,
 }
 
+/// How the detail of an attempt begins that was not made because its result could not have been saved.
+pub(crate) const NOT_SAVABLE: &str = "new tokens could not be saved: ";
+
+impl LastRefresh {
+    /// Whether no request was made because its result could not have been saved: the server was not even asked.
+    #[must_use]
+    pub fn is_not_savable(&self) -> bool {
+        self.outcome == Outcome::Unsent && self.detail.starts_with(NOT_SAVABLE)
+    }
+}
+
 /// The result of an attempt, in the words of `status --json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

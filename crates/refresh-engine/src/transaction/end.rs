@@ -1,7 +1,7 @@
 use crate::decide::need::Need;
 use crate::journal::JournalError;
 use crate::records::obstacle::{Hindrance, Obstacle};
-use crate::records::outcome::Outcome;
+use crate::records::outcome::{NOT_SAVABLE, Outcome};
 use crate::records::record::Retry;
 use crate::store_access::reading::Unreadable;
 use crate::store_access::shared::Shared;
@@ -121,7 +121,9 @@ pub(super) fn not_savable<P: Partners>(
     let why = error.to_string();
     retry_after(shared, seen, NOT_SAVABLE_PAUSE);
     let at = shared.now().wall;
-    shared.change_record(&seen.entry.key, |record| record.note(at, Outcome::Unsent, why.clone()));
+    shared.change_record(&seen.entry.key, |record| {
+        record.note(at, Outcome::Unsent, format!("{NOT_SAVABLE}{why}"));
+    });
     note(shared, seen, Hindrance::NotSavable(why.clone()));
     shared.tell(seen, Event::NotSavable { why });
     TransactionEnd::NotSavable(error)

@@ -1,3 +1,4 @@
+use crate::commands::labels::Named;
 use crate::terminal::remedy::{argument, login, refresh_by_force};
 use crate::terminal::wording::{length, visible};
 use jiff::Timestamp;
@@ -84,7 +85,11 @@ impl Checked {
             Ok(left) if left >= min_valid && !left.is_zero() => {
                 (Verdict::Ok, format!("valid for {}", length(left)))
             }
-            Ok(left) if !left.is_zero() => (Verdict::NotOk, format!("valid for {} only", length(left))),
+            Ok(left) if !left.is_zero() => {
+                // Rounded, it may read like what was asked for.
+                let under = if length(left) == length(min_valid) { "just under " } else { "" };
+                (Verdict::NotOk, format!("valid for {under}{} only", length(left)))
+            }
             _ if end <= Timestamp::UNIX_EPOCH => (Verdict::NotOk, "expired".to_owned()),
             _ => (Verdict::NotOk, format!("expired {} ago", length(end.duration_since(now).unsigned_abs()))),
         }
@@ -159,16 +164,17 @@ impl Checked {
         self.reasons.push("the entry names no server to ask".to_owned());
     }
 
+    /// What it is called.
+    pub(super) fn named(&self) -> Named<'_> {
+        let entry = &self.seen.entry;
+        Named { name: &entry.server_name, key: entry.key.as_str(), store: &self.store }
+    }
+
     /// `NAME: ok: REASON; REASON; type: COMMAND`.
-    pub(super) fn line(&self) -> String {
+    pub(super) fn line(&self, label: &str) -> String {
         let mut parts = self.reasons.clone();
         parts.extend(self.cure.as_ref().map(|cure| format!("type: {cure}")));
-        format!(
-            "{}: {}: {}\n",
-            visible(&self.seen.entry.server_name),
-            self.verdict.wording(),
-            parts.join("; ")
-        )
+        format!("{label}: {}: {}\n", self.verdict.wording(), parts.join("; "))
     }
 }
 
@@ -204,13 +210,17 @@ mod tests {
 
     /// An entry that expires in so many seconds, checked for ten minutes.
     fn checked(expires_in: i64, refresh: &str) -> Checked {
+        checked_for(600, expires_in, refresh)
+    }
+
+    fn checked_for(min_valid: u64, expires_in: i64, refresh: &str) -> Checked {
         let at = now().as_millisecond() + expires_in * 1000;
         let text = format!(
             r#"{{"mcpOAuth":{{"lab|1":{{"serverName":"lab","serverUrl":"https://lab.test","accessToken":"at_made_up","refreshToken":"{refresh}","expiresAt":{at}}}}}}}"#
         );
         let document = Document::parse(text.as_bytes()).unwrap();
         let seen = ObservedEntry::new(document.entries().next().unwrap().clone());
-        Checked::by_the_store(seen, String::new(), now(), Duration::from_secs(600))
+        Checked::by_the_store(seen, String::new(), now(), Duration::from_secs(min_valid))
     }
 
     fn status(status: u16) -> Result<Probe, SendError> {
@@ -223,7 +233,15 @@ mod tests {
 
     fn line(mut checked: Checked, answer: &Result<Probe, SendError>) -> String {
         checked.answered(answer);
-        checked.line()
+        checked.line("lab")
+    }
+
+    #[test]
+    fn what_falls_short_by_seconds_does_not_read_like_what_was_asked_for() {
+        for (left, expected) in [(3597, "just under 1 h"), (3000, "50 min"), (9, "9 s")] {
+            let told = checked_for(3600, left, "rt").line("lab");
+            assert!(told.starts_with(&format!("lab: not ok: valid for {expected} only; ")), "{told}");
+        }
     }
 
     #[test]

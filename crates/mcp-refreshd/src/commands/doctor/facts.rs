@@ -28,7 +28,7 @@ use crate::settings::surroundings::Surroundings;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use claude_store::{Entry, OsFileSystem, StorageFolder};
-use folders::{FolderTrouble, folder_trouble, foreign};
+use folders::{FolderTrouble, folder_trouble, foreign, no_home};
 use jiff::Timestamp;
 use origins::{OriginFacts, ask_offers, ask_origins, ask_servers};
 use refresh_engine::{Journal, ObservedEntry, Records};
@@ -208,7 +208,9 @@ impl Facts {
             agent,
             journal_open,
             journal_trouble,
-            state_trouble: foreign(&paths.state).or_else(|| folder_trouble(&paths.state)),
+            state_trouble: no_home(&paths.home)
+                .or_else(|| foreign(&paths.state))
+                .or_else(|| folder_trouble(&paths.state)),
             service: service::service_status(paths),
             proxies: proxy_variables().collect(),
             proxy_configured: config.network.proxy.is_some() || surroundings.settings_name_a_proxy(),

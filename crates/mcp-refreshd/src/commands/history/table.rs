@@ -119,7 +119,10 @@ pub(super) fn table(rows: &[Row], from: Timestamp, local: &Local, canvas: Canvas
     let mut heads =
         format!("{} {}", padded(&cut("SERVER", label), label), padded(&cut("COVERAGE", bar), bar));
     columns.iter().for_each(|column| heads.push_str(&format!("  {}", column.cell(column.head))));
-    let block = length(Duration::from_millis(whole_ms(from, until) / u64::try_from(bar.max(1)).unwrap_or(1)));
+    let block = match whole_ms(from, until) / u64::try_from(bar.max(1)).unwrap_or(1) {
+        0..1000 => "less than 1 s".to_owned(),
+        block => length(Duration::from_millis(block)),
+    };
     let title = format!("{} to now, one block is {block}", local.clock(from));
     let mut text = format!("{}\n{}\n", shortened(&title, canvas.width), heads.trim_end());
     for (index, (name, row)) in names.iter().zip(rows).enumerate() {

@@ -22,7 +22,10 @@ impl Reloader {
         let reloaded = self.attempt(agent).await;
         notify::ready(&notify::summary(&agent.status(None)));
         match &reloaded.invalid {
-            Some(error) => tracing::error!("the old configuration stays in effect: {error}"),
+            Some(error) => {
+                let error = error.replace('\n', "; ");
+                tracing::error!("the old configuration stays in effect: {error}");
+            }
             None if reloaded.changed.is_empty() && reloaded.at_restart.is_empty() => {
                 tracing::info!("configuration reloaded: no changes");
             }

@@ -74,6 +74,12 @@ pub(super) fn not_root(allowed: bool) -> Result<(), Failure> {
     ))
 }
 
+/// Whether an agent answers that is no service.
+pub(super) fn runs_by_hand(paths: &Paths) -> Result<bool, Failure> {
+    let daemon = block_on(reach(&paths.state))??.and_then(|status| status.daemon);
+    Ok(daemon.is_some_and(|daemon| daemon.service != Some(true)))
+}
+
 /// A second agent would only fail at the first one's lock, again and again.
 pub(super) fn nobody_else_runs(paths: &Paths) -> Result<(), Failure> {
     match block_on(reach(&paths.state))??.and_then(|status| status.daemon) {

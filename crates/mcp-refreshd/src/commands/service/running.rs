@@ -38,7 +38,7 @@ impl Running {
                 | RequestError::Unreachable { pid, .. }
                 | RequestError::Ended { pid },
             ) => Ok(Some((pid, true))),
-            Err(RequestError::OtherVersion { .. } | RequestError::Misunderstood(_)) => {
+            Err(RequestError::OtherVersion { .. } | RequestError::Misunderstood { .. }) => {
                 Ok(holder_of(&self.state).map(|holder| (holder.pid, true)))
             }
             Err(error) => Err(failed(&error)),

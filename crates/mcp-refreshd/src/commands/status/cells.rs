@@ -48,7 +48,7 @@ pub(super) fn last(entry: &EntryStatus, local: &Local, ago: bool) -> String {
         // Shorter than elsewhere: it stands in a column.
         Outcome::Adopted => "by Claude Code",
         Outcome::Transient => "failed",
-        Outcome::Unsent if blocked => "not started",
+        Outcome::Unsent if blocked || last.is_not_savable() => "not started",
         // Not believed yet.
         Outcome::Dead | Outcome::ClientDead if entry.state == State::Refused => "refused",
         other => outcome_words(other),

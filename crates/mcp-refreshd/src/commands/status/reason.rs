@@ -3,7 +3,7 @@
 use crate::control::report::{EntryStatus, Obstacle};
 use crate::terminal::local::Local;
 use crate::terminal::wording::visible;
-use refresh_engine::{Outcome, State};
+use refresh_engine::{LastRefresh, Outcome, State};
 
 /// Why the entry is not refreshed now or cannot be refreshed at all, and what happens next; `None` if nothing is wrong with it.
 /// `unwatched`: no agent keeps its store.
@@ -20,7 +20,8 @@ pub(super) fn reason(entry: &EntryStatus, unwatched: bool, local: &Local) -> Opt
 /// Whether the access token has expired and only the user can change that: the agent that runs cannot refresh it either.
 pub(super) fn is_stuck(entry: &EntryStatus, unwatched: bool) -> bool {
     let blocked = entry.facts.obstacle.as_ref().is_some_and(|obstacle| obstacle.why.is_some());
-    entry.state == State::Expired && (unwatched || blocked || entry.unsaved.is_some())
+    let not_savable = entry.last.as_ref().is_some_and(LastRefresh::is_not_savable);
+    entry.state == State::Expired && (unwatched || blocked || not_savable || entry.unsaved.is_some())
 }
 
 fn obstructed(entry: &EntryStatus, local: &Local) -> Option<String> {
@@ -51,6 +52,9 @@ fn by_state(entry: &EntryStatus, local: &Local) -> Option<String> {
         }
         (State::Fresh, _) if entry.refresh.is_none() && entry.access.is_some() => {
             Some("no refresh token, so it cannot be refreshed".to_owned())
+        }
+        (State::Retrying | State::Expired, Some(_)) if entry.last.as_ref()?.is_not_savable() => {
+            Some(format!("not refreshed: {detail}"))
         }
         (State::Retrying | State::Expired, Some((outcome, _))) => {
             let what = match outcome {

@@ -11,7 +11,7 @@ use refresh_engine::State;
 pub(crate) fn exit(status: &Status) -> Exit {
     let mut exit = if status.daemon.is_some() { Exit::Well } else { Exit::NotRunning };
     for store in &status.stores {
-        if store.unreadable.is_some() && !store.absent {
+        if (store.unreadable.is_some() && !store.absent) || (status.daemon.is_some() && is_gone(store)) {
             exit = exit.max(Exit::Unreadable);
         }
         let person =
@@ -40,16 +40,21 @@ pub(crate) fn remarks(status: &Status, local: &Local) -> Vec<String> {
         } else {
             "defaults are used"
         };
-        remarks.push(format!("{}; {agent}", visible(why)));
+        // Several mistakes are several lines.
+        remarks.extend(why.lines().map(visible));
+        remarks.push(agent.to_owned());
     }
     if status.daemon.is_some() {
         let unwatched = status.stores.iter().filter(|store| store.unwatched);
         remarks.extend(unwatched.map(|store| not_watched(&store.location)));
     }
     for store in &status.stores {
-        remarks.extend(
-            store.unreadable.as_deref().filter(|_| !store.absent || has_no_entries(status)).map(visible),
-        );
+        remarks.extend(match is_gone(store) {
+            true => Some(gone(store)),
+            false => {
+                store.unreadable.as_deref().filter(|_| !store.absent || has_no_entries(status)).map(visible)
+            }
+        });
         for (name, why) in &store.odd {
             let cure = remedy::how_to_repair(name, &store.location);
             remarks.push(format!("{}: left alone, {}; {cure}", visible(name), visible(why)));
@@ -77,6 +82,19 @@ pub(crate) fn not_watched(location: &str) -> String {
         "the agent does not watch {}, which this shell's environment or the configuration names; to have it watched, list its folder in \
          `stores` in the configuration and restart the agent",
         visible(location)
+    )
+}
+
+/// Whether the store was deleted while the agent watched it.
+fn is_gone(store: &StoreStatus) -> bool {
+    store.absent && !store.entries.is_empty()
+}
+
+fn gone(store: &StoreStatus) -> String {
+    format!(
+        "{} is gone, as after `claude auth logout`: Claude Code has none of these logins now, but the agent still remembers them. \
+         To restore them, log in to Claude Code, then type: mcp-refreshd doctor --fix",
+        visible(&store.location)
     )
 }
 

@@ -274,6 +274,33 @@ fn what_stands_in_the_way_is_told_without_the_name_of_a_lock() {
 }
 
 #[test]
+fn a_refresh_that_could_not_have_been_saved_does_not_blame_the_server() {
+    let detail = "new tokens could not be saved: the disk is full";
+    let last = LastRefresh {
+        at: at("2026-11-22T11:59:00Z").unwrap(),
+        outcome: Outcome::Unsent,
+        detail: detail.into(),
+    };
+    let expired = EntryStatus {
+        expires_at: at("2026-11-22T11:00:00Z"),
+        last: Some(last),
+        ..entry("lab", State::Expired)
+    };
+    let status = status(vec![expired]);
+    let text = overview(&status, &now(), &terminal(120));
+    assert!(
+        text.contains("not started 1 min ago\n  not refreshed: new tokens could not be saved: the disk"),
+        "{text}"
+    );
+    let one = detailed(&status, &Recent::default(), &now(), &PIPE);
+    let news = watch::Journal::default().news(&status, None, &now());
+    for text in [text, overview(&status, &now(), &PIPE), one, news, json(&status).unwrap()] {
+        assert!(!text.contains("reached") && text.contains(detail), "{text}");
+    }
+    assert_eq!(exit(&status), Exit::Person);
+}
+
+#[test]
 fn names_are_cut_in_the_middle_so_that_they_differ() {
     let cut = |names: &[&str], columns| {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();

@@ -40,7 +40,8 @@ fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, local: &Local,
             _ if known => String::new(),
             detail => format!(": {}", visible(detail)),
         };
-        format!("{}, {}{detail}", outcome_words(last.outcome), moment(last.at))
+        let words = if last.is_not_savable() { "not started" } else { outcome_words(last.outcome) };
+        format!("{words}, {}{detail}", moment(last.at))
     });
     let back_off = (facts.failures > 0).then(|| {
         let failures = counted(usize::try_from(facts.failures).unwrap_or(usize::MAX), "failure", "failures");

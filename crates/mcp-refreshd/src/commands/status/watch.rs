@@ -17,6 +17,7 @@ use crate::terminal::local::Local;
 use crate::terminal::output::{self, Reader};
 use crate::terminal::style::Style;
 use crate::terminal::wording::{outcome_words, visible};
+use refresh_engine::LastRefresh;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -221,7 +222,9 @@ fn told(entry: &EntryStatus, unwatched: bool, local: &Local) -> String {
             format!("expired {}", local.relative(at))
         }
     }));
-    parts.extend(entry.last.as_ref().map(|last| outcome_words(last.outcome).to_owned()));
+    let words =
+        |last: &LastRefresh| if last.is_not_savable() { "not started" } else { outcome_words(last.outcome) };
+    parts.extend(entry.last.as_ref().map(|last| words(last).to_owned()));
     parts.extend(entry.action.as_ref().map(|action| format!("type: {action}")));
     parts.extend(reason(entry, unwatched, local).map(|why| format!("# {why}")));
     parts.join("  ")

@@ -5,7 +5,7 @@ use crate::platform::is_stopped;
 use crate::platform::sockets::{Stream, is_of_this_user};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::remedy::{self, how_to_wake};
+use crate::terminal::remedy::{self, how_to_restart, how_to_wake};
 use crate::terminal::wording::visible;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,10 +30,18 @@ pub(crate) enum RequestError {
     Silent { pid: u32 },
     #[error("the agent (process {pid}) ended before it answered; try again")]
     Ended { pid: u32 },
-    #[error("the running agent is mcp-refreshd {theirs}, this is {VERSION}; restart the agent")]
-    OtherVersion { theirs: String },
-    #[error("the agent's answer cannot be understood: {}; restart the agent", visible(&.0.to_string()))]
-    Misunderstood(serde_json::Error),
+    #[error(
+        "the running agent is mcp-refreshd {}, this is {VERSION}; to restart it, type: {}",
+        visible(theirs),
+        how_to_restart(true, Some(*pid))
+    )]
+    OtherVersion { theirs: String, pid: u32 },
+    #[error(
+        "the agent's answer cannot be understood: {}; to restart the agent, type: {}",
+        visible(&source.to_string()),
+        how_to_restart(true, Some(*pid))
+    )]
+    Misunderstood { source: serde_json::Error, pid: u32 },
     #[error("{0}")]
     Refused(String),
 }
@@ -70,7 +78,8 @@ async fn ask_within(state: &Path, ask: &Request, patience: Duration) -> Result<O
     if !is_of_this_user(&stream) {
         return Err(RequestError::NotOurs { path });
     }
-    let request = Envelope::new(ask).to_line().map_err(RequestError::Misunderstood)?;
+    let request =
+        Envelope::new(ask).to_line().map_err(|source| RequestError::Misunderstood { source, pid })?;
     let mut line = Vec::new();
     let conversation = async {
         stream.write_all(&request).await?;
@@ -84,9 +93,9 @@ async fn ask_within(state: &Path, ask: &Request, patience: Duration) -> Result<O
     match protocol::read(&line) {
         Ok(Reply::Refused(why)) => Err(RequestError::Refused(why)),
         Ok(answer) => Ok(Some(in_this_shell(answer))),
-        Err(Misunderstood::OtherVersion { theirs }) => Err(RequestError::OtherVersion { theirs }),
+        Err(Misunderstood::OtherVersion { theirs }) => Err(RequestError::OtherVersion { theirs, pid }),
         Err(Misunderstood::Malformed(_)) if line.is_empty() => Err(RequestError::Ended { pid }),
-        Err(Misunderstood::Malformed(error)) => Err(RequestError::Misunderstood(error)),
+        Err(Misunderstood::Malformed(error)) => Err(RequestError::Misunderstood { source: error, pid }),
     }
 }
 

@@ -200,23 +200,21 @@ impl EntryStates {
         };
         match event {
             Event::StoreSeen { .. } => self.gone(at, store, "it was not in the store at the start"),
+            Event::StoreUnreadable { absent: true, .. } if self.looked_at.contains(store) => {
+                let there = |state: &EntryState| state.holds == Some(Holds::Tokens);
+                self.vanished(store, &there, &line(Kind::Vanished, Some("the whole store is gone")))
+            }
             Event::StoreUnreadable { absent: true, .. } => {
                 self.gone(at, store, "the store did not exist at the start")
             }
             Event::StoreUnreadable { why, absent: false } => vec![line(Kind::StoreUnreadable, Some(why))],
             Event::StoreReadable => vec![line(Kind::StoreReadable, None)],
             Event::VanishedTogether { servers } => {
-                let gone = self.entries.iter().filter(|((place, _), state)| {
-                    place == store && state.holds == Some(Holds::Tokens) && servers.contains(&state.server)
-                });
-                gone.map(|((_, key), state)| Line {
-                    key: Some(key.clone()),
-                    server: Some(state.server.clone()),
-                    before: state.refresh,
-                    holds: Some(Holds::Missing),
-                    ..line(Kind::Vanished, Some("vanished with other entries or with the account login"))
-                })
-                .collect()
+                let gone = |state: &EntryState| {
+                    state.holds == Some(Holds::Tokens) && servers.contains(&state.server)
+                };
+                let cause = "vanished with other entries or with the account login";
+                self.vanished(store, &gone, &line(Kind::Vanished, Some(cause)))
             }
             _ => Vec::new(),
         }
@@ -224,6 +222,19 @@ impl EntryStates {
 }
 
 impl EntryStates {
+    /// The line for each entry of a store that vanished.
+    fn vanished(&self, store: &str, gone: &dyn Fn(&EntryState) -> bool, line: &Line) -> Vec<Line> {
+        let gone = self.entries.iter().filter(|((place, _), state)| place == store && gone(state));
+        gone.map(|((_, key), state)| Line {
+            key: Some(key.clone()),
+            server: Some(state.server.clone()),
+            before: state.refresh,
+            holds: Some(Holds::Missing),
+            ..line.clone()
+        })
+        .collect()
+    }
+
     /// At the first look at a store, the logins that the history knows and the store no longer has.
     fn gone(&mut self, at: Timestamp, store: &str, cause: &str) -> Vec<Line> {
         let first = self.looked_at.insert(store.to_owned());
@@ -269,7 +280,7 @@ impl EntryState {
                 (Kind::Adopted, unwatched("another program wrote them, Claude Code for one"))
             }
             (Some(_), Holds::Tokens) if self.refresh.is_some() && self.refresh == refresh => {
-                (Kind::Adopted, "the entry is in the store again")
+                (Kind::Found, "the entry is in the store again")
             }
             (Some(_), Holds::Tokens) => (Kind::Login, unwatched("")),
             (Some(Holds::Tokens), Holds::Missing) => {

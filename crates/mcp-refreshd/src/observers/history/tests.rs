@@ -49,9 +49,15 @@ fn entries_that_vanish_together_are_told_one_by_one() {
         (5, ALL, Event::VanishedTogether { servers: vec!["lab".into(), "other".into()] }),
         (6, LAB, held("one", 60)),
     ]);
-    assert_eq!(kinds(&lines), [Kind::Found, Kind::Vanished, Kind::Adopted]);
+    assert_eq!(kinds(&lines), [Kind::Found, Kind::Vanished, Kind::Found]);
     assert_eq!(lines[1].key.as_deref(), Some("lab|00"));
     assert_eq!(lines[2].cause.as_deref(), Some("the entry is in the store again"));
+    // With the whole file, and once.
+    let absent = || (5, ALL, Event::StoreUnreadable { why: "absent".into(), absent: true });
+    let story = [(0, LAB, held("one", 60)), (0, ALL, seen()), absent(), absent(), (6, LAB, held("one", 60))];
+    let lines = told(&story);
+    assert_eq!(kinds(&lines), [Kind::Found, Kind::Vanished, Kind::Found]);
+    assert_eq!((lines[1].holds, lines[1].before), (Some(Holds::Missing), print("one")));
 }
 
 #[test]

@@ -77,8 +77,7 @@ fn prefix_of(store: &str, env: Env<'_>, home: &Path) -> String {
     // One that another process opened, as far as its location tells.
     let by_path = || {
         let folder = Path::new(store).parent().filter(|folder| folder.is_absolute())?;
-        let named = |name: &str| (name == CONFIG).then(|| folder.as_os_str().to_owned());
-        Some(StorageFolder::from_env(&named, home))
+        Some(StorageFolder::listed(folder, &|_| None, home))
     };
     let folder = opened.or_else(by_path);
     folder.map(|folder| prefix(&variables(&folder, is_item(store), env, home))).unwrap_or_default()
@@ -187,6 +186,20 @@ mod tests {
         assert_eq!(of("/srv/work/.credentials.json"), "CLAUDE_CONFIG_DIR=/srv/work ");
         assert_eq!(of("keychain:Claude Code-credentials (account me)"), "");
         assert_eq!(of(""), "");
+    }
+
+    #[test]
+    fn a_folder_that_was_never_a_configuration_folder_is_named_as_storage_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let document = home.path().join("storage/.credentials.json");
+        std::fs::create_dir(document.parent().unwrap()).unwrap();
+        std::fs::write(&document, "{}").unwrap();
+        let of = |env: Env<'_>| prefix_of(document.to_str().unwrap(), env, home.path());
+        let storage = format!("CLAUDE_SECURESTORAGE_CONFIG_DIR={} ", document.parent().unwrap().display());
+        assert_eq!(of(&|_| None), storage);
+        assert_eq!(of(&env(&WORK)), format!("env -u CLAUDE_CONFIG_DIR {storage}"));
+        std::fs::write(document.with_file_name(".claude.json"), "{}").unwrap();
+        assert_eq!(of(&|_| None), storage.replace("_SECURESTORAGE", ""));
     }
 
     #[test]

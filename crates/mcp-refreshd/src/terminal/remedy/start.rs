@@ -60,7 +60,7 @@ fn restart(shell: Shell, manager: bool, installed: bool, process: Option<u32>) -
         return "mcp-refreshd restart".to_owned();
     }
     let end = process.map_or_else(|| "end its process".to_owned(), |process| end(shell, process));
-    format!("{end}, then: {}", by_hand())
+    format!("{end}, then start it again as before: {}", by_hand())
 }
 
 /// How the agent is started by hand: it outlives the shell, and keeps a log for `mcp-refreshd logs`.
@@ -134,6 +134,6 @@ mod tests {
         );
         assert_eq!(start(true, Some(false)), "mcp-refreshd install");
         let told = restart(windows, true, false, Some(7));
-        assert_eq!(told, format!("mcp-refreshd stop, then: {}", by_hand()));
+        assert_eq!(told, format!("mcp-refreshd stop, then start it again as before: {}", by_hand()));
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum WhyNot {
     Full,
     /// It is a file.
     NotAFolder,
+    /// It is the home folder, which is not made.
+    NoHome,
 }
 
 /// Why nothing can be written into this folder, or into the one where it would be made. Nothing is changed to find out.
@@ -39,6 +41,11 @@ pub(crate) fn folder_trouble(path: &Path) -> Option<FolderTrouble> {
         Err(_) if owner != user_id() => found(WhyNot::Foreign(owner)),
         Err(_) => found(WhyNot::Forbidden),
     }
+}
+
+/// The home folder, where it does not exist.
+pub(crate) fn no_home(home: &Path) -> Option<FolderTrouble> {
+    (!home.exists()).then(|| FolderTrouble { path: home.to_owned(), why: WhyNot::NoHome })
 }
 
 /// Whose the folder is, where it is another user's: state of theirs would be believed.

@@ -3,6 +3,7 @@ use crate::commands::doctor::finding::Confidence::{Certain, Likely};
 use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::fix::Fix;
 use crate::control::protocol::VERSION;
+use crate::control::report::StoreStatus;
 use crate::terminal::remedy::how_to_wake;
 
 /// The daemon, its journal, and what it knows of the world.
@@ -43,12 +44,25 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
                 let finding = Finding { path: Some(store.location.clone()), ..finding };
                 findings.push(finding.fixed_by(Fix::Restore { store: store.location.clone(), servers }));
             }
+            findings.extend(status.stores.iter().filter_map(gone));
             findings.extend(status.daemon.as_ref().and_then(|agent| other_version(&agent.version, facts)));
             findings.extend(known.as_ref().and_then(|known| proxies(facts, known)));
         }
     }
     findings.extend(journal(facts));
     findings
+}
+
+/// The whole store was deleted while the agent watched it. Nothing can be restored before Claude Code writes another one.
+fn gone(store: &StoreStatus) -> Option<Finding> {
+    let names: Vec<_> = store.entries.iter().map(|entry| entry.name.as_str()).collect();
+    if !store.absent || names.is_empty() {
+        return None;
+    }
+    let means = "the store is gone, as after `claude auth logout`, and all logins with it; the agent remembers them for a day";
+    let cure = "log in to Claude Code; then the agent offers to restore them (entries-vanished)";
+    let finding = Finding::trouble("store-gone", Likely, means, cure).of_all(names);
+    Some(Finding { path: Some(store.location.clone()), ..finding })
 }
 
 /// A journal that holds something is normal while a refresh runs, and while a pair that lost against another one is kept.

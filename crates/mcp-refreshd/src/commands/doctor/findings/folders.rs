@@ -58,6 +58,9 @@ fn finding(name: &'static str, trouble: &FolderTrouble, follows: &str) -> Findin
                 .at(&trouble.path)
                 .together(means, format!("free some space ({})", shell::show_space(None)));
         }
+        WhyNot::NoHome => {
+            ("the home folder does not exist".to_owned(), "set HOME to your home folder".to_owned())
+        }
         WhyNot::NotAFolder => {
             ("a file stands where the folder belongs".to_owned(), format!("mv {folder} {folder}.old"))
         }

@@ -20,7 +20,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
                 findings.push(not_running("is not running", facts));
             }
             findings.extend(moved);
-            findings.extend(files(standing));
+            findings.extend(files(standing, facts.config_trouble.is_none()));
             findings
         }
     }
@@ -52,14 +52,15 @@ fn moved(standing: &Standing) -> Option<Finding> {
     })
 }
 
-fn files(standing: &Standing) -> Vec<Finding> {
+/// What the files should say is known only where the configuration is.
+fn files(standing: &Standing, configured: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(file) = standing.edited.first() {
         let means = "a file of the service was edited by hand, and is left alone; what newer versions change in it is missing";
         let cure = format!("nothing, if that is what you want; to see the difference: {INSTALL}");
         findings.push(Finding::note("service-edited", Certain, means, cure).at(file));
     }
-    if let Some(file) = standing.outdated.first() {
+    if let Some(file) = standing.outdated.first().filter(|_| configured) {
         let means = format!(
             "{} out of date: another version or another copy of the program wrote it, or the stores are elsewhere now",
             match names(&standing.outdated).as_slice() {

@@ -50,6 +50,13 @@ fn the_summary_shows_the_worst_of_each_share_and_counts_what_happened() {
 }
 
 #[test]
+fn in_the_first_seconds_a_block_is_not_nothing() {
+    let lines = [agent(0, Kind::AgentStarted), holding(0, Holds::Tokens, Some(200))];
+    let text = drawn(&lines, 0, UNICODE);
+    assert!(text.contains("to now, one block is less than 1 s\n"), "{text}");
+}
+
+#[test]
 fn on_the_first_day_the_picture_begins_with_the_first_thing_known() {
     let lines = [agent(90, Kind::AgentStarted), holding(90, Holds::Tokens, Some(200))];
     let picture = drawn(&lines, 100, UNICODE);
