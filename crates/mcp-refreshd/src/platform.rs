@@ -28,6 +28,7 @@ pub(crate) use family::{
     confined, files, memory, outside, process, service_manager, signals, sockets, terminal,
 };
 pub(crate) use this::{
-    CLIENT_MAY_USE_CREDENTIAL_MANAGER, CLIENT_USES_KEYCHAIN, CONFIG_FOLDER, MANAGED_SETTINGS, Mounts, SHELL, STATE_FOLDER, clock_changed,
-    desktop_notice, has_service_manager, is_stopped, log_reader, since_boot, sleep_until, withdrawn_notice,
+    CLIENT_MAY_USE_CREDENTIAL_MANAGER, CLIENT_USES_KEYCHAIN, CONFIG_FOLDER, MANAGED_SETTINGS, Mounts, SHELL,
+    STATE_FOLDER, clock_changed, desktop_notice, has_service_manager, is_stopped, log_reader, since_boot,
+    sleep_until, withdrawn_notice,
 };

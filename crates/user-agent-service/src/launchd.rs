@@ -7,8 +7,8 @@ mod plist;
 use crate::files::{Changes, read, sweep};
 use crate::log::last_lines;
 use crate::{
-    Authorship, Installed, Origin, Patience, Plan, ServiceError, ServiceManager, Standing, Step, Tool, authorship,
-    difference,
+    Authorship, Installed, Origin, Patience, Plan, ServiceError, ServiceManager, Standing, Step, Tool,
+    authorship, difference,
 };
 use answer::{Answer, Job};
 use std::path::PathBuf;
@@ -170,7 +170,10 @@ impl ServiceManager for Launchd {
             Some(()) => Ok(()),
             None => {
                 let how = self.job()?.map_or_else(String::new, |job| job.to_string());
-                Err(ServiceError::Refused(format!("the agent did not start{how}; {}", last_lines(&self.log_file()))))
+                Err(ServiceError::Refused(format!(
+                    "the agent did not start{how}; {}",
+                    last_lines(&self.log_file())
+                )))
             }
         }
     }

@@ -1,8 +1,8 @@
 use crate::store::file_store::StagedFile;
 use crate::{
-    FileStore, FileSystem, GuardedStore, KeychainStore, KeyringStore, Locks, OsFileSystem, OsSecurity, Published,
-    ReadError, SecurityTool, Snapshot, StagedItem, StagedSecret, StorageLock, Store, SystemKeyring, Version,
-    WriteError,
+    FileStore, FileSystem, GuardedStore, KeychainStore, KeyringStore, Locks, OsFileSystem, OsSecurity,
+    Published, ReadError, SecurityTool, Snapshot, StagedItem, StagedSecret, StorageLock, Store,
+    SystemKeyring, Version, WriteError,
 };
 use std::time::Duration;
 
@@ -118,7 +118,9 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
             (Self::Keychain(store), AnyStaged::Keychain(staged)) => store.publish(guard, read, staged).await,
             (Self::Keyring(store), AnyStaged::Keyring(staged)) => store.publish(guard, read, staged).await,
             // Staged by another store, so it does not belong here.
-            (Self::File(_) | Self::Guarded(_) | Self::Keychain(_) | Self::Keyring(_), _) => Ok(Published::Changed),
+            (Self::File(_) | Self::Guarded(_) | Self::Keychain(_) | Self::Keyring(_), _) => {
+                Ok(Published::Changed)
+            }
         }
     }
 

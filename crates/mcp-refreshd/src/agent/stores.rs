@@ -6,8 +6,8 @@ use crate::settings::credential_manager::CredentialManager;
 use crate::settings::paths::Paths;
 use crate::terminal::remedy;
 use claude_store::{
-    AnyStore, Choice, FileStore, GuardedStore, Holding, KeychainItem, KeychainStore, KeyringStore, OsFileSystem,
-    OsSecurity, StorageFolder, Store, StoreKind, Why, choose_store,
+    AnyStore, Choice, FileStore, GuardedStore, Holding, KeychainItem, KeychainStore, KeyringStore,
+    OsFileSystem, OsSecurity, StorageFolder, Store, StoreKind, Why, choose_store,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -88,8 +88,8 @@ fn explained(cause: &Cause) -> String {
     const AGAIN: &str = "restart Claude Code and the agent, and log in again: claude mcp login";
     let (why, cure) = match cause {
         Cause::Environment => (
-            format!("{VARIABLE}=1 in the environment"),
-            format!("To have them refreshed, remove the variable, {AGAIN}"),
+            format!("{VARIABLE}=1 in the environment, or in `[environment]` of the configuration"),
+            format!("To have them refreshed, remove it there, {AGAIN}"),
         ),
         Cause::Settings(path) => (
             format!("{VARIABLE} in {}", path.display()),
@@ -143,7 +143,11 @@ mod tests {
         let off = place.put("off.json", r#"{"env":{"CLAUDE_CODE_FORCE_WINDOWS_CREDMAN":"0"}}"#);
         let broken = place.put("broken.json", "{");
         let of = |files: &[&PathBuf], environment| {
-            cause(environment, &files.iter().map(|path| (*path).clone()).collect::<Vec<_>>(), Path::new(NOWHERE))
+            cause(
+                environment,
+                &files.iter().map(|path| (*path).clone()).collect::<Vec<_>>(),
+                Path::new(NOWHERE),
+            )
         };
         assert_eq!(of(&[&broken, &on], None), Some(Cause::Settings(on.clone())));
         assert_eq!(of(&[&on, &off], None), None);

@@ -126,7 +126,11 @@ pub(super) fn user(text: &str) -> Option<String> {
 pub(super) fn program(text: &str) -> Option<PathBuf> {
     let command = PathBuf::from(element(text, "Command")?);
     let (folder, name) = (folder_of(&command)?, command.to_str()?.rsplit(['\\', '/']).next()?.to_owned());
-    Some(if name.eq_ignore_ascii_case(LAUNCHER) { PathBuf::from(format!("{folder}{PROGRAM}")) } else { command })
+    Some(if name.eq_ignore_ascii_case(LAUNCHER) {
+        PathBuf::from(format!("{folder}{PROGRAM}"))
+    } else {
+        command
+    })
 }
 
 /// A path up to its last separator, on every system.

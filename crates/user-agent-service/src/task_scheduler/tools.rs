@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn the_sid_is_found_in_every_language() {
-        let said = "\"desktop-7\\j\u{fffd}rg \"\"s-1\"\"\",\"S-1-5-21-3623811015-3361044348-30300820-1013\"\r\n";
+        let said =
+            "\"desktop-7\\j\u{fffd}rg \"\"s-1\"\"\",\"S-1-5-21-3623811015-3361044348-30300820-1013\"\r\n";
         assert_eq!(sid_in(said).as_deref(), Some("S-1-5-21-3623811015-3361044348-30300820-1013"));
         assert_eq!(sid_in("VM\\root\n"), None);
         assert_eq!(sid_in("S-1-"), Some("S-1-".to_owned()));

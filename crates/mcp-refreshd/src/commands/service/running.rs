@@ -33,9 +33,11 @@ impl Running {
                 Ok(daemon.map(|daemon| (daemon.pid, daemon.service.unwrap_or(true))))
             }
             // It hangs, is ending this very moment, or is of another version.
-            Err(RequestError::Silent { pid } | RequestError::Unreachable { pid, .. } | RequestError::Ended { pid }) => {
-                Ok(Some((pid, true)))
-            }
+            Err(
+                RequestError::Silent { pid }
+                | RequestError::Unreachable { pid, .. }
+                | RequestError::Ended { pid },
+            ) => Ok(Some((pid, true))),
             Err(RequestError::OtherVersion { .. } | RequestError::Misunderstood(_)) => {
                 Ok(holder_of(&self.state).map(|holder| (holder.pid, true)))
             }
@@ -50,7 +52,8 @@ impl RunningAgent for Running {
     }
 
     fn ask_to_stop(&self) -> Result<(), String> {
-        let reply = block_on(ask(&self.state, &Request::Stop)).map_err(|failure| failure.message().to_owned())?;
+        let reply =
+            block_on(ask(&self.state, &Request::Stop)).map_err(|failure| failure.message().to_owned())?;
         match reply.map_err(|error| error.to_string())? {
             Some(Reply::Stopping) | None => Ok(()),
             Some(_) => Err("the agent is of another version, and does not know how to stop".to_owned()),

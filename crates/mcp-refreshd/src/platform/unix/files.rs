@@ -109,7 +109,8 @@ pub(crate) const FOLDER_VARIABLES: &[(&str, &str)] =
 pub(crate) const HOME_VARIABLE: &str = "HOME";
 
 /// Where files are, for the help.
-pub(crate) const FILES: &str = "  configuration  $XDG_CONFIG_HOME/mcp-refreshd/config.toml (~/.config; optional)
+pub(crate) const FILES: &str =
+    "  configuration  $XDG_CONFIG_HOME/mcp-refreshd/config.toml (~/.config; optional)
   state          $XDG_STATE_HOME/mcp-refreshd (~/.local/state)";
 
 /// What Claude Code's program may be called.

@@ -1,8 +1,8 @@
+pub(crate) use super::notice::{desktop_notice, withdrawn_notice};
 use crate::platform::moment::{is_before, until};
 use crate::platform::shell::Shell;
 use refresh_engine::Now;
 use std::path::{Path, PathBuf};
-pub(crate) use super::notice::{desktop_notice, withdrawn_notice};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -36,12 +36,12 @@ pub(crate) fn is_stopped(_pid: u32) -> bool {
     false
 }
 
-/// Time since boot; keeps running during a suspend.
+/// Time since boot; keeps running during a suspend, as `GetTickCount64` does in whole seconds even where `Instant` does not.
 pub(crate) fn since_boot() -> Duration {
     static START: LazyLock<(Instant, Duration)> =
         LazyLock::new(|| (Instant::now(), Duration::from_secs(sysinfo::System::uptime())));
     let (start, up) = *START;
-    up + start.elapsed()
+    (up + start.elapsed()).max(Duration::from_secs(sysinfo::System::uptime()))
 }
 
 /// No system service keeps the agent's log.
@@ -60,9 +60,11 @@ pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
     }
 }
 
-/// Returns when it is time to compare the clocks: the system does not report that one was set.
-pub(crate) async fn clock_changed() {
+/// Returns when it is time to compare the clocks: the system does not report that one was set. Returns for how long it waited: the standard
+/// library has no clock that stops during a suspend.
+pub(crate) async fn clock_changed() -> Option<Duration> {
     tokio::time::sleep(TICK).await;
+    Some(TICK)
 }
 
 /// Watches the mount table; the system does not report changes.

@@ -128,7 +128,10 @@ mod tests {
         let windows = Shell::PowerShell;
         assert_eq!(end(windows, 7), "mcp-refreshd stop");
         assert_eq!(wake(windows, 7, false, Some(true)).1, "mcp-refreshd restart");
-        assert_eq!(wake(windows, 7, false, None), ("end", "taskkill /F /PID 7; then start it again".to_owned()));
+        assert_eq!(
+            wake(windows, 7, false, None),
+            ("end", "taskkill /F /PID 7; then start it again".to_owned())
+        );
         assert_eq!(start(windows, true, Some(false)), "mcp-refreshd install");
         let told = restart(windows, true, false, Some(7));
         assert_eq!(told, "mcp-refreshd stop, then start it again as before: mcp-refreshd run");

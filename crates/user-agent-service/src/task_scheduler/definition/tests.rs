@@ -81,7 +81,13 @@ fn each_user_has_a_task_of_their_own() {
 fn a_definition_with_another_program_is_the_users_own() {
     let text = made(r"C:\bin").replace("mcp-refreshdw.exe", "wrapper.exe");
     assert_eq!(program(&text), Some(PathBuf::from(r"C:\bin\wrapper.exe")));
-    for odd in ["", "<Command>", "<Command>&bad;</Command>", "<Command>&#x110000;</Command>", "<Command>a & b</Command>"] {
+    for odd in [
+        "",
+        "<Command>",
+        "<Command>&bad;</Command>",
+        "<Command>&#x110000;</Command>",
+        "<Command>a & b</Command>",
+    ] {
         assert_eq!(program(odd), None, "{odd}");
         assert_eq!(user(odd), None);
     }

@@ -41,16 +41,18 @@ fn finding(name: &'static str, trouble: &FolderTrouble, follows: &str) -> Findin
             "the folder is on a file system that is mounted read-only".to_owned(),
             "mount it read-write (in a container without `:ro` or `readonly`)".to_owned(),
         ),
-        WhyNot::Forbidden => {
-            ("the folder's permissions forbid you to write".to_owned(), shell::allow_writing(&trouble.path.display().to_string()))
-        }
+        WhyNot::Forbidden => (
+            "the folder's permissions forbid you to write".to_owned(),
+            shell::allow_writing(&trouble.path.display().to_string()),
+        ),
         WhyNot::Foreign(owner) => (
             format!("the folder belongs to user {owner}, and you are user {us}"),
             format!("sudo chown {us} {folder}"),
         ),
         WhyNot::Full => {
             let means = "the file system is full: no refresh is started, since a new token could not be saved, and Claude Code cannot save one either";
-            let cure = format!("free some space ({})", shell::show_space(Some(&trouble.path.display().to_string())));
+            let cure =
+                format!("free some space ({})", shell::show_space(Some(&trouble.path.display().to_string())));
             // The stores and the state may share it.
             return Finding::trouble("disk-full", Certain, means, &cure)
                 .at(&trouble.path)
