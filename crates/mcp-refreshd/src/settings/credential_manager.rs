@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn a_change_of_the_settings_is_noticed() {
         let place = place();
-        let folder = StorageFolder::at(place.0.path(), place.0.path());
+        let env = |name: &str| (name == "CLAUDE_CONFIG_DIR").then(|| place.0.path().into());
+        let folder = StorageFolder::from_env(&env, Path::new(NOWHERE));
         let watched = CredentialManager::of(&folder);
         assert_eq!(watched.in_use(), None);
         place.put("settings.json", r#"{"env":{"CLAUDE_CODE_FORCE_WINDOWS_CREDMAN":"1"}}"#);
