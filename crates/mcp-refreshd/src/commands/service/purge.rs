@@ -2,7 +2,6 @@
 
 use crate::control::instance::{Instance, holder_of};
 use crate::observers::rotating::predecessor;
-use crate::platform::files::OPEN_FILES_STAY;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
@@ -47,10 +46,19 @@ pub(super) fn purge(paths: &Paths) -> Result<String, Failure> {
     let mut instance = if paths.state.is_dir() { Some(Instance::claim(&paths.state)?) } else { None };
     let all = existing(paths);
     for path in &all {
-        let removed = match removed(path) {
-            // By the lock itself, which has to go now that nothing else is there.
-            Err(_) if OPEN_FILES_STAY && instance.take().is_some() => removed(path),
-            other => other,
+        let removed = match fs::symlink_metadata(path) {
+            // Some file systems keep the name of an open file: then the lock has to be let go first.
+            Ok(metadata) if metadata.is_dir() => {
+                fs::remove_dir_all(path).or_else(|error| match instance.take() {
+                    Some(held) => {
+                        drop(held);
+                        fs::remove_dir_all(path)
+                    }
+                    None => Err(error),
+                })
+            }
+            // A link of the user's own goes; where it leads to is theirs.
+            _ => fs::remove_file(path),
         };
         removed.map_err(|error| failed(path, &error))?;
         // It does not come back with a power cut; a file system that cannot promise this is no reason to stop.
@@ -67,14 +75,6 @@ pub(super) fn purge(paths: &Paths) -> Result<String, Failure> {
         let _ = fs::remove_dir(folder);
     }
     Ok(told)
-}
-
-fn removed(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        // A link of the user's own goes; where it leads to is theirs.
-        _ => fs::remove_file(path),
-    }
 }
 
 /// Says what [`purge`] would remove.

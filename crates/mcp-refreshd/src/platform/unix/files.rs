@@ -115,6 +115,3 @@ pub(crate) const FILES: &str =
 
 /// What Claude Code's program may be called.
 pub(crate) const CLIENT_PROGRAMS: &[&str] = &["claude"];
-
-/// Whether a folder cannot be removed while a file in it is open.
-pub(crate) const OPEN_FILES_STAY: bool = false;

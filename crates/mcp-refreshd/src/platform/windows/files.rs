@@ -112,6 +112,3 @@ pub(crate) const FILES: &str = "  configuration  %APPDATA%\\mcp-refreshd\\config
 
 /// What Claude Code's program may be called.
 pub(crate) const CLIENT_PROGRAMS: &[&str] = &["claude.exe", "claude.cmd"];
-
-/// Whether a folder cannot be removed while a file in it is open.
-pub(crate) const OPEN_FILES_STAY: bool = true;
