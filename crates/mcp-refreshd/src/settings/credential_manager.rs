@@ -15,10 +15,13 @@ use std::path::{Path, PathBuf};
 const VARIABLE: &str = "CLAUDE_CODE_FORCE_WINDOWS_CREDMAN";
 const FLAG: &str = "tengu_windows_credman";
 
+/// The state of the files, and what they said then.
+type Answer = (Vec<Option<Stamp>>, Option<String>);
+
 /// The files that decide, and what they said last.
 pub(crate) struct CredentialManager {
     folder: StorageFolder,
-    last: RefCell<Option<(Vec<Option<Stamp>>, Option<String>)>>,
+    last: RefCell<Option<Answer>>,
 }
 
 impl CredentialManager {
