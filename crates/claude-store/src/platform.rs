@@ -42,6 +42,6 @@ use system as family;
 use unix as family;
 
 pub(crate) use family::{
-    append, create_file, create_folder, file_stamp, is_descriptor_limit, link_stamp, open_to_append,
-    open_to_read, rename, resolve, set_mode, stamp, sync_folder, touch, user,
+    MAY_READ_AGAIN, MAY_WRITE_AGAIN, append, create_file, create_folder, file_stamp, is_descriptor_limit,
+    link_stamp, open_to_append, open_to_read, rename, resolve, set_mode, stamp, sync_folder, touch, user,
 };

@@ -1,5 +1,6 @@
 //! What the user reads: text, its layout, and the one place that prints it.
 
+mod characters;
 pub(crate) mod columns;
 pub(crate) mod command_line;
 pub(crate) mod exit;

@@ -118,6 +118,13 @@ pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
     matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
+/// What to do about a document that this user may not read.
+pub(crate) const MAY_READ_AGAIN: &str = "run `sudo chown $USER` and `chmod 600` on it";
+
+/// What to do about a folder that this user may not write to.
+pub(crate) const MAY_WRITE_AGAIN: &str =
+    "run `chmod u+rwx` on its folder, or `sudo chown $USER` if it belongs to another user";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -239,3 +239,10 @@ pub(crate) fn is_running<F: FileSystem>(_files: &F, pid: i32, _started: Option<&
     system.refresh_processes_specifics(wanted, true, sysinfo::ProcessRefreshKind::nothing());
     system.process(pid).is_some()
 }
+
+/// What to do about a document that this user may not read: it gets the access list that its folder hands down.
+pub(crate) const MAY_READ_AGAIN: &str = "run `icacls FILE /reset` on it, as an administrator if need be";
+
+/// What to do about a folder that this user may not write to.
+pub(crate) const MAY_WRITE_AGAIN: &str =
+    "run `icacls FOLDER /reset` on its folder, as an administrator if need be";

@@ -1,3 +1,4 @@
+use crate::platform::{MAY_READ_AGAIN, MAY_WRITE_AGAIN};
 use crate::{ErrorKind, KeychainError, KeyringError, LockLost};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,7 +48,7 @@ pub enum ReadError {
     },
     /// Permission denied for the file or its folder.
     #[error(
-        "permission denied: {} has owner {} and mode {}; run `sudo chown $USER` and `chmod 600` on it",
+        "permission denied: {} has owner {} and mode {}; {MAY_READ_AGAIN}",
         path.display(),
         owner.map_or_else(|| "unknown".to_owned(), |owner| owner.to_string()),
         mode.map_or_else(|| "unknown".to_owned(), |mode| format!("{mode:04o}"))
@@ -154,7 +155,7 @@ pub enum WriteError {
         path: PathBuf,
     },
     /// No permission to create files in the document's folder.
-    #[error("permission denied: cannot write {}; run `chmod u+rwx` on its folder, or `sudo chown $USER` if it belongs to another user", path.display())]
+    #[error("permission denied: cannot write {}; {MAY_WRITE_AGAIN}", path.display())]
     Denied {
         /// The path to be written.
         path: PathBuf,

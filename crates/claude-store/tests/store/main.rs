@@ -12,6 +12,7 @@
 #[cfg(target_os = "linux")]
 mod bind_mount;
 mod file_store;
+mod guarded_store;
 mod keyring_store;
 mod layers;
 mod locks;

@@ -23,7 +23,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Detects suspends: the clock that counts them advances further than the one that does not.
+/// Detects suspends: the clock that counts them advances further than the one that does not, or than it was waited for.
 #[derive(Debug)]
 pub(crate) struct SleepWatch {
     boot: Duration,
@@ -39,8 +39,11 @@ impl SleepWatch {
     /// Returns right after the machine resumes, with the length of the suspend.
     pub(crate) async fn slept(&mut self) -> Duration {
         loop {
-            platform::clock_changed().await;
-            if let Some(slept) = self.compared(platform::since_boot(), Instant::now()) {
+            let awake = match platform::clock_changed().await {
+                Some(waited) => self.awake + waited,
+                None => Instant::now(),
+            };
+            if let Some(slept) = self.compared(platform::since_boot(), awake) {
                 return slept;
             }
         }

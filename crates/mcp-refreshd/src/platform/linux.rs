@@ -189,12 +189,13 @@ pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
 }
 
 /// Returns when the wall clock was set or the machine resumed: the kernel then cancels timers that ask for it
-/// (`timerfd_create(2)`). May return spuriously.
-pub(crate) async fn clock_changed() {
+/// (`timerfd_create(2)`). May return spuriously. Returns for how long it waited if no clock tells that.
+pub(crate) async fn clock_changed() -> Option<Duration> {
     match Timer::new(TimerfdClockId::Realtime, Duration::MAX, TimerfdTimerFlags::CANCEL_ON_SET) {
         Ok(timer) => timer.fires().await,
         Err(_) => tokio::time::sleep(TICK).await,
     }
+    None
 }
 
 /// A one-shot kernel timer.

@@ -102,9 +102,11 @@ pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
     }
 }
 
-/// Returns when it is time to compare the clocks: this system does not report that one was set.
-pub(crate) async fn clock_changed() {
+/// Returns when it is time to compare the clocks: this system does not report that one was set. Returns for how long it waited if no clock
+/// tells that.
+pub(crate) async fn clock_changed() -> Option<Duration> {
     tokio::time::sleep(TICK).await;
+    None
 }
 
 /// Watches the mount table; this system does not report changes.

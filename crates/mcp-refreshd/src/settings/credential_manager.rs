@@ -15,10 +15,13 @@ use std::path::{Path, PathBuf};
 const VARIABLE: &str = "CLAUDE_CODE_FORCE_WINDOWS_CREDMAN";
 const FLAG: &str = "tengu_windows_credman";
 
+/// The state of the files, and what they said then.
+type Answer = (Vec<Option<Stamp>>, Option<String>);
+
 /// The files that decide, and what they said last.
 pub(crate) struct CredentialManager {
     folder: StorageFolder,
-    last: RefCell<Option<(Vec<Option<Stamp>>, Option<String>)>>,
+    last: RefCell<Option<Answer>>,
 }
 
 impl CredentialManager {
@@ -88,8 +91,8 @@ fn explained(cause: &Cause) -> String {
     const AGAIN: &str = "restart Claude Code and the agent, and log in again: claude mcp login";
     let (why, cure) = match cause {
         Cause::Environment => (
-            format!("{VARIABLE}=1 in the environment"),
-            format!("To have them refreshed, remove the variable, {AGAIN}"),
+            format!("{VARIABLE}=1 in the environment, or in `[environment]` of the configuration"),
+            format!("To have them refreshed, remove it there, {AGAIN}"),
         ),
         Cause::Settings(path) => (
             format!("{VARIABLE} in {}", path.display()),
@@ -174,7 +177,8 @@ mod tests {
     #[test]
     fn a_change_of_the_settings_is_noticed() {
         let place = place();
-        let folder = StorageFolder::at(place.0.path(), place.0.path());
+        let env = |name: &str| (name == "CLAUDE_CONFIG_DIR").then(|| place.0.path().into());
+        let folder = StorageFolder::from_env(&env, Path::new(NOWHERE));
         let watched = CredentialManager::of(&folder);
         assert_eq!(watched.in_use(), None);
         place.put("settings.json", r#"{"env":{"CLAUDE_CODE_FORCE_WINDOWS_CREDMAN":"1"}}"#);

@@ -1,6 +1,6 @@
 //! Commands as the user types them, in the shell of this system.
 
-use super::wording::misleads;
+use super::characters::misleads;
 use crate::platform::SHELL;
 use crate::platform::shell::Shell;
 use std::fmt::Write as _;

@@ -14,7 +14,7 @@ pub(crate) struct Style {
     /// Columns and rows; `None` if standard output is not a terminal.
     pub(crate) size: Option<(usize, usize)>,
     pub(crate) colour: bool,
-    /// The locale's encoding is UTF-8.
+    /// Characters beyond ASCII can be shown.
     pub(crate) utf8: bool,
     /// The cursor can be moved.
     pub(crate) cursor: bool,
@@ -42,14 +42,11 @@ impl Style {
     /// The style for a terminal of this size and this environment.
     pub(crate) fn new(size: Option<(usize, usize)>, env: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
-        let able = size.is_some() && set("TERM").is_some_and(|term| term != "dumb");
-        // The order is POSIX's.
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| set(name)).unwrap_or_default();
-        let locale = locale.to_string_lossy().to_lowercase();
+        let able = size.is_some() && terminal::understands_escapes(env);
         Self {
             size,
             colour: able && set("NO_COLOR").is_none(),
-            utf8: locale.contains("utf-8") || locale.contains("utf8"),
+            utf8: terminal::shows_unicode(env),
             cursor: able,
         }
     }

@@ -1,5 +1,6 @@
 //! How times, names and commands are shown to the user.
 
+use super::characters::misleads;
 pub(crate) use super::shell::quoted;
 use refresh_engine::Outcome;
 use serde::Serialize;
@@ -66,12 +67,6 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, serde_json::Error> 
     }
     text.push('\n');
     Ok(text)
-}
-
-/// Whether a character has an effect instead of a shape: controls, and invisible characters that hide or reorder their neighbours.
-pub(super) fn misleads(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// "1 entry", "2 entries".

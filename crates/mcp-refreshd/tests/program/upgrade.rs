@@ -55,6 +55,23 @@ fn a_new_agent_waits_until_the_old_one_has_its_answer() {
 }
 
 #[test]
+fn an_agent_that_is_asked_to_stop_has_its_answer_first() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let slow = Answer::default().after(Duration::from_secs(2));
+    let (home, mut agent) = in_the_middle_of_a_refresh(&lab, &server, slow);
+    let mut socket = UnixStream::connect(home.state().join("control.sock")).unwrap();
+    socket.write_all(b"{\"protocol\":1,\"version\":\"0.1.0\",\"request\":\"stop\"}\n").unwrap();
+    let mut reply = String::new();
+    BufReader::new(socket).read_line(&mut reply).unwrap();
+    assert!(reply.contains("\"reply\":\"stopping\""), "{reply}");
+    agent.wait_for("waiting for 1 refresh");
+    let (end, log) = agent.end();
+    assert!(end.success() && log.contains("asked to stop") && log.contains("lab: refreshed"), "{log}");
+    assert_eq!((lab.refreshes(), server.reuses_by("")), (1, 0));
+}
+
+#[test]
 fn an_agent_that_is_not_ending_is_not_waited_for() {
     let home = Home::new();
     let old = home.daemon();

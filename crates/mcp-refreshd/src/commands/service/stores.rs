@@ -113,7 +113,10 @@ fn paths_of<'a>(folders: impl Iterator<Item = &'a StorageFolder>) -> Vec<PathBuf
 /// The path as people write it.
 fn tilde(path: &Path, home: &Path) -> String {
     match path.strip_prefix(home) {
-        Ok(rest) => format!("~/{}", rest.display()),
+        Ok(rest) => {
+            let parts: Vec<_> = rest.iter().map(|part| part.to_string_lossy()).collect();
+            format!("~/{}", parts.join("/"))
+        }
         Err(_) => path.display().to_string(),
     }
 }

@@ -120,6 +120,7 @@ async fn ended(command: Command, output: fn() -> Stdio, patience: Duration) -> R
         Ok((Err(error), ..)) => Err(format!("cannot be waited for: {error}")),
         Err(_) => {
             drop(group);
+            let _ = child.start_kill();
             // Killed: it ends at once, and leaves no zombie.
             let _ = child.wait().await;
             Err(format!("did not end within {} s and was killed", patience.as_secs()))

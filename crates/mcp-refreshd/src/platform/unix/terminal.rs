@@ -3,6 +3,7 @@
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::fstat;
 use rustix::termios::tcgetwinsize;
+use std::ffi::OsString;
 use std::io;
 
 /// Columns and rows of the terminal on standard output; zero if it does not report them.
@@ -40,4 +41,18 @@ pub(crate) fn stdout_is_closed() -> bool {
 /// Whether standard error is the stream with this device and inode (`systemd.exec(5)`, `$JOURNAL_STREAM`).
 pub(crate) fn stderr_is(stream: &str) -> bool {
     fstat(io::stderr()).is_ok_and(|stderr| stream == format!("{}:{}", stderr.st_dev, stderr.st_ino))
+}
+
+/// Whether the terminal understands escape sequences.
+pub(crate) fn understands_escapes(env: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    env("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
+}
+
+/// Whether the terminal shows characters beyond ASCII: whether the locale's encoding is UTF-8.
+pub(crate) fn shows_unicode(env: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    // The order is POSIX's.
+    let set = |name: &&str| env(name).filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();
+    let locale = locale.to_string_lossy().to_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::windows::process::CommandExt;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// No signal reaches a program without a console of its own: the agent is asked to stop.
 pub(crate) const STOPS_BY_REQUEST: bool = true;
@@ -58,12 +59,14 @@ pub(crate) fn random<const N: usize>() -> io::Result<zeroize::Zeroizing<[u8; N]>
 /// # Errors
 /// It cannot be started.
 pub(crate) fn spawn_apart(command: &mut Command) -> io::Result<std::process::Child> {
-    use std::os::windows::process::CommandExt;
     command.creation_flags(0x0000_0008 | 0x0000_0200).spawn()
 }
 
-/// A command; dropping this kills it. Its children keep running: that would take a job object.
-pub(crate) struct ProcessGroup;
+/// `CREATE_NO_WINDOW`: no console window opens for a program, even if this process has no console of its own.
+pub(crate) const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+
+/// A command with its children; dropping this kills them all, as far as `taskkill.exe` can.
+pub(crate) struct ProcessGroup(Option<u32>);
 
 impl ProcessGroup {
     /// Starts a command.
@@ -71,11 +74,26 @@ impl ProcessGroup {
     /// # Errors
     /// It cannot be started.
     pub(crate) fn spawn(command: &mut tokio::process::Command) -> io::Result<(tokio::process::Child, Self)> {
-        Ok((command.kill_on_drop(true).spawn()?, Self))
+        let child = command.kill_on_drop(true).spawn()?;
+        let group = Self(child.id());
+        Ok((child, group))
     }
 
     /// It exited by itself: its children may keep running.
-    pub(crate) fn ended(&mut self) {}
+    pub(crate) fn ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        let Some(process) = self.0 else { return };
+        let root = std::env::var_os("SystemRoot").unwrap_or_else(|| r"C:\Windows".into());
+        let mut taskkill = Command::new(Path::new(&root).join(r"System32\taskkill.exe"));
+        taskkill.args(["/F", "/T", "/PID", &process.to_string()]).creation_flags(CREATE_NO_WINDOW);
+        // Whoever waits for the command kills it alone where this fails.
+        let _ = taskkill.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
 }
 
 /// One word of a command line for the shell in which Claude Code runs commands: `cmd`. A path holds no quotes there.

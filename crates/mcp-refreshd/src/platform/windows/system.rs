@@ -52,12 +52,12 @@ pub(crate) fn unknown_user() -> Option<u32> {
     None
 }
 
-/// Time since boot; keeps running during a suspend.
+/// Time since boot; keeps running during a suspend, as `GetTickCount64` does in whole seconds even where `Instant` does not.
 pub(crate) fn since_boot() -> Duration {
     static START: LazyLock<(Instant, Duration)> =
         LazyLock::new(|| (Instant::now(), Duration::from_secs(sysinfo::System::uptime())));
     let (start, up) = *START;
-    up + start.elapsed()
+    (up + start.elapsed()).max(Duration::from_secs(sysinfo::System::uptime()))
 }
 
 /// No system service keeps the agent's log.
@@ -76,9 +76,11 @@ pub(crate) async fn sleep_until(moment: Now, now: impl Fn() -> Now) {
     }
 }
 
-/// Returns when it is time to compare the clocks: the system does not report that one was set.
-pub(crate) async fn clock_changed() {
+/// Returns when it is time to compare the clocks: the system does not report that one was set. Returns for how long it waited: the standard
+/// library has no clock that stops during a suspend.
+pub(crate) async fn clock_changed() -> Option<Duration> {
     tokio::time::sleep(TICK).await;
+    Some(TICK)
 }
 
 /// Watches the mount table; the system does not report changes.

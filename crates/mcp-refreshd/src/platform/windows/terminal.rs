@@ -1,5 +1,6 @@
 //! What standard output and standard error are connected to.
 
+use std::ffi::OsString;
 use terminal_size::{Height, Width, terminal_size_of};
 
 /// Columns and rows of the console on standard output; zero if it does not report them.
@@ -27,4 +28,17 @@ pub(crate) fn stdout_is_closed() -> bool {
 /// There is no journal on standard error.
 pub(crate) fn stderr_is(_stream: &str) -> bool {
     false
+}
+
+/// Whether the terminal understands escape sequences: a console does if it is told to, since Windows 10; others say so.
+pub(crate) fn understands_escapes(env: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    match env("TERM").filter(|term| !term.is_empty()) {
+        Some(term) => term != "dumb",
+        None => anstyle_query::windows::enable_ansi_colors() == Some(true),
+    }
+}
+
+/// Whether the terminal shows characters beyond ASCII: a console gets UTF-16 from the standard library, whatever its code page.
+pub(crate) fn shows_unicode(_env: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    true
 }

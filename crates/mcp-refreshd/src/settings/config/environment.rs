@@ -19,6 +19,8 @@ const PATHS: [&str; 7] = [
 ];
 /// The passphrase of the client's private key.
 const PASSPHRASE: &str = "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE";
+/// Moves Claude Code's logins to where the agent cannot read them (Windows): an agent that does not know it would use old ones.
+const CREDENTIAL_MANAGER: &str = "CLAUDE_CODE_FORCE_WINDOWS_CREDMAN";
 /// The only one that means something when empty: that the store is in `~/.claude`, whatever `CLAUDE_CONFIG_DIR` says.
 const MAY_BE_EMPTY: &str = "CLAUDE_SECURESTORAGE_CONFIG_DIR";
 const PROXIES: [&str; 8] = [
@@ -133,7 +135,7 @@ impl Environment {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    PATHS.into_iter().chain(PROXIES).chain([PASSPHRASE])
+    PATHS.into_iter().chain(PROXIES).chain([PASSPHRASE, CREDENTIAL_MANAGER])
 }
 
 fn is_proxy(name: &str) -> bool {
