@@ -7,6 +7,6 @@ pub(crate) use client::{RequestError, ask, reach, reach_patiently};
 pub(crate) use server::Listener;
 
 // Their clients are those of sockets in a folder; tests/windows asks by the named pipe.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests;

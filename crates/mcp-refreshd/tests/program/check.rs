@@ -163,7 +163,7 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
     assert_eq!(code, 1, "without an agent nobody wakes it: {told}");
     assert!(told.contains("lab: not ok: expired "), "{told}");
 
-    let daemon = home.daemon();
+    let mut daemon = home.daemon();
     assert_eq!(home.status()["servers"][0]["state"], "resting");
     for asked in [&["check"][..], &["check", "lab", "--live"]] {
         let (code, told, _) = home.told(asked);
@@ -183,7 +183,7 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
     let (code, told, _) = home.told(&["refresh", "lab"]);
     assert_eq!((code, told.as_str()), (0, "lab: refreshed, good for 1 h\n"));
     assert_eq!(home.told(&["check", "lab", "--min-valid", "10m"]).0, 0);
-    assert!(daemon.terminate().0.success());
+    daemon.stop();
     let (_, told, _) = home.told(&["history", "-n", "all"]);
     assert!(told.contains("  lab  resting: no session is expected to use it now\n"), "{told}");
     let (_, told, _) = home.told(&["history"]);

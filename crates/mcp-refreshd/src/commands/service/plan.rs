@@ -109,8 +109,8 @@ fn program() -> Result<PathBuf, Failure> {
 }
 
 // Their paths and variables are those of Unix.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 
