@@ -17,7 +17,7 @@ rustup target add "$triple" >/dev/null 2>&1
 # All of them in each call: with another choice cargo chooses other features, and builds their libraries again. Tests that Windows cannot
 # pass are left out where they stand (`cfg(unix)`), with the reason.
 crates=(-p oauth-secret -p claude-store -p token-endpoint -p refresh-engine -p user-agent-service -p mcp-refreshd)
-tests=(--lib --test store --test wire --test engine)
+tests=(--lib --test store --test wire --test engine --test program)
 cargo build --quiet --target "$triple" "${crates[@]}" --bin mcp-refreshd "${tests[@]}"
 if [ "${1:-}" = --tests ]; then
     CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$PWD/tests/windows/runner.sh \

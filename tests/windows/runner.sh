@@ -10,8 +10,10 @@ shift
 # shellcheck source=tests/windows/prepare.sh
 . "$(dirname "${BASH_SOURCE[0]}")/prepare.sh"
 
-beside=$(dirname "$program")/bcryptprimitives.dll
-[ -e "$beside" ] || stand_in "$beside"
+# Beside the program itself, and beside the one that tests start: cargo puts that one a folder higher.
+for folder in "$(dirname "$program")" "$(dirname "$program")/.."; do
+    [ -e "$folder/bcryptprimitives.dll" ] || stand_in "$folder/bcryptprimitives.dll"
+done
 # Wine starts in the folder where cargo starts the program; a test finds its files by paths that were written into it when it was built.
 # shellcheck disable=SC2016 # the words are for the inner shell
 in_namespace sh -c 'exec "$WINE" "$@"' sh "$program" "$@"

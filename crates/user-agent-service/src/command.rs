@@ -166,8 +166,8 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<Option<i32>>> {
     }
 }
 
-#[cfg(test)]
 #[cfg(unix)] // They start a shell.
+#[cfg(test)]
 mod tests {
     use super::*;
 

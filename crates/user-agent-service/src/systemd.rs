@@ -215,6 +215,6 @@ impl ServiceManager for Systemd {
 }
 
 // A script plays systemctl, which only Unix can run.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests;

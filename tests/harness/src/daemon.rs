@@ -145,8 +145,8 @@ impl Drop for Daemon {
     }
 }
 
-#[cfg(test)]
 #[cfg(unix)] // They start a shell.
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that meets anything unexpected should end")]
     use super::Daemon;

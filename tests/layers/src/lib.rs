@@ -162,6 +162,6 @@ fn modules(source: &Path) -> BTreeMap<Module, String> {
             }
         }
     }
-    all.retain(|module, _| module.last().unwrap() != "tests");
+    all.retain(|module, _| !module.iter().any(|part| part == "tests"));
     all
 }

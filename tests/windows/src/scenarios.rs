@@ -1,20 +1,22 @@
 mod bad_input;
+mod kills;
 
 use crate::Fallible;
 use crate::profile::{Machine, PATIENCE, Profile, until};
-use scripted_server::{Answer, Entry, Grant, Script, Server, TokenState, credentials_json};
+use scripted_server::{Answer, Entry, Grant, Script, Server, credentials_json};
 use std::fs;
 use std::process::Child;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 type Scenario = fn(&Machine) -> Fallible<String>;
 
-pub(crate) const ALL: [(&str, Scenario); 12] = [
+pub(crate) const ALL: [(&str, Scenario); 13] = [
     ("commands", commands),
     ("bytes", bytes),
     ("sessions_expired", sessions_expired),
     ("sessions_during_a_refresh", sessions_during_a_refresh),
-    ("kills", kills),
+    ("kills", kills::without_grace),
+    ("kills_with_grace", kills::with_grace),
     ("held_open", held_open),
     ("two_agents", two_agents),
     ("attributes", bad_input::attributes),
@@ -25,7 +27,6 @@ pub(crate) const ALL: [(&str, Scenario); 12] = [
 ];
 
 const SESSIONS: usize = 5;
-const KILLS: u32 = 20;
 
 fn is_by_agent(entry: &Entry) -> bool {
     entry.user_agent.starts_with("mcp-refreshd")
@@ -166,48 +167,6 @@ fn sessions_during_a_refresh(machine: &Machine) -> Fallible<String> {
     let _agent = profile.agent()?;
     ensure(until(PATIENCE, || server.count(is_refresh) > 0), || "the agent does not begin".to_owned())?;
     judge(&server, sessions(&profile)?)
-}
-
-/// The agent is ended as the Task Manager ends it, at moments spread over a refresh, and started again. A login may be lost only where the
-/// journal has the intent and no answer: the request was on the wire, and the answer came to a process that no longer was.
-fn kills(machine: &Machine) -> Fallible<String> {
-    let (mut held, mut waiting) = (0, 0);
-    // How long after its arrival at the server the request lost its sender, in milliseconds.
-    let mut lost = Vec::new();
-    for kill in 0..KILLS {
-        let script =
-            Script { answer: Answer::default().before(Duration::from_millis(100)), ..Script::default() };
-        let (server, profile, grant) = logged_in(machine, Duration::ZERO, script)?;
-        let mut agent = profile.agent()?;
-        // The request is on the wire at once; the answer comes after 100 ms, and is stored some milliseconds later.
-        std::thread::sleep(Duration::from_millis(u64::from(kill) * 12));
-        agent.kill()?;
-        let killed_us = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
-        let journal = profile.journal();
-        let (intent, answer) = (journal.contains("{\"intent\":"), journal.contains("{\"answer\":"));
-        let again = profile.agent()?;
-        let good = || profile.stored("accessToken").is_ok_and(|token| server.accepts(&token));
-        until(Duration::from_secs(8), || good() || server.families_revoked() > 0);
-        if good() {
-            held += 1;
-        } else if server.count(is_refresh) == 0
-            && server.state_of(&grant.refresh_token) == TokenState::Current
-        {
-            // It had taken the lock and asked nobody: the next one waits for 60 s, as Claude Code does.
-            waiting += 1;
-        } else {
-            let on_the_wire = intent && !answer && server.count(is_refresh) > 0;
-            ensure(on_the_wire, || format!("kill {kill}: lost; the journal: {journal}; {}", again.log()))?;
-            let arrived_us =
-                server.log().iter().find(|entry| is_refresh(entry)).map(|entry| entry.received_us);
-            lost.push(killed_us.saturating_sub(arrived_us.unwrap_or_default().into()) / 1000);
-        }
-    }
-    Ok(format!(
-        "{KILLS} kills: {held} logins held, {waiting} untouched behind the lock of the killed agent, {} lost with the answer on the \
-         wire, as the journal shows for each: gone {lost:?} ms after the request, which is answered after 100",
-        lost.len()
-    ))
 }
 
 /// Another program holds the document open while the answer comes.

@@ -9,6 +9,6 @@ pub(crate) use direct::{DirectError, TokenAnswer, Way, ask_for_token};
 pub(crate) use server::{Admission, Listener};
 
 // Their clients are those of sockets in a folder; tests/windows asks by the named pipe.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests;

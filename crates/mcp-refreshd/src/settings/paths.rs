@@ -159,8 +159,8 @@ impl From<FolderError> for Failure {
 }
 
 // The paths are those of Unix, and the modes.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;

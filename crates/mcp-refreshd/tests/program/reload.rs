@@ -28,7 +28,7 @@ fn an_invalid_configuration_is_refused_with_the_reason_and_changes_nothing() {
     let _daemon = home.daemon();
     for (text, why) in [
         ("keepalive = \"1d\"\n", ":1: unknown key `keepalive`; did you mean `keep_alive`?"),
-        ("[network]\nextra_ca = [\"/nowhere/ca.pem\"]\n", "`[network]` cannot be used: "),
+        ("[network]\nextra_ca = [\"~/nowhere/ca.pem\"]\n", "`[network]` cannot be used: "),
     ] {
         home.configure(text);
         let (code, out, told) = home.told(&["reload"]);
@@ -55,6 +55,7 @@ fn an_invalid_configuration_is_reported_without_an_agent_too() {
     }
 }
 
+#[cfg(unix)] // Its hook is a line of a shell.
 #[test]
 fn a_test_notice_is_sent_by_the_agent_and_by_the_command_without_one() {
     let home = Home::new();
@@ -70,6 +71,7 @@ fn a_test_notice_is_sent_by_the_agent_and_by_the_command_without_one() {
     assert_eq!(heard, "test mcp-refreshd: test notice\n".repeat(2));
 }
 
+#[cfg(unix)] // Its hook is a line of a shell.
 #[test]
 fn a_notice_that_cannot_be_sent_says_why() {
     let home = Home::new();
@@ -104,7 +106,7 @@ fn a_store_that_is_a_file_is_told_at_the_start_and_by_config() {
     let home = Home::new();
     home.store("{}");
     home.configure("stores = [\"~/.claude/.credentials.json\"]\n");
-    let said = format!("a file; list its folder instead: {}/.claude", home.path().display());
+    let said = format!("a file; list its folder instead: {}", home.claude().display());
     let (code, _, told) = home.told(&["config"]);
     assert!(code == 0 && told.contains(&said), "{told}");
     Daemon::start(home.command(&["run"])).wait_for(&said);

@@ -1,21 +1,35 @@
 //! A home folder of its own for each test, and the real program in it.
 
+#[cfg(unix)]
 pub(crate) mod cost;
+#[cfg(unix)]
 pub(crate) mod findings;
+#[cfg(unix)]
 pub(crate) mod many;
+#[cfg(unix)]
 pub(crate) mod memory;
+#[cfg(unix)]
 pub(crate) mod needles;
+#[cfg(unix)]
 pub(crate) mod peer;
+#[cfg(unix)]
 pub(crate) mod schema;
+#[cfg(unix)]
 pub(crate) mod six;
+#[cfg(unix)]
 pub(crate) mod stage;
+#[cfg(unix)]
 pub(crate) mod telltales;
+#[cfg(unix)]
 pub(crate) mod terminal;
 
+#[cfg(unix)]
 use rustix::process::Signal;
 use scripted_server::{Grant, credentials_json};
 use std::ops::Deref;
-use std::process::{Command, ExitStatus, Output};
+#[cfg(unix)]
+use std::process::ExitStatus;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 /// Far longer than anything here takes: reached only by a test that fails.
@@ -90,9 +104,12 @@ pub(crate) struct Daemon(harness::Daemon);
 
 impl Daemon {
     pub(crate) fn start(command: Command) -> Self {
-        Self(harness::Daemon::start(command, tempfile::tempfile().unwrap()).unwrap())
+        // Appended to: on Windows the agent and who reads its log share a position in it.
+        let log = tempfile::Builder::new().append(true).tempfile().unwrap().into_file();
+        Self(harness::Daemon::start(command, log).unwrap())
     }
 
+    #[cfg(unix)]
     pub(crate) fn pid(&self) -> u32 {
         self.0.pid()
     }
@@ -102,15 +119,27 @@ impl Daemon {
         self.0.wait_for(text, PATIENCE).unwrap()
     }
 
+    #[cfg(unix)]
     pub(crate) fn signal(&self, signal: Signal) {
         self.0.signal(signal);
     }
 
     /// Waits for its end; gives its exit status and its whole log.
+    #[cfg(unix)]
     pub(crate) fn end(self) -> (ExitStatus, String) {
         self.0.end(PATIENCE).unwrap()
     }
 
+    /// Stops it: by SIGTERM, or where there are no signals as the Task Manager does.
+    pub(crate) fn stop(&mut self) {
+        #[cfg(unix)]
+        self.signal(Signal::TERM);
+        #[cfg(windows)]
+        self.0.kill();
+        assert!(harness::until(PATIENCE, || self.0.has_ended()));
+    }
+
+    #[cfg(unix)]
     pub(crate) fn terminate(self) -> (ExitStatus, String) {
         self.0.terminate(PATIENCE).unwrap()
     }

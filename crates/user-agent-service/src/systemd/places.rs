@@ -71,8 +71,8 @@ impl Places {
     }
 }
 
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 impl Places {
     /// Paths in a test's folder.
     pub(super) fn below(root: &std::path::Path) -> Self {

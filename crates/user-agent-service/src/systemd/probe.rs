@@ -125,8 +125,8 @@ fn version(text: &str) -> u32 {
     digits.get(..end).and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 impl Machine {
     /// A test's machine, with a desktop session.
     pub(super) fn at(root: &Path, systemctl: Tool, systemd_run: Tool) -> Self {

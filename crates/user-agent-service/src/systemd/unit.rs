@@ -119,8 +119,8 @@ pub(super) fn quoted(text: &str) -> Result<String, ServiceError> {
 }
 
 // Its paths are those of Unix.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

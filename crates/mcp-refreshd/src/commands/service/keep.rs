@@ -122,8 +122,8 @@ fn with(text: &str, news: &Environment, add: &[String]) -> Result<String, toml_e
 }
 
 // Their paths are those of Unix.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

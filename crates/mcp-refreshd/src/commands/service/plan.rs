@@ -113,8 +113,8 @@ pub(crate) fn program() -> Result<PathBuf, Failure> {
 }
 
 // Their paths and variables are those of Unix.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -86,8 +86,8 @@ fn flatten(path: String, value: Value, settings: &mut BTreeMap<String, String>) 
 }
 
 // Their paths are those of Unix.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::path::Path;

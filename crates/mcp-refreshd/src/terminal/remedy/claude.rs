@@ -128,8 +128,8 @@ pub(crate) fn variables(folder: &StorageFolder, in_keychain: bool, env: Env<'_>,
 }
 
 // Their paths are those of Unix.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 
