@@ -180,7 +180,7 @@ fn secret_service_holds_the_vault_and_a_locked_one_loses_nothing() {
         let text = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
     };
-    let mut daemon = start(&home);
+    let daemon = start(&home);
     let (code, text) = told(&["own", "lab"]);
     assert_eq!(code, 0, "{text}");
     assert!(item().contains(&grant.refresh_token) && !home.stored().contains(&grant.refresh_token));
@@ -191,8 +191,8 @@ fn secret_service_holds_the_vault_and_a_locked_one_loses_nothing() {
     // Locked: said, and nothing else is made of it.
     keyring.lock();
     keyring.restart(false);
-    daemon.signal(Signal::KILL);
-    daemon = start(&home);
+    drop(daemon);
+    let daemon = start(&home);
     let (code, text) = told(&["status"]);
     assert!(code != 0 && text.contains("locked"), "{text}");
     let (code, text) = told(&["doctor", "--offline"]);
