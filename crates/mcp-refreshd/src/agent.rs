@@ -140,11 +140,16 @@ impl Agent {
             store.tell();
             opened.push((folder, store.store, network));
         }
-        if let Some(Vault { store, folder }) = Vault::open(config, paths)? {
-            // Before anything is presented from either store.
-            drop(settle_moves(paths, &store, opened.iter().map(|(_, store, _)| store)).await?);
-            let network = Rc::new(Network::new(&config.network, &folder).await?);
-            opened.push((folder, store, network));
+        match Vault::open(config, paths) {
+            Ok(Some(Vault { store, folder })) => {
+                // Before anything is presented from either store.
+                drop(settle_moves(paths, &store, opened.iter().map(|(_, store, _)| store)).await?);
+                let network = Rc::new(Network::new(&config.network, &folder).await?);
+                opened.push((folder, store, network));
+            }
+            Ok(None) => {}
+            // The logins of Claude Code's stores are kept all the same.
+            Err(error) => tracing::error!("the logins in the vault are not refreshed: {error}"),
         }
         // Start all keepers before any of them runs: none may present a token until all have reported what the journal knows of it.
         let config = RefCell::new(config.clone());
@@ -170,7 +175,9 @@ impl Agent {
             );
         }
         // A move that another process is making now.
-        agent.heed_moves().await?;
+        if let Err(error) = agent.heed_moves().await {
+            tracing::debug!("{error}");
+        }
         Ok(agent)
     }
 
@@ -234,7 +241,11 @@ impl Agent {
             vault: kept.keeper.store().ownership() == Ownership::Own,
             ..StoreStatus::new(kept.keeper.report())
         });
-        Status { daemon, stores: stores.collect(), ..Status::default() }
+        let mut stores: Vec<_> = stores.collect();
+        if let Err(error) = Vault::open(&self.common.config.borrow(), &self.common.paths) {
+            stores.push(StoreStatus::of_vault(&vault::folder(&self.common.paths), error.to_string()));
+        }
+        Status { daemon, stores, ..Status::default() }
     }
 
     /// Refreshes the named servers concurrently, in the store at this location or in every store, and waits for the results.

@@ -20,12 +20,14 @@ use visit::{NoAnswer, Permit, Visits};
 /// Time limit of a keyring visit. A visit that compares, writes and reads back happens under the storage lock, and a client waiting for
 /// that lock gives up after 7.5 s and loses a token (measured).
 const PATIENCE: Duration = Duration::from_secs(6);
+/// A document without entries.
+const EMPTY: &[u8] = br#"{"mcpOAuth":{}}"#;
 const _: () = assert!(PATIENCE.as_millis() + visit::GRACE.as_millis() < 7_500);
 
 /// The document in an item of the system keyring, accessed with its own library.
 ///
 /// Each call runs in its own thread and is abandoned after 6 s: a keyring that hangs, or shows a dialog while nobody is there, costs
-/// one thread and nothing else. Items are never created or deleted, and keyrings are never unlocked: that is up to the user. A locked
+/// one thread and nothing else. Items are never deleted, and only one of our own is [created](Self::create); keyrings are never unlocked: that is up to the user. A locked
 /// keyring is temporarily unreadable, never empty.
 pub struct KeyringStore<K: Keyring, F: FileSystem = OsFileSystem> {
     keyring: K,
@@ -62,6 +64,25 @@ impl<K: Keyring, F: FileSystem> KeyringStore<K, F> {
     #[must_use]
     pub fn own(keyring: K, item: KeychainItem, files: F, folder: impl Borrow<StorageFolder>) -> Self {
         Self { ownership: Ownership::Own, ..Self::new(keyring, item, files, folder) }
+    }
+
+    /// Creates the item with an empty document, unless there is one.
+    ///
+    /// # Errors
+    /// The keyring is locked or absent, or does not respond.
+    pub async fn create(&self) -> Result<(), KeyringError> {
+        let (keyring, item) = (self.keyring.clone(), self.item.clone());
+        let location = || self.location.clone();
+        let visit = self.visits.visit(self.patience, move |permit| {
+            if !permit.may_write() {
+                return Err(KeyringError::Busy { location: item.to_string() });
+            }
+            keyring.create(&item, EMPTY, permit.until())
+        });
+        visit.await.unwrap_or_else(|_| Err(KeyringError::NoAnswer { location: location() }))?;
+        self.settle()
+            .await
+            .map_err(|error| KeyringError::Other { location: location(), why: error.to_string() })
     }
 
     /// The same store with another time limit, for tests.

@@ -80,12 +80,7 @@ pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
     match Vault::open(config, paths) {
         Ok(Some(vault)) => stores.push(looked_at(config, paths, &vault.folder, &vault.store).await),
         Ok(None) => {}
-        Err(error) => stores.push(StoreStatus {
-            location: vault::folder(paths).display().to_string(),
-            unreadable: Some(error.to_string()),
-            vault: true,
-            ..StoreStatus::default()
-        }),
+        Err(error) => stores.push(StoreStatus::of_vault(&vault::folder(paths), error.to_string())),
     }
     Status { stores, ..Status::default() }
 }

@@ -13,8 +13,9 @@ use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use claude_store::{
-    AnyStore, Change, Document, DocumentError, Entry, EntryKey, FileStore, OsFileSystem, RawEntry, ReadError,
-    RewriteError, StorageFolder, Store, WriteError, rewrite,
+    AnyStore, Change, Document, DocumentError, Entry, EntryKey, FileStore, KeychainItem, KeyringStore,
+    NoKeyring, OsFileSystem, RawEntry, ReadError, RewriteError, StorageFolder, Store, SystemKeyring,
+    WriteError, rewrite,
 };
 use ledger::{Ledger, LedgerError, Place};
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ pub(crate) enum VaultError {
     Document { location: String, source: DocumentError },
     #[error("the vault cannot be written: {0}")]
     Rewrite(#[from] RewriteError),
+    #[error("the vault is in a keyring, and {0}")]
+    NoKeyring(NoKeyring),
     #[error("the vault cannot be created: {0}")]
     Create(#[from] WriteError),
 }
@@ -65,7 +68,7 @@ impl Vault {
     /// Its ledger cannot be read.
     pub(crate) fn open(config: &Config, paths: &Paths) -> Result<Option<Self>, VaultError> {
         let ledger = Ledger::load(&folder(paths))?;
-        Ok(ledger.place.map(|place| Self::at(&place, config, paths)))
+        ledger.place.map(|place| Self::at(&place, config, paths)).transpose()
     }
 
     /// The same, created if there is none.
@@ -78,11 +81,16 @@ impl Vault {
         }
         private_folder(&paths.state)?;
         private_folder(&folder(paths))?;
-        let place = Place::File;
-        let vault = Self::at(&place, config, paths);
-        if let AnyStore::File(file) = &vault.store {
-            file.create().await?;
-        }
+        let (place, vault) = match Self::in_keyring(config, paths).await {
+            Some(vault) => vault,
+            None => {
+                let vault = Self::at(&Place::File, config, paths)?;
+                if let AnyStore::File(file) = &vault.store {
+                    file.create().await?;
+                }
+                (Place::File, vault)
+            }
+        };
         // Noted last: a vault that is noted exists.
         let mut ledger = Ledger::load(&folder(paths))?;
         ledger.place = Some(place);
@@ -90,7 +98,26 @@ impl Vault {
         Ok(vault)
     }
 
-    fn at(place: &Place, config: &Config, paths: &Paths) -> Self {
+    /// A new vault in the session's keyring; `None` where there is none, it is locked, or this build has no support for it.
+    async fn in_keyring(config: &Config, paths: &Paths) -> Option<(Place, Self)> {
+        let place = Place::Keyring {
+            kind: SystemKeyring::NAME.to_owned(),
+            service: "mcp-refreshd".to_owned(),
+            // One for each state folder: two vaults must never share an item.
+            account: format!("vault of {}", paths.state.display()),
+        };
+        let vault = Self::at(&place, config, paths).ok()?;
+        let AnyStore::Keyring(keyring) = &vault.store else { return None };
+        match keyring.create().await {
+            Ok(()) => Some((place, vault)),
+            Err(error) => {
+                tracing::info!("the vault is a file: {error}");
+                None
+            }
+        }
+    }
+
+    fn at(place: &Place, config: &Config, paths: &Paths) -> Result<Self, VaultError> {
         let storage = folder(paths);
         // Sessions, settings and needs-auth cache are those of the client.
         let client = storage_folders(config, paths).into_iter().next();
@@ -98,10 +125,15 @@ impl Vault {
         let folder = client.with_storage(storage);
         let store = match place {
             Place::File => AnyStore::File(FileStore::own(OsFileSystem, &folder)),
+            Place::Keyring { kind, service, account } => {
+                let keyring = SystemKeyring::named(kind).map_err(VaultError::NoKeyring)?;
+                let item = KeychainItem::named(service, account);
+                AnyStore::Keyring(Box::new(KeyringStore::own(keyring, item, OsFileSystem, &folder)))
+            }
         };
         remedy::remember(store.location(), &folder);
         remedy::remember_vault(store.location());
-        Self { store, folder }
+        Ok(Self { store, folder })
     }
 
     /// Puts an entry into the vault, durably; one with the same key is replaced. A running agent keeps it fresh from its next look on. Must

@@ -136,6 +136,7 @@ pub(crate) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<Exit, Fai
         return preview_uninstall(&*manager, paths, args.purge);
     }
     if args.purge {
+        purge::nothing_is_owned(paths)?;
         purge::agreed(paths, args.yes)?;
     }
     let mut text = String::new();

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
 use refresh_engine::{EntryReport, Hindrance, LastRefresh, MarginRule, State, StoreReport, Until};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// A login that cannot be refreshed and ends within this time needs attention.
 const ENDS_SOON: SignedDuration = SignedDuration::from_hours(24);
@@ -163,6 +164,12 @@ impl From<refresh_engine::Obstacle> for Obstacle {
 }
 
 impl StoreStatus {
+    /// A vault that cannot be used.
+    pub(crate) fn of_vault(folder: &Path, why: String) -> Self {
+        let location = folder.display().to_string();
+        Self { location, unreadable: Some(why), vault: true, ..Self::default() }
+    }
+
     /// From the engine's report.
     pub(crate) fn new(report: StoreReport) -> Self {
         let StoreReport { location, unreadable, absent, entries, odd, vanished, journal_open, next_wake: _ } =

@@ -263,3 +263,14 @@ fn a_move_that_was_cut_off_is_settled_by_the_next_agent() {
     assert_eq!((scene.lab.refreshes(), scene.lab.families_revoked()), (1, 0));
     drop(daemon);
 }
+
+#[test]
+fn a_purge_takes_no_login_with_it() {
+    let scene = Scene::new(HOUR);
+    assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
+    let (code, _, err) = scene.home.told(&["uninstall", "--purge", "--yes"]);
+    assert!(code == 1 && err.contains("the login of lab") && err.contains("disown --all"), "{err}");
+    assert_eq!(scene.places(), (false, true));
+    assert_eq!(scene.home.told(&["disown", "--all"]).0, 0);
+    assert!(!scene.home.told(&["uninstall", "--purge", "--yes"]).2.contains("the login of lab"));
+}

@@ -158,3 +158,55 @@ fn without_a_session_bus_the_trouble_has_a_name() {
     assert_eq!(output.status.code(), Some(4), "{told}");
     assert!(told.contains("keyring service"), "{told}");
 }
+
+#[test]
+fn secret_service_holds_the_vault_and_a_locked_one_loses_nothing() {
+    let mut keyring = GnomeKeyring::start();
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let grant = lab.grant(Duration::from_secs(3600));
+    let home = Home::with([("lab", &grant)]);
+    let configured = serde_json::json!({"mcpServers": {"lab": {"type": "http", "url": lab.mcp_url()}}});
+    std::fs::write(home.path().join(".claude.json"), configured.to_string()).unwrap();
+    let item = || {
+        let account = format!("vault of {}", home.state().display());
+        let output = Command::new("secret-tool")
+            .args(["lookup", "service", "mcp-refreshd", "account", &account])
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let told = |arguments: &[&str]| {
+        let output = command(&home, arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    };
+    let daemon = start(&home);
+    let (code, text) = told(&["own", "lab"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(item().contains(&grant.refresh_token) && !home.stored().contains(&grant.refresh_token));
+    assert!(!home.state().join("vault/.credentials.json").exists(), "nothing is in a file");
+    let (code, text) = told(&["refresh", "lab", "--force"]);
+    assert!(code == 0 && text.contains("refreshed, good"), "{text}");
+    assert!(!item().contains(&grant.refresh_token));
+    // Locked: said, and nothing else is made of it.
+    keyring.lock();
+    keyring.restart(false);
+    drop(daemon);
+    let daemon = start(&home);
+    let (code, text) = told(&["status"]);
+    assert!(code != 0 && text.contains("locked"), "{text}");
+    let (code, text) = told(&["doctor", "--offline"]);
+    assert!(code == 1 && text.contains("vault-unreadable") && text.contains("locked"), "{text}");
+    let (code, text) = told(&["disown", "lab"]);
+    assert!(code != 0 && text.contains("locked"), "{text}");
+    // Unlocked: it goes on by itself.
+    keyring.restart(true);
+    until("it is refreshed again", || told(&["refresh", "lab", "--force"]).1.contains("refreshed, good"));
+    let (code, text) = told(&["disown", "lab"]);
+    assert_eq!(code, 0, "{text}");
+    let stored: Value = serde_json::from_str(&home.stored()).unwrap();
+    let access = stored["mcpOAuth"][grant.key("lab")]["accessToken"].as_str().unwrap().to_owned();
+    assert!(lab.accepts(&access));
+    assert_eq!((server.reuses_by(""), lab.families_revoked()), (0, 0));
+    drop(daemon);
+}

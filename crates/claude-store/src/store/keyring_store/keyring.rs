@@ -5,7 +5,7 @@ use std::time::Instant;
 
 /// A system keyring, accessed with its own library. Any call may block indefinitely, so calls run only in a separate thread.
 ///
-/// Items are never created or deleted, keyrings never unlocked and users never asked: there are no calls for that.
+/// Items of the client are never created or deleted, keyrings never unlocked and users never asked: there are no calls for that.
 pub trait Keyring: Clone + Send + 'static {
     /// An item. It stays in the thread that found it.
     type Found: FoundItem;
@@ -18,6 +18,18 @@ pub trait Keyring: Clone + Send + 'static {
     /// # Errors
     /// There is no such item, or more than one, or the keyring is unavailable.
     fn find(&self, item: &KeychainItem, until: Instant) -> Result<Self::Found, KeyringError>;
+
+    /// Creates an item of our own with this secret, unless there is one. Never asks the user.
+    ///
+    /// # Errors
+    /// The keyring is locked or absent, or is none in which items are created.
+    fn create(&self, item: &KeychainItem, secret: &[u8], until: Instant) -> Result<(), KeyringError> {
+        let _ = (secret, until);
+        Err(KeyringError::Other {
+            location: item.to_string(),
+            why: "no items are created in this keyring".to_owned(),
+        })
+    }
 
     /// Waits until the write is durable, if the keyring itself does not.
     fn settle(&self) {}

@@ -15,6 +15,9 @@ use tokio::time::timeout_at;
 /// Attributes that name the account: the one used by keytar and this program's documentation, and the one of the crate `keyring`.
 const ACCOUNT_ATTRIBUTES: [&str; 2] = ["account", "username"];
 
+/// What a keyring's own program shows of an item of ours.
+const LABEL: &str = "mcp-refreshd: logins of MCP servers";
+
 /// Longer error messages are not helpful.
 const LONGEST_REASON: usize = 200;
 
@@ -69,6 +72,14 @@ impl Keyring for SystemKeyring {
         Ok(ServiceItem { service, runtime, item: item.clone(), location, until })
     }
 
+    fn create(&self, item: &KeychainItem, secret: &[u8], until: Instant) -> Result<(), KeyringError> {
+        let found = self.find(item, until)?;
+        match found.mark() {
+            Err(KeyringError::Missing { .. }) => found.create(secret),
+            found => found.map(drop),
+        }
+    }
+
     fn settle(&self) {
         // gnome-keyring syncs the file's content but not its new name (seen with strace), and only it knows which file that is.
         rustix::fs::sync();
@@ -84,6 +95,23 @@ impl ServiceItem {
         };
         self.runtime
             .block_on(async { timeout_at(self.until.into(), acted).await })
+            .unwrap_or_else(|_| Err(no_answer(&self.location)))
+    }
+
+    /// Creates the item in the default collection. A locked one is left alone: creating there would show a dialog.
+    fn create(&self, secret: &[u8]) -> Result<(), KeyringError> {
+        let created = async {
+            let explain = |error: Error| self.explain(&error);
+            let collection = self.service.get_default_collection().await.map_err(explain)?;
+            if collection.is_locked().await.map_err(explain)? {
+                return Err(KeyringError::Locked { location: self.location.clone() });
+            }
+            let names = HashMap::from([("service", self.item.service()), ("account", self.item.account())]);
+            let item = collection.create_item(LABEL, names, secret, false, "application/json").await;
+            item.map(drop).map_err(explain)
+        };
+        self.runtime
+            .block_on(async { timeout_at(self.until.into(), created).await })
             .unwrap_or_else(|_| Err(no_answer(&self.location)))
     }
 

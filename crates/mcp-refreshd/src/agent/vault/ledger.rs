@@ -30,6 +30,14 @@ pub(crate) struct Ledger {
 pub(crate) enum Place {
     /// A file in the vault's folder.
     File,
+    /// An item of the session's keyring.
+    Keyring {
+        /// Which kind of keyring.
+        kind: String,
+        /// The item's names.
+        service: String,
+        account: String,
+    },
 }
 
 /// A grant that came from a store of Claude Code.

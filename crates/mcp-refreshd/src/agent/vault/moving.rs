@@ -104,7 +104,13 @@ pub(crate) async fn settle_moves<'s>(
         // Of a store that is not kept any more nobody can tell.
         let Some(store) = clients.iter().find(|store| store.location() == one.store) else { continue };
         let again = if one.phase == Phase::Entering { "own" } else { "disown" };
-        match settle_one(&mut ledger, &folder, vault, store, &one.key).await? {
+        // A locked keyring, say: until it can be read nothing is presented for this grant.
+        let settled =
+            settle_one(&mut ledger, &folder, vault, store, &one.key).await.unwrap_or_else(|error| {
+                tracing::warn!("{error}");
+                Settled::Open
+            });
+        match settled {
             Settled::WithClaudeCode => tracing::warn!(
                 "the move of {name} was cut off: its login is in Claude Code's store; to go on, type: mcp-refreshd {again} {name}",
                 name = one.name

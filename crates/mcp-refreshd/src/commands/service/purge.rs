@@ -1,15 +1,38 @@
 //! Removing state and configuration.
 
+use crate::agent::runtime::block_on;
+use crate::agent::vault::Vault;
 use crate::control::instance::{Instance, holder_of};
 use crate::observers::rotating::predecessor;
+use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::prompt::confirmed;
+use crate::terminal::wording::visible;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Checks that no login goes with the state: those in the vault are nowhere else.
+///
+/// # Errors
+/// The vault holds some, or cannot be read now.
+pub(super) fn nothing_is_owned(paths: &Paths) -> Result<(), Failure> {
+    let config = Config::load(&paths.config, &paths.home).unwrap_or_default();
+    let Some(vault) = Vault::open(&config, paths)? else { return Ok(()) };
+    let entries = block_on(vault.list())??;
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = entries.iter().map(|entry| visible(&entry.server_name)).collect();
+    let why = format!(
+        "nothing was done: the vault holds the login of {}, which would be lost; to give it back first, type: mcp-refreshd disown --all",
+        names.join(", ")
+    );
+    Err(Failure::new(Exit::Person, why))
+}
 
 /// Asks whether everything may go.
 ///
