@@ -17,7 +17,7 @@ const HEALED: [(&str, &str); 3] = [
 /// was, and other readers understand the result, too; applying it again changes nothing. Several changes at once equal
 /// the same changes one by one.
 ///
-/// Input: `tokens`, `heal`, `restore` or `reinsert`, with the new `expiresAt` after a space where there is one; the access token (of
+/// Input: `tokens`, `heal`, `restore`, `remove` or `reinsert`, with the new `expiresAt` after a space where there is one; the access token (of
 /// the last two: the raw entry); the refresh token or nothing; a key; then the document.
 pub fn document(input: &[u8]) {
     let ([kind, access, refresh, key], bytes) = head(input);
@@ -69,6 +69,7 @@ fn change(kind: &str, access: &str, refresh: &str) -> Change {
             Change::Heal { tokens, client_id, issuer, redirect_uri, scope: Some("healed scope".to_owned()) }
         }
         "restore" => Change::Restore { members: RawEntry::new(access) },
+        "remove" => Change::Remove,
         "reinsert" => Change::Reinsert { raw: RawEntry::new(access) },
         _ => Change::Tokens(tokens),
     }
@@ -129,6 +130,14 @@ fn one(document: &Document<'_>, text: &str, key: &EntryKey, change: &Change) {
             assert!(last.is(key.as_str()) && members.len() == known.len() + 1);
             assert_eq!(&after[last.value.clone()], raw.expose().trim_ascii());
         }
+        Change::Remove => {
+            assert!(place.is_some(), "there was nothing to remove");
+            assert!(is_insertion(after, text), "more than one place was changed");
+            let (_, members) = entries(after).expect("the other entries are there");
+            assert!(
+                members.len() + 1 == known.len() && !members.iter().any(|member| member.is(key.as_str()))
+            );
+        }
         _ => {
             let place = place.expect("the entry is there");
             let end = text.len() - place.end;
@@ -150,7 +159,7 @@ fn one(document: &Document<'_>, text: &str, key: &EntryKey, change: &Change) {
                         .collect();
                     tokens_are_written(before, entry, tokens, &filled, &after_reading(after, key));
                 }
-                Change::Reinsert { .. } => {}
+                Change::Reinsert { .. } | Change::Remove => {}
             }
         }
     }
@@ -235,6 +244,10 @@ fn is_insertion(before: &str, after: &str) -> bool {
 fn both(document: &Document<'_>, first: &EntryKey, second: &EntryKey, change: &Change) {
     let changes = [(first.clone(), change.clone()), (second.clone(), change.clone())];
     let together = document.splice(&changes);
+    if matches!(change, Change::Remove) {
+        assert!(together.is_err(), "two were removed at once");
+        return;
+    }
     let [first, second] = changes;
     let Ok(once) = document.splice(&[first]) else {
         assert!(together.is_err(), "one of two changes cannot be made, and both were");
