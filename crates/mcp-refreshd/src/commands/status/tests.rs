@@ -548,6 +548,7 @@ fn the_json_is_format_version_1() {
             "name": "notion",
             "url": "https://notion.example/mcp",
             "store": "/home/me/.claude/.credentials.json",
+            "owner": "shared",
             "state": "action_required",
             "expires_at": "2026-11-22T12:43:10Z",
             "next_refresh_at": null,
