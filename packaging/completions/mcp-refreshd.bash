@@ -155,7 +155,7 @@ _mcp__refreshd() {
 
     case "${cmd}" in
         mcp__refreshd)
-            opts="-h -V --help --version run install uninstall start stop restart reload login own disown notice status refresh headers token check doctor history config logs completions help"
+            opts="-h -V --help --version run install uninstall start stop restart reload login own disown notice status refresh check headers token doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -269,7 +269,7 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__help)
-            opts="run install uninstall start stop restart reload login own disown notice status refresh headers token check doctor history config logs completions help"
+            opts="run install uninstall start stop restart reload login own disown notice status refresh check headers token doctor history config logs completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -861,7 +861,7 @@ _mcp-refreshd_names() {
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == -* ]] || { command=$word && break; }
     done
-    case $command in login | own | disown | status | refresh | headers | token | check | doctor | history) ;; *) return 0 ;; esac
+    case $command in login | own | disown | status | refresh | check | headers | token | doctor | history) ;; *) return 0 ;; esac
     case ${COMP_WORDS[COMP_CWORD-1]} in --claude | --lines | --min-valid | --since | --store | --svg | --url | -n) return 0 ;; esac
     [[ $cur == -* ]] && return 0
     [[ $COMP_WORDBREAKS == *:* ]] && prefix=${cur%"${cur##*:}"}

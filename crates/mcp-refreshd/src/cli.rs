@@ -107,6 +107,13 @@ pub(crate) enum Command {
     /// If the agent is running, it does the work; otherwise this command does, under the same locks.
     Refresh(RefreshArgs),
 
+    /// Exit 0 if the tokens are valid: for cron, CI, prompts and hooks
+    ///
+    /// 0: every named server's token (without a name, every server's) is valid for that long, or rests: the agent lets it expire while
+    /// nobody is expected to use it. 1: one is not. 4: the store cannot be read. 5: with --live, a server could not be reached. It needs
+    /// no agent, and changes nothing.
+    Check(CheckArgs),
+
     /// Print a server's headers, for Claude Code's headersHelper
     ///
     /// Prints {"Authorization":"Bearer ..."}. The running agent answers at once; if the token is about to expire, or the server refused it,
@@ -118,13 +125,6 @@ pub(crate) enum Command {
     ///
     /// For example: curl --oauth2-bearer "$(mcp-refreshd token linear)" https://mcp.linear.app/mcp
     Token(TokenArgs),
-
-    /// Exit 0 if the tokens are valid: for cron, CI, prompts and hooks
-    ///
-    /// 0: every named server's token (without a name, every server's) is valid for that long, or rests: the agent lets it expire while
-    /// nobody is expected to use it. 1: one is not. 4: the store cannot be read. 5: with --live, a server could not be reached. It needs
-    /// no agent, and changes nothing.
-    Check(CheckArgs),
 
     /// Find problems with the tokens and everything around them, and say how to solve them
     ///

@@ -24,7 +24,7 @@ use crate::store_access::settlement::close_unsettled;
 use crate::store_access::shared::Grants;
 use crate::store_access::shared::Shared;
 use crate::{Client, Partners, Policy, Records};
-use claude_store::NeedsAuthCache;
+use claude_store::{EntryKey, NeedsAuthCache};
 use read_budget::ReadBudget;
 use run_loop::{FIRST_REREAD, Replayed};
 use state::KeeperState;
@@ -221,6 +221,45 @@ impl<P: Partners> Keeper<P> {
         }
         self.inner.shared.save_records().await;
         ends
+    }
+
+    /// The location of its store.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        self.inner.shared.location()
+    }
+
+    /// Reads the store if it may have changed.
+    pub async fn look(&self) {
+        self.inner.scan().await;
+    }
+
+    /// The entries with this name or key, as last seen.
+    #[must_use]
+    pub fn access_grants(&self, name: &str) -> Vec<AccessGrant> {
+        self.inner.find(&[name.to_owned()]).iter().map(|seen| self.inner.grant(seen)).collect()
+    }
+
+    /// One entry as last seen.
+    #[must_use]
+    pub fn access_grant(&self, key: &EntryKey) -> Option<AccessGrant> {
+        Some(self.inner.grant(&self.inner.current(key)?))
+    }
+
+    /// Whether a refresh of this entry is running.
+    #[must_use]
+    pub fn is_renewing(&self, key: &EntryKey) -> bool {
+        self.inner.is_running(key)
+    }
+
+    /// Refreshes the entry first if its token is not good for long enough or was refused, or waits for the refresh that is running. `None` if
+    /// nothing had to be done. The caller sets the time limit: a refresh that has begun goes on without it (I6).
+    pub async fn renew(&self, key: &EntryKey, wanted: Wanted) -> Option<RefreshedHow> {
+        let ended = self.inner.renew(key, wanted).await;
+        if ended.is_some() {
+            self.inner.scan().await;
+        }
+        ended
     }
 
     /// Restores the entries that vanished together, each as it was with its last pair, and returns the names of

@@ -42,6 +42,11 @@ impl Cost {
         Ok(Self { instructions: work(Tool::Callgrind)?, allocations: work(Tool::Memcheck)? })
     }
 
+    /// What the helper may cost if this is the bare program.
+    fn and_a_half(self) -> Self {
+        Self::at_most(self.instructions / 2 * 3, u64::MAX)
+    }
+
     /// The cost of one refresh: the difference between a long and a short life, divided.
     fn of_one(few: Self, many: Self) -> Self {
         let one = |few: u64, many: u64| many.saturating_sub(few) / (MANY - FEW);
@@ -110,6 +115,9 @@ pub(crate) fn run(program: &Path) -> Fallible<()> {
         row(&format!("one refresh, entries: {entries}{document}"), one, most);
     }
     row("status, 20 entries, no daemon", Cost::of(|tool| status(program, tool))?, STATUS);
+    let version = Cost::of(|tool| version(program, tool))?;
+    row("--version", version, Cost::at_most(u64::MAX, u64::MAX));
+    row("headers, 20 entries, a fresh token", Cost::of(|tool| headers(program, tool))?, version.and_a_half());
     if over.is_empty() { Ok(()) } else { Err(format!("over the limit: {}", over.join("; ")).into()) }
 }
 
@@ -129,6 +137,28 @@ fn live(program: &Path, tool: Tool, entries: usize, size: usize, times: u64) -> 
     }
     daemon.terminate(PATIENCE)?;
     tool.counted(&home)
+}
+
+fn version(program: &Path, tool: Tool) -> Fallible<u64> {
+    let home = Home::new(program)?;
+    tool.command(program, &home).arg("--version").output()?;
+    tool.counted(&home)
+}
+
+/// As Claude Code runs its helper, while an agent is running.
+fn headers(program: &Path, tool: Tool) -> Fallible<u64> {
+    let (home, logins) = (Home::new(program)?, Logins::new(20, 1, HOUR, Duration::ZERO)?);
+    home.store(&logins.document(0)?)?;
+    let mut daemon = home.start(home.command(&["run"]))?;
+    daemon.wait_for("started (process", PATIENCE)?;
+    let mut helper = tool.command(program, &home);
+    helper.arg("headers").env("CLAUDE_CODE_MCP_SERVER_NAME", "lab-0000");
+    let output = helper.output()?;
+    daemon.terminate(PATIENCE)?;
+    match output.status.success() {
+        true => tool.counted(&home),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned().into()),
+    }
 }
 
 fn status(program: &Path, tool: Tool) -> Fallible<u64> {

@@ -117,6 +117,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         WithNobody,
         "five sessions whose headersHelper is the agent's, at once on an expired token"
     ),
+    scenario!(helper::helper_storm_slow_endpoint, WithNobody, "the same while the token endpoint takes 9 s"),
     scenario!(
         helper::helper_sessions_killed,
         WithNobody,

@@ -64,8 +64,8 @@ fn script(shell: Shell) -> String {
         }
         Shell::Fish => script + &filled_in(include_str!("completions/names.fish"), &command),
         Shell::Zsh => {
-            let asks = |line: &str| match line.starts_with("'::name -- ") || line.starts_with("'*::names -- ")
-            {
+            let name = ["'::name -- ", "':name -- ", "'*::names -- "];
+            let asks = |line: &str| match name.iter().any(|name| line.starts_with(name)) {
                 true => line.replacen(":_default'", ":_mcp-refreshd_names'", 1),
                 false => line.to_owned(),
             };
@@ -155,7 +155,7 @@ mod tests {
             );
             assert!(!script.contains('@') || !script.contains("_AS_PATTERN@"), "{script}");
         }
-        assert!(script(Shell::Bash).contains("| check | doctor | "));
+        assert!(script(Shell::Bash).contains("status | refresh | check | "));
         assert!(script(Shell::Bash).contains("--since"));
         assert_eq!(
             script(Shell::Zsh).matches(":_mcp-refreshd_names'").count(),

@@ -292,3 +292,23 @@ fn a_token_about_to_expire_is_refreshed_first_by_the_agent_and_without_one() {
         drop(daemon);
     }
 }
+
+/// Half a minute, as long as a second request counts as a refusal by itself.
+#[test]
+fn after_half_a_minute_the_server_is_asked_whether_it_refused_the_token() {
+    let good = Lab::new(Script::default(), HOUR);
+    let mut forgotten = Lab::new(Script::default(), HOUR);
+    forgotten.grant.access_token = "at_forgotten".to_owned();
+    forgotten.home.store(&scripted_server::credentials_json([("lab", &forgotten.grant)]));
+    let _daemons = (good.home.daemon(), forgotten.home.daemon());
+    for lab in [&good, &forgotten] {
+        assert_eq!(bearer(&lab.helper().output().unwrap()), lab.grant.access_token);
+    }
+    std::thread::sleep(Duration::from_secs(31));
+    // It reconnects.
+    assert_eq!(bearer(&good.helper().output().unwrap()), good.grant.access_token);
+    assert_eq!((good.server.refreshes(), good.server.unauthorized()), (0, 0));
+    let token = bearer(&forgotten.helper().output().unwrap());
+    assert!(forgotten.server.accepts(&token));
+    assert_eq!((forgotten.server.refreshes(), forgotten.server.unauthorized()), (1, 1));
+}

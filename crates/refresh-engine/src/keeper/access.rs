@@ -1,6 +1,5 @@
 //! Access tokens for programs that ask for them. Refresh tokens never leave the keeper this way.
 
-use super::Keeper;
 use super::refreshed::RefreshedHow;
 use super::state::KeeperState;
 use crate::decide::need::Need;
@@ -40,53 +39,12 @@ pub enum Wanted {
     Another,
 }
 
-impl<P: Partners> Keeper<P> {
-    /// The location of its store.
-    #[must_use]
-    pub fn location(&self) -> &str {
-        self.inner.shared.location()
-    }
-
-    /// Reads the store if it may have changed.
-    pub async fn look(&self) {
-        self.inner.scan().await;
-    }
-
-    /// The entries with this name or key, as last seen.
-    #[must_use]
-    pub fn access_grants(&self, name: &str) -> Vec<AccessGrant> {
-        self.inner.find(&[name.to_owned()]).iter().map(|seen| self.inner.grant(seen)).collect()
-    }
-
-    /// One entry as last seen.
-    #[must_use]
-    pub fn access_grant(&self, key: &EntryKey) -> Option<AccessGrant> {
-        Some(self.inner.grant(&self.inner.current(key)?))
-    }
-
-    /// Whether a refresh of this entry is running.
-    #[must_use]
-    pub fn is_renewing(&self, key: &EntryKey) -> bool {
-        self.inner.is_running(key)
-    }
-
-    /// Refreshes the entry first if its token is not good for long enough or was refused, or waits for the refresh that is running. `None` if
-    /// nothing had to be done. The caller sets the time limit: a refresh that has begun goes on without it (I6).
-    pub async fn renew(&self, key: &EntryKey, wanted: Wanted) -> Option<RefreshedHow> {
-        let ended = self.inner.renew(key, wanted).await;
-        if ended.is_some() {
-            self.inner.scan().await;
-        }
-        ended
-    }
-}
-
 impl<P: Partners> KeeperState<P> {
-    fn current(&self, key: &EntryKey) -> Option<ObservedEntry> {
+    pub(super) fn current(&self, key: &EntryKey) -> Option<ObservedEntry> {
         self.shared.entries.borrow().get(key)?.current.clone()
     }
 
-    fn grant(&self, seen: &ObservedEntry) -> AccessGrant {
+    pub(super) fn grant(&self, seen: &ObservedEntry) -> AccessGrant {
         let (shared, now) = (&self.shared, self.shared.now());
         let policy = shared.policy.borrow();
         let planned = shared
@@ -113,7 +71,7 @@ impl<P: Partners> KeeperState<P> {
         })
     }
 
-    async fn renew(self: &Rc<Self>, key: &EntryKey, wanted: Wanted) -> Option<RefreshedHow> {
+    pub(super) async fn renew(self: &Rc<Self>, key: &EntryKey, wanted: Wanted) -> Option<RefreshedHow> {
         let seen = self.current(key)?;
         if self.is_running(key) {
             let is_enough = || {
@@ -143,7 +101,7 @@ impl<P: Partners> KeeperState<P> {
         Some(task.await.unwrap_or_else(|_| RefreshedHow::Failed("the refresh was stopped".into())))
     }
 
-    fn is_running(&self, key: &EntryKey) -> bool {
+    pub(super) fn is_running(&self, key: &EntryKey) -> bool {
         self.shared.entries.borrow().get(key).is_some_and(|known| known.is_running())
     }
 

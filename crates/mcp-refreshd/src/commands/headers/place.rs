@@ -1,14 +1,14 @@
 //! The socket of an agent elsewhere: forwarded by ssh, or mounted into a container.
 
-use super::{PATIENCE, answered};
-use crate::control::protocol::{HandedOut, TokenRequest};
+use crate::control::protocol::TokenRequest;
 use crate::control::secret_text::SecretText;
-use crate::control::socket::{DirectError, Way, ask_for_token};
+use crate::control::socket::{DirectError, TokenAnswer, Way, ask_for_token};
 use crate::platform::files;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use std::io::Read;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const SOCKET: &str = "MCP_REFRESHD_SOCKET";
 const SECRET_FILE: &str = "MCP_REFRESHD_SOCKET_SECRET_FILE";
@@ -36,16 +36,14 @@ impl Place {
     /// Asks it.
     ///
     /// # Errors
-    /// Why there is no token, and what to look at.
-    pub(super) fn ask(self, request: TokenRequest) -> Result<HandedOut, Failure> {
+    /// There is no usable answer; what to look at.
+    pub(super) fn ask(self, request: TokenRequest, patience: Duration) -> Result<TokenAnswer, Failure> {
         let Self { path, secret } = self;
         // Folders of this machine mean nothing there.
         let request = TokenRequest { secret, document: None, ..request };
-        let way = Way { path: &path, pid: None, patience: PATIENCE };
-        match ask_for_token(way, request) {
-            Ok(answer) => answered(answer),
-            Err(error) => Err(Failure::new(Exit::Person, format!("{error} (${SOCKET}){}", hint(&error)))),
-        }
+        let way = Way { path: &path, pid: None, patience };
+        ask_for_token(way, request)
+            .map_err(|error| Failure::new(Exit::Person, format!("{error} (${SOCKET}){}", hint(&error))))
     }
 }
 
