@@ -3,6 +3,5 @@
 pub(crate) mod keychain_item;
 pub(crate) mod needs_auth;
 pub(crate) mod server_configs;
-pub(crate) mod server_place;
 pub(crate) mod session_activity;
 pub(crate) mod storage_folder;

@@ -4,7 +4,7 @@ pub(crate) mod report;
 
 mod access;
 mod asked;
-mod hold;
+pub(crate) mod hold;
 mod read_budget;
 mod refreshed;
 mod run_loop;
@@ -13,7 +13,6 @@ mod state;
 mod told;
 
 pub use access::{AccessGrant, Wanted};
-pub use hold::Hold;
 pub use refreshed::{Refreshed, RefreshedHow};
 pub use state::Mode;
 

@@ -41,8 +41,9 @@ pub use decide::policy::{
     CLIENT_WINDOW, Freshness, MARGIN_CEILING, MARGIN_FLOOR, MarginRule, Policy, SHORT_LIFE, ServerPolicy,
 };
 pub use journal::{HealMembers, Intent, Journal, JournalError, OtherLock, TransactionId, Unfinished};
+pub use keeper::hold::Hold;
 pub use keeper::report::{EntryReport, State, StoreReport, inspect};
-pub use keeper::{AccessGrant, Hold, Keeper, Mode, Refreshed, RefreshedHow, Setup, Wanted};
+pub use keeper::{AccessGrant, Keeper, Mode, Refreshed, RefreshedHow, Setup, Wanted};
 pub use observed::activity::Activity;
 pub use observed::clock::{Clock, Now, later};
 pub use observed::entry::{Expiry, ObservedEntry};

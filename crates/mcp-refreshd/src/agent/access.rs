@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// An answer takes no longer: Claude Code ends its helper after 10 s (measured), and the helper itself needs a part of that. A refresh that has begun goes on.
-const PATIENCE: Duration = Duration::from_millis(6500);
+const PATIENCE: Duration = Duration::from_millis(7200);
 /// An MCP server that does not answer within this time is not asked whether it refuses a token.
 const PROBE: Duration = Duration::from_secs(2);
 /// A token may still do for this long after its end: clocks differ, and servers allow for that.

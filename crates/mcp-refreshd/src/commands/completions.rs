@@ -156,7 +156,7 @@ mod tests {
             );
             assert!(!script.contains('@') || !script.contains("_AS_PATTERN@"), "{script}");
         }
-        assert!(script(Shell::Bash).contains("| refresh | check | "));
+        assert!(script(Shell::Bash).contains("status | refresh | check | "));
         assert!(script(Shell::Bash).contains("--since"));
         assert_eq!(
             script(Shell::Zsh).matches(":_mcp-refreshd_names'").count(),

@@ -25,8 +25,8 @@ use std::time::Duration;
 const SERVER_NAME: &str = "CLAUDE_CODE_MCP_SERVER_NAME";
 const SERVER_URL: &str = "CLAUDE_CODE_MCP_SERVER_URL";
 
-/// Claude Code ends its helper after 10 s. The agent answers within 6.5 s; what is left then is enough to read the store.
-const PATIENCE: Duration = Duration::from_millis(7500);
+/// Claude Code ends its helper after 10 s. The agent answers within 7.2 s; what is left then is enough to read the store.
+const PATIENCE: Duration = Duration::from_millis(8000);
 
 /// What to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

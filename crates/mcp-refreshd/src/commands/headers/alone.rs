@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A refresh is waited for this long; then an older token has to do.
-const PATIENCE: Duration = Duration::from_millis(7500);
+const PATIENCE: Duration = Duration::from_millis(7800);
 /// The time for the refresh of another process, if ours ended without a token.
 const ANOTHERS: Duration = Duration::from_secs(3);
 /// How often to look whether it has ended.
