@@ -16,9 +16,9 @@ pub(crate) fn has_service_manager() -> bool {
     false
 }
 
-/// The command line that starts this command in a window of its own.
+/// The command line that starts this command in a window of its own. No shell here knows the tilde in an argument.
 pub(crate) fn in_background(command: &str) -> String {
-    format!("start {command}")
+    format!("start {}", command.replace("~/", r"%USERPROFILE%\"))
 }
 
 /// How often to check the wall clock: the system's timers stop during a suspend.
