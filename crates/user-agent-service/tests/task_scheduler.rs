@@ -1,4 +1,5 @@
 //! The scheduled task, with scripts in the place of Windows' tools.
+#![cfg(unix)] // Scripts play the tools, which only Unix can run.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
