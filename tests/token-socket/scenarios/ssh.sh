@@ -37,6 +37,8 @@ account=remote
 within 10 "sshd does not answer" remote true
 
 forward() {
+    # sshd leaves the socket of a connection that ended.
+    rm -f "$over_there"
     ssh "${options[@]}" -N -R "$over_there:$HOME/.local/state/mcp-refreshd/tokens/socket" remote@127.0.0.1 &
     forwarding=$!
     within 10 "the socket does not come up over there" test -S "$over_there"
