@@ -16,12 +16,12 @@ rustup target add "$triple" >/dev/null 2>&1
 
 # All of them in each call: with another choice cargo chooses other features, and builds their libraries again. Tests that Windows cannot
 # pass are left out where they stand (`cfg(unix)`), with the reason.
-crates=(-p oauth-secret -p claude-store -p token-endpoint -p refresh-engine -p user-agent-service -p mcp-refreshd)
+crates=(-p oauth-secret -p claude-store -p token-endpoint -p refresh-engine -p user-agent-service -p mcp-refreshd -p mcp-refreshdw)
 tests=(--lib --test store --test wire --test engine --test program)
-cargo build --quiet --target "$triple" "${crates[@]}" --bin mcp-refreshd "${tests[@]}"
+cargo build --quiet --target "$triple" "${crates[@]}" --bin mcp-refreshd --bin mcp-refreshdw "${tests[@]}"
 if [ "${1:-}" = --tests ]; then
     CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=$PWD/tests/windows/runner.sh \
-        cargo test --quiet --no-fail-fast --target "$triple" "${crates[@]}" "${tests[@]}"
+        cargo test --quiet --no-fail-fast --target "$triple" "${crates[@]}" "${tests[@]}" --bin mcp-refreshdw
     exit
 fi
 
@@ -42,8 +42,9 @@ if [ ! -e "$windows/client/claude.exe" ]; then
     rm -r "$windows/${archive:?}" "$windows/fresh"
 fi
 [ -n "${BUILT:-}" ] || cargo build --quiet -p windows-client
-cp "$target/$triple/debug/mcp-refreshd.exe" "$windows/agent/"
+cp "$target/$triple/debug/"mcp-refreshd{,w}.exe "$windows/agent/"
 x86_64-w64-mingw32-gcc -O2 -o "$windows/agent/hold.exe" tests/windows/wine/hold.c
+x86_64-w64-mingw32-gcc -O2 -municode -o "$windows/agent/schtasks.exe" tests/windows/wine/schtasks.c
 for programs in agent client; do stand_in "$windows/$programs/bcryptprimitives.dll"; done
 # shellcheck disable=SC2016 # the words are for the inner shell
 in_namespace sh -c '

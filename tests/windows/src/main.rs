@@ -23,7 +23,7 @@ struct Arguments {
     /// Wine's folder (`WINEPREFIX`), made already.
     #[arg(long)]
     prefix: PathBuf,
-    /// `mcp-refreshd.exe`; `hold.exe` is beside it.
+    /// `mcp-refreshd.exe`; `mcp-refreshdw.exe`, `hold.exe` and the stand-in `schtasks.exe` are beside it.
     #[arg(long)]
     agent: PathBuf,
     /// The real client, `claude.exe`.

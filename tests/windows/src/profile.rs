@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// Far longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where the agent keeps its records and its configuration.
+const AGENTS_FOLDERS: [&str; 2] = ["AppData/Local/mcp-refreshd", "AppData/Roaming/mcp-refreshd"];
+
 /// Programs, and where Wine keeps its drives.
 pub(crate) struct Machine {
     pub(crate) wine: PathBuf,
@@ -29,8 +32,7 @@ impl<'a> Profile<'a> {
     pub(crate) fn new(machine: &'a Machine) -> Fallible<Self> {
         let users = fs::read_dir(machine.prefix.join("drive_c/users"))?.flatten().map(|entry| entry.path());
         let folder = users.into_iter().find(|path| !path.ends_with("Public")).ok_or("Wine has no user")?;
-        for path in [".claude", ".claude.json", "AppData/Local/mcp-refreshd", "AppData/Roaming/mcp-refreshd"]
-        {
+        for path in [".claude", ".claude.json"].iter().chain(&AGENTS_FOLDERS) {
             let path = folder.join(path);
             let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
         }
@@ -115,6 +117,11 @@ impl<'a> Profile<'a> {
     /// What the agent has noted of requests that have not ended; empty if it has noted nothing.
     pub(crate) fn journal(&self) -> String {
         fs::read_to_string(self.folder.join("AppData/Local/mcp-refreshd/journal")).unwrap_or_default()
+    }
+
+    /// The agent's folders that are there.
+    pub(crate) fn left(&self) -> Vec<PathBuf> {
+        AGENTS_FOLDERS.iter().map(|path| self.folder.join(path)).filter(|path| path.exists()).collect()
     }
 
     pub(crate) fn document_path(&self) -> PathBuf {

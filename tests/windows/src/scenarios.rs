@@ -1,5 +1,6 @@
 mod bad_input;
 mod kills;
+mod service;
 
 use crate::Fallible;
 use crate::profile::{Machine, PATIENCE, Profile, until};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 type Scenario = fn(&Machine) -> Fallible<String>;
 
-pub(crate) const ALL: [(&str, Scenario); 13] = [
+pub(crate) const ALL: [(&str, Scenario); 14] = [
     ("commands", commands),
     ("bytes", bytes),
     ("sessions_expired", sessions_expired),
@@ -24,6 +25,7 @@ pub(crate) const ALL: [(&str, Scenario); 13] = [
     ("folders", bad_input::folders),
     ("other_drive", bad_input::other_drive),
     ("long_path", bad_input::long_path),
+    ("service", service::service),
 ];
 
 const SESSIONS: usize = 5;
