@@ -86,6 +86,10 @@ pub(crate) fn log_reader(home: &Path, follow: bool, lines: Option<usize>) -> Res
     Ok(reader)
 }
 
+/// Whether [`is_stopped`] knows.
+#[cfg(test)]
+pub(crate) const KNOWS_STOPPED: bool = true;
+
 /// Whether a process is stopped by a signal: field 3 of `/proc/PID/stat`, after the program's name in brackets.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

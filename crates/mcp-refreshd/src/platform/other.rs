@@ -41,6 +41,10 @@ pub(crate) const STATE_FOLDER: (&str, &str) = ("XDG_STATE_HOME", ".local/state")
 /// How often to check the wall clock: the system's timers stop during a suspend.
 const TICK: Duration = Duration::from_secs(30);
 
+/// Whether [`is_stopped`] knows.
+#[cfg(test)]
+pub(crate) const KNOWS_STOPPED: bool = false;
+
 /// Whether a process is stopped by a signal; unknown on this system.
 pub(crate) fn is_stopped(_pid: u32) -> bool {
     false
