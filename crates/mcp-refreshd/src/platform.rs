@@ -27,7 +27,7 @@ pub(crate) use family::{
     confined, files, memory, outside, process, service_manager, signals, sockets, terminal,
 };
 pub(crate) use this::{
-    CLIENT_USES_KEYCHAIN, CONFIG_FOLDER, MANAGED_SETTINGS, Mounts, STATE_FOLDER, clock_changed,
-    desktop_notice, has_service_manager, is_stopped, log_reader, since_boot, sleep_until, starter,
-    unknown_user, withdrawn_notice,
+    CLIENT_USES_KEYCHAIN, CONFIG_FOLDER, MANAGED_SETTINGS, Mounts, STATE_FOLDER, browser_command,
+    clock_changed, desktop_notice, has_service_manager, is_stopped, log_reader, since_boot, sleep_until,
+    starter, unknown_user, withdrawn_notice,
 };

@@ -38,6 +38,7 @@ mod memory;
 #[cfg(target_os = "linux")]
 mod neighbours;
 mod own;
+mod own_login;
 mod pages;
 mod reload;
 #[cfg(feature = "keyring")]
