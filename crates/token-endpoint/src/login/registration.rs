@@ -1,5 +1,5 @@
 use crate::body::{self, Members};
-use crate::cleaned::cleaned;
+use crate::cleaned::{cleaned, harmless};
 use crate::{AuthorizationServer, ClientAuth, Http, RawAnswer, SendError, origin};
 use http::{HeaderValue, Method, header};
 use oauth_secret::ClientSecret;
@@ -92,7 +92,8 @@ fn registered(answer: &RawAnswer, host: &str) -> Result<RegisteredClient, Regist
             return Err(RegistrationError::Unreachable(format!("{host} answered HTTP {}", answer.status)));
         }
         status => {
-            let code = said("error").map_or_else(|| format!("HTTP {status}"), |code| cleaned(&code));
+            // No token exists yet, and `invalid_redirect_uri` is as long as one that is masked.
+            let code = said("error").map_or_else(|| format!("HTTP {status}"), |code| harmless(&code));
             let detail = said("error_description").map(|text| format!(" ({})", cleaned(&text)));
             let why = format!("{code}{}", detail.unwrap_or_default());
             return Err(RegistrationError::Refused { host: host.to_owned(), why });
