@@ -1,16 +1,23 @@
 //! The entry of a new grant, with the members that Claude Code writes at a login (measured, 2.1.330).
 
-use super::own_login::Client;
 use super::target::Target;
 use claude_store::RawEntry;
 use jiff::Timestamp;
+use oauth_secret::ClientSecret;
 use serde_json::{Value, json};
 use std::time::Duration;
-use token_endpoint::{AuthorizationServer, TokenPair, origin_of};
+use token_endpoint::{AuthorizationServer, ClientAuth, TokenPair, origin_of};
 use zeroize::Zeroizing;
 
 /// The lifetime of a token of which nothing is said: as Claude Code assumes.
 const USUAL_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// The client that logs in.
+pub(super) struct Client {
+    pub(super) id: String,
+    pub(super) secret: Option<ClientSecret>,
+    pub(super) auth: Option<ClientAuth>,
+}
 
 pub(super) fn entry(
     target: &Target,

@@ -1,6 +1,7 @@
 //! A login without Claude Code: its grant goes into the vault.
 
 use super::callback::Callback;
+use super::grant::Client;
 use super::target::{self, Target};
 use super::{browser, grant};
 use crate::agent::network::Network;
@@ -28,13 +29,6 @@ use zeroize::Zeroizing;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The variable with the client's secret, the same as Claude Code's.
 const SECRET_VARIABLE: &str = "MCP_CLIENT_SECRET";
-
-/// The client that logs in.
-pub(super) struct Client {
-    pub(super) id: String,
-    pub(super) secret: Option<ClientSecret>,
-    pub(super) auth: Option<ClientAuth>,
-}
 
 /// Logs in to one server, and puts the grant into the vault. Until that is written, an older grant stays as it is.
 ///
