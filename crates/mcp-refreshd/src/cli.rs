@@ -80,6 +80,9 @@ pub(crate) enum Command {
     ///
     /// Runs `claude mcp login` for each server whose login only you can renew, in the right store. Ctrl-C ends it; run it again to go on
     /// with those that are left. Exits 0 if every login is done, 1 if one is left.
+    ///
+    /// A URL, an owned server, or any server with --own is logged in to without Claude Code, and its login goes into the vault. An older login
+    /// in the vault stays until the new one is written.
     Login(LoginArgs),
 
     /// Move logins from Claude Code's store to the agent's vault
@@ -190,7 +193,7 @@ pub(crate) struct InstallArgs {
 #[command(group = ArgGroup::new("which").args(["names", "all"]).required(true))]
 pub(crate) struct LoginArgs {
     /// Only these servers
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME|URL")]
     pub(crate) names: Vec<String>,
     /// Every server that needs a login
     #[arg(long)]
@@ -198,9 +201,24 @@ pub(crate) struct LoginArgs {
     /// Only print the commands
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Pass --no-browser to Claude Code, for a login over SSH
+    /// Open no browser, for a login over SSH: print the URL, and read the URL of the last page
     #[arg(long)]
     pub(crate) no_browser: bool,
+    /// Put the login into the vault, without Claude Code
+    #[arg(long, conflicts_with_all = ["all", "claude"])]
+    pub(crate) own: bool,
+    /// With a URL: the name of the server [default: the configured one, else made from the host]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["all", "claude"])]
+    pub(crate) name: Option<String>,
+    /// Log in as this client instead of registering one; a URL is the id of a client metadata document
+    #[arg(long, value_name = "ID", conflicts_with_all = ["all", "claude"])]
+    pub(crate) client_id: Option<String>,
+    /// The client has a secret: read it from MCP_CLIENT_SECRET, else from standard input
+    #[arg(long, requires = "client_id")]
+    pub(crate) client_secret: bool,
+    /// Wait for the browser on this port [default: a free one]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["all", "claude"])]
+    pub(crate) callback_port: Option<u16>,
     /// Claude Code's program [default: claude on the PATH]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) claude: Option<PathBuf>,

@@ -31,6 +31,6 @@ pub(crate) use family::{
 pub(crate) use this::KNOWS_STOPPED;
 pub(crate) use this::{
     CLIENT_MAY_USE_CREDENTIAL_MANAGER, CLIENT_USES_KEYCHAIN, CONFIG_FOLDER, MANAGED_SETTINGS, Mounts, SHELL,
-    STATE_FOLDER, clock_changed, desktop_notice, has_service_manager, in_background, is_stopped, log_reader,
-    since_boot, sleep_until, starter, unknown_user, withdrawn_notice,
+    STATE_FOLDER, browser_command, clock_changed, desktop_notice, has_service_manager, in_background,
+    is_stopped, log_reader, since_boot, sleep_until, starter, unknown_user, withdrawn_notice,
 };

@@ -261,6 +261,14 @@ impl Mounts {
     }
 }
 
+/// The command that opens a URL in the user's browser; `None` where there is no desktop.
+pub(crate) fn browser_command(url: &str) -> Option<Command> {
+    let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let mut command = Command::new("xdg-open");
+    command.arg(url);
+    (has("DISPLAY") || has("WAYLAND_DISPLAY")).then_some(command)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -126,3 +126,10 @@ impl Mounts {
         std::future::pending().await
     }
 }
+
+/// The command that opens a URL in the user's browser; `None` where there is no desktop.
+pub(crate) fn browser_command(url: &str) -> Option<Command> {
+    let mut command = Command::new("open");
+    command.arg(url);
+    Some(command)
+}

@@ -100,3 +100,10 @@ impl Mounts {
         std::future::pending().await
     }
 }
+
+/// The command that opens a URL in the user's browser; `None` where there is no desktop.
+pub(crate) fn browser_command(url: &str) -> Option<Command> {
+    let mut command = Command::new("rundll32.exe");
+    command.args(["url.dll,FileProtocolHandler", url]);
+    Some(command)
+}
