@@ -109,9 +109,9 @@ windows_archive() {
             not_made+=("$windows_name.zip: x86_64-w64-mingw32-gcc is not here (in Debian: gcc-mingw-w64-x86-64)")
             return
         fi
-        cargo build --release --locked -p mcp-refreshd --target "$triple"
-    elif [ ! -e "$target/$triple/release/mcp-refreshd.exe" ]; then
-        not_made+=("$windows_name.zip: there is no $target/$triple/release/mcp-refreshd.exe; leave out --no-build")
+        cargo build --release --locked -p mcp-refreshd -p mcp-refreshdw --target "$triple"
+    elif [ ! -e "$target/$triple/release/mcp-refreshd.exe" ] || [ ! -e "$target/$triple/release/mcp-refreshdw.exe" ]; then
+        not_made+=("$windows_name.zip: $target/$triple/release lacks mcp-refreshd.exe or mcp-refreshdw.exe; leave out --no-build")
         return
     fi
     if ! there zip; then
@@ -121,7 +121,8 @@ windows_archive() {
     folder="$target/archives/$windows_name"
     rm -rf "$folder" "$out/$windows_name.zip"
     mkdir -p "$folder/completions" "$folder/docs"
-    cp "$target/$triple/release/mcp-refreshd.exe" README.md LICENSE-APACHE LICENSE-MIT packaging/mingw-w64-COPYRIGHT "$folder"
+    # The second one starts the first without a window; the task that `install` makes needs it beside.
+    cp "$target/$triple"/release/{mcp-refreshd,mcp-refreshdw}.exe README.md LICENSE-APACHE LICENSE-MIT packaging/mingw-w64-COPYRIGHT "$folder"
     [ ! -e CHANGELOG.md ] || cp CHANGELOG.md "$folder"
     packaging/licences.sh "$triple" >"$folder/THIRD-PARTY-LICENCES"
     cp packaging/completions/mcp-refreshd.ps1 "$folder/completions"

@@ -41,9 +41,12 @@ end
 installer = manifests["installer"]
 check(installer["InstallerType"] == "zip" && installer["NestedInstallerType"] == "portable", "the installer is no portable program in a zip")
 nested = installer["NestedInstallerFiles"]
-check(nested.length == 1 && nested[0]["PortableCommandAlias"] == "mcp-refreshd", "not one command")
-inside = nested[0]["RelativeFilePath"].split("\\")
-check(File.file?(File.join(unpacked, "..", *inside)), "#{inside.join("/")} is not in the zip")
+# The second starts the first, and looks for it beside itself.
+check(nested.map { |file| file["PortableCommandAlias"] } == %w[mcp-refreshd mcp-refreshdw], "not the two programs")
+nested.each do |file|
+  inside = file["RelativeFilePath"].split("\\")
+  check(File.file?(File.join(unpacked, "..", *inside)), "#{inside.join("/")} is not in the zip")
+end
 one = installer["Installers"]
 check(one.length == 1 && one[0]["Architecture"] == "x64", "not one installer for x64")
 check(one[0]["InstallerSha256"] == hash.upcase, "winget's hash is not that of #{archive}")

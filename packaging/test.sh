@@ -192,12 +192,12 @@ ruby -c "$made/mcp-refreshd.rb" >/dev/null
 echo "--- Windows: the zip unpacks, its program starts under Wine, and the manifests are whole"
 name=mcp-refreshd-$version-x86_64-windows
 unzip -q "$made/$name.zip" -d "$scratch"
-for part in README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE THIRD-PARTY-LICENCES mingw-w64-COPYRIGHT completions/mcp-refreshd.ps1 docs/windows.md; do
+for part in mcp-refreshdw.exe README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE THIRD-PARTY-LICENCES mingw-w64-COPYRIGHT completions/mcp-refreshd.ps1 docs/windows.md; do
     [ -s "$scratch/$name/$part" ] || fail "no $part in $name.zip"
 done
 grep -q '^windows-sys ' "$scratch/$name/THIRD-PARTY-LICENCES" || fail "the licences in $name.zip are not those for Windows"
 # The system's own libraries, and none of a compiler.
-x86_64-w64-mingw32-objdump -p "$scratch/$name/mcp-refreshd.exe" | sed -n 's/.*DLL Name: //p' | sort -u >"$scratch/libraries"
+for program in mcp-refreshd mcp-refreshdw; do x86_64-w64-mingw32-objdump -p "$scratch/$name/$program.exe"; done | sed -n 's/.*DLL Name: //p' | sort -u >"$scratch/libraries"
 ! grep -iE '^lib|pthread' "$scratch/libraries" || fail "the program for Windows needs a library that Windows lacks"
 [ "$(tests/windows/runner.sh "$scratch/$name/mcp-refreshd.exe" --version | tr -d '\r')" = "mcp-refreshd $version" ] || fail "the program in $name.zip does not start"
 packaging/manifests-test.rb "$made" "$version" "$made/$name.zip" "$scratch/$name"
@@ -206,7 +206,7 @@ echo "--- without the tools, build.sh says what it could not make"
 mkdir "$scratch/cargo-alone"
 ln -s "$(command -v cargo)" "$scratch/cargo-alone/cargo"
 said="$(PATH="$scratch/cargo-alone:/usr/bin:/bin" packaging/build.sh --no-build "$scratch/less")"
-for missing in "deb: cargo-deb is not here" "rpm: cargo-generate-rpm is not here" "Homebrew formula, PKGBUILD, winget and scoop manifests: nobody said" "$name.zip: there is no"; do
+for missing in "deb: cargo-deb is not here" "rpm: cargo-generate-rpm is not here" "Homebrew formula, PKGBUILD, winget and scoop manifests: nobody said" "$name.zip: .* lacks mcp-refreshd.exe"; do
     grep -q "$missing" <<<"$said" || fail "build.sh did not say: $missing"
 done
 echo "packages: all is well"

@@ -635,12 +635,24 @@ _mcp__refreshd() {
             return 0
             ;;
         mcp__refreshd__subcmd__login)
-            opts="-h --all --dry-run --no-browser --claude --help"
+            opts="-h --all --dry-run --no-browser --own --name --client-id --client-secret --callback-port --claude --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --callback-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --claude)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -862,7 +874,7 @@ _mcp-refreshd_names() {
         [[ $word == -* ]] || { command=$word && break; }
     done
     case $command in login | own | disown | status | refresh | check | headers | token | doctor | history) ;; *) return 0 ;; esac
-    case ${COMP_WORDS[COMP_CWORD-1]} in --claude | --lines | --min-valid | --since | --store | --svg | --url | -n) return 0 ;; esac
+    case ${COMP_WORDS[COMP_CWORD-1]} in --callback-port | --claude | --client-id | --lines | --min-valid | --name | --since | --store | --svg | --url | -n) return 0 ;; esac
     [[ $cur == -* ]] && return 0
     [[ $COMP_WORDBREAKS == *:* ]] && prefix=${cur%"${cur##*:}"}
     COMPREPLY=()

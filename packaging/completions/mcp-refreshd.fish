@@ -64,10 +64,15 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand stop" -s h -l 
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand restart" -l dry-run -d 'Only check the configuration'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand restart" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l name -d 'With a URL: the name of the server [default: the configured one, else made from the host]' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l client-id -d 'Log in as this client instead of registering one; a URL is the id of a client metadata document' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l callback-port -d 'Wait for the browser on this port [default: a free one]' -r
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l claude -d 'Claude Code\'s program [default: claude on the PATH]' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l all -d 'Every server that needs a login'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l dry-run -d 'Only print the commands'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l no-browser -d 'Pass --no-browser to Claude Code, for a login over SSH'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l no-browser -d 'Open no browser, for a login over SSH: print the URL, and read the URL of the last page'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l own -d 'Put the login into the vault, without Claude Code'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l client-secret -d 'The client has a secret: read it from MCP_CLIENT_SECRET, else from standard input'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand own" -l all -d 'Every server'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand own" -l dry-run -d 'Only print what would be done'

@@ -94,10 +94,15 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             break
         }
         'mcp-refreshd;login' {
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'With a URL: the name of the server [default: the configured one, else made from the host]')
+            [CompletionResult]::new('--client-id', '--client-id', [CompletionResultType]::ParameterName, 'Log in as this client instead of registering one; a URL is the id of a client metadata document')
+            [CompletionResult]::new('--callback-port', '--callback-port', [CompletionResultType]::ParameterName, 'Wait for the browser on this port [default: a free one]')
             [CompletionResult]::new('--claude', '--claude', [CompletionResultType]::ParameterName, 'Claude Code''s program [default: claude on the PATH]')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Every server that needs a login')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only print the commands')
-            [CompletionResult]::new('--no-browser', '--no-browser', [CompletionResultType]::ParameterName, 'Pass --no-browser to Claude Code, for a login over SSH')
+            [CompletionResult]::new('--no-browser', '--no-browser', [CompletionResultType]::ParameterName, 'Open no browser, for a login over SSH: print the URL, and read the URL of the last page')
+            [CompletionResult]::new('--own', '--own', [CompletionResultType]::ParameterName, 'Put the login into the vault, without Claude Code')
+            [CompletionResult]::new('--client-secret', '--client-secret', [CompletionResultType]::ParameterName, 'The client has a secret: read it from MCP_CLIENT_SECRET, else from standard input')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

@@ -1,11 +1,16 @@
+mod grants;
+mod reports;
+mod service;
+
+pub(crate) use grants::{HeadersArgs, LoginArgs, OwnArgs, RefreshArgs, TokenArgs};
+pub(crate) use reports::{CheckArgs, DoctorArgs, HistoryArgs, Lines, StatusArgs};
+pub(crate) use service::{InstallArgs, UninstallArgs};
+
 use crate::platform::files::FILES;
-use crate::settings::config::parse_duration;
-use crate::settings::since::Since;
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -80,6 +85,9 @@ pub(crate) enum Command {
     ///
     /// Runs `claude mcp login` for each server whose login only you can renew, in the right store. Ctrl-C ends it; run it again to go on
     /// with those that are left. Exits 0 if every login is done, 1 if one is left.
+    ///
+    /// A URL, an owned server, or any server with --own is logged in to without Claude Code, and its login goes into the vault. An older login
+    /// in the vault stays until the new one is written.
     Login(LoginArgs),
 
     /// Move logins from Claude Code's store to the agent's vault
@@ -170,187 +178,6 @@ pub(crate) enum Command {
     Names,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct InstallArgs {
-    /// Allow root, for root's own Claude Code
-    #[arg(long)]
-    pub(crate) allow_root: bool,
-    /// Only print what would be done
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Keep this shell's store in addition to those that the agent keeps now
-    #[arg(long)]
-    pub(crate) add_store: bool,
-    /// Keep only this shell's store from now on
-    #[arg(long, conflicts_with = "add_store")]
-    pub(crate) replace_store: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").args(["names", "all"]).required(true))]
-pub(crate) struct LoginArgs {
-    /// Only these servers
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    /// Every server that needs a login
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Only print the commands
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Pass --no-browser to Claude Code, for a login over SSH
-    #[arg(long)]
-    pub(crate) no_browser: bool,
-    /// Claude Code's program [default: claude on the PATH]
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) claude: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct OwnArgs {
-    /// Only these servers
-    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
-    pub(crate) names: Vec<String>,
-    /// Every server
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Only print what would be done
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct UninstallArgs {
-    /// Only print what would be removed
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Also remove state and configuration, after asking
-    #[arg(long)]
-    pub(crate) purge: bool,
-    /// With --purge: do not ask
-    #[arg(long, requires = "purge")]
-    pub(crate) yes: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct StatusArgs {
-    /// Only this server, in detail
-    pub(crate) name: Option<String>,
-    /// Print JSON (format version 1)
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Update the output on every change, until Ctrl-C
-    #[arg(long, short, conflicts_with = "json")]
-    pub(crate) watch: bool,
-    /// Only this store: its folder or its file
-    #[arg(long, value_name = "PATH")]
-    pub(crate) store: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RefreshArgs {
-    /// Only these servers [default: all]
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    /// Also refresh tokens that are not due
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Only print what would be done
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Only this store: its folder or its file
-    #[arg(long, value_name = "PATH")]
-    pub(crate) store: Option<PathBuf>,
-    /// Print JSON (format version 1)
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct HeadersArgs {
-    /// The server [default: $CLAUDE_CODE_MCP_SERVER_NAME]
-    pub(crate) name: Option<String>,
-    /// The URL that the token goes to: for another one, nothing is printed [default: $CLAUDE_CODE_MCP_SERVER_URL]
-    #[arg(long)]
-    pub(crate) url: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TokenArgs {
-    /// The server
-    pub(crate) name: String,
-    /// The URL that the token goes to, where several servers share the name [default: $CLAUDE_CODE_MCP_SERVER_URL]
-    #[arg(long)]
-    pub(crate) url: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CheckArgs {
-    /// Only these servers [default: all that the configuration does not ignore]
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    /// How long a token must be valid for, even if it rests [default: 10m, and a token may rest]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub(crate) min_valid: Option<Duration>,
-    /// Also ask each MCP server whether it accepts the token
-    #[arg(long)]
-    pub(crate) live: bool,
-    /// Only this store: its folder or its file
-    #[arg(long, value_name = "PATH")]
-    pub(crate) store: Option<PathBuf>,
-    /// Print nothing
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
-    /// Print JSON (format version 1)
-    #[arg(long, conflicts_with = "quiet")]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct DoctorArgs {
-    /// Only what concerns this server
-    pub(crate) name: Option<String>,
-    /// Fix what is safe to fix
-    #[arg(long)]
-    pub(crate) fix: bool,
-    /// With --fix: only print what would be done
-    #[arg(long, requires = "fix")]
-    pub(crate) dry_run: bool,
-    /// With --fix: answer yes to every question
-    #[arg(long, requires = "fix")]
-    pub(crate) yes: bool,
-    /// Make no network requests
-    #[arg(long)]
-    pub(crate) offline: bool,
-    /// Also ask each MCP server whether it accepts its token
-    #[arg(long, conflicts_with = "offline")]
-    pub(crate) live: bool,
-    /// Only this store: its folder or its file
-    #[arg(long, value_name = "PATH")]
-    pub(crate) store: Option<PathBuf>,
-    /// Print JSON (format version 1)
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct HistoryArgs {
-    /// Only this server
-    pub(crate) name: Option<String>,
-    /// Print the last N events instead, newest last ("all" for every one)
-    #[arg(long, short = 'n', value_name = "N", value_parser = Lines::parse)]
-    pub(crate) lines: Option<Lines>,
-    /// Since when: 90m, 12h, 7d, 2026-11-20, "2026-11-20 10:00" [default: 7d]
-    #[arg(long, value_name = "TIME", value_parser = Since::parse)]
-    pub(crate) since: Option<Since>,
-    /// Print JSON (format version 1)
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Also write the picture to this file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) svg: Option<PathBuf>,
-}
-
 impl Cli {
     /// The command line of Claude Code's helper, if these arguments are one: the definitions of all commands take longer to build than the
     /// answer takes.
@@ -360,26 +187,6 @@ impl Cli {
         let plain = command == "headers" && !name.as_ref().is_some_and(|name| name.starts_with('-'));
         let command = Command::Headers(HeadersArgs { name, url: None });
         (plain && arguments.next().is_none()).then_some(Self { command })
-    }
-}
-
-/// How many lines, or all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lines(Option<usize>);
-
-impl Lines {
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "all" => Ok(Self(None)),
-            number => {
-                number.parse().map(|number| Self(Some(number))).map_err(|_| "a number, or all".to_owned())
-            }
-        }
-    }
-
-    /// At most so many.
-    pub(crate) fn count(self) -> usize {
-        self.0.unwrap_or(usize::MAX)
     }
 }
 

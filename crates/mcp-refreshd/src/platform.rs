@@ -27,8 +27,10 @@ use windows::system as this;
 pub(crate) use family::{
     confined, files, memory, outside, process, service_manager, signals, sockets, terminal,
 };
+#[cfg(test)]
+pub(crate) use this::KNOWS_STOPPED;
 pub(crate) use this::{
     CLIENT_MAY_USE_CREDENTIAL_MANAGER, CLIENT_USES_KEYCHAIN, CONFIG_FOLDER, MANAGED_SETTINGS, Mounts, SHELL,
-    STATE_FOLDER, clock_changed, desktop_notice, has_service_manager, in_background, is_stopped, log_reader,
-    since_boot, sleep_until, starter, unknown_user, withdrawn_notice,
+    STATE_FOLDER, browser_command, clock_changed, desktop_notice, has_service_manager, in_background,
+    is_stopped, log_reader, since_boot, sleep_until, starter, unknown_user, withdrawn_notice,
 };

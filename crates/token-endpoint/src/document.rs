@@ -19,6 +19,14 @@ pub(crate) struct Document {
     pub(crate) resource: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(crate) authorization_servers: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(crate) authorization_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(crate) registration_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(crate) code_challenge_methods_supported: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(crate) authorization_response_iss_parameter_supported: Option<bool>,
 }
 
 /// A member of the wrong type counts as absent.

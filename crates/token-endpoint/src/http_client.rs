@@ -207,7 +207,7 @@ impl Http {
         sent.map_err(|error| failure::of_reqwest(&error, &host, self.trust))
     }
 
-    async fn execute(&self, request: reqwest::Request) -> Result<RawAnswer, SendError> {
+    pub(crate) async fn execute(&self, request: reqwest::Request) -> Result<RawAnswer, SendError> {
         let host = self.way_to(request.url());
         let client = self.client_for(request.url());
         let failed = |error: reqwest::Error| failure::of_reqwest(&error, &host, self.trust);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use url::Url;
 
 /// An MCP client's first message (MCP 2025-06-18, "Initialization").
-const INITIALIZE: &str = concat!(
+pub(crate) const INITIALIZE: &str = concat!(
     r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"#,
     r#""clientInfo":{"name":"mcp-refreshd","version":""#,
     env!("CARGO_PKG_VERSION"),
@@ -107,7 +107,7 @@ fn head_of(answer: &reqwest::Response) -> Probe {
     Probe { status: answer.status().as_u16(), date: date.and_then(date::http_date) }
 }
 
-fn allowed(url: &str, server_url: &str) -> Result<Url, SendError> {
+pub(crate) fn allowed(url: &str, server_url: &str) -> Result<Url, SendError> {
     let url = Url::parse(url).map_err(|error| not_allowed(format!("it is not a valid URL: {error}")))?;
     let loopback = Url::parse(server_url).is_ok_and(|server| origin::is_loopback(&server));
     origin::allowed(&url, loopback).map_err(not_allowed)?;

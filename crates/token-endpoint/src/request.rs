@@ -143,12 +143,7 @@ impl RefreshRequest {
         // A compressed response that is cut off, or in an unknown encoding, would cost the rotated token.
         request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let (ClientAuth::BasicPlain, Some(secret)) = (self.auth, &self.client_secret) {
-            let credentials =
-                Zeroizing::new(format!("{}:{}", client_id.unwrap_or_default(), secret.expose()));
-            let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(credentials.as_bytes())));
-            let mut basic = HeaderValue::try_from(basic.as_str())
-                .map_err(|_| not_allowed("the client secret is not valid in a header".to_owned()))?;
-            basic.set_sensitive(true);
+            let basic = basic_header(client_id.unwrap_or_default(), secret.expose())?;
             request.headers_mut().insert(header::AUTHORIZATION, basic);
         }
         if client_id.is_none() || self.auth == ClientAuth::BasicPlain && self.client_secret.is_some() {
@@ -165,7 +160,17 @@ fn without_client_id(body: &[u8]) -> Vec<u8> {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
 }
 
-fn not_allowed(why: String) -> SendError {
+/// The header of HTTP Basic authentication with this id and secret.
+pub(crate) fn basic_header(client_id: &str, secret: &str) -> Result<HeaderValue, SendError> {
+    let credentials = Zeroizing::new(format!("{client_id}:{secret}"));
+    let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(credentials.as_bytes())));
+    let mut basic = HeaderValue::try_from(basic.as_str())
+        .map_err(|_| not_allowed("the client secret is not valid in a header".to_owned()))?;
+    basic.set_sensitive(true);
+    Ok(basic)
+}
+
+pub(crate) fn not_allowed(why: String) -> SendError {
     SendError::Unsent { why: format!("nothing was sent: {why}"), kind: UnsentKind::NotAllowed }
 }
 

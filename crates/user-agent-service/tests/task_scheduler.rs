@@ -240,13 +240,17 @@ fn an_agent_that_hangs_is_killed_after_its_supervisor() {
 }
 
 #[test]
-fn without_the_tools_it_is_said_how_to_run_the_agent_all_the_same() {
+fn without_the_tools_there_is_no_task_scheduler() {
     let windows = Windows::new();
     fs::remove_file(windows.at("whoami.exe")).unwrap();
     fs::remove_file(windows.at("schtasks.exe")).unwrap();
     let failed = windows.manager().install(&windows.plan()).unwrap_err();
     assert!(matches!(failed, ServiceError::NoManager(_)), "{failed}");
-    assert!(failed.to_string().ends_with("mcp-refreshd run") && !windows.file().exists(), "{failed}");
+    assert!(
+        failed.to_string().starts_with("the Task Scheduler does not run on this machine")
+            && !windows.file().exists(),
+        "{failed}"
+    );
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Network {
     }
 
     /// The current client.
-    fn current(&self) -> Http {
+    pub(crate) fn current(&self) -> Http {
         self.way.borrow().http.clone()
     }
 }

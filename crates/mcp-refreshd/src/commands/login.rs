@@ -1,7 +1,12 @@
-//! `mcp-refreshd login`: one login after the other, by Claude Code's own command.
+//! `mcp-refreshd login`: one login after the other, by Claude Code's own command; or one of our own.
 
+mod browser;
+mod callback;
 mod claude;
+mod grant;
+mod own_login;
 mod queue;
+mod target;
 
 use crate::agent::status::{gather, status_from_disk};
 use crate::agent::stores::{location_of_item, storage_folders};
@@ -24,6 +29,9 @@ use queue::{Login, queue};
 /// What went wrong, with its exit code. A login that fails is no error: the next one follows.
 pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
+    if let Some(wanted) = owns(args, &config, paths).await? {
+        return own_login::own_login(wanted, &config, paths, args).await;
+    }
     let status = gather(paths).await?;
     let logins = queue(&status, &args.names).map_err(|name| unknown(&status, name))?;
     if logins.is_empty() {
@@ -95,6 +103,23 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
         again(&left, args)
     ));
     Ok(Exit::Person)
+}
+
+/// The server of a login of our own; `None` if Claude Code logs in.
+async fn owns<'a>(args: &'a LoginArgs, config: &Config, paths: &Paths) -> Result<Option<&'a str>, Failure> {
+    let mut wanted =
+        args.own || args.name.is_some() || args.client_id.is_some() || args.callback_port.is_some();
+    for name in &args.names {
+        wanted = wanted || target::is_url(name) || target::is_owned(name, config, paths).await?;
+    }
+    match (wanted, args.names.as_slice(), args.dry_run) {
+        (false, _, _) => Ok(None),
+        (true, [one], false) => Ok(Some(one)),
+        (true, _, true) => Err(Failure::new(Exit::Usage, "--dry-run shows only what Claude Code would run")),
+        (true, _, false) => {
+            Err(Failure::new(Exit::Usage, "a login into the vault is for one server at a time"))
+        }
+    }
 }
 
 fn interrupted(left: &[&Login], args: &LoginArgs) -> Exit {

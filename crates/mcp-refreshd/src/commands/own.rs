@@ -7,7 +7,7 @@ mod helper;
 mod steps;
 mod text;
 
-pub(crate) use helper::{is_ours, program_of};
+pub(crate) use helper::{helper_for, is_ours, program_of};
 
 use crate::agent::stores::{self, storage_folders};
 use crate::agent::vault::ledger::Ledger;

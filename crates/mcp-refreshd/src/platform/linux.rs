@@ -86,6 +86,10 @@ pub(crate) fn log_reader(home: &Path, follow: bool, lines: Option<usize>) -> Res
     Ok(reader)
 }
 
+/// Whether [`is_stopped`] knows.
+#[cfg(test)]
+pub(crate) const KNOWS_STOPPED: bool = true;
+
 /// Whether a process is stopped by a signal: field 3 of `/proc/PID/stat`, after the program's name in brackets.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -255,6 +259,14 @@ impl Mounts {
             None => std::future::pending().await,
         }
     }
+}
+
+/// The command that opens a URL in the user's browser; `None` where there is no desktop.
+pub(crate) fn browser_command(url: &str) -> Option<Command> {
+    let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let mut command = Command::new("xdg-open");
+    command.arg(url);
+    (has("DISPLAY") || has("WAYLAND_DISPLAY")).then_some(command)
 }
 
 #[cfg(test)]

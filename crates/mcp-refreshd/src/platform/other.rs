@@ -41,6 +41,10 @@ pub(crate) const STATE_FOLDER: (&str, &str) = ("XDG_STATE_HOME", ".local/state")
 /// How often to check the wall clock: the system's timers stop during a suspend.
 const TICK: Duration = Duration::from_secs(30);
 
+/// Whether [`is_stopped`] knows.
+#[cfg(test)]
+pub(crate) const KNOWS_STOPPED: bool = false;
+
 /// Whether a process is stopped by a signal; unknown on this system.
 pub(crate) fn is_stopped(_pid: u32) -> bool {
     false
@@ -121,4 +125,11 @@ impl Mounts {
     pub(crate) async fn changed(&self) {
         std::future::pending().await
     }
+}
+
+/// The command that opens a URL in the user's browser; `None` where there is no desktop.
+pub(crate) fn browser_command(url: &str) -> Option<Command> {
+    let mut command = Command::new("open");
+    command.arg(url);
+    Some(command)
 }

@@ -60,7 +60,7 @@ fn run(home: &Home, arguments: &[&str]) -> (i32, String, String) {
 #[test]
 fn without_arguments_it_names_both_ways_to_call_it() {
     let (code, _, told) = run(&home(&[]), &[]);
-    assert!(code == 2 && told.contains("mcp-refreshd login <NAME|--all>"), "{told}");
+    assert!(code == 2 && told.contains("mcp-refreshd login <NAME|URL|--all>"), "{told}");
     let (code, _, told) = run(&home(&[]), &["lab", "--all"]);
     assert!(code == 2 && told.contains("cannot be used with"), "{told}");
 }

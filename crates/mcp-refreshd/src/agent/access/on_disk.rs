@@ -3,6 +3,7 @@
 use super::choose::{Candidate, Place, choose};
 use super::{LEEWAY, refusal_in_words};
 use crate::agent::stores::{self, storage_folders};
+use crate::agent::vault::Vault;
 use crate::control::protocol::{HandedOut, TokenRequest};
 use crate::control::secret_text::SecretText;
 use crate::settings::config::Config;
@@ -29,8 +30,16 @@ pub(crate) struct OnDisk {
 pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest) -> Result<OnDisk, Failure> {
     let mut found = Vec::new();
     let (mut names, mut unreadable) = (Vec::new(), None);
+    let mut opened = Vec::new();
     for folder in storage_folders(config, paths) {
         let store = stores::open(config, paths, &folder, &|_| false).await.store;
+        opened.push((folder, store));
+    }
+    match Vault::open(config, paths) {
+        Ok(vault) => opened.extend(vault.map(|vault| (vault.folder, vault.store))),
+        Err(error) => unreadable = Some(error.to_string()),
+    }
+    for (folder, store) in opened {
         let location = store.location();
         let snapshot = match store.read().await {
             Ok(snapshot) => snapshot,

@@ -6,7 +6,7 @@ use crate::terminal::failure::Failure;
 use std::path::PathBuf;
 
 /// The command for this server: it names the server, since older clients do not.
-pub(super) fn helper_for(name: &str) -> Result<String, Failure> {
+pub(crate) fn helper_for(name: &str) -> Result<String, Failure> {
     let program = program()?;
     let dashes = if name.starts_with('-') { "-- " } else { "" };
     Ok(format!("{} headers {dashes}{}", shell_word(&program.to_string_lossy()), shell_word(name)))

@@ -37,6 +37,10 @@ const TICK: Duration = Duration::from_secs(30);
 pub(crate) const CONFIG_FOLDER: (&str, &str) = ("APPDATA", r"AppData\Roaming");
 pub(crate) const STATE_FOLDER: (&str, &str) = ("LOCALAPPDATA", r"AppData\Local");
 
+/// Whether [`is_stopped`] knows.
+#[cfg(test)]
+pub(crate) const KNOWS_STOPPED: bool = false;
+
 /// Whether a process is stopped by a signal; Windows has none.
 pub(crate) fn is_stopped(_pid: u32) -> bool {
     false
@@ -95,4 +99,11 @@ impl Mounts {
     pub(crate) async fn changed(&self) {
         std::future::pending().await
     }
+}
+
+/// The command that opens a URL in the user's browser; `None` where there is no desktop.
+pub(crate) fn browser_command(url: &str) -> Option<Command> {
+    let mut command = Command::new("rundll32.exe");
+    command.args(["url.dll,FileProtocolHandler", url]);
+    Some(command)
 }
