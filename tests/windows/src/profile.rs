@@ -1,6 +1,7 @@
 use crate::Fallible;
 use serde_json::Value;
 use std::fs::{self, File};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -64,7 +65,7 @@ impl<'a> Profile<'a> {
 
     /// The agent's program, run to its end.
     pub(crate) fn run(&self, words: &[&str]) -> Fallible<Output> {
-        Ok(self.command(&self.machine.agent, words).output()?)
+        output_of(&mut self.command(&self.machine.agent, words))
     }
 
     /// Its exit code, and what it printed.
@@ -92,14 +93,10 @@ impl<'a> Profile<'a> {
 
     /// A program that comes with Windows, run to its end.
     pub(crate) fn of_windows(&self, words: &[&str]) -> Fallible<Output> {
-        Ok(Command::new(&self.machine.wine)
-            .args(words)
-            .env_clear()
-            .env("WINEPREFIX", &self.machine.prefix)
-            .env("WINEDEBUG", "-all")
-            .env("HOME", &self.machine.prefix)
-            .stdin(Stdio::null())
-            .output()?)
+        let mut command = Command::new(&self.machine.wine);
+        command.args(words).env_clear().env("WINEPREFIX", &self.machine.prefix);
+        command.env("WINEDEBUG", "-all").env("HOME", &self.machine.prefix).stdin(Stdio::null());
+        output_of(&mut command)
     }
 
     /// Another program that holds the document open and shares it with nobody.
@@ -199,4 +196,17 @@ pub(crate) fn until(patience: Duration, mut condition: impl FnMut() -> bool) -> 
 /// A path of this machine as Wine's programs see it.
 pub(crate) fn windows_path(path: &Path) -> String {
     format!("Z:{}", path.display()).replace('/', "\\")
+}
+
+/// Like [`Command::output`], which waits until nobody holds the pipe any more: under Wine, whatever the program starts inherits it.
+fn output_of(command: &mut Command) -> Fallible<Output> {
+    let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let status = command.stdout(stdout.try_clone()?).stderr(stderr.try_clone()?).status()?;
+    let mut read = |file: &mut File| -> Fallible<Vec<u8>> {
+        let mut bytes = Vec::new();
+        file.rewind()?;
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    Ok(Output { status, stdout: read(&mut stdout)?, stderr: read(&mut stderr)? })
 }
