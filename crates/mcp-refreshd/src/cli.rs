@@ -179,14 +179,20 @@ pub(crate) enum Command {
 }
 
 impl Cli {
-    /// The command line of Claude Code's helper, if these arguments are one: the definitions of all commands take longer to build than the
-    /// answer takes.
-    pub(crate) fn of_helper(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
+    /// The command line of Claude Code's helper or of a plain `status`, which prompts ask for, if these arguments are one: the definitions
+    /// of all commands take as long to build as the answer takes.
+    pub(crate) fn of_frequent(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
         let (_program, command) = (arguments.next()?, arguments.next()?);
         let name = arguments.next().map(OsString::into_string).transpose().ok()?;
-        let plain = command == "headers" && !name.as_ref().is_some_and(|name| name.starts_with('-'));
-        let command = Command::Headers(HeadersArgs { name, url: None });
-        (plain && arguments.next().is_none()).then_some(Self { command })
+        if name.as_ref().is_some_and(|name| name.starts_with('-')) || arguments.next().is_some() {
+            return None;
+        }
+        let command = match command.to_str()? {
+            "headers" => Command::Headers(HeadersArgs { name, url: None }),
+            "status" => Command::Status(StatusArgs { name, json: false, watch: false, store: None }),
+            _ => return None,
+        };
+        Some(Self { command })
     }
 }
 
@@ -196,10 +202,11 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_helper_is_understood_in_the_same_way_on_the_short_path() {
+    fn what_is_asked_often_is_understood_in_the_same_way_on_the_short_path() {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
-        for text in ["mcp-refreshd headers", "mcp-refreshd headers lab"] {
-            let (short, long) = (Cli::of_helper(words(text).into_iter()), Cli::parse_from(words(text)));
+        for text in ["headers", "headers lab", "status", "status lab"] {
+            let text = &format!("mcp-refreshd {text}");
+            let (short, long) = (Cli::of_frequent(words(text).into_iter()), Cli::parse_from(words(text)));
             assert_eq!(format!("{:?}", short.unwrap()), format!("{long:?}"));
         }
         let others = [
@@ -208,10 +215,13 @@ mod tests {
             "headers lab --url x",
             "headers lab wiki",
             "token lab",
-            "status",
+            "status --json",
+            "status lab --json",
+            "statu",
+            "help status",
         ];
         for text in others {
-            assert!(Cli::of_helper(words(&format!("mcp-refreshd {text}")).into_iter()).is_none(), "{text}");
+            assert!(Cli::of_frequent(words(&format!("mcp-refreshd {text}")).into_iter()).is_none(), "{text}");
         }
     }
 

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {
-    if let Some(cli) = cli::Cli::of_helper(std::env::args_os()) {
+    if let Some(cli) = cli::Cli::of_frequent(std::env::args_os()) {
         return command::execute(cli).into();
     }
     match cli::Cli::try_parse() {

@@ -13,8 +13,11 @@ fn reload_says_what_changed_and_what_takes_a_restart() {
     assert_eq!(code, 0, "{told}");
     assert!(out.starts_with("reloaded\n  margin.floor: \"7m\" -> \"9m\"\n"), "{out}");
     // It is no service, so that `mcp-refreshd restart` would refuse.
-    let restart =
-        format!("takes effect after a restart; type: kill {}, then start it again as before: ", daemon.pid());
+    #[cfg(unix)]
+    let end = format!("kill {}", daemon.pid());
+    #[cfg(not(unix))]
+    let end = "mcp-refreshd stop";
+    let restart = format!("takes effect after a restart; type: {end}, then start it again as before: ");
     assert!(out.contains(&restart) && out.contains("\n  stores: not set -> "), "{out}");
     assert!(told.contains(".claude-work, which does not exist"), "{told}");
     let line = daemon.wait_for("configuration reloaded: margin.floor");

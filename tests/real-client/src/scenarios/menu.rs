@@ -39,12 +39,13 @@ impl<'a> Menu<'a> {
         self.press("Enter").await?;
         self.wait_for("Re-authenticate").await?;
         for _ in 0..6 {
-            if self.screen().await?.lines().any(|line| line.contains('❯') && line.contains("Re-authenticate"))
-            {
+            let screen = self.screen().await?;
+            if screen.lines().any(|line| line.contains('❯') && line.contains("Re-authenticate")) {
                 self.press("Enter").await?;
                 return self.page(person).await;
             }
             self.press("Down").await?;
+            self.wait_for_another(&screen).await?;
         }
         Err(format!("Re-authenticate cannot be chosen:\n{}", self.screen().await?).into())
     }
@@ -81,6 +82,15 @@ impl<'a> Menu<'a> {
             if Instant::now() > end {
                 return Err(format!("no \"{words}\" on the screen:\n{}", self.screen().await?).into());
             }
+            tokio::time::sleep(TURN).await;
+        }
+        Ok(())
+    }
+
+    /// On a busy machine a key shows late: who looks too early presses it once too often. What shows nothing at all was the last line.
+    async fn wait_for_another(&self, screen: &str) -> Fallible<()> {
+        let end = Instant::now() + PATIENCE / 10;
+        while self.screen().await? == screen && Instant::now() < end {
             tokio::time::sleep(TURN).await;
         }
         Ok(())
