@@ -202,7 +202,7 @@ pub(crate) fn windows_path(path: &Path) -> String {
 fn output_of(command: &mut Command) -> Fallible<Output> {
     let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
     let status = command.stdout(stdout.try_clone()?).stderr(stderr.try_clone()?).status()?;
-    let mut read = |file: &mut File| -> Fallible<Vec<u8>> {
+    let read = |file: &mut File| -> Fallible<Vec<u8>> {
         let mut bytes = Vec::new();
         file.rewind()?;
         file.read_to_end(&mut bytes)?;
