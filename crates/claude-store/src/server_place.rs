@@ -123,5 +123,6 @@ fn looked_at(server: &Object<'_>, url: &str, file: &Path, scope: Scope, trusted:
     Some(Place { file: file.to_owned(), scope, helper, authorization, trusted })
 }
 
-#[cfg(test)]
+// They set modes and make symbolic links.
+#[cfg(all(test, unix))]
 mod tests;

@@ -27,7 +27,7 @@ use windows::system as this;
 pub(crate) use family::{
     confined, files, memory, outside, process, service_manager, signals, sockets, terminal,
 };
-#[cfg(test)]
+#[cfg(all(test, unix))]
 pub(crate) use this::KNOWS_STOPPED;
 pub(crate) use this::{
     CLIENT_MAY_USE_CREDENTIAL_MANAGER, CLIENT_USES_KEYCHAIN, CONFIG_FOLDER, MANAGED_SETTINGS, Mounts, SHELL,

@@ -191,6 +191,8 @@ mod tests {
         assert_eq!(admitted(&request("wiki", Some("made-up")), &servers, secret), Err(Refusal::NotAllowed));
     }
 
+    // Of modes, which Windows lacks.
+    #[cfg(unix)]
     #[test]
     fn a_secret_is_made_private_and_one_that_others_can_read_is_refused() {
         use std::os::unix::fs::PermissionsExt;

@@ -37,10 +37,6 @@ const TICK: Duration = Duration::from_secs(30);
 pub(crate) const CONFIG_FOLDER: (&str, &str) = ("APPDATA", r"AppData\Roaming");
 pub(crate) const STATE_FOLDER: (&str, &str) = ("LOCALAPPDATA", r"AppData\Local");
 
-/// Whether [`is_stopped`] knows.
-#[cfg(test)]
-pub(crate) const KNOWS_STOPPED: bool = false;
-
 /// Whether a process is stopped by a signal; Windows has none.
 pub(crate) fn is_stopped(_pid: u32) -> bool {
     false
