@@ -12,6 +12,8 @@
 #[cfg(target_os = "linux")]
 mod bind_mount;
 mod file_store;
+// What it guards is a path with slashes.
+#[cfg(unix)]
 mod guarded_store;
 mod keyring_store;
 mod layers;

@@ -168,6 +168,8 @@ mod tests {
         );
     }
 
+    // The pages name the folders of Unix.
+    #[cfg(unix)]
     #[test]
     fn the_man_pages_and_completions_of_the_packages_are_those_of_this_program() {
         let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging");

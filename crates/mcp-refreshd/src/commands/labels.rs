@@ -40,6 +40,8 @@ fn folder(store: &str) -> String {
 mod tests {
     use super::*;
 
+    // Paths of Unix.
+    #[cfg(unix)]
     #[test]
     fn servers_of_one_name_are_told_apart_by_their_store_or_their_key() {
         let of = |all: &[(&str, &str, &str)]| {

@@ -178,6 +178,8 @@ mod tests {
         );
     }
 
+    // Commands for a POSIX shell; those for PowerShell are tested in `shell.rs`.
+    #[cfg(unix)]
     #[test]
     fn the_command_survives_any_name() {
         let typed = |name: &str| what_to_type(&Need::Spent, name, HERE);
@@ -206,6 +208,8 @@ mod tests {
         assert_eq!(what_to_type(&refused, "lab", HERE), "claude mcp login lab");
     }
 
+    // Commands for a POSIX shell; those for PowerShell are tested in `shell.rs`.
+    #[cfg(unix)]
     #[test]
     fn a_login_that_has_ended_has_a_second_step_if_the_first_does_not_help() {
         let ended = Need::Dead { code: "invalid_grant".into() };
@@ -219,6 +223,8 @@ mod tests {
         assert!(why(&hidden).contains("behind"), "{}", why(&hidden));
     }
 
+    // Commands for a POSIX shell; those for PowerShell are tested in `shell.rs`.
+    #[cfg(unix)]
     #[test]
     fn a_registration_that_is_gone_is_forgotten_before_the_next_login() {
         let need = Need::ClientDead { code: "invalid_client".into() };

@@ -98,6 +98,8 @@ mod tests {
         assert!(style(Some((80, 24)), &[("TERM", "xterm"), ("NO_COLOR", "")]).colour);
     }
 
+    // The console of Windows takes Unicode whatever the locale.
+    #[cfg(unix)]
     #[test]
     fn locale_variables_take_precedence_as_in_posix() {
         assert!(style(None, &[("LANG", "de_DE.UTF-8")]).utf8);
@@ -106,6 +108,8 @@ mod tests {
         assert!(!style(None, &[]).utf8);
     }
 
+    // The console of Windows takes Unicode whatever the locale.
+    #[cfg(unix)]
     #[test]
     fn an_ascii_terminal_gets_ascii() {
         let ascii = style(Some((80, 24)), &[("LANG", "C")]);

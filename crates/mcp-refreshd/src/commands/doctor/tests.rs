@@ -35,6 +35,8 @@ fn names(facts: &Facts) -> Vec<&'static str> {
     names.filter(|name| !name.starts_with("agent-not-")).collect()
 }
 
+// The cures are commands of Unix.
+#[cfg(unix)]
 #[test]
 fn by_the_facts_alone_a_store_that_nobody_can_replace_is_found_and_gone_when_the_mark_is() {
     let (_home, mut facts) = healthy();

@@ -30,6 +30,8 @@ pub(crate) fn program_of(helper: &str) -> PathBuf {
 mod tests {
     use super::*;
 
+    // Quoted for a POSIX shell.
+    #[cfg(unix)]
     #[test]
     fn the_helper_is_known_again_at_another_path_and_others_are_not() {
         for ours in ["/usr/bin/mcp-refreshd headers lab", "'/opt/my tools/mcp-refreshd' headers lab"] {

@@ -164,6 +164,8 @@ fn the_agent_comes_first_and_says_what_to_type_where_it_does_not_run() {
     assert!(remarks::without_agent(&three(), &now()).is_empty());
 }
 
+// Windows has no signals: what to type there is tested with the remedies.
+#[cfg(unix)]
 #[test]
 fn of_an_agent_that_hangs_it_says_since_when_and_what_to_type() {
     let silent = |stopped| Silent { pid: 42, stopped, active_at: at("2026-11-22T11:57:00Z") };
