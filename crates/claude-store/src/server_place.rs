@@ -124,5 +124,6 @@ fn looked_at(server: &Object<'_>, url: &str, file: &Path, scope: Scope, trusted:
 }
 
 // They set modes and make symbolic links.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
