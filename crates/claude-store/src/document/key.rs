@@ -3,8 +3,8 @@ use std::fmt;
 
 /// The key of an entry in `mcpOAuth`: `<server name>|<16 hex digits>`.
 ///
-/// The digits are the client's hash of the server's configuration. They are never computed here; always use the key found in the
-/// document.
+/// The digits are the client's hash of the server's configuration. They are never computed here; for an entry that is there, always use
+/// the key found in the document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryKey(String);
 

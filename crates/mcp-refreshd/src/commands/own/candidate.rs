@@ -78,8 +78,7 @@ pub(super) async fn to_own(
     }
     for (folder, store, entry) in &all {
         let name = &entry.server_name;
-        let named = args.names.iter().any(|wanted| wanted == name || wanted == entry.key.as_str());
-        if !(args.all || named) {
+        if !is_asked_for(args, entry) {
             continue;
         }
         let shared = entry.refresh_token.as_ref().and_then(|token| holders.get(&token.digest()));
@@ -94,10 +93,9 @@ pub(super) async fn to_own(
     }
     for entry in &vaulted {
         let name = &entry.server_name;
-        let named = args.names.iter().any(|wanted| wanted == name || wanted == entry.key.as_str());
         let taken = candidates.iter().any(|candidate| candidate.key == entry.key)
             || refused.iter().any(|refused| refused.name == *name);
-        if !(args.all || named) || taken {
+        if !is_asked_for(args, entry) || taken {
             continue;
         }
         match in_vault(entry, ledger.of(entry.key.as_str()), stores) {
@@ -130,8 +128,7 @@ pub(super) async fn to_disown(
     };
     for entry in vault.list().await? {
         let name = entry.server_name.clone();
-        let named = args.names.iter().any(|wanted| *wanted == name || wanted == entry.key.as_str());
-        if !(args.all || named) {
+        if !is_asked_for(args, &entry) {
             continue;
         }
         let came = ledger.of(entry.key.as_str());
@@ -156,9 +153,8 @@ pub(super) async fn to_disown(
     for (folder, store) in stores {
         for entry in entries(store).await? {
             let name = &entry.server_name;
-            let named = args.names.iter().any(|wanted| wanted == name || wanted == entry.key.as_str());
             let taken = candidates.iter().any(|candidate| candidate.key == entry.key);
-            if !(args.all || named) || taken {
+            if !is_asked_for(args, &entry) || taken {
                 continue;
             }
             match left_behind(&entry, store.location(), folder) {
@@ -174,6 +170,12 @@ pub(super) async fn to_disown(
     }
     known(args, &candidates, &refused)?;
     Ok((candidates, refused))
+}
+
+/// Whether the command is about this entry: about all, or about one of its name or key.
+fn is_asked_for(args: &OwnArgs, entry: &Entry) -> bool {
+    let is = |wanted: &String| *wanted == entry.server_name || wanted == entry.key.as_str();
+    args.all || args.names.iter().any(is)
 }
 
 async fn entries(store: &AnyStore) -> Result<Vec<Entry>, Failure> {
