@@ -38,16 +38,39 @@ impl<'a> Menu<'a> {
         self.wait_for(&format!("✔ {SERVER}")).await?;
         self.press("Enter").await?;
         self.wait_for("Re-authenticate").await?;
-        for _ in 0..6 {
-            let screen = self.screen().await?;
-            if screen.lines().any(|line| line.contains('❯') && line.contains("Re-authenticate")) {
-                self.press("Enter").await?;
-                return self.page(person).await;
+        self.choose("Re-authenticate").await?;
+        self.press("Enter").await?;
+        self.page(person).await
+    }
+
+    /// Moves the cursor to the line with these words. On a busy machine a key shows late, and other lines move meanwhile: what was pressed
+    /// once too often is taken back.
+    async fn choose(&self, words: &str) -> Fallible<()> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            let (cursor, wanted) = self.positions(words).await?;
+            match (cursor, wanted) {
+                (Some(cursor), Some(wanted)) if cursor == wanted => return Ok(()),
+                (Some(cursor), Some(wanted)) => {
+                    self.press(if cursor < wanted { "Down" } else { "Up" }).await?
+                }
+                _ => {}
             }
-            self.press("Down").await?;
-            self.wait_for_another(&screen).await?;
+            let patience = Instant::now() + PATIENCE / 10;
+            while self.positions(words).await?.0 == cursor && Instant::now() < patience {
+                tokio::time::sleep(TURN).await;
+            }
         }
-        Err(format!("Re-authenticate cannot be chosen:\n{}", self.screen().await?).into())
+        let screen = self.screen().await?;
+        let seen: Vec<&str> = screen.lines().filter(|line| !line.trim().is_empty()).collect();
+        Err(format!("{words} cannot be chosen:\n{}", seen.join("\n")).into())
+    }
+
+    /// The lines of the cursor and of these words.
+    async fn positions(&self, words: &str) -> Fallible<(Option<usize>, Option<usize>)> {
+        let screen = self.screen().await?;
+        let line_of = |words: &str| screen.lines().position(|line| line.contains(words));
+        Ok((line_of("❯"), line_of(words)))
     }
 
     async fn page(&self, person: &User) -> Fallible<String> {
@@ -82,15 +105,6 @@ impl<'a> Menu<'a> {
             if Instant::now() > end {
                 return Err(format!("no \"{words}\" on the screen:\n{}", self.screen().await?).into());
             }
-            tokio::time::sleep(TURN).await;
-        }
-        Ok(())
-    }
-
-    /// On a busy machine a key shows late: who looks too early presses it once too often. What shows nothing at all was the last line.
-    async fn wait_for_another(&self, screen: &str) -> Fallible<()> {
-        let end = Instant::now() + PATIENCE / 10;
-        while self.screen().await? == screen && Instant::now() < end {
             tokio::time::sleep(TURN).await;
         }
         Ok(())
