@@ -144,6 +144,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "a server is owned while a session uses it: no request by the client, the next session connects"
     ),
     scenario!(
+        owned::owned_while_a_client_refreshes,
+        WithOtherAgents,
+        "a server is owned while a client's refresh without a lock is on the wire: the new pair ends in the vault"
+    ),
+    scenario!(
         session::running_session_goes_on,
         WithNobody,
         "a tool call, a refresh, a tool call: no 401, no restart"

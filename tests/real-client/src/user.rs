@@ -153,7 +153,9 @@ impl User {
 
     /// Whether the server is connected according to `claude mcp get`.
     pub(crate) async fn connects(&self) -> Fallible<bool> {
-        Ok(self.claude(&["mcp", "get", SERVER]).await?.contains("✔ Connected"))
+        let said = self.claude(&["mcp", "get", SERVER]).await?;
+        // Older versions have another mark.
+        Ok(["✔ Connected", "✓ Connected"].iter().any(|connected| said.contains(connected)))
     }
 
     /// Stores a grant like the client after a login, next to an unknown member.
