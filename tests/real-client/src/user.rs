@@ -17,6 +17,8 @@ use tokio::process::Command;
 
 /// The name of every user's only server.
 pub(crate) const SERVER: &str = "lab";
+/// Where there are two, the other one's.
+pub(crate) const SECOND: &str = "second";
 /// Longer than any command of the client takes, even with the slowest endpoint here.
 const PATIENCE: Duration = Duration::from_secs(90);
 

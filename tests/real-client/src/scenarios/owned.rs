@@ -152,7 +152,7 @@ fn vaulted(person: &User) -> Fallible<Option<String>> {
 }
 
 /// The agent, once it can be asked.
-async fn started(bench: &Bench, person: &Rc<User>) -> Fallible<Refresher> {
+pub(super) async fn started(bench: &Bench, person: &Rc<User>) -> Fallible<Refresher> {
     let refresher = bench.start(person)?;
     for _ in 0..100 {
         if refresher.status().await?.pointer("/daemon/running") == Some(&json!(true)) {
@@ -173,7 +173,7 @@ fn servers(configuration: &str) -> Option<Value> {
 }
 
 /// Lets the token in the vault expire while no agent runs.
-fn expire(person: &User) -> Fallible<()> {
+pub(super) fn expire(person: &User) -> Fallible<()> {
     let path = person.home().join(".local/state/mcp-refreshd/vault/.credentials.json");
     let mut document: Value = serde_json::from_slice(&fs::read(&path)?)?;
     let entries = document.get_mut("mcpOAuth").and_then(Value::as_object_mut).ok_or("the vault is empty")?;
