@@ -6,6 +6,7 @@
 #        run.sh --soak SECONDS [--seed NUMBER] [--nobody | --naive]
 #   MCP_REFRESHD           the agent's binary (default: <target folder>/release/mcp-refreshd, built here)
 #   SOAK_CLIENTS           the versions of the client that take part in a soak (default: five from 2.0.30 to 2.1.330)
+#   OLD_CLIENTS            the older versions beside it in the scenarios of owned servers (default: 2.0.30)
 #   REQUIRE_REAL_CLIENT=1  what cannot be run is a failure instead of a line `SKIPPED: …`
 #   BUILT=1                the scenarios' own program is built already
 #   and the variables of fetch.sh
@@ -51,6 +52,15 @@ case " $* " in
         # Says itself why there is none.
         program=$(CLAUDE_CLIENT_VERSION=$version "$here/fetch.sh")
         [ -z "$program" ] || set -- "$@" --soak-client "$version=$program"
+    done
+    ;;
+esac
+case " $* " in
+*" --soak "* | *" --parity "*) ;;
+*)
+    for version in ${OLD_CLIENTS:-2.0.30}; do
+        program=$(CLAUDE_CLIENT_VERSION=$version "$here/fetch.sh")
+        [ -z "$program" ] || set -- "$@" --old-client "$version=$program"
     done
     ;;
 esac

@@ -40,7 +40,7 @@ use stores::storage_folders;
 use token_endpoint::HttpError;
 use tokio::task::{JoinHandle, spawn_local};
 use vault::moving::settle_moves;
-use vault::{Vault, VaultError};
+use vault::{Vault, VaultError, late};
 
 /// This machine as the engine sees it.
 #[derive(Debug)]
@@ -143,7 +143,10 @@ impl Agent {
         match Vault::open(config, paths) {
             Ok(Some(Vault { store, folder })) => {
                 // Before anything is presented from either store.
-                drop(settle_moves(paths, &store, opened.iter().map(|(_, store, _)| store)).await?);
+                let clients = || opened.iter().map(|(_, store, _)| store);
+                if let Some(_mover) = settle_moves(paths, &store, clients()).await? {
+                    late::take_in_all(paths, &store, clients(), &records).await?;
+                }
                 let network = Rc::new(Network::new(&config.network, &folder).await?);
                 opened.push((folder, store, network));
             }

@@ -122,6 +122,7 @@ impl<P: Partners> Keeper<P> {
             scanned: Cell::new(false),
             stopping: Cell::new(false),
             disregarded: RefCell::default(),
+            returned: Notify::new(),
             deleted: Cell::new(false),
             account_login: Cell::new(false),
             ended: Notify::new(),

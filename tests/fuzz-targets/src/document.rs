@@ -17,7 +17,7 @@ const HEALED: [(&str, &str); 3] = [
 /// was, and other readers understand the result, too; applying it again changes nothing. Several changes at once equal
 /// the same changes one by one.
 ///
-/// Input: `tokens`, `heal`, `restore`, `remove` or `reinsert`, with the new `expiresAt` after a space where there is one; the access token (of
+/// Input: `tokens`, `heal`, `restore`, `empty`, `remove` or `reinsert`, with the new `expiresAt` after a space where there is one; the access token (of
 /// the last two: the raw entry); the refresh token or nothing; a key; then the document.
 pub fn document(input: &[u8]) {
     let ([kind, access, refresh, key], bytes) = head(input);
@@ -69,6 +69,7 @@ fn change(kind: &str, access: &str, refresh: &str) -> Change {
             Change::Heal { tokens, client_id, issuer, redirect_uri, scope: Some("healed scope".to_owned()) }
         }
         "restore" => Change::Restore { members: RawEntry::new(access) },
+        "empty" => Change::Empty,
         "remove" => Change::Remove,
         "reinsert" => Change::Reinsert { raw: RawEntry::new(access) },
         _ => Change::Tokens(tokens),
@@ -159,11 +160,12 @@ fn one(document: &Document<'_>, text: &str, key: &EntryKey, change: &Change) {
                         .collect();
                     tokens_are_written(before, entry, tokens, &filled, &after_reading(after, key));
                 }
+                Change::Empty => assert_eq!(after_reading(after, key), (None, None)),
                 Change::Reinsert { .. } | Change::Remove => {}
             }
         }
     }
-    if matches!(change, Change::Tokens(_) | Change::Heal { .. }) {
+    if matches!(change, Change::Tokens(_) | Change::Heal { .. } | Change::Empty) {
         let again = Document::parse(&spliced).expect("the result is a document");
         let twice = again.splice(&[(key.clone(), change.clone())]).expect("the entry is still there");
         assert!(*twice == *spliced, "the same change a second time changed something");

@@ -64,6 +64,9 @@ struct Arguments {
     /// A client of the soak, several times; without any: the one of --client
     #[arg(long, value_name = "VERSION=PATH", value_parser = version_at)]
     soak_client: Vec<soak::Client>,
+    /// An older client, for the scenarios in which it takes part; several times
+    #[arg(long, value_name = "VERSION=PATH", value_parser = version_at)]
+    old_client: Vec<soak::Client>,
     /// How often those that count losses are tried, each time with other persons
     #[arg(long, value_name = "N", default_value_t = 2)]
     times: usize,
@@ -130,6 +133,7 @@ async fn run(arguments: Arguments) -> Fallible<bool> {
         refresher,
         both_act: Duration::from_secs(arguments.both_act),
         times: arguments.times,
+        old_clients: arguments.old_client.iter().map(|(_, path)| path.clone()).collect(),
     });
 
     let mut chosen = Vec::new();

@@ -6,6 +6,7 @@ mod locks;
 mod login;
 mod menu;
 mod owned;
+mod owned_old;
 mod quiet;
 mod removal;
 mod repair;
@@ -21,6 +22,7 @@ use crate::report::Report;
 use crate::until;
 use crate::user::{Machine, Pair, User};
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub(crate) struct Bench {
     pub(crate) both_act: Duration,
     /// How often those that count losses are tried.
     pub(crate) times: usize,
+    /// Older versions of the client.
+    pub(crate) old_clients: Vec<PathBuf>,
 }
 
 type Running = Pin<Box<dyn Future<Output = Fallible<Report>>>>;
@@ -142,6 +146,21 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         owned::owned_under_a_session,
         WithOtherAgents,
         "a server is owned while a session uses it: no request by the client, the next session connects"
+    ),
+    scenario!(
+        owned::owned_while_a_client_refreshes,
+        WithOtherAgents,
+        "a server is owned while a client's refresh without a lock is on the wire: the new pair ends in the vault"
+    ),
+    scenario!(
+        owned_old::owned_beside_old_clients,
+        WithOtherAgents,
+        "sessions of old and new clients at once on the expired tokens of two owned servers, some killed: all connect, none asks for a token"
+    ),
+    scenario!(
+        owned_old::owned_over_a_rotation,
+        WithOtherAgents,
+        "the same clients go on, or come back, when the server kills the old token of an owned server at a rotation"
     ),
     scenario!(
         session::running_session_goes_on,

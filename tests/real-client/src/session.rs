@@ -2,13 +2,14 @@
 
 use crate::Fallible;
 use crate::messages::Plan;
-use crate::user::{SERVER, User};
+use crate::user::{SECOND, SERVER, User};
 use serde_json::{Value, json};
 use std::fs::File;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// The time limit of a turn, in addition to what its plan takes.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -21,7 +22,7 @@ pub(crate) struct Session {
 }
 
 /// The result of one prompt.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Turn {
     /// The server's state at the beginning of the turn, according to the client: `connected`, `needs-auth`, `failed`, `pending`.
     pub(crate) server: String,
@@ -41,15 +42,17 @@ impl Turn {
 
 impl Session {
     pub(crate) fn start(person: &User) -> Fallible<Self> {
-        let mut command = person.client(&[
-            "-p",
-            "--verbose",
-            "--input-format",
-            "stream-json",
-            "--output-format",
-            "stream-json",
-        ]);
-        command.args(["--allowedTools", &format!("mcp__{SERVER}__echo")]);
+        Self::of(person, person.client(&[]))
+    }
+
+    /// A session of another version of the client.
+    pub(crate) fn start_other(person: &User, client: &Path) -> Fallible<Self> {
+        Self::of(person, person.command(client))
+    }
+
+    fn of(person: &User, mut command: Command) -> Fallible<Self> {
+        command.args(["-p", "--verbose", "--input-format", "stream-json", "--output-format", "stream-json"]);
+        command.args(["--allowedTools", &format!("mcp__{SERVER}__echo,mcp__{SECOND}__echo")]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(person.log("session.err"))?);
         let mut child = command.spawn()?;
         let input = child.stdin.take().ok_or("the session has no standard input")?;
@@ -106,12 +109,12 @@ impl Session {
 
     async fn turn(&mut self) -> Fallible<Turn> {
         let began = Instant::now();
-        let mut turn = Turn { server: String::new(), answered: 0, errors: Vec::new(), took: Duration::ZERO };
+        let mut turn = Turn::default();
         while let Some(line) = self.output.next_line().await? {
             let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
             match event.get("type").and_then(Value::as_str) {
                 Some("system") if event.get("subtype") == Some(&json!("init")) => {
-                    turn.server = server_status(&event)
+                    turn.server = server_status(&event);
                 }
                 Some("user") => turn.note_results(&event),
                 Some("result") => {

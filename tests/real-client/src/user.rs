@@ -17,6 +17,8 @@ use tokio::process::Command;
 
 /// The name of every user's only server.
 pub(crate) const SERVER: &str = "lab";
+/// Where there are two, the other one's.
+pub(crate) const SECOND: &str = "second";
 /// Longer than any command of the client takes, even with the slowest endpoint here.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -153,7 +155,9 @@ impl User {
 
     /// Whether the server is connected according to `claude mcp get`.
     pub(crate) async fn connects(&self) -> Fallible<bool> {
-        Ok(self.claude(&["mcp", "get", SERVER]).await?.contains("✔ Connected"))
+        let said = self.claude(&["mcp", "get", SERVER]).await?;
+        // Older versions have another mark.
+        Ok(["✔ Connected", "✓ Connected"].iter().any(|connected| said.contains(connected)))
     }
 
     /// Stores a grant like the client after a login, next to an unknown member.

@@ -6,10 +6,10 @@ use crate::grant::Actor;
 use crate::kind::Shape;
 use crate::server::{Reply, exchange};
 use crate::world::{STATE, World};
-use claude_store::{FileStore, NeedsAuthCache, StorageFolder, Store};
+use claude_store::{EntryKey, FileStore, NeedsAuthCache, StorageFolder, Store};
 use refresh_engine::{
-    Activity, Client, Endpoint, Event, Grants, Journal, Keeper, Mode, Observer, Partners, Policy, Records,
-    Setup, Subject,
+    AccessGrant, Activity, Client, Endpoint, Event, Grants, Journal, Keeper, Mode, Observer, Partners,
+    Policy, Records, Setup, Subject, Wanted,
 };
 use std::path::Path;
 use std::rc::Rc;
@@ -17,6 +17,8 @@ use std::time::Duration;
 use token_endpoint::{
     DiscoveryError, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints, UnsentKind,
 };
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::task::{AbortHandle, LocalSet};
 use url::Url;
 use virtual_disk::VirtualDisk;
@@ -44,6 +46,14 @@ pub(crate) struct Daemon {
     keepers: Vec<Keeper<Simulated>>,
     disk: VirtualDisk,
     task: AbortHandle,
+    helpers: UnboundedSender<Ask>,
+}
+
+/// What a helper asks, and where the answer goes.
+struct Ask {
+    key: EntryKey,
+    wanted: Wanted,
+    answer: oneshot::Sender<Option<AccessGrant>>,
 }
 
 impl Daemon {
@@ -60,7 +70,11 @@ impl Daemon {
         let mut keepers = Vec::new();
         for path in world.folders() {
             let folder = StorageFolder::listed(path, &|_| None, Path::new("/"));
-            let store = FileStore::new(disk.clone(), &folder);
+            let store = if world.own.get() {
+                FileStore::own(disk.clone(), &folder)
+            } else {
+                FileStore::new(disk.clone(), &folder)
+            };
             let _ = store.sweep();
             let location = store.location().to_owned();
             let (ours, others) = unfinished.into_iter().partition(|open| open.intent.store == location);
@@ -81,8 +95,24 @@ impl Daemon {
                 mode: Mode::Watch,
             }));
         }
+        let (helpers, asked) = unbounded_channel();
+        let keeper = keepers.first().cloned()?;
+        // In its own process: what it does for a helper dies with it.
+        local.spawn_local(serve(keeper, asked));
         let task = tokio::task::spawn_local(local).abort_handle();
-        Some(Self { keepers, disk, task })
+        Some(Self { keepers, disk, task, helpers })
+    }
+
+    /// Asks for an access token, as the helper does through the socket. The answer does not come if the daemon ends.
+    pub(crate) fn ask(
+        &self,
+        key: EntryKey,
+        wanted: Wanted,
+    ) -> impl Future<Output = Result<Option<AccessGrant>, RecvError>> + use<> {
+        let (answer, answered) = oneshot::channel();
+        // One that ends does not answer.
+        let _ = self.helpers.send(Ask { key, wanted, answer });
+        answered
     }
 
     pub(crate) fn store_changed(&self) {
@@ -103,6 +133,18 @@ impl Daemon {
     pub(crate) fn kill(self) {
         self.disk.kill();
         self.task.abort();
+    }
+}
+
+async fn serve(keeper: Keeper<Simulated>, mut asked: UnboundedReceiver<Ask>) {
+    while let Some(Ask { key, wanted, answer }) = asked.recv().await {
+        let keeper = keeper.clone();
+        tokio::task::spawn_local(async move {
+            keeper.look().await;
+            keeper.renew(&key, wanted).await;
+            // The helper may have given up.
+            let _ = answer.send(keeper.access_grant(&key));
+        });
     }
 }
 

@@ -23,6 +23,7 @@ mod daemon;
 mod entry;
 mod fault_schedule;
 mod grant;
+mod helper;
 mod kind;
 mod life;
 mod log;

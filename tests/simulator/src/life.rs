@@ -17,6 +17,8 @@ pub struct Life {
     pub fresh: Freshness,
     /// Whether the daemon runs.
     pub with_daemon: bool,
+    /// Whether the logins are in the daemon's vault (`mcp-refreshd own --all`): clients ask its helper and hold none.
+    pub own: bool,
     /// Prints events, to find the cause of a loss.
     pub verbose: bool,
     /// Ends the program at the first failure.
@@ -32,6 +34,7 @@ pub fn live(life: Life) -> Account {
     local.block_on(&runtime, async {
         let world = World::new(life.seed, life.servers, life.years, life.with_daemon, life.verbose);
         world.fresh.set(life.fresh);
+        world.own.set(life.own);
         world.watch.seed.set(life.seed);
         world.watch.end_at_failure.set(life.end_at_failure);
         let machine = Machine::new(Rc::clone(&world));

@@ -123,6 +123,11 @@ pub(crate) async fn log_in_again(world: Rc<World>, again: LoginAgain) {
     let rng = SeededRng::of(world.seed, &[label::SESSION, 10, world.now()]);
     let process = Process::start(&world, Version::NEWEST, rng);
     let booted = world.booted.get();
+    if world.own.get() {
+        log_in_to_the_vault(&world, &process, again).await;
+        world.logging_in.borrow_mut()[server] = false;
+        return;
+    }
     let lock = process.refresh_lock(server, TRIES).await;
     let begun = process.write(server, &Change::LoginStub, None).await;
     process.release(lock);
@@ -148,6 +153,23 @@ pub(crate) async fn log_in_again(world: Rc<World>, again: LoginAgain) {
         }
     }
     world.logging_in.borrow_mut()[server] = false;
+}
+
+/// `mcp-refreshd login NAME`: nothing changes before the new pair lands.
+async fn log_in_to_the_vault(world: &World, process: &Process, again: LoginAgain) {
+    let (server, booted) = (again.server, world.booted.get());
+    pause(again.takes).await;
+    if let Some(after) = again.at_a_refresh {
+        let request = world.requested[server].notified();
+        if tokio::time::timeout(Duration::from_secs(120), request).await.is_ok() {
+            pause(after).await;
+        }
+    }
+    let reached = world.online() && world.servers[server].schedule.weather(world.now()).is_none();
+    if !again.gives_up && world.booted.get() == booted && reached && world.disk_trouble.get() == 0 {
+        land(world, process, server).await;
+        world.say(&format_args!("person: logged in to s{server} anew"));
+    }
 }
 
 /// `claude auth logout` deletes the whole file, all MCP logins included (measured).

@@ -85,6 +85,9 @@ impl Machine {
 
     async fn happens(self: &Rc<Self>, what: Happening) {
         let world = &self.world;
+        if world.own.get() && what.is_about_the_clients_document() {
+            return;
+        }
         if !self.running() && !matches!(what, Happening::Wake) {
             return self.happens_to_a_sleeper(&what);
         }

@@ -16,6 +16,7 @@ in each, `copies --help` for two folders that hold one login.
   --years N     years of each life (10)
   --servers N   servers of each life (10)
   --jobs N      lives at a time (1)
+  --own         the logins are in the daemon's vault, and clients ask its helper
   --always      the daemon keeps tokens fresh at every moment, used or not
   --first       ends at the first failure
   --verbose     prints everything that happens, for one life with the daemon
@@ -32,6 +33,7 @@ struct Options {
     without: bool,
     first: bool,
     always: bool,
+    own: bool,
 }
 
 fn options() -> Result<Options, String> {
@@ -45,6 +47,7 @@ fn options() -> Result<Options, String> {
         without: false,
         first: false,
         always: false,
+        own: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
@@ -58,6 +61,7 @@ fn options() -> Result<Options, String> {
             "--years" => options.years = number()?,
             "--servers" => options.servers = number()?,
             "--jobs" => options.jobs = number()?,
+            "--own" => options.own = true,
             "--always" => options.always = true,
             "--first" => options.first = true,
             "--verbose" => options.verbose = true,
@@ -145,10 +149,11 @@ fn both(options: &Options, seed: u64) -> (Account, Account) {
         years: options.years,
         fresh: if options.always { Freshness::Always } else { Freshness::WhenUsed },
         with_daemon: true,
+        own: options.own,
         verbose: options.verbose && !options.without,
         end_at_failure: options.first,
     };
     let with = live(life);
     let verbose = options.verbose && options.without;
-    (with, live(Life { with_daemon: false, verbose, end_at_failure: false, ..life }))
+    (with, live(Life { with_daemon: false, own: false, verbose, end_at_failure: false, ..life }))
 }

@@ -100,6 +100,13 @@ pub(crate) struct Persona {
     old: f64,
 }
 
+impl Happening {
+    /// What somebody does to Claude Code's document, in which no owned login is.
+    pub(crate) fn is_about_the_clients_document(&self) -> bool {
+        matches!(self, Self::Logout { .. } | Self::AuthLogout { .. } | Self::Edit | Self::EditInBetween)
+    }
+}
+
 impl Persona {
     pub(crate) fn of(seed: u64) -> Self {
         let rng = &mut SeededRng::of(seed, &[label::PERSONA]);

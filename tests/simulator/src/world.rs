@@ -39,6 +39,10 @@ pub(crate) const WRITE_BACK: u64 = 30 * SECOND;
 pub(crate) struct World {
     pub(crate) seed: u64,
     pub(crate) with_daemon: bool,
+    /// The logins are in the daemon's vault, and the document is the vault's.
+    pub(crate) own: Cell<bool>,
+    /// When a session's word that a token was refused was last believed.
+    pub(crate) believed: RefCell<Vec<u64>>,
     pub(crate) servers: Vec<Server>,
     pub(crate) disk: RefCell<VirtualDisk>,
     /// The storage folders; all but the first are copies of it.
@@ -122,6 +126,8 @@ impl World {
         Rc::new(Self {
             seed,
             with_daemon,
+            own: Cell::default(),
+            believed: RefCell::new(vec![0; count]),
             servers,
             disk: RefCell::new(disk),
             folders: RefCell::new(vec![FOLDER]),

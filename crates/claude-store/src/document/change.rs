@@ -27,6 +27,10 @@ pub enum Change {
         /// The whole entry, from brace to brace.
         members: RawEntry,
     },
+    /// Take the tokens out, once they are safe elsewhere: `accessToken` empty, no `refreshToken`, `expiresAt` 0, as a failed refresh of the
+    /// client leaves it. The entry itself stays. A client whose refresh is on its way saves the new pair into such an entry; where it finds
+    /// none, one from 2.1.330 on drops the pair, and an older one forgets which client it was issued to (read in 2.0.30 to 2.1.332).
+    Empty,
     /// Take the entry out, once it is safe elsewhere. Only ever at a person's word. The only change of its splice.
     Remove,
     /// Put an entry that is absent back, last in `mcpOAuth`. Only ever at a person's word: a removed entry stays removed.

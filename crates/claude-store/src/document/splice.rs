@@ -43,6 +43,11 @@ fn splice(document: &Document<'_>, changes: &[(EntryKey, Change)]) -> Result<Sec
                 entry.fill("scope", scope.as_deref());
                 entry.finish(&mut edits);
             }
+            Change::Empty => {
+                let mut entry = edit_of(document, key)?;
+                entry.empty();
+                entry.finish(&mut edits);
+            }
             Change::Restore { members } => {
                 let Found::Once(raw, _) = document.find(key) else {
                     return Err(unfound(document, key));

@@ -1,9 +1,9 @@
 //! What the agent does while grants move between Claude Code's store and the vault: it leaves them alone.
 
 use super::stores::{self, storage_folders};
-use super::vault::ledger::{Ledger, Phase};
+use super::vault::ledger::{Ledger, Mover, Phase};
 use super::vault::moving::settle_moves;
-use super::vault::{self, Vault, VaultError};
+use super::vault::{self, Vault, VaultError, late};
 use super::{Agent, StartError, sweep};
 use crate::agent::network::Network;
 use claude_store::{EntryKey, Store};
@@ -54,6 +54,40 @@ impl Agent {
             }
         }
         Ok(())
+    }
+
+    /// Takes what clients wrote for grants in the vault. False if it has to be tried again.
+    ///
+    /// # Errors
+    /// As [`heed_moves`](Self::heed_moves).
+    pub(crate) async fn take_in_late(&self) -> Result<bool, StartError> {
+        let (config, paths) = (self.common.config.borrow().clone(), &self.common.paths);
+        let Some(vault) = Vault::open(&config, paths)? else { return Ok(true) };
+        let Some(own) = self.keeper_of(vault.store.location()) else { return Ok(true) };
+        let folder = vault::folder(paths);
+        let Some(_mover) = Mover::claim(&folder).map_err(VaultError::from)? else { return Ok(false) };
+        let ledger = Ledger::load(&folder).map_err(VaultError::from)?;
+        let mut all = true;
+        for client in self.kept().iter().map(|kept| &kept.keeper) {
+            let came_back = client.returned();
+            for one in late::owned(&ledger, client.location()) {
+                let key = EntryKey::new(one.key.as_str());
+                if !came_back.contains(&key) {
+                    continue;
+                }
+                // What is on the wire is finished and saved first.
+                let holds = [own.hold(&key).await, client.hold(&key).await];
+                let taken = late::take_in(&vault.store, client.store(), one, &self.common.records).await;
+                for hold in holds {
+                    hold.release().await;
+                }
+                if let Err(error) = taken {
+                    tracing::warn!("{}: {} {error}", one.name, late::NOT_YET);
+                    all = false;
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// Whether grants move now.

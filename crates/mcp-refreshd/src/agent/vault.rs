@@ -3,6 +3,7 @@
 //! It is a document like Claude Code's own, with the same locks and the same durability, so that everything that keeps a grant in
 //! Claude Code's store keeps it here. Any process of this user may change it by those rules; a running agent notices.
 
+pub(crate) mod late;
 pub(crate) mod ledger;
 pub(crate) mod moving;
 

@@ -58,6 +58,8 @@ async fn carry_out(paths: &Paths, args: &OwnArgs, direction: Direction) -> Resul
     }
     // Either the agent takes part, or this process is the only one that refreshes.
     let hands = Hands::join(&config, paths).await?;
+    // What clients have written meanwhile goes into the vault first.
+    hands.heed().await?;
     let vault = Vault::open_or_create(&config, paths).await?;
     let stores = opened(&config, paths).await;
     // First what an earlier one left halfway.

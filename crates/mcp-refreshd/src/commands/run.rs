@@ -7,7 +7,7 @@ mod token_socket;
 mod watch;
 
 use crate::agent::runtime::block_on;
-use crate::agent::{Agent, config_check};
+use crate::agent::{Agent, Machine, StartError, config_check};
 use crate::commands::doctor;
 use crate::control::instance::Instance;
 use crate::control::protocol::{Reply, Request, VERSION};
@@ -26,7 +26,7 @@ use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use crate::terminal::wording::counted;
 use jiff::Timestamp;
-use refresh_engine::Mode;
+use refresh_engine::{Keeper, Mode};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -216,7 +216,7 @@ async fn answer(
             let config = agent.observer().notices.config();
             Reply::NoticeTested(delivery::test(&config).await)
         }
-        Request::Moves => match agent.heed_moves().await {
+        Request::Moves => match heed(agent).await {
             Ok(()) => {
                 spawn_local(settle(Rc::clone(agent)));
                 Reply::MovesHeeded
@@ -233,9 +233,31 @@ async fn answer(
 }
 
 /// Wakes every keeper that nothing wakes yet when its store changes.
-fn watch_all(agent: &Agent, anew: &Rc<Notify>) {
+fn watch_all(agent: &Rc<Agent>, anew: &Rc<Notify>) {
     for kept in agent.kept().iter().filter(|kept| !kept.watched.replace(true)) {
+        spawn_local(take_in_late(Rc::clone(agent), kept.keeper.clone()));
         spawn_local(watch::watch(kept.folder.clone(), kept.keeper.clone(), Rc::clone(anew)));
+    }
+}
+
+async fn heed(agent: &Agent) -> Result<(), StartError> {
+    agent.heed_moves().await?;
+    // The command that asks may have claimed the moves; then it comes later.
+    agent.take_in_late().await.map(drop)
+}
+
+/// Takes what clients write for grants in the vault.
+async fn take_in_late(agent: Rc<Agent>, keeper: Keeper<Machine>) {
+    loop {
+        keeper.something_returned().await;
+        loop {
+            match agent.take_in_late().await {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) => tracing::warn!("{error}"),
+            }
+            tokio::time::sleep(MOVE_LOOK).await;
+        }
     }
 }
 

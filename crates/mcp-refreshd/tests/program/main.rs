@@ -61,6 +61,8 @@ mod neighbours;
 #[cfg(unix)]
 mod own;
 #[cfg(unix)]
+mod own_late;
+#[cfg(unix)]
 mod own_login;
 #[cfg(unix)]
 mod pages;

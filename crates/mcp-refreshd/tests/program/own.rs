@@ -234,16 +234,23 @@ fn doctor_finds_a_lost_helper_one_that_leads_nowhere_and_one_too_many() {
 
 #[test]
 fn a_newer_login_in_claude_codes_store_is_kept() {
-    let scene = Scene::new(HOUR);
-    assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
-    let newer = scene.lab.grant(HOUR);
-    scene.home.store(&scripted_server::credentials_json([("lab", &newer)]));
-    let (code, _, err) = scene.home.told(&["own", "lab"]);
-    assert!(code == 1 && err.contains("another one"), "{err}");
-    let (code, out, _) = scene.home.told(&["disown", "lab"]);
-    assert!(code == 0 && out.contains("newer login"), "{out}");
-    assert!(scene.home.stored().contains(&newer.refresh_token));
-    assert_eq!(scene.places(), (true, false));
+    for command in ["own", "disown"] {
+        let scene = Scene::new(HOUR);
+        assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
+        let newer = scene.lab.grant(HOUR);
+        scene.home.store(&scripted_server::credentials_json([("lab", &newer)]));
+        let (code, out, err) = scene.home.told(&[command, "lab"]);
+        assert_eq!(code, 0, "{out}{err}");
+        let (stored, vault) = (scene.home.stored(), scene.vault());
+        let place = if command == "own" { vault } else { stored };
+        assert!(place.contains(&newer.refresh_token), "{command}");
+        assert_eq!(scene.places(), (command == "disown", command == "own"));
+        assert_eq!(scene.home.told(&["refresh", "lab", "--force"]).0, 0);
+        let old = |entry: &scripted_server::Entry| {
+            entry.field("refresh_token") == Some(&*scene.grant.refresh_token)
+        };
+        assert_eq!(scene.lab.count(old), 0);
+    }
 }
 
 #[test]

@@ -40,6 +40,23 @@ impl<P: Partners> Keeper<P> {
         self.inner.shared.ended.notify_one();
     }
 
+    /// The entries under disregarded keys that hold a refresh token all the same: a client has written one.
+    #[must_use]
+    pub fn returned(&self) -> BTreeSet<EntryKey> {
+        let shared = &self.inner.shared;
+        let entries = shared.entries.borrow();
+        let live = |key: &&EntryKey| {
+            let current = entries.get(*key).and_then(|state| state.current.as_ref());
+            current.is_some_and(|seen| seen.refresh.is_some())
+        };
+        shared.disregarded.borrow().iter().filter(live).cloned().collect()
+    }
+
+    /// Waits until a scan finds such an entry.
+    pub async fn something_returned(&self) {
+        self.inner.shared.returned.notified().await;
+    }
+
     /// Takes over what is remembered of an entry that moves here from another store: how its server wants to be asked, which tokens are
     /// spent.
     pub fn take_record_from(&self, other: &Self, key: &EntryKey) {

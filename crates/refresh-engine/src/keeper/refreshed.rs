@@ -54,6 +54,7 @@ impl From<TransactionEnd> for RefreshedHow {
             }
             TransactionEnd::Locked(error) => Self::Failed(not_lockable(&error)),
             TransactionEnd::Removed
+            | TransactionEnd::Superseded
             | TransactionEnd::TurnNotOver
             | TransactionEnd::LockLost(_)
             | TransactionEnd::NotSavable(_)

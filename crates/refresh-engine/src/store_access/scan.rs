@@ -32,9 +32,14 @@ pub(crate) fn scan<P: Partners>(
         odd.push((problem.key.to_string(), problem.why.to_string()));
     }
     for entry in document.entries() {
-        if entry.is_stub() && shared.disregarded.borrow().contains(&entry.key) {
-            // What a session leaves that found nothing. The login is elsewhere.
-            continue;
+        if shared.disregarded.borrow().contains(&entry.key) {
+            if entry.is_stub() {
+                // What a session leaves that found nothing. The login is elsewhere.
+                continue;
+            }
+            if entry.refresh_token.is_some() {
+                shared.returned.notify_one();
+            }
         }
         present.insert(entry.key.clone());
         let unchanged = shared.state(&entry.key, |state| {

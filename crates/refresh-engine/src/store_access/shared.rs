@@ -49,6 +49,8 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) stopping: Cell<bool>,
     /// Entries whose grant is in another store of this program: without tokens they count as absent.
     pub(crate) disregarded: RefCell<BTreeSet<EntryKey>>,
+    /// Notified when such an entry holds a refresh token.
+    pub(crate) returned: Notify,
     /// The whole document was missing at the last scan.
     pub(crate) deleted: Cell<bool>,
     /// The document held an account login at the last look at a whole one.

@@ -11,11 +11,11 @@ use crate::store_access::shared::Shared;
 use crate::store_access::shared_read::read_entry;
 use crate::transaction::demand::Demand;
 use crate::transaction::end::TransactionEnd;
-use crate::transaction::end::{adopted, unreadable};
+use crate::transaction::end::{adopted, superseded, unreadable};
 use crate::transaction::heal::heal_members;
 use crate::transaction::presented::Presented;
 use crate::{ObservedEntry, Partners};
-use claude_store::Version;
+use claude_store::{Ownership, Store, Version};
 
 /// What is presented, and why.
 pub(crate) struct Decided {
@@ -74,6 +74,9 @@ pub(crate) async fn decide_again<P: Partners>(
         && let Some(held) = shared.grants.held(shared, &seen)
     {
         return Err(TransactionEnd::Held(held));
+    }
+    if shared.store.ownership() == Ownership::Own && shared.grants.is_superseded(shared, &seen).await {
+        return Err(superseded(shared, &seen));
     }
     let presented = demand.presented(&seen)?;
     Ok(Decided { reason, seen, presented, size, version })

@@ -31,6 +31,9 @@ pub(crate) enum TransactionEnd {
     /// The entry is gone.
     #[error("the entry was removed meanwhile; nothing was written")]
     Removed,
+    /// A client has written a newer token elsewhere.
+    #[error("Claude Code has newer tokens for it, which go into the vault first")]
+    Superseded,
     /// Another entry's refresh of the same login is still running.
     #[error(
         "another entry holds the same login, and the result of its refresh is still unknown; fix its store first"
@@ -144,6 +147,12 @@ pub(super) fn adopted<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, why
     let at = shared.now().wall;
     shared.change_record(&seen.entry.key, |record| record.note(at, Outcome::Adopted, why));
     TransactionEnd::NotNeeded
+}
+
+/// A client wrote a newer token into its own store; this one may be spent.
+pub(super) fn superseded<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) -> TransactionEnd {
+    retry_after(shared, seen, LOCKED_PAUSE);
+    TransactionEnd::Superseded
 }
 
 fn retry_after<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, pause: Duration) {

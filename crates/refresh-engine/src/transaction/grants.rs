@@ -6,6 +6,7 @@ use crate::decide::plan::held;
 use crate::journal::OtherLock;
 use crate::store_access::entry_state::EntryState;
 use crate::store_access::shared::Shared;
+use crate::store_access::shared_read::read_entry;
 use crate::transaction::heal::{hand_over, with_tokens_of};
 use crate::{Grants, ObservedEntry, Partners, Verdict};
 use claude_store::{EntryKey, Store};
@@ -87,6 +88,27 @@ impl<P: Partners> Grants<P> {
         let holders = others(shared, &seen.entry.key, token);
         let others = holders.iter().filter_map(|other| by(&other.shared, &other.key));
         by(shared, &seen.entry.key).into_iter().chain(others).max_by_key(|held| held.wait)
+    }
+
+    /// Whether a client has put another refresh token into an entry that is to hold none, because its grant is in this store. It may have
+    /// exchanged this one for it.
+    pub(crate) async fn is_superseded(&self, shared: &Shared<P>, seen: &ObservedEntry) -> bool {
+        let key = &seen.entry.key;
+        for keeper in self.keepers() {
+            let elsewhere = keeper.disregarded.borrow().contains(key);
+            if !elsewhere || std::ptr::eq(Rc::as_ptr(&keeper), shared) {
+                continue;
+            }
+            // What cannot be read now is no reason to let a token expire.
+            let Ok(reading) = read_entry(&keeper, key).await else { continue };
+            let other =
+                reading.seen.and_then(|seen| seen.refresh).filter(|other| Some(*other) != seen.refresh);
+            if other.is_some_and(|other| !shared.read_record(key, |record| record.is_spent(other))) {
+                keeper.returned.notify_one();
+                return true;
+            }
+        }
+        false
     }
 
     /// Marks the token as being presented until the guard is dropped.

@@ -7,7 +7,7 @@ use crate::session::Session;
 use crate::traffic::{Traffic, is_by_agent, is_refresh};
 use crate::user::{SERVER, User};
 use crate::{Fallible, until};
-use scripted_server::{Answer, Script, Server};
+use scripted_server::{Answer, Script, Server, TokenState};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -95,8 +95,64 @@ pub(super) async fn owned_under_a_session(bench: Rc<Bench>) -> Fallible<Report> 
     Ok(report)
 }
 
+/// A server is owned while a client's refresh is on the wire: a 401 makes it refresh without a lock, so that `own` cannot know. The
+/// server has spent the refresh token that moves into the vault, and only the client gets the new one.
+pub(super) async fn owned_while_a_client_refreshes(bench: Rc<Bench>) -> Fallible<Report> {
+    let server = Server::start(Script::default())?;
+    let person = bench.person(&server).await?;
+    let grant = server.grant(HOUR);
+    let mut forgotten = grant.clone();
+    forgotten.access_token = "at_forgotten".to_owned();
+    person.store(&forgotten)?;
+    let refresher = started(&bench, &person).await?;
+    server.set(|script| script.answer = Answer::default().after(Duration::from_secs(4)));
+    let client = {
+        let person = Rc::clone(&person);
+        tokio::task::spawn_local(async move {
+            person.claude(&["mcp", "get", SERVER]).await.unwrap_or_else(|error| error.to_string())
+        })
+    };
+    let by_client = || server.count(|entry| is_refresh(entry) && !is_by_agent(entry));
+    if !until(PATIENCE, || by_client() > 0).await {
+        return Err("the client does not refresh".into());
+    }
+    let mut report = Report::default();
+    refresher.run(&["own", SERVER]).await?;
+    report.demand_eq("requests by the client while it moved", by_client(), 1);
+    report.demand("the vault holds the spent token", vaulted(&person)? == Some(grant.refresh_token.clone()));
+    let said = client.await?;
+    report.figure(
+        "the client said",
+        said.lines().find(|line| line.contains("Status")).unwrap_or("nothing").trim(),
+    );
+    server.set(|script| script.answer = Answer::default());
+    let taken = || {
+        vaulted(&person).ok().flatten().is_some_and(|token| server.state_of(&token) == TokenState::Current)
+    };
+    report.demand("the vault holds the client's new token", until(PATIENCE, taken).await);
+    report.demand(
+        "Claude Code's store holds no refresh token",
+        until(PATIENCE, || person.pair().is_none()).await,
+    );
+    report.demand("it is refreshed from there", refresher.force(&person).await.is_ok());
+    report.demand("a session connects", connect(&person).await? == "connected");
+    Traffic::of(&server).demand(&mut report, 1, 1);
+    report.demand_eq("families revoked", server.families_revoked(), 0);
+    stop(refresher, &mut report).await;
+    Ok(report)
+}
+
+/// The refresh token in the vault.
+fn vaulted(person: &User) -> Fallible<Option<String>> {
+    let path = person.home().join(".local/state/mcp-refreshd/vault/.credentials.json");
+    let document: Value = serde_json::from_slice(&fs::read(&path)?)?;
+    let entries = document.get("mcpOAuth").and_then(Value::as_object).ok_or("there is no vault")?;
+    let token = entries.values().find_map(|entry| entry.get("refreshToken")?.as_str());
+    Ok(token.map(str::to_owned))
+}
+
 /// The agent, once it can be asked.
-async fn started(bench: &Bench, person: &Rc<User>) -> Fallible<Refresher> {
+pub(super) async fn started(bench: &Bench, person: &Rc<User>) -> Fallible<Refresher> {
     let refresher = bench.start(person)?;
     for _ in 0..100 {
         if refresher.status().await?.pointer("/daemon/running") == Some(&json!(true)) {
@@ -117,7 +173,7 @@ fn servers(configuration: &str) -> Option<Value> {
 }
 
 /// Lets the token in the vault expire while no agent runs.
-fn expire(person: &User) -> Fallible<()> {
+pub(super) fn expire(person: &User) -> Fallible<()> {
     let path = person.home().join(".local/state/mcp-refreshd/vault/.credentials.json");
     let mut document: Value = serde_json::from_slice(&fs::read(&path)?)?;
     let entries = document.get_mut("mcpOAuth").and_then(Value::as_object_mut).ok_or("the vault is empty")?;

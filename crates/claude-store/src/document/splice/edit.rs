@@ -118,6 +118,13 @@ impl<'a> EntryEdit<'a> {
         }
     }
 
+    /// Takes the tokens out.
+    pub(super) fn empty(&mut self) {
+        self.set("accessToken", json_string(""));
+        self.set("expiresAt", b"0".to_vec().into());
+        self.removed = self.position("refreshToken");
+    }
+
     /// Sets a member that is absent, null or empty, unless it has been written already.
     pub(super) fn fill(&mut self, name: &'static str, value: Option<&str>) {
         let Some(value) = value.filter(|value| !value.is_empty()) else { return };

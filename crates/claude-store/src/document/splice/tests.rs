@@ -1,5 +1,5 @@
 use super::*;
-use crate::TokenChange;
+use crate::{StubKind, TokenChange};
 use oauth_secret::{AccessToken, RefreshToken};
 
 const PAIR: &str = r#"{"accessToken":"at_1","refreshToken":"rt_1","expiresAt":1}"#;
@@ -130,6 +130,36 @@ fn a_removed_entry_is_never_added_again_by_a_refresh() {
     let heal =
         Change::Heal { tokens: tokens(), client_id: None, issuer: None, redirect_uri: None, scope: None };
     assert_eq!(error(PAIR, "gone|0", heal), absent);
+}
+
+#[test]
+fn an_emptied_entry_keeps_everything_but_its_tokens() {
+    let empty = |entry: &str| {
+        let text = format!(r#"{{"mcpOAuth":{{"a|0":{{"accessToken":"kept"}},"lab|00":{entry}}}}}"#);
+        let document = Document::parse(text.as_bytes()).unwrap();
+        let spliced = document.splice(&[("lab|00".into(), Change::Empty)]).unwrap();
+        let after = String::from_utf8(spliced.to_vec()).unwrap();
+        let stub = Document::parse(after.as_bytes()).unwrap().entry(&"lab|00".into()).unwrap().stub_kind();
+        assert_eq!(stub, Some(StubKind::FailedRefresh));
+        assert!(after.starts_with(r#"{"mcpOAuth":{"a|0":{"accessToken":"kept"},"#), "{after}");
+        after.rsplit_once("\"lab|00\":").unwrap().1.strip_suffix("}}").unwrap().to_owned()
+    };
+    for (before, after) in [
+        (
+            r#"{"accessToken":"at","odd":1e400,"refreshToken":"rt","expiresAt":1.5,"clientId":"cl"}"#,
+            r#"{"accessToken":"","odd":1e400,"expiresAt":0,"clientId":"cl"}"#,
+        ),
+        (r#"{"refreshToken":"rt"}"#, r#"{"accessToken":"","expiresAt":0}"#),
+        (
+            r#"{ "clientId":"cl" , "refreshToken":"rt" }"#,
+            r#"{ "clientId":"cl","accessToken":"","expiresAt":0 }"#,
+        ),
+        ("{}", r#"{"accessToken":"","expiresAt":0}"#),
+    ] {
+        assert_eq!(empty(before), after);
+        assert_eq!(empty(after), after);
+    }
+    assert_eq!(error(PAIR, "gone|0", Change::Empty), SpliceError::Absent("gone|0".into()));
 }
 
 #[test]

@@ -16,8 +16,8 @@ use std::path::Path;
 /// What Claude Code's store says about a grant.
 #[derive(Debug)]
 pub(crate) enum There {
-    /// A refresh token: the whole entry, and its text in that document.
-    Grant { portable: RawEntry, text: RawEntry },
+    /// A refresh token: the entry, all of it for another document, and its text in that one.
+    Grant { entry: Box<Entry>, portable: RawEntry, text: RawEntry },
     /// No refresh token: no entry, one without tokens, or no document at all.
     Nothing,
 }
@@ -34,17 +34,20 @@ pub(crate) async fn look(store: &AnyStore, key: &EntryKey) -> Result<There, Vaul
     };
     let damaged = |source| VaultError::Document { location: store.location().to_owned(), source };
     let document = snapshot.document().map_err(damaged)?;
-    Ok(match (document.portable_entry(key), document.raw_entry(key)) {
-        (Some(portable), Some(text)) => There::Grant { portable, text: RawEntry::new(text) },
+    Ok(match (document.entry(key), document.portable_entry(key), document.raw_entry(key)) {
+        (Some(entry), Some(portable), Some(text)) => {
+            There::Grant { entry: Box::new(entry.clone()), portable, text: RawEntry::new(text) }
+        }
         _ => There::Nothing,
     })
 }
 
-/// Removes the entry from Claude Code's store, which must hold exactly this text: it may have been refreshed meanwhile. False if it
-/// holds anything else.
+/// Takes the tokens out of Claude Code's store, which must hold exactly this text: it may have been refreshed meanwhile. False if it
+/// holds anything else. The entry stays, without tokens: a client whose refresh is on its way writes the new pair into it
+/// ([`late`](super::late)).
 ///
 /// # Errors
-/// Nothing was removed.
+/// Nothing was changed.
 pub(crate) async fn take_out(
     store: &AnyStore,
     key: &EntryKey,
@@ -52,7 +55,7 @@ pub(crate) async fn take_out(
 ) -> Result<bool, RewriteError> {
     let taken = rewrite(store, |document: &Document<'_>| {
         let same = document.raw_entry(key).is_some_and(|raw| raw == text.expose());
-        same.then(|| (key.clone(), Change::Remove)).into_iter().collect()
+        same.then(|| (key.clone(), Change::Empty)).into_iter().collect()
     });
     Ok(taken.await? == Rewritten::Written)
 }

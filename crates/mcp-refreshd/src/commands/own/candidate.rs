@@ -83,6 +83,10 @@ pub(super) async fn to_own(
         }
         let shared = entry.refresh_token.as_ref().and_then(|token| holders.get(&token.digest()));
         let kept = vaulted.iter().any(|other| other.key == entry.key);
+        if kept && entry.refresh_token.is_none() {
+            // What its move left there.
+            continue;
+        }
         match candidate(folder, store.location(), entry, shared.is_some_and(|count| *count > 1), kept) {
             Ok(candidate) => candidates.push(candidate),
             Err(why) => {

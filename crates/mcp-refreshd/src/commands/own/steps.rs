@@ -93,7 +93,7 @@ impl Mover<'_> {
 
     async fn copy(&self, store: &AnyStore, candidate: &Candidate) -> Result<RawEntry, String> {
         match look(store, &candidate.key).await.map_err(|error| error.to_string())? {
-            There::Grant { portable, text } => {
+            There::Grant { portable, text, .. } => {
                 let copied = self.vault.put(&candidate.key, portable).await;
                 copied.map(|()| text).map_err(|error| error.to_string())
             }
