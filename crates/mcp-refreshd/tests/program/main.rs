@@ -58,6 +58,8 @@ mod measure;
 mod memory;
 #[cfg(target_os = "linux")]
 mod neighbours;
+#[cfg(target_os = "linux")]
+mod other_user;
 #[cfg(unix)]
 mod own;
 #[cfg(unix)]

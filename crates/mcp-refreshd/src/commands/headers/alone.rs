@@ -2,7 +2,6 @@
 
 use crate::agent::access::on_disk::{OnDisk, find};
 use crate::control::protocol::{HandedOut, TokenRequest};
-use crate::control::socket::DirectError;
 use crate::platform::process::spawn_apart;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
@@ -65,19 +64,19 @@ pub(super) async fn by_itself(paths: &Paths, request: &TokenRequest) -> Result<H
     older(first, &why)
 }
 
-/// Hands out what the store holds, if it may do: the agent gave no usable answer.
+/// Hands out what the store holds, if it may do: there was no usable answer, and `error` says why.
 ///
 /// # Errors
 /// That answer.
 pub(super) async fn as_it_is(
     paths: &Paths,
     request: &TokenRequest,
-    error: DirectError,
+    error: &str,
 ) -> Result<HandedOut, Failure> {
     let config = Config::load(&paths.config, &paths.home).unwrap_or_default();
     match find(&config, paths, request).await {
-        Ok(found) => older(found, &error.to_string()),
-        Err(_) => Err(Failure::new(Exit::Person, error.to_string())),
+        Ok(found) => older(found, error),
+        Err(_) => Err(Failure::new(Exit::Person, error)),
     }
 }
 

@@ -9,7 +9,12 @@ use refresh_engine::State;
 
 /// The exit code of `status`: 1 where the user is needed, or where a token has expired and nothing refreshes it.
 pub(crate) fn exit(status: &Status) -> Exit {
-    let mut exit = if status.daemon.is_some() { Exit::Well } else { Exit::NotRunning };
+    let mut exit = match (&status.daemon, &status.found.foreign) {
+        (Some(_), _) => Exit::Well,
+        // It may run.
+        (None, Some(_)) => Exit::Person,
+        (None, None) => Exit::NotRunning,
+    };
     for store in &status.stores {
         if (store.unreadable.is_some() && !store.absent) || (status.daemon.is_some() && is_gone(store)) {
             exit = exit.max(Exit::Unreadable);
