@@ -156,8 +156,8 @@ mod tests {
     fn what_is_closed_to_this_user_has_a_command_that_names_it() {
         let mine = Path::new("/home/my self/.credentials.json");
         assert_eq!(may_read_again(mine, Some(user())), format!("type: chmod 600 '{}'", mine.display()));
-        let taken = format!("type: sudo chown {} /it\\''s", user()).replace("/it", "'/it") + "'";
-        assert_eq!(may_read_again(Path::new("/it's"), Some(user() + 1)), taken);
+        let take = format!(r"type: sudo chown {} '/it'\''s'", user());
+        assert_eq!(may_read_again(Path::new("/it's"), Some(user() + 1)), take);
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().display();
         assert_eq!(may_write_again(&place.path().join("file")), format!("type: chmod u+rwx {folder}"));

@@ -12,6 +12,8 @@
 #[cfg(unix)]
 mod bad_input;
 #[cfg(unix)]
+mod broken_configuration;
+#[cfg(unix)]
 mod by_hand;
 mod by_name;
 mod by_store;

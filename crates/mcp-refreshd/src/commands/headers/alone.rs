@@ -29,7 +29,11 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Why there is no token.
 pub(super) async fn by_itself(paths: &Paths, request: &TokenRequest) -> Result<HandedOut, Failure> {
     let until = Instant::now() + PATIENCE;
-    let config = Config::load(&paths.config, &paths.home)?;
+    let config = match Config::load(&paths.config, &paths.home) {
+        Ok(config) => config,
+        // What the store holds may do.
+        Err(error) => return as_it_is(paths, request, &error.to_string()).await,
+    };
     let first = find(&config, paths, request).await?;
     if first.is_enough(Timestamp::now()) {
         return first.handed_out(None).ok_or_else(|| none(&first, "it has none"));

@@ -1,5 +1,6 @@
 use super::head::{Sentence, agent};
 use super::reason::is_stuck;
+use crate::agent::configuration;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::exit::Exit;
 use crate::terminal::local::Local;
@@ -40,14 +41,7 @@ pub(crate) fn without_agent(status: &Status, local: &Local) -> Vec<String> {
 pub(crate) fn remarks(status: &Status, local: &Local) -> Vec<String> {
     let mut remarks = Vec::new();
     if let Some(why) = &status.found.misconfigured {
-        let agent = if status.daemon.is_some() {
-            "the agent keeps the configuration that it started with"
-        } else {
-            "defaults are used"
-        };
-        // Several mistakes are several lines.
-        remarks.extend(why.lines().map(visible));
-        remarks.push(agent.to_owned());
+        remarks.extend(configuration::remarks(why, status.daemon.is_some()));
     }
     if status.daemon.is_some() {
         let unwatched = status.stores.iter().filter(|store| store.unwatched);
