@@ -42,6 +42,7 @@ use system as family;
 use unix as family;
 
 pub(crate) use family::{
-    MAY_READ_AGAIN, MAY_WRITE_AGAIN, append, create_file, create_folder, file_stamp, is_descriptor_limit,
-    link_stamp, open_to_append, open_to_read, rename, resolve, set_mode, stamp, sync_folder, touch, user,
+    append, create_file, create_folder, file_stamp, is_descriptor_limit, link_stamp, may_read_again,
+    may_write_again, open_to_append, open_to_read, rename, resolve, set_mode, stamp, sync_folder, take,
+    touch, user,
 };

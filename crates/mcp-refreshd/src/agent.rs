@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod client;
 pub(crate) mod config_check;
+pub(crate) mod configuration;
 pub(crate) mod moves;
 pub(crate) mod network;
 pub(crate) mod runtime;

@@ -19,6 +19,7 @@ use crate::commands::service;
 use crate::commands::status::status;
 use crate::platform::memory;
 use crate::settings::environment;
+use crate::settings::foreign_home::ForeignHome;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
@@ -49,7 +50,10 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             | Command::Token(_)
     );
     if let (Ok(paths), false) = (&paths, alone) {
-        environment::complete(paths)?;
+        match ForeignHome::of(paths) {
+            None => environment::complete(paths)?,
+            Some(foreign) => only_look(&command, foreign)?,
+        }
     }
     match command {
         Command::Run { log_file } => run(&paths?, log_file.as_deref()),
@@ -85,4 +89,22 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
             Ok(Exit::Well)
         }
     }
+}
+
+/// In a home folder of another user nothing is written, and that user's agent is not asked: what only looks goes on, where it may.
+///
+/// # Errors
+/// What to type.
+fn only_look(command: &Command, foreign: ForeignHome) -> Result<(), Failure> {
+    match command {
+        // They say it among the rest.
+        Command::Doctor(_) => {}
+        Command::Status(_) if !foreign.is_closed => {}
+        Command::Check(args) if args.quiet && !foreign.is_closed => {}
+        Command::Check(_) | Command::History(_) | Command::Config { .. } if !foreign.is_closed => {
+            output::message(&foreign.sentence());
+        }
+        _ => return Err(foreign.into()),
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod credential_manager;
 pub(crate) mod environment;
+pub(crate) mod foreign_home;
 pub(crate) mod paths;
 pub(crate) mod since;
 pub(crate) mod surroundings;

@@ -118,16 +118,50 @@ pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
     matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
 }
 
-/// What to do about a document that this user may not read.
-pub(crate) const MAY_READ_AGAIN: &str = "run `sudo chown $USER` and `chmod 600` on it";
+/// What to type for a document of this owner that this user may not read.
+pub(crate) fn may_read_again(path: &Path, owner: Option<u32>) -> String {
+    match owner {
+        Some(owner) if owner == user() => format!("type: chmod 600 {}", word(path)),
+        Some(_) => format!("type: {}", take(path)),
+        None => "see the owner and the mode of its folder".to_owned(),
+    }
+}
 
-/// What to do about a folder that this user may not write to.
-pub(crate) const MAY_WRITE_AGAIN: &str =
-    "run `chmod u+rwx` on its folder, or `sudo chown $USER` if it belongs to another user";
+/// What to type for a folder, the one of this file, that this user may not write to.
+pub(crate) fn may_write_again(path: &Path) -> String {
+    let folder = path.parent().unwrap_or(path);
+    match folder.metadata() {
+        Ok(metadata) if metadata.uid() != user() => format!("type: {}", take(folder)),
+        _ => format!("type: chmod u+rwx {}", word(folder)),
+    }
+}
+
+/// Makes this user the owner.
+pub(crate) fn take(path: &Path) -> String {
+    format!("sudo chown {} {}", user(), word(path))
+}
+
+/// One word for `sh`.
+fn word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_closed_to_this_user_has_a_command_that_names_it() {
+        let mine = Path::new("/home/my self/.credentials.json");
+        assert_eq!(may_read_again(mine, Some(user())), format!("type: chmod 600 '{}'", mine.display()));
+        let take = format!(r"type: sudo chown {} '/it'\''s'", user());
+        assert_eq!(may_read_again(Path::new("/it's"), Some(user() + 1)), take);
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().display();
+        assert_eq!(may_write_again(&place.path().join("file")), format!("type: chmod u+rwx {folder}"));
+    }
 
     #[test]
     fn a_time_before_1970_works() {

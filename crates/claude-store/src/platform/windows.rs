@@ -240,9 +240,17 @@ pub(crate) fn is_running<F: FileSystem>(_files: &F, pid: i32, _started: Option<&
     system.process(pid).is_some()
 }
 
-/// What to do about a document that this user may not read: it gets the access list that its folder hands down.
-pub(crate) const MAY_READ_AGAIN: &str = "run `icacls FILE /reset` on it, as an administrator if need be";
+/// What to type for a document that this user may not read: it gets the access list that its folder hands down.
+pub(crate) fn may_read_again(path: &Path, _owner: Option<u32>) -> String {
+    format!("type: icacls \"{}\" /reset, as an administrator if need be", path.display())
+}
 
-/// What to do about a folder that this user may not write to.
-pub(crate) const MAY_WRITE_AGAIN: &str =
-    "run `icacls FOLDER /reset` on its folder, as an administrator if need be";
+/// What to type for a folder, the one of this file, that this user may not write to.
+pub(crate) fn may_write_again(path: &Path) -> String {
+    may_read_again(path.parent().unwrap_or(path), None)
+}
+
+/// No file is another user's here.
+pub(crate) fn take(path: &Path) -> String {
+    format!("icacls \"{}\" /reset", path.display())
+}

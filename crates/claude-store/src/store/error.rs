@@ -1,4 +1,4 @@
-use crate::platform::{MAY_READ_AGAIN, MAY_WRITE_AGAIN};
+use crate::platform::{may_read_again, may_write_again, take};
 use crate::{ErrorKind, KeychainError, KeyringError, LockLost};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,10 +48,11 @@ pub enum ReadError {
     },
     /// Permission denied for the file or its folder.
     #[error(
-        "permission denied: {} has owner {} and mode {}; {MAY_READ_AGAIN}",
+        "permission denied: {} has owner {} and mode {}; {}",
         path.display(),
         owner.map_or_else(|| "unknown".to_owned(), |owner| owner.to_string()),
-        mode.map_or_else(|| "unknown".to_owned(), |mode| format!("{mode:04o}"))
+        mode.map_or_else(|| "unknown".to_owned(), |mode| format!("{mode:04o}")),
+        may_read_again(path, *owner)
     )]
     Denied {
         /// The document's path.
@@ -131,8 +132,9 @@ pub enum WriteError {
     },
     /// The file belongs to another user; replacing it would change its owner.
     #[error(
-        "{} belongs to user {owner}, but this process runs as user {user}; run `sudo chown {user}` on it, or run the agent as its owner",
-        path.display()
+        "{} belongs to user {owner}, but this process runs as user {user}; type: {}, or run the agent as its owner",
+        path.display(),
+        take(path)
     )]
     ForeignOwner {
         /// The document's final path.
@@ -155,7 +157,7 @@ pub enum WriteError {
         path: PathBuf,
     },
     /// No permission to create files in the document's folder.
-    #[error("permission denied: cannot write {}; {MAY_WRITE_AGAIN}", path.display())]
+    #[error("permission denied: cannot write {}; {}", path.display(), may_write_again(path))]
     Denied {
         /// The path to be written.
         path: PathBuf,

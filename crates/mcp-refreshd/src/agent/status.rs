@@ -11,6 +11,7 @@ use crate::control::socket::{RequestError, reach};
 use crate::platform;
 use crate::platform::clock::SystemClock;
 use crate::settings::config::Config;
+use crate::settings::foreign_home::ForeignHome;
 use crate::settings::paths::Paths;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
@@ -29,6 +30,9 @@ const LONGEST_REFRESH: Duration = Duration::from_secs(2 * 60);
 /// # Errors
 /// No agent answers and the configuration cannot be used, or the agent's answer cannot be understood.
 pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
+    if let Some(foreign) = ForeignHome::of(paths) {
+        return Ok(of_another(paths, &foreign).await);
+    }
     let config = Config::load(&paths.config, &paths.home);
     let (answer, silent) = match reach(&paths.state).await {
         Ok(answer) => (answer, None),
@@ -69,6 +73,21 @@ pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
     }
     status.found = Found { silent, misconfigured, unfinished: unfinished(&paths.state), ..Found::default() };
     Ok(status)
+}
+
+/// In the home folder of another user: what the disk tells. When that user's agent refreshes is not known.
+async fn of_another(paths: &Paths, foreign: &ForeignHome) -> Status {
+    let (config, misconfigured) = match Config::load(&paths.config, &paths.home) {
+        Ok(config) => (config, None),
+        Err(error) => (Config::default(), Some(error.to_string())),
+    };
+    let mut status = status_from_disk(&config, paths).await;
+    for entry in status.stores.iter_mut().flat_map(|store| &mut store.entries) {
+        entry.next_refresh_at = None;
+    }
+    status.found =
+        Found { foreign: Some((foreign.says(), foreign.cure())), misconfigured, ..Found::default() };
+    status
 }
 
 /// The state of everything, read from disk. Takes no lock and changes nothing.

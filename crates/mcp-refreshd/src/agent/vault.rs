@@ -8,6 +8,8 @@ pub(crate) mod ledger;
 pub(crate) mod moving;
 
 use crate::agent::stores::storage_folders;
+use crate::platform::files;
+use crate::platform::process::user_id;
 use crate::settings::config::Config;
 use crate::settings::paths::{FolderError, Paths, private_folder};
 use crate::terminal::exit::Exit;
@@ -68,7 +70,8 @@ impl Vault {
     /// # Errors
     /// Its ledger cannot be read.
     pub(crate) fn open(config: &Config, paths: &Paths) -> Result<Option<Self>, VaultError> {
-        let ledger = Ledger::load(&folder(paths))?;
+        let ledger =
+            Ledger::load(&folder(paths)).map_err(|error| whose(paths, &error).unwrap_or(error.into()))?;
         ledger.place.map(|place| Self::at(&place, config, paths)).transpose()
     }
 
@@ -186,3 +189,16 @@ async fn remove(store: &AnyStore, key: &EntryKey) -> Result<(), RewriteError> {
 
 #[cfg(test)]
 mod tests;
+
+/// Whose the ledger or a folder above it is, where that is why it cannot be read.
+fn whose(paths: &Paths, error: &LedgerError) -> Option<VaultError> {
+    if !error.is_denied() {
+        return None;
+    }
+    let vault = folder(paths);
+    let foreign = [&paths.state, &vault].into_iter().find_map(|path| {
+        let owner = files::owner(&std::fs::metadata(path).ok()?);
+        (owner != user_id()).then(|| FolderError::NotOurs { path: path.clone(), owner })
+    });
+    foreign.map(VaultError::Folder)
+}

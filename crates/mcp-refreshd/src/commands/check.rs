@@ -4,6 +4,7 @@ mod json;
 mod live;
 mod verdict;
 
+use crate::agent::configuration::{Usable, usable};
 use crate::agent::network;
 use crate::agent::status::{folders, status_from_disk, watches};
 use crate::agent::stores::{self, storage_folders};
@@ -37,11 +38,11 @@ const MIN_VALID: Duration = Duration::from_secs(10 * 60);
 /// # Errors
 /// Wrong use, or a result that cannot be printed.
 pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failure> {
-    let config = Config::load(&paths.config, &paths.home)?;
-    let mut problems = Vec::new();
+    let reached = reach(&paths.state).await;
+    let Usable { config, remarks: mut problems } = usable(paths, &reached)?;
     let mut exit = Exit::Well;
     // An agent that does not answer is `status`'s to speak of.
-    let agent = reach(&paths.state).await.ok().flatten();
+    let agent = reached.ok().flatten();
     let mut opened = Vec::new();
     for folder in folders(&config, paths, agent.as_ref()) {
         opened.push(stores::open(&config, paths, &folder, &|_| false).await.store);

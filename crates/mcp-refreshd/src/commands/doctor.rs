@@ -16,13 +16,14 @@ pub(crate) use facts::proxy_variables;
 
 use crate::cli::DoctorArgs;
 use crate::settings::config::Config;
+use crate::settings::foreign_home::ForeignHome;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
 use crate::terminal::style::Style;
 use facts::{Facts, Reach, Wanted};
-use finding::{Finding, Severity};
+use finding::{Confidence::Certain, Finding, Severity};
 use findings::findings;
 use fix::{Fix, Fixed};
 use std::io;
@@ -33,6 +34,10 @@ use tokio::task::{JoinHandle, spawn_local};
 /// # Errors
 /// A name or a store that is not known, or a result that cannot be printed.
 pub(crate) async fn doctor(paths: &Paths, args: DoctorArgs) -> Result<Exit, Failure> {
+    if let Some(foreign) = ForeignHome::of(paths) {
+        let finding = Finding::trouble("home-of-another-user", Certain, foreign.means(), foreign.cure());
+        return told(&[(&finding.at(&paths.home), None)], &args);
+    }
     // What else is wrong is no less so because the configuration is.
     let (config, config_trouble) = match Config::load(&paths.config, &paths.home) {
         Ok(config) => (config, None),
@@ -47,10 +52,15 @@ pub(crate) async fn doctor(paths: &Paths, args: DoctorArgs) -> Result<Exit, Fail
         false => findings.iter().map(|_| None).collect(),
     };
     let shown: Vec<_> = findings.iter().zip(fixed).collect();
+    told(&shown, &args)
+}
+
+/// Shows the findings, and says whether something is left to do.
+fn told(shown: &[(&Finding, Option<Fixed>)], args: &DoctorArgs) -> Result<Exit, Failure> {
     let text = if args.json {
-        text::json(&shown).map_err(io::Error::from)?
+        text::json(shown).map_err(io::Error::from)?
     } else {
-        text::text(&shown, args.dry_run, &Style::of_stdout())
+        text::text(shown, args.dry_run, &Style::of_stdout())
     };
     output::result(&text)?;
     let left = |(finding, fixed): &(&Finding, Option<Fixed>)| {

@@ -9,6 +9,7 @@ use crate::control::protocol::{HandedOut, NoToken, TokenRequest};
 use crate::control::socket::{DirectError, TokenAnswer, Way, ask_for_token};
 use crate::platform;
 use crate::settings::environment;
+use crate::settings::foreign_home::ForeignHome;
 use crate::settings::paths::{NoHome, Paths};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
@@ -88,6 +89,16 @@ fn of_this_machine(paths: &Paths, request: TokenRequest) -> Result<HandedOut, Fa
         let way = Way { path: &path, pid: Some(holder.pid), patience: PATIENCE };
         Some(ask_for_token(way, request.clone()))
     });
+    if !matches!(asked, Some(Ok(_)))
+        && let Some(foreign) = ForeignHome::of(paths)
+    {
+        let why = foreign.sentence();
+        return if foreign.is_closed {
+            Err(foreign.into())
+        } else {
+            block_on(alone::as_it_is(paths, &request, &why))?
+        };
+    }
     match asked {
         Some(Ok(answer)) => answered(answer),
         None | Some(Err(DirectError::Absent { .. } | DirectError::Deaf { .. })) => {
@@ -95,7 +106,7 @@ fn of_this_machine(paths: &Paths, request: TokenRequest) -> Result<HandedOut, Fa
             block_on(alone::by_itself(paths, &request))?
         }
         // What it holds may do, whatever became of the agent.
-        Some(Err(error)) => block_on(alone::as_it_is(paths, &request, error))?,
+        Some(Err(error)) => block_on(alone::as_it_is(paths, &request, &error.to_string()))?,
     }
 }
 

@@ -8,10 +8,12 @@ mod own_login;
 mod queue;
 mod target;
 
+use crate::agent::configuration::{Usable, usable};
 use crate::agent::status::{gather, status_from_disk};
 use crate::agent::stores::{location_of_item, storage_folders};
 use crate::cli::LoginArgs;
 use crate::commands::status::unknown;
+use crate::control::socket::reach;
 use crate::platform::signals::Ends;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
@@ -28,10 +30,13 @@ use queue::{Login, queue};
 /// # Errors
 /// What went wrong, with its exit code. A login that fails is no error: the next one follows.
 pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failure> {
-    let config = Config::load(&paths.config, &paths.home)?;
+    let Usable { config, remarks } = usable(paths, &reach(&paths.state).await)?;
     if let Some(wanted) = owns(args, &config, paths).await? {
+        // It writes into the vault, and asks the server itself.
+        let config = Config::load(&paths.config, &paths.home)?;
         return own_login::own_login(wanted, &config, paths, args).await;
     }
+    remarks.iter().for_each(|remark| output::message(remark));
     let status = gather(paths).await?;
     let logins = queue(&status, &args.names).map_err(|name| unknown(&status, name))?;
     if logins.is_empty() {

@@ -2,6 +2,7 @@
 
 mod follow;
 
+use crate::agent::configuration::{broken, remarks};
 use crate::cli::Lines;
 use crate::control::instance::holder_of;
 use crate::platform;
@@ -11,6 +12,7 @@ use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::output;
 use crate::terminal::remedy::{by_hand, how_to_start};
 use std::path::PathBuf;
 
@@ -20,6 +22,11 @@ use std::path::PathBuf;
 /// # Errors
 /// There is no log, or it cannot be shown.
 pub(crate) fn logs(paths: &Paths, follow: bool, lines: Option<Lines>) -> Result<Exit, Failure> {
+    if let Some(error) = broken(paths) {
+        remarks(&error.to_string(), running(paths).is_some())
+            .iter()
+            .for_each(|remark| output::message(remark));
+    }
     let lines = lines.map(Lines::count);
     let file = file(paths);
     if let Some(file) = file.as_ref().filter(|file| file.exists()) {

@@ -4,6 +4,7 @@ mod dry_run;
 mod json;
 
 use crate::agent::Agent;
+use crate::agent::configuration::{Usable, usable};
 use crate::agent::status::status_from_disk;
 use crate::cli::RefreshArgs;
 use crate::commands::chosen_store::chosen_store;
@@ -36,8 +37,11 @@ const DRAIN: Duration = Duration::from_secs(60);
 /// # Errors
 /// What went wrong, with its exit code.
 pub(crate) async fn refresh(paths: &Paths, args: RefreshArgs) -> Result<Exit, Failure> {
-    let config = Config::load(&paths.config, &paths.home)?;
-    let daemon = reach_patiently(&paths.state).await?;
+    let reached = reach_patiently(&paths.state).await;
+    let usable = usable(paths, &reached);
+    let daemon = reached?;
+    let Usable { config, remarks } = usable?;
+    remarks.iter().for_each(|remark| output::message(remark));
     let runs = daemon.is_some();
     let mut status = match daemon {
         Some(status) => status,

@@ -24,7 +24,7 @@ use crate::terminal::remedy::by_hand;
 use crate::terminal::style::Style;
 pub(crate) use preconditions::startable;
 
-use preconditions::{installed, nobody_else_runs, not_root, runs_by_hand};
+use preconditions::{besides, installed, nobody_else_runs, not_root, runs_by_hand};
 use std::fmt::Write as _;
 use stores::StoreChoice;
 use user_agent_service::{Changes, Installed, ServiceError, ServiceManager, Step, sweep};
@@ -50,8 +50,8 @@ pub(crate) fn install(paths: &Paths, args: &InstallArgs) -> Result<Exit, Failure
     paths.home_exists()?;
     // What nothing cures comes before what an option cures.
     let manager = manager(paths)?;
-    manager.present()?;
-    not_root(args.allow_root)?;
+    manager.present().map_err(|error| besides(error.into(), paths))?;
+    not_root(args.allow_root).map_err(|failure| besides(failure, paths))?;
     let config = Config::load(&paths.config, &paths.home)?;
     let ours = manager.runs().unwrap_or(false);
     if !ours {
@@ -198,7 +198,7 @@ pub(crate) fn start(paths: &Paths) -> Result<Exit, Failure> {
         output::result("the agent is already running, started by hand\n")?;
         return Ok(Exit::Well);
     }
-    manager.present()?;
+    manager.present().map_err(|error| besides(error.into(), paths))?;
     nobody_else_runs(paths)?;
     startable(paths).map_err(|why| why.then("not started"))?;
     let restart = owed::Restart::noted(paths, false);

@@ -3,6 +3,7 @@ use crate::platform::process::user_id;
 use crate::platform::{CONFIG_FOLDER, STATE_FOLDER, files, sockets};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::remedy;
 use crate::terminal::wording::visible;
 use std::ffi::OsString;
 use std::io;
@@ -95,11 +96,14 @@ pub(crate) enum FolderError {
     Io { path: PathBuf, source: io::Error },
     #[error("{} is not a folder; move it away", path.display())]
     NotAFolder { path: PathBuf },
-    #[error("the folder {} belongs to user {owner}, not to you; move it away or give it back with chown", path.display())]
+    #[error(
+        "the folder {} belongs to user {}, not to you; if it is yours, type: {}; else move it away", path.display(), remedy::user(*owner),
+        remedy::give_with_content(user_id(), path)
+    )]
     NotOurs { path: PathBuf, owner: u32 },
     #[error(
-        "{} belongs to user {owner}, who put it into a folder of yours while others could write there; look at it, and move it \
-         away", path.display()
+        "{} belongs to user {}, who put it into a folder of yours while others could write there; look at it, and move it \
+         away", path.display(), remedy::user(*owner)
     )]
     Planted { path: PathBuf, owner: u32 },
 }

@@ -1,11 +1,13 @@
 //! What to type: the one place where commands for the user are made.
 
 mod claude;
+mod owner;
 mod start;
 
 pub(crate) use claude::{
     Variables, argument, for_any_shell, for_this_shell, is_item, prefix, remember, remember_vault, variables,
 };
+pub(crate) use owner::{as_user, give_to, give_with_content, user};
 pub(crate) use start::{by_hand, how_to_end, how_to_restart, how_to_start, how_to_wake};
 
 use super::shell::then;

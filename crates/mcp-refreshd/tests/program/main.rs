@@ -12,6 +12,8 @@
 #[cfg(unix)]
 mod bad_input;
 #[cfg(unix)]
+mod broken_configuration;
+#[cfg(unix)]
 mod by_hand;
 mod by_name;
 mod by_store;
@@ -58,6 +60,8 @@ mod measure;
 mod memory;
 #[cfg(target_os = "linux")]
 mod neighbours;
+#[cfg(target_os = "linux")]
+mod other_user;
 #[cfg(unix)]
 mod own;
 #[cfg(unix)]

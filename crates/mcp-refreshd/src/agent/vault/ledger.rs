@@ -92,6 +92,13 @@ pub(crate) enum LedgerError {
     Newer { path: PathBuf, found: u32 },
 }
 
+impl LedgerError {
+    /// Whether this user may not read it.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+}
+
 impl Default for Ledger {
     fn default() -> Self {
         Self { version: VERSION, place: None, moves: Vec::new() }

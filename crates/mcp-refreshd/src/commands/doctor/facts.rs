@@ -28,7 +28,7 @@ use crate::settings::surroundings::Surroundings;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use claude_store::{Entry, OsFileSystem, StorageFolder};
-use folders::{FolderTrouble, folder_trouble, foreign, no_home};
+use folders::{FolderTrouble, WhyNot, folder_trouble, foreign, no_home};
 use jiff::Timestamp;
 use origins::{OriginFacts, ask_offers, ask_origins, ask_servers};
 use refresh_engine::{Journal, ObservedEntry, Records};
@@ -227,6 +227,11 @@ impl Facts {
             lingers: lingers(Path::new("/"), &|name| std::env::var_os(name)),
             paths: paths.clone(),
         })
+    }
+
+    /// Whether the agent cannot run with its state folder, which is a finding of its own.
+    pub(super) fn state_keeps_it_from_running(&self) -> bool {
+        self.state_trouble.as_ref().is_some_and(|trouble| trouble.why != WhyNot::Full)
     }
 
     /// What starts the agent here.

@@ -2,7 +2,6 @@
 
 use crate::agent::access::on_disk::{OnDisk, find};
 use crate::control::protocol::{HandedOut, TokenRequest};
-use crate::control::socket::DirectError;
 use crate::platform::process::spawn_apart;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
@@ -30,7 +29,11 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Why there is no token.
 pub(super) async fn by_itself(paths: &Paths, request: &TokenRequest) -> Result<HandedOut, Failure> {
     let until = Instant::now() + PATIENCE;
-    let config = Config::load(&paths.config, &paths.home)?;
+    let config = match Config::load(&paths.config, &paths.home) {
+        Ok(config) => config,
+        // What the store holds may do.
+        Err(error) => return as_it_is(paths, request, &error.to_string()).await,
+    };
     let first = find(&config, paths, request).await?;
     if first.is_enough(Timestamp::now()) {
         return first.handed_out(None).ok_or_else(|| none(&first, "it has none"));
@@ -65,19 +68,19 @@ pub(super) async fn by_itself(paths: &Paths, request: &TokenRequest) -> Result<H
     older(first, &why)
 }
 
-/// Hands out what the store holds, if it may do: the agent gave no usable answer.
+/// Hands out what the store holds, if it may do: there was no usable answer, and `error` says why.
 ///
 /// # Errors
 /// That answer.
 pub(super) async fn as_it_is(
     paths: &Paths,
     request: &TokenRequest,
-    error: DirectError,
+    error: &str,
 ) -> Result<HandedOut, Failure> {
     let config = Config::load(&paths.config, &paths.home).unwrap_or_default();
     match find(&config, paths, request).await {
-        Ok(found) => older(found, &error.to_string()),
-        Err(_) => Err(Failure::new(Exit::Person, error.to_string())),
+        Ok(found) => older(found, error),
+        Err(_) => Err(Failure::new(Exit::Person, error)),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::plan::{program_gone, service_status};
 use super::stores::folders_of_service;
 use crate::agent::StartError;
+use crate::agent::configuration::broken;
 use crate::agent::network;
 use crate::agent::runtime::block_on;
 use crate::control::socket::{RequestError, reach};
@@ -55,7 +56,15 @@ fn not_a_service(paths: &Paths) -> Failure {
             format!("the agent is not running, and not installed as a service; to start it, type: {start}")
         }
     };
-    Failure::new(Exit::Person, message)
+    besides(Failure::new(Exit::Person, message), paths)
+}
+
+/// A failure, and that no agent would start with the configuration: the cure of the first would end at the second.
+pub(super) fn besides(failure: Failure, paths: &Paths) -> Failure {
+    match broken(paths) {
+        Some(error) => failure.then(&format!("{error}\nno agent can start before that is fixed")),
+        None => failure,
+    }
 }
 
 /// The agent serves one user; as root it would look after root's logins, and nobody else's.

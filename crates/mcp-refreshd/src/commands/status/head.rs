@@ -64,6 +64,9 @@ impl Sentence {
 
 /// Whether the agent runs; where it does not, or does not answer, what to type.
 pub(super) fn agent(status: &Status, local: &Local) -> Vec<Sentence> {
+    if let Some((text, command)) = status.found.foreign.clone() {
+        return vec![Sentence { text, command: Some(command) }];
+    }
     match (&status.daemon, &status.found.silent) {
         (Some(daemon), _) => vec![Sentence { text: running(daemon, local), command: None }],
         (None, Some(silent)) => hanging(silent, status.found.installed, local),

@@ -1,5 +1,6 @@
 use super::head::{Sentence, agent};
 use super::reason::is_stuck;
+use crate::agent::configuration;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::exit::Exit;
 use crate::terminal::local::Local;
@@ -9,7 +10,12 @@ use refresh_engine::State;
 
 /// The exit code of `status`: 1 where the user is needed, or where a token has expired and nothing refreshes it.
 pub(crate) fn exit(status: &Status) -> Exit {
-    let mut exit = if status.daemon.is_some() { Exit::Well } else { Exit::NotRunning };
+    let mut exit = match (&status.daemon, &status.found.foreign) {
+        (Some(_), _) => Exit::Well,
+        // It may run.
+        (None, Some(_)) => Exit::Person,
+        (None, None) => Exit::NotRunning,
+    };
     for store in &status.stores {
         if (store.unreadable.is_some() && !store.absent) || (status.daemon.is_some() && is_gone(store)) {
             exit = exit.max(Exit::Unreadable);
@@ -35,14 +41,7 @@ pub(crate) fn without_agent(status: &Status, local: &Local) -> Vec<String> {
 pub(crate) fn remarks(status: &Status, local: &Local) -> Vec<String> {
     let mut remarks = Vec::new();
     if let Some(why) = &status.found.misconfigured {
-        let agent = if status.daemon.is_some() {
-            "the agent keeps the configuration that it started with"
-        } else {
-            "defaults are used"
-        };
-        // Several mistakes are several lines.
-        remarks.extend(why.lines().map(visible));
-        remarks.push(agent.to_owned());
+        remarks.extend(configuration::remarks(why, status.daemon.is_some()));
     }
     if status.daemon.is_some() {
         let unwatched = status.stores.iter().filter(|store| store.unwatched);

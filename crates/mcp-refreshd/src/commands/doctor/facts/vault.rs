@@ -1,16 +1,18 @@
 use super::StoreFacts;
 use crate::agent::vault::ledger::{Ledger, Phase};
-use crate::agent::vault::{self, Vault};
+use crate::agent::vault::{self, Vault, VaultError};
 use crate::commands::own::{is_ours, program_of};
+use crate::platform::process::user_id;
 use crate::settings::config::Config;
-use crate::settings::paths::Paths;
+use crate::settings::paths::{FolderError, Paths};
+use crate::terminal::remedy;
 use claude_store::{Entry, OsFileSystem, ServerPlaces};
 use std::path::PathBuf;
 
 /// What is known of the vault, and of the configurations that lead there.
 pub(crate) struct VaultFacts {
-    /// Why it cannot be read.
-    pub(crate) unreadable: Option<String>,
+    /// Why it cannot be read, and what to do.
+    pub(crate) unreadable: Option<(String, String)>,
     /// Servers whose grant is on its way, and the command that goes on.
     pub(crate) moving: Vec<(String, &'static str)>,
     /// Servers in the vault that no configuration of Claude Code asks the agent for.
@@ -36,11 +38,11 @@ impl VaultFacts {
             Self { unreadable: None, moving: Vec::new(), not_configured: Vec::new(), helpers: Vec::new() };
         let opened = match Vault::open(config, paths) {
             Ok(vault) => vault?,
-            Err(error) => return Some(Self { unreadable: Some(error.to_string()), ..facts }),
+            Err(error) => return Some(Self { unreadable: Some(unreadable(&error)), ..facts }),
         };
         let owned = match opened.list().await {
             Ok(entries) => entries,
-            Err(error) => return Some(Self { unreadable: Some(error.to_string()), ..facts }),
+            Err(error) => return Some(Self { unreadable: Some(unreadable(&error)), ..facts }),
         };
         let ledger = Ledger::load(&vault::folder(paths)).unwrap_or_default();
         for one in ledger.moves.iter().filter(|one| one.phase != Phase::Owned) {
@@ -82,4 +84,13 @@ impl VaultFacts {
             }
         }
     }
+}
+
+/// The error, and what to do.
+fn unreadable(error: &VaultError) -> (String, String) {
+    let cure = match error {
+        VaultError::Folder(FolderError::NotOurs { path, .. }) => remedy::give_with_content(user_id(), path),
+        _ => "what the message names".to_owned(),
+    };
+    (error.to_string(), cure)
 }

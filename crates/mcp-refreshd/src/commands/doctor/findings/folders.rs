@@ -1,10 +1,10 @@
 use crate::commands::doctor::facts::folders::{FolderTrouble, WhyNot};
-use crate::commands::doctor::facts::{Facts, StoreFacts};
+use crate::commands::doctor::facts::{Agent, Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::Certain;
 use crate::commands::doctor::finding::Finding;
 use crate::platform::process::user_id;
-use crate::terminal::shell;
 use crate::terminal::wording::quoted;
+use crate::terminal::{remedy, shell};
 
 /// The folders that are written to: those of the stores, and that of the agent's own state.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -19,11 +19,20 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     findings.extend(facts.state_trouble.as_ref().map(|trouble| {
         let follows = "the agent keeps its journal and its records there, and does not start without them";
         let finding = finding("state-folder-unusable", trouble, follows);
-        // What is in it is foreign, too; never anything beside it.
-        let within = trouble.path != facts.paths.home && trouble.path.starts_with(&facts.paths.home);
-        let cure =
-            if within { finding.cure.replace("sudo chown ", "sudo chown -R ") } else { finding.cure.clone() };
-        Finding { cure, ..finding }
+        let cure = match trouble.why {
+            // What is in our own folder is foreign, too; never anything beside it.
+            WhyNot::Foreign(_) if trouble.path == facts.paths.state => {
+                remedy::give_with_content(user_id(), &trouble.path)
+            }
+            _ => finding.cure.clone(),
+        };
+        // The same cause keeps the agent from running.
+        match facts.agent {
+            Agent::Stopped if facts.state_keeps_it_from_running() => {
+                Finding { cure: format!("{cure}, then: {}", facts.how_to_start()), ..finding }
+            }
+            _ => Finding { cure, ..finding },
+        }
     }));
     findings
 }
@@ -46,8 +55,12 @@ fn finding(name: &'static str, trouble: &FolderTrouble, follows: &str) -> Findin
             shell::allow_writing(&trouble.path.display().to_string()),
         ),
         WhyNot::Foreign(owner) => (
-            format!("the folder belongs to user {owner}, and you are user {us}"),
-            format!("sudo chown {us} {folder}"),
+            format!(
+                "the folder belongs to user {}, and you are user {}",
+                remedy::user(owner),
+                remedy::user(us)
+            ),
+            remedy::give_to(us, &[&trouble.path]),
         ),
         WhyNot::Full => {
             let means = "the file system is full: no refresh is started, since a new token could not be saved, and Claude Code cannot save one either";

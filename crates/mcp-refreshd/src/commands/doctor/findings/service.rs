@@ -9,7 +9,8 @@ const INSTALL: &str = "mcp-refreshd install";
 
 /// The agent as a service of its user.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
-    let stopped = matches!(facts.agent, Agent::Stopped);
+    // A folder that keeps it from running is the one finding.
+    let stopped = matches!(facts.agent, Agent::Stopped) && !facts.state_keeps_it_from_running();
     match &facts.service {
         None if stopped => vec![not_running("is not running, and not installed as a service", facts)],
         None => Vec::new(),

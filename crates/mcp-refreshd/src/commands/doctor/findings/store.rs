@@ -1,12 +1,12 @@
-use crate::commands::doctor::facts::folders::{FolderTrouble, WhyNot};
+use crate::commands::doctor::facts::folders::WhyNot;
 use crate::commands::doctor::facts::keychain::KeychainFacts;
 use crate::commands::doctor::facts::{Agent, Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::{Certain, Possible};
 use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::fix::Fix;
 use crate::platform::process::user_id;
-use crate::terminal::shell;
 use crate::terminal::wording::quoted;
+use crate::terminal::{remedy, shell};
 use claude_store::{FileKind, Incomplete, Obstacle};
 use std::path::Path;
 
@@ -44,14 +44,15 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
         let file = quoted(&store.path.display().to_string());
         if stamp.owner != us {
             let means = format!(
-                "the store belongs to user {}, and you are user {us}: nothing is refreshed, and nothing is written there",
-                stamp.owner
+                "the store belongs to user {}, and you are user {}: nothing is refreshed, and nothing is written there",
+                remedy::user(stamp.owner),
+                remedy::user(us)
             );
             findings.push(at(Finding::trouble(
                 "store-owner",
                 Certain,
                 means,
-                format!("sudo chown {us} {}{file}", folder(store, us)),
+                remedy::give_to(us, &folder(store, us).chain([store.path.as_path()]).collect::<Vec<_>>()),
             )));
         } else if stamp.kind == FileKind::File && stamp.mode & 0o077 != 0 {
             let means = format!("other users can read the tokens in it (mode {:04o})", stamp.mode & 0o7777);
@@ -152,13 +153,12 @@ fn not_kept(facts: &Facts) -> Vec<Finding> {
 }
 
 /// The folder as a further argument, where it is foreign, too: one cause and one cure.
-fn folder(store: &StoreFacts, us: u32) -> String {
-    match &store.folder_trouble {
-        Some(FolderTrouble { path, why: WhyNot::Foreign(owner) }) if *owner != us => {
-            format!("{} ", quoted(&path.display().to_string()))
-        }
-        _ => String::new(),
-    }
+fn folder(store: &StoreFacts, us: u32) -> impl Iterator<Item = &Path> {
+    let foreign = store.folder_trouble.iter().filter(move |trouble| match trouble.why {
+        WhyNot::Foreign(owner) => owner != us,
+        _ => false,
+    });
+    foreign.map(|trouble| trouble.path.as_path())
 }
 
 fn folder_of(path: &Path) -> &Path {

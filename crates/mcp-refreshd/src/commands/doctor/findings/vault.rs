@@ -9,9 +9,10 @@ use crate::terminal::wording::visible;
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let Some(vault) = &facts.vault else { return Vec::new() };
     let mut found = Vec::new();
-    if let Some(why) = &vault.unreadable {
+    // A state folder that cannot be used has a finding of its own.
+    if let Some((why, cure)) = vault.unreadable.as_ref().filter(|_| facts.state_trouble.is_none()) {
         let means = format!("the logins in the vault are neither refreshed nor handed out: {}", visible(why));
-        found.push(Finding::trouble("vault-unreadable", Certain, means, "what the message names"));
+        found.push(Finding::trouble("vault-unreadable", Certain, means, cure));
     }
     for (server, command) in &vault.moving {
         let means = "its login was on the way to or from the vault when the command ended; until it is settled nobody refreshes it";

@@ -1,0 +1,172 @@
+//! Files of another user: a `sudo` that kept `HOME`, a folder that root made. One cause is one sentence, with a command that mends it and
+//! nothing else. It needs root, and is also a step of `.ci/run`.
+
+use crate::support::findings::good;
+use crate::support::{Daemon, Home};
+use serde_json::Value;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Users that no user database knows, so that they go by their number.
+const ALICE: u32 = 12345;
+const BOB: u32 = 12346;
+
+fn without_root() -> bool {
+    let without = !rustix::process::geteuid().is_root();
+    if without {
+        eprintln!("SKIPPED: files of two users need root: .ci/run does it");
+    }
+    without
+}
+
+/// Alice's home, into which everybody may look.
+fn alices() -> Home {
+    let home = Home::with([]);
+    home.store(&good());
+    // Where the harness keeps it, others may not pass.
+    let above = home.path().ancestors().skip(1).take_while(|folder| *folder != Path::new("/tmp"));
+    above.for_each(|folder| fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap());
+    fs::set_permissions(home.path(), Permissions::from_mode(0o755)).unwrap();
+    given_to(ALICE, home.path());
+    home
+}
+
+fn given_to(user: u32, folder: &Path) {
+    let mut command = Command::new("chown");
+    assert!(command.args(["-R", &user.to_string()]).arg(folder).status().unwrap().success());
+}
+
+fn told_by(user: u32, home: &Home, arguments: &[&str]) -> (i32, String, String) {
+    let output = home.command(arguments).uid(user).current_dir("/").output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// The names of what the doctor finds, and the only cure.
+fn found_by(user: u32, home: &Home) -> (Vec<String>, String) {
+    let (code, told, said) = told_by(user, home, &["doctor", "--offline", "--json"]);
+    let told: Value = serde_json::from_str(&told).unwrap_or_else(|_| panic!("{code} {said}"));
+    let findings = told["findings"].as_array().unwrap();
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+    (findings.iter().map(|finding| text(finding, "name")).collect(), text(&findings[0], "cure"))
+}
+
+#[test]
+fn in_the_home_of_another_user_there_is_one_sentence_and_nothing_is_touched() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    let mut command = home.command(&["run"]);
+    command.uid(ALICE).current_dir("/");
+    let mut agent = Daemon::start(command);
+    agent.wait_for("started (process");
+
+    let says = format!("HOME is {}, which belongs to user 12345, and you are user ", home.path().display());
+    let types = |user: &str, command: &str| {
+        format!("{says}{user}; to run this as user 12345, type: sudo -u '#12345' mcp-refreshd {command}")
+    };
+    let (code, told, said) = told_by(0, &home, &["status"]);
+    assert!(code == 1 && told.starts_with("lab  fresh "), "{code} {told}{said}");
+    assert_eq!(said, format!("mcp-refreshd: {}\n", types("root", "status")));
+    let (code, told, said) = told_by(0, &home, &["check"]);
+    assert!(
+        code == 0 && told.starts_with("lab: ok") && said.contains(&types("root", "check")),
+        "{told}{said}"
+    );
+    for arguments in
+        ["refresh --force", "stop", "restart", "reload", "install --allow-root", "login lab", "logs", "run"]
+    {
+        let (code, told, said) = told_by(0, &home, &arguments.split(' ').collect::<Vec<_>>());
+        assert_eq!((code, told.as_str()), (2, ""), "{arguments}: {said}");
+        assert_eq!(said, format!("mcp-refreshd: {}\n", types("root", arguments)));
+    }
+    for (user, cure) in [
+        (0, "doctor --offline --json"),
+        (BOB, "doctor --offline --json, or set HOME to your own home folder"),
+    ] {
+        let cure = format!("sudo -u '#12345' mcp-refreshd {cure}");
+        assert_eq!(found_by(user, &home), (vec!["home-of-another-user".to_owned()], cure));
+    }
+    for arguments in ["status", "check", "history", "refresh", "token lab"] {
+        let (code, told, said) = told_by(BOB, &home, &arguments.split(' ').collect::<Vec<_>>());
+        assert_eq!((code, told.as_str()), (2, ""), "{arguments}: {said}");
+        let whole = format!("{}, or set HOME to your own home folder", types("12346", arguments));
+        assert_eq!(said, format!("mcp-refreshd: {whole}\n"));
+    }
+    let mut find = Command::new("find");
+    let others = find.arg(home.path()).args(["!", "-user", &ALICE.to_string()]).output().unwrap().stdout;
+    assert_eq!(String::from_utf8(others).unwrap(), "", "somebody else wrote there");
+    let (code, told, said) = told_by(ALICE, &home, &["status"]);
+    assert!(code == 0 && said.is_empty(), "{told}{said}");
+    assert!(agent.terminate().0.success());
+}
+
+#[test]
+fn a_home_of_somebody_else_with_logins_of_our_own_is_a_container() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    given_to(0, &home.claude());
+    let mut agent = home.daemon();
+    let (code, told, said) = home.told(&["status"]);
+    assert!(code == 0 && said.is_empty(), "{told}{said}");
+    agent.stop();
+}
+
+#[test]
+fn a_state_folder_of_root_is_one_finding_whose_command_gives_back_that_folder_alone() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    let state = home.state();
+    fs::create_dir_all(state.join("vault")).unwrap();
+    given_to(ALICE, &home.path().join(".local"));
+    given_to(0, &state);
+    fs::set_permissions(&state, Permissions::from_mode(0o700)).unwrap();
+    let give = format!("sudo chown -R 12345 {}", state.display());
+    let (names, cure) = found_by(ALICE, &home);
+    assert_eq!(names, ["state-folder-unusable"], "the vault in it and the agent have the same cause");
+    assert_eq!(cure, format!("{give}, then: mcp-refreshd install"));
+    for arguments in [&["status"][..], &["run"]] {
+        let (_, _, said) = told_by(ALICE, &home, arguments);
+        assert!(said.contains("belongs to user root, not to you") && said.contains(&give), "{said}");
+    }
+    given_to(ALICE, &state);
+    assert_eq!(found_by(ALICE, &home).0, ["agent-not-running"]);
+}
+
+#[test]
+fn a_folder_of_root_above_the_state_is_given_back_without_what_else_is_in_it() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    let local = home.path().join(".local");
+    fs::create_dir(&local).unwrap();
+    let (names, cure) = found_by(ALICE, &home);
+    assert_eq!(names, ["state-folder-unusable"]);
+    assert_eq!(cure, format!("sudo chown 12345 {}, then: mcp-refreshd install", local.display()));
+    chown(&local, Some(ALICE), None).unwrap();
+    assert_eq!(found_by(ALICE, &home).0, ["agent-not-running"]);
+}
+
+#[test]
+fn a_document_of_root_has_a_command_with_its_path_and_no_variable_of_a_shell() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    chown(home.credentials(), Some(0), None).unwrap();
+    let give = format!("type: sudo chown 12345 {}", home.credentials().display());
+    let (code, _, said) = told_by(ALICE, &home, &["status"]);
+    assert!(code == 4 && said.contains(&give) && !said.contains("$USER"), "{said}");
+    let (names, cure) = found_by(ALICE, &home);
+    assert_eq!(names, ["agent-not-running", "store-owner"]);
+    assert!(cure.starts_with("mcp-refreshd install"), "{cure}");
+}
