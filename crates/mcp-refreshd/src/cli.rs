@@ -179,10 +179,13 @@ pub(crate) enum Command {
 }
 
 impl Cli {
-    /// The command line of Claude Code's helper or of a plain `status`, which prompts ask for, if these arguments are one: the definitions
-    /// of all commands take as long to build as the answer takes.
+    /// The command line of Claude Code's helper, of a plain `status`, which prompts ask for, or of the service, if these arguments are one:
+    /// the definitions of all commands take as long to build as the answer takes, and what they touch stays resident.
     pub(crate) fn of_frequent(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
         let (_program, command) = (arguments.next()?, arguments.next()?);
+        if command == "run" {
+            return Self::of_run(arguments);
+        }
         let name = arguments.next().map(OsString::into_string).transpose().ok()?;
         if name.as_ref().is_some_and(|name| name.starts_with('-')) || arguments.next().is_some() {
             return None;
@@ -194,6 +197,17 @@ impl Cli {
         };
         Some(Self { command })
     }
+
+    fn of_run(mut arguments: impl Iterator<Item = OsString>) -> Option<Self> {
+        let (option, file) = (arguments.next(), arguments.next());
+        let is_file = |file: &OsString| !file.is_empty() && !file.as_encoded_bytes().starts_with(b"-");
+        let log_file = match option {
+            None => None,
+            Some(option) if option == "--log-file" => Some(file.filter(is_file)?.into()),
+            Some(_) => return None,
+        };
+        arguments.next().is_none().then_some(Self { command: Command::Run { log_file } })
+    }
 }
 
 #[cfg(test)]
@@ -204,7 +218,7 @@ mod tests {
     #[test]
     fn what_is_asked_often_is_understood_in_the_same_way_on_the_short_path() {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
-        for text in ["headers", "headers lab", "status", "status lab"] {
+        for text in ["headers", "headers lab", "status", "status lab", "run", "run --log-file ~/log"] {
             let text = &format!("mcp-refreshd {text}");
             let (short, long) = (Cli::of_frequent(words(text).into_iter()), Cli::parse_from(words(text)));
             assert_eq!(format!("{:?}", short.unwrap()), format!("{long:?}"));
@@ -219,6 +233,13 @@ mod tests {
             "status lab --json",
             "statu",
             "help status",
+            "run --help",
+            "run --log-file",
+            "run --log-file -",
+            "run --log-file ",
+            "run --log-file=x",
+            "run --log-file x y",
+            "run x",
         ];
         for text in others {
             assert!(Cli::of_frequent(words(&format!("mcp-refreshd {text}")).into_iter()).is_none(), "{text}");

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {
+    observers::log::end_at_a_panic();
     if let Some(cli) = cli::Cli::of_frequent(std::env::args_os()) {
         return command::execute(cli).into();
     }

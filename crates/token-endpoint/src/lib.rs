@@ -49,6 +49,7 @@ mod shape;
 mod signatures;
 mod single_flight;
 mod tls;
+mod verified_chains;
 mod well_known;
 
 pub use answer::{Answer, TokenPair};

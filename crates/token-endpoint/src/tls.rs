@@ -1,6 +1,7 @@
 use crate::client_certificate::{self, ClientCertificate};
 use crate::own_authority::{OwnAuthority, has_weak_key};
 use crate::platform::{self, Trust};
+use crate::verified_chains::VerifiedChains;
 use crate::{HttpError, bundle, signatures};
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore, client::Resumption};
@@ -41,9 +42,12 @@ pub(crate) fn config(extra_ca: &[PathBuf], client: Option<&ClientCertificate>) -
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(error.to_string()))?;
     let builder = match verifier {
-        Some(verifier) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(OwnAuthority::new(verifier, certificates.iter()))),
+        Some(verifier) => {
+            let verifier = OwnAuthority::new(verifier, certificates.iter());
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(VerifiedChains::new(Arc::new(verifier))))
+        }
         // Without CA certificates, a machine can still connect to itself; every other host fails with a clear reason.
         None => builder.with_root_certificates(RootCertStore::empty()),
     };

@@ -3,7 +3,8 @@
 
 use crate::Fallible;
 use crate::PATIENCE;
-use crate::document::Logins;
+use crate::document::{Logins, fresh_in};
+use crate::{faults, wait};
 use harness::Home;
 use std::fs;
 use std::path::Path;
@@ -14,6 +15,8 @@ use std::time::Duration;
 const FEW: u64 = 5;
 const MANY: u64 = 25;
 const HOUR: Duration = Duration::from_secs(3600);
+/// Entries and servers of a storm.
+const STORM: (usize, usize) = (100, 10);
 
 /// The limits, a quarter above the counts on x86-64, in the order of the rows.
 const START: Cost = Cost::at_most(35_500_000, 3_600);
@@ -23,6 +26,9 @@ const REFRESHES: [(usize, usize, Cost); 4] = [
     (100, 0, Cost::at_most(15_300_000, 4_500)),
     (20, 1_000_000, Cost::at_most(45_500_000, 1_700)),
 ];
+/// All refreshes of a storm, over http and over TLS with a host name.
+const STORMS: [(bool, Cost); 2] =
+    [(false, Cost::at_most(u64::MAX, u64::MAX)), (true, Cost::at_most(u64::MAX, u64::MAX))];
 // It reads the time zone, and gives a reason for each entry: 2.66 million (measured).
 const STATUS: Cost = Cost::at_most(2_900_000, 1_950);
 
@@ -114,10 +120,21 @@ pub(crate) fn run(program: &Path) -> Fallible<()> {
         let document = if size == 0 { String::new() } else { format!(" in {} kB", size / 1000) };
         row(&format!("one refresh, entries: {entries}{document}"), one, most);
     }
+    for (tls, most) in STORMS {
+        let over = if tls { "TLS" } else { "http" };
+        let one = Cost::of(|tool| storm(program, tool, tls))?;
+        row(&format!("{} refreshes in a storm, {over}", STORM.0), one, most);
+    }
     row("status, 20 entries, no daemon", Cost::of(|tool| status(program, tool))?, STATUS);
     let version = Cost::of(|tool| version(program, tool))?;
     row("--version", version, Cost::at_most(u64::MAX, u64::MAX));
     row("headers, 20 entries, a fresh token", Cost::of(|tool| headers(program, tool))?, version.and_a_half());
+    for (what, found, most) in faults::count(program)? {
+        println!("{what:<48} {found:>12}");
+        if found > most {
+            over.push(format!("{what} ({most} allowed)"));
+        }
+    }
     if over.is_empty() { Ok(()) } else { Err(format!("over the limit: {}", over.join("; ")).into()) }
 }
 
@@ -139,6 +156,34 @@ fn live(program: &Path, tool: Tool, entries: usize, size: usize, times: u64) -> 
     tool.counted(&home)
 }
 
+/// A daemon's life in which everything has expired, less one without an entry.
+fn storm(program: &Path, tool: Tool, tls: bool) -> Fallible<u64> {
+    let life = |entries: usize| -> Fallible<u64> {
+        let (home, logins) = (Home::new(program)?, expired(entries, tls)?);
+        if tls {
+            fs::write(home.path().join("authorities.pem"), logins.authorities())?;
+            home.configure("[network]\nextra_ca = [\"~/authorities.pem\"]\n")?;
+        }
+        home.store(&logins.document(0)?)?;
+        let mut command = tool.command(program, &home);
+        command.arg("run");
+        let mut daemon = home.start(command)?;
+        daemon.wait_for("started (process", PATIENCE)?;
+        wait("every pair is in the document", || Ok(fresh_in(&fs::read(home.credentials())?) == entries))?;
+        daemon.terminate(PATIENCE)?;
+        tool.counted(&home)
+    };
+    Ok(life(STORM.0)?.saturating_sub(life(0)?))
+}
+
+fn expired(entries: usize, tls: bool) -> std::io::Result<Logins> {
+    let answers_after = Duration::from_millis(50);
+    match tls {
+        true => Logins::expired_over_tls(entries, STORM.1, answers_after),
+        false => Logins::expired(entries, STORM.1, answers_after),
+    }
+}
+
 fn version(program: &Path, tool: Tool) -> Fallible<u64> {
     let home = Home::new(program)?;
     tool.command(program, &home).arg("--version").output()?;
@@ -147,8 +192,7 @@ fn version(program: &Path, tool: Tool) -> Fallible<u64> {
 
 /// As Claude Code runs its helper, while an agent is running.
 fn headers(program: &Path, tool: Tool) -> Fallible<u64> {
-    let (home, logins) = (Home::new(program)?, Logins::new(20, 1, HOUR, Duration::ZERO)?);
-    home.store(&logins.document(0)?)?;
+    let (home, _logins) = twenty(program)?;
     let mut daemon = home.start(home.command(&["run"]))?;
     daemon.wait_for("started (process", PATIENCE)?;
     let mut helper = tool.command(program, &home);
@@ -162,8 +206,14 @@ fn headers(program: &Path, tool: Tool) -> Fallible<u64> {
 }
 
 fn status(program: &Path, tool: Tool) -> Fallible<u64> {
-    let (home, logins) = (Home::new(program)?, Logins::new(20, 1, HOUR, Duration::ZERO)?);
-    home.store(&logins.document(0)?)?;
+    let (home, _logins) = twenty(program)?;
     tool.command(program, &home).arg("status").output()?;
     tool.counted(&home)
+}
+
+/// A home with 20 logins that are good for an hour.
+pub(crate) fn twenty(program: &Path) -> Fallible<(Home, Logins)> {
+    let (home, logins) = (Home::new(program)?, Logins::new(20, 1, HOUR, Duration::ZERO)?);
+    home.store(&logins.document(0)?)?;
+    Ok((home, logins))
 }

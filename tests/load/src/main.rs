@@ -3,7 +3,7 @@
 //! - `load storm [quick|entries|size|draw|tls]`: many expired entries at once. Without an argument a short run; `draw` runs everything and
 //!   draws `docs/internals/performance-entries.svg` and `docs/internals/performance-document.svg`; `tls` uses TLS with a host name.
 //! - `load transaction [TIMES]`: one refresh after the other, broken down into steps, next to the bare writes it needs.
-//! - `load instructions`: the instructions and allocations of a refresh and of `status`, counted by valgrind, with limits.
+//! - `load instructions`: the instructions and allocations of a refresh, a storm and `status`, counted by valgrind, and page faults; with limits.
 //! - `load change [SECONDS]`: the reaction time to an external write, and the cost of a store that changes ten times a second.
 //!
 //! The daemon is `$MCP_REFRESHD`, or else the one built next to this program. Times are reported but have no limits: machines differ.
@@ -12,6 +12,7 @@
 mod bare;
 mod change;
 mod document;
+mod faults;
 mod growth;
 mod instructions;
 mod picture;

@@ -47,6 +47,7 @@ const STATUS_PACE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Why it cannot start.
+#[inline(never)]
 pub(crate) fn run(paths: &Paths, log_file: Option<&Path>) -> Result<Exit, Failure> {
     if let Some(file) = log_file {
         let file = config::path_argument(file, &paths.home).map_err(|error| {

@@ -48,8 +48,18 @@ pub(crate) fn goes_to() -> Option<PathBuf> {
 /// Logs why the program could not go on, for readers of the log file. A service that is restarted repeatedly for the same reason
 /// logs it once.
 pub(crate) fn end_of_all(message: &str) {
-    let mut file = file();
-    let Some((file, _)) = &mut *file else { return };
+    write_end(&mut file(), message);
+}
+
+/// The same after a panic, which may have happened while a line was written.
+pub(super) fn end_after_panic(message: &str) {
+    if let Ok(mut file) = FILE.try_lock() {
+        write_end(&mut file, message);
+    }
+}
+
+fn write_end(file: &mut Option<(RotatingFile, bool)>, message: &str) {
+    let Some((file, _)) = file else { return };
     let line = format!("{:5} {}", Level::ERROR, visible(message));
     if file.last_line().is_none_or(|last| !last.ends_with(&line)) {
         // The message goes to standard error anyway.
