@@ -45,9 +45,12 @@ pub enum Refusal {
         /// The member.
         member: String,
     },
-    /// It is on its way into the cluster.
-    #[error("it is on its way into the cluster; run `mcp-refreshd cluster add` again")]
-    Entering,
+    /// It is on its way into the cluster or out of it.
+    #[error("{by} moves it; if that was cut off, repeat the command there")]
+    Moving {
+        /// The member.
+        by: String,
+    },
     /// etcd holds an older record than before.
     #[error(
         "etcd holds an older state of it than this member has seen (a restored backup?); log in again and add it to the cluster"
@@ -72,7 +75,7 @@ pub fn may_present(
     }
     match &seen.record.phase {
         Phase::Good => Permission::Granted,
-        Phase::Entering => Permission::Refused(Refusal::Entering),
+        Phase::Moving { by } => Permission::Refused(Refusal::Moving { by: by.clone() }),
         // The engine of the member that received the unclear answer decides as on a single machine.
         Phase::Unclear { intent, .. } if intent.lease == lease => Permission::Granted,
         Phase::Presenting(intent) | Phase::Unclear { intent, .. } => {

@@ -228,3 +228,9 @@ impl<K: KeyValues, C: Clock> Inner<K, C> {
             .map_err(|error| KvError::Refused { why: error.to_string() })
     }
 }
+
+impl<K: KeyValues, C: Clock> std::fmt::Debug for Member<K, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("options", &self.inner.options).finish_non_exhaustive()
+    }
+}

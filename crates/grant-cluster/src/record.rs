@@ -36,8 +36,11 @@ pub struct GrantRecord {
 pub enum Phase {
     /// It is good, as far as anybody knows.
     Good,
-    /// It is on its way into the cluster: another store may still present it, so no member does.
-    Entering,
+    /// It is on its way into the cluster or out of it: another store may present it, so no member does.
+    Moving {
+        /// The member that moves it, and alone may say that it has arrived.
+        by: String,
+    },
     /// A member is presenting it, or died before it could write the answer.
     Presenting(Intent),
     /// It was presented, and the answer does not say whether it was consumed.
@@ -173,7 +176,7 @@ impl Phase {
                 intent.unclear_before.saturating_add(1)
             }
             Self::Refused { intent, .. } => intent.unclear_before,
-            Self::Good | Self::Entering => 0,
+            Self::Good | Self::Moving { .. } => 0,
         }
     }
 }
@@ -192,7 +195,7 @@ impl std::fmt::Debug for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Good => f.write_str("Good"),
-            Self::Entering => f.write_str("Entering"),
+            Self::Moving { by } => write!(f, "Moving(by {by})"),
             Self::Presenting(intent) => write!(f, "Presenting({intent:?})"),
             Self::Unclear { intent, why } => write!(f, "Unclear({intent:?}, {why})"),
             Self::Refused { intent, .. } => write!(f, "Refused({intent:?})"),

@@ -62,6 +62,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Login(args) => block_on(login(&paths?, &args))?,
         Command::Own(args) => block_on(own(&paths?, &args))?,
         Command::Disown(args) => block_on(disown(&paths?, &args))?,
+        #[cfg(feature = "cluster")]
+        Command::Cluster { command } => block_on(crate::commands::cluster::cluster(&paths?, command))?,
         Command::Notice { test: _ } => block_on(notice(&paths?))?,
         Command::Status(args) => block_on(status(&paths?, &args))?,
         Command::Refresh(args) => block_on(refresh(&paths?, args))?,

@@ -125,8 +125,11 @@ fn a_refusal_answers_the_other_members_for_some_minutes() {
 }
 
 #[test]
-fn what_is_entering_or_went_back_is_presented_by_nobody() {
-    assert_eq!(asked(&seen(Phase::Entering, MINUTES), 9, 1000), Permission::Refused(Refusal::Entering));
+fn what_moves_or_went_back_is_presented_by_nobody() {
+    assert_eq!(
+        asked(&seen(Phase::Moving { by: "host-a".into() }, MINUTES), 9, 1000),
+        Permission::Refused(Refusal::Moving { by: "host-a".into() })
+    );
     let back = Seen { went_back: true, ..seen(Phase::Good, MINUTES) };
     assert_eq!(asked(&back, 9, 1000), Permission::Refused(Refusal::WentBack));
 }

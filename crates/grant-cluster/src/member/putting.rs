@@ -10,8 +10,8 @@ pub enum PutError {
     /// etcd did not do it.
     #[error("etcd: {0}")]
     Etcd(#[from] KvError),
-    /// A member is refreshing it.
-    #[error("{member} is refreshing it; try again in a moment")]
+    /// A member is refreshing or moving it.
+    #[error("{member} is refreshing or moving it; try again in a moment")]
     Busy {
         /// The member.
         member: String,
@@ -19,28 +19,41 @@ pub enum PutError {
     /// It is no entry.
     #[error("it is not an entry with a refresh token")]
     NoGrant,
+    /// Its fate is open.
+    #[error(
+        "{member} presented its refresh token and did not record an answer; try again when it is settled"
+    )]
+    Unclear {
+        /// The member.
+        member: String,
+    },
     /// Another program was faster.
     #[error("another member changed it meanwhile; try again")]
     Changed,
 }
 
 impl<K: KeyValues, C: Clock> Member<K, C> {
-    /// Puts an entry into the cluster, whatever stands under its key. `entering`: it is still in another store, so that no member presents
-    /// it until it is put again.
+    /// Puts an entry into the cluster, whatever stands under its key. `moving`: it is in another store, too, so that no
+    /// member presents it until this one puts it again.
     ///
     /// # Errors
     /// The cluster was not changed, or, if etcd did not answer, perhaps it was.
-    pub async fn put(&self, key: &EntryKey, entry: &RawEntry, entering: bool) -> Result<(), PutError> {
+    pub async fn put(&self, key: &EntryKey, entry: &RawEntry, moving: bool) -> Result<(), PutError> {
         let inner = &self.inner;
         let read = self.read(key).await?;
         let (before, claim) = read.map_or((None, None), |(basis, claim)| (Some(basis), claim));
         if let Some((claim, _)) = claim {
             return Err(PutError::Busy { member: claim.member });
         }
+        if let Some(Phase::Moving { by }) = before.as_ref().map(|basis| &basis.record.phase)
+            && *by != inner.options.name
+        {
+            return Err(PutError::Busy { member: by.clone() });
+        }
         // A grant that was removed and comes back must not seem to have gone back.
         let now = u64::try_from(inner.clock.wall().as_millisecond()).unwrap_or(0);
         let serial = before.as_ref().map_or(0, |basis| basis.record.serial + 1).max(now);
-        let phase = if entering { Phase::Entering } else { Phase::Good };
+        let phase = if moving { Phase::Moving { by: inner.options.name.clone() } } else { Phase::Good };
         let record = GrantRecord::new(serial, entry, phase);
         if record.refresh_token(key).is_none() {
             return Err(PutError::NoGrant);
@@ -56,6 +69,24 @@ impl<K: KeyValues, C: Clock> Member<K, C> {
         }
         self.learn(key, record, written.revision);
         Ok(())
+    }
+
+    /// From now on no member presents the grant's refresh token until this one puts it again. Returns its entry.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put); also if its refresh token may be used up.
+    pub async fn freeze(&self, key: &EntryKey) -> Result<RawEntry, PutError> {
+        let (basis, _) = self.read(key).await?.ok_or(PutError::Changed)?;
+        match &basis.record.phase {
+            Phase::Presenting(intent) | Phase::Unclear { intent, .. } => {
+                return Err(PutError::Unclear { member: intent.member.clone() });
+            }
+            Phase::Good | Phase::Refused { .. } | Phase::Moving { .. } => {}
+        }
+        let entry = RawEntry::new(basis.record.entry.as_str());
+        self.put(key, &entry, true).await?;
+        let (now, _) = self.read(key).await?.ok_or(PutError::Changed)?;
+        if now.record.entry == basis.record.entry { Ok(entry) } else { Err(PutError::Changed) }
     }
 
     /// Removes a grant from the cluster, and returns its entry; `None` if there is none.
