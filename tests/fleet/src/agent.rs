@@ -137,6 +137,17 @@ impl Agent {
         token.map(str::to_owned).ok_or_else(|| answer.to_string().into())
     }
 
+    /// The refresh token in its copy of the cluster's grants.
+    pub(crate) fn refresh_token(&self, name: &str) -> Fallible<String> {
+        let copy = fs::read_to_string(self.state().join("cluster/.credentials.json"))?;
+        let copy: Value = serde_json::from_str(&copy)?;
+        let entries = copy.pointer("/mcpOAuth").and_then(Value::as_object).ok_or("no entries")?;
+        let mut named =
+            entries.values().filter(|entry| entry.get("serverName").is_some_and(|found| found == name));
+        let token = named.find_map(|entry| entry.get("refreshToken")?.as_str().map(str::to_owned));
+        token.ok_or_else(|| format!("no refresh token of {name}").into())
+    }
+
     /// The fingerprints of the cluster's refresh tokens, by server.
     pub(crate) fn fingerprints(&self) -> Fallible<Vec<(String, String)>> {
         let answer = self.ask(&json!({"request": "status"}))?;

@@ -45,6 +45,8 @@ impl Faults {
                 if let Some(agent) = self.agents.get(number) {
                     self.of_agent(kind, agent, lasts);
                 }
+                // What an agent that was stopped has received it can keep before the next fault.
+                thread::sleep(Duration::from_millis(1500));
             } else {
                 let _one = locked(&self.of_etcd);
                 if let Some(member) = self.etcd.get(member) {
@@ -116,9 +118,11 @@ impl Faults {
         locked(&self.counts).values().sum()
     }
 
-    /// Whether an agent was killed within a moment after this.
-    pub(crate) fn killed_after(&self, moment_us: u64) -> bool {
-        locked(&self.kills).iter().any(|kill| *kill + 20_000 >= moment_us && *kill < moment_us + 500_000)
+    /// How long after this moment the next agent was killed; it may have been noted a little late.
+    pub(crate) fn next_kill_after(&self, moment_us: u64) -> Option<Duration> {
+        let kills = locked(&self.kills);
+        let next = kills.iter().filter(|kill| **kill + 50_000 >= moment_us).min()?;
+        Some(Duration::from_micros(next.saturating_sub(moment_us)))
     }
 
     /// Returns when every agent answers again.

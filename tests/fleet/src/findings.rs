@@ -3,11 +3,13 @@
 use crate::agent::Agent;
 use crate::faults::Faults;
 use crate::{Fallible, Options};
-use scripted_server::{Entry, Kind, Outcome, Server};
+use scripted_server::{Entry, Kind, Outcome, Server, Site, TokenState};
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// An answer may take so long from the server's decision until the agent has kept it: the machine is busy.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
@@ -19,6 +21,8 @@ pub(crate) struct Findings {
     revoked: usize,
     /// Servers about which agents disagree.
     disagreeing: Vec<String>,
+    /// Grants whose agent was killed between intent and request: their tokens are good, and wait.
+    not_sent: Vec<String>,
     /// Grants whose answer was lost with the agent that was killed while it waited.
     lost_with_answer: Vec<String>,
     /// Grants that are lost without such a cause.
@@ -29,6 +33,7 @@ pub(crate) fn find(
     agents: &[Agent],
     names: &[String],
     clients: &BTreeMap<String, String>,
+    site: &Site,
     server: &Server,
     faults: &Faults,
 ) -> Fallible<Findings> {
@@ -37,13 +42,15 @@ pub(crate) fn find(
     let last = last_presentations(&server.log(), clients);
     let first = agents.first().ok_or("no agents")?;
     for name in names {
-        // The same by every agent, and no token is presented that may be used up.
-        let Some(why) = first.why_not(name)? else { continue };
-        let killed = last.get(name.as_str()).is_some_and(|moment| faults.killed_after(*moment));
-        if killed && why.contains("did not record an answer") {
-            found.lost_with_answer.push(name.clone());
-        } else {
-            found.lost.push(format!("{name}: {why}"));
+        let Some(why) = settled(first, name)? else { continue };
+        let next_kill = last.get(name.as_str()).and_then(|moment| faults.next_kill_after(*moment));
+        let is_open = why.contains("did not record an answer");
+        match site.state_of(&first.refresh_token(name)?) {
+            TokenState::Current if is_open => found.not_sent.push(name.clone()),
+            TokenState::Spent if is_open && next_kill.is_some_and(|time| time < ON_ITS_WAY) => {
+                found.lost_with_answer.push(name.clone());
+            }
+            state => found.lost.push(format!("{name}: {state:?}, next kill {next_kill:?}, {why}")),
         }
     }
     let log = server.log();
@@ -57,6 +64,19 @@ pub(crate) fn find(
     }
     found.presented_twice = presented.values().filter(|times| **times > 1).count();
     Ok(found)
+}
+
+/// Why it cannot be refreshed, once nothing runs for it by itself.
+fn settled(agent: &Agent, name: &str) -> Fallible<Option<String>> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match agent.why_not(name)? {
+            Some(why) if why.contains("already being refreshed") && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(200));
+            }
+            other => return Ok(other),
+        }
+    }
 }
 
 /// Servers of which not all agents have the same refresh token in the end.
@@ -94,11 +114,21 @@ fn last_presentations<'c>(log: &[Entry], clients: &'c BTreeMap<String, String>) 
 
 impl Findings {
     pub(crate) fn shown(&self) -> String {
-        let Self { refreshes, faults, presented_twice, reuses, revoked, disagreeing, lost_with_answer, lost } =
-            self;
+        let Self {
+            refreshes,
+            faults,
+            presented_twice,
+            reuses,
+            revoked,
+            disagreeing,
+            not_sent,
+            lost_with_answer,
+            lost,
+        } = self;
         format!(
             "{refreshes} refreshes, {faults} faults: {presented_twice} tokens presented twice, {reuses} reuses, {revoked} families revoked; \
-             {} grants lost with an answer that nobody received {lost_with_answer:?}, {} without cause {lost:?}; agents disagree about {disagreeing:?}",
+             {} grants wait because their agent was killed before the request, {} lost with an answer that nobody received {lost_with_answer:?}, {} without cause {lost:?}; agents disagree about {disagreeing:?}",
+            not_sent.len(),
             lost_with_answer.len(),
             lost.len()
         )

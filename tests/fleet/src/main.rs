@@ -104,9 +104,14 @@ fn run(options: &Options) -> Fallible<bool> {
     say(&format!("under faults: {} s; {}", began.elapsed().as_secs(), faults.counted()));
     faults.heal()?;
 
-    let found = findings::find(&agents, &names, &clients, &server, &faults)?;
+    let found = findings::find(&agents, &names, &clients, &site, &server, &faults)?;
     say(&found.shown());
-    Ok(found.is_well(options) && slowest < Duration::from_secs(1))
+    let well = found.is_well(options) && slowest < Duration::from_secs(1);
+    if !well {
+        // The logs are there.
+        say(&format!("look into {}", scene.keep().display()));
+    }
+    Ok(well)
 }
 
 fn say(text: &str) {
