@@ -2,6 +2,8 @@
 
 pub(crate) mod access;
 pub(crate) mod client;
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
 pub(crate) mod config_check;
 pub(crate) mod configuration;
 pub(crate) mod moves;
@@ -89,6 +91,9 @@ pub(crate) struct Agent {
     common: Common,
     /// Which access tokens were handed out.
     handouts: RefCell<access::Handouts>,
+    /// This machine's part in the cluster.
+    #[cfg(feature = "cluster")]
+    cluster: Option<Rc<cluster::Cluster>>,
 }
 
 /// What the keepers of one agent share.
@@ -155,6 +160,25 @@ impl Agent {
             // The logins of Claude Code's stores are kept all the same.
             Err(error) => tracing::error!("the logins in the vault are not refreshed: {error}"),
         }
+        #[cfg(feature = "cluster")]
+        let cluster = match (&config.cluster, mode) {
+            (Some(configured), Mode::Watch) => {
+                match cluster::Cluster::open(configured, config, paths).await {
+                    Ok((cluster, store)) => {
+                        let network = Network::new(&config.network, &cluster.folder).await?;
+                        let network = Rc::new(network.gated(cluster.gate()));
+                        opened.push((cluster.folder.clone(), store, network));
+                        Some(cluster)
+                    }
+                    Err(error) => {
+                        tracing::error!("the grants of the cluster are not served: {error}");
+                        None
+                    }
+                }
+            }
+            // Alone, nobody may present what the cluster holds.
+            _ => None,
+        };
         // Start all keepers before any of them runs: none may present a token until all have reported what the journal knows of it.
         let config = RefCell::new(config.clone());
         let common =
@@ -165,6 +189,8 @@ impl Agent {
             observer,
             common,
             handouts: RefCell::default(),
+            #[cfg(feature = "cluster")]
+            cluster,
         };
         for (folder, store, network) in opened {
             let location = store.location().to_owned();
@@ -177,6 +203,12 @@ impl Agent {
             tracing::warn!(
                 "the journal holds a refresh for {store}, which is no store of the configuration; it is kept"
             );
+        }
+        #[cfg(feature = "cluster")]
+        if let Some(cluster) = &agent.cluster
+            && let Some(keeper) = agent.keeper_of(cluster.location())
+        {
+            Rc::clone(cluster).start(keeper);
         }
         // A move that another process is making now.
         if let Err(error) = agent.heed_moves().await {
@@ -246,6 +278,13 @@ impl Agent {
             ..StoreStatus::new(kept.keeper.report())
         });
         let mut stores: Vec<_> = stores.collect();
+        #[cfg(feature = "cluster")]
+        if let Some(cluster) = &self.cluster {
+            stores
+                .iter_mut()
+                .filter(|store| store.location == cluster.location())
+                .for_each(|store| cluster.tell(store));
+        }
         if let Err(error) = Vault::open(&self.common.config.borrow(), &self.common.paths) {
             stores.push(StoreStatus::of_vault(&vault::folder(&self.common.paths), error.to_string()));
         }
@@ -298,6 +337,10 @@ impl Agent {
         for task in tasks {
             // There is nothing to wait for in a task that panicked.
             let _ = task.await;
+        }
+        #[cfg(feature = "cluster")]
+        if let Some(cluster) = &self.cluster {
+            cluster.leave().await;
         }
     }
 

@@ -2,6 +2,8 @@ mod grants;
 mod reports;
 mod service;
 
+#[cfg(feature = "cluster")]
+pub(crate) use grants::ClusterCommand;
 pub(crate) use grants::{HeadersArgs, LoginArgs, OwnArgs, RefreshArgs, TokenArgs};
 pub(crate) use reports::{CheckArgs, DoctorArgs, HistoryArgs, Lines, StatusArgs};
 pub(crate) use service::{InstallArgs, UninstallArgs};
@@ -101,6 +103,13 @@ pub(crate) enum Command {
     ///
     /// The current tokens go back, and the configurations are as they were; what you edited there meanwhile stays.
     Disown(OwnArgs),
+
+    /// Move logins between this machine's vault and the cluster
+    #[cfg(feature = "cluster")]
+    Cluster {
+        #[command(subcommand)]
+        command: ClusterCommand,
+    },
 
     /// Send a notice
     Notice {

@@ -2,6 +2,8 @@
 
 pub(crate) mod check;
 pub(crate) mod chosen_store;
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;

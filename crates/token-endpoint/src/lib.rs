@@ -75,4 +75,5 @@ pub use proxy::NamedProxy;
 pub use raw_answer::{RawAnswer, RawAnswerError};
 pub use request::{ClientAuth, RefreshRequest, asks_for_client_id};
 pub use shape::{RequestShape, guessed_shape, may_have_spent, next_shape};
+pub use tls::tls_config;
 pub use well_known::same_issuer;

@@ -16,6 +16,17 @@ pub(crate) struct Tls {
     pub(crate) passed_over: Vec<String>,
 }
 
+/// The TLS configuration of the token requests, for another client of this program.
+///
+/// # Errors
+/// A certificate file cannot be used.
+pub fn tls_config(
+    extra_ca: &[PathBuf],
+    client: Option<&ClientCertificate>,
+) -> Result<ClientConfig, HttpError> {
+    config(extra_ca, client).map(|tls| tls.config)
+}
+
 /// TLS 1.2 and 1.3, verified by the platform (on Linux the system's CA bundle, or the one in `SSL_CERT_FILE`) and additionally by the
 /// CAs in these files. Servers that request a client certificate get that one.
 pub(crate) fn config(extra_ca: &[PathBuf], client: Option<&ClientCertificate>) -> Result<Tls, HttpError> {

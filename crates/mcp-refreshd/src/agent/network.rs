@@ -17,6 +17,9 @@ pub(crate) struct Network {
     way: RefCell<Way>,
     /// Held while the files are read again; others wait for it.
     reading: Mutex<()>,
+    /// Who says whether a refresh token may be presented.
+    #[cfg(feature = "cluster")]
+    gate: Option<super::cluster::Gate>,
 }
 
 /// The current client, and what it was built from.
@@ -40,7 +43,13 @@ impl Network {
     pub(crate) async fn new(config: &config::Network, folder: &StorageFolder) -> Result<Self, HttpError> {
         let way = Way::find(config, folder, read(folder).await)?;
         way.tell(&[]);
-        Ok(Self { folder: folder.clone(), way: RefCell::new(way), reading: Mutex::new(()) })
+        Ok(Self {
+            folder: folder.clone(),
+            way: RefCell::new(way),
+            reading: Mutex::new(()),
+            #[cfg(feature = "cluster")]
+            gate: None,
+        })
     }
 
     /// Switches to this configuration, and to Claude Code's present settings.
@@ -58,6 +67,12 @@ impl Network {
         let old = self.way.replace(Way::find(config, &self.folder, surroundings)?.dated_by(&before));
         self.way.borrow().tell(&old.told);
         Ok(())
+    }
+
+    /// The same, for grants that this gate guards.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn gated(self, gate: super::cluster::Gate) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 
     fn seen(&self) -> Seen {
@@ -219,6 +234,10 @@ impl Endpoint for Network {
     }
 
     async fn send(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
+        #[cfg(feature = "cluster")]
+        if let Some(gate) = &self.gate {
+            return gate.present(&request.refresh_token, async || self.current().send(request).await).await;
+        }
         self.current().send(request).await
     }
 }

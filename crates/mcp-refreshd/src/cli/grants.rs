@@ -87,3 +87,21 @@ pub(crate) struct TokenArgs {
     #[arg(long)]
     pub(crate) url: Option<String>,
 }
+
+/// What moves, and where to.
+#[cfg(feature = "cluster")]
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Move a login from this machine's vault into the cluster, whose members all use it
+    ///
+    /// Run it again if it was cut off; until then no member refreshes the login.
+    Add {
+        /// The server
+        name: String,
+    },
+    /// Move a login from the cluster into this machine's vault
+    Remove {
+        /// The server
+        name: String,
+    },
+}

@@ -225,6 +225,11 @@ async fn answer(
             Err(error) => Reply::Refused(error.to_string()),
         },
         Request::AccessToken(request) => token_socket::hand_out(agent, &request).await,
+        #[cfg(feature = "cluster")]
+        Request::Cluster { name, add } => match agent.move_grant(&name, add).await {
+            Ok(moved) => Reply::Moved(moved),
+            Err(why) => Reply::Refused(why),
+        },
         Request::Restore { store } => Reply::Restored(agent.restore(&store).await),
         Request::Stop => {
             stop.notify_one();

@@ -62,6 +62,14 @@ pub(crate) enum Request {
     Stop,
     /// Read the vault's ledger again: leave alone what moves, go on with what has moved.
     Moves,
+    /// Move a grant between the vault and the cluster.
+    #[cfg(feature = "cluster")]
+    Cluster {
+        /// The server's name or key.
+        name: String,
+        /// Into the cluster, or out of it.
+        add: bool,
+    },
     /// Restore the entries that vanished together from this store. Only ever at the user's request.
     Restore {
         /// The store's location.
@@ -130,6 +138,9 @@ pub(crate) enum Reply {
     Stopping,
     /// The ledger was read, and nothing runs for an entry that moves.
     MovesHeeded,
+    /// What was moved, in words.
+    #[cfg(feature = "cluster")]
+    Moved(String),
     /// The request was not understood or may not be answered.
     Refused(String),
 }

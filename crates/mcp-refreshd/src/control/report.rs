@@ -88,6 +88,22 @@ pub(crate) struct StoreStatus {
     /// It is the vault: Claude Code asks the agent for these servers' headers. An older agent has none.
     #[serde(default)]
     pub(crate) vault: bool,
+    /// What the cluster says, if these are its grants.
+    #[cfg(feature = "cluster")]
+    #[serde(default)]
+    pub(crate) cluster: Option<ClusterStatus>,
+}
+
+/// A member's view of the cluster.
+#[cfg(feature = "cluster")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClusterStatus {
+    /// This machine's name in it.
+    pub(crate) member: String,
+    /// Why etcd cannot be reached.
+    pub(crate) unreachable: Option<String>,
+    /// Which member refreshed a grant last, by its key.
+    pub(crate) refreshed_by: std::collections::BTreeMap<String, String>,
 }
 
 /// The state of one entry.
@@ -189,6 +205,8 @@ impl StoreStatus {
             vanished,
             journal_open,
             vault: false,
+            #[cfg(feature = "cluster")]
+            cluster: None,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The user's settings, in `config.toml`. The file and everything in it are optional.
 
 mod changes;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod duration;
 mod effective;
 mod environment;
@@ -15,6 +17,8 @@ mod token_socket;
 mod tests;
 
 pub(crate) use changes::{Change, changes};
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::Cluster;
 pub(crate) use effective::effective;
 pub(crate) use environment::Environment;
 pub(crate) use error::{ConfigError, Problem};

@@ -11,6 +11,8 @@ pub(crate) use owner::{as_user, give_to, give_with_content, user};
 pub(crate) use start::{by_hand, how_to_end, how_to_restart, how_to_start, how_to_wake};
 
 use super::shell::then;
+#[cfg(feature = "cluster")]
+pub(crate) use claude::remember_cluster;
 use claude::{claude_mcp, is_vault};
 use claude_store::KEYCHAIN_OVERFLOW;
 use refresh_engine::{Need, passes_by_itself};
@@ -43,6 +45,10 @@ pub(crate) fn what_else_to_type(need: &Need, server: &str, store: &str) -> Optio
 
 /// A new login in the store at this location.
 pub(crate) fn login(server: &str, store: &str) -> String {
+    #[cfg(feature = "cluster")]
+    if claude::is_cluster(store) {
+        return into_cluster(server);
+    }
     if is_vault(store) {
         return by_way_of_claude_code(server, &claude_mcp("login", server, ""));
     }
@@ -56,7 +62,18 @@ fn by_way_of_claude_code(server: &str, login: &str) -> String {
     then(&back, &format!("mcp-refreshd own {name}"))
 }
 
+/// A login for the cluster, by way of this machine's vault.
+#[cfg(feature = "cluster")]
+fn into_cluster(server: &str) -> String {
+    let name = argument(server);
+    then(&format!("mcp-refreshd login {name} --own"), &format!("mcp-refreshd cluster add {name}"))
+}
+
 fn logout_and_login(server: &str, store: &str) -> String {
+    #[cfg(feature = "cluster")]
+    if claude::is_cluster(store) {
+        return into_cluster(server);
+    }
     if is_vault(store) {
         let login = then(&claude_mcp("logout", server, ""), &claude_mcp("login", server, ""));
         return by_way_of_claude_code(server, &login);

@@ -50,6 +50,10 @@ struct Server<'a> {
     store: &'a str,
     /// Who presents the refresh token: `agent` where it is in the vault, else `shared` with Claude Code.
     owner: &'static str,
+    /// Which member of the cluster refreshed it last.
+    #[cfg(feature = "cluster")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refreshed_by: Option<&'a String>,
     state: &'static str,
     expires_at: Option<Timestamp>,
     next_refresh_at: Option<Timestamp>,
@@ -111,7 +115,12 @@ fn server<'a>(store: &'a StoreStatus, entry: &'a EntryStatus, local: &Local) -> 
         name: &entry.name,
         url: entry.url.as_deref(),
         store: &store.location,
-        owner: if store.vault { "agent" } else { "shared" },
+        #[cfg(feature = "cluster")]
+        owner: if store.cluster.is_some() { "cluster" } else { owner(store) },
+        #[cfg(not(feature = "cluster"))]
+        owner: owner(store),
+        #[cfg(feature = "cluster")]
+        refreshed_by: store.cluster.as_ref().and_then(|cluster| cluster.refreshed_by.get(&entry.key)),
         state: state(entry.state),
         expires_at: entry.expires_at.map(milliseconds),
         next_refresh_at: entry.next_refresh_at.map(milliseconds),
@@ -125,6 +134,10 @@ fn server<'a>(store: &'a StoreStatus, entry: &'a EntryStatus, local: &Local) -> 
         reason: reason(entry, store.unwatched, local),
         action: entry.action.as_deref(),
     }
+}
+
+fn owner(store: &StoreStatus) -> &'static str {
+    if store.vault { "agent" } else { "shared" }
 }
 
 fn state(state: State) -> &'static str {

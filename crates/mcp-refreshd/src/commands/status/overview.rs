@@ -33,6 +33,18 @@ pub(crate) fn overview(status: &Status, local: &Local, style: &Style) -> String 
             let vault = if store.vault { " (the vault)" } else { "" };
             say(&format!("{}{vault}{unwatched}:", visible(&store.location)));
         }
+        #[cfg(feature = "cluster")]
+        if let Some(cluster) = &store.cluster {
+            let member = visible(&cluster.member);
+            match &cluster.unreachable {
+                None => say(&format!("grants of the cluster, of which this is the member {member}")),
+                Some(why) => say(&format!(
+                    "grants of the cluster, of which this is the member {member}; etcd cannot be reached ({}), so their tokens are kept and \
+                     nothing is refreshed",
+                    visible(why)
+                )),
+            }
+        }
         match (store.entries.is_empty(), readable) {
             (true, true) => say("no servers with a login yet"),
             (true, false) => say("cannot be read"),

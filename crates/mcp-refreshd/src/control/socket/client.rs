@@ -59,6 +59,8 @@ pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, Re
         | Request::Reload
         | Request::Moves
         | Request::TestNotice => REFRESH_PATIENCE,
+        #[cfg(feature = "cluster")]
+        Request::Cluster { .. } => REFRESH_PATIENCE,
     };
     ask_within(state, ask, patience).await
 }

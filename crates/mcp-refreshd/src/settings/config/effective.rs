@@ -10,8 +10,19 @@ use toml_edit::Key;
 /// The configuration in effect, in the file's format, without a proxy's password. `source` is the file it came from, if
 /// any; `stores` are the folders in effect.
 pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]) -> String {
-    let Config { stores: _, keychain, policy, network, log, log_file, notices, token_socket, environment } =
-        config;
+    let Config {
+        stores: _,
+        keychain,
+        policy,
+        network,
+        log,
+        log_file,
+        notices,
+        token_socket,
+        #[cfg(feature = "cluster")]
+        cluster,
+        environment,
+    } = config;
     let mut lines = vec![
         match source {
             Some(path) => format!("# from {}", path.display()),
@@ -56,6 +67,10 @@ pub(crate) fn effective(config: &Config, source: Option<&Path>, stores: &[&Path]
         lines.push(format!("servers = {}", texts(servers.iter().cloned())));
         let secret = secret_file.as_ref().map(|file| written(&file.to_string_lossy()));
         lines.extend(secret.map(|file| format!("secret_file = {file}")));
+    }
+    #[cfg(feature = "cluster")]
+    if let Some(cluster) = cluster {
+        lines.extend(cluster.lines(texts, written));
     }
     if !environment.is_empty() {
         lines.extend([String::new(), "[environment]".to_owned()]);

@@ -1,3 +1,5 @@
+#[cfg(feature = "cluster")]
+use super::cluster::Cluster;
 use super::environment::Environment;
 use super::redacted::without_password;
 use super::token_socket::TokenSocket;
@@ -26,6 +28,9 @@ pub(crate) struct Config {
     pub(crate) notices: NoticesConfig,
     /// The second socket, if there is one.
     pub(crate) token_socket: Option<TokenSocket>,
+    /// The cluster whose grants this machine shares.
+    #[cfg(feature = "cluster")]
+    pub(crate) cluster: Option<Cluster>,
     /// Variables to set if the environment lacks them.
     pub(crate) environment: Environment,
 }

@@ -49,6 +49,8 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
         "log",
         "notices",
         "token_socket",
+        #[cfg(feature = "cluster")]
+        "cluster",
         "environment",
     ];
     let root = Table::new("", root.get_ref(), &known, &mut findings);
@@ -75,6 +77,10 @@ pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
     }
     if let Some(table) = root.table("token_socket", &mut findings) {
         config.token_socket = token_socket(table, |text| folder(text, home), &mut findings);
+    }
+    #[cfg(feature = "cluster")]
+    if let Some(table) = root.table("cluster", &mut findings) {
+        config.cluster = super::cluster::cluster(table, |text| folder(text, home), &mut findings);
     }
     if let Some(table) = root.table("environment", &mut findings) {
         config.environment = Environment::parse(table, &mut findings);

@@ -46,6 +46,22 @@ pub(super) fn is_vault(store: &str) -> bool {
     VAULTS.read().unwrap_or_else(PoisonError::into_inner).contains(store)
 }
 
+/// The locations of copies of a cluster's grants.
+#[cfg(feature = "cluster")]
+static CLUSTERS: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+
+/// Notes that the store at this location is a copy of a cluster's grants.
+#[cfg(feature = "cluster")]
+pub(crate) fn remember_cluster(location: &str) {
+    CLUSTERS.write().unwrap_or_else(PoisonError::into_inner).insert(location.to_owned());
+}
+
+/// Whether the store at this location is a copy of a cluster's grants.
+#[cfg(feature = "cluster")]
+pub(super) fn is_cluster(store: &str) -> bool {
+    CLUSTERS.read().unwrap_or_else(PoisonError::into_inner).contains(store)
+}
+
 /// From now on commands are for a shell without folder variables; the program that shows them adapts them by [`for_this_shell`].
 pub(crate) fn for_any_shell() {
     IN_AGENT.store(true, Ordering::Relaxed);
