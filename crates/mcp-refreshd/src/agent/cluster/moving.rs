@@ -46,7 +46,7 @@ impl Agent {
             Some(keeper) => Some(keeper.hold(&key).await),
             None => None,
         };
-        let There::Grant { portable, text } =
+        let There::Grant { portable, text, .. } =
             look(&vault.store, &key).await.map_err(|error| error.to_string())?
         else {
             return Err(format!("the vault's login of {} has no refresh token", visible(name)));
