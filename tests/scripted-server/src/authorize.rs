@@ -1,12 +1,16 @@
 //! Dynamic client registration (RFC 7591) and the authorization endpoint, which approves everything at once.
 
-use crate::Outcome;
 use crate::http::{Request, Response};
 use crate::route::Decision;
 use crate::site::{SCOPE, Site};
+use crate::{Outcome, Registration};
 use serde_json::{Value, json};
 
 pub(crate) fn register(site: &Site, request: &Request) -> Decision {
+    if site.with(|state| state.script.registration != Registration::Open) {
+        let body = json!({"error": "access_denied", "error_description": "clients are registered by hand"});
+        return Decision::new(Response::json(403, &body), Outcome::BadRequest, "registration is closed");
+    }
     let Ok(Value::Object(mut client)) = serde_json::from_slice(&request.body) else {
         return Decision::bad_request("invalid_client_metadata", "the body is not a JSON object");
     };

@@ -50,7 +50,8 @@ pub use credentials::{credentials_json, store_key};
 pub use ledger::TokenState;
 pub use log::{Entry, Kind, Outcome};
 pub use script::{
-    ClientAuth, DeadStyle, Discovery, EarlyRefusal, Redirect, ResourceMetadataAt, ResourceRule, Reuse, Script,
+    ClientAuth, DeadStyle, Discovery, EarlyRefusal, Redirect, Registration, ResourceMetadataAt, ResourceRule,
+    Reuse, Script,
 };
 pub use server::{Listen, Server};
 pub use shape::{ExpiresIn, RefreshTokenForm, ScopeForm, Shape};

@@ -3,7 +3,7 @@
 use crate::http::Response;
 use crate::route::Decision;
 use crate::site::Site;
-use crate::{Discovery, ResourceMetadataAt, Script};
+use crate::{Discovery, Registration, ResourceMetadataAt, Script};
 use serde_json::{Value, json};
 
 /// A document asked for with path insertion; `rest` is what follows the site's name.
@@ -68,6 +68,9 @@ fn document(site: &Site, script: &Script) -> Value {
         "token_endpoint_auth_methods_supported": script.client_auth.methods(),
         "code_challenge_methods_supported": ["S256"]
     });
+    if let (Registration::Absent, Some(members)) = (script.registration, document.as_object_mut()) {
+        members.shift_remove("registration_endpoint");
+    }
     if script.revocation {
         document["revocation_endpoint"] = json!(format!("{url}/revoke"));
     }

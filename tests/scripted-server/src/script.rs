@@ -65,6 +65,8 @@ pub struct Script {
     pub challenge_names_metadata: bool,
     /// Another `issuer` in the metadata than the right one.
     pub issuer: Option<String>,
+    /// Whether clients can register (RFC 7591).
+    pub registration: Registration,
     /// Whether there is a revocation endpoint (RFC 7009). What is revoked by a refresh token, an old one too, is its whole family.
     pub revocation: bool,
     /// Another `token_endpoint` in the metadata than the right one.
@@ -107,6 +109,7 @@ impl Default for Script {
             authorization_server: None,
             challenge_names_metadata: true,
             issuer: None,
+            registration: Registration::default(),
             revocation: false,
             token_endpoint: None,
             token_redirect: None,
@@ -240,6 +243,19 @@ pub struct EarlyRefusal {
     pub above: Duration,
     /// The `error` member.
     pub code: String,
+}
+
+/// Whether clients can register (RFC 7591).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registration {
+    /// Any client.
+    #[default]
+    Open,
+    /// 403 `access_denied`.
+    Refused,
+    /// The metadata names no endpoint.
+    Absent,
 }
 
 /// Where the authorization server's metadata is found, for the issuer `…/lab`; all other places answer 404.

@@ -7,6 +7,7 @@ mod grant;
 mod own_login;
 mod queue;
 mod target;
+mod text;
 
 use crate::agent::configuration::{Usable, usable};
 use crate::agent::status::{gather, status_from_disk};

@@ -69,6 +69,8 @@ mod own_late;
 #[cfg(unix)]
 mod own_login;
 #[cfg(unix)]
+mod own_login_trouble;
+#[cfg(unix)]
 mod pages;
 mod reload;
 #[cfg(feature = "keyring")]

@@ -9,36 +9,36 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-struct Scene {
-    home: Home,
-    lab: Site,
+pub(crate) struct Scene {
+    pub(crate) home: Home,
+    pub(crate) lab: Site,
     _server: Server,
 }
 
 /// A login that waits for its browser.
-struct Login {
-    child: Child,
+pub(crate) struct Login {
+    pub(crate) child: Child,
     out: BufReader<std::process::ChildStdout>,
     url: url::Url,
 }
 
 impl Scene {
-    fn new(script: Script) -> Self {
+    pub(crate) fn new(script: Script) -> Self {
         let server = Server::start(Script::default()).unwrap();
         let lab = server.add("lab", script);
         Self { home: Home::new(), lab, _server: server }
     }
 
-    fn vault(&self) -> Value {
+    pub(crate) fn vault(&self) -> Value {
         let file = self.home.state().join("vault/.credentials.json");
         serde_json::from_str(&fs::read_to_string(file).unwrap_or_default()).unwrap_or_default()
     }
 
-    fn entry(&self) -> Value {
+    pub(crate) fn entry(&self) -> Value {
         self.vault()["mcpOAuth"][scripted_server::store_key("lab", &self.lab.mcp_url())].clone()
     }
 
-    fn login(&self, more: &[&str]) -> Login {
+    pub(crate) fn login(&self, more: &[&str]) -> Login {
         let url = self.lab.mcp_url();
         let mut arguments = vec!["login", &url, "--name", "lab", "--no-browser"];
         arguments.extend(more);
@@ -55,7 +55,7 @@ impl Scene {
     }
 
     /// A whole login through the browser.
-    fn logged_in(&self) -> (i32, String, String) {
+    pub(crate) fn logged_in(&self) -> (i32, String, String) {
         let login = self.login(&[]);
         get(&login.approved());
         login.end()
@@ -63,12 +63,12 @@ impl Scene {
 }
 
 impl Login {
-    fn parameter(&self, name: &str) -> String {
+    pub(crate) fn parameter(&self, name: &str) -> String {
         self.url.query_pairs().find(|(found, _)| found == name).unwrap().1.into_owned()
     }
 
     /// Where the authorization server redirects the browser to.
-    fn approved(&self) -> String {
+    pub(crate) fn approved(&self) -> String {
         let head = get(self.url.as_str());
         let location = head.lines().find_map(|line| line.strip_prefix("Location: "));
         location.unwrap_or_else(|| panic!("{head}")).trim().to_owned()
@@ -78,7 +78,7 @@ impl Login {
         writeln!(self.child.stdin.as_mut().unwrap(), "{text}").unwrap();
     }
 
-    fn end(mut self) -> (i32, String, String) {
+    pub(crate) fn end(mut self) -> (i32, String, String) {
         let mut out = String::new();
         self.out.read_to_string(&mut out).unwrap();
         let err = stderr(&mut self.child);
@@ -93,7 +93,7 @@ fn stderr(child: &mut Child) -> String {
 }
 
 /// The response to a GET, as a browser sends it.
-fn get(url: &str) -> String {
+pub(crate) fn get(url: &str) -> String {
     let url = url::Url::parse(url).unwrap();
     let port = url.port().unwrap();
     let host = url.host_str().unwrap();

@@ -2,19 +2,25 @@
 
 use super::callback::Callback;
 use super::grant::Client;
-use super::target::{self, Target};
+use super::target::{self, Left, Target};
+use super::text::{done, kept};
 use super::{browser, grant};
 use crate::agent::network::Network;
-use crate::agent::vault::Vault;
+use crate::agent::vault::ledger::{Ledger, Move, Mover, Phase};
+use crate::agent::vault::moving::take_out;
+use crate::agent::vault::{self, Vault};
 use crate::cli::LoginArgs;
 use crate::commands::own::helper_for;
+use crate::control::protocol::Request;
+use crate::control::socket;
 use crate::platform::signals::Ends;
 use crate::settings::config::Config;
 use crate::settings::paths::{Paths, private_folder};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
-use crate::terminal::wording::{quoted, visible};
+use crate::terminal::wording::visible;
+use claude_store::Store;
 use jiff::Timestamp;
 use oauth_secret::ClientSecret;
 use std::io::BufRead;
@@ -53,11 +59,11 @@ pub(super) async fn own_login(
     let work = obtain(&target, &http, args);
     let obtained = tokio::select! {
         obtained = work => obtained?,
-        _ = signals.next() => return Err(person(format!("interrupted; {}", kept(&target)))),
+        _ = signals.next() => return Err(person(format!("interrupted; {}", kept(&target, args)))),
     };
     let Obtained { server, challenge_url, client, redirect_uri, code } = obtained;
     // From here on, a signal waits: the code is spent by the exchange.
-    let pair = exchange(&http, &server, &client, &code, &target).await?;
+    let pair = exchange(&http, &server, &client, &code, &target, args).await?;
     let ends = pair.refresh_token.is_none();
     let entry = grant::entry(
         &target,
@@ -69,8 +75,43 @@ pub(super) async fn own_login(
         Timestamp::now(),
     );
     vault.put(&target.key, entry).await?;
+    if let Some(left) = &target.left
+        && let Err(why) = supersede(left, &target, paths).await
+    {
+        output::message(&format!(
+            "{}: Claude Code's entry is left as it was: {}",
+            visible(&target.name),
+            visible(&why)
+        ));
+    }
     output::result(&done(&target, ends)?)?;
     Ok(Exit::Well)
+}
+
+/// From now on the vault's login counts, and what Claude Code's store holds of it is nobody's business, as after a move.
+async fn supersede(left: &Left, target: &Target, paths: &Paths) -> Result<(), String> {
+    let folder = vault::folder(paths);
+    if let Some(text) = &left.text {
+        // Unless it has changed meanwhile.
+        take_out(&*left.store, &target.key, text).await.map_err(|error| error.to_string())?;
+    }
+    let mover = Mover::claim(&folder).map_err(|error| error.to_string())?;
+    let _mover = mover.ok_or("another `mcp-refreshd own` or `disown` is running")?;
+    let mut ledger = Ledger::load(&folder).map_err(|error| error.to_string())?;
+    ledger.note(Move {
+        key: target.key.to_string(),
+        name: target.name.clone(),
+        url: target.url.clone(),
+        store: left.store.location().to_owned(),
+        phase: Phase::Owned,
+        at: Timestamp::now(),
+        helper: helper_for(&target.name).map_err(|failure| failure.message().to_owned())?,
+        configured: Vec::new(),
+    });
+    ledger.save(&folder).map_err(|error| error.to_string())?;
+    // An agent that is not there reads the ledger when it starts.
+    let _ = socket::ask(&paths.state, &Request::Moves).await;
+    Ok(())
 }
 
 struct Obtained {
@@ -83,7 +124,7 @@ struct Obtained {
 
 /// Everything up to the code. Nothing of it changes anything here.
 async fn obtain(target: &Target, http: &Http, args: &LoginArgs) -> Result<Obtained, Failure> {
-    let failed = |why: String| person(format!("{}: {why}; {}", visible(&target.name), kept(target)));
+    let failed = |why: String| person(format!("{}: {why}; {}", visible(&target.name), kept(target, args)));
     let secret = secret(args)?;
     let challenge = http.challenge(&target.url).await.map_err(|error| failed(error.to_string()))?;
     let hints = ServerHints {
@@ -119,12 +160,20 @@ async fn obtain(target: &Target, http: &Http, args: &LoginArgs) -> Result<Obtain
             "then paste the URL of the page that the browser ends at, even if it does not load:\n",
         )?;
     }
-    let code = tokio::select! {
-        code = callback.response(&request) => code.map_err(|error| failed(error.to_string()))?,
-        code = pasted(&request, args.no_browser) => code.map_err(failed)?,
-        () = tokio::time::sleep(PATIENCE) => return Err(failed("no response within 5 minutes".to_owned())),
-    };
+    let code = in_time(async {
+        tokio::select! {
+            code = callback.response(&request) => code.map_err(|error| error.to_string()),
+            code = pasted(&request, args.no_browser) => code,
+        }
+    });
+    let code = code.await.map_err(failed)?;
     Ok(Obtained { server, challenge_url: challenge.resource_metadata, client, redirect_uri, code })
+}
+
+/// The response, if it comes within the time that a login has.
+async fn in_time<T>(response: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let response = tokio::time::timeout(PATIENCE, response).await;
+    response.unwrap_or_else(|_| Err("no response within 5 minutes".to_owned()))
 }
 
 /// What the user pastes; never ready if nothing can be pasted.
@@ -165,6 +214,7 @@ async fn exchange(
     client: &Client,
     code: &Code,
     target: &Target,
+    args: &LoginArgs,
 ) -> Result<TokenPair, Failure> {
     let methods = match client.auth {
         Some(auth) => vec![auth],
@@ -197,7 +247,7 @@ async fn exchange(
             }
         }
     }
-    Err(person(format!("{}: {}; {}", visible(&target.name), visible(&why), kept(target))))
+    Err(person(format!("{}: {}; {}", visible(&target.name), visible(&why), kept(target, args))))
 }
 
 /// The secret of a configured client, from the environment or the first line of standard input.
@@ -225,27 +275,22 @@ fn person(why: String) -> Failure {
     Failure::new(Exit::Person, why)
 }
 
-fn kept(target: &Target) -> String {
-    format!("nothing was changed; to try again, type: mcp-refreshd login --own -- {}", quoted(&target.url))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What to say at the end, and what to type next.
-fn done(target: &Target, ends: bool) -> Result<String, Failure> {
-    let name = quoted(&target.name);
-    let mut text = format!("{}: logged in; its login is in the vault\n", visible(&target.name));
-    if ends {
-        text.push_str("  the server issued no refresh token: the login ends with its access token\n");
+    #[tokio::test(start_paused = true)]
+    async fn the_browser_has_five_minutes() {
+        let began = tokio::time::Instant::now();
+        let why = in_time(std::future::pending::<Result<(), String>>()).await.unwrap_err();
+        assert_eq!(
+            (began.elapsed(), why.as_str()),
+            (Duration::from_secs(300), "no response within 5 minutes")
+        );
+        let late = async {
+            tokio::time::sleep(Duration::from_secs(299)).await;
+            Ok(7)
+        };
+        assert_eq!(in_time(late).await, Ok(7));
     }
-    if target.configured {
-        text.push_str(&format!("  for Claude Code, type: mcp-refreshd own -- {name}\n"));
-    } else {
-        let helper = helper_for(&target.name)?;
-        let server = serde_json::json!({"type": "http", "url": target.url, "headersHelper": helper});
-        text.push_str(&format!(
-            "  for Claude Code, type: claude mcp add-json --scope user -- {name} {}\n",
-            quoted(&server.to_string())
-        ));
-    }
-    text.push_str(&format!("  for scripts, type: mcp-refreshd token -- {name}\n"));
-    Ok(text)
 }

@@ -8,9 +8,13 @@ use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use crate::terminal::wording::{quoted, visible};
-use claude_store::{Entry, EntryKey, OsFileSystem, ReadError, ServerConfigs, StorageFolder, Store};
-use oauth_secret::ClientSecret;
+use claude_store::{
+    AnyStore, Entry, EntryKey, OsFileSystem, RawEntry, ReadError, ServerConfigs, StorageFolder, Store,
+};
+use oauth_secret::{ClientSecret, RefreshToken};
+use refresh_engine::{Records, Verdict};
 use sha2::{Digest, Sha256};
+use std::rc::Rc;
 use url::Url;
 
 /// A server to log in to.
@@ -24,6 +28,9 @@ pub(super) struct Target {
     pub(super) metadata_url: Option<String>,
     /// Whether Claude Code's configuration names this server.
     pub(super) configured: bool,
+    /// Claude Code's entry of it, if there is one: without tokens, or with one that the server has called dead. It stands in the way of the
+    /// new login.
+    pub(super) left: Option<Left>,
 }
 
 /// Whether this is a URL and no name.
@@ -54,12 +61,15 @@ pub(super) async fn find(
     };
     let owned = vault.list().await?;
     let mut known = owned.iter().find(|entry| fits(entry)).cloned();
+    let mut left = None;
     if known.is_none() {
-        for (location, entry) in shared(config, paths).await? {
+        for Shared { store, entry, text } in shared(config, paths).await? {
             if !fits(&entry) {
                 continue;
             }
-            if entry.refresh_token.is_some() {
+            let location = store.location().to_owned();
+            let dead = is_dead(paths, &location, &entry);
+            if !dead && entry.refresh_token.is_some() {
                 return Err(person(format!(
                     "Claude Code's store holds a login of {name}; to move it into the vault, type: mcp-refreshd own {}; to log in anew, type: {}",
                     quoted(&entry.server_name),
@@ -67,6 +77,7 @@ pub(super) async fn find(
                     name = visible(&entry.server_name),
                 )));
             }
+            left = Some(Left { store, text: dead.then_some(text) });
             known = Some(entry);
         }
     }
@@ -110,6 +121,7 @@ pub(super) async fn find(
         name,
         url,
         key,
+        left,
     })
 }
 
@@ -118,11 +130,24 @@ pub(super) fn client_folder(config: &Config, paths: &Paths) -> Option<StorageFol
     storage_folders(config, paths).into_iter().next()
 }
 
-/// The entries of Claude Code's stores, each with its store's location.
-async fn shared(config: &Config, paths: &Paths) -> Result<Vec<(String, Entry)>, Failure> {
+/// What Claude Code's store holds of a server.
+pub(super) struct Left {
+    pub(super) store: Rc<AnyStore>,
+    /// The entry's text, if a dead token is to be taken out.
+    pub(super) text: Option<RawEntry>,
+}
+
+/// An entry of Claude Code's, and its text there.
+struct Shared {
+    store: Rc<AnyStore>,
+    entry: Entry,
+    text: RawEntry,
+}
+
+async fn shared(config: &Config, paths: &Paths) -> Result<Vec<Shared>, Failure> {
     let mut entries = Vec::new();
     for folder in storage_folders(config, paths) {
-        let store = stores::open(config, paths, &folder, &|_| false).await.store;
+        let store = Rc::new(stores::open(config, paths, &folder, &|_| false).await.store);
         let unreadable = |why: String| Failure::new(Exit::Unreadable, visible(&why));
         let snapshot = match store.read().await {
             Ok(snapshot) => snapshot,
@@ -131,9 +156,22 @@ async fn shared(config: &Config, paths: &Paths) -> Result<Vec<(String, Entry)>, 
         };
         let document =
             snapshot.document().map_err(|error| unreadable(format!("{}: {error}", store.location())))?;
-        entries.extend(document.entries().map(|entry| (store.location().to_owned(), entry.clone())));
+        entries.extend(document.entries().map(|entry| Shared {
+            store: Rc::clone(&store),
+            entry: entry.clone(),
+            text: RawEntry::new(document.raw_entry(&entry.key).unwrap_or_default()),
+        }));
     }
     Ok(entries)
+}
+
+/// Whether the server has said that this very refresh token will never work again.
+fn is_dead(paths: &Paths, location: &str, entry: &Entry) -> bool {
+    let Some(token) = entry.refresh_token.as_ref().map(RefreshToken::digest) else { return false };
+    Records::peek(OsFileSystem, &paths.state).read(location, &entry.key, |record| {
+        let dead = matches!(record.verdict, Verdict::Dead { .. } | Verdict::ClientDead { .. });
+        dead && record.refresh == Some(token)
+    })
 }
 
 /// A name for the server at this URL, of the characters that Claude Code allows.
