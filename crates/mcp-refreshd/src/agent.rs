@@ -6,13 +6,16 @@ pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod config_check;
 pub(crate) mod configuration;
+pub(crate) mod folders;
 pub(crate) mod moves;
 pub(crate) mod network;
 pub(crate) mod runtime;
 pub(crate) mod status;
 pub(crate) mod stores;
+pub(crate) mod unwritable;
 pub(crate) mod vault;
 
+use crate::agent::unwritable::{Unwritable, unwritable};
 use crate::control::protocol::{Done, How};
 use crate::control::report::{Daemon, Status, StoreStatus};
 use crate::observers::Observers;
@@ -380,10 +383,22 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
             (How::Fresh, left().map_or("refreshed".into(), |left| format!("refreshed, good for {left}")))
         }
         RefreshedHow::NotNeeded if has_expired() => {
-            let typed = remedy::refresh_by_force(&name);
-            let detail =
-                format!("expired, and not asked again so soon after a failure; to ask now, type: {typed}");
-            action = Some(typed);
+            let detail = match unwritable(&report.location) {
+                Some(Unwritable { why, command }) => {
+                    let typed =
+                        command.as_ref().map(|command| format!("; type: {command}")).unwrap_or_default();
+                    action = command;
+                    format!("expired, and {why}{typed}")
+                }
+                None => {
+                    let typed = remedy::refresh_by_force(&name);
+                    let detail = format!(
+                        "expired, and not asked again so soon after a failure; to ask now, type: {typed}"
+                    );
+                    action = Some(typed);
+                    detail
+                }
+            };
             (How::Failed, detail)
         }
         RefreshedHow::NotNeeded => {

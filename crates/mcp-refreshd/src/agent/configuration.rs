@@ -1,5 +1,6 @@
 //! The configuration that a command goes by where the file cannot be used.
 
+use crate::agent::stores::storage_folders;
 use crate::control::report::Status;
 use crate::control::socket::RequestError;
 use crate::settings::config::{Config, ConfigError, ListedStore};
@@ -46,6 +47,17 @@ pub(crate) fn remarks(why: &str, agent_answers: bool) -> Vec<String> {
 /// That the file cannot be used, for a command that does not depend on it.
 pub(crate) fn broken(paths: &Paths) -> Option<ConfigError> {
     Config::load(&paths.config, &paths.home).err()
+}
+
+/// The same with the stores of a status besides, as far as their locations tell.
+pub(crate) fn with_stores_of(config: Config, status: &Status, paths: &Paths) -> Config {
+    let known = storage_folders(&config, paths);
+    let is_new = |folder: &&Path| folder.is_absolute() && !known.iter().any(|known| known.path() == *folder);
+    let folders = status.stores.iter().filter(|store| !store.vault);
+    let folders = folders.filter_map(|store| Path::new(&store.location).parent().filter(is_new));
+    let mut stores = config.stores.clone().unwrap_or_else(|| vec![ListedStore::Default]);
+    stores.extend(folders.map(|folder| ListedStore::Folder(folder.to_owned())));
+    Config { stores: Some(stores), ..config }
 }
 
 /// The stores that the agent keeps and the servers that it ignores; of the rest the defaults.

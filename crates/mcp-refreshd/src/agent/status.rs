@@ -4,6 +4,7 @@
 use crate::agent::Machine;
 use crate::agent::client::ClaudeCode;
 use crate::agent::stores::{self, storage_folders};
+use crate::agent::unwritable::{Unwritable, unwritable};
 use crate::agent::vault::ledger::Ledger;
 use crate::agent::vault::{self, Vault};
 use crate::control::report::{EntryStatus, Found, Silent, Status, StoreStatus, Unfinished};
@@ -17,7 +18,7 @@ use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use claude_store::{AnyStore, OsFileSystem, Ownership, StorageFolder, Store};
 use jiff::Timestamp;
-use refresh_engine::{Journal, Need, Records, State, inspect};
+use refresh_engine::{Journal, LastRefresh, Need, Records, State, inspect};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -67,8 +68,12 @@ pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
     }
     for store in &mut status.stores {
         as_listed(store);
+        let blocked = unwritable(&store.location);
         for entry in &mut store.entries {
             ending(entry, &store.location, Timestamp::now());
+            if let Some(blocked) = &blocked {
+                held_up(entry, blocked);
+            }
         }
     }
     status.found = Found { silent, misconfigured, unfinished: unfinished(&paths.state), ..Found::default() };
@@ -202,6 +207,17 @@ fn as_listed(store: &mut StoreStatus) {
 fn ending(entry: &mut EntryStatus, store: &str, now: Timestamp) {
     if entry.ends_soon(now) && entry.action.is_none() {
         entry.action = Some(remedy::what_to_type(&Need::NoRefreshToken, &entry.name, store));
+    }
+}
+
+/// What waits for a refresh waits for the store to be writable again.
+fn held_up(entry: &mut EntryStatus, blocked: &Unwritable) {
+    let waits = matches!(entry.state, State::Expired | State::Due | State::Retrying);
+    if waits && entry.refresh.is_some() && entry.why.is_none() {
+        let told = entry.last.as_ref().is_some_and(LastRefresh::is_not_savable)
+            || entry.facts.obstacle.as_ref().is_some_and(|obstacle| obstacle.why.is_some());
+        entry.why = (!told).then(|| format!("not refreshed: {}", blocked.why));
+        entry.action = entry.action.take().or_else(|| blocked.command.clone());
     }
 }
 

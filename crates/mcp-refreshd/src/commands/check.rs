@@ -8,6 +8,7 @@ use crate::agent::configuration::{Usable, usable};
 use crate::agent::network;
 use crate::agent::status::{folders, status_from_disk, watches};
 use crate::agent::stores::{self, storage_folders};
+use crate::agent::unwritable::unwritable;
 use crate::cli::CheckArgs;
 use crate::commands::chosen_store::chosen_store;
 use crate::commands::labels::labels;
@@ -92,6 +93,11 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
             Failure::new(Exit::Usage, format!("the configuration's `[network]` cannot be used: {error}"))
         })?;
         live::ask_all(&http, &mut checked).await;
+    }
+    for checked in &mut checked {
+        if let (Some(_), Some(blocked)) = (&checked.cure, unwritable(&checked.store)) {
+            checked.is_held_up(blocked);
+        }
     }
     exit = checked.iter().map(|checked| exit_of(checked.verdict)).fold(exit, Exit::max);
     if args.json {

@@ -9,7 +9,7 @@ mod queue;
 mod target;
 mod text;
 
-use crate::agent::configuration::{Usable, usable};
+use crate::agent::configuration::{Usable, usable, with_stores_of};
 use crate::agent::status::{gather, status_from_disk};
 use crate::agent::stores::{location_of_item, storage_folders};
 use crate::cli::LoginArgs;
@@ -39,6 +39,8 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
     }
     remarks.iter().for_each(|remark| output::message(remark));
     let status = gather(paths).await?;
+    // In another shell the agent's default store is none of this configuration.
+    let config = with_stores_of(config, &status, paths);
     let logins = queue(&status, &args.names).map_err(|name| unknown(&status, name))?;
     if logins.is_empty() {
         if let Some(why) =

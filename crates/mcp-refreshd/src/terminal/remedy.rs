@@ -119,6 +119,11 @@ pub(crate) fn why(need: &Need) -> String {
     }
 }
 
+/// A refresh of what is due.
+pub(crate) fn refresh(name: &str) -> String {
+    format!("mcp-refreshd refresh {}", argument(name))
+}
+
 /// A refresh that does not wait until it is due.
 pub(crate) fn refresh_by_force(name: &str) -> String {
     if name.starts_with('-') {

@@ -197,3 +197,75 @@ fn a_file_that_is_listed_as_a_store_is_shown_as_it_is_listed() {
         );
     }
 }
+
+/// The commands for a login that a text names, sorted.
+#[cfg(unix)]
+fn logins_in(text: &str) -> Vec<String> {
+    let lines = text.lines().filter_map(|line| {
+        let line = line.trim();
+        let line = line.split_once("type: ").map_or(line, |(_, command)| command);
+        let line = line.split_once("cure ").map_or(line, |(_, command)| command.trim());
+        let login = line.split("  #").next()?;
+        login.contains("claude mcp login ").then(|| login.to_owned())
+    });
+    let mut logins: Vec<_> = lines.collect();
+    logins.sort();
+    logins
+}
+
+// Commands for a POSIX shell.
+#[cfg(unix)]
+#[test]
+fn every_command_names_the_same_login_whatever_this_shell_has_set() {
+    for configured in [true, false] {
+        let (two, grants) = two(HOUR);
+        if !configured {
+            fs::remove_file(two.work.join(".claude.json")).unwrap();
+        }
+        for (folder, grant) in [(two.home.claude(), &grants[0]), (two.work.clone(), &grants[1])] {
+            let mut document: Value = serde_json::from_str(&credentials_json([("lab", grant)])).unwrap();
+            for entry in document["mcpOAuth"].as_object_mut().unwrap().values_mut() {
+                entry["accessToken"] = "".into();
+                entry.as_object_mut().unwrap().remove("refreshToken");
+            }
+            fs::write(folder.join(".credentials.json"), document.to_string()).unwrap();
+        }
+        two.home.configure("stores = [\"default\", \"~/my work\"]\n");
+        let mut agent = two.home.daemon();
+        let usual = two.home.claude();
+        for set in [
+            None,
+            Some(("CLAUDE_CONFIG_DIR", &two.work)),
+            Some(("CLAUDE_CONFIG_DIR", &usual)),
+            Some(("CLAUDE_SECURESTORAGE_CONFIG_DIR", &two.work)),
+        ] {
+            let told = |arguments: &[&str]| {
+                let output = two.home.command(arguments).envs(set).output().unwrap();
+                logins_in(&String::from_utf8(output.stdout).unwrap())
+            };
+            let status = told(&["status"]);
+            assert_eq!(status.len(), 2, "{set:?}: {status:?}");
+            assert!(
+                set.is_none() || status.contains(&"claude mcp login lab".to_owned()),
+                "{set:?}: {status:?}"
+            );
+            assert_ne!(status[0], status[1], "{set:?}");
+            for command in [&["check"][..], &["doctor", "--offline"], &["login", "--all", "--dry-run"]] {
+                assert_eq!(told(command), status, "{configured} {set:?} {command:?}");
+            }
+        }
+        agent.stop();
+    }
+}
+
+#[test]
+fn what_has_expired_is_refreshed_by_the_same_command_everywhere() {
+    let (two, _) = two(EXPIRED);
+    two.home.configure("");
+    let (_, checked, _) = two.home.told(&["check"]);
+    assert!(checked.ends_with("; type: mcp-refreshd refresh lab\n"), "{checked}");
+    let (_, told, _) = two.home.told(&["doctor", "--offline"]);
+    assert!(told.contains("cure    mcp-refreshd refresh lab\n"), "{told}");
+    let (code, told, _) = two.home.told(&["refresh", "lab"]);
+    assert!(code == 0 && told.starts_with("lab: refreshed"), "{told}");
+}

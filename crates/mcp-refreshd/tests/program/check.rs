@@ -50,7 +50,7 @@ fn what_has_ended_or_never_began_is_not_good_and_what_does_not_end_is() {
     );
     let told = |name: &str| home.told(&["check", name]);
     assert_eq!(told("stub").1, "stub: not ok: not logged in; type: claude mcp login stub\n");
-    assert_eq!(told("zero").1, "zero: not ok: expired; type: mcp-refreshd refresh zero --force\n");
+    assert_eq!(told("zero").1, "zero: not ok: expired; type: mcp-refreshd refresh zero\n");
     assert!(told("past").1.ends_with("ago; type: claude mcp login past\n"));
     assert_eq!(told("ever"), (0, "ever: ok: valid, unknown expiry\n".into(), String::new()));
     assert_eq!(home.told(&["check", "past", "--min-valid", "0s"]).0, 1);
@@ -207,7 +207,7 @@ fn an_expired_token_that_its_server_refuses_has_one_cure() {
         "{told}"
     );
     assert_eq!(told.matches("type: ").count(), 1, "{told}");
-    assert_eq!(told.matches("mcp-refreshd refresh lab --force").count(), 1, "{told}");
+    assert_eq!(told.matches("type: mcp-refreshd refresh lab\n").count(), 1, "{told}");
 }
 
 #[test]

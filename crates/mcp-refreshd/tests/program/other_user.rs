@@ -1,9 +1,9 @@
 //! Files of another user: a `sudo` that kept `HOME`, a folder that root made. One cause is one sentence, with a command that mends it and
 //! nothing else. It needs root, and is also a step of `.ci/run`.
 
-use crate::support::findings::good;
+use crate::support::findings::{document, entry, good};
 use crate::support::{Daemon, Home};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -169,4 +169,47 @@ fn a_document_of_root_has_a_command_with_its_path_and_no_variable_of_a_shell() {
     let (names, cure) = found_by(ALICE, &home);
     assert_eq!(names, ["agent-not-running", "store-owner"]);
     assert!(cure.starts_with("mcp-refreshd install"), "{cure}");
+}
+
+#[test]
+fn where_nothing_can_be_saved_every_command_says_what_mends_that_with_an_agent_and_without() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    home.store(&document(&[("lab", entry("lab", json!({"expiresAt": 1_764_376_000_000_u64})))]));
+    given_to(ALICE, &home.claude());
+    let closed = Permissions::from_mode(0o500);
+    fs::set_permissions(home.claude(), closed).unwrap();
+    let cure = format!("chmod u+rwx {}", home.claude().display());
+    let every = |cure: &str| {
+        for arguments in
+            [&["status"][..], &["status", "lab"], &["check"], &["token", "lab"], &["headers", "lab"]]
+        {
+            let (code, told, said) = told_by(ALICE, &home, arguments);
+            let all = format!("{told}{said}");
+            assert!(
+                code == 1 && all.contains(cure) && !all.contains("--force"),
+                "{arguments:?}: {code} {all}"
+            );
+        }
+        let (_, told, _) = told_by(ALICE, &home, &["status", "lab"]);
+        assert!(
+            told.contains(&format!("type            {cure}\n")) || told.contains(&format!("type\n{cure}\n")),
+            "{told}"
+        );
+    };
+    every(&cure);
+    let mut command = home.command(&["run"]);
+    command.uid(ALICE).current_dir("/");
+    let mut agent = Daemon::start(command);
+    agent.wait_for("started (process");
+    every(&cure);
+    assert!(agent.terminate().0.success());
+    fs::set_permissions(home.claude(), Permissions::from_mode(0o700)).unwrap();
+    chown(home.credentials(), Some(0), None).unwrap();
+    fs::set_permissions(home.credentials(), Permissions::from_mode(0o644)).unwrap();
+    every(&format!("sudo chown 12345 {}", home.credentials().display()));
+    let (_, told, _) = told_by(ALICE, &home, &["status"]);
+    assert!(told.contains("the store belongs to user root, and you are user 12345"), "{told}");
 }

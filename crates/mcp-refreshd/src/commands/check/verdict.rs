@@ -1,5 +1,6 @@
+use crate::agent::unwritable::Unwritable;
 use crate::commands::labels::Named;
-use crate::terminal::remedy::{argument, login, refresh_by_force};
+use crate::terminal::remedy::{login, refresh, refresh_by_force};
 use crate::terminal::wording::{length, visible};
 use jiff::Timestamp;
 use refresh_engine::ObservedEntry;
@@ -70,7 +71,7 @@ impl Checked {
         let (verdict, reason) = checked.expiry(now, min_valid);
         checked.verdict = verdict;
         checked.reasons.push(reason);
-        checked.cure = (verdict != Verdict::Ok).then(|| checked.new_token());
+        checked.cure = (verdict != Verdict::Ok).then(|| checked.new_token(now));
         checked
     }
 
@@ -96,9 +97,12 @@ impl Checked {
     }
 
     /// What gets a new token: a refresh where there is a refresh token, else a login.
-    fn new_token(&self) -> String {
+    fn new_token(&self, now: Timestamp) -> String {
         let name = &self.seen.entry.server_name;
+        let expired = self.seen.expiry.moment().is_some_and(|end| end <= now);
         match self.seen.refresh {
+            // What has expired is due.
+            Some(_) if self.seen.entry.access_token.is_some() && expired => refresh(name),
             Some(_) if self.seen.entry.access_token.is_some() => refresh_by_force(name),
             _ => login(name, &self.store),
         }
@@ -109,7 +113,7 @@ impl Checked {
         let left = self.seen.expiry.moment().map(|end| end.duration_since(now)).unwrap_or_default();
         let end = self.reasons.pop().unwrap_or_default();
         if needed_now {
-            self.cure = Some(format!("mcp-refreshd refresh {}", argument(&self.seen.entry.server_name)));
+            self.cure = Some(refresh(&self.seen.entry.server_name));
             self.reasons.push(format!("rests, {end}"));
             return;
         }
@@ -145,7 +149,7 @@ impl Checked {
             Live::Refused => {
                 self.verdict = Verdict::NotOk;
                 // One cure for both: what renews an expired token renews a refused one.
-                self.cure = Some(self.cure.take().unwrap_or_else(|| self.new_token()));
+                self.cure = Some(self.cure.take().unwrap_or_else(|| self.new_token(Timestamp::now())));
             }
             Live::Limited => {
                 self.verdict = Verdict::NotOk;
@@ -156,6 +160,12 @@ impl Checked {
             Live::Unanswered if self.verdict == Verdict::Ok => self.verdict = Verdict::Unknown,
             Live::Unanswered => {}
         }
+    }
+
+    /// No new token could be saved, whoever gets it.
+    pub(super) fn is_held_up(&mut self, blocked: Unwritable) {
+        self.reasons.push(blocked.why);
+        self.cure = blocked.command;
     }
 
     /// Its entry names no server to ask.

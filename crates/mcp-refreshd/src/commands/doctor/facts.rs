@@ -1,5 +1,4 @@
 mod configuration;
-pub(crate) mod folders;
 pub(crate) mod keychain;
 pub(crate) mod origins;
 mod store;
@@ -10,6 +9,7 @@ pub(super) use store::StoreFacts;
 pub(super) use vault::{HelperFacts, VaultFacts};
 
 use crate::agent::config_check::listed_files;
+use crate::agent::folders::{FolderTrouble, WhyNot, folder_trouble, foreign, no_home};
 use crate::agent::network;
 use crate::agent::status::status_from_disk;
 use crate::agent::stores;
@@ -28,7 +28,6 @@ use crate::settings::surroundings::Surroundings;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use claude_store::{Entry, OsFileSystem, StorageFolder};
-use folders::{FolderTrouble, WhyNot, folder_trouble, foreign, no_home};
 use jiff::Timestamp;
 use origins::{OriginFacts, ask_offers, ask_origins, ask_servers};
 use refresh_engine::{Journal, ObservedEntry, Records};

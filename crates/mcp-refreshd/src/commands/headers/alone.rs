@@ -1,6 +1,7 @@
 //! Without an agent, or with one that does not answer.
 
 use crate::agent::access::on_disk::{OnDisk, find};
+use crate::agent::unwritable::{Unwritable, unwritable};
 use crate::control::protocol::{HandedOut, TokenRequest};
 use crate::platform::process::spawn_apart;
 use crate::settings::config::Config;
@@ -42,6 +43,10 @@ pub(super) async fn by_itself(paths: &Paths, request: &TokenRequest) -> Result<H
         let typed = remedy::what_to_type(&need, first.name(), &first.store);
         let why = format!("needs you: {}; type: {typed}", remedy::why(&need));
         return older(first, &why);
+    }
+    if let Some(Unwritable { why, command }) = unwritable(&first.store) {
+        let typed = command.map(|command| format!("; type: {command}")).unwrap_or_default();
+        return older(first, &format!("{why}{typed}"));
     }
     let mut refresh = match refresh(&first) {
         Ok(child) => child,
@@ -97,16 +102,19 @@ fn none(found: &OnDisk, why: &str) -> Failure {
 fn refresh(found: &OnDisk) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["refresh", "--store", &found.store, "--", found.key()]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     spawn_apart(&mut command)
 }
 
-/// The first line of what it said about its failure.
+/// The first line of what it said about its failure: of the command itself, else of the server.
 fn said(refresh: &mut Child) -> String {
     let mut text = String::new();
+    // What cannot be read is not needed.
     if let Some(stderr) = refresh.stderr.take() {
-        // What cannot be read is not needed.
         let _ = stderr.take(4096).read_to_string(&mut text);
+    }
+    if let Some(stdout) = refresh.stdout.take() {
+        let _ = stdout.take(4096).read_to_string(&mut text);
     }
     let line = text.lines().next().unwrap_or("the refresh brought no new token; see `mcp-refreshd status`");
     line.trim_start_matches("mcp-refreshd: ").to_owned()

@@ -21,7 +21,10 @@ pub(super) fn reason(entry: &EntryStatus, unwatched: bool, local: &Local) -> Opt
 pub(super) fn is_stuck(entry: &EntryStatus, unwatched: bool) -> bool {
     let blocked = entry.facts.obstacle.as_ref().is_some_and(|obstacle| obstacle.why.is_some());
     let not_savable = entry.last.as_ref().is_some_and(LastRefresh::is_not_savable);
-    entry.state == State::Expired && (unwatched || blocked || not_savable || entry.unsaved.is_some())
+    // A store that cannot be written is a reason without being a need.
+    let held_up = entry.why.is_some();
+    entry.state == State::Expired
+        && (unwatched || blocked || not_savable || held_up || entry.unsaved.is_some())
 }
 
 fn obstructed(entry: &EntryStatus, local: &Local) -> Option<String> {

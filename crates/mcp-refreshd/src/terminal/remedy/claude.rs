@@ -135,7 +135,8 @@ pub(crate) fn variables(folder: &StorageFolder, in_keychain: bool, env: Env<'_>,
     let leads = |way: &Variables| {
         let there = with(way);
         there.path() == folder.path()
-            && there.config_folder() == folder.config_folder()
+            // In a shell whose Claude Code uses this store, its configuration is the one that is meant.
+            && (way.is_empty() || there.config_folder() == folder.config_folder())
             && (!in_keychain || there.keychain_service() == folder.keychain_service())
     };
     let mut way = ways.into_iter().find(leads).unwrap_or_default();

@@ -1,7 +1,7 @@
-use super::folders::{FolderTrouble, folder_trouble};
 use super::keychain::KeychainFacts;
 use crate::agent::Machine;
 use crate::agent::client::ClaudeCode;
+use crate::agent::folders::{FolderTrouble, folder_trouble};
 use crate::agent::stores;
 use crate::platform::clock::SystemClock;
 use crate::platform::process::user_id;

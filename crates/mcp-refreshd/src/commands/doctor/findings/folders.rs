@@ -1,9 +1,8 @@
-use crate::commands::doctor::facts::folders::{FolderTrouble, WhyNot};
+use crate::agent::folders::{FolderTrouble, WhyNot};
 use crate::commands::doctor::facts::{Agent, Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::Certain;
 use crate::commands::doctor::finding::Finding;
 use crate::platform::process::user_id;
-use crate::terminal::wording::quoted;
 use crate::terminal::{remedy, shell};
 
 /// The folders that are written to: those of the stores, and that of the agent's own state.
@@ -43,40 +42,15 @@ fn is_foreign(store: &StoreFacts) -> bool {
 }
 
 fn finding(name: &'static str, trouble: &FolderTrouble, follows: &str) -> Finding {
-    let folder = quoted(&trouble.path.display().to_string());
-    let us = user_id();
-    let (means, cure) = match trouble.why {
-        WhyNot::ReadOnly => (
-            "the folder is on a file system that is mounted read-only".to_owned(),
-            "mount it read-write (in a container without `:ro` or `readonly`)".to_owned(),
-        ),
-        WhyNot::Forbidden => (
-            "the folder's permissions forbid you to write".to_owned(),
-            shell::allow_writing(&trouble.path.display().to_string()),
-        ),
-        WhyNot::Foreign(owner) => (
-            format!(
-                "the folder belongs to user {}, and you are user {}",
-                remedy::user(owner),
-                remedy::user(us)
-            ),
-            remedy::give_to(us, &[&trouble.path]),
-        ),
-        WhyNot::Full => {
-            let means = "the file system is full: no refresh is started, since a new token could not be saved, and Claude Code cannot save one either";
-            let cure =
-                format!("free some space ({})", shell::show_space(Some(&trouble.path.display().to_string())));
-            // The stores and the state may share it.
-            return Finding::trouble("disk-full", Certain, means, &cure)
-                .at(&trouble.path)
-                .together(means, format!("free some space ({})", shell::show_space(None)));
-        }
-        WhyNot::NoHome => {
-            ("the home folder does not exist".to_owned(), "set HOME to your home folder".to_owned())
-        }
-        WhyNot::NotAFolder => {
-            ("a file stands where the folder belongs".to_owned(), format!("mv {folder} {folder}.old"))
-        }
-    };
+    let (means, cure) = (trouble.means(), trouble.cure());
+    if trouble.why == WhyNot::Full {
+        let follows = "no refresh is started, since a new token could not be saved, and Claude Code cannot save one either";
+        let means = format!("{means}: {follows}");
+        // The stores and the state may share it.
+        let together = format!("free some space ({})", shell::show_space(None));
+        return Finding::trouble("disk-full", Certain, &means, cure)
+            .at(&trouble.path)
+            .together(means, together);
+    }
     Finding::trouble(name, Certain, format!("{means}: {follows}"), cure).at(&trouble.path)
 }

@@ -174,7 +174,7 @@ pub(super) fn expired(seen: &ObservedEntry, facts: &Facts) -> Finding {
         "expired-but-refreshable",
         Certain,
         format!("the access token has expired, and a refresh token is stored (fingerprint {refresh}), {says}: {why}"),
-        format!("mcp-refreshd refresh {}", remedy::argument(&seen.entry.server_name)),
+        remedy::refresh(&seen.entry.server_name),
     )
     .together(
         format!("the access tokens have expired, and refresh tokens are stored, {says}: {}", why.replace(" it", " them")),

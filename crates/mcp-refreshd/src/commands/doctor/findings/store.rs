@@ -1,4 +1,4 @@
-use crate::commands::doctor::facts::folders::WhyNot;
+use crate::agent::folders::WhyNot;
 use crate::commands::doctor::facts::keychain::KeychainFacts;
 use crate::commands::doctor::facts::{Agent, Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::{Certain, Possible};

@@ -1,5 +1,6 @@
 use crate::platform::files;
 use crate::platform::process::user_id;
+use crate::terminal::{remedy, shell};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,46 @@ pub(crate) enum WhyNot {
     NotAFolder,
     /// It is the home folder, which is not made.
     NoHome,
+}
+
+impl FolderTrouble {
+    /// What is wrong with it.
+    pub(crate) fn means(&self) -> String {
+        match self.why {
+            WhyNot::ReadOnly => "the folder is on a file system that is mounted read-only".to_owned(),
+            WhyNot::Forbidden => "the folder's permissions forbid you to write".to_owned(),
+            WhyNot::Foreign(owner) => {
+                let us = remedy::user(user_id());
+                format!("the folder belongs to user {}, and you are user {us}", remedy::user(owner))
+            }
+            WhyNot::Full => "the file system is full".to_owned(),
+            WhyNot::NoHome => "the home folder does not exist".to_owned(),
+            WhyNot::NotAFolder => "a file stands where the folder belongs".to_owned(),
+        }
+    }
+
+    /// The command that mends it, where one does.
+    pub(crate) fn command(&self) -> Option<String> {
+        let folder = self.path.display().to_string();
+        match self.why {
+            WhyNot::Forbidden => Some(shell::allow_writing(&folder)),
+            WhyNot::Foreign(_) => Some(remedy::give_to(user_id(), &[&self.path])),
+            WhyNot::NotAFolder => Some(format!("mv {folder} {folder}.old", folder = shell::quoted(&folder))),
+            WhyNot::ReadOnly | WhyNot::Full | WhyNot::NoHome => None,
+        }
+    }
+
+    /// What to do.
+    pub(crate) fn cure(&self) -> String {
+        self.command().unwrap_or_else(|| match self.why {
+            WhyNot::Full => {
+                let folder = self.path.display().to_string();
+                format!("free some space ({})", shell::show_space(Some(&folder)))
+            }
+            WhyNot::NoHome => "set HOME to your home folder".to_owned(),
+            _ => "mount it read-write (in a container without `:ro` or `readonly`)".to_owned(),
+        })
+    }
 }
 
 /// Why nothing can be written into this folder, or into the one where it would be made. Nothing is changed to find out.
