@@ -6,6 +6,7 @@ mod etcd;
 mod faults;
 mod findings;
 mod load;
+mod outage;
 mod propagation;
 
 use agent::Agent;
@@ -97,6 +98,9 @@ fn run(options: &Options) -> Fallible<bool> {
 
     let slowest = propagation::measure(&agents, &names)?;
     say(&format!("a new token was seen by all others within {} ms", slowest.as_millis()));
+
+    outage::survive(&agents, &etcd, &names, &server)?;
+    say("without etcd every agent handed out the last token, presented nothing and said why");
 
     let began = Instant::now();
     let faults = Faults::new(Arc::clone(&agents), Arc::clone(&etcd));

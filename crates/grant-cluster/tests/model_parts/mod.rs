@@ -41,6 +41,8 @@ impl Default for Plan {
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Outcome {
+    /// To try it again.
+    #[allow(dead_code, reason = "shown when a check fails")]
     seed: u64,
     pub(crate) refreshes: usize,
     pub(crate) faults: u32,

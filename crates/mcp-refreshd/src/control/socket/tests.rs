@@ -31,6 +31,8 @@ fn serve(place: PathBuf) {
             | Request::Moves
             | Request::TestNotice
             | Request::Stop => Reply::Refused("not asked here".to_owned()),
+            #[cfg(feature = "cluster")]
+            Request::Cluster { .. } => Reply::Refused("not asked here".to_owned()),
             Request::Refresh { names, .. } => Reply::Refused(format!("asked for {}", names.join("+"))),
         };
         listener.serve(answer).await;
