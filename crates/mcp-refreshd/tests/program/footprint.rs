@@ -2,7 +2,7 @@
 //!
 //! `MCP_REFRESHD` names another build of the program: the limits of memory are those of a release build. `SERVERS`, `WATCH_SECONDS` and
 //! `REFRESHES` ask for more than is cheap: `SERVERS="1 20 200" WATCH_SECONDS=300 REFRESHES=10000`. Proportional memory is true only where
-//! no other daemon runs: `--test-threads 1`.
+//! no other daemon runs: `--test-threads 1`. `TUNABLES` replaces the allocator's settings, for a build whose unit has others.
 
 use crate::support::cost::Cost;
 use crate::support::{Daemon, Home, PATIENCE};
@@ -53,8 +53,9 @@ fn as_by_systemd(home: &Home) -> Daemon {
     const TUNABLES: &str = "GLIBC_TUNABLES";
     let line = UNIT.lines().find_map(|line| line.strip_prefix("Environment=")?.strip_prefix(TUNABLES));
     let value = line.and_then(|line| line.strip_prefix('=')).unwrap();
+    let asked = std::env::var("TUNABLES");
     let mut command = home.command(&["run"]);
-    command.env(TUNABLES, value);
+    command.env(TUNABLES, asked.as_deref().unwrap_or(value));
     Daemon::start(command)
 }
 
