@@ -1,6 +1,6 @@
 //! Load tests of the real daemon against scripted servers on loopback. Linux only: it reads `/proc` and inotify.
 //!
-//! - `load storm [quick|entries|size|draw|tls]`: many expired entries at once. Without an argument a short run; `draw` runs everything and
+//! - `load storm [quick|entries|size|draw|tls [ENTRIES]]`: many expired entries at once. Without an argument a short run; `draw` runs everything and
 //!   draws `docs/internals/performance-entries.svg` and `docs/internals/performance-document.svg`; `tls` uses TLS with a host name.
 //! - `load transaction [TIMES]`: one refresh after the other, broken down into steps, next to the bare writes it needs.
 //! - `load instructions`: the instructions and allocations of a refresh, a storm and `status`, counted by valgrind, and page faults; with limits.
@@ -30,11 +30,14 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let word = |number: usize| words.get(number).map(String::as_str);
     let measured = match word(0) {
-        Some("storm") => program().and_then(|program| storm::run(&program, word(1).unwrap_or("quick"))),
+        Some("storm") => {
+            let only = word(2).and_then(|word| word.parse().ok());
+            program().and_then(|program| storm::run(&program, word(1).unwrap_or("quick"), only))
+        }
         Some("transaction") => program().and_then(|program| transaction::run(&program, number(word(1), 100))),
         Some("change") => program().and_then(|program| change::run(&program, number(word(1), 10))),
         Some("instructions") => program().and_then(|program| instructions::run(&program)),
-        _ => Err("usage: load storm [quick|entries|size|draw|tls] | transaction [TIMES] | change [SECONDS] | instructions"
+        _ => Err("usage: load storm [quick|entries|size|draw|tls [ENTRIES]] | transaction [TIMES] | change [SECONDS] | instructions"
             .into()),
     };
     match measured {

@@ -54,7 +54,8 @@ impl Row {
     }
 }
 
-pub(crate) fn run(program: &Path, which: &str) -> Fallible<()> {
+/// `only` leaves one number of entries of a storm over TLS.
+pub(crate) fn run(program: &Path, which: &str, only: Option<usize>) -> Fallible<()> {
     println!("{}", program.display());
     let start = start_up(program)?;
     println!(
@@ -78,7 +79,7 @@ pub(crate) fn run(program: &Path, which: &str) -> Fallible<()> {
     };
     let entries = match which {
         "quick" => of_entries(&[1, 10, 100]),
-        "tls" => of_entries(&[1, 10, 100, 1000]),
+        "tls" => only.map_or_else(|| of_entries(&[1, 10, 100, 1000]), |only| of_entries(&[only])),
         "size" => Vec::new(),
         _ => of_entries(&[1, 3, 10, 30, 100, 300, 1000]),
     };

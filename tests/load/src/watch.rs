@@ -3,7 +3,9 @@
 use crate::{Fallible, now_us};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use std::collections::BTreeMap;
+use std::fs;
 use std::mem::MaybeUninit;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -41,6 +43,8 @@ impl Watch {
         let wanted = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVED_TO | WatchFlags::MODIFY;
         let mut places = BTreeMap::new();
         for folder in folders {
+            // Before the daemon, which would make its own in the same way.
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             places.insert(inotify::add_watch(&kernel, *folder, wanted)?, (*folder).to_owned());
         }
         let seen = Arc::new(Seen::default());

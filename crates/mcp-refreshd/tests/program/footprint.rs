@@ -2,7 +2,7 @@
 //!
 //! `MCP_REFRESHD` names another build of the program: the limits of memory are those of a release build. `SERVERS`, `WATCH_SECONDS` and
 //! `REFRESHES` ask for more than is cheap: `SERVERS="1 20 200" WATCH_SECONDS=300 REFRESHES=10000`. Proportional memory is true only where
-//! no other daemon runs: `--test-threads 1`.
+//! no other daemon runs: `--test-threads 1`. `TUNABLES` replaces the allocator's settings, for a build whose unit has others.
 
 use crate::support::cost::Cost;
 use crate::support::{Daemon, Home, PATIENCE};
@@ -47,6 +47,18 @@ fn lab(servers: usize, left: Duration) -> (Server, Home) {
     (server, home)
 }
 
+/// The daemon with the allocator's settings of the unit that we ship.
+fn as_by_systemd(home: &Home) -> Daemon {
+    const UNIT: &str = include_str!("../../../../systemd/mcp-refreshd.service");
+    const TUNABLES: &str = "GLIBC_TUNABLES";
+    let line = UNIT.lines().find_map(|line| line.strip_prefix("Environment=")?.strip_prefix(TUNABLES));
+    let value = line.and_then(|line| line.strip_prefix('=')).unwrap();
+    let asked = std::env::var("TUNABLES");
+    let mut command = home.command(&["run"]);
+    command.env(TUNABLES, asked.as_deref().unwrap_or(value));
+    Daemon::start(command)
+}
+
 /// Waits for the end of the threads that wait for the disk or for names, and for the last records.
 fn settle(daemon: &Daemon) {
     let end = Instant::now() + PATIENCE;
@@ -86,7 +98,7 @@ fn waiting_costs_little_memory_and_no_wake_up_whatever_the_number_of_servers() {
         for refreshed in [false, true] {
             let left = if refreshed { 0 } else { 3600 };
             let (_server, home) = lab(servers, Duration::from_secs(left));
-            let mut daemon = Daemon::start(home.command(&["run"]));
+            let mut daemon = as_by_systemd(&home);
             daemon.wait_for("started (process");
             if refreshed {
                 (0..servers).for_each(|_| drop(daemon.wait_for("refreshed, good for")));
@@ -112,7 +124,8 @@ fn memory_stays_as_it_is_over_many_refreshes() {
     const SERVERS: usize = 20;
     let refreshes = asked("REFRESHES", 1_000);
     let (server, home) = lab(SERVERS, Duration::from_secs(3600));
-    let daemon = home.daemon();
+    let mut daemon = as_by_systemd(&home);
+    daemon.wait_for("started (process");
     let mut seen = Vec::new();
     for tenth in 1..=10 {
         let count = || server.count(|entry| entry.outcome == Outcome::Fresh);
