@@ -4,12 +4,14 @@ mod claude;
 mod start;
 
 pub(crate) use claude::{
-    Variables, argument, for_any_shell, for_this_shell, is_item, prefix, remember, remember_vault, variables,
+    Variables, argument, for_any_shell, for_this_shell, is_item, is_vault, prefix, remember, remember_vault,
+    variables,
 };
 pub(crate) use start::{by_hand, how_to_end, how_to_restart, how_to_start, how_to_wake};
 
 use super::shell::then;
-use claude::{claude_mcp, is_vault};
+use super::wording::visible;
+use claude::claude_mcp;
 use claude_store::KEYCHAIN_OVERFLOW;
 use refresh_engine::{Need, passes_by_itself};
 
@@ -107,6 +109,11 @@ pub(crate) fn refresh_by_force(name: &str) -> String {
     } else {
         format!("mcp-refreshd refresh {} --force", argument(name))
     }
+}
+
+/// That an entry is passed over because it is not understood, and what to do.
+pub(crate) fn left_alone(name: &str, why: &str, store: &str) -> String {
+    visible(&format!("{name}: left alone, {why}; {}", how_to_repair(name, store)))
 }
 
 /// What to do about an entry that is not understood, or about a part of the document that cannot be read.

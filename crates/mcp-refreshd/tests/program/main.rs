@@ -76,3 +76,5 @@ mod support;
 mod token_socket;
 #[cfg(unix)]
 mod upgrade;
+#[cfg(unix)]
+mod widths;
