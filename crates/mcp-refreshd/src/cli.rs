@@ -170,7 +170,7 @@ pub(crate) enum Command {
         #[arg(long, short)]
         follow: bool,
         /// Only the last N lines ("all" for every one)
-        #[arg(long, short = 'n', value_name = "N", value_parser = Lines::parse)]
+        #[arg(long, short = 'n', value_name = "N", value_parser = Lines::parse, allow_negative_numbers = true)]
         lines: Option<Lines>,
     },
 

@@ -67,7 +67,9 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Own(args) => apart(|| block_on(own(&paths?, &args))?),
         Command::Disown(args) => apart(|| block_on(disown(&paths?, &args))?),
         #[cfg(feature = "cluster")]
-        Command::Cluster { command } => apart(|| block_on(crate::commands::cluster::cluster(&paths?, command))?),
+        Command::Cluster { command } => {
+            apart(|| block_on(crate::commands::cluster::cluster(&paths?, command))?)
+        }
         Command::Notice { test: _ } => apart(|| block_on(notice(&paths?))?),
         Command::Status(args) => apart(|| block_on(status(&paths?, &args))?),
         Command::Refresh(args) => apart(|| block_on(refresh(&paths?, args))?),

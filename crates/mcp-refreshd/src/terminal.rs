@@ -8,6 +8,7 @@ pub(crate) mod failure;
 pub(crate) mod local;
 pub(crate) mod output;
 pub(crate) mod pager;
+pub(crate) mod paragraph;
 pub(crate) mod prompt;
 pub(crate) mod remedy;
 pub(crate) mod shell;

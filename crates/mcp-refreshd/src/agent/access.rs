@@ -11,6 +11,7 @@ use crate::terminal::remedy;
 use crate::terminal::suggest::no_server_is_called;
 use crate::terminal::wording::visible;
 use choose::{Candidate, Place, Refusal, choose};
+use claude_store::EntryKey;
 pub(crate) use handouts::Handouts;
 use handouts::{EntryId, Suspicion};
 use jiff::{SignedDuration, Timestamp};
@@ -113,8 +114,24 @@ impl Agent {
         }
     }
 
+    /// Why an entry of this name or key is left alone, if there is one; and the location of its store.
+    fn odd(&self, wanted: &str) -> Option<(String, String)> {
+        self.kept().into_iter().find_map(|kept| {
+            let report = kept.keeper.report();
+            let (key, why) = report
+                .odd
+                .into_iter()
+                .find(|(key, _)| key == wanted || EntryKey::new(key.as_str()).server_name() == wanted)?;
+            let why = remedy::left_alone(EntryKey::new(key.as_str()).server_name(), &why, &report.location);
+            Some((why, report.location))
+        })
+    }
+
     fn refused(&self, request: &TokenRequest, refusal: Refusal) -> NoToken {
         let unknown = refusal == Refusal::Unknown;
+        if let Some((why, store)) = Some(&request.name).filter(|_| unknown).and_then(|name| self.odd(name)) {
+            return NoToken { why, store, ..NoToken::none() };
+        }
         let names =
             || self.kept().into_iter().flat_map(|kept| kept.keeper.report().entries).map(|entry| entry.name);
         let names: Vec<String> = if unknown { names().collect() } else { Vec::new() };

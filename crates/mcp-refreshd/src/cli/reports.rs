@@ -75,7 +75,7 @@ pub(crate) struct HistoryArgs {
     /// Only this server
     pub(crate) name: Option<String>,
     /// Print the last N events instead, newest last ("all" for every one)
-    #[arg(long, short = 'n', value_name = "N", value_parser = Lines::parse)]
+    #[arg(long, short = 'n', value_name = "N", value_parser = Lines::parse, allow_negative_numbers = true)]
     pub(crate) lines: Option<Lines>,
     /// Since when: 90m, 12h, 7d, 2026-11-20, "2026-11-20 10:00" [default: 7d]
     #[arg(long, value_name = "TIME", value_parser = Since::parse)]
@@ -96,9 +96,10 @@ impl Lines {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text {
             "all" => Ok(Self(None)),
-            number => {
-                number.parse().map(|number| Self(Some(number))).map_err(|_| "a number, or all".to_owned())
-            }
+            number => number
+                .parse()
+                .map(|number| Self(Some(number)))
+                .map_err(|_| "a whole number, or all".to_owned()),
         }
     }
 

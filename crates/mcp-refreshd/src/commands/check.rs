@@ -70,13 +70,13 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
             }
         }
     }
-    if !args.quiet {
-        problems.iter().for_each(|problem| output::message(&visible(problem)));
-    }
     let fits =
         |name: &str, seen: &ObservedEntry| seen.entry.server_name == name || seen.entry.key.as_str() == name;
     if let Some(name) = args.names.iter().find(|name| !entries.iter().any(|(seen, _)| fits(name, seen))) {
         return Err(status::unknown(&status_from_disk(&config, paths).await, name));
+    }
+    if !args.quiet {
+        problems.iter().for_each(|problem| output::message(&visible(problem)));
     }
     entries.retain(|(seen, _)| match args.names.as_slice() {
         [] => !config.policy.servers.get(&seen.entry.server_name).is_some_and(|server| server.ignore),
@@ -103,7 +103,7 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
     if args.json {
         output::result(&json::json(&checked, &problems).map_err(io::Error::from)?)?;
     } else if !args.quiet {
-        output::result(&text(&checked, exit))?;
+        output::prose(&text(&checked, exit))?;
     }
     Ok(exit)
 }

@@ -26,8 +26,8 @@ use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::local::Local;
 use crate::terminal::style::Style;
-use crate::terminal::suggest::nearest;
-use crate::terminal::wording::{counted, visible};
+use crate::terminal::suggest::no_recorded_server_is_called;
+use crate::terminal::wording::counted;
 use crate::terminal::{output, pager};
 use canvas::Canvas;
 use events::{Clock, events};
@@ -103,12 +103,22 @@ pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Fa
             counted(damaged, "line", "lines")
         ));
     }
-    if lines.is_empty() {
-        output::message("there is no history yet; the agent writes it while it runs");
-    } else if nothing {
-        output::message("nothing is recorded for this time; --since looks farther back");
+    match lines.first() {
+        None => output::message("there is no history yet; the agent writes it while it runs"),
+        Some(first) if nothing => output::message(&nothing_recorded(first.at, listed_from, &local)),
+        Some(_) => {}
     }
     Ok(Exit::Well)
+}
+
+/// Whether there is more to be seen before, or the history is younger than that.
+fn nothing_recorded(begins: Timestamp, from: Timestamp, local: &Local) -> String {
+    let begins_at = format!("the history begins at {}", local.moment(begins));
+    if begins < from {
+        format!("nothing is recorded since {}; {begins_at}: --since looks farther back", local.exact(from))
+    } else {
+        format!("nothing has happened to a login yet; {begins_at}")
+    }
 }
 
 fn summarized(rows: &[Row], asked: Asked<'_>, local: &Local, style: &Style, clock: &Clock) -> String {
@@ -132,17 +142,5 @@ fn known<'a>(lines: &[Line], name: &'a str) -> Result<&'a str, String> {
     if lines.iter().any(|line| line.server.as_deref() == Some(name) || line.key.as_deref() == Some(name)) {
         return Ok(name);
     }
-    let shown = visible(name);
-    let mut names: Vec<_> = lines.iter().filter_map(|line| line.server.as_deref()).collect();
-    names.sort_unstable();
-    names.dedup();
-    Err(match nearest(name, names.iter().copied()) {
-        Some(near) => format!("the history has no server called {shown}; did you mean {}?", visible(near)),
-        None if names.is_empty() => format!("the history has no server called {shown}; it is empty"),
-        None => {
-            let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
-            let more = if names.len() > 20 { ", …" } else { "" };
-            format!("the history has no server called {shown}; it has: {}{more}", listed.join(", "))
-        }
-    })
+    Err(no_recorded_server_is_called(name, lines.iter().filter_map(|line| line.server.as_deref())))
 }

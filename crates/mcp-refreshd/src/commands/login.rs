@@ -13,7 +13,7 @@ use crate::agent::configuration::{Usable, usable, with_stores_of};
 use crate::agent::status::{gather, status_from_disk};
 use crate::agent::stores::{location_of_item, storage_folders};
 use crate::cli::LoginArgs;
-use crate::commands::status::unknown;
+use crate::commands::status::{left_alone, unknown};
 use crate::control::socket::reach;
 use crate::platform::signals::Ends;
 use crate::settings::config::Config;
@@ -42,6 +42,10 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
     // In another shell the agent's default store is none of this configuration.
     let config = with_stores_of(config, &status, paths);
     let logins = queue(&status, &args.names).map_err(|name| unknown(&status, name))?;
+    // Those that are named and not understood were told about already.
+    let passed_over = if args.names.is_empty() { left_alone(&status) } else { Vec::new() };
+    passed_over.iter().for_each(|remark| output::message(remark));
+    let well = if passed_over.is_empty() { Exit::Well } else { Exit::Person };
     if logins.is_empty() {
         if let Some(why) =
             status.stores.iter().filter(|store| !store.absent).find_map(|store| store.unreadable.as_ref())
@@ -50,8 +54,13 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
         }
         let one = |name: &String| format!("{}: needs no login\n", visible(name));
         let named: String = args.names.iter().map(one).collect();
-        output::result(if named.is_empty() { "no server needs a login\n" } else { &named })?;
-        return Ok(Exit::Well);
+        let none = if passed_over.is_empty() {
+            "no server needs a login\n"
+        } else {
+            "no other server needs a login\n"
+        };
+        output::prose(if named.is_empty() { none } else { &named })?;
+        return Ok(well);
     }
     let claude = match Claude::find(args.claude.as_deref(), args.no_browser, paths) {
         // Nothing is run.
@@ -60,9 +69,8 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
     };
     let commands: Vec<_> = logins.iter().map(|login| commands(login, &claude, &config, paths)).collect();
     if args.dry_run {
-        let lines: String = commands.iter().flatten().map(|command| format!("{command}\n")).collect();
-        output::result(&lines)?;
-        return Ok(Exit::Well);
+        commands.iter().flatten().try_for_each(|command| output::command("", &command.to_string()))?;
+        return Ok(well);
     }
     let mut signals =
         Ends::new().map_err(|error| Failure::new(Exit::Person, format!("cannot handle signals: {error}")))?;
@@ -70,13 +78,13 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
     for (number, (login, commands)) in logins.iter().zip(&commands).enumerate() {
         let place = format!("[{}/{}] {}", number + 1, logins.len(), visible(&login.name));
         if number > 0 && !is_needed(login, &config, paths).await {
-            output::result(&format!("{place}: no longer needed\n"))?;
+            output::prose(&format!("{place}: no longer needed\n"))?;
             continue;
         }
-        output::result(&format!("{place}: {}\n", visible(&login.why)))?;
+        output::prose(&format!("{place}: {}\n", visible(&login.why)))?;
         let mut failure = None;
         for command in commands {
-            output::result(&format!("$ {command}\n"))?;
+            output::command("$ ", &command.to_string())?;
             match claude.run(command, &mut signals).await {
                 End::Well => {}
                 End::Failed(why) => {
@@ -94,7 +102,7 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
             other => other,
         };
         match failure {
-            None => output::result(&format!("{place}: logged in\n"))?,
+            None => output::prose(&format!("{place}: logged in\n"))?,
             Some(why) => {
                 output::message(&format!("{place}: {why}"));
                 left.push(login);
@@ -102,7 +110,7 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
         }
     }
     if left.is_empty() {
-        return Ok(Exit::Well);
+        return Ok(well);
     }
     output::message(&format!(
         "{} of {} not logged in; to try again, type: {}",

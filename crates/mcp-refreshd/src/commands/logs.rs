@@ -1,6 +1,7 @@
 //! `mcp-refreshd logs`: wherever this system keeps the agent's log.
 
 mod follow;
+mod line;
 
 use crate::agent::configuration::{broken, remarks};
 use crate::cli::Lines;
@@ -33,18 +34,15 @@ pub(crate) fn logs(paths: &Paths, follow: bool, lines: Option<Lines>) -> Result<
         follow::show(file, follow, lines)?;
         return Ok(Exit::Well);
     }
-    let looked = match platform::log_reader(&paths.home, follow, lines) {
-        Ok(mut reader) => {
-            let error = become_command(&mut reader, None);
-            let program = reader.get_program().to_string_lossy().into_owned();
-            return Err(Failure::new(
-                Exit::Person,
-                format!("cannot start {program}, which shows the log: {error}"),
-            ));
-        }
-        Err(looked) => looked,
-    };
-    Err(Failure::new(Exit::Person, nothing_found(running(paths), file, &looked)))
+    if let Some(mut reader) = platform::log_reader(&paths.home, follow, lines) {
+        let error = become_command(&mut reader, None);
+        let program = reader.get_program().to_string_lossy().into_owned();
+        return Err(Failure::new(
+            Exit::Person,
+            format!("cannot start {program}, which shows the log: {error}"),
+        ));
+    }
+    Err(Failure::new(Exit::Person, nothing_found(running(paths), file)))
 }
 
 /// The process id of the agent, if one answers. What the lock file says outlives its writer.
@@ -61,7 +59,7 @@ fn file(paths: &Paths) -> Option<PathBuf> {
 }
 
 /// Says where the log is not, and how to keep one.
-fn nothing_found(running: Option<u32>, file: Option<PathBuf>, looked: &[PathBuf]) -> String {
+fn nothing_found(running: Option<u32>, file: Option<PathBuf>) -> String {
     let agent = match running {
         Some(pid) => format!(
             "the agent (process {pid}) was started by hand, and logs to the standard error of `mcp-refreshd run`"
@@ -72,14 +70,9 @@ fn nothing_found(running: Option<u32>, file: Option<PathBuf>, looked: &[PathBuf]
         Some(file) => format!("the log file {} does not exist", file.display()),
         None => "no log file is configured".to_owned(),
     };
-    let folders: Vec<_> = looked.iter().map(|folder| folder.display().to_string()).collect();
-    let unit = match folders.is_empty() {
-        true => String::new(),
-        false => format!(", and there is no mcp-refreshd.service in {}", folders.join(", ")),
-    };
     let start = match running {
         Some(pid) => format!("To keep a log, type: kill {pid}, then: {}", by_hand()),
         None => format!("To start it, type: {}", how_to_start(Some(false))),
     };
-    format!("no log found: {agent}; {file}{unit}. {start}")
+    format!("no log found: {agent}; {file}. {start}")
 }

@@ -37,7 +37,7 @@ pub(crate) async fn notice(paths: &Paths) -> Result<Exit, Failure> {
         let end = error.as_ref().map_or_else(|| "ok".to_owned(), |why| format!("failed: {}", visible(why)));
         text.push_str(&format!("  {means}: {end}\n"));
     }
-    output::result(&text)?;
+    output::prose(&text)?;
     let delivered = deliveries.iter().any(|delivery| delivery.error.is_none());
     if !delivered {
         output::message(

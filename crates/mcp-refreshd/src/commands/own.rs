@@ -43,19 +43,22 @@ pub(crate) async fn disown(paths: &Paths, args: &OwnArgs) -> Result<Exit, Failur
 
 async fn carry_out(paths: &Paths, args: &OwnArgs, direction: Direction) -> Result<Exit, Failure> {
     let config = Config::load(&paths.config, &paths.home)?;
+    paths.home_exists()?;
+    let stores = opened(&config, paths).await;
+    let vault = Vault::open(&config, paths)?;
+    // Before anything is created: what is not moved leaves nothing behind.
+    let (planned, refused) = candidates(paths, args, direction, &stores, vault.as_ref()).await?;
     if args.dry_run {
-        let stores = opened(&config, paths).await;
-        let vault = Vault::open(&config, paths)?;
-        let (candidates, refused) = candidates(paths, args, direction, &stores, vault.as_ref()).await?;
-        output::result(&text::dry_run(&candidates, direction))?;
+        output::prose(&text::dry_run(&planned, direction))?;
         return Ok(told(&refused));
     }
-    paths.home_exists()?;
-    private_folder(&paths.state)?;
-    if direction == Direction::Back && Vault::open(&config, paths)?.is_none() && args.all {
-        output::result("no login is in the vault\n")?;
-        return Ok(Exit::Well);
+    if planned.is_empty() && vault.is_none() {
+        if refused.is_empty() {
+            output::result(text::nothing(direction))?;
+        }
+        return Ok(told(&refused));
     }
+    private_folder(&paths.state)?;
     // Either the agent takes part, or this process is the only one that refreshes.
     let hands = Hands::join(&config, paths).await?;
     // What clients have written meanwhile goes into the vault first.
@@ -75,10 +78,7 @@ async fn carry_out(paths: &Paths, args: &OwnArgs, direction: Direction) -> Resul
     let mut exit = told(&refused);
     let moves = steps::Mover { paths, hands: &hands, stores: &stores, vault: &vault };
     if candidates.is_empty() && refused.is_empty() {
-        output::result(match direction {
-            Direction::In => "no login to move\n",
-            Direction::Back => "no login is in the vault\n",
-        })?;
+        output::result(text::nothing(direction))?;
     }
     for candidate in &candidates {
         let moved = match direction {
@@ -86,7 +86,7 @@ async fn carry_out(paths: &Paths, args: &OwnArgs, direction: Direction) -> Resul
             Direction::Back => moves.give_back(candidate).await,
         };
         match moved {
-            Ok(lines) => output::result(&lines)?,
+            Ok(lines) => output::prose(&lines)?,
             Err(why) => {
                 output::message(&format!("{}: {}", visible(&candidate.name), visible(&why)));
                 exit = exit.max(Exit::Person);

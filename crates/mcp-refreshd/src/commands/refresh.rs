@@ -74,7 +74,7 @@ pub(crate) async fn refresh(paths: &Paths, args: RefreshArgs) -> Result<Exit, Fa
     if args.json {
         output::result(&json::json(&rows, &problems, args.dry_run).map_err(io::Error::from)?)?;
     } else if !(rows.is_empty() && trouble != Exit::Well) {
-        output::result(&text(&rows))?;
+        output::prose(&text(&rows))?;
     }
     // What a dry run would do is news, not a failure.
     let exit = if args.dry_run { Exit::Well } else { exit(&rows) };

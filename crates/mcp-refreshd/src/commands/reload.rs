@@ -23,7 +23,7 @@ pub(crate) async fn reload(paths: &Paths) -> Result<Exit, Failure> {
             Err(Failure::new(Exit::Usage, why).then("not reloaded: the agent keeps its old configuration"))
         }
         Some(Reply::Reloaded(reloaded)) => {
-            output::result(&shown(&reloaded, agent.as_ref()))?;
+            output::prose(&shown(&reloaded, agent.as_ref()))?;
             reloaded.remarks.iter().for_each(|remark| output::message(remark));
             Ok(Exit::Well)
         }

@@ -10,6 +10,7 @@ mod overview;
 mod reason;
 mod remarks;
 mod selection;
+mod shown;
 mod table;
 mod text;
 mod watch;
@@ -19,7 +20,7 @@ mod tests;
 
 pub(crate) use everything::everything;
 pub(crate) use overview::overview;
-pub(crate) use remarks::{not_watched, remarks};
+pub(crate) use remarks::{left_alone, not_watched, remarks};
 pub(crate) use selection::unknown;
 
 use crate::cli::StatusArgs;
@@ -31,7 +32,7 @@ use crate::terminal::failure::Failure;
 use crate::terminal::local::Local;
 use crate::terminal::output;
 use crate::terminal::style::Style;
-use remarks::{exit, without_agent};
+use remarks::{about_the_agent, exit, without_agent};
 use selection::{of_store, only};
 use std::io;
 use text::detailed;
@@ -52,7 +53,6 @@ pub(crate) async fn status(paths: &Paths, args: &StatusArgs) -> Result<Exit, Fai
         status = only(status, name)?;
     }
     let (local, style) = (Local::now(), Style::of_stdout());
-    let has_head = style.size.is_some() && name.is_none() && !args.json;
     let text = if args.json {
         json::json(&status).map_err(io::Error::from)?
     } else if name.is_some() {
@@ -63,9 +63,14 @@ pub(crate) async fn status(paths: &Paths, args: &StatusArgs) -> Result<Exit, Fai
         overview(&status, &local, &style)
     };
     output::result(&text)?;
-    let agent = if has_head { Vec::new() } else { without_agent(&status, &local) };
-    for remark in agent.into_iter().chain(remarks(&status, &local)).chain(program_gone(paths)) {
-        output::message(&remark);
-    }
+    let agent = match (name, style.size) {
+        (None, None) if !args.json => about_the_agent(&status, &local),
+        // Its head says it.
+        (None, Some(_)) if !args.json => Vec::new(),
+        _ => without_agent(&status, &local),
+    };
+    let odd = if args.json { left_alone(&status) } else { Vec::new() };
+    let more = odd.into_iter().chain(remarks(&status, &local)).chain(program_gone(paths));
+    agent.into_iter().chain(more).for_each(|remark| output::message(&remark));
     Ok(exit(&status))
 }

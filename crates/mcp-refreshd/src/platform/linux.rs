@@ -63,7 +63,7 @@ const UNIT: &str = "mcp-refreshd.service";
 
 /// The command that shows the agent's log, `journalctl`, if the agent is a user service. Without such a service, the folders that were
 /// searched for one.
-pub(crate) fn log_reader(home: &Path, follow: bool, lines: Option<usize>) -> Result<Command, Vec<PathBuf>> {
+pub(crate) fn log_reader(home: &Path, follow: bool, lines: Option<usize>) -> Option<Command> {
     // The user's folders, then the system's: systemd.unit(5).
     let folder = |variable: &str, usual: &str| {
         let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -71,9 +71,9 @@ pub(crate) fn log_reader(home: &Path, follow: bool, lines: Option<usize>) -> Res
     };
     let own = [folder("XDG_CONFIG_HOME", ".config"), folder("XDG_DATA_HOME", ".local/share")];
     let machine = ["/etc/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user"];
-    let folders: Vec<_> = own.into_iter().chain(machine.into_iter().map(PathBuf::from)).collect();
-    if !folders.iter().any(|folder| folder.join(UNIT).exists()) {
-        return Err(folders);
+    let mut folders = own.into_iter().chain(machine.into_iter().map(PathBuf::from));
+    if !folders.any(|folder| folder.join(UNIT).exists()) {
+        return None;
     }
     let mut reader = Command::new("journalctl");
     reader.args(["--user", "--unit", UNIT]);
@@ -83,7 +83,7 @@ pub(crate) fn log_reader(home: &Path, follow: bool, lines: Option<usize>) -> Res
     if follow {
         reader.arg("--follow");
     }
-    Ok(reader)
+    Some(reader)
 }
 
 /// Whether [`is_stopped`] knows.

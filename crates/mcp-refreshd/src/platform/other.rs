@@ -3,7 +3,7 @@ use crate::platform::shell::Shell;
 use refresh_engine::Now;
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -77,12 +77,8 @@ pub(crate) fn forbid_tracing() -> io::Result<()> {
 }
 
 /// No system service keeps the agent's log.
-pub(crate) fn log_reader(
-    _home: &Path,
-    _follow: bool,
-    _lines: Option<usize>,
-) -> Result<Command, Vec<PathBuf>> {
-    Err(Vec::new())
+pub(crate) fn log_reader(_home: &Path, _follow: bool, _lines: Option<usize>) -> Option<Command> {
+    None
 }
 
 /// The command that shows a desktop notice (macOS). The texts are arguments, never part of the script. Its notices have no ids.

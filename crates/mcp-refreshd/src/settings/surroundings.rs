@@ -82,7 +82,9 @@ impl Surroundings {
         for path in files {
             match settings(path) {
                 Ok(settings) => self.add(path, &settings),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // A file in the place of its folder is reported with the store.
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
                 Err(error) => self.unreadable.push((path.clone(), error.to_string())),
             }
         }

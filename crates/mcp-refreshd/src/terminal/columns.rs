@@ -103,7 +103,13 @@ pub(crate) fn folded(line: &str, columns: usize) -> Vec<String> {
     pieces
 }
 
-/// A label with its text beside it, aligned over several lines; below it if the terminal is too narrow. `None` means that the output is
+/// The text with every line that is wider than this split anywhere; `None` means that the output is not a terminal.
+pub(crate) fn fitted(text: &str, columns: Option<usize>) -> String {
+    let Some(columns) = columns else { return text.to_owned() };
+    text.split('\n').flat_map(|line| folded(line, columns)).collect::<Vec<_>>().join("\n")
+}
+
+/// A label with its text beside it, aligned over several lines; below it if there is no room for that. `None` means that the output is
 /// not a terminal, so nothing is wrapped. Words are never broken.
 pub(crate) fn labelled(label: &str, text: &str, columns: Option<usize>) -> String {
     /// A narrower column of text is hard to read.
@@ -113,14 +119,19 @@ pub(crate) fn labelled(label: &str, text: &str, columns: Option<usize>) -> Strin
     if width(text) + indent <= columns {
         return format!("{label}{text}\n");
     }
-    let beside = columns >= indent + LEAST;
-    let margin = if beside { indent } else { 2 };
+    let longest = text.split_whitespace().map(width).max().unwrap_or(0);
+    let beside = columns >= indent + LEAST && columns >= indent + longest;
+    let margin = match beside {
+        true => indent,
+        false if columns >= 2 + longest => 2,
+        false => 0,
+    };
     let lines = flowed(text, columns.saturating_sub(margin).max(1));
     let begin = match label.trim_end() {
         _ if beside => label.to_owned(),
         // Continues the row above.
-        "" => "  ".to_owned(),
-        label => format!("{label}\n  "),
+        "" => " ".repeat(margin),
+        label => format!("{label}\n{}", " ".repeat(margin)),
     };
     format!("{begin}{}\n", lines.join(&format!("\n{}", " ".repeat(margin))))
 }
@@ -171,6 +182,12 @@ mod tests {
         );
         assert_eq!(labelled("why    ", "it is so and so", Some(12)), "why\n  it is so\n  and so\n");
         assert_eq!(labelled("       ", "it is so and so", Some(12)), "  it is so\n  and so\n");
+        // A long word goes below its label before it goes out of the terminal.
+        let word = "abcdefghijklmnopqrstuvwxyz0123";
+        assert_eq!(labelled("why    ", &format!("in {word}"), Some(32)), format!("why\n  in\n  {word}\n"));
+        assert_eq!(labelled("why    ", word, Some(30)), format!("why\n{word}\n"));
+        assert_eq!(fitted("abc\ndefgh\n", Some(3)), "abc\ndef\ngh\n");
+        assert_eq!(fitted("abc\n", None), "abc\n");
     }
 
     proptest! {

@@ -1,5 +1,7 @@
 //! A command that is there to be copied, in lines that a shell reads as one.
 
+use crate::platform::SHELL;
+use crate::platform::shell::Shell;
 use crate::terminal::columns::width;
 
 /// The command in lines of at most this many columns: where one does not do, each but the last ends in a backslash, which the shell takes as
@@ -8,7 +10,8 @@ pub(crate) fn command_lines(command: &str, columns: usize) -> Vec<String> {
     // Room for a quote, a backslash and a character or an escape between them.
     const LEAST: usize = 10;
     let columns = columns.max(LEAST);
-    if width(command) <= columns {
+    // PowerShell takes a backslash for a part of the command.
+    if width(command) <= columns || SHELL == Shell::PowerShell {
         return vec![command.to_owned()];
     }
     let mut lines = vec![String::new()];
@@ -150,6 +153,7 @@ mod tests {
         assert_eq!(command_lines("claude mcp login lab", 20), ["claude mcp login lab"]);
     }
 
+    #[cfg(unix)] // Another system's shell goes on in another way.
     #[test]
     fn a_longer_one_goes_on_in_the_next_line() {
         assert_eq!(command_lines("claude mcp login linear", 20), ["claude mcp login \\", "linear"]);

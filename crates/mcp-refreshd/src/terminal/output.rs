@@ -1,6 +1,9 @@
 //! The only place that prints. Results go to standard output, messages to standard error.
 
 use crate::platform::terminal;
+use crate::terminal::command_line::command_lines;
+use crate::terminal::paragraph::paragraphs;
+use crate::terminal::style::Style;
 use std::io::{self, Write};
 
 /// Prints a result. A reader that went away (`mcp-refreshd status | head -1`) is no error.
@@ -9,6 +12,30 @@ use std::io::{self, Write};
 /// Any other failure to write, a full disk behind a redirection for one.
 pub(crate) fn result(text: &str) -> io::Result<()> {
     part(text).map(drop)
+}
+
+/// Prints a result in sentences: on a terminal no line is wider than it, elsewhere they are printed as they are.
+///
+/// # Errors
+/// As [`result`].
+pub(crate) fn prose(text: &str) -> io::Result<()> {
+    result(&laid_out(text, &Style::of_stdout()))
+}
+
+/// Prints a command to be copied: on a terminal in lines that fit, which a shell reads as one.
+///
+/// # Errors
+/// As [`result`].
+pub(crate) fn command(prompt: &str, command: &str) -> io::Result<()> {
+    let columns = Style::of_stdout().size.map_or(usize::MAX, |(columns, _)| columns);
+    let lines = command_lines(command, columns.saturating_sub(prompt.len()));
+    result(&format!("{prompt}{}\n", lines.join("\n")))
+}
+
+/// The text, ending as it ends, in lines that fit.
+fn laid_out(text: &str, style: &Style) -> String {
+    let Some((columns, _)) = style.size else { return text.to_owned() };
+    paragraphs(text, columns, style).join("\n")
 }
 
 /// Prints a secret: what the caller wipes is the only copy. A reader that went away is no error.
@@ -49,5 +76,6 @@ pub(crate) fn reader() -> Reader {
 /// Prints a message for the person at the terminal.
 pub(crate) fn message(text: &str) {
     // Where even standard error is gone there is nobody left to tell.
-    drop(writeln!(io::stderr().lock(), "mcp-refreshd: {text}"));
+    let text = laid_out(&format!("mcp-refreshd: {text}"), &Style::of_stderr());
+    drop(writeln!(io::stderr().lock(), "{text}"));
 }

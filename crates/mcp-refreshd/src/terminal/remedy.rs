@@ -5,15 +5,17 @@ mod owner;
 mod start;
 
 pub(crate) use claude::{
-    Variables, argument, for_any_shell, for_this_shell, is_item, prefix, remember, remember_vault, variables,
+    Variables, argument, for_any_shell, for_this_shell, is_item, is_vault, prefix, remember, remember_vault,
+    variables,
 };
 pub(crate) use owner::{as_user, give_to, give_with_content, user};
 pub(crate) use start::{by_hand, how_to_end, how_to_restart, how_to_start, how_to_wake};
 
 use super::shell::then;
+use super::wording::visible;
+use claude::claude_mcp;
 #[cfg(feature = "cluster")]
 pub(crate) use claude::remember_cluster;
-use claude::{claude_mcp, is_vault};
 use claude_store::KEYCHAIN_OVERFLOW;
 use refresh_engine::{Need, passes_by_itself};
 
@@ -131,6 +133,11 @@ pub(crate) fn refresh_by_force(name: &str) -> String {
     } else {
         format!("mcp-refreshd refresh {} --force", argument(name))
     }
+}
+
+/// That an entry is passed over because it is not understood, and what to do.
+pub(crate) fn left_alone(name: &str, why: &str, store: &str) -> String {
+    visible(&format!("{name}: left alone, {why}; {}", how_to_repair(name, store)))
 }
 
 /// What to do about an entry that is not understood, or about a part of the document that cannot be read.

@@ -1,4 +1,4 @@
-//! What standard output supports: its size, colours, and characters beyond ASCII.
+//! What standard output and standard error support: its size, colours, and characters beyond ASCII.
 
 use crate::platform::terminal;
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ const USUAL: (usize, usize) = (80, 24);
 /// How to lay out text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
-    /// Columns and rows; `None` if standard output is not a terminal.
+    /// Columns and rows; `None` if it is not a terminal.
     pub(crate) size: Option<(usize, usize)>,
     pub(crate) colour: bool,
     /// Characters beyond ASCII can be shown.
@@ -24,11 +24,19 @@ impl Style {
     /// The style of standard output right now; a terminal can be resized.
     pub(crate) fn of_stdout() -> Self {
         let out = std::io::stdout();
+        Self::now(out.is_terminal().then(|| terminal::window_size(out)))
+    }
+
+    /// The style of standard error right now.
+    pub(crate) fn of_stderr() -> Self {
+        let err = std::io::stderr();
+        Self::now(err.is_terminal().then(|| terminal::window_size(err)))
+    }
+
+    /// For a terminal that reports this size; `None` if it is none.
+    fn now(reported: Option<(usize, usize)>) -> Self {
         let env = |name: &str| std::env::var_os(name);
-        if !out.is_terminal() {
-            return Self::new(None, &env);
-        }
-        let (columns, rows) = terminal::window_size();
+        let Some((columns, rows)) = reported else { return Self::new(None, &env) };
         let or = |told: usize, variable: &str, usual: usize| match told {
             0 => env(variable)
                 .and_then(|value| value.to_str()?.parse().ok())

@@ -19,20 +19,37 @@ pub(crate) fn likely<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) 
 
 /// That no server has the name that was typed, and what the user may have meant.
 pub(crate) fn no_server_is_called<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    unknown_name("no server is", "the store holds none", typed, known)
+}
+
+/// The same of the servers that the history has.
+pub(crate) fn no_recorded_server_is_called<'a>(
+    typed: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> String {
+    unknown_name("the history has no server", "it is empty", typed, known)
+}
+
+fn unknown_name<'a>(
+    none: &str,
+    empty: &str,
+    typed: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> String {
     let mut names: Vec<_> = known.into_iter().collect();
     names.sort_unstable();
     names.dedup();
     let shown = visible(typed);
     let likely: Vec<_> = likely(typed, names.iter().copied()).into_iter().map(visible).collect();
     if !likely.is_empty() {
-        return format!("no server is called {shown}; did you mean {}?", likely.join(" or "));
+        return format!("{none} called {shown}; did you mean {}?", likely.join(" or "));
     }
     if names.is_empty() {
-        return format!("no server is called {shown}; the store holds none");
+        return format!("{none} called {shown}; {empty}");
     }
     let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
     let more = if names.len() > 20 { ", …" } else { "" };
-    format!("no server is called {shown}; there are: {}{more}", listed.join(", "))
+    format!("{none} called {shown}; there are: {}{more}", listed.join(", "))
 }
 
 /// The one of `known` that somebody who typed `typed` most likely meant; `None` if nothing is near.

@@ -48,7 +48,7 @@ fn an_entry_that_is_not_understood_is_said_to_be_one() {
     }
     let (code, out, remarks) = home.told(&["status", "odd"]);
     assert_eq!(code, 1, "{out}{remarks}");
-    assert!(remarks.contains("odd") && !remarks.contains("no server is called"), "{out}{remarks}");
+    assert!(out.contains("odd") && !remarks.contains("no server is called"), "{out}{remarks}");
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn a_file_that_is_listed_as_a_store_is_shown_as_it_is_listed() {
     let odd = format!("{file}/.credentials.json");
     let why = format!("{file} is a file; the store is a folder with a .credentials.json in it");
     for running in [false, true] {
-        let _daemon = running.then(|| home.daemon());
+        let daemon = running.then(|| home.daemon());
         for command in ["status", "check", "refresh", "login --all", "doctor --offline"] {
             let (code, told, said) = home.told(&command.split(' ').collect::<Vec<_>>());
             assert!(!format!("{told}{said}").contains(&odd), "{command}: {told}{said}");
@@ -195,6 +195,7 @@ fn a_file_that_is_listed_as_a_store_is_shown_as_it_is_listed() {
             store["location"] == *file && store["unreadable"].as_str().unwrap().starts_with(&why),
             "{store}"
         );
+        drop(daemon);
     }
 }
 
@@ -268,4 +269,17 @@ fn what_has_expired_is_refreshed_by_the_same_command_everywhere() {
     assert!(told.contains("cure    mcp-refreshd refresh lab\n"), "{told}");
     let (code, told, _) = two.home.told(&["refresh", "lab"]);
     assert!(code == 0 && told.starts_with("lab: refreshed"), "{told}");
+}
+
+// On Windows the log is no standard error of a process that ends by a signal.
+#[cfg(unix)]
+#[test]
+fn the_log_begins_with_the_file_that_is_in_the_place_of_a_store() {
+    let home = Home::new();
+    fs::write(home.path().join("file"), "").unwrap();
+    home.configure("stores = [\"~/file\"]\n");
+    let (end, log) = home.daemon().terminate();
+    let first = log.lines().next().unwrap_or_default();
+    assert!(end.success() && first.contains("/file is a file; the store is a folder"), "{log}");
+    assert!(!log.contains("os error"), "{log}");
 }

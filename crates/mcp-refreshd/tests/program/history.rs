@@ -119,7 +119,9 @@ fn where_no_login_was_ever_read_it_is_said_that_nothing_is_recorded() {
     home.daemon().terminate();
     let (code, told, said) = home.told(&["history"]);
     assert_eq!((code, told.as_str()), (0, ""));
-    assert!(said.contains("nothing is recorded for this time"), "{said}");
+    assert!(said.contains("nothing has happened to a login yet; the history begins at 20"), "{said}");
+    let (_, _, said) = home.told(&["history", "-n", "-3"]);
+    assert!(said.contains("invalid value '-3' for '--lines <N>': a whole number, or all"), "{said}");
     let (_, told, said) = home.told(&["history", "-n", "all"]);
     assert!(told.contains("agent started") && said.is_empty(), "{told}{said}");
 }

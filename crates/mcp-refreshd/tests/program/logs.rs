@@ -9,6 +9,8 @@ fn without_a_service_it_says_where_it_looked() {
     let (code, told, said) = home.told(&["logs"]);
     assert_eq!((code, told.as_str()), (1, ""));
     assert!(said.contains("the agent is not running; no log file is configured"), "{said}");
+    // Nobody is helped by the folders in which no unit is.
+    assert!(!said.contains("systemd/user"), "{said}");
     let daemon = home.daemon();
     let pid = format!("(process {})", daemon.pid());
     let (_, _, said) = home.told(&["logs", "--follow"]);
@@ -40,6 +42,18 @@ fn the_last_lines_come_out_of_the_file_and_its_predecessor() {
         assert_eq!(home.told(&["logs", "-n", lines]), (0, expected.into(), String::new()), "{lines}");
     }
     assert_eq!(home.told(&["logs", "-n", "many"]).0, 2);
+}
+
+#[test]
+fn the_log_is_in_the_users_time_and_the_file_in_utc() {
+    let home = Home::new();
+    home.configure("[log]\nfile = \"~/log\"\n");
+    let line = "2026-11-28T23:30:05.120Z INFO  lab: refreshed\n";
+    std::fs::write(home.path().join("log"), line).unwrap();
+    let output = home.command(&["logs"]).env("TZ", "IST-5:30").output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(told, "2026-11-29T05:00:05.120+05:30 INFO  lab: refreshed\n");
+    assert_eq!(std::fs::read_to_string(home.path().join("log")).unwrap(), line);
 }
 
 #[test]

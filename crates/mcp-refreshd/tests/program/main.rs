@@ -84,3 +84,5 @@ mod support;
 mod token_socket;
 #[cfg(unix)]
 mod upgrade;
+#[cfg(unix)]
+mod widths;

@@ -1,5 +1,6 @@
 //! `own` and `disown`: a grant moves into the vault and back, with an agent and without one.
 
+use crate::support::terminal::Terminal;
 use crate::support::{Home, PATIENCE};
 use harness::until;
 use scripted_server::{Grant, Script, Server, Site};
@@ -280,4 +281,102 @@ fn a_purge_takes_no_login_with_it() {
     assert_eq!(scene.places(), (false, true));
     assert_eq!(scene.home.told(&["disown", "--all"]).0, 0);
     assert!(!scene.home.told(&["uninstall", "--purge", "--yes"]).2.contains("the login of lab"));
+}
+
+#[test]
+fn what_is_not_moved_leaves_nothing_behind() {
+    let scene = Scene::new(HOUR);
+    let before = scene.home.stored();
+    for command in
+        [["own", "lba"], ["disown", "lba"], ["own", "--dry-run"], ["disown", "lab"], ["disown", "--all"]]
+    {
+        let command =
+            if command[1] == "--dry-run" { vec!["own", "lab", "--dry-run"] } else { command.to_vec() };
+        let (code, out, err) = scene.home.told(&command);
+        if command[1] == "lba" {
+            assert_eq!(code, 2, "{out}{err}");
+            assert!(err.contains("no server is called lba; did you mean lab?"), "{command:?}: {err}");
+        } else {
+            assert_eq!(code, 0, "{command:?}: {out}{err}");
+        }
+        assert!(!scene.home.state().exists(), "{command:?}");
+    }
+    assert!(scene.home.told(&["disown", "lab"]).2.contains("in Claude Code's store already"));
+    assert_eq!(scene.home.stored(), before);
+}
+
+#[test]
+fn a_vault_that_holds_nothing_is_not_shown() {
+    let scene = Scene::new(HOUR);
+    let daemon = scene.home.daemon();
+    assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
+    let shown = || {
+        let mut command = scene.home.command(&["status"]);
+        command.envs([("TERM", "xterm"), ("NO_COLOR", "1")]);
+        Terminal::start(command, 120, 24).end().1
+    };
+    let text = shown();
+    assert!(text.contains("(the vault)") && text.contains("Watching 2 stores"), "{text}");
+    assert_eq!(scene.home.told(&["disown", "lab"]).0, 0);
+    let text = shown();
+    assert!(!text.contains("vault") && !text.contains("2 stores"), "{text}");
+    drop(daemon);
+}
+
+#[test]
+fn an_entry_that_is_not_understood_is_passed_over_and_said_to_be() {
+    let scene = Scene::new(HOUR);
+    let mut document: Value = serde_json::from_str(&scene.home.stored()).unwrap();
+    document["mcpOAuth"]["junk|1"] = json!({"serverName": "junk", "accessToken": 5});
+    scene.home.store(&document.to_string());
+    let why = "`accessToken` must be a string, not a number; log in again: claude mcp login junk";
+    for with_agent in [false, true] {
+        let daemon = with_agent.then(|| scene.home.daemon());
+        let commands: [(&[&str], i32); 8] = [
+            (&["own", "--all", "--dry-run"], 1),
+            (&["own", "junk"], 1),
+            (&["disown", "junk"], 1),
+            (&["login", "--all", "--dry-run"], 1),
+            (&["login", "junk", "--dry-run"], 1),
+            (&["token", "junk"], 1),
+            (&["check", "junk"], 1),
+            (&["own", "--all"], 1),
+        ];
+        for (command, exit) in commands {
+            let (code, out, err) = scene.home.told(command);
+            assert_eq!(code, exit, "{command:?}: {out}{err}");
+            assert_eq!(err.matches(why).count(), 1, "{command:?}: {err}");
+            assert!(err.contains("junk") && err.contains("left alone"), "{command:?}: {err}");
+        }
+        // The others are moved all the same.
+        assert_eq!(scene.places(), (false, true));
+        assert_eq!(scene.home.told(&["disown", "--all"]).0, 0);
+        drop(daemon);
+    }
+}
+
+#[test]
+fn the_history_names_a_move_as_one() {
+    let scene = Scene::new(HOUR);
+    let daemon = scene.home.daemon();
+    assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
+    assert_eq!(scene.home.told(&["disown", "lab"]).0, 0);
+    assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
+    let told = || scene.home.told(&["history", "lab", "-n", "all"]).1;
+    assert!(until(PATIENCE, || told().matches("moved").count() >= 6), "{}", told());
+    let text = told();
+    assert!(!text.contains("logged in"), "{text}");
+    for how in
+        ["into the vault", "from Claude Code's store", "back to Claude Code's store", "back from the vault"]
+    {
+        assert!(text.lines().any(|line| line.contains("moved ") && line.ends_with(how)), "{how}: {text}");
+    }
+    let (_, summary, _) = scene.home.told(&["history"]);
+    assert!(summary.contains("  0 logins") && !summary.contains("  1 login  "), "{summary}");
+    // Two stores have it: each line says which.
+    assert!(
+        text.lines().all(|line| line.contains("  lab (.claude)  ") || line.contains("  lab (vault)    ")),
+        "{text}"
+    );
+    drop(daemon);
 }

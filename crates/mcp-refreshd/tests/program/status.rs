@@ -103,7 +103,8 @@ fn every_server_that_is_not_refreshed_says_why() {
         text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_default().to_owned()
     };
     let (code, text, remarks) = many.home.told(&["status"]);
-    assert_eq!((code, text.lines().count(), remarks.as_str()), (1, 15, ""), "{text}");
+    assert_eq!((code, text.lines().count(), remarks.lines().count()), (1, 15, 1), "{text}{remarks}");
+    assert!(remarks.starts_with("mcp-refreshd: Agent running since "), "{remarks}");
     for (name, words) in [
         ("figma", "type: claude mcp login figma  # not logged in"),
         ("notion", "# the login has ended (invalid_grant)"),
@@ -231,7 +232,11 @@ fn status_and_check_speak_of_the_agents_stores_and_of_this_environments() {
     };
     for command in ["status", "check"] {
         let (code, out, remarks) = run(&[command], None);
-        assert!(code == 0 && !out.contains("wiki") && remarks.is_empty(), "{command}: {out}{remarks}");
+        assert!(
+            code == 0 && !out.contains("wiki") && !remarks.contains("watch "),
+            "{command}: {out}{remarks}"
+        );
+        assert_eq!(remarks.lines().count(), usize::from(command == "status"), "{remarks}");
         let (code, out, remarks) = run(&[command], Some(&work));
         assert_eq!((code, out.lines().count()), (0, 2), "{command}: {out}{remarks}");
         assert!(out.contains("lab") && out.contains("wiki"), "{command}: {out}");
@@ -255,6 +260,30 @@ fn status_and_check_speak_of_the_agents_stores_and_of_this_environments() {
 }
 
 #[test]
+fn a_reader_that_is_no_terminal_hears_beside_its_lines_which_agent_runs() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let home = Home::with([("lab", &lab.grant(HOUR))]);
+    let daemon = home.daemon();
+    let (code, out, remarks) = home.told(&["status"]);
+    // One line for each server, as ever.
+    assert!(code == 0 && out.lines().count() == 1 && out.starts_with("lab  fresh "), "{out}");
+    let begins = "mcp-refreshd: Agent running since ";
+    let ends = format!(
+        ", version {}, started by hand (process {}). Watching {}\n",
+        env!("CARGO_PKG_VERSION"),
+        daemon.pid(),
+        home.credentials().display()
+    );
+    assert!(remarks.starts_with(begins) && remarks.ends_with(&ends), "{remarks}");
+    // Programs have it in the JSON.
+    assert_eq!(home.told(&["status", "--json"]).2, "");
+    // A terminal shows it once.
+    let (_, shown) = shown(&home, 200, &[UTF8, PLAIN]);
+    assert_eq!(shown.matches("Agent running").count(), 1, "{shown}");
+}
+
+#[test]
 fn a_configuration_that_broke_since_the_agent_started_is_a_remark() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
@@ -267,8 +296,8 @@ fn a_configuration_that_broke_since_the_agent_started_is_a_remark() {
         remarks.contains("nonsense") && remarks.contains("keeps the configuration that it started with"),
         "{remarks}"
     );
-    // Each mistake has a line of its own, also on a screen that is redrawn; in the log it is one line.
-    assert_eq!((remarks.lines().count(), remarks.contains("\\n")), (3, false), "{remarks}");
+    // Each mistake has a line of its own, also on a screen that is redrawn; in the log it is one line. The first is about the agent.
+    assert_eq!((remarks.lines().count() - 1, remarks.contains("\\n")), (3, false), "{remarks}");
     home.run(&["reload"]);
     let logged = daemon.wait_for("the old configuration stays in effect: ");
     assert!(logged.contains("; ") && logged.contains("second") && !logged.contains("\\n"), "{logged}");

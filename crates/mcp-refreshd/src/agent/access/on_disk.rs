@@ -1,6 +1,6 @@
 //! Access tokens as the stores hold them, where no agent answers. Takes no lock and changes nothing.
 
-use super::choose::{Candidate, Place, choose};
+use super::choose::{Candidate, Place, Refusal, choose};
 use super::{LEEWAY, refusal_in_words};
 use crate::agent::stores::{self, storage_folders};
 use crate::agent::vault::Vault;
@@ -10,6 +10,7 @@ use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use crate::terminal::remedy::left_alone;
 use claude_store::{ReadError, Store};
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::TokenDigest;
@@ -29,7 +30,7 @@ pub(crate) struct OnDisk {
 /// No entry is meant, or a store that may hold it cannot be read.
 pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest) -> Result<OnDisk, Failure> {
     let mut found = Vec::new();
-    let (mut names, mut unreadable) = (Vec::new(), None);
+    let (mut names, mut unreadable, mut odd) = (Vec::new(), None, None);
     let mut opened = Vec::new();
     for folder in storage_folders(config, paths) {
         let store = stores::open(config, paths, &folder, &|_| false).await.store;
@@ -58,6 +59,11 @@ pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest)
         };
         names.extend(document.entries().map(|entry| entry.server_name.clone()));
         let is_named = |name: &str, key: &str| name == request.name.as_str() || key == request.name.as_str();
+        for problem in document.problems() {
+            if is_named(problem.key.server_name(), problem.key.as_str()) {
+                odd = Some(left_alone(problem.key.server_name(), &problem.why.to_string(), location));
+            }
+        }
         let own = request.document.as_deref() == folder.credentials_path().to_str();
         for entry in document.entries().filter(|entry| is_named(&entry.server_name, entry.key.as_str())) {
             let candidate = Candidate {
@@ -80,6 +86,9 @@ pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest)
             .ok_or_else(|| Failure::new(Exit::Person, "the store changed while it was read; try again")),
         // It may well be in there.
         (Err(_), Some(why)) if found.is_empty() => Err(Failure::new(Exit::Unreadable, why)),
+        (Err(Refusal::Unknown), None) if odd.is_some() => {
+            Err(Failure::new(Exit::Person, odd.unwrap_or_default()))
+        }
         (Err(refusal), _) => {
             let why = refusal_in_words(request, &refusal, names.iter().map(String::as_str));
             Err(Failure::new(if found.is_empty() { Exit::Usage } else { Exit::Person }, why))

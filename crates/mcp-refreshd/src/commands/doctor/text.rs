@@ -1,6 +1,7 @@
 use super::finding::{Finding, Severity};
 use super::fix::{Fix, Fixed};
-use crate::terminal::columns::{flowed, labelled};
+use crate::terminal::columns::{fitted, flowed, labelled, width};
+use crate::terminal::paragraph::{command_first, paragraphs};
 use crate::terminal::style::Style;
 use crate::terminal::wording::{self, counted, visible};
 use serde::Serialize;
@@ -17,10 +18,13 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, style: &Style) -> String 
     if shown.is_empty() {
         return HEALTHY.to_owned();
     }
+    let terminal = style.size.map(|(columns, _)| columns);
+    let columns = terminal.unwrap_or(usize::MAX);
     let mut text = String::new();
     for (finding, fixed) in shown {
         let Finding { name, severity, confidence, servers, path, means, cure, fix, together: _ } = finding;
-        text.push_str(&format!("{}: {name} ({})\n", severity.word(), confidence.word()));
+        let head = format!("{}: {name} ({})", severity.word(), confidence.word());
+        text.push_str(&format!("{}\n", paragraphs(&head, columns, style).join("\n")));
         let fixed = match (fixed, fix) {
             (Some(Fixed::Done(what)), _) => Some(("fixed", what.clone())),
             (Some(Fixed::Failed(why)), _) => Some(("not fixed", why.clone())),
@@ -28,12 +32,11 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, style: &Style) -> String 
             (None, _) => None,
         };
         let solved = matches!(fixed, Some(("fixed", _)));
-        let columns = style.size.map_or(WIDEST, |(columns, _)| columns.min(WIDEST));
         let said = |label: &str, value: &str| {
-            labelled(&format!("  {label:7} "), &style.shows(&visible(value)), Some(columns))
+            labelled(&format!("  {label:7} "), &style.shows(&visible(value)), Some(columns.min(WIDEST)))
         };
-        // Paths and commands are there to be copied: never broken, and not even in ASCII, where an escaped one would be another.
-        let copied = |label: &str, value: &str| labelled(&format!("  {label:7} "), &visible(value), None);
+        // Paths are there to be copied: not even in ASCII, where an escaped one would be another.
+        let copied = |label: &str, value: &str| labelled(&format!("  {label:7} "), &visible(value), terminal);
         let label = if servers.len() > 1 { "servers" } else { "server" };
         if !servers.is_empty() {
             text.push_str(&said(label, &servers.join(", ")));
@@ -41,15 +44,34 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, style: &Style) -> String 
         text.extend(path.iter().map(|path| copied("where", path)));
         text.push_str(&said("means", means));
         if !solved {
-            text.push_str(&copied("cure", cure));
+            text.push_str(&cured(&visible(cure), columns, style));
         }
         text.extend(fixed.iter().map(|(label, value)| copied(label, value)));
         text.push('\n');
     }
-    let columns = style.size.map_or(usize::MAX, |(columns, _)| columns);
     text.push_str(&flowed(&summary(shown), columns).join("\n"));
     text.push('\n');
-    text
+    fitted(&text, terminal)
+}
+
+/// What helps: often a command to be copied, which is not even escaped for ASCII, as it would be another one.
+fn cured(cure: &str, columns: usize, style: &Style) -> String {
+    let line = format!("  {:7} {cure}", "cure");
+    if width(&line) <= columns {
+        return format!("{line}\n");
+    }
+    match is_command(cure) {
+        true => format!("  cure\n{}\n", command_first(cure, columns, style).join("\n")),
+        false => labelled("  cure    ", &style.shows(cure), Some(columns)),
+    }
+}
+
+/// Whether it begins with one of the programs that cures run, or with a variable for one.
+fn is_command(cure: &str) -> bool {
+    const PROGRAMS: [&str; 10] =
+        ["claude", "mcp-refreshd", "setsid", "env", "chmod", "sudo", "kill", "systemctl", "launchctl", "rm"];
+    let word = cure.split(' ').next().unwrap_or_default();
+    PROGRAMS.contains(&word) || word.contains('=')
 }
 
 fn summary(shown: &[Shown<'_>]) -> String {
@@ -139,20 +161,21 @@ pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
 mod tests {
     use super::super::finding::Confidence;
     use super::*;
-    use crate::terminal::columns::width;
 
     #[test]
-    fn a_finding_is_laid_out_for_its_terminal_and_its_cure_is_never_broken() {
+    fn a_finding_is_laid_out_for_its_terminal_and_its_cure_stays_one_command() {
         let means = "the server issued no refresh token, so this login cannot be refreshed; it ends in 3 min";
         let cure = "claude mcp login 'my – own' (each time it ends)";
         let finding = Finding::trouble("no-refresh-token", Confidence::Certain, means, cure).of("my – own");
         let style = |columns, utf8| Style { size: Some((columns, 24)), colour: false, utf8, cursor: true };
         for columns in [20, 40, 80, 120] {
             let text = text(&[(&finding, None)], false, &style(columns, true));
-            let mut lines = text.lines().filter(|line| !line.starts_with("  cure"));
-            assert!(lines.all(|line| width(line) <= columns.max(36)), "{columns}: {text}");
-            assert!(text.contains(cure), "{text}");
+            assert!(text.lines().all(|line| width(line) <= columns), "{columns}: {text}");
+            let joined = text.replace(" \\\n", " ").replace("'\\\n'", "");
+            assert!(joined.contains("claude mcp login 'my – own'"), "{text}");
         }
+        let piped = super::text(&[(&finding, None)], false, &Style { size: None, ..style(0, true) });
+        assert!(piped.contains(&format!("  cure    {cure}\n")), "{piped}");
         let ascii = text(&[(&finding, None)], false, &style(80, false));
         assert!(ascii.contains("  server  my \\u{2013} own\n") && ascii.contains(cure), "{ascii}");
         assert_eq!(text(&[], false, &style(20, true)), HEALTHY);

@@ -1,11 +1,13 @@
 //! The list of events.
 
+use super::summary::store_marks;
 use crate::observers::history::line::Line;
-use crate::terminal::columns::{labelled, padded, shortened, width};
+use crate::terminal::columns::{fitted, labelled, padded, shortened, width};
 use crate::terminal::style::Style;
 use crate::terminal::wording::{length, visible};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Longer names are cut on a terminal.
 const LONGEST_NAME: usize = 20;
@@ -42,17 +44,48 @@ impl Clock {
 /// One line for each event, newest last. On a terminal long names are cut and long lines wrapped, in a pipe nothing.
 pub(super) fn events(lines: &[&Line], style: &Style, clock: &Clock) -> String {
     let columns = style.size.map(|(columns, _)| columns);
-    let name = |line: &Line| match line.server.as_deref() {
-        Some(name) if columns.is_none() => visible(name),
-        Some(name) => style.shows(&shortened(&style.shows(&visible(name)), LONGEST_NAME)).into_owned(),
-        None => "-".to_owned(),
+    let stores = Stores::of(lines);
+    let name = |line: &Line| {
+        let Some(name) = line.server.as_deref() else { return "-".to_owned() };
+        let mark = stores.mark(line).map(|mark| format!(" ({})", visible(mark))).unwrap_or_default();
+        match columns {
+            None => format!("{}{mark}", visible(name)),
+            Some(_) => {
+                let name = shortened(&style.shows(&visible(name)), LONGEST_NAME);
+                style.shows(&format!("{name}{mark}")).into_owned()
+            }
+        }
     };
     let names = lines.iter().map(|line| width(&name(line))).max().unwrap_or(0);
     let event = |line: &&Line| {
         let head = format!("{}  {}  ", clock.time(line.at), padded(&name(line), names));
         labelled(&head, style.shows(&story(line, clock)).trim_end(), columns)
     };
-    lines.iter().map(event).collect()
+    fitted(&lines.iter().map(event).collect::<String>(), columns)
+}
+
+/// The stores of servers, where a name is that of several.
+struct Stores<'a> {
+    of: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    marks: BTreeMap<&'a str, String>,
+}
+
+impl<'a> Stores<'a> {
+    fn of(lines: &[&'a Line]) -> Self {
+        let mut of = BTreeMap::<_, BTreeSet<_>>::new();
+        for (server, store) in
+            lines.iter().filter_map(|line| line.server.as_deref().zip(line.store.as_deref()))
+        {
+            of.entry(server).or_default().insert(store);
+        }
+        let marks = store_marks(of.values().flatten().copied());
+        Self { of, marks }
+    }
+
+    fn mark(&self, line: &Line) -> Option<&str> {
+        let several = self.of.get(line.server.as_deref()?).is_some_and(|stores| stores.len() > 1);
+        self.marks.get(line.store.as_deref().filter(|_| several)?).map(String::as_str)
+    }
 }
 
 /// One event of a known server.

@@ -3,7 +3,7 @@
 use super::coverage::{Coverage, coverage};
 use crate::observers::history::line::{Kind, Line};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What the history says of one entry.
@@ -89,18 +89,33 @@ impl Row {
     }
 }
 
-/// What each row is called: its server's name, and where two have one name also the store's folder.
+/// What each row is called: its server's name, and where two have one name also its store.
 pub(super) fn labels(rows: &[Row]) -> Vec<String> {
     let shared = |row: &Row| rows.iter().filter(|other| other.server == row.server).count() > 1;
-    let folder = |store: &str| {
-        let folder = Path::new(store).parent().and_then(Path::file_name);
-        folder.map_or_else(|| store.to_owned(), |folder| folder.to_string_lossy().into_owned())
-    };
-    let label = |row: &Row| match shared(row) {
-        true => format!("{} ({})", row.server, folder(&row.store)),
-        false => row.server.clone(),
+    let marks = store_marks(rows.iter().map(|row| row.store.as_str()));
+    let label = |row: &Row| match marks.get(row.store.as_str()).filter(|_| shared(row)) {
+        Some(mark) => format!("{} ({mark})", row.server),
+        None => row.server.clone(),
     };
     rows.iter().map(label).collect()
+}
+
+/// What tells stores apart: the name of the folder of each, or where several have the same its whole path. A Keychain item has none.
+pub(super) fn store_marks<'a>(stores: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, String> {
+    let folder = |store: &'a str| Path::new(store).parent().filter(|folder| folder.file_name().is_some());
+    let name =
+        |store| folder(store).and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let stores: BTreeSet<_> = stores.collect();
+    let mark = |store: &&'a str| {
+        let namesakes = stores.iter().filter(|other| name(other) == name(store)).count();
+        let mark = if namesakes > 1 {
+            folder(store).map(|folder| folder.display().to_string())
+        } else {
+            name(store)
+        };
+        (*store, mark.unwrap_or_else(|| (*store).to_owned()))
+    };
+    stores.iter().map(mark).collect()
 }
 
 /// When the picture begins: with the first thing known, so that a short life fills it.

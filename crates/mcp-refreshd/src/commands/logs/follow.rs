@@ -1,3 +1,4 @@
+use super::line::Shown;
 use crate::observers::rotating::predecessor;
 use crate::platform::files;
 use crate::terminal::exit::Exit;
@@ -95,7 +96,9 @@ impl Tail {
         let begun = std::mem::take(&mut self.begun);
         match begun.is_empty() || self.skip > 0 {
             true => Ok(Reader::There),
-            false => output::part(&format!("{}\n", String::from_utf8_lossy(&begun))),
+            false => {
+                output::part(&Shown::to_stdout().lines(&format!("{}\n", String::from_utf8_lossy(&begun))))
+            }
         }
     }
 
@@ -108,6 +111,8 @@ impl Tail {
             begun.clear();
             *skip = 0;
         }
+        // Anew each time: a terminal can be resized.
+        let shown = Shown::to_stdout();
         loop {
             if file.by_ref().take(PIECE).read_to_end(begun)? == 0 {
                 return Ok(Reader::There);
@@ -119,7 +124,7 @@ impl Tail {
                 begun.drain(..line);
                 *skip -= 1;
             }
-            if output::part(&String::from_utf8_lossy(begun))? == Reader::Gone {
+            if output::part(&shown.lines(&String::from_utf8_lossy(begun)))? == Reader::Gone {
                 return Ok(Reader::Gone);
             }
             *begun = rest;

@@ -7,6 +7,7 @@ use crate::cli::OwnArgs;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
+use crate::terminal::suggest::no_server_is_called;
 use crate::terminal::wording::visible;
 use claude_store::{
     AnyStore, Entry, EntryKey, OsFileSystem, Place, ReadError, Scope, ServerPlaces, StorageFolder, Store,
@@ -63,7 +64,9 @@ pub(super) async fn to_own(
     let (mut candidates, mut refused) = (Vec::new(), Vec::new());
     let mut all = Vec::new();
     for (folder, store) in stores {
-        all.extend(entries(store).await?.into_iter().map(|entry| (folder, store, entry)));
+        let read = Read::of(store).await?;
+        refused.extend(read.left_alone(args, store));
+        all.extend(read.entries.into_iter().map(|entry| (folder, store, entry)));
     }
     let vaulted = match vault {
         Some(vault) => vault.list().await?,
@@ -111,7 +114,8 @@ pub(super) async fn to_own(
             Err(why) => refused.push(Refused::new(name, why)),
         }
     }
-    known(args, &candidates, &refused)?;
+    let names = all.iter().map(|(_, _, entry)| entry).chain(&vaulted).map(|entry| entry.server_name.as_str());
+    known(args, &candidates, &refused, names)?;
     Ok((candidates, refused))
 }
 
@@ -126,12 +130,14 @@ pub(super) async fn to_disown(
     ledger: &Ledger,
 ) -> Result<(Vec<Candidate>, Vec<Refused>), Failure> {
     let (mut candidates, mut refused) = (Vec::new(), Vec::new());
-    let Some(vault) = vault else {
-        known(args, &candidates, &refused)?;
-        return Ok((candidates, refused));
+    let mut names = Vec::new();
+    let vaulted = match vault {
+        Some(vault) => vault.list().await?,
+        None => Vec::new(),
     };
-    for entry in vault.list().await? {
+    for entry in vaulted {
         let name = entry.server_name.clone();
+        names.push(name.clone());
         if !is_asked_for(args, &entry) {
             continue;
         }
@@ -155,8 +161,12 @@ pub(super) async fn to_disown(
     }
     // Configurations that a cut-off move left behind.
     for (folder, store) in stores {
-        for entry in entries(store).await? {
+        let read = Read::of(store).await?;
+        // Of all those in the vault they are none.
+        refused.extend(if args.all { Vec::new() } else { read.left_alone(args, store) });
+        for entry in read.entries {
             let name = &entry.server_name;
+            names.push(name.clone());
             let taken = candidates.iter().any(|candidate| candidate.key == entry.key);
             if !is_asked_for(args, &entry) || taken {
                 continue;
@@ -172,39 +182,67 @@ pub(super) async fn to_disown(
             }
         }
     }
-    known(args, &candidates, &refused)?;
+    known(args, &candidates, &refused, names.iter().map(String::as_str))?;
     Ok((candidates, refused))
 }
 
 /// Whether the command is about this entry: about all, or about one of its name or key.
 fn is_asked_for(args: &OwnArgs, entry: &Entry) -> bool {
-    let is = |wanted: &String| *wanted == entry.server_name || wanted == entry.key.as_str();
-    args.all || args.names.iter().any(is)
+    is_named(args, &entry.server_name, &entry.key)
 }
 
-async fn entries(store: &AnyStore) -> Result<Vec<Entry>, Failure> {
-    let unreadable = |why: String| Failure::new(Exit::Unreadable, visible(&why));
-    let snapshot = match store.read().await {
-        Ok(snapshot) => snapshot,
-        Err(ReadError::Absent { .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(error.to_string())),
-    };
-    let document =
-        snapshot.document().map_err(|error| unreadable(format!("{}: {error}", store.location())))?;
-    Ok(document.entries().cloned().collect())
+fn is_named(args: &OwnArgs, name: &str, key: &EntryKey) -> bool {
+    args.all || args.names.iter().any(|wanted| wanted == name || wanted == key.as_str())
 }
 
-/// Every name must mean something.
-fn known(args: &OwnArgs, candidates: &[Candidate], refused: &[Refused]) -> Result<(), Failure> {
+/// What a store holds.
+struct Read {
+    entries: Vec<Entry>,
+    /// The keys of those that are not understood, and why.
+    odd: Vec<(EntryKey, String)>,
+}
+
+impl Read {
+    async fn of(store: &AnyStore) -> Result<Self, Failure> {
+        let unreadable = |why: String| Failure::new(Exit::Unreadable, visible(&why));
+        let snapshot = match store.read().await {
+            Ok(snapshot) => snapshot,
+            Err(ReadError::Absent { .. }) => return Ok(Self { entries: Vec::new(), odd: Vec::new() }),
+            Err(error) => return Err(unreadable(error.to_string())),
+        };
+        let document =
+            snapshot.document().map_err(|error| unreadable(format!("{}: {error}", store.location())))?;
+        let odd = document.problems().iter().map(|problem| (problem.key.clone(), problem.why.to_string()));
+        Ok(Self { entries: document.entries().cloned().collect(), odd: odd.collect() })
+    }
+
+    /// Those that are asked for and not understood.
+    fn left_alone(&self, args: &OwnArgs, store: &AnyStore) -> Vec<Refused> {
+        let asked = self.odd.iter().filter(|(key, _)| is_named(args, key.server_name(), key));
+        asked
+            .map(|(key, why)| {
+                let name = key.server_name();
+                let cure = remedy::how_to_repair(name, store.location());
+                // Its name is put before that.
+                Refused::new(name, format!("left alone, {why}; {cure}"))
+            })
+            .collect()
+    }
+}
+
+/// Every name must mean something; `names` are those that would.
+fn known<'a>(
+    args: &OwnArgs,
+    candidates: &[Candidate],
+    refused: &[Refused],
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), Failure> {
     let means = |name: &&String| {
         candidates.iter().any(|known| known.name == **name || known.key.as_str() == **name)
             || refused.iter().any(|known| known.name == **name)
     };
     match args.names.iter().find(|name| !means(name)) {
-        Some(name) => Err(Failure::new(
-            Exit::Usage,
-            format!("no server is called {}; `mcp-refreshd status` lists them", visible(name)),
-        )),
+        Some(name) => Err(Failure::new(Exit::Usage, no_server_is_called(name, names))),
         None => Ok(()),
     }
 }

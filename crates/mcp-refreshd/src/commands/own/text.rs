@@ -35,6 +35,13 @@ pub(super) fn dry_run(candidates: &[Candidate], direction: Direction) -> String 
     if text.is_empty() { "nothing to move\n".to_owned() } else { text }
 }
 
+pub(super) fn nothing(direction: Direction) -> &'static str {
+    match direction {
+        Direction::In => "no login to move\n",
+        Direction::Back => "no login is in the vault\n",
+    }
+}
+
 pub(super) fn owned(candidate: &Candidate) -> String {
     let mut text = format!("{}: its login is in the vault now\n", visible(&candidate.name));
     for place in &candidate.places {

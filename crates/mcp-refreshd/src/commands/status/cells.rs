@@ -7,6 +7,8 @@ use crate::terminal::wording::outcome_words;
 use refresh_engine::{Outcome, State};
 
 pub(super) const GAP: &str = "  ";
+/// Where even the narrowest table has no room for more.
+pub(super) const LEAST_WIDTH: usize = 10;
 pub(super) const EMPTY: &str = "-";
 
 /// A store where the user is needed comes first; otherwise the configuration's order stays.

@@ -11,16 +11,8 @@ use crate::terminal::wording::{counted, visible};
 /// The agent and its stores in a few lines, as wide as the terminal.
 pub(super) fn head(status: &Status, local: &Local, style: &Style) -> String {
     let columns = style.size.map_or(usize::MAX, |(columns, _)| columns);
-    let read = if status.daemon.is_some() { "Watching" } else { "Read from disk:" };
-    let watched: Vec<_> =
-        status.stores.iter().filter(|store| status.daemon.is_none() || !store.unwatched).collect();
-    let stores = match watched.as_slice() {
-        [] => None,
-        [store] => Some(format!("{read} {}", visible(&store.location))),
-        stores => Some(format!("{read} {}", counted(stores.len(), "store", "stores"))),
-    };
     let mut text = String::new();
-    let stores = stores.map(|text| Sentence { text, command: None });
+    let stores = stores(status).map(|text| Sentence { text, command: None });
     for sentence in agent(status, local).into_iter().chain(stores) {
         for line in sentence.lines(style, columns) {
             text.push_str(&line);
@@ -33,6 +25,18 @@ pub(super) fn head(status: &Status, local: &Local, style: &Style) -> String {
         None => ("Agent not running", "1;31"),
     };
     text.replacen(words, &style.painted(words, colour), 1)
+}
+
+/// Which stores are watched, or were read.
+pub(super) fn stores(status: &Status) -> Option<String> {
+    let read = if status.daemon.is_some() { "Watching" } else { "Read from disk:" };
+    let watched: Vec<_> =
+        status.stores.iter().filter(|store| status.daemon.is_none() || !store.unwatched).collect();
+    match watched.as_slice() {
+        [] => None,
+        [store] => Some(format!("{read} {}", visible(&store.location))),
+        stores => Some(format!("{read} {}", counted(stores.len(), "store", "stores"))),
+    }
 }
 
 /// Something to say, and a command at its end.

@@ -11,6 +11,9 @@ pub(super) fn name(entry: &EntryStatus, store: &StoreStatus) -> String {
     if namesakes.len() < 2 {
         return visible(&entry.name);
     }
+    if entry.key.is_empty() {
+        return visible(&format!("{} (not understood)", entry.name));
+    }
     let same_url = namesakes.iter().filter(|other| other.url == entry.url).count() > 1;
     let mark = entry.url.as_deref().filter(|_| !same_url).unwrap_or(&entry.key);
     let mark = mark.split_once("://").map_or(mark, |(_, rest)| rest);

@@ -1,8 +1,9 @@
 //! Every server: on a terminal the agent and a table of each store, elsewhere one line for each server.
 
-use super::cells::in_order;
+use super::cells::{LEAST_WIDTH, in_order};
 use super::head::head;
 use super::lines::lines;
+use super::shown::shown;
 use super::table::table;
 use crate::control::report::Status;
 use crate::terminal::columns::wrapped;
@@ -10,11 +11,9 @@ use crate::terminal::local::Local;
 use crate::terminal::style::Style;
 use crate::terminal::wording::visible;
 
-/// Where even the narrowest table has no room for more.
-const LEAST_WIDTH: usize = 10;
-
 /// The overview, what needs the user first.
 pub(crate) fn overview(status: &Status, local: &Local, style: &Style) -> String {
+    let status = &shown(status);
     let Some((columns, _)) = style.size else { return lines(status, local) };
     let columns = columns.max(LEAST_WIDTH);
     let mut text = head(status, local, &Style { size: Some((columns, 0)), ..*style });

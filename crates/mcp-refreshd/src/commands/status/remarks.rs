@@ -1,5 +1,6 @@
-use super::head::{Sentence, agent};
+use super::head::{Sentence, agent, stores};
 use super::reason::is_stuck;
+use super::shown::shown;
 use crate::agent::configuration;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::exit::Exit;
@@ -37,6 +38,16 @@ pub(crate) fn without_agent(status: &Status, local: &Local) -> Vec<String> {
     agent(status, local).iter().map(Sentence::whole).collect()
 }
 
+/// What a terminal shows first: whether the agent runs, and which stores this is about.
+pub(crate) fn about_the_agent(status: &Status, local: &Local) -> Vec<String> {
+    let status = &shown(status);
+    let mut lines = agent(status, local).iter().map(Sentence::whole).collect::<Vec<_>>();
+    if let (Some(_), Some(stores), [line]) = (&status.daemon, stores(status), lines.as_mut_slice()) {
+        line.push_str(&format!(". {stores}"));
+    }
+    lines
+}
+
 /// What is to be said besides the servers and the agent.
 pub(crate) fn remarks(status: &Status, local: &Local) -> Vec<String> {
     let mut remarks = Vec::new();
@@ -54,10 +65,6 @@ pub(crate) fn remarks(status: &Status, local: &Local) -> Vec<String> {
                 store.unreadable.as_deref().filter(|_| !store.absent || has_no_entries(status)).map(visible)
             }
         });
-        for (name, why) in &store.odd {
-            let cure = remedy::how_to_repair(name, &store.location);
-            remarks.push(format!("{}: left alone, {}; {cure}", visible(name), visible(why)));
-        }
         remarks.extend(vanished(store));
     }
     for refresh in &status.found.unfinished {
@@ -73,6 +80,12 @@ pub(crate) fn remarks(status: &Status, local: &Local) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// The entries that are not understood, for where they have [no row](super::shown).
+pub(crate) fn left_alone(status: &Status) -> Vec<String> {
+    let odd = status.stores.iter().flat_map(|store| store.odd.iter().map(move |odd| (store, odd)));
+    odd.map(|(store, (name, why))| remedy::left_alone(name, why, &store.location)).collect()
 }
 
 /// A store that this command's environment or configuration names, and the agent's does not.

@@ -4,7 +4,7 @@ use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::remedy::how_to_repair;
+use crate::terminal::remedy::left_alone;
 use crate::terminal::suggest::no_server_is_called;
 use crate::terminal::wording::visible;
 use std::path::Path;
@@ -57,8 +57,7 @@ pub(crate) fn unknown(status: &Status, name: &str) -> Failure {
             return Failure::new(Exit::Person, why);
         }
         if let Some((_, why)) = store.odd.iter().find(|(odd, _)| odd == name) {
-            let cure = how_to_repair(name, &store.location);
-            return Failure::new(Exit::Person, format!("{shown} is left alone: {}; {cure}", visible(why)));
+            return Failure::new(Exit::Person, left_alone(name, why, &store.location));
         }
     }
     let unreadable =

@@ -1,7 +1,9 @@
+use super::cells::LEAST_WIDTH;
 use super::reason::reason;
+use super::shown::shown;
 use crate::commands::history::Recent;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
-use crate::terminal::columns::{labelled, width};
+use crate::terminal::columns::{fitted, labelled, width};
 use crate::terminal::command_line::command_lines;
 use crate::terminal::local::Local;
 use crate::terminal::style::Style;
@@ -20,6 +22,7 @@ pub(super) fn wording(state: State) -> &'static str {
 
 /// Everything about the servers of a status that was narrowed down to one name.
 pub(crate) fn detailed(status: &Status, recent: &Recent, local: &Local, style: &Style) -> String {
+    let status = shown(status);
     let entries =
         status.stores.iter().flat_map(|store| store.entries.iter().map(move |entry| (store, entry)));
     entries.map(|(store, entry)| one(store, entry, recent, local, style)).collect::<Vec<_>>().join("\n")
@@ -76,7 +79,7 @@ fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, local: &Local,
         ("back-off", back_off),
         ("access token", entry.access.map(|print| print.to_string())),
         ("refresh token", entry.refresh.map(|print| print.to_string())),
-        ("entry", Some(visible(&entry.key))),
+        ("entry", Some(visible(&entry.key)).filter(|key| !key.is_empty())),
         ("store", Some(visible(&store.location))),
     ];
     let mut text = String::new();
@@ -92,7 +95,7 @@ fn one(store: &StoreStatus, entry: &EntryStatus, recent: &Recent, local: &Local,
     for (number, event) in events.enumerate() {
         text.push_str(&row(if number == 0 { "last events" } else { "" }, &event, style));
     }
-    text
+    fitted(&text, style.size.map(|(columns, _)| columns.max(LEAST_WIDTH)))
 }
 
 fn row(label: &str, value: &str, style: &Style) -> String {

@@ -3,18 +3,19 @@
 use super::everything::everything;
 use super::overview::overview;
 use super::reason::reason;
-use super::remarks::{exit, remarks, without_agent};
+use super::remarks::{exit, left_alone, remarks, without_agent};
 use super::selection::{of_store, only};
 use super::text::{detailed, wording};
 use crate::commands::history::Recent;
 use crate::control::report::{EntryStatus, Status};
 use crate::platform::signals::{self, Ends};
 use crate::settings::paths::Paths;
-use crate::terminal::columns::{cut, folded, width, wrapped};
+use crate::terminal::columns::{cut, folded, width};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::local::Local;
 use crate::terminal::output::{self, Reader};
+use crate::terminal::paragraph::paragraphs;
 use crate::terminal::style::Style;
 use crate::terminal::wording::{outcome_words, visible};
 use refresh_engine::LastRefresh;
@@ -49,7 +50,7 @@ pub(crate) async fn watch(paths: &Paths, name: Option<&str>, store: Option<&Path
                 let mut below = if name.is_some() { without_agent(&status, &local) } else { Vec::new() };
                 below.extend(remarks(&status, &local));
                 below.extend(trouble.clone());
-                let below = below.iter().flat_map(|remark| wrapped(&style.shows(remark), columns));
+                let below = below.iter().flat_map(|remark| paragraphs(remark, columns, &style));
                 screen.show(&frame(&above, below.collect(), columns, rows))
             }
             _ => journal.news(&status, trouble.as_deref(), &local),
@@ -189,6 +190,7 @@ impl Journal {
         let mut said = Vec::new();
         if trouble.is_none() {
             said.extend(without_agent(status, local));
+            said.extend(left_alone(status));
             said.extend(remarks(status, local));
         }
         said.extend(trouble.map(str::to_owned));

@@ -1,6 +1,7 @@
 //! What the history says of each entry so far: tells news from what is already known, also across restarts.
 
 use super::line::{AT_THE_START, Holds, Kind, Line};
+use crate::terminal::remedy::is_vault;
 use claude_store::{KEYCHAIN_OVERFLOW, StubKind};
 use jiff::Timestamp;
 use oauth_secret::Fingerprint;
@@ -95,6 +96,12 @@ impl EntryStates {
         let Some((key, name)) = subject.entry else { return self.about_the_store(at, subject.store, event) };
         let place = (subject.store.to_owned(), key.to_owned());
         let first_scan = !self.looked_at.contains(subject.store);
+        let moved = match event {
+            Event::Held { refresh: Some(refresh), stub: None, .. } => {
+                self.moved(subject.store, key, *refresh)
+            }
+            _ => None,
+        };
         let known = self.entries.entry(place).or_default();
         name.clone_into(&mut known.server);
         known.seen = true;
@@ -110,7 +117,12 @@ impl EntryStates {
         };
         let news = match event {
             Event::Held { access: _, refresh, expires_at, stub } => {
-                known.held(*refresh, *expires_at, *stub, first_scan).map(|(event, cause)| Line {
+                let news = known.held(*refresh, *expires_at, *stub, first_scan);
+                let news = match (news, moved) {
+                    (Some((Kind::Login | Kind::Found, _)), Some(how)) => Some((Kind::Moved, how)),
+                    (news, _) => news,
+                };
+                news.map(|(event, cause)| Line {
                     before: known.refresh,
                     after: *refresh,
                     expires_at: expires_at.filter(|_| stub.is_none()),
@@ -160,7 +172,7 @@ impl EntryStates {
             Event::Moved => Some(Line {
                 before: known.refresh,
                 holds: Some(Holds::Removed),
-                ..line(Kind::Moved, Some("the login is in another store of the agent now".to_owned()))
+                ..line(Kind::Moved, Some(given(subject.store).to_owned()))
             }),
             Event::Unsaved { why, .. } => trouble(known, Kind::Unsaved, why.clone()),
             Event::NotSavable { why } | Event::NotLockable { why } => {
@@ -221,7 +233,20 @@ impl EntryStates {
     }
 }
 
+/// Where a login goes that this store gives away.
+fn given(store: &str) -> &'static str {
+    if is_vault(store) { "back to Claude Code's store" } else { "into the vault" }
+}
+
 impl EntryStates {
+    /// What became of an entry that appears in a store, where that is no login: it came into the vault, or out of it, with this refresh token.
+    fn moved(&self, store: &str, key: &str, refresh: Fingerprint) -> Option<&'static str> {
+        let is_other = |place: &String| place != store && is_vault(place) != is_vault(store);
+        let mut others = self.entries.iter().filter(|((place, other), _)| other == key && is_other(place));
+        let came = others.any(|(_, state)| state.refresh == Some(refresh));
+        came.then(|| if is_vault(store) { "from Claude Code's store" } else { "back from the vault" })
+    }
+
     /// The line for each entry of a store that vanished.
     fn vanished(&self, store: &str, gone: &dyn Fn(&EntryState) -> bool, line: &Line) -> Vec<Line> {
         let gone = self.entries.iter().filter(|((place, _), state)| place == store && gone(state));

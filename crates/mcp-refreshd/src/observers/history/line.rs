@@ -88,7 +88,7 @@ pub(crate) enum Kind {
     Removed,
     /// It went while no agent ran, so that nobody knows how.
     Gone,
-    /// Moved to another store of the agent.
+    /// Moved between Claude Code's store and the vault.
     Moved,
     /// Vanished together with others.
     Vanished,

@@ -5,10 +5,11 @@ use rustix::fs::fstat;
 use rustix::termios::tcgetwinsize;
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsFd;
 
-/// Columns and rows of the terminal on standard output; zero if it does not report them.
-pub(crate) fn window_size() -> (usize, usize) {
-    let told = tcgetwinsize(io::stdout());
+/// Columns and rows of the terminal on this stream; zero if it does not report them.
+pub(crate) fn window_size(stream: impl AsFd) -> (usize, usize) {
+    let told = tcgetwinsize(stream);
     told.map(|size| (usize::from(size.ws_col), usize::from(size.ws_row))).unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@ pub(crate) use super::notice::{desktop_notice, withdrawn_notice};
 use crate::platform::moment::{is_before, until};
 use crate::platform::shell::Shell;
 use refresh_engine::Now;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -61,12 +61,8 @@ pub(crate) fn since_boot() -> Duration {
 }
 
 /// No system service keeps the agent's log.
-pub(crate) fn log_reader(
-    _home: &Path,
-    _follow: bool,
-    _lines: Option<usize>,
-) -> Result<Command, Vec<PathBuf>> {
-    Err(Vec::new())
+pub(crate) fn log_reader(_home: &Path, _follow: bool, _lines: Option<usize>) -> Option<Command> {
+    None
 }
 
 /// Sleeps until either clock has reached its part of `moment`.

@@ -1,11 +1,12 @@
 //! What standard output and standard error are connected to.
 
 use std::ffi::OsString;
+use std::os::windows::io::AsHandle;
 use terminal_size::{Height, Width, terminal_size_of};
 
-/// Columns and rows of the console on standard output; zero if it does not report them.
-pub(crate) fn window_size() -> (usize, usize) {
-    let size = terminal_size_of(std::io::stdout());
+/// Columns and rows of the console on this stream; zero if it does not report them.
+pub(crate) fn window_size(stream: impl AsHandle) -> (usize, usize) {
+    let size = terminal_size_of(stream);
     size.map(|(Width(columns), Height(rows))| (usize::from(columns), usize::from(rows))).unwrap_or_default()
 }
 

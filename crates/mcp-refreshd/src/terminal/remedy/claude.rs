@@ -42,7 +42,7 @@ pub(crate) fn remember_vault(location: &str) {
 }
 
 /// Whether the store at this location is a vault.
-pub(super) fn is_vault(store: &str) -> bool {
+pub(crate) fn is_vault(store: &str) -> bool {
     VAULTS.read().unwrap_or_else(PoisonError::into_inner).contains(store)
 }
 

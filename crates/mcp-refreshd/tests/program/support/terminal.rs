@@ -19,8 +19,17 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts the command on a terminal of this size.
-    pub(crate) fn start(mut command: Command, columns: u16, rows: u16) -> Self {
+    /// Starts the command on a terminal of this size; its standard error goes elsewhere.
+    pub(crate) fn start(command: Command, columns: u16, rows: u16) -> Self {
+        Self::started(command, columns, rows, |_| Stdio::piped())
+    }
+
+    /// The same with its standard error on the terminal, too.
+    pub(crate) fn whole(command: Command, columns: u16, rows: u16) -> Self {
+        Self::started(command, columns, rows, |terminal| terminal.try_clone().unwrap().into())
+    }
+
+    fn started(mut command: Command, columns: u16, rows: u16, stderr: impl Fn(&File) -> Stdio) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         // Other tests start programs meanwhile, which must not inherit it: they count their open files.
         fcntl_setfd(&ours, FdFlags::CLOEXEC).unwrap();
@@ -32,7 +41,9 @@ impl Terminal {
         let mut ours = File::from(ours);
         let size = ours.try_clone().unwrap();
         resize(&size, columns, rows);
-        let process = command.stdout(File::from(theirs)).stderr(Stdio::piped()).spawn().unwrap();
+        let theirs = File::from(theirs);
+        let stderr = stderr(&theirs);
+        let process = command.stdout(theirs).stderr(stderr).spawn().unwrap();
         // The command holds the last end of the terminal but ours: dropped, its end is heard.
         drop(command);
         let (sender, output) = channel();
