@@ -50,7 +50,8 @@ pub(crate) async fn decide_again<P: Partners>(
         note_found(shared, &seen);
     }
     shared.change_record(key, |record| record.observe(now, &seen));
-    let policy = shared.policy.borrow();
+    // Borrowed for the decision alone: a changed configuration may replace it while this waits below.
+    let policy = || shared.policy.borrow();
     let decision = shared.read_record(key, |record| match &demand {
         Demand::Heal(remembered) => {
             let stub_for = shared.state(key, |state| shared.stub_for(state, now));
@@ -59,8 +60,8 @@ pub(crate) async fn decide_again<P: Partners>(
                 _ => Plan::NeedsPerson(Need::Stub),
             }
         }
-        Demand::Forced => plan_forced(&seen, record, &policy),
-        Demand::Planned => plan(now, &seen, record, &shared.activity(), &policy),
+        Demand::Forced => plan_forced(&seen, record, &policy()),
+        Demand::Planned => plan(now, &seen, record, &shared.activity(), &policy()),
     });
     let reason = match decision {
         Plan::Refresh(reason) => reason,

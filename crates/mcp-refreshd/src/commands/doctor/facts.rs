@@ -104,7 +104,7 @@ pub(super) struct Facts {
 pub(super) enum Agent {
     Stopped,
     /// It runs; the second value is the proxy variables it knows, where it says so.
-    Runs(Status, Option<Vec<String>>),
+    Runs(Box<Status>, Option<Vec<String>>),
     /// It runs and does not answer.
     Silent {
         process: u32,
@@ -137,7 +137,7 @@ impl Facts {
                     Ok(Some(Reply::ProxyVariables(names))) => Some(names),
                     _ => None,
                 };
-                Agent::Runs(status, knows)
+                Agent::Runs(Box::new(status), knows)
             }
             Err(RequestError::Silent { pid }) => Agent::Silent { process: pid, stopped: is_stopped(pid) },
             Err(error) => Agent::Unreachable(error.to_string()),
