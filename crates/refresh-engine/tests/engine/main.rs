@@ -21,4 +21,5 @@ mod refusals;
 mod scopes;
 mod storm;
 mod swap;
+mod vault;
 mod world;

@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub(crate) policy: Policy,
     /// Other folders whose documents are kept, too.
     pub(crate) copies: Vec<&'static str>,
+    /// Of these, one that is a store of our own.
+    pub(crate) vault: Option<&'static str>,
 }
 
 /// One run of the daemon's engine.
@@ -109,6 +111,7 @@ impl World {
             session: Session::default(),
             policy: Policy::default(),
             copies: Vec::new(),
+            vault: None,
         }
     }
 
@@ -244,7 +247,12 @@ impl World {
                 self.large,
             ))),
             None => {
-                let store = FileStore::new(disk.clone(), folder);
+                let own = self.vault.is_some_and(|vault| folder.path() == Path::new(vault));
+                let store = if own {
+                    FileStore::own(disk.clone(), folder)
+                } else {
+                    FileStore::new(disk.clone(), folder)
+                };
                 let _ = store.sweep();
                 AnyStore::File(store)
             }
