@@ -14,7 +14,7 @@ use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
-use crate::terminal::remedy::{by_hand, how_to_start};
+use crate::terminal::remedy::{by_hand, how_to_end, how_to_start};
 use std::path::PathBuf;
 
 /// Shows the log; with `follow` also what comes. A log file is shown by this process; where there is a service, it becomes the system's own
@@ -71,7 +71,7 @@ fn nothing_found(running: Option<u32>, file: Option<PathBuf>) -> String {
         None => "no log file is configured".to_owned(),
     };
     let start = match running {
-        Some(pid) => format!("To keep a log, type: kill {pid}, then: {}", by_hand()),
+        Some(pid) => format!("To keep a log, type: {}, then: {}", how_to_end(pid), by_hand()),
         None => format!("To start it, type: {}", how_to_start(Some(false))),
     };
     format!("no log found: {agent}; {file}. {start}")

@@ -3,7 +3,7 @@
 use crate::commands::service::startable;
 use crate::control::protocol::{Reloaded, Reply, Request};
 use crate::control::report::Daemon;
-use crate::control::socket;
+use crate::control::socket::{self, RequestError};
 use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
@@ -17,8 +17,9 @@ use crate::terminal::wording::visible;
 /// No agent is running, it does not answer, or the configuration is invalid.
 pub(crate) async fn reload(paths: &Paths) -> Result<Exit, Failure> {
     // One that hangs is not waited for.
-    let agent = socket::reach_patiently(&paths.state).await?.and_then(|status| status.daemon);
-    match socket::ask(&paths.state, &Request::Reload).await? {
+    let agent = socket::reach_patiently(&paths.state).await.map_err(not_reloaded)?;
+    let agent = agent.and_then(|status| status.daemon);
+    match socket::ask(&paths.state, &Request::Reload).await.map_err(not_reloaded)? {
         Some(Reply::Reloaded(Reloaded { invalid: Some(why), .. })) => {
             Err(Failure::new(Exit::Usage, why).then("not reloaded: the agent keeps its old configuration"))
         }
@@ -42,6 +43,10 @@ pub(crate) async fn reload(paths: &Paths) -> Result<Exit, Failure> {
             Err(Failure::new(Exit::NotRunning, text))
         }
     }
+}
+
+fn not_reloaded(error: RequestError) -> Failure {
+    Failure::from(error).then("not reloaded: the agent keeps its old configuration")
 }
 
 fn restart(agent: Option<&Daemon>) -> String {

@@ -24,7 +24,7 @@ use crate::terminal::remedy::by_hand;
 use crate::terminal::style::Style;
 pub(crate) use preconditions::startable;
 
-use preconditions::{besides, installed, nobody_else_runs, not_root, runs_by_hand};
+use preconditions::{besides, installed, no_service, nobody_else_runs, not_root, runs_by_hand};
 use std::fmt::Write as _;
 use stores::StoreChoice;
 use user_agent_service::{Changes, Installed, ServiceError, ServiceManager, Step, sweep};
@@ -50,7 +50,7 @@ pub(crate) fn install(paths: &Paths, args: &InstallArgs) -> Result<Exit, Failure
     paths.home_exists()?;
     // What nothing cures comes before what an option cures.
     let manager = manager(paths)?;
-    manager.present().map_err(|error| besides(error.into(), paths))?;
+    manager.present().map_err(|error| besides(no_service(error, paths), paths))?;
     not_root(args.allow_root).map_err(|failure| besides(failure, paths))?;
     let config = Config::load(&paths.config, &paths.home)?;
     let ours = manager.runs().unwrap_or(false);

@@ -2,6 +2,7 @@
 
 use crate::support::findings::{good, home_with};
 use crate::support::{Home, PATIENCE};
+use rustix::process::Signal;
 use std::process::{Command, Output};
 
 const BY_HAND: &str = "mcp-refreshd run --log-file ~/mcp-refreshd.log";
@@ -88,4 +89,55 @@ fn what_nothing_cures_is_said_before_what_an_option_cures() {
         );
         assert!(command.ends_with(BY_HAND) || command.ends_with(&format!("{BY_HAND} &")), "{line}");
     }
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "who is stopped by a signal is known on Linux alone")]
+fn an_agent_by_hand_that_was_stopped_has_to_go_on_before_it_can_end() {
+    let home = Home::new();
+    let agent = home.daemon();
+    agent.signal(Signal::STOP);
+    let pid = agent.pid();
+    let told = |arguments: &[&str]| {
+        both(home.command(arguments).env("MCP_REFRESHD_TEST_SERVICES", "none").output().unwrap())
+    };
+    for command in ["stop", "restart"] {
+        let (code, told) = told(&[command]);
+        let end = format!(
+            "the agent (process {pid}, stopped by a signal) is not a service; to stop it, type: kill -CONT {pid} && kill {pid}; "
+        );
+        assert!(code == Some(1) && told.contains(&end), "{told}");
+    }
+    let (_, logs) = told(&["logs"]);
+    assert!(logs.contains(&format!("type: kill -CONT {pid} && kill {pid}, then: ")), "{logs}");
+    let (code, told) = told(&["reload"]);
+    let wake = format!(
+        "the agent (process {pid}, stopped by a signal) does not answer; to continue it, type: kill -CONT {pid}\n"
+    );
+    assert!(code == Some(1) && told.contains(&wake), "{told}");
+    assert!(told.ends_with("not reloaded: the agent keeps its old configuration\n"), "{told}");
+    // What is typed ends it.
+    let typed = format!("kill -CONT {pid} && kill {pid}");
+    assert!(Command::new("sh").args(["-c", &typed]).status().unwrap().success());
+    assert!(agent.end().0.success());
+}
+
+#[test]
+fn install_beside_an_agent_by_hand_says_that_it_runs() {
+    let home = Home::new();
+    let mut agent = home.daemon();
+    let output = home
+        .command(&["install", "--allow-root", "--dry-run"])
+        .env("MCP_REFRESHD_TEST_SERVICES", "none")
+        .output()
+        .unwrap();
+    let (code, told) = both(output);
+    let runs = format!(
+        "it runs already, started by hand (process {pid}); to restart it, type: kill {pid}, then ",
+        pid = agent.pid()
+    );
+    // Where a service manager runs, it would be a second agent.
+    let other = format!("an agent that is not a service is already running (process {})", agent.pid());
+    assert!(code == Some(1) && (told.contains(&runs) || told.contains(&other)), "{told}");
+    agent.stop();
 }

@@ -1,14 +1,16 @@
 //! Files of another user: a `sudo` that kept `HOME`, a folder that root made. One cause is one sentence, with a command that mends it and
 //! nothing else. It needs root, and is also a step of `.ci/run`.
 
-use crate::support::findings::{document, entry, good};
-use crate::support::{Daemon, Home};
-use serde_json::{Value, json};
+use crate::support::findings::good;
+use crate::support::{Daemon, Home, PATIENCE};
+use scripted_server::{Script, Server, credentials_json};
+use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// Users that no user database knows, so that they go by their number.
 const ALICE: u32 = 12345;
@@ -177,7 +179,12 @@ fn where_nothing_can_be_saved_every_command_says_what_mends_that_with_an_agent_a
         return;
     }
     let home = alices();
-    home.store(&document(&[("lab", entry("lab", json!({"expiresAt": 1_764_376_000_000_u64})))]));
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    let mut grant = lab.grant(Duration::ZERO);
+    // Longer ago than an expired token is handed out.
+    grant.expires_at_ms -= 3_600_000;
+    home.store(&credentials_json([("lab", &grant)]));
     given_to(ALICE, &home.claude());
     let closed = Permissions::from_mode(0o500);
     fs::set_permissions(home.claude(), closed).unwrap();

@@ -7,14 +7,16 @@ use crate::agent::configuration::broken;
 use crate::agent::network;
 use crate::agent::runtime::block_on;
 use crate::control::socket::{RequestError, reach};
+use crate::platform::is_stopped;
 use crate::platform::process::is_root;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::settings::surroundings::Surroundings;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::remedy::{how_to_end, how_to_start};
+use crate::terminal::remedy::{how_to_end, how_to_restart, how_to_start};
 use crate::terminal::wording::visible;
+use user_agent_service::ServiceError;
 
 /// Whether an agent could start now, as far as its files tell.
 ///
@@ -49,7 +51,8 @@ fn not_a_service(paths: &Paths) -> Failure {
     let start = how_to_start(Some(false));
     let message = match process {
         Some(pid) => format!(
-            "the agent (process {pid}) is not a service; to stop it, type: {end}; to start it again, type: {start}",
+            "the agent (process {pid}{stopped}) is not a service; to stop it, type: {end}; to start it again, type: {start}",
+            stopped = if is_stopped(pid) { ", stopped by a signal" } else { "" },
             end = how_to_end(pid)
         ),
         None => {
@@ -57,6 +60,23 @@ fn not_a_service(paths: &Paths) -> Failure {
         }
     };
     besides(Failure::new(Exit::Person, message), paths)
+}
+
+/// Why there is no service here, where an agent runs without one.
+pub(super) fn no_service(error: ServiceError, paths: &Paths) -> Failure {
+    let daemon =
+        block_on(reach(&paths.state)).ok().and_then(Result::ok).flatten().and_then(|status| status.daemon);
+    match (daemon, &error) {
+        (Some(daemon), ServiceError::NoManager(_)) => {
+            let pid = daemon.pid;
+            let restart = how_to_restart(false, Some(pid));
+            let why = format!(
+                "{error}; it runs already, started by hand (process {pid}); to restart it, type: {restart}"
+            );
+            Failure::new(Exit::Person, why)
+        }
+        _ => error.into(),
+    }
 }
 
 /// A failure, and that no agent would start with the configuration: the cure of the first would end at the second.

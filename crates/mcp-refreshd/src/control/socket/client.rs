@@ -26,7 +26,7 @@ pub(crate) enum RequestError {
     Unreachable { path: PathBuf, pid: u32, source: io::Error },
     #[error("the socket {} belongs to another user; nothing was sent to it", path.display())]
     NotOurs { path: PathBuf },
-    #[error("the agent (process {pid}) does not answer; {}", wake(*pid))]
+    #[error("the agent (process {pid}{}) does not answer; {}", if is_stopped(*pid) { ", stopped by a signal" } else { "" }, wake(*pid))]
     Silent { pid: u32 },
     #[error("the agent (process {pid}) ended before it answered; try again")]
     Ended { pid: u32 },

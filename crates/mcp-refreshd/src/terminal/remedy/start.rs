@@ -16,7 +16,7 @@ pub(crate) fn how_to_restart(installed: bool, process: Option<u32>) -> String {
 
 /// How an agent that is no service is ended.
 pub(crate) fn how_to_end(process: u32) -> String {
-    end(SHELL, process)
+    end(SHELL, process, platform::is_stopped(process))
 }
 
 /// What to do to an agent that does not answer, and the command for it. `installed` says whether it is a service of this user, where
@@ -37,8 +37,10 @@ fn wake(shell: Shell, process: u32, stopped: bool, installed: Option<bool>) -> (
     }
 }
 
-fn end(shell: Shell, process: u32) -> String {
+fn end(shell: Shell, process: u32, stopped: bool) -> String {
     match shell {
+        // It takes no signal before it goes on.
+        Shell::Posix if stopped => format!("kill -CONT {process} && kill {process}"),
         Shell::Posix => format!("kill {process}"),
         // No signal asks a program to end there; taskkill kills.
         Shell::PowerShell => "mcp-refreshd stop".to_owned(),
@@ -59,7 +61,10 @@ fn restart(shell: Shell, manager: bool, installed: bool, process: Option<u32>) -
     if manager && installed {
         return "mcp-refreshd restart".to_owned();
     }
-    let end = process.map_or_else(|| "end its process".to_owned(), |process| end(shell, process));
+    let end = process.map_or_else(
+        || "end its process".to_owned(),
+        |process| end(shell, process, platform::is_stopped(process)),
+    );
     format!("{end}, then start it again as before: {}", by_hand())
 }
 
@@ -110,6 +115,12 @@ mod tests {
     }
 
     #[test]
+    fn a_stopped_agent_goes_on_before_it_can_end() {
+        assert_eq!(end(POSIX, 7, true), "kill -CONT 7 && kill 7");
+        assert_eq!(end(POSIX, 7, false), "kill 7");
+    }
+
+    #[test]
     fn an_agent_that_is_no_service_is_restarted_by_its_process() {
         assert_eq!(restart(POSIX, true, true, Some(7)), "mcp-refreshd restart");
         for (manager, installed) in [(true, false), (false, true), (false, false)] {
@@ -126,7 +137,7 @@ mod tests {
     #[test]
     fn on_windows_an_agent_is_stopped_by_request_and_killed_only_if_it_hangs() {
         let windows = Shell::PowerShell;
-        assert_eq!(end(windows, 7), "mcp-refreshd stop");
+        assert_eq!(end(windows, 7, false), "mcp-refreshd stop");
         assert_eq!(wake(windows, 7, false, Some(true)).1, "mcp-refreshd restart");
         assert_eq!(
             wake(windows, 7, false, None),
