@@ -155,7 +155,7 @@ impl Facts {
             stores.push(StoreFacts::gather(config, paths, folder, &records).await);
         }
         let status = match &agent {
-            Agent::Runs(status, _) => Cow::Borrowed(status),
+            Agent::Runs(status, _) => Cow::Borrowed(&**status),
             _ => Cow::Owned(status_from_disk(config, paths).await),
         };
         let remarks = configuration::remarks(config, paths, &stores, &status);
