@@ -211,7 +211,7 @@ impl Agent {
         if let Some(cluster) = &agent.cluster
             && let Some(keeper) = agent.keeper_of(cluster.location())
         {
-            Rc::clone(cluster).start(keeper);
+            Rc::clone(cluster).start(move || keeper.store_changed());
         }
         // A move that another process is making now.
         if let Err(error) = agent.heed_moves().await {

@@ -7,7 +7,6 @@
 mod mirror;
 mod moving;
 
-use crate::agent::Machine;
 use crate::agent::stores::storage_folders;
 use crate::control::report::{ClusterStatus, StoreStatus};
 use crate::platform::clock::SystemClock;
@@ -21,7 +20,7 @@ use grant_cluster::{
     Clock, ClusterKey, Etcd, EtcdOptions, Health, KeyError, Member, MemberOptions, OwedAnswers,
 };
 use jiff::Timestamp;
-use refresh_engine::{Clock as _, Keeper};
+use refresh_engine::Clock as _;
 use std::cell::RefCell;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -135,15 +134,16 @@ impl Cluster {
         &self.location
     }
 
-    /// Joins the cluster, and has the copy follow it. Must be called inside a [`LocalSet`](tokio::task::LocalSet).
-    pub(crate) fn start(self: Rc<Self>, keeper: Keeper<Machine>) {
+    /// Joins the cluster, and has the copy follow it; says when that has changed. Must be called inside a
+    /// [`LocalSet`](tokio::task::LocalSet).
+    pub(crate) fn start(self: Rc<Self>, copied: impl Fn() + 'static) {
         let member = self.member.clone();
         spawn_local(async move { member.run().await });
         let cluster = Rc::clone(&self);
         spawn_local(async move { cluster.tell_health().await });
         let news = self.news.borrow_mut().take();
         if let Some(news) = news {
-            spawn_local(async move { self.follow(news, &keeper).await });
+            spawn_local(async move { self.follow(news, &copied).await });
         }
     }
 

@@ -1,9 +1,7 @@
 //! Keeps the copy on this machine as etcd has it.
 
 use super::Cluster;
-use crate::agent::Machine;
 use claude_store::{AnyStore, Change, Document, Entry, EntryKey, RawEntry, RewriteError, rewrite};
-use refresh_engine::Keeper;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -13,7 +11,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 impl Cluster {
     /// Copies what changes, forever.
-    pub(super) async fn follow(&self, mut news: UnboundedReceiver<EntryKey>, keeper: &Keeper<Machine>) {
+    pub(super) async fn follow(&self, mut news: UnboundedReceiver<EntryKey>, copied: &impl Fn()) {
         // Only then is it known what is there no more.
         self.member.followed().await;
         let mut changed: BTreeSet<EntryKey> = self.member.grants().into_iter().map(|(key, _)| key).collect();
@@ -22,7 +20,7 @@ impl Cluster {
             match self.copy(&changed).await {
                 Ok(()) => {
                     changed.clear();
-                    keeper.store_changed();
+                    copied();
                     match news.recv().await {
                         Some(key) => changed.insert(key),
                         None => return,
