@@ -19,15 +19,42 @@ pub(crate) fn paragraphs(text: &str, columns: usize, style: &Style) -> Vec<Strin
     text.split('\n').flat_map(|line| paragraph(line, columns, style)).collect()
 }
 
-/// The same for a text that begins with a command.
-pub(crate) fn command_first(text: &str, columns: usize, style: &Style) -> Vec<String> {
+/// A label with such a text beside it, or below it where the terminal is too narrow for that. The text may begin with a command, or with one "or"
+/// another.
+pub(crate) fn beside(label: &str, text: &str, columns: usize, style: &Style) -> String {
+    /// A narrower column of text is hard to read.
+    const READABLE: usize = 24;
     let columns = columns.max(LEAST);
-    let (command, prose) = text.split_at(command_end(text));
-    let (end, prose) = prose.split_at(prose.find(' ').unwrap_or(prose.len()));
-    let mut lines = Lines { columns, hanging: HANGING, lines: Vec::new(), closed: true };
-    lines.take_command(command, end);
+    let (indent, fits) = (width(label), columns >= width(label) + READABLE);
+    let mut lines = Lines {
+        columns,
+        hanging: if fits { indent } else { HANGING },
+        lines: vec![label.to_owned()],
+        closed: !fits && indent + width(text) > columns,
+    };
+    let mut prose = text;
+    while is_command(prose) {
+        let (command, rest) = prose.split_at(command_end(prose));
+        let (end, rest) = rest.split_at(rest.find(' ').unwrap_or(rest.len()));
+        lines.take_command(command, end);
+        prose = match rest.trim_start_matches(' ').strip_prefix("or ") {
+            Some(other) if is_command(other) => {
+                lines.take("or");
+                other
+            }
+            _ => rest,
+        };
+    }
     pieces(prose).into_iter().for_each(|piece| lines.take_piece(piece, style));
-    lines.lines
+    lines.lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Whether it begins with one of the programs that cures run, or with a variable for one.
+fn is_command(text: &str) -> bool {
+    const PROGRAMS: [&str; 10] =
+        ["claude", "mcp-refreshd", "setsid", "env", "chmod", "sudo", "kill", "systemctl", "launchctl", "rm"];
+    let word = text.split(' ').next().unwrap_or_default();
+    PROGRAMS.contains(&word) || word.contains('=')
 }
 
 fn paragraph(line: &str, columns: usize, style: &Style) -> Vec<String> {
@@ -144,10 +171,11 @@ impl Lines {
         if self.fits(words) {
             return;
         }
-        match words.split_once(' ') {
-            Some((word, rest)) if self.hanging + width(words) > self.columns => {
-                self.take(word);
-                self.take(rest.trim_start());
+        let quoted = words.strip_prefix('`').and_then(|rest| rest.split_once('`'));
+        match quoted.filter(|(words, _)| words.contains(' ')) {
+            // Too long for a line it is a command.
+            Some((command, _)) if self.hanging + width(words) > self.columns => {
+                self.take_command(command, "")
             }
             _ if self.hanging + width(words) <= self.columns => self.begin(words),
             // In one piece, so that it can be copied, wherever it can be.
@@ -174,8 +202,11 @@ impl Lines {
     fn fits(&mut self, words: &str) -> bool {
         let columns = self.columns;
         match self.lines.last_mut().filter(|_| !self.closed) {
-            Some(line) if width(line) + 1 + width(words) <= columns => {
-                line.push(' ');
+            // A label ends in its own space.
+            Some(line) if width(line) + usize::from(!line.ends_with(' ')) + width(words) <= columns => {
+                if !line.ends_with(' ') {
+                    line.push(' ');
+                }
                 line.push_str(words);
                 true
             }
@@ -238,7 +269,7 @@ mod tests {
         );
         assert_eq!(
             laid("to do so, type: kill 7, then: mcp-refreshd run", 24),
-            ["to do so, type: kill 7,", "  then:", "  mcp-refreshd run"]
+            ["to do so, type: kill 7,", "  then: mcp-refreshd run"]
         );
         let quoted = "log in again: claude mcp login 'my; own, (lab)'";
         assert_eq!(laid(quoted, 40), ["log in again:", "  claude mcp login 'my; own, (lab)'"]);
@@ -247,13 +278,28 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_text_that_begins_with_a_command_does_not_lose_it() {
+    fn a_label_has_its_text_beside_it_and_a_command_stays_one() {
+        let cure = |text: &str, columns| beside("  cure    ", text, columns, &UTF8);
         let text = "claude mcp login lab (each time it ends)";
-        assert_eq!(command_first(text, 50, &UTF8), [format!("  {text}")]);
-        assert_eq!(command_first(text, 30, &UTF8), ["  claude mcp login lab (each", "  time it ends)"]);
+        assert_eq!(cure(text, 50), format!("  cure    {text}\n"));
+        assert_eq!(cure(text, 40), "  cure    claude mcp login lab (each\n          time it ends)\n");
+        assert_eq!(cure(text, 18), "  cure\nclaude mcp login \\\nlab\n  (each time it\n  ends)\n");
         assert_eq!(
-            command_first(text, 18, &UTF8),
-            ["claude mcp login \\", "lab", "  (each time it", "  ends)"]
+            cure("log in again: claude mcp login junk", 40),
+            "  cure    log in again:\n          claude mcp login junk\n"
+        );
+        assert_eq!(
+            cure("move it: `mv /srv/store.json /srv/store.json.old`, then wait", 36),
+            "  cure    move it:\nmv /srv/store.json \\\n/srv/store.json.old\n          then wait\n"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_two_commands_each_stays_one() {
+        assert_eq!(
+            beside("  cure    ", "mcp-refreshd doctor --fix, or rm /srv/lock; then wait", 40, &UTF8),
+            "  cure    mcp-refreshd doctor --fix, or\n          rm /srv/lock; then wait\n"
         );
     }
 

@@ -1,7 +1,7 @@
 use super::finding::{Finding, Severity};
 use super::fix::{Fix, Fixed};
-use crate::terminal::columns::{fitted, flowed, labelled, width};
-use crate::terminal::paragraph::{command_first, paragraphs};
+use crate::terminal::columns::{fitted, flowed, labelled};
+use crate::terminal::paragraph::{beside, paragraphs};
 use crate::terminal::style::Style;
 use crate::terminal::wording::{self, counted, visible};
 use serde::Serialize;
@@ -44,7 +44,11 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, style: &Style) -> String 
         text.extend(path.iter().map(|path| copied("where", path)));
         text.push_str(&said("means", means));
         if !solved {
-            text.push_str(&cured(&visible(cure), columns, style));
+            let cure = visible(cure);
+            text.push_str(&match terminal {
+                Some(columns) => beside("  cure    ", &cure, columns, style),
+                None => copied("cure", &cure),
+            });
         }
         text.extend(fixed.iter().map(|(label, value)| copied(label, value)));
         text.push('\n');
@@ -52,26 +56,6 @@ pub(super) fn text(shown: &[Shown<'_>], dry_run: bool, style: &Style) -> String 
     text.push_str(&flowed(&summary(shown), columns).join("\n"));
     text.push('\n');
     fitted(&text, terminal)
-}
-
-/// What helps: often a command to be copied, which is not even escaped for ASCII, as it would be another one.
-fn cured(cure: &str, columns: usize, style: &Style) -> String {
-    let line = format!("  {:7} {cure}", "cure");
-    if width(&line) <= columns {
-        return format!("{line}\n");
-    }
-    match is_command(cure) {
-        true => format!("  cure\n{}\n", command_first(cure, columns, style).join("\n")),
-        false => labelled("  cure    ", &style.shows(cure), Some(columns)),
-    }
-}
-
-/// Whether it begins with one of the programs that cures run, or with a variable for one.
-fn is_command(cure: &str) -> bool {
-    const PROGRAMS: [&str; 10] =
-        ["claude", "mcp-refreshd", "setsid", "env", "chmod", "sudo", "kill", "systemctl", "launchctl", "rm"];
-    let word = cure.split(' ').next().unwrap_or_default();
-    PROGRAMS.contains(&word) || word.contains('=')
 }
 
 fn summary(shown: &[Shown<'_>]) -> String {
@@ -161,6 +145,7 @@ pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
 mod tests {
     use super::super::finding::Confidence;
     use super::*;
+    use crate::terminal::columns::width;
 
     #[test]
     fn a_finding_is_laid_out_for_its_terminal_and_its_cure_stays_one_command() {

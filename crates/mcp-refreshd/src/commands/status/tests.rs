@@ -502,10 +502,12 @@ fn no_name_of_a_server_moves_the_cursor() {
         detailed(&status, &Recent::default(), &now(), &PIPE),
         detailed(&status, &Recent::default(), &now(), &terminal(20)),
         remarks(&status, &now()).join("\n"),
+        left_alone(&status).join("\n"),
     ]
     .concat();
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
-    assert_eq!(overview(&status, &now(), &PIPE).lines().count(), 1);
+    // Its own line, and that of the one that is not understood.
+    assert_eq!(overview(&status, &now(), &PIPE).lines().count(), 2);
 }
 
 #[test]
