@@ -1,8 +1,9 @@
 //! Links release builds for Linux by `release-layout.ld`: without what only unwinding needs, and what the agent never runs apart.
 
 use std::env;
+use std::process::Command;
 
-/// Other linkers may not understand the script; which one runs is unknown where somebody chose it.
+/// With these flags another linker may run than the compiler's usual one.
 const CHOICES_OF_A_LINKER: [&str; 4] = ["linker", "fuse-ld", "--ld-path", "link-self-contained"];
 
 fn main() {
@@ -11,8 +12,20 @@ fn main() {
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let is_chosen = CHOICES_OF_A_LINKER.iter().any(|choice| flags.contains(choice));
-    if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") && !is_chosen {
+    if is("PROFILE", "release")
+        && is("CARGO_CFG_TARGET_OS", "linux")
+        && !is_chosen
+        && understands_the_script()
+    {
         let folder = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{folder}/release-layout.ld");
     }
+}
+
+/// Whether the linker that the compiler runs is GNU's or LLVM's. Others (gold, mold) link as usual.
+fn understands_the_script() -> bool {
+    let compiler = env::var_os("RUSTC_LINKER").unwrap_or_else(|| "cc".into());
+    let Ok(output) = Command::new(compiler).arg("-Wl,--version").output() else { return false };
+    let version = String::from_utf8_lossy(&output.stdout);
+    version.starts_with("GNU ld") || version.contains("LLD")
 }
