@@ -93,7 +93,7 @@ async fn supersede(left: &Left, target: &Target, paths: &Paths) -> Result<(), St
     let folder = vault::folder(paths);
     if let Some(text) = &left.text {
         // Unless it has changed meanwhile.
-        take_out(&*left.store, &target.key, text).await.map_err(|error| error.to_string())?;
+        take_out(&left.store, &target.key, text).await.map_err(|error| error.to_string())?;
     }
     let mover = Mover::claim(&folder).map_err(|error| error.to_string())?;
     let _mover = mover.ok_or("another `mcp-refreshd own` or `disown` is running")?;
