@@ -50,19 +50,20 @@ pub(crate) async fn decide_again<P: Partners>(
         note_found(shared, &seen);
     }
     shared.change_record(key, |record| record.observe(now, &seen));
-    // Borrowed for the decision alone: a changed configuration may replace it while this waits below.
-    let policy = || shared.policy.borrow();
-    let decision = shared.read_record(key, |record| match &demand {
-        Demand::Heal(remembered) => {
-            let stub_for = shared.state(key, |state| shared.stub_for(state, now));
-            match decide_heal(Some(&remembered.seen), &seen, stub_for, record) {
-                Heal::TryRemembered => Plan::Refresh(Reason::Heal),
-                _ => Plan::NeedsPerson(Need::Stub),
+    let decision = {
+        let policy = shared.policy.borrow();
+        shared.read_record(key, |record| match &demand {
+            Demand::Heal(remembered) => {
+                let stub_for = shared.state(key, |state| shared.stub_for(state, now));
+                match decide_heal(Some(&remembered.seen), &seen, stub_for, record) {
+                    Heal::TryRemembered => Plan::Refresh(Reason::Heal),
+                    _ => Plan::NeedsPerson(Need::Stub),
+                }
             }
-        }
-        Demand::Forced => plan_forced(&seen, record, &policy()),
-        Demand::Planned => plan(now, &seen, record, &shared.activity(), &policy()),
-    });
+            Demand::Forced => plan_forced(&seen, record, &policy),
+            Demand::Planned => plan(now, &seen, record, &shared.activity(), &policy),
+        })
+    };
     let reason = match decision {
         Plan::Refresh(reason) => reason,
         Plan::NeedsPerson(need) => return Err(TransactionEnd::NeedsPerson(need)),
