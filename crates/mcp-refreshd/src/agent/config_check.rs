@@ -14,7 +14,11 @@ pub(crate) const COMES_LATER: &str = "it is kept as soon as it exists";
 /// Checks the configuration against the disk and the stores. Returns one sentence per finding.
 pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status: &Status) -> Vec<String> {
     // The client keeps its histories in one of these files: reading it may take seconds.
-    let read = move || folders.iter().map(|folder| ServerConfigs::known(&OsFileSystem, folder)).collect();
+    // In a folder that does not exist nothing is known.
+    let there = move |folder: &&StorageFolder| folder.path().exists();
+    let read = move || {
+        folders.iter().filter(there).map(|folder| ServerConfigs::known(&OsFileSystem, folder)).collect()
+    };
     let configured: Vec<_> = match names_servers(config) {
         true => tokio::task::spawn_blocking(read).await.unwrap_or_default(),
         false => Vec::new(),

@@ -71,8 +71,9 @@ pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
         let blocked = unwritable(&store.location);
         for entry in &mut store.entries {
             ending(entry, &store.location, Timestamp::now());
-            if let Some(blocked) = &blocked {
-                held_up(entry, blocked);
+            match &blocked {
+                Some(blocked) => held_up(entry, blocked),
+                None => cured(entry),
             }
         }
     }
@@ -218,6 +219,28 @@ fn held_up(entry: &mut EntryStatus, blocked: &Unwritable) {
             || entry.facts.obstacle.as_ref().is_some_and(|obstacle| obstacle.why.is_some());
         entry.why = (!told).then(|| format!("not refreshed: {}", blocked.why));
         entry.action = entry.action.take().or_else(|| blocked.command.clone());
+    }
+}
+
+/// What kept it from being refreshed is over; the agent finds out at its next attempt.
+fn cured(entry: &mut EntryStatus) {
+    let over = |why: &str| {
+        let causes = [
+            "permission denied",
+            "may not write",
+            "read-only file system",
+            "belongs to user",
+            "immutable",
+            "mount point",
+        ];
+        causes.iter().any(|cause| why.to_lowercase().contains(cause))
+    };
+    let unsaved = entry.last.as_ref().filter(|last| last.is_not_savable()).map(|last| last.detail.as_str());
+    let met = entry.facts.obstacle.as_ref().and_then(|obstacle| obstacle.why.as_deref());
+    if entry.why.is_none() && met.or(unsaved).is_some_and(over) {
+        entry.facts.obstacle = None;
+        entry.why =
+            Some("the store can be written again; the agent refreshes it at its next attempt".to_owned());
     }
 }
 

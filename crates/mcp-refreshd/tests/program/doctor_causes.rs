@@ -60,9 +60,21 @@ fn a_configuration_that_cannot_be_used_hides_nothing_else() {
     assert!(means.contains("config.toml:1: ") && means.contains("config.toml:4: "), "{means}");
     assert!(finding["path"].as_str().unwrap().ends_with("config.toml"));
     let cure = run.finding("agent-not-running")["cure"].as_str().unwrap();
-    assert_eq!(cure, "correct the configuration, then: mcp-refreshd install");
+    assert!(cure.starts_with("correct the configuration, then: mcp-refreshd install"), "{cure}");
     home.configure("");
     assert_eq!(found(&home), ["no-refresh-token"]);
+}
+
+#[test]
+fn a_server_that_nobody_knows_is_named_though_a_listed_folder_does_not_exist_yet() {
+    let home = home_with(&good());
+    fs::write(home.path().join(".claude.json"), "{}").unwrap();
+    home.configure("stores = [\"default\", \"~/later/on\"]\n\n[servers.labb]\nignore = true\n");
+    let run = doctor(&home, &["--offline"]);
+    let means = run.finding("configuration-without-effect")["means"].as_str().unwrap();
+    assert!(means.contains("the server labb, which Claude Code does not have; did you mean lab?"), "{means}");
+    let (_, told, said) = home.told(&["config"]);
+    assert!(said.contains("did you mean lab?"), "{told}{said}");
 }
 
 #[test]

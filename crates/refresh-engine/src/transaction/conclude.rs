@@ -10,7 +10,7 @@ use crate::transaction::end::TransactionEnd;
 use crate::transaction::end::adopted;
 use crate::transaction::exchange::{Answered, Exchange, LastRequest};
 use crate::transaction::request::resource;
-use crate::{Event, Partners};
+use crate::{Event, Partners, Verdict};
 use claude_store::Store;
 use oauth_secret::TokenDigest;
 use std::time::Duration;
@@ -102,7 +102,10 @@ impl<P: Partners> Exchange<'_, P> {
                     record.heal_tried = Some(self.presented.digest);
                 }
             }
-            (outcome, detail, record.retry.map(|retry| retry.left(now)))
+            // Of a login that has ended for good, a pause of an earlier try says nothing.
+            let ended = matches!(record.verdict, Verdict::Dead { .. } | Verdict::ClientDead { .. });
+            let retry_in = record.retry.map(|retry| retry.left(now)).filter(|left| !ended && !left.is_zero());
+            (outcome, detail, retry_in)
         });
         if matches!(outcome, Outcome::Transient | Outcome::Unsent) {
             shared.journal.done(self.id);

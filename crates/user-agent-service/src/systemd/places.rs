@@ -61,13 +61,10 @@ impl Places {
         DROP_INS.iter().map(|name| self.drop_in(name))
     }
 
-    /// Whether a target wants it: a link in the user's or the administrator's folder.
+    /// Whether a target wants it: a link in the user's folder, the administrator's or a package's.
     pub(super) fn is_enabled(&self) -> bool {
-        let folders = [Some(&self.folder), self.packages.first()];
-        folders
-            .into_iter()
-            .flatten()
-            .any(|folder| folder.join("default.target.wants").join(UNIT).symlink_metadata().is_ok())
+        let mut folders = std::iter::once(&self.folder).chain(&self.packages);
+        folders.any(|folder| folder.join("default.target.wants").join(UNIT).symlink_metadata().is_ok())
     }
 }
 

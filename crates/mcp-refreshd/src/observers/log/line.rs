@@ -145,7 +145,11 @@ fn ended(outcome: Outcome, detail: &str, lifetime: Option<Duration>, retry_in: O
         message.push_str(&format!(": {detail}"));
     }
     if let Some(retry_in) = retry_in {
-        message.push_str(&format!("; again in {}", length(retry_in)));
+        let again = match outcome {
+            Outcome::Dead => "to be sure, asked once more in",
+            _ => "again in",
+        };
+        message.push_str(&format!("; {again} {}", length(retry_in)));
     }
     message
 }

@@ -2,11 +2,12 @@
 
 use crate::platform;
 use crate::platform::SHELL;
+use crate::platform::process::is_root;
 use crate::platform::shell::Shell;
 
 /// How the agent is started here. `installed` says whether it is a service of this user, where that is known.
 pub(crate) fn how_to_start(installed: Option<bool>) -> String {
-    start(has_service_manager(), installed)
+    start(has_service_manager(), installed, is_root())
 }
 
 /// How the running agent is restarted here: as a service, or by hand where it is none.
@@ -48,11 +49,13 @@ fn end(shell: Shell, process: u32, stopped: bool) -> String {
 }
 
 /// The short form for a sentence that goes on: the command that has the agent run from now on.
-fn start(manager: bool, installed: Option<bool>) -> String {
+fn start(manager: bool, installed: Option<bool>, root: bool) -> String {
+    // Root is asked whether it is meant.
+    let install = if root { "mcp-refreshd install --allow-root" } else { "mcp-refreshd install" };
     match (manager, installed) {
         (true, Some(true)) => "mcp-refreshd start".to_owned(),
-        (true, Some(false)) => "mcp-refreshd install".to_owned(),
-        (true, None) => "mcp-refreshd install (or start, if it is installed)".to_owned(),
+        (true, Some(false)) => install.to_owned(),
+        (true, None) => format!("{install} (or start, if it is installed)"),
         (false, _) => by_hand(),
     }
 }
@@ -94,11 +97,12 @@ mod tests {
 
     #[test]
     fn a_service_is_started_as_one_and_nothing_is_installed_where_no_manager_runs() {
-        assert_eq!(start(true, Some(true)), "mcp-refreshd start");
-        assert_eq!(start(true, Some(false)), "mcp-refreshd install");
-        assert!(start(true, None).starts_with("mcp-refreshd install (or start"));
+        assert_eq!(start(true, Some(true), false), "mcp-refreshd start");
+        assert_eq!(start(true, Some(false), false), "mcp-refreshd install");
+        assert_eq!(start(true, Some(false), true), "mcp-refreshd install --allow-root");
+        assert!(start(true, None, false).starts_with("mcp-refreshd install (or start"));
         for installed in [None, Some(false), Some(true)] {
-            assert_eq!(start(false, installed), by_hand());
+            assert_eq!(start(false, installed, true), by_hand());
         }
     }
 
@@ -143,7 +147,7 @@ mod tests {
             wake(windows, 7, false, None),
             ("end", "taskkill /F /PID 7; then start it again".to_owned())
         );
-        assert_eq!(start(true, Some(false)), "mcp-refreshd install");
+        assert_eq!(start(true, Some(false), false), "mcp-refreshd install");
         let told = restart(windows, true, false, Some(7));
         assert_eq!(told, format!("mcp-refreshd stop, then start it again as before: {}", by_hand()));
     }

@@ -11,9 +11,15 @@ pub(super) fn remarks(config: &Config, paths: &Paths, stores: &[StoreFacts], sta
     let read = |folder: &StorageFolder| stores.iter().find(|store| store.folder.path() == folder.path());
     // Those of stores that the running agent does not keep.
     let folders = storage_folders(config, paths);
-    let others = folders.iter().filter(|folder| names_servers(config) && read(folder).is_none());
+    // In a folder that does not exist nothing is known.
+    let there = |folder: &StorageFolder| folder.path().exists();
+    let others =
+        folders.iter().filter(|folder| names_servers(config) && there(folder) && read(folder).is_none());
     let others: Vec<_> = others.map(|folder| ServerConfigs::known(&OsFileSystem, folder)).collect();
-    let configured =
-        stores.iter().map(|store| store.configs.as_ref()).chain(others.iter().map(Option::as_ref));
+    let configured = stores
+        .iter()
+        .filter(|store| there(&store.folder))
+        .map(|store| store.configs.as_ref())
+        .chain(others.iter().map(Option::as_ref));
     remarks_beside(config, &configured.collect::<Vec<_>>(), status)
 }
