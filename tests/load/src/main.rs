@@ -4,6 +4,7 @@
 //!   draws `docs/internals/performance-entries.svg` and `docs/internals/performance-document.svg`; `tls` uses TLS with a host name.
 //! - `load transaction [TIMES]`: one refresh after the other, broken down into steps, next to the bare writes it needs.
 //! - `load instructions`: the instructions and allocations of a refresh, a storm and `status`, counted by valgrind, and page faults; with limits.
+//! - `load faults`: the page faults alone.
 //! - `load change [SECONDS]`: the reaction time to an external write, and the cost of a store that changes ten times a second.
 //!
 //! The daemon is `$MCP_REFRESHD`, or else the one built next to this program. Times are reported but have no limits: machines differ.
@@ -36,8 +37,9 @@ fn main() -> ExitCode {
         }
         Some("transaction") => program().and_then(|program| transaction::run(&program, number(word(1), 100))),
         Some("change") => program().and_then(|program| change::run(&program, number(word(1), 10))),
+        Some("faults") => program().and_then(|program| faults::run(&program)),
         Some("instructions") => program().and_then(|program| instructions::run(&program)),
-        _ => Err("usage: load storm [quick|entries|size|draw|tls [ENTRIES]] | transaction [TIMES] | change [SECONDS] | instructions"
+        _ => Err("usage: load storm [quick|entries|size|draw|tls [ENTRIES]] | transaction [TIMES] | change [SECONDS] | instructions | faults"
             .into()),
     };
     match measured {
