@@ -4,6 +4,7 @@ mod candidate;
 mod direction;
 mod hands;
 mod helper;
+mod reading;
 mod steps;
 mod text;
 

@@ -273,7 +273,7 @@ mod tests {
         );
         let quoted = "log in again: claude mcp login 'my; own, (lab)'";
         assert_eq!(laid(quoted, 40), ["log in again:", "  claude mcp login 'my; own, (lab)'"]);
-        assert_eq!(laid("see `mcp-refreshd doctor` now", 26), ["see", "  `mcp-refreshd doctor`", "  now"]);
+        assert_eq!(laid("see `mcp-refreshd doctor` now", 24), ["see", "  `mcp-refreshd doctor`", "  now"]);
     }
 
     #[cfg(unix)]

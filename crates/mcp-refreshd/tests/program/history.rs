@@ -90,7 +90,9 @@ fn everything_that_happens_to_a_login_is_in_the_history() {
     assert!(told.contains("agent started") && told.contains("agent stopped"), "{told}");
     let (_, told, _) = home.told(&["history", "-n1"]);
     assert!(told.contains("agent stopped") && told.lines().count() == 1, "{told}");
-    assert_eq!(home.told(&["history", "laab"]).0, 2);
+    let (code, _, said) = home.told(&["history", "THE"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("the history has no server called THE; did you mean other?"), "{said}");
 
     let written = std::fs::read_to_string(home.state().join("history.jsonl")).unwrap();
     for grant in [&due, &first, &second] {

@@ -1,6 +1,7 @@
 //! Which grants may move, and in words why others may not.
 
 use super::helper::{helper_for, is_ours};
+use super::reading::{Read, is_named};
 use crate::agent::vault::Vault;
 use crate::agent::vault::ledger::{Ledger, Move};
 use crate::cli::OwnArgs;
@@ -8,9 +9,8 @@ use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use crate::terminal::suggest::no_server_is_called;
-use crate::terminal::wording::visible;
 use claude_store::{
-    AnyStore, Entry, EntryKey, OsFileSystem, Place, ReadError, Scope, ServerPlaces, StorageFolder, Store,
+    AnyStore, Entry, EntryKey, OsFileSystem, Place, Scope, ServerPlaces, StorageFolder, Store,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -46,7 +46,7 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    fn new(name: &str, why: impl Into<String>) -> Self {
+    pub(super) fn new(name: &str, why: impl Into<String>) -> Self {
         Self { name: name.to_owned(), why: why.into(), harmless: false }
     }
 }
@@ -189,45 +189,6 @@ pub(super) async fn to_disown(
 /// Whether the command is about this entry: about all, or about one of its name or key.
 fn is_asked_for(args: &OwnArgs, entry: &Entry) -> bool {
     is_named(args, &entry.server_name, &entry.key)
-}
-
-fn is_named(args: &OwnArgs, name: &str, key: &EntryKey) -> bool {
-    args.all || args.names.iter().any(|wanted| wanted == name || wanted == key.as_str())
-}
-
-/// What a store holds.
-struct Read {
-    entries: Vec<Entry>,
-    /// The keys of those that are not understood, and why.
-    odd: Vec<(EntryKey, String)>,
-}
-
-impl Read {
-    async fn of(store: &AnyStore) -> Result<Self, Failure> {
-        let unreadable = |why: String| Failure::new(Exit::Unreadable, visible(&why));
-        let snapshot = match store.read().await {
-            Ok(snapshot) => snapshot,
-            Err(ReadError::Absent { .. }) => return Ok(Self { entries: Vec::new(), odd: Vec::new() }),
-            Err(error) => return Err(unreadable(error.to_string())),
-        };
-        let document =
-            snapshot.document().map_err(|error| unreadable(format!("{}: {error}", store.location())))?;
-        let odd = document.problems().iter().map(|problem| (problem.key.clone(), problem.why.to_string()));
-        Ok(Self { entries: document.entries().cloned().collect(), odd: odd.collect() })
-    }
-
-    /// Those that are asked for and not understood.
-    fn left_alone(&self, args: &OwnArgs, store: &AnyStore) -> Vec<Refused> {
-        let asked = self.odd.iter().filter(|(key, _)| is_named(args, key.server_name(), key));
-        asked
-            .map(|(key, why)| {
-                let name = key.server_name();
-                let cure = remedy::how_to_repair(name, store.location());
-                // Its name is put before that.
-                Refused::new(name, format!("left alone, {why}; {cure}"))
-            })
-            .collect()
-    }
 }
 
 /// Every name must mean something; `names` are those that would.
