@@ -91,8 +91,11 @@ async fn of_another(paths: &Paths, foreign: &ForeignHome) -> Status {
     for entry in status.stores.iter_mut().flat_map(|store| &mut store.entries) {
         entry.next_refresh_at = None;
     }
-    status.found =
-        Found { foreign: Some((foreign.says(), foreign.cure())), misconfigured, ..Found::default() };
+    status.found = Found {
+        foreign: Some(Box::new((foreign.says(), foreign.cure()))),
+        misconfigured,
+        ..Found::default()
+    };
     status
 }
 

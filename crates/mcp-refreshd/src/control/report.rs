@@ -39,7 +39,7 @@ pub(crate) struct Found {
     /// Whether the agent is installed as a service, if known.
     pub(crate) installed: Option<bool>,
     /// The home folder is another user's, whose agent is not asked: says so, and what to type.
-    pub(crate) foreign: Option<(String, String)>,
+    pub(crate) foreign: Option<Box<(String, String)>>,
     /// An agent that is running but does not answer.
     pub(crate) silent: Option<Silent>,
     /// Why the configuration cannot be used; an agent that answered keeps using the one it has read.

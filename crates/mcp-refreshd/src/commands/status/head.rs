@@ -68,7 +68,7 @@ impl Sentence {
 
 /// Whether the agent runs; where it does not, or does not answer, what to type.
 pub(super) fn agent(status: &Status, local: &Local) -> Vec<Sentence> {
-    if let Some((text, command)) = status.found.foreign.clone() {
+    if let Some((text, command)) = status.found.foreign.as_deref().cloned() {
         return vec![Sentence { text, command: Some(command) }];
     }
     match (&status.daemon, &status.found.silent) {

@@ -7,7 +7,7 @@ use crate::platform::shell::Shell;
 
 /// How the agent is started here. `installed` says whether it is a service of this user, where that is known.
 pub(crate) fn how_to_start(installed: Option<bool>) -> String {
-    start(has_service_manager(), installed, is_root())
+    start(has_service_manager(), installed, is_for_root())
 }
 
 /// How the running agent is restarted here: as a service, or by hand where it is none.
@@ -78,6 +78,15 @@ pub(crate) fn by_hand() -> String {
         // Its window shows the log; nothing expands `~` in arguments there.
         Shell::PowerShell => "mcp-refreshd run",
     })
+}
+
+fn is_for_root() -> bool {
+    // Tests of the program read the same for every user.
+    #[cfg(debug_assertions)]
+    if std::env::var_os("MCP_REFRESHD_TEST_SERVICES").is_some() {
+        return false;
+    }
+    !cfg!(test) && is_root()
 }
 
 fn has_service_manager() -> bool {
