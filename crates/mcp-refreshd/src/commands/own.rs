@@ -5,6 +5,7 @@ mod direction;
 mod hands;
 mod helper;
 mod reading;
+mod refused;
 mod steps;
 mod text;
 
@@ -21,9 +22,10 @@ use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
 use crate::terminal::wording::visible;
-use candidate::{Candidate, Refused, Stores, to_disown, to_own};
+use candidate::{Candidate, Stores, to_disown, to_own};
 use direction::Direction;
 use hands::Hands;
+use refused::Refused;
 use std::collections::BTreeSet;
 
 /// Moves grants into the vault.

@@ -270,7 +270,7 @@ fn a_reader_that_is_no_terminal_hears_beside_its_lines_which_agent_runs() {
     assert!(code == 0 && out.lines().count() == 1 && out.starts_with("lab  fresh "), "{out}");
     let begins = "mcp-refreshd: Agent running since ";
     let ends = format!(
-        ", version {}, started by hand (process {}). Watching {}\n",
+        ", version {}, started by hand (process {}); watching {}\n",
         env!("CARGO_PKG_VERSION"),
         daemon.pid(),
         home.credentials().display()

@@ -2,6 +2,7 @@
 
 use super::helper::{helper_for, is_ours};
 use super::reading::{Read, is_named};
+use super::refused::Refused;
 use crate::agent::vault::Vault;
 use crate::agent::vault::ledger::{Ledger, Move};
 use crate::cli::OwnArgs;
@@ -34,21 +35,6 @@ pub(super) struct Candidate {
     pub(super) expires_at: Option<i64>,
     /// It is in the vault already, and only configurations are to be completed.
     pub(super) only_configure: bool,
-}
-
-/// Something asked for that is not moved.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) name: String,
-    pub(super) why: String,
-    /// Nothing is wrong with that.
-    pub(super) harmless: bool,
-}
-
-impl Refused {
-    pub(super) fn new(name: &str, why: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), why: why.into(), harmless: false }
-    }
 }
 
 /// The grants to move into the vault.

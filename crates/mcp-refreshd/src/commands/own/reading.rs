@@ -1,4 +1,4 @@
-use super::candidate::Refused;
+use super::refused::Refused;
 use crate::cli::OwnArgs;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;

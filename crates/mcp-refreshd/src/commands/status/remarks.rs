@@ -43,7 +43,7 @@ pub(crate) fn about_the_agent(status: &Status, local: &Local) -> Vec<String> {
     let status = &shown(status);
     let mut lines = agent(status, local).iter().map(Sentence::whole).collect::<Vec<_>>();
     if let (Some(_), Some(stores), [line]) = (&status.daemon, stores(status), lines.as_mut_slice()) {
-        line.push_str(&format!(". {stores}"));
+        line.push_str(&format!("; {}", stores.replacen("Watching", "watching", 1)));
     }
     lines
 }
