@@ -2,7 +2,7 @@
 //! nothing else. It needs root, and is also a step of `.ci/run`.
 
 use crate::support::findings::good;
-use crate::support::{Daemon, Home};
+use crate::support::{Daemon, Home, PATIENCE};
 use scripted_server::{Script, Server, credentials_json};
 use serde_json::Value;
 use std::fs::{self, Permissions};
