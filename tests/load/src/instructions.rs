@@ -19,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const STORM: (usize, usize) = (100, 10);
 
 /// The limits, a quarter above the counts on x86-64, in the order of the rows.
-const START: Cost = Cost::at_most(34_000_000, 3_800);
+const START: Cost = Cost::at_most(34_000_000, 3_600);
 const REFRESHES: [(usize, usize, Cost); 4] = [
     (1, 0, Cost::at_most(1_800_000, 1_000)),
     (20, 0, Cost::at_most(4_300_000, 1_700)),
