@@ -43,8 +43,8 @@ pub(crate) fn remarks_beside(
     }
     let mut names: BTreeSet<String> = status.stores.iter().flat_map(names_in).collect();
     let readable = status.stores.iter().all(|store| store.absent || store.unreadable.is_none());
-    // If something cannot be read, any name may be right.
-    if readable && configured.iter().all(Option::is_some) {
+    // If something cannot be read, or nothing exists yet, any name may be right.
+    if readable && !configured.is_empty() && configured.iter().all(Option::is_some) {
         names.extend(configured.iter().flatten().flat_map(|configs| configs.names().map(str::to_owned)));
         remarks.extend(servers(config, &names));
     }
