@@ -105,7 +105,7 @@ fn a_name_like_an_option_is_no_option_in_what_is_to_be_typed() {
         "expiresAt": 1000,
     }}));
     let (_, out, _) = home.told(&["check"]);
-    assert!(out.contains("mcp-refreshd refresh --force -- -dash"), "{out}");
+    assert!(out.contains("mcp-refreshd refresh -- -dash"), "{out}");
     let (_, out, _) = home.told(&["doctor", "--offline"]);
     assert!(out.contains("mcp-refreshd refresh -- -dash"), "{out}");
     let (code, out, _) = home.told(&["refresh", "--force", "--dry-run", "--", "-dash"]);

@@ -259,7 +259,7 @@ mod tests {
         let told = line(checked(-60, "rt"), &status(401));
         assert_eq!(
             told,
-            "lab: not ok: expired 1 min ago; the server refuses it (HTTP 401); type: mcp-refreshd refresh lab --force\n"
+            "lab: not ok: expired 1 min ago; the server refuses it (HTTP 401); type: mcp-refreshd refresh lab\n"
         );
         let told = line(checked(-60, ""), &status(401));
         assert!(

@@ -6,6 +6,7 @@ use super::findings;
 use crate::platform::files;
 use crate::settings::config::{Config, ListedStore};
 use crate::settings::paths::Paths;
+use crate::terminal::remedy::user;
 use claude_store::Obstacle;
 use std::ffi::OsString;
 use std::path::Path;
@@ -63,7 +64,7 @@ fn by_the_facts_alone_a_store_of_another_user_is_found_and_gone_when_it_is_given
     assert_eq!(names(&facts), ["store-owner"]);
     let found = findings(&facts);
     let finding = found.iter().find(|finding| finding.name == "store-owner").unwrap();
-    assert!(finding.cure.starts_with(&format!("sudo chown {us} ")), "{finding:?}");
+    assert!(finding.cure.starts_with(&format!("sudo chown {} ", user(us))), "{finding:?}");
     facts.stores[0].stamp.as_mut().unwrap().owner = us;
     assert!(names(&facts).is_empty());
 }
