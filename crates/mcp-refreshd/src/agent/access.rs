@@ -4,6 +4,7 @@ pub(crate) mod choose;
 mod handouts;
 pub(crate) mod on_disk;
 
+use super::vault::{self, ledger::Ledger};
 use super::{Agent, Kept, done};
 use crate::control::protocol::{HandedOut, NoToken, TokenRequest};
 use crate::control::secret_text::SecretText;
@@ -11,7 +12,7 @@ use crate::terminal::remedy;
 use crate::terminal::suggest::no_server_is_called;
 use crate::terminal::wording::visible;
 use choose::{Candidate, Place, Refusal, choose};
-use claude_store::EntryKey;
+use claude_store::{EntryKey, Ownership, Store};
 pub(crate) use handouts::Handouts;
 use handouts::{EntryId, Suspicion};
 use jiff::{SignedDuration, Timestamp};
@@ -98,13 +99,18 @@ impl Agent {
             grants.into_iter().map(move |grant| (Rc::clone(&kept), grant))
         };
         let named: Vec<_> = self.kept().into_iter().flat_map(of).collect();
+        // One that cannot be read keeps the agent from the vault.
+        let ledger = Ledger::load(&vault::folder(&self.common.paths)).unwrap_or_default();
         let candidates: Vec<_> = named
             .iter()
             .map(|(kept, grant)| Candidate {
                 key: grant.key.to_string(),
                 name: grant.name.clone(),
                 url: grant.url.clone(),
-                place: place(kept, request.document.as_deref()),
+                place: match kept.keeper.store().ownership() {
+                    Ownership::Own => place_in_vault(&ledger, grant.key.as_str(), request),
+                    Ownership::Shared => place(kept, request.document.as_deref()),
+                },
                 has_token: grant.token.is_some(),
             })
             .collect();
@@ -173,6 +179,12 @@ impl NoToken {
     fn none() -> Self {
         Self { why: String::new(), unknown: false, store: String::new() }
     }
+}
+
+/// A grant that moved into the vault from another document than the one that is asked for is no nearer than that document.
+fn place_in_vault(ledger: &Ledger, key: &str, request: &TokenRequest) -> Place {
+    let elsewhere = ledger.of(key).is_some_and(|one| Some(&one.store) != request.document.as_ref());
+    if elsewhere { Place::Other } else { Place::Vault }
 }
 
 fn place(kept: &Kept, document: Option<&str>) -> Place {

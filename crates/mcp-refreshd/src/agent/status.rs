@@ -113,10 +113,11 @@ pub(crate) async fn status_from_disk(config: &Config, paths: &Paths) -> Status {
     Status { stores, ..Status::default() }
 }
 
-/// The store folders that a command covers: those of its environment and configuration, and those of the agent.
+/// The folders of Claude Code's stores that a command covers: those of its environment and configuration, and those of the agent.
 pub(crate) fn folders(config: &Config, paths: &Paths, agent: Option<&Status>) -> Vec<StorageFolder> {
     let mut folders = storage_folders(config, paths);
-    let agents = agent.into_iter().flat_map(|status| &status.stores).filter_map(|store| {
+    let stores = agent.into_iter().flat_map(|status| &status.stores).filter(|store| !store.vault);
+    let agents = stores.filter_map(|store| {
         // A Keychain item's location does not name its folder.
         let document = Path::new(&store.location);
         let known = folders.iter().any(|folder| is_same(&folder.credentials_path(), document));
@@ -166,11 +167,9 @@ async fn from_disk(config: &Config, paths: &Paths, folder: &StorageFolder) -> St
     let store = stores::open(config, paths, folder, &owed).await.store;
     let mut status = looked_at(config, paths, folder, &store).await;
     // What a session leaves of a server whose login is in the vault. A ledger that cannot be read is told with the vault.
-    let moves = Ledger::load(&vault::folder(paths)).unwrap_or_default().moves;
+    let ledger = Ledger::load(&vault::folder(paths)).unwrap_or_default();
     let is_left = |entry: &EntryStatus| {
-        entry.access.is_none()
-            && entry.refresh.is_none()
-            && moves.iter().any(|one| one.key == entry.key && one.store == status.location)
+        entry.access.is_none() && entry.refresh.is_none() && ledger.took(&status.location, &entry.key)
     };
     let entries = std::mem::take(&mut status.entries);
     status.entries = entries.into_iter().filter(|entry| !is_left(entry)).collect();

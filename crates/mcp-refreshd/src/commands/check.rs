@@ -9,6 +9,8 @@ use crate::agent::network;
 use crate::agent::status::{folders, status_from_disk, watches};
 use crate::agent::stores::{self, storage_folders};
 use crate::agent::unwritable::unwritable;
+use crate::agent::vault::ledger::Ledger;
+use crate::agent::vault::{self, Vault};
 use crate::cli::CheckArgs;
 use crate::commands::chosen_store::chosen_store;
 use crate::commands::labels::labels;
@@ -41,13 +43,22 @@ const MIN_VALID: Duration = Duration::from_secs(10 * 60);
 pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failure> {
     let reached = reach(&paths.state).await;
     let Usable { config, remarks: mut problems } = usable(paths, &reached)?;
-    let mut exit = Exit::Well;
     // An agent that does not answer is `status`'s to speak of.
     let agent = reached.ok().flatten();
     let mut opened = Vec::new();
     for folder in folders(&config, paths, agent.as_ref()) {
         opened.push(stores::open(&config, paths, &folder, &|_| false).await.store);
     }
+    let mut exit = Exit::Well;
+    match Vault::open(&config, paths) {
+        Ok(vault) => opened.extend(vault.map(|vault| vault.store)),
+        Err(error) => {
+            problems.push(error.to_string());
+            exit = Exit::Unreadable;
+        }
+    }
+    // One that cannot be read was told about with the vault.
+    let ledger = Ledger::load(&vault::folder(paths)).unwrap_or_default();
     if let Some(wanted) = &args.store {
         let wanted = chosen_store(&config, paths, wanted, opened.iter().map(Store::location))?;
         opened.retain(|store| store.location() == wanted);
@@ -59,7 +70,11 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
                 if agent.as_ref().is_some_and(|agent| !watches(agent, store.location())) {
                     problems.push(status::not_watched(store.location()));
                 }
-                entries.extend(found.into_iter().map(|seen| (seen, store.location().to_owned())));
+                let is_left = |seen: &ObservedEntry| {
+                    seen.entry.is_stub() && ledger.took(store.location(), seen.entry.key.as_str())
+                };
+                let logins = found.into_iter().filter(|seen| !is_left(seen));
+                entries.extend(logins.map(|seen| (seen, store.location().to_owned())));
                 exit = exit.max(if odd.is_empty() { Exit::Well } else { Exit::Person });
                 problems.extend(odd);
             }

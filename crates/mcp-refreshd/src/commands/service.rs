@@ -132,11 +132,13 @@ async fn show(paths: &Paths) -> Result<Exit, Failure> {
 pub(crate) fn uninstall(paths: &Paths, args: &UninstallArgs) -> Result<Exit, Failure> {
     let manager = manager(paths)?;
     let standing = service_status(paths);
+    if args.purge {
+        purge::nothing_is_owned(paths)?;
+    }
     if args.dry_run {
         return preview_uninstall(&*manager, paths, args.purge);
     }
     if args.purge {
-        purge::nothing_is_owned(paths)?;
         purge::agreed(paths, args.yes)?;
     }
     let mut text = String::new();

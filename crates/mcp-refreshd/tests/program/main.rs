@@ -71,6 +71,8 @@ mod own_login;
 #[cfg(unix)]
 mod own_login_trouble;
 #[cfg(unix)]
+mod own_seen;
+#[cfg(unix)]
 mod pages;
 mod reload;
 #[cfg(feature = "keyring")]

@@ -276,8 +276,10 @@ fn a_move_that_was_cut_off_is_settled_by_the_next_agent() {
 fn a_purge_takes_no_login_with_it() {
     let scene = Scene::new(HOUR);
     assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
-    let (code, _, err) = scene.home.told(&["uninstall", "--purge", "--yes"]);
-    assert!(code == 1 && err.contains("the login of lab") && err.contains("disown --all"), "{err}");
+    for choice in ["--yes", "--dry-run"] {
+        let (code, _, err) = scene.home.told(&["uninstall", "--purge", choice]);
+        assert!(code == 1 && err.contains("the login of lab") && err.contains("disown --all"), "{err}");
+    }
     assert_eq!(scene.places(), (false, true));
     assert_eq!(scene.home.told(&["disown", "--all"]).0, 0);
     assert!(!scene.home.told(&["uninstall", "--purge", "--yes"]).2.contains("the login of lab"));

@@ -17,11 +17,10 @@ pub(crate) struct Candidate {
 /// How near a store is; the nearest wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
-    /// The agent's own: nobody else spends what is in it.
-    #[allow(dead_code, reason = "no store of this kind is opened yet")]
-    Vault,
     /// The client's own document.
     Own,
+    /// The agent's own, unless the grant came from another document.
+    Vault,
     /// Another document that the agent keeps.
     Other,
 }
@@ -60,8 +59,8 @@ pub(crate) fn choose(name: &str, url: Option<&str>, candidates: &[Candidate]) ->
     if fitting.is_empty() {
         return Err(Refusal::OtherServer(urls(&named)));
     }
-    // A stub beside a login of the same name is what a client leaves; nobody means it.
-    let rank = |one: &Candidate| (one.place, !one.has_token);
+    // A stub beside a login of the same name, or of one in the vault, is what a client leaves; nobody means it.
+    let rank = |one: &Candidate| (one.place == Place::Other, !one.has_token, one.place);
     let best = fitting.iter().map(|(_, one)| rank(one)).min();
     let best: Vec<_> = fitting.into_iter().filter(|(_, one)| Some(rank(one)) == best).collect();
     match best.as_slice() {
@@ -118,15 +117,17 @@ mod tests {
     }
 
     #[test]
-    fn the_vault_comes_first_then_the_clients_own_document() {
+    fn the_clients_own_document_comes_first_then_the_vault() {
         let all = [
             candidate("lab", LAB, Place::Other),
             candidate("lab", LAB, Place::Own),
             candidate("lab", LAB, Place::Vault),
         ];
-        assert_eq!(choose("lab", Some(LAB), &all), Ok(2));
-        assert_eq!(choose("lab", None, &all[..2]), Ok(1));
+        assert_eq!(choose("lab", Some(LAB), &all), Ok(1));
+        assert_eq!(choose("lab", None, &[all[0].clone(), all[2].clone()]), Ok(1));
         assert_eq!(choose("lab", None, &all[..1]), Ok(0));
+        let left = Candidate { has_token: false, ..all[1].clone() };
+        assert_eq!(choose("lab", None, &[left, all[2].clone()]), Ok(1));
         let twice = [all[0].clone(), all[0].clone()];
         assert_eq!(choose("lab", None, &twice), Err(Refusal::Ambiguous(vec![LAB.into()])));
     }

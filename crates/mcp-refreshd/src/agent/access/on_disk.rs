@@ -1,9 +1,10 @@
 //! Access tokens as the stores hold them, where no agent answers. Takes no lock and changes nothing.
 
 use super::choose::{Candidate, Place, Refusal, choose};
-use super::{LEEWAY, refusal_in_words};
+use super::{LEEWAY, place_in_vault, refusal_in_words};
 use crate::agent::stores::{self, storage_folders};
-use crate::agent::vault::Vault;
+use crate::agent::vault::ledger::Ledger;
+use crate::agent::vault::{self, Vault};
 use crate::control::protocol::{HandedOut, TokenRequest};
 use crate::control::secret_text::SecretText;
 use crate::settings::config::Config;
@@ -11,7 +12,7 @@ use crate::settings::paths::Paths;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy::left_alone;
-use claude_store::{ReadError, Store};
+use claude_store::{Entry, ReadError, Store};
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::TokenDigest;
 use refresh_engine::{MARGIN_FLOOR, Need, ObservedEntry};
@@ -34,13 +35,16 @@ pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest)
     let mut opened = Vec::new();
     for folder in storage_folders(config, paths) {
         let store = stores::open(config, paths, &folder, &|_| false).await.store;
-        opened.push((folder, store));
+        let own = request.document.as_deref() == folder.credentials_path().to_str();
+        opened.push((if own { Place::Own } else { Place::Other }, store));
     }
     match Vault::open(config, paths) {
-        Ok(vault) => opened.extend(vault.map(|vault| (vault.folder, vault.store))),
+        Ok(vault) => opened.extend(vault.map(|vault| (Place::Vault, vault.store))),
         Err(error) => unreadable = Some(error.to_string()),
     }
-    for (folder, store) in opened {
+    // One that cannot be read was told about with the vault.
+    let ledger = Ledger::load(&vault::folder(paths)).unwrap_or_default();
+    for (place, store) in opened {
         let location = store.location();
         let snapshot = match store.read().await {
             Ok(snapshot) => snapshot,
@@ -64,13 +68,17 @@ pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest)
                 odd = Some(left_alone(problem.key.server_name(), &problem.why.to_string(), location));
             }
         }
-        let own = request.document.as_deref() == folder.credentials_path().to_str();
-        for entry in document.entries().filter(|entry| is_named(&entry.server_name, entry.key.as_str())) {
+        let is_left = |entry: &Entry| entry.is_stub() && ledger.took(location, entry.key.as_str());
+        let named = |entry: &&Entry| is_named(&entry.server_name, entry.key.as_str()) && !is_left(entry);
+        for entry in document.entries().filter(named) {
             let candidate = Candidate {
                 key: entry.key.to_string(),
                 name: entry.server_name.clone(),
                 url: entry.server_url.clone(),
-                place: if own { Place::Own } else { Place::Other },
+                place: match place {
+                    Place::Vault => place_in_vault(&ledger, entry.key.as_str(), request),
+                    Place::Own | Place::Other => place,
+                },
                 has_token: entry.access_token.is_some(),
             };
             let seen = ObservedEntry::new(entry.clone());

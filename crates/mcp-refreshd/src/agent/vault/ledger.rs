@@ -155,6 +155,11 @@ impl Ledger {
         self.moves.iter().find(|one| one.key == key)
     }
 
+    /// Whether the grant of this entry moved from this store into the vault: an entry without tokens that is left there is no login.
+    pub(crate) fn took(&self, store: &str, key: &str) -> bool {
+        self.of(key).is_some_and(|one| one.store == store)
+    }
+
     /// Notes a move, in place of an earlier one of the same entry.
     pub(crate) fn note(&mut self, new: Move) {
         self.forget(&new.key);

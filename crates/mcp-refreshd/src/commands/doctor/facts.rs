@@ -14,6 +14,7 @@ use crate::agent::network;
 use crate::agent::status::status_from_disk;
 use crate::agent::stores;
 use crate::agent::stores::storage_folders;
+use crate::agent::vault::{folder as vault_folder, ledger::Ledger};
 use crate::commands::chosen_store::chosen_store;
 use crate::commands::service;
 use crate::commands::status;
@@ -147,18 +148,21 @@ impl Facts {
             Err(error) => (0, Some(error.to_string())),
         };
         let records = Records::peek(OsFileSystem, &paths.state);
+        // What is wrong with it is found with the vault.
+        let ledger = Ledger::load(&vault_folder(paths)).unwrap_or_default();
         let files = listed_files(config);
         let mut stores = Vec::new();
         // A file in a folder's place is one finding; what cannot be read below it is no news.
         let is_folder = |folder: &StorageFolder| !files.iter().any(|file| file == folder.path());
         for folder in folders(config, paths, &agent).into_iter().filter(is_folder) {
-            stores.push(StoreFacts::gather(config, paths, folder, &records).await);
+            stores.push(StoreFacts::gather(config, paths, folder, &records, &ledger).await);
         }
         let status = match &agent {
             Agent::Runs(status, _) => Cow::Borrowed(&**status),
             _ => Cow::Owned(status_from_disk(config, paths).await),
         };
         let remarks = configuration::remarks(config, paths, &stores, &status);
+        let vault = VaultFacts::gather(config, paths, &stores, &status).await;
         drop(status);
         if let Some(value) = wanted.store {
             let location =
@@ -169,7 +173,6 @@ impl Facts {
             Some(name) => Some(server_name(config, paths, &stores, &agent, name).await?),
             None => None,
         };
-        let vault = VaultFacts::gather(config, paths, &stores).await;
         let (mut origins, mut offers, mut network_trouble) = (Vec::new(), BTreeMap::new(), None);
         let shell_folder = StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home);
         let surroundings = match stores.first() {
@@ -295,10 +298,16 @@ async fn server_name(
     if is_gone || stores.iter().any(|store| store.holds(name)) {
         return Ok(name.to_owned());
     }
-    Err(match agent {
-        Agent::Runs(status, _) => status::unknown(status, name),
-        _ => status::unknown(&status_from_disk(config, paths).await, name),
-    })
+    let status = match agent {
+        Agent::Runs(status, _) => Cow::Borrowed(&**status),
+        _ => Cow::Owned(status_from_disk(config, paths).await),
+    };
+    // One in the vault.
+    let mut entries = status.stores.iter().flat_map(|store| &store.entries);
+    match entries.find(|entry| entry.name == name || entry.key == name) {
+        Some(entry) => Ok(entry.name.clone()),
+        None => Err(status::unknown(&status, name)),
+    }
 }
 
 /// The stores that are kept: those of the running agent, whose environment may be another one, else those of the configuration.

@@ -38,11 +38,21 @@ pub(super) fn queue<'n>(status: &Status, names: &'n [String]) -> Result<Vec<Logi
         return Err(name);
     }
     let mut logins = Vec::new();
-    for store in &status.stores {
+    for store in status.stores.iter().filter(|store| !store.vault) {
         let wanted = |entry: &&EntryStatus| names.is_empty() || names.iter().any(|name| fits(entry, name));
         logins.extend(store.entries.iter().filter(wanted).filter_map(|entry| needed(&store.location, entry)));
     }
     Ok(logins)
+}
+
+/// The logins in the vault that need the user, with what to type: `claude mcp login` alone does not get there.
+pub(super) fn in_vault(status: &Status) -> Vec<String> {
+    let entries = status.stores.iter().filter(|store| store.vault).flat_map(|store| &store.entries);
+    let told = entries.filter_map(|entry| {
+        let action = entry.action.as_ref()?;
+        Some(format!("{}: its login is in the vault; to log in again, type: {action}", entry.name))
+    });
+    told.collect()
 }
 
 fn needed(store: &str, entry: &EntryStatus) -> Option<Login> {

@@ -70,6 +70,16 @@ pub(super) async fn to_own(
         if !is_asked_for(args, entry) {
             continue;
         }
+        // The vault has one place for each key, and neither login may be lost.
+        let rivals: Vec<_> = all
+            .iter()
+            .filter(|(_, _, other)| other.key == entry.key && other.refresh_token.is_some())
+            .map(|(_, store, _)| store.location())
+            .collect();
+        if let (Some(_), [_, _, ..]) = (&entry.refresh_token, rivals.as_slice()) {
+            refused.push(Refused::new(name, two_logins(&rivals)));
+            continue;
+        }
         let shared = entry.refresh_token.as_ref().and_then(|token| holders.get(&token.digest()));
         let kept = vaulted.iter().any(|other| other.key == entry.key);
         if kept && entry.refresh_token.is_none() {
@@ -192,6 +202,13 @@ fn known<'a>(
         Some(name) => Err(Failure::new(Exit::Usage, no_server_is_called(name, names))),
         None => Ok(()),
     }
+}
+
+fn two_logins(stores: &[&str]) -> String {
+    format!(
+        "{} each hold a login for it, and the vault keeps one for a server; to own one, log the other out (`claude mcp logout`)",
+        stores.join(" and ")
+    )
 }
 
 /// Whether this entry may move into the vault.

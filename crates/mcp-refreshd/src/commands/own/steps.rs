@@ -52,6 +52,12 @@ impl Mover<'_> {
             refreshed
                 .map_err(|why| format!("its token is about to expire and cannot be refreshed: {why}"))?;
         }
+        // Another store's, which the plan had still seen there: to settle this move would drop it.
+        if let There::Grant { .. } =
+            look(&self.vault.store, &candidate.key).await.map_err(|error| error.to_string())?
+        {
+            return Err("the vault got a login for it meanwhile; run the command again".to_owned());
+        }
         self.begin(candidate, Phase::Entering).await?;
         let entered = self.enter(store, candidate).await;
         let settled = match entered {

@@ -3,6 +3,7 @@ use crate::agent::Machine;
 use crate::agent::client::ClaudeCode;
 use crate::agent::folders::{FolderTrouble, folder_trouble};
 use crate::agent::stores;
+use crate::agent::vault::ledger::Ledger;
 use crate::platform::clock::SystemClock;
 use crate::platform::process::user_id;
 use crate::settings::config::Config;
@@ -68,6 +69,7 @@ impl StoreFacts {
         paths: &Paths,
         folder: StorageFolder,
         records: &Records<OsFileSystem>,
+        ledger: &Ledger,
     ) -> Self {
         let opened = stores::open(config, paths, &folder, &|_| false).await;
         let keychain = KeychainFacts::gather(config, paths, &folder, &opened).await;
@@ -113,6 +115,9 @@ impl StoreFacts {
             Err(error) => facts.flags_trouble = Some(error.to_string()),
         }
         facts.read(config, &store, records).await;
+        facts.entries.retain(|(seen, _)| {
+            !(seen.entry.is_stub() && ledger.took(store.location(), seen.entry.key.as_str()))
+        });
         facts
     }
 

@@ -2,11 +2,13 @@ use super::StoreFacts;
 use crate::agent::vault::ledger::{Ledger, Phase};
 use crate::agent::vault::{self, Vault, VaultError};
 use crate::commands::own::{is_ours, program_of};
+use crate::control::report::Status;
 use crate::platform::process::user_id;
 use crate::settings::config::Config;
 use crate::settings::paths::{FolderError, Paths};
 use crate::terminal::remedy;
 use claude_store::{Entry, OsFileSystem, ServerPlaces};
+use refresh_engine::State;
 use std::path::PathBuf;
 
 /// What is known of the vault, and of the configurations that lead there.
@@ -17,6 +19,8 @@ pub(crate) struct VaultFacts {
     pub(crate) moving: Vec<(String, &'static str)>,
     /// Servers in the vault that no configuration of Claude Code asks the agent for.
     pub(crate) not_configured: Vec<String>,
+    /// Servers in the vault that need the user: why, and what to type.
+    pub(crate) needs: Vec<(String, String, String)>,
     /// Every helper of ours in a configuration.
     pub(crate) helpers: Vec<HelperFacts>,
 }
@@ -33,9 +37,23 @@ pub(crate) struct HelperFacts {
 }
 
 impl VaultFacts {
-    pub(super) async fn gather(config: &Config, paths: &Paths, stores: &[StoreFacts]) -> Option<Self> {
-        let mut facts =
-            Self { unreadable: None, moving: Vec::new(), not_configured: Vec::new(), helpers: Vec::new() };
+    pub(super) async fn gather(
+        config: &Config,
+        paths: &Paths,
+        stores: &[StoreFacts],
+        status: &Status,
+    ) -> Option<Self> {
+        let kept = status.stores.iter().filter(|store| store.vault).flat_map(|store| &store.entries);
+        let needs = kept
+            .filter(|entry| entry.state == State::NeedsPerson)
+            .filter_map(|entry| Some((entry.name.clone(), entry.why.clone()?, entry.action.clone()?)));
+        let mut facts = Self {
+            unreadable: None,
+            moving: Vec::new(),
+            not_configured: Vec::new(),
+            needs: needs.collect(),
+            helpers: Vec::new(),
+        };
         let opened = match Vault::open(config, paths) {
             Ok(vault) => vault?,
             Err(error) => return Some(Self { unreadable: Some(unreadable(&error)), ..facts }),

@@ -19,6 +19,10 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         let cure = format!("mcp-refreshd {command} {}", argument(server));
         found.push(Finding::trouble("move-cut-off", Certain, means, cure).of(server));
     }
+    for (server, why, cure) in &vault.needs {
+        let means = format!("its login is in the vault, and the agent cannot refresh it: {}", visible(why));
+        found.push(Finding::trouble("login-ended", Certain, means, cure.clone()).of(server));
+    }
     for server in &vault.not_configured {
         let means = "its login is in the vault, and no configuration of Claude Code asks the agent for it, so that sessions find no login";
         let cure = format!("mcp-refreshd own {name}, or mcp-refreshd disown {name}", name = argument(server));
