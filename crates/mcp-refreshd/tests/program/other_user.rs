@@ -1,10 +1,10 @@
 //! Files of another user: a `sudo` that kept `HOME`, a folder that root made. One cause is one sentence, with a command that mends it and
 //! nothing else. It needs root, and is also a step of `.ci/run`.
 
-use crate::support::findings::good;
+use crate::support::findings::{document, entry, good};
 use crate::support::{Daemon, Home, PATIENCE};
 use scripted_server::{Script, Server, credentials_json};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -105,6 +105,26 @@ fn in_the_home_of_another_user_there_is_one_sentence_and_nothing_is_touched() {
     let (code, told, said) = told_by(ALICE, &home, &["status"]);
     assert!(code == 0 && !said.contains("belongs to"), "{told}{said}");
     assert!(agent.terminate().0.success());
+}
+
+#[test]
+fn a_token_that_has_expired_there_is_no_reason_to_take_the_store_away_from_its_user() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    home.store(&document(&[("lab", entry("lab", json!({"expiresAt": 1000}))), ("junk", json!(17))]));
+    given_to(ALICE, &home.claude());
+    let (code, told, said) = told_by(0, &home, &["check"]);
+    assert_eq!(code, 1);
+    assert!(told.starts_with("lab: not ok: expired ") && told.ends_with(" ago\n"), "{told}");
+    assert!(said.contains("type: sudo -u '#12345' mcp-refreshd check\n"), "{said}");
+    assert!(said.contains("junk: not understood") && !said.contains("claude mcp"), "{said}");
+    let (_, told, _) = told_by(0, &home, &["check", "--json"]);
+    assert!(!told.contains("chown") && told.contains("\"action\": null"), "{told}");
+    // That user is told what to type.
+    let (_, told, _) = told_by(ALICE, &home, &["check", "lab"]);
+    assert!(told.ends_with("; type: mcp-refreshd refresh lab\n"), "{told}");
 }
 
 #[test]
