@@ -26,7 +26,7 @@ use crate::terminal::remedy::how_to_repair;
 use crate::terminal::wording::visible;
 use claude_store::{AnyStore, ErrorKind, KEYCHAIN_OVERFLOW, Store};
 use jiff::Timestamp;
-use refresh_engine::{LastRefresh, ObservedEntry, State};
+use refresh_engine::{ObservedEntry, State};
 use std::io;
 use std::time::Duration;
 use verdict::{Checked, Verdict};
@@ -142,20 +142,13 @@ async fn by_the_store(
             State::Resting if status.daemon.is_some() => checked.rests(now, args.min_valid.is_some()),
             // The agent replaces it while Claude Code is in use, and no refresh makes it live longer.
             _ if lives_shorter(entry, min_valid) => checked.is_short_lived(now, args.min_valid.is_some()),
-            _ if status.daemon.is_some() && is_tried_again(entry) => checked.is_tried_again(entry),
+            _ if status.daemon.is_some() && entry.is_tried_again() => checked.is_tried_again(entry),
             State::Expired | State::Due | State::Retrying | State::Resting => checked.is_due(),
             _ if may_live_shorter(entry, min_valid) => checked.may_be_short_lived(now),
             _ => {}
         }
     }
     checked
-}
-
-/// Whether a refresh failed for a reason that is not of this machine, and the agent tries again by itself.
-fn is_tried_again(entry: &EntryStatus) -> bool {
-    let failed = entry.facts.failures > 0 && entry.facts.obstacle.is_none() && entry.unsaved.is_none();
-    let waits = matches!(entry.state, State::Expired | State::Retrying) && entry.next_refresh_at.is_some();
-    failed && waits && entry.last.as_ref().is_some_and(|last| !LastRefresh::is_not_savable(last))
 }
 
 /// Whether nobody knows that a new token would be valid for that long.

@@ -218,6 +218,13 @@ impl EntryStatus {
         ends.is_some_and(|ends| ends.duration_since(now) <= ENDS_SOON)
     }
 
+    /// Whether a refresh failed for a reason that is not of this machine, and the agent tries again by itself.
+    pub(crate) fn is_tried_again(&self) -> bool {
+        let failed = self.facts.failures > 0 && self.facts.obstacle.is_none() && self.unsaved.is_none();
+        let waits = matches!(self.state, State::Expired | State::Retrying) && self.next_refresh_at.is_some();
+        failed && waits && self.last.as_ref().is_some_and(|last| !last.is_not_savable())
+    }
+
     /// From the engine's report on an entry of the store at this location.
     fn new(report: EntryReport, store: &str) -> Self {
         let action = report.need.as_ref().map(|need| remedy::what_to_type(need, &report.name, store));

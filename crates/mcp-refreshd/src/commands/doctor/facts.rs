@@ -266,6 +266,16 @@ impl Facts {
         self.pasts.get(&place).cloned().unwrap_or_default()
     }
 
+    /// How the last refresh of this entry failed, if the running agent tries it again by itself.
+    pub(super) fn tried_again(&self, store: &StoreFacts, seen: &ObservedEntry) -> Option<&str> {
+        let Agent::Runs(status, _) = &self.agent else { return None };
+        let mut stores = status.stores.iter().filter(|known| Path::new(&known.location) == store.path);
+        let entry = stores.find_map(|store| {
+            store.entries.iter().find(|entry| entry.key == seen.entry.key.as_str() && entry.is_tried_again())
+        })?;
+        entry.last.as_ref().map(|last| last.detail.as_str())
+    }
+
     /// Whether the agent holds a new pair for this entry that it could not write yet.
     pub(super) fn waits_to_be_saved(&self, seen: &ObservedEntry) -> bool {
         let Agent::Runs(status, _) = &self.agent else { return false };
