@@ -164,6 +164,39 @@ fn a_state_folder_of_root_is_one_finding_whose_command_gives_back_that_folder_al
 }
 
 #[test]
+fn an_agent_that_can_make_no_socket_is_named_and_never_to_be_started_again() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    let run = || {
+        let mut command = home.command(&["run"]);
+        command.uid(ALICE).current_dir("/").env_remove("XDG_RUNTIME_DIR");
+        let mut agent = Daemon::start(command);
+        agent.wait_for("started (process");
+        agent
+    };
+    run().stop();
+    let close = |mode| fs::set_permissions(home.state(), Permissions::from_mode(mode)).unwrap();
+    close(0o500);
+    let agent = run();
+    let pid = agent.pid();
+    let (_, _, said) = told_by(ALICE, &home, &["refresh"]);
+    assert!(said.contains(&format!("already running (process {pid})")), "{said}");
+    let (_, _, said) = told_by(ALICE, &home, &["status"]);
+    assert!(said.contains(&format!("process {pid} holds its lock and cannot be asked")), "{said}");
+    assert!(!said.contains("type:") && !said.contains("not running"), "{said}");
+    let (names, cure) = found_by(ALICE, &home);
+    assert_eq!(names, ["state-folder-unusable"]);
+    let closed = format!("chmod u+rwx {}, then: ", home.state().display());
+    assert!(cure.starts_with(&closed) && cure.contains(&format!("kill {pid}")), "{cure}");
+    close(0o700);
+    assert_eq!(found_by(ALICE, &home).0, ["agent-unreachable"]);
+    assert!(agent.terminate().0.success());
+    assert_eq!(found_by(ALICE, &home).0, ["agent-not-running"]);
+}
+
+#[test]
 fn a_folder_of_root_above_the_state_is_given_back_without_what_else_is_in_it() {
     if without_root() {
         return;

@@ -17,6 +17,7 @@ use crate::agent::stores::storage_folders;
 use crate::commands::chosen_store::chosen_store;
 use crate::commands::service;
 use crate::commands::status;
+use crate::control::instance::holder_without_socket;
 use crate::control::protocol::{Reply, Request};
 use crate::control::report::Status;
 use crate::control::socket::{self, RequestError, reach_patiently};
@@ -65,6 +66,8 @@ pub(super) struct Facts {
     /// Only one of the stores is of interest.
     pub(super) one_store: bool,
     pub(super) agent: Agent,
+    /// The process that holds the agent's lock and listens nowhere.
+    pub(super) unasked: Option<u32>,
     pub(super) journal_open: usize,
     pub(super) journal_trouble: Option<String>,
     /// What the configuration says that has no effect.
@@ -204,6 +207,7 @@ impl Facts {
             config_trouble: wanted.config_trouble,
             only,
             one_store: wanted.store.is_some(),
+            unasked: holder_without_socket(&paths.state).filter(|_| matches!(agent, Agent::Stopped)),
             agent,
             journal_open,
             journal_trouble,
@@ -243,7 +247,7 @@ impl Facts {
         let process = match &self.agent {
             Agent::Runs(status, _) => status.daemon.as_ref().map(|daemon| daemon.pid),
             Agent::Silent { process, .. } => Some(*process),
-            Agent::Stopped | Agent::Unreachable(_) => None,
+            Agent::Stopped | Agent::Unreachable(_) => self.unasked,
         };
         remedy::how_to_restart(self.service.is_some(), process)
     }
@@ -257,7 +261,7 @@ impl Facts {
     }
 
     pub(super) fn runs(&self) -> bool {
-        !matches!(self.agent, Agent::Stopped)
+        !matches!(self.agent, Agent::Stopped) || self.unasked.is_some()
     }
 
     /// What the history knows of this entry.

@@ -16,7 +16,8 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         })
         .collect();
     findings.extend(facts.state_trouble.as_ref().map(|trouble| {
-        let follows = "the agent keeps its journal and its records there, and does not start without them";
+        let follows = "the agent keeps its journal, its records and its control socket there: it does not start without them, or runs and \
+                       cannot be asked";
         let finding = finding("state-folder-unusable", trouble, follows);
         let cure = match trouble.why {
             // What is in our own folder is foreign, too; never anything beside it.
@@ -27,6 +28,9 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         };
         // The same cause keeps the agent from running.
         match facts.agent {
+            Agent::Stopped if facts.unasked.is_some() => {
+                Finding { cure: format!("{cure}, then: {}", facts.how_to_restart()), ..finding }
+            }
             Agent::Stopped if facts.state_keeps_it_from_running() => {
                 Finding { cure: format!("{cure}, then: {}", facts.how_to_start()), ..finding }
             }
