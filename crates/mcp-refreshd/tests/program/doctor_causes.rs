@@ -127,6 +127,10 @@ fn what_in_the_configuration_has_no_effect_is_noted_whether_the_agent_runs_or_no
         assert!(stopped.contains(remark), "{stopped}");
         let daemon = home.daemon();
         assert_eq!(noted(), stopped);
+        let cure = doctor(&home, &["--offline"]).finding("configuration-without-effect")["cure"].clone();
+        // The stores are read at the start alone.
+        let reloads = cure.as_str().unwrap().ends_with("then: mcp-refreshd reload");
+        assert_eq!(reloads, !text.starts_with("stores"), "{cure}");
         assert!(daemon.terminate().0.success());
     }
     home.configure("");

@@ -197,6 +197,35 @@ fn an_agent_that_can_make_no_socket_is_named_and_never_to_be_started_again() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_entered_is_one_finding_and_so_is_a_file_of_root_in_place_of_the_state() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    let found = || {
+        let (mut names, cure) = found_by(ALICE, &home);
+        names.retain(|name| name != "agent-not-running");
+        (names, cure)
+    };
+    fs::set_permissions(home.claude(), Permissions::from_mode(0)).unwrap();
+    assert_eq!(found().0, ["store-folder-read-only"]);
+    let (_, told, _) = told_by(ALICE, &home, &["doctor", "--offline"]);
+    assert!(told.contains(&format!("chmod u+rwx {}", home.claude().display())), "{told}");
+    fs::remove_dir_all(home.claude()).unwrap();
+    fs::write(home.claude(), "").unwrap();
+    assert_eq!(found().0, ["store-folder-read-only"]);
+    fs::remove_file(home.claude()).unwrap();
+
+    fs::create_dir_all(home.state().parent().unwrap()).unwrap();
+    given_to(ALICE, &home.path().join(".local"));
+    fs::write(home.state(), "").unwrap();
+    let (names, cure) = found_by(ALICE, &home);
+    assert_eq!(names, ["state-folder-unusable"]);
+    let state = home.state().display().to_string();
+    assert!(cure.starts_with(&format!("mv {state} {state}.old, then: ")), "{cure}");
+}
+
+#[test]
 fn a_folder_of_root_above_the_state_is_given_back_without_what_else_is_in_it() {
     if without_root() {
         return;

@@ -8,10 +8,13 @@ use crate::terminal::{remedy, shell};
 /// The folders that are written to: those of the stores, and that of the agent's own state.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let stores = facts.concerned().filter(|store| !is_foreign(store));
-    let stores = stores.filter_map(|store| store.folder_trouble.as_ref());
+    let stores = stores.filter_map(|store| Some((store, store.folder_trouble.as_ref()?)));
     let mut findings: Vec<_> = stores
-        .map(|trouble| {
-            let follows = "neither a lock nor a new token can be written there, so no refresh is started, and Claude Code cannot save one either";
+        .map(|(store, trouble)| {
+            let follows = match store.is_closed() {
+                true => "nothing in it can be read either, so nothing is refreshed, and Claude Code finds no login",
+                false => "neither a lock nor a new token can be written there, so no refresh is started, and Claude Code cannot save one either",
+            };
             finding("store-folder-read-only", trouble, follows)
         })
         .collect();
