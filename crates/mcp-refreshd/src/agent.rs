@@ -35,8 +35,8 @@ use client::ClaudeCode;
 use jiff::Timestamp;
 use network::Network;
 use refresh_engine::{
-    Grants, Held, Hold, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Refreshed,
-    RefreshedHow, Setup, StoreReport,
+    EntryReport, Grants, Held, Hold, Journal, JournalError, Keeper, Mode, Need, Outcome, Partners, Records,
+    RecordsError, Refreshed, RefreshedHow, Setup, StoreReport,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -367,6 +367,19 @@ fn sweep(store: &AnyStore, folder: &StorageFolder) {
     }
 }
 
+/// What the user is needed for once a server has answered like this.
+fn need_after(outcome: Outcome, entry: Option<&EntryReport>) -> Option<Need> {
+    let known = entry.and_then(|entry| entry.need.clone());
+    match outcome {
+        Outcome::Dead => known.or_else(|| Some(Need::Dead { code: String::new() })),
+        Outcome::ClientDead => known.or_else(|| Some(Need::ClientDead { code: String::new() })),
+        Outcome::Refused => known,
+        // It is tried again.
+        Outcome::Transient | Outcome::Unsent | Outcome::Ambiguous => None,
+        Outcome::Fresh | Outcome::Adopted => None,
+    }
+}
+
 fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
     let left = || {
         let entry = report.entries.iter().find(|entry| entry.key == key)?;
@@ -424,7 +437,15 @@ fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport) -> Done {
             (How::Failed, detail)
         }
         RefreshedHow::Ended { outcome, detail } => {
-            (How::Failed, format!("{}: {detail}", outcome_words(outcome)))
+            let ended = format!("{}: {detail}", outcome_words(outcome));
+            action = need_after(outcome, report.entries.iter().find(|entry| entry.key == key))
+                .map(|need| remedy::what_to_type(&need, &name, &report.location));
+            let typed = action.as_ref().map(|typed| match left() {
+                // The agent asks once more before it expires; nobody has to wait for that.
+                Some(left) => format!("; its access token is good for {left}; to log in now, type: {typed}"),
+                None => format!("; type: {typed}"),
+            });
+            (How::Failed, ended + &typed.unwrap_or_default())
         }
         RefreshedHow::Failed(why) => (How::Failed, why),
     };

@@ -89,8 +89,8 @@ pub(crate) fn no_home(home: &Path) -> Option<FolderTrouble> {
     (!home.exists()).then(|| FolderTrouble { path: home.to_owned(), why: WhyNot::NoHome })
 }
 
-/// Whose the folder is, where it is another user's: state of theirs would be believed.
+/// Whose the folder is, where it is another user's: state of theirs would be believed. A file in its place is in the way, whoever owns it.
 pub(crate) fn foreign(path: &Path) -> Option<FolderTrouble> {
-    let owner = files::owner(&std::fs::metadata(path).ok()?);
+    let owner = files::owner(&std::fs::metadata(path).ok().filter(std::fs::Metadata::is_dir)?);
     (owner != user_id()).then(|| FolderTrouble { path: path.to_owned(), why: WhyNot::Foreign(owner) })
 }

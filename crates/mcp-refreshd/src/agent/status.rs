@@ -7,6 +7,7 @@ use crate::agent::stores::{self, storage_folders};
 use crate::agent::unwritable::{Unwritable, unwritable};
 use crate::agent::vault::ledger::Ledger;
 use crate::agent::vault::{self, Vault};
+use crate::control::instance::holder_without_socket;
 use crate::control::report::{EntryStatus, Found, Silent, Status, StoreStatus, Unfinished};
 use crate::control::socket::{RequestError, reach};
 use crate::platform;
@@ -77,7 +78,9 @@ pub(crate) async fn gather(paths: &Paths) -> Result<Status, Failure> {
             }
         }
     }
-    status.found = Found { silent, misconfigured, unfinished: unfinished(&paths.state), ..Found::default() };
+    let unasked = holder_without_socket(&paths.state).filter(|_| !answered && silent.is_none());
+    let unfinished = unfinished(&paths.state);
+    status.found = Found { silent, unasked, misconfigured, unfinished, ..Found::default() };
     Ok(status)
 }
 

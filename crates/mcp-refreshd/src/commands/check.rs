@@ -18,6 +18,7 @@ use crate::commands::status;
 use crate::control::report::{EntryStatus, Status};
 use crate::control::socket::reach;
 use crate::settings::config::Config;
+use crate::settings::foreign_home::ForeignHome;
 use crate::settings::paths::Paths;
 use crate::settings::surroundings::Surroundings;
 use crate::terminal::exit::Exit;
@@ -43,6 +44,8 @@ const MIN_VALID: Duration = Duration::from_secs(10 * 60);
 pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failure> {
     let reached = reach(&paths.state).await;
     let Usable { config, remarks: mut problems } = usable(paths, &reached)?;
+    // What to type there was said first: whatever else is typed as this user is in the other one's way.
+    let is_foreign = ForeignHome::of(paths).is_some();
     // An agent that does not answer is `status`'s to speak of.
     let agent = reached.ok().flatten();
     let mut opened = Vec::new();
@@ -75,6 +78,9 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
                 };
                 let logins = found.into_iter().filter(|seen| !is_left(seen));
                 entries.extend(logins.map(|seen| (seen, store.location().to_owned())));
+                // Who names servers is told about those alone.
+                let odd = odd.into_iter().filter(|odd| args.names.is_empty() || odd.is_named(&args.names));
+                let odd: Vec<_> = odd.map(|odd| odd.sentence(is_foreign)).collect();
                 exit = exit.max(if odd.is_empty() { Exit::Well } else { Exit::Person });
                 problems.extend(odd);
             }
@@ -109,8 +115,10 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
         })?;
         live::ask_all(&http, &mut checked).await;
     }
-    for checked in &mut checked {
-        if let (Some(_), Some(blocked)) = (&checked.cure, unwritable(&checked.store)) {
+    for checked in checked.iter_mut().filter(|checked| checked.cure.is_some()) {
+        if is_foreign {
+            checked.cure = None;
+        } else if let Some(blocked) = unwritable(&checked.store) {
             checked.is_held_up(blocked);
         }
     }
@@ -149,10 +157,19 @@ async fn by_the_store(
             State::Resting if status.daemon.is_some() => checked.rests(now, args.min_valid.is_some()),
             // The agent replaces it while Claude Code is in use, and no refresh makes it live longer.
             _ if lives_shorter(entry, min_valid) => checked.is_short_lived(now, args.min_valid.is_some()),
+            _ if status.daemon.is_some() && entry.is_tried_again() => checked.is_tried_again(entry),
+            State::Expired | State::Due | State::Retrying | State::Resting => checked.is_due(),
+            _ if may_live_shorter(entry, min_valid) => checked.may_be_short_lived(now),
             _ => {}
         }
     }
     checked
+}
+
+/// Whether nobody knows that a new token would be valid for that long.
+fn may_live_shorter(entry: &EntryStatus, min_valid: Duration) -> bool {
+    let at_least = Duration::from_secs(entry.facts.lifetime_s.unwrap_or_default());
+    min_valid > at_least.max(MIN_VALID)
 }
 
 /// Whether even a new token would not be valid for that long.
@@ -188,8 +205,26 @@ enum Unread {
     Broken(String),
 }
 
+/// An entry that is not understood, or a part of the document that cannot be read.
+struct Odd {
+    /// Its server's name and its key.
+    names: Vec<String>,
+    what: String,
+    cure: String,
+}
+
+impl Odd {
+    fn is_named(&self, names: &[String]) -> bool {
+        self.names.iter().any(|name| names.contains(name))
+    }
+
+    fn sentence(self, is_foreign: bool) -> String {
+        if is_foreign { self.what } else { format!("{}; {}", self.what, self.cure) }
+    }
+}
+
 /// The entries of a store, and what to say about those that are not understood.
-async fn read(store: &AnyStore) -> Result<(Vec<ObservedEntry>, Vec<String>), Unread> {
+async fn read(store: &AnyStore) -> Result<(Vec<ObservedEntry>, Vec<Odd>), Unread> {
     let snapshot = store.read().await.map_err(|error| match error.kind() {
         ErrorKind::Absent => Unread::Absent,
         ErrorKind::Retry | ErrorKind::NeedsPerson => Unread::Broken(error.to_string()),
@@ -198,11 +233,17 @@ async fn read(store: &AnyStore) -> Result<(Vec<ObservedEntry>, Vec<String>), Unr
     let document = snapshot.document().map_err(|error| Unread::Broken(format!("{location}: {error}")))?;
     let odd = document.problems().iter().map(|problem| {
         let name = problem.key.server_name();
-        format!("{name}: not understood: {}; {}", problem.why, how_to_repair(name, location))
+        Odd {
+            names: vec![name.to_owned(), problem.key.to_string()],
+            what: format!("{name}: not understood: {}", problem.why),
+            cure: how_to_repair(name, location),
+        }
     });
-    let hidden = document.incomplete();
-    let hidden =
-        hidden.map(|why| format!("{location}: {why}; {}", how_to_repair(KEYCHAIN_OVERFLOW, location)));
+    let hidden = document.incomplete().map(|why| Odd {
+        names: Vec::new(),
+        what: format!("{location}: {why}"),
+        cure: how_to_repair(KEYCHAIN_OVERFLOW, location),
+    });
     let odd = hidden.into_iter().chain(odd).collect();
     Ok((document.entries().cloned().map(ObservedEntry::new).collect(), odd))
 }

@@ -1,4 +1,5 @@
 use crate::platform::files;
+use crate::platform::process::may_run;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use std::fs::{File, TryLockError};
@@ -154,6 +155,14 @@ pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
     Some(Holder { pid, socket, log, ending: path().is_some_and(|word| word == Path::new(ENDING)) })
 }
 
+/// The process that holds the lock of this state folder and listens nowhere: an agent that could make no socket, or a command that refreshes.
+pub(crate) fn holder_without_socket(state: &Path) -> Option<u32> {
+    let holder = holder_of(state).filter(|holder| holder.socket.is_none() && may_run(holder.pid))?;
+    let lock = files::opening_no_link().read(true).open(lock_path(state)).ok()?;
+    // Shared and only for this moment. Where its holder has ended, no lock is tried at all: an agent might be starting.
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(holder.pid)
+}
+
 impl From<InstanceError> for Failure {
     fn from(error: InstanceError) -> Self {
         Self::new(Exit::Person, error.to_string())
@@ -171,6 +180,20 @@ mod tests {
         let told = Instance::claim(state.path()).unwrap_err().to_string();
         assert!(told.contains(&format!("process {}", std::process::id())), "{told}");
         drop(first);
+        drop(Instance::claim(state.path()).unwrap());
+    }
+
+    #[test]
+    fn who_holds_the_lock_without_a_socket_is_known_as_long_as_it_runs() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(holder_without_socket(state.path()), None);
+        let instance = Instance::claim(state.path()).unwrap();
+        assert_eq!(holder_without_socket(state.path()), Some(std::process::id()));
+        instance.tell(Some(Path::new("/run/user/1000/s.sock")), None).unwrap();
+        assert_eq!(holder_without_socket(state.path()), None);
+        instance.tell(None, None).unwrap();
+        drop(instance);
+        assert_eq!(holder_without_socket(state.path()), None);
         drop(Instance::claim(state.path()).unwrap());
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Found {
     pub(crate) foreign: Option<Box<(String, String)>>,
     /// An agent that is running but does not answer.
     pub(crate) silent: Option<Silent>,
+    /// The process that holds the agent's lock and listens nowhere: it cannot be asked.
+    pub(crate) unasked: Option<u32>,
     /// Why the configuration cannot be used; an agent that answered keeps using the one it has read.
     pub(crate) misconfigured: Option<String>,
     /// Refreshes that started minutes ago and are still in the journal.
@@ -216,6 +218,13 @@ impl EntryStatus {
     pub(crate) fn ends_soon(&self, now: Timestamp) -> bool {
         let ends = self.expires_at.filter(|_| self.state == State::Ending);
         ends.is_some_and(|ends| ends.duration_since(now) <= ENDS_SOON)
+    }
+
+    /// Whether a refresh failed for a reason that is not of this machine, and the agent tries again by itself.
+    pub(crate) fn is_tried_again(&self) -> bool {
+        let failed = self.facts.failures > 0 && self.facts.obstacle.is_none() && self.unsaved.is_none();
+        let waits = matches!(self.state, State::Expired | State::Retrying) && self.next_refresh_at.is_some();
+        failed && waits && self.last.as_ref().is_some_and(|last| !last.is_not_savable())
     }
 
     /// From the engine's report on an entry of the store at this location.

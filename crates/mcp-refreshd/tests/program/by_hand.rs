@@ -116,6 +116,11 @@ fn an_agent_by_hand_that_was_stopped_has_to_go_on_before_it_can_end() {
     );
     assert!(code == Some(1) && told.contains(&wake), "{told}");
     assert!(told.ends_with("not reloaded: the agent keeps its old configuration\n"), "{told}");
+    for command in [&["install", "--allow-root"][..], &["install", "--allow-root", "--dry-run"], &["start"]] {
+        let (code, told) =
+            self::both(home.command(command).env("MCP_REFRESHD_TEST_SERVICES", "none").output().unwrap());
+        assert!(code == Some(1) && told.contains(wake.trim_end()) && !told.contains(BY_HAND), "{told}");
+    }
     // What is typed ends it.
     let typed = format!("kill -CONT {pid} && kill {pid}");
     assert!(Command::new("sh").args(["-c", &typed]).status().unwrap().success());

@@ -1,7 +1,7 @@
 //! `mcp-refreshd check` as cron, CI and prompts use it.
 
-use crate::support::Home;
-use scripted_server::{Kind, Script, Server};
+use crate::support::{Home, PATIENCE};
+use scripted_server::{Answer, Kind, Script, Server};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -54,6 +54,52 @@ fn what_has_ended_or_never_began_is_not_good_and_what_does_not_end_is() {
     assert!(told("past").1.ends_with("ago; type: claude mcp login past\n"));
     assert_eq!(told("ever"), (0, "ever: ok: valid, unknown expiry\n".into(), String::new()));
     assert_eq!(home.told(&["check", "past", "--min-valid", "0s"]).0, 1);
+}
+
+#[test]
+fn where_the_agent_tries_again_or_nothing_better_is_known_there_is_nothing_to_type() {
+    let server = Server::start(Script::default()).unwrap();
+    let (long, failing) = (server.add("long", Script::default()), server.add("failing", Script::default()));
+    failing.answer_always(Answer::status(503).retry_after(15 * MINUTE));
+    let home = Home::with([("long", &long.grant(60 * MINUTE)), ("failing", &failing.grant(Duration::ZERO))]);
+    let (code, told, _) = home.told(&["check", "long", "--min-valid", "2h"]);
+    assert_eq!(code, 1);
+    assert!(told.ends_with(" only; whether a new token lives longer is not known\n"), "{told}");
+    let (_, told, _) = home.told(&["check", "failing"]);
+    assert!(told.ends_with("; type: mcp-refreshd refresh failing\n"), "{told}");
+
+    let mut daemon = home.daemon();
+    let told = || home.told(&["check", "failing"]).1;
+    assert!(harness::until(PATIENCE, || told().contains("the agent tries again by itself")), "{}", told());
+    let told = told();
+    assert!(told.starts_with("failing: not ok: expired ") && told.contains("HTTP 503"), "{told}");
+    assert!(!told.contains("type:"), "{told}");
+    let (code, told, _) = home.told(&["check", "failing", "--live"]);
+    assert!(code == 1 && !told.contains("--force"), "{told}");
+    daemon.stop();
+    let (_, told, _) = home.told(&["check", "failing"]);
+    assert!(told.ends_with("; type: mcp-refreshd refresh failing\n"), "{told}");
+}
+
+#[test]
+fn an_entry_that_is_not_understood_fails_the_check_of_its_own_name_alone() {
+    let home = Home::new();
+    home.store(
+        r#"{"mcpOAuth":{
+            "ever|4":{"serverName":"ever","serverUrl":"https://d.example/mcp","accessToken":"at_made_up"},
+            "junk|5":{"serverName":"junk","accessToken":17}
+        }}"#,
+    );
+    let (code, told, said) = home.told(&["check"]);
+    assert!(
+        code == 1 && told.starts_with("ever: ok") && said.contains("junk: not understood: "),
+        "{told}{said}"
+    );
+    assert_eq!(home.told(&["check", "ever"]), (0, "ever: ok: valid, unknown expiry\n".into(), String::new()));
+    for name in ["junk", "junk|5"] {
+        let (code, _, said) = home.told(&["check", name]);
+        assert!(code != 0 && said.contains("junk"), "{name}: {code} {said}");
+    }
 }
 
 #[test]

@@ -94,6 +94,32 @@ fn a_refresh_that_is_asked_for_is_done_by_the_daemon() {
 }
 
 #[test]
+fn the_refresh_that_finds_a_login_ended_says_at_once_what_to_type() {
+    let server = Server::start(Script::default()).unwrap();
+    let (dead, gone) = (server.add("dead", Script::default()), server.add("gone", Script::default()));
+    // An agent finds out by itself about a token that has expired.
+    for (force, by_the_agent) in [(false, false), (true, false), (true, true)] {
+        let left = if force { HOUR } else { Duration::ZERO };
+        let (one, other) = (dead.grant(left), gone.grant(left));
+        let home = Home::with([("dead", &one), ("gone", &other)]);
+        assert!(dead.kill(&one.refresh_token) && gone.prune_client(&other.client_id));
+        let daemon = by_the_agent.then(|| home.daemon());
+        let told = |name: &str| {
+            let arguments: Vec<_> = ["refresh", name].into_iter().chain(force.then_some("--force")).collect();
+            home.told(&arguments)
+        };
+        let (code, ended, said) = told("dead");
+        assert!(code == 1 && ended.starts_with("dead: login ended: "), "{ended}{said}");
+        assert!(ended.ends_with("type: claude mcp login dead\n"), "{ended}");
+        assert_eq!(ended.contains("; to log in now, type: "), force, "{ended}");
+        let (code, ended, said) = told("gone");
+        assert!(code == 1 && ended.starts_with("gone: registration gone: "), "{ended}{said}");
+        assert!(ended.ends_with("type: claude mcp logout gone && claude mcp login gone\n"), "{ended}");
+        drop(daemon);
+    }
+}
+
+#[test]
 fn who_insists_while_a_second_request_may_end_the_login_is_told_why_and_until_when() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());

@@ -331,6 +331,17 @@ fn a_login_whose_server_is_in_no_configuration_is_noted() {
     };
     configure("other");
     assert_eq!(found(&home), ["server-not-configured"]);
+    // The cure is a line that can be pasted where it says, whatever the file holds.
+    let cure = doctor(&home, &["--offline"]).finding("server-not-configured")["cure"].clone();
+    let line = cure.as_str().unwrap().split('`').nth(1).unwrap().to_owned();
+    assert!(cure.as_str().unwrap().contains("at the top of "), "{cure}");
+    for rest in ["", "keep_alive = \"5d\"\n[log]\nlevel = \"warn\"\n[servers.other]\nmargin = \"9m\"\n"] {
+        home.configure(&format!("{line}\n{rest}"));
+        let (code, told, said) = home.told(&["config"]);
+        assert!(code == 0 && said.is_empty(), "{told}{said}");
+        assert_eq!(home.status()["servers"][0]["state"], "ignored");
+    }
+    home.configure("");
     configure("lab");
     assert!(found(&home).is_empty());
 }

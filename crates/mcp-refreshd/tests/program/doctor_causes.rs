@@ -1,11 +1,13 @@
 //! `mcp-refreshd doctor`: one cause is one finding, and what is asked for is all that is told.
 
+use crate::support::PATIENCE;
 use crate::support::findings::{HOUR, doctor, document, entry, found, good, home_with};
-use scripted_server::{Script, Server, credentials_json};
+use scripted_server::{Answer, Script, Server, credentials_json};
 use serde_json::{Value, json};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::Duration;
 
 fn servers(finding: &Value) -> Vec<&str> {
     finding["servers"].as_array().unwrap().iter().map(|server| server.as_str().unwrap()).collect()
@@ -45,6 +47,28 @@ fn servers_that_are_all_away_are_one_finding_and_so_is_what_has_expired_meanwhil
     let run = doctor(&home, &[]);
     assert!(!run.has("no-network"), "{:?}", run.names);
     assert_eq!(servers(run.finding("server-unreachable")).len(), 11);
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn while_the_agent_tries_again_what_has_expired_is_a_note_and_there_is_nothing_to_type() {
+    let server = Server::start(Script::default()).unwrap();
+    let lab = server.add("lab", Script::default());
+    lab.answer_always(Answer::status(503).retry_after(HOUR / 4));
+    let home = home_with(&credentials_json([("lab", &lab.grant(Duration::ZERO))]));
+    let cure = || doctor(&home, &["--offline"]).finding("expired-but-refreshable")["cure"].clone();
+    assert_eq!(cure(), "mcp-refreshd refresh lab");
+    let daemon = home.daemon();
+    assert!(
+        harness::until(PATIENCE, || cure().as_str().unwrap().starts_with("nothing to type: ")),
+        "{}",
+        cure()
+    );
+    let run = doctor(&home, &["--offline"]);
+    let finding = run.finding("expired-but-refreshable");
+    assert_eq!((run.code, &finding["severity"]), (0, &"note".into()), "{finding}");
+    let means = finding["means"].as_str().unwrap();
+    assert!(means.contains("HTTP 503") && means.contains("the agent tries again by itself"), "{means}");
     assert!(daemon.terminate().0.success());
 }
 
@@ -103,6 +127,10 @@ fn what_in_the_configuration_has_no_effect_is_noted_whether_the_agent_runs_or_no
         assert!(stopped.contains(remark), "{stopped}");
         let daemon = home.daemon();
         assert_eq!(noted(), stopped);
+        let cure = doctor(&home, &["--offline"]).finding("configuration-without-effect")["cure"].clone();
+        // The stores are read at the start alone.
+        let reloads = cure.as_str().unwrap().ends_with("then: mcp-refreshd reload");
+        assert_eq!(reloads, !text.starts_with("stores"), "{cure}");
         assert!(daemon.terminate().0.success());
     }
     home.configure("");

@@ -1,10 +1,10 @@
 //! Files of another user: a `sudo` that kept `HOME`, a folder that root made. One cause is one sentence, with a command that mends it and
 //! nothing else. It needs root, and is also a step of `.ci/run`.
 
-use crate::support::findings::good;
+use crate::support::findings::{document, entry, good};
 use crate::support::{Daemon, Home, PATIENCE};
 use scripted_server::{Script, Server, credentials_json};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -108,6 +108,26 @@ fn in_the_home_of_another_user_there_is_one_sentence_and_nothing_is_touched() {
 }
 
 #[test]
+fn a_token_that_has_expired_there_is_no_reason_to_take_the_store_away_from_its_user() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    home.store(&document(&[("lab", entry("lab", json!({"expiresAt": 1000}))), ("junk", json!(17))]));
+    given_to(ALICE, &home.claude());
+    let (code, told, said) = told_by(0, &home, &["check"]);
+    assert_eq!(code, 1);
+    assert!(told.starts_with("lab: not ok: expired ") && told.ends_with(" ago\n"), "{told}");
+    assert!(said.contains("type: sudo -u '#12345' mcp-refreshd check\n"), "{said}");
+    assert!(said.contains("junk: not understood") && !said.contains("claude mcp"), "{said}");
+    let (_, told, _) = told_by(0, &home, &["check", "--json"]);
+    assert!(!told.contains("chown") && told.contains("\"action\": null"), "{told}");
+    // That user is told what to type.
+    let (_, told, _) = told_by(ALICE, &home, &["check", "lab"]);
+    assert!(told.ends_with("; type: mcp-refreshd refresh lab\n"), "{told}");
+}
+
+#[test]
 fn a_home_of_somebody_else_with_logins_of_our_own_is_a_container() {
     if without_root() {
         return;
@@ -141,6 +161,68 @@ fn a_state_folder_of_root_is_one_finding_whose_command_gives_back_that_folder_al
     }
     given_to(ALICE, &state);
     assert_eq!(found_by(ALICE, &home).0, ["agent-not-running"]);
+}
+
+#[test]
+fn an_agent_that_can_make_no_socket_is_named_and_never_to_be_started_again() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    let run = || {
+        let mut command = home.command(&["run"]);
+        command.uid(ALICE).current_dir("/").env_remove("XDG_RUNTIME_DIR");
+        let mut agent = Daemon::start(command);
+        agent.wait_for("started (process");
+        agent
+    };
+    run().stop();
+    let close = |mode| fs::set_permissions(home.state(), Permissions::from_mode(mode)).unwrap();
+    close(0o500);
+    let agent = run();
+    let pid = agent.pid();
+    let (_, _, said) = told_by(ALICE, &home, &["refresh"]);
+    assert!(said.contains(&format!("already running (process {pid})")), "{said}");
+    let (_, _, said) = told_by(ALICE, &home, &["status"]);
+    assert!(said.contains(&format!("process {pid} holds its lock and cannot be asked")), "{said}");
+    assert!(!said.contains("type:") && !said.contains("not running"), "{said}");
+    let (names, cure) = found_by(ALICE, &home);
+    assert_eq!(names, ["state-folder-unusable"]);
+    let closed = format!("chmod u+rwx {}, then: ", home.state().display());
+    assert!(cure.starts_with(&closed) && cure.contains(&format!("kill {pid}")), "{cure}");
+    close(0o700);
+    assert_eq!(found_by(ALICE, &home).0, ["agent-unreachable"]);
+    assert!(agent.terminate().0.success());
+    assert_eq!(found_by(ALICE, &home).0, ["agent-not-running"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_entered_is_one_finding_and_so_is_a_file_of_root_in_place_of_the_state() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    let found = || {
+        let (mut names, cure) = found_by(ALICE, &home);
+        names.retain(|name| name != "agent-not-running");
+        (names, cure)
+    };
+    fs::set_permissions(home.claude(), Permissions::from_mode(0)).unwrap();
+    assert_eq!(found().0, ["store-folder-read-only"]);
+    let (_, told, _) = told_by(ALICE, &home, &["doctor", "--offline"]);
+    assert!(told.contains(&format!("chmod u+rwx {}", home.claude().display())), "{told}");
+    fs::remove_dir_all(home.claude()).unwrap();
+    fs::write(home.claude(), "").unwrap();
+    assert_eq!(found().0, ["store-folder-read-only"]);
+    fs::remove_file(home.claude()).unwrap();
+
+    fs::create_dir_all(home.state().parent().unwrap()).unwrap();
+    given_to(ALICE, &home.path().join(".local"));
+    fs::write(home.state(), "").unwrap();
+    let (names, cure) = found_by(ALICE, &home);
+    assert_eq!(names, ["state-folder-unusable"]);
+    let state = home.state().display().to_string();
+    assert!(cure.starts_with(&format!("mv {state} {state}.old, then: ")), "{cure}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use crate::agent::unwritable::Unwritable;
 use crate::commands::labels::Named;
+use crate::control::report::EntryStatus;
 use crate::terminal::remedy::{login, refresh, refresh_by_force};
 use crate::terminal::wording::{length, visible};
 use jiff::Timestamp;
@@ -52,6 +53,8 @@ pub(super) struct Checked {
     pub(super) reasons: Vec<String>,
     /// What to type; one command, whatever the reasons.
     pub(super) cure: Option<String>,
+    /// The agent is getting a new token already.
+    waits: bool,
     /// Whether its server could say more.
     pub(super) asks: bool,
     pub(super) live: Option<Live>,
@@ -66,8 +69,16 @@ impl Checked {
         min_valid: Duration,
     ) -> Self {
         let asks = seen.entry.access_token.is_some();
-        let mut checked =
-            Self { seen, store, verdict: Verdict::Ok, reasons: Vec::new(), cure: None, asks, live: None };
+        let mut checked = Self {
+            seen,
+            store,
+            verdict: Verdict::Ok,
+            reasons: Vec::new(),
+            cure: None,
+            waits: false,
+            asks,
+            live: None,
+        };
         let (verdict, reason) = checked.expiry(now, min_valid);
         checked.verdict = verdict;
         checked.reasons.push(reason);
@@ -139,6 +150,32 @@ impl Checked {
         }
     }
 
+    /// Its refresh failed and the agent tries again: one by force would only meet the same failure.
+    pub(super) fn is_tried_again(&mut self, entry: &EntryStatus) {
+        let detail =
+            entry.last.as_ref().map(|last| visible(&last.detail)).filter(|detail| !detail.is_empty());
+        let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+        self.reasons.push(format!("the last refresh failed{detail}, and the agent tries again by itself"));
+        self.cure = None;
+        self.waits = true;
+    }
+
+    /// A refresh gets it a new token without being forced to.
+    pub(super) fn is_due(&mut self) {
+        if self.seen.refresh.is_some() && self.seen.entry.access_token.is_some() {
+            self.cure = Some(refresh(&self.seen.entry.server_name));
+        }
+    }
+
+    /// Somebody asks for more than any token of this server is known to live: while it is valid, another one may be no better.
+    pub(super) fn may_be_short_lived(&mut self, now: Timestamp) {
+        let valid = self.seen.expiry.moment().is_some_and(|end| end > now);
+        if valid && self.seen.refresh.is_some() {
+            self.reasons.push("whether a new token lives longer is not known".to_owned());
+            self.cure = None;
+        }
+    }
+
     /// Takes in what its server says.
     pub(super) fn answered(&mut self, answer: &Result<Probe, SendError>) {
         let (live, reason) = live(answer);
@@ -149,7 +186,8 @@ impl Checked {
             Live::Refused => {
                 self.verdict = Verdict::NotOk;
                 // One cure for both: what renews an expired token renews a refused one.
-                self.cure = Some(self.cure.take().unwrap_or_else(|| self.new_token(Timestamp::now())));
+                let cure = self.cure.take();
+                self.cure = cure.or_else(|| (!self.waits).then(|| self.new_token(Timestamp::now())));
             }
             Live::Limited => {
                 self.verdict = Verdict::NotOk;
@@ -271,6 +309,22 @@ mod tests {
         ended.cure = Some("claude mcp login lab".into());
         let told = line(ended, &status(401));
         assert!(told.ends_with("; type: claude mcp login lab\n") && !told.contains("--force"), "{told}");
+    }
+
+    #[test]
+    fn a_refresh_is_forced_only_where_that_helps() {
+        let told = |change: &dyn Fn(&mut Checked)| {
+            let mut checked = checked(300, "rt");
+            change(&mut checked);
+            checked.line("lab")
+        };
+        assert!(told(&|_| {}).ends_with("; type: mcp-refreshd refresh lab --force\n"));
+        assert!(told(&Checked::is_due).ends_with(" only; type: mcp-refreshd refresh lab\n"));
+        let told = told(&|checked| checked.may_be_short_lived(now()));
+        assert!(told.ends_with(" only; whether a new token lives longer is not known\n"), "{told}");
+        let mut ended = checked(-60, "");
+        ended.is_due();
+        assert!(ended.line("lab").ends_with("; type: claude mcp login lab\n"));
     }
 
     #[test]

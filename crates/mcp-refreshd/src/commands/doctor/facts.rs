@@ -18,6 +18,7 @@ use crate::agent::vault::{folder as vault_folder, ledger::Ledger};
 use crate::commands::chosen_store::chosen_store;
 use crate::commands::service;
 use crate::commands::status;
+use crate::control::instance::holder_without_socket;
 use crate::control::protocol::{Reply, Request};
 use crate::control::report::Status;
 use crate::control::socket::{self, RequestError, reach_patiently};
@@ -66,6 +67,8 @@ pub(super) struct Facts {
     /// Only one of the stores is of interest.
     pub(super) one_store: bool,
     pub(super) agent: Agent,
+    /// The process that holds the agent's lock and listens nowhere.
+    pub(super) unasked: Option<u32>,
     pub(super) journal_open: usize,
     pub(super) journal_trouble: Option<String>,
     /// What the configuration says that has no effect.
@@ -207,6 +210,7 @@ impl Facts {
             config_trouble: wanted.config_trouble,
             only,
             one_store: wanted.store.is_some(),
+            unasked: holder_without_socket(&paths.state).filter(|_| matches!(agent, Agent::Stopped)),
             agent,
             journal_open,
             journal_trouble,
@@ -246,7 +250,7 @@ impl Facts {
         let process = match &self.agent {
             Agent::Runs(status, _) => status.daemon.as_ref().map(|daemon| daemon.pid),
             Agent::Silent { process, .. } => Some(*process),
-            Agent::Stopped | Agent::Unreachable(_) => None,
+            Agent::Stopped | Agent::Unreachable(_) => self.unasked,
         };
         remedy::how_to_restart(self.service.is_some(), process)
     }
@@ -260,13 +264,23 @@ impl Facts {
     }
 
     pub(super) fn runs(&self) -> bool {
-        !matches!(self.agent, Agent::Stopped)
+        !matches!(self.agent, Agent::Stopped) || self.unasked.is_some()
     }
 
     /// What the history knows of this entry.
     pub(super) fn past_of(&self, store: &StoreFacts, seen: &ObservedEntry) -> Biography {
         let place = (store.path.display().to_string(), seen.entry.key.to_string());
         self.pasts.get(&place).cloned().unwrap_or_default()
+    }
+
+    /// How the last refresh of this entry failed, if the running agent tries it again by itself.
+    pub(super) fn tried_again(&self, store: &StoreFacts, seen: &ObservedEntry) -> Option<&str> {
+        let Agent::Runs(status, _) = &self.agent else { return None };
+        let mut stores = status.stores.iter().filter(|known| Path::new(&known.location) == store.path);
+        let entry = stores.find_map(|store| {
+            store.entries.iter().find(|entry| entry.key == seen.entry.key.as_str() && entry.is_tried_again())
+        })?;
+        entry.last.as_ref().map(|last| last.detail.as_str())
     }
 
     /// Whether the agent holds a new pair for this entry that it could not write yet.

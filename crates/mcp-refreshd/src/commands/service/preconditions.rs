@@ -64,10 +64,17 @@ fn not_a_service(paths: &Paths) -> Failure {
 
 /// Why there is no service here, where an agent runs without one.
 pub(super) fn no_service(error: ServiceError, paths: &Paths) -> Failure {
-    let daemon =
-        block_on(reach(&paths.state)).ok().and_then(Result::ok).flatten().and_then(|status| status.daemon);
-    match (daemon, &error) {
-        (Some(daemon), ServiceError::NoManager(_)) => {
+    if !matches!(error, ServiceError::NoManager(_)) {
+        return error.into();
+    }
+    let daemon = match block_on(reach(&paths.state)) {
+        Ok(Ok(status)) => status.and_then(|status| status.daemon),
+        Ok(Err(RequestError::Ended { .. })) | Err(_) => None,
+        // It says what to do about it: a second one could not start beside it.
+        Ok(Err(unanswered)) => return Failure::new(Exit::Person, format!("{error}; {unanswered}")),
+    };
+    match daemon {
+        Some(daemon) => {
             let pid = daemon.pid;
             let restart = how_to_restart(false, Some(pid));
             let why = format!(
@@ -75,7 +82,7 @@ pub(super) fn no_service(error: ServiceError, paths: &Paths) -> Failure {
             );
             Failure::new(Exit::Person, why)
         }
-        _ => error.into(),
+        None => error.into(),
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn head(status: &Status, local: &Local, style: &Style) -> String {
     let (words, colour) = match &status.daemon {
         Some(_) => ("Agent running", "32"),
         None if status.found.silent.is_some() => ("Agent not answering", "1;31"),
+        None if status.found.unasked.is_some() => ("Agent without a socket", "1;31"),
         None => ("Agent not running", "1;31"),
     };
     text.replacen(words, &style.painted(words, colour), 1)
@@ -71,10 +72,11 @@ pub(super) fn agent(status: &Status, local: &Local) -> Vec<Sentence> {
     if let Some((text, command)) = status.found.foreign.as_deref().cloned() {
         return vec![Sentence { text, command: Some(command) }];
     }
-    match (&status.daemon, &status.found.silent) {
-        (Some(daemon), _) => vec![Sentence { text: running(daemon, local), command: None }],
-        (None, Some(silent)) => hanging(silent, status.found.installed, local),
-        (None, None) => {
+    match (&status.daemon, &status.found.silent, status.found.unasked) {
+        (Some(daemon), ..) => vec![Sentence { text: running(daemon, local), command: None }],
+        (None, Some(silent), _) => hanging(silent, status.found.installed, local),
+        (None, None, Some(process)) => vec![Sentence { text: unasked(process), command: None }],
+        (None, None, None) => {
             vec![Sentence {
                 text: "Agent not running, nothing is refreshed; to start it, type:".to_owned(),
                 command: Some(remedy::how_to_start(status.found.installed)),
@@ -91,6 +93,14 @@ fn running(daemon: &Daemon, local: &Local) -> String {
     };
     let since = local.clock(daemon.started_at);
     format!("Agent running since {since}, version {}{how}", visible(&daemon.version))
+}
+
+/// Whether it is the agent or a command only its log tells.
+fn unasked(process: u32) -> String {
+    format!(
+        "Agent without a socket: process {process} holds its lock and cannot be asked. It is an agent that could make no socket \
+         (`mcp-refreshd logs` or `mcp-refreshd doctor` says why), or a `mcp-refreshd refresh` that still runs"
+    )
 }
 
 fn hanging(silent: &Silent, installed: Option<bool>, local: &Local) -> Vec<Sentence> {

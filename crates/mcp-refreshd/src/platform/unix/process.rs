@@ -1,6 +1,7 @@
 //! This process, its user and its children.
 
-use rustix::process::{Pid, Signal, geteuid, getuid, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, geteuid, getuid, kill_process_group, test_kill_process};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -28,6 +29,12 @@ pub(crate) fn user_name(user: u32) -> Option<String> {
     let told = Command::new(tool).args(["-nu", &user.to_string()]).output().ok()?;
     let name = String::from_utf8(told.stdout).ok()?.trim().to_owned();
     (told.status.success() && !name.is_empty() && name != user.to_string()).then_some(name)
+}
+
+/// Whether a process of this number may be running.
+pub(crate) fn may_run(process: u32) -> bool {
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(Errno::SRCH)))
 }
 
 /// A stable string that differs between machines and users.

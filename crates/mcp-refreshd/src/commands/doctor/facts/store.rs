@@ -64,6 +64,12 @@ impl StoreFacts {
         self.obstacle.is_none() && self.folder_trouble.is_none() && !foreign
     }
 
+    /// Whether nothing in its folder can be seen: what cannot be read there has that one cause.
+    pub(crate) fn is_closed(&self) -> bool {
+        let below = |trouble: &FolderTrouble| self.path.starts_with(&trouble.path);
+        self.stamp.is_none() && self.unreadable.is_some() && self.folder_trouble.as_ref().is_some_and(below)
+    }
+
     pub(crate) async fn gather(
         config: &Config,
         paths: &Paths,
@@ -112,7 +118,14 @@ impl StoreFacts {
                 let moment = |(name, millis)| Some((name, Timestamp::from_millisecond(millis).ok()?));
                 facts.flagged = flagged.into_iter().filter_map(moment).collect();
             }
-            Err(error) => facts.flags_trouble = Some(error.to_string()),
+            Err(error) => {
+                let cache = facts.folder.needs_auth_path();
+                // In a folder that cannot be entered that is no cause of its own.
+                let closed = facts.folder_trouble.as_ref().is_some_and(|trouble| {
+                    cache.starts_with(&trouble.path) && std::fs::symlink_metadata(&cache).is_err()
+                });
+                facts.flags_trouble = (!closed).then(|| error.to_string());
+            }
         }
         facts.read(config, &store, records).await;
         facts.entries.retain(|(seen, _)| {

@@ -11,7 +11,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     match &facts.agent {
         // What to do about it is the service's business.
-        Agent::Stopped => {}
+        Agent::Stopped => findings.extend(without_socket(facts)),
         Agent::Silent { process, stopped } => findings.push(Finding::trouble(
             "agent-unreachable",
             Certain,
@@ -53,6 +53,17 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
+/// A folder in which no socket can be made has a finding of its own.
+fn without_socket(facts: &Facts) -> Option<Finding> {
+    let process = facts.unasked.filter(|_| facts.state_trouble.is_none())?;
+    let means = format!(
+        "process {process} holds the agent's lock and cannot be asked: an agent that could make no socket, as its log says, or a command that \
+         still refreshes"
+    );
+    let cure = format!("if it lasts for more than a minute: {}", facts.how_to_restart());
+    Some(Finding::trouble("agent-unreachable", Certain, means, cure))
+}
+
 /// The whole store was deleted while the agent watched it. Nothing can be restored before Claude Code writes another one.
 fn gone(store: &StoreStatus) -> Option<Finding> {
     let names: Vec<_> = store.entries.iter().map(|entry| entry.name.as_str()).collect();
@@ -91,7 +102,7 @@ fn journal(facts: &Facts) -> Option<Finding> {
         let cure = "solve what the message names; the agent then writes it by itself";
         return Some(Finding::trouble("token-not-saved", Certain, means, cure).of(server));
     }
-    (matches!(facts.agent, Agent::Stopped) && facts.journal_open > 0).then(|| {
+    (!facts.runs() && facts.journal_open > 0).then(|| {
         Finding::trouble(
             "journal-not-empty",
             Certain,

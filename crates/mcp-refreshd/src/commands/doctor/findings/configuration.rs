@@ -29,11 +29,20 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         |remark: &&String| facts.files.iter().any(|file| remark.contains(&*file.to_string_lossy()));
     findings.extend(facts.remarks.iter().filter(|remark| !of_a_file(remark) && !comes(remark)).map(
         |remark| {
-            let cure = "correct or remove it in the configuration, then: mcp-refreshd reload";
+            let cure = format!("correct or remove it in the configuration{}", follows(remark, facts));
             Finding::note("configuration-without-effect", Certain, remark, cure).at(&facts.paths.config)
         },
     ));
     findings
+}
+
+/// What makes a running agent take up a correction: the stores are read at its start alone.
+fn follows(remark: &str, facts: &Facts) -> String {
+    match (facts.runs(), remark.starts_with("`stores` ")) {
+        (true, true) => format!(", then: {}", facts.how_to_restart()),
+        (true, false) => ", then: mcp-refreshd reload".to_owned(),
+        (false, _) => String::new(),
+    }
 }
 
 fn store_is_file(file: &Path, facts: &Facts) -> Finding {

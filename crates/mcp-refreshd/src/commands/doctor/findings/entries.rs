@@ -43,7 +43,7 @@ fn one(
         && store.is_writable()
         && !(facts.runs() && report.is_some_and(|report| report.state == State::Resting))
     {
-        findings.push(logins::expired(seen, facts));
+        findings.push(logins::expired(seen, store, facts));
     }
     if store.refused.contains(name) {
         findings.push(logins::refused(seen, &place));
@@ -81,8 +81,13 @@ fn not_configured(seen: &ObservedEntry, facts: &Facts) -> Option<Finding> {
     if !facts.stores.iter().all(gone) || name.starts_with("plugin:") {
         return None;
     }
-    let cure =
-        |name: &str| format!("if you removed it, let the agent ignore it: [servers.{name}] ignore = true");
+    // One line that can be pasted: below a table's head it would belong to that table.
+    let cure = |name: &str| {
+        format!(
+            "if you removed it, let the agent ignore it; at the top of {} add: `servers.{name}.ignore = true`",
+            facts.paths.config.display()
+        )
+    };
     Some(
         Finding::note(
             "server-not-configured",
@@ -92,7 +97,7 @@ fn not_configured(seen: &ObservedEntry, facts: &Facts) -> Option<Finding> {
         )
         .together(
             "no configuration of Claude Code names these servers any more, though their logins are kept fresh",
-            format!("{} (for each)", cure("NAME")),
+            format!("{} (for each)", cure("\"NAME\"")),
         ),
     )
 }

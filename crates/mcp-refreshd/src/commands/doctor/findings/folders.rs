@@ -8,15 +8,19 @@ use crate::terminal::{remedy, shell};
 /// The folders that are written to: those of the stores, and that of the agent's own state.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let stores = facts.concerned().filter(|store| !is_foreign(store));
-    let stores = stores.filter_map(|store| store.folder_trouble.as_ref());
+    let stores = stores.filter_map(|store| Some((store, store.folder_trouble.as_ref()?)));
     let mut findings: Vec<_> = stores
-        .map(|trouble| {
-            let follows = "neither a lock nor a new token can be written there, so no refresh is started, and Claude Code cannot save one either";
+        .map(|(store, trouble)| {
+            let follows = match store.is_closed() {
+                true => "nothing in it can be read either, so nothing is refreshed, and Claude Code finds no login",
+                false => "neither a lock nor a new token can be written there, so no refresh is started, and Claude Code cannot save one either",
+            };
             finding("store-folder-read-only", trouble, follows)
         })
         .collect();
     findings.extend(facts.state_trouble.as_ref().map(|trouble| {
-        let follows = "the agent keeps its journal and its records there, and does not start without them";
+        let follows = "the agent keeps its journal, its records and its control socket there: it does not start without them, or runs and \
+                       cannot be asked";
         let finding = finding("state-folder-unusable", trouble, follows);
         let cure = match trouble.why {
             // What is in our own folder is foreign, too; never anything beside it.
@@ -27,6 +31,9 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         };
         // The same cause keeps the agent from running.
         match facts.agent {
+            Agent::Stopped if facts.unasked.is_some() => {
+                Finding { cure: format!("{cure}, then: {}", facts.how_to_restart()), ..finding }
+            }
             Agent::Stopped if facts.state_keeps_it_from_running() => {
                 Finding { cure: format!("{cure}, then: {}", facts.how_to_start()), ..finding }
             }

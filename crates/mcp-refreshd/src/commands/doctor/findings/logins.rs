@@ -161,8 +161,21 @@ pub(super) fn narrowed(narrowing: &Narrowing) -> Finding {
 }
 
 /// The look-alike: Claude Code may call this "Token expired without refresh token".
-pub(super) fn expired(seen: &ObservedEntry, facts: &Facts) -> Finding {
+pub(super) fn expired(seen: &ObservedEntry, store: &StoreFacts, facts: &Facts) -> Finding {
+    const NAME: &str = "expired-but-refreshable";
     let refresh = seen.refresh.map(|refresh| refresh.fingerprint().to_string()).unwrap_or_default();
+    if let Some(detail) = facts.tried_again(store, seen) {
+        let means = format!(
+            "the access token has expired, and its refresh failed ({}); the refresh token is kept (fingerprint {refresh}), and the agent tries \
+             again by itself",
+            visible(detail)
+        );
+        let cure = "nothing to type: it is refreshed soon after the server answers again";
+        let together = "the access tokens have expired, and their refreshes failed; the refresh tokens are kept, and the agent tries again by \
+                        itself (`mcp-refreshd status` says why they failed)";
+        let cures = "nothing to type: they are refreshed soon after the servers answer again";
+        return Finding::note(NAME, Certain, means, cure).together(together, cures);
+    }
     let why = if facts.runs() {
         "the agent has not been able to refresh it yet; `mcp-refreshd status` says why"
     } else {
@@ -171,7 +184,7 @@ pub(super) fn expired(seen: &ObservedEntry, facts: &Facts) -> Finding {
     let says =
         "whatever Claude Code says (\"Token expired without refresh token\", \"Needs authentication\")";
     Finding::trouble(
-        "expired-but-refreshable",
+        NAME,
         Certain,
         format!("the access token has expired, and a refresh token is stored (fingerprint {refresh}), {says}: {why}"),
         remedy::refresh(&seen.entry.server_name),

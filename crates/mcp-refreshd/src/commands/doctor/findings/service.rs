@@ -1,4 +1,4 @@
-use crate::commands::doctor::facts::{Agent, Facts};
+use crate::commands::doctor::facts::Facts;
 use crate::commands::doctor::finding::Confidence::Certain;
 use crate::commands::doctor::finding::Finding;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ const INSTALL: &str = "mcp-refreshd install";
 /// The agent as a service of its user.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     // A folder that keeps it from running is the one finding.
-    let stopped = matches!(facts.agent, Agent::Stopped) && !facts.state_keeps_it_from_running();
+    let stopped = !facts.runs() && !facts.state_keeps_it_from_running();
     match &facts.service {
         None if stopped => vec![not_running("is not running, and not installed as a service", facts)],
         None => Vec::new(),

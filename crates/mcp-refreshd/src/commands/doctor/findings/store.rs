@@ -27,7 +27,7 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
     let named = store.keychain.as_ref().is_some_and(KeychainFacts::names_the_trouble);
     let us = user_id();
     let foreign = store.stamp.is_some_and(|stamp| stamp.owner != us);
-    if let Some(why) = store.unreadable.as_ref().filter(|_| !named && !foreign) {
+    if let Some(why) = store.unreadable.as_ref().filter(|_| !named && !foreign && !store.is_closed()) {
         let means = format!("nothing can be refreshed, and Claude Code cannot read its logins either: {why}");
         findings.push(at(Finding::trouble(
             "store-unreadable",
