@@ -94,6 +94,14 @@ pub(super) fn besides(failure: Failure, paths: &Paths) -> Failure {
     }
 }
 
+/// The same failure with the exit code of an invalid configuration, where it is one: no restart gets past it.
+pub(super) fn misconfigured(failure: Failure, paths: &Paths) -> Failure {
+    match broken(paths) {
+        Some(_) => Failure::new(Exit::Usage, failure.message()),
+        None => failure,
+    }
+}
+
 /// The agent serves one user; as root it would look after root's logins, and nobody else's.
 pub(super) fn not_root(allowed: bool) -> Result<(), Failure> {
     if allowed || !is_root() {
@@ -122,7 +130,7 @@ pub(super) fn nobody_else_runs(paths: &Paths) -> Result<(), Failure> {
         Some(daemon) => Err(Failure::new(
             Exit::Person,
             format!(
-                "an agent that is not a service is already running (process {pid}); end it first: {end}",
+                "an agent that is not a service is already running (process {pid}); to end it first, type: {end}",
                 pid = daemon.pid,
                 end = how_to_end(daemon.pid)
             ),

@@ -60,7 +60,7 @@ fn without_socket(facts: &Facts) -> Option<Finding> {
         "process {process} holds the agent's lock and cannot be asked: an agent that could make no socket, as its log says, or a command that \
          still refreshes"
     );
-    let cure = format!("if it lasts for more than a minute: {}", facts.how_to_restart());
+    let cure = format!("if it lasts for more than a minute, type: {}", facts.how_to_restart());
     Some(Finding::trouble("agent-unreachable", Certain, means, cure))
 }
 
