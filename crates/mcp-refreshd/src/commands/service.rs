@@ -25,7 +25,7 @@ use crate::terminal::style::Style;
 pub(crate) use preconditions::startable;
 
 use preconditions::{
-    besides, installed, misconfigured, no_service, nobody_else_runs, not_root, runs_by_hand,
+    Wanted, besides, installed, misconfigured, no_service, nobody_else_runs, not_root, runs_by_hand,
 };
 use std::fmt::Write as _;
 use stores::StoreChoice;
@@ -221,7 +221,7 @@ pub(crate) fn stop(paths: &Paths) -> Result<Exit, Failure> {
         return Ok(Exit::Well);
     }
     let manager = manager(paths)?;
-    let text = match installed(paths)? && !manager.runs()? {
+    let text = match installed(paths, Wanted::Stopped)? && !manager.runs()? {
         true => "the agent is not running\n",
         false => "stopped\n",
     };
@@ -236,7 +236,7 @@ pub(crate) fn stop(paths: &Paths) -> Result<Exit, Failure> {
 /// As [`start`].
 pub(crate) fn restart(paths: &Paths, dry_run: bool) -> Result<Exit, Failure> {
     let manager = manager(paths)?;
-    installed(paths).map_err(|failure| misconfigured(failure, paths))?;
+    installed(paths, Wanted::Running).map_err(|failure| misconfigured(failure, paths))?;
     let runs = manager.runs()?;
     if !runs {
         nobody_else_runs(paths).map_err(|failure| misconfigured(besides(failure, paths), paths))?;

@@ -34,15 +34,22 @@ pub(crate) fn startable(paths: &Paths) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn installed(paths: &Paths) -> Result<bool, Failure> {
+/// What is wanted of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Running,
+    Stopped,
+}
+
+pub(super) fn installed(paths: &Paths, wanted: Wanted) -> Result<bool, Failure> {
     match service_status(paths) {
         Some(_) => Ok(true),
-        None => Err(not_a_service(paths)),
+        None => Err(not_a_service(paths, wanted)),
     }
 }
 
 /// What to type if the agent is not a service: `install` helps only where a service manager runs.
-fn not_a_service(paths: &Paths) -> Failure {
+fn not_a_service(paths: &Paths, wanted: Wanted) -> Failure {
     let process = match block_on(reach(&paths.state)) {
         Ok(Ok(status)) => status.and_then(|status| status.daemon).map(|daemon| daemon.pid),
         Ok(Err(RequestError::Silent { pid })) => Some(pid),
@@ -55,6 +62,10 @@ fn not_a_service(paths: &Paths) -> Failure {
             stopped = if is_stopped(pid) { ", stopped by a signal" } else { "" },
             end = how_to_end(pid)
         ),
+        None if wanted == Wanted::Stopped => {
+            let message = "the agent is not running, and not installed as a service";
+            return Failure::new(Exit::Person, message);
+        }
         None => {
             format!("the agent is not running, and not installed as a service; to start it, type: {start}")
         }
