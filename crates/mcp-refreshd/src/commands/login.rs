@@ -24,7 +24,7 @@ use crate::terminal::output;
 use crate::terminal::remedy::is_item;
 use crate::terminal::wording::{counted, quoted, visible};
 use claude::{Claude, End};
-use queue::{Login, queue};
+use queue::{Login, not_queued, queue};
 
 /// Carries out the command.
 ///
@@ -42,8 +42,8 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
     // In another shell the agent's default store is none of this configuration.
     let config = with_stores_of(config, &status, paths);
     let logins = queue(&status, &args.names).map_err(|name| unknown(&status, name))?;
-    // Those that are named and not understood were told about already.
-    let passed_over = if args.names.is_empty() { left_alone(&status) } else { Vec::new() };
+    let passed_over =
+        if args.names.is_empty() { left_alone(&not_queued(status.clone())) } else { Vec::new() };
     passed_over.iter().for_each(|remark| output::message(remark));
     let well = if passed_over.is_empty() { Exit::Well } else { Exit::Person };
     if logins.is_empty() {
