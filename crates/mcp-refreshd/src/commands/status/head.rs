@@ -99,7 +99,7 @@ fn running(daemon: &Daemon, local: &Local) -> String {
 fn unasked(process: u32) -> String {
     format!(
         "Agent without a socket: process {process} holds its lock and cannot be asked. It is an agent that is just starting or could make no socket \
-         (`mcp-refreshd logs` or `mcp-refreshd doctor` says why), or a `mcp-refreshd refresh` that still runs"
+         (`mcp-refreshd logs` or `mcp-refreshd doctor` says why), or a command such as `mcp-refreshd refresh` that still runs"
     )
 }
 
