@@ -374,9 +374,8 @@ fn need_after(outcome: Outcome, entry: Option<&EntryReport>) -> Option<Need> {
         Outcome::Dead => known.or_else(|| Some(Need::Dead { code: String::new() })),
         Outcome::ClientDead => known.or_else(|| Some(Need::ClientDead { code: String::new() })),
         Outcome::Refused => known,
-        // It is tried again.
-        Outcome::Transient | Outcome::Unsent | Outcome::Ambiguous => None,
-        Outcome::Fresh | Outcome::Adopted => None,
+        // Whatever failed for now is tried again.
+        Outcome::Transient | Outcome::Unsent | Outcome::Ambiguous | Outcome::Fresh | Outcome::Adopted => None,
     }
 }
 

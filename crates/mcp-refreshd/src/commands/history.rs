@@ -16,6 +16,7 @@ mod tests;
 
 pub(crate) use recent::Recent;
 
+use crate::agent::status::gather;
 use crate::cli::HistoryArgs;
 use crate::control::socket::reach;
 use crate::observers::history::file::{FileError, Past, read};
@@ -27,7 +28,7 @@ use crate::terminal::failure::Failure;
 use crate::terminal::local::Local;
 use crate::terminal::style::Style;
 use crate::terminal::suggest::no_recorded_server_is_called;
-use crate::terminal::wording::counted;
+use crate::terminal::wording::{counted, visible};
 use crate::terminal::{output, pager};
 use canvas::Canvas;
 use events::{Clock, events};
@@ -58,9 +59,13 @@ pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Fa
     if since.is_some_and(|since| since >= now) {
         return Err(Failure::new(Exit::Usage, "--since names a moment that is yet to come"));
     }
-    let name = match &args.name {
-        Some(name) => Some(known(&lines, name).map_err(|message| Failure::new(Exit::Usage, message))?),
-        None => None,
+    let name = args.name.as_deref();
+    let unrecorded = match name.map(|name| (name, known(&lines, name))) {
+        Some((name, Err(message))) => match is_server(paths, name).await {
+            true => Some(name),
+            false => return Err(Failure::new(Exit::Usage, message)),
+        },
+        Some((_, Ok(()))) | None => None,
     };
     // One that does not answer runs all the same.
     let running = !matches!(reach(&paths.state).await, Ok(None));
@@ -80,7 +85,8 @@ pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Fa
         lines.iter().filter(|line| Asked { from: listed_from, ..asked }.lists(line)).collect();
     let last = |count: usize| listed.get(listed.len().saturating_sub(count)..).unwrap_or_default();
     let shown = args.lines.map_or(listed.as_slice(), |lines| last(lines.count()));
-    let mut nothing = rows.is_empty() && shown.is_empty();
+    // Who asks for no event gets none, whatever happened.
+    let mut nothing = rows.is_empty() && listed.is_empty();
     if args.json {
         output::result(&json::json(shown, &rows, asked.from, now).map_err(io::Error::from)?)?;
     } else {
@@ -93,7 +99,7 @@ pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Fa
             (None, None) => summarized(&rows, asked, &local, &style, &clock),
         };
         // That the agent started is no row.
-        nothing |= text.is_empty();
+        nothing |= text.is_empty() && (args.lines.is_none() || listed.is_empty());
         pager::result(&text, &style)?;
     }
     if damaged > 0 {
@@ -104,11 +110,27 @@ pub(crate) async fn history(paths: &Paths, args: HistoryArgs) -> Result<Exit, Fa
         ));
     }
     match lines.first() {
+        _ if unrecorded.is_some() => {
+            let name = visible(unrecorded.unwrap_or_default());
+            output::message(&format!("there is no history of {name} yet; the agent writes it while it runs"));
+        }
         None => output::message("there is no history yet; the agent writes it while it runs"),
         Some(first) if nothing => output::message(&nothing_recorded(first.at, listed_from, &local)),
         Some(_) => {}
     }
     Ok(Exit::Well)
+}
+
+/// Whether a store has an entry of this name or key.
+async fn is_server(paths: &Paths, name: &str) -> bool {
+    // Where nothing can be known of the stores, the history alone decides.
+    let stores = gather(paths).await.map(|status| status.stores).unwrap_or_default();
+    let is = |known: &str| known == name;
+    stores.iter().any(|store| {
+        store.entries.iter().any(|entry| is(&entry.name) || is(&entry.key))
+            || store.odd.iter().any(|(odd, _)| is(odd))
+            || store.vanished.iter().any(|vanished| is(vanished))
+    })
 }
 
 /// Whether there is more to be seen before, or the history is younger than that.
@@ -137,10 +159,10 @@ fn below(mut summary: String, last: &[&Line], style: &Style, clock: &Clock) -> S
     summary + &events(last, style, clock)
 }
 
-/// The name where the history knows this server, else what to say.
-fn known<'a>(lines: &[Line], name: &'a str) -> Result<&'a str, String> {
+/// Whether the history knows this server, else what to say.
+fn known(lines: &[Line], name: &str) -> Result<(), String> {
     if lines.iter().any(|line| line.server.as_deref() == Some(name) || line.key.as_deref() == Some(name)) {
-        return Ok(name);
+        return Ok(());
     }
     Err(no_recorded_server_is_called(name, lines.iter().filter_map(|line| line.server.as_deref())))
 }

@@ -24,7 +24,7 @@ use crate::terminal::output;
 use crate::terminal::remedy::is_item;
 use crate::terminal::wording::{counted, quoted, visible};
 use claude::{Claude, End};
-use queue::{Login, in_vault, queue};
+use queue::{Login, in_vault, not_queued, queue};
 
 /// Carries out the command.
 ///
@@ -42,13 +42,12 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
     // In another shell the agent's default store is none of this configuration.
     let config = with_stores_of(config, &status, paths);
     let logins = queue(&status, &args.names).map_err(|name| unknown(&status, name))?;
-    // Those that are named and not understood were told about already.
     let passed_over: Vec<_> = if args.names.is_empty() {
-        left_alone(&status).into_iter().chain(in_vault(&status)).collect()
+        left_alone(&not_queued(status.clone())).into_iter().chain(in_vault(&status)).collect()
     } else {
         Vec::new()
     };
-    passed_over.iter().for_each(|remark| output::message(&visible(remark)));
+    passed_over.iter().for_each(|remark| output::message(remark));
     let well = if passed_over.is_empty() { Exit::Well } else { Exit::Person };
     if logins.is_empty() {
         if let Some(why) =

@@ -24,7 +24,9 @@ use crate::terminal::remedy::by_hand;
 use crate::terminal::style::Style;
 pub(crate) use preconditions::startable;
 
-use preconditions::{besides, installed, no_service, nobody_else_runs, not_root, runs_by_hand};
+use preconditions::{
+    Wanted, besides, installed, misconfigured, no_service, nobody_else_runs, not_root, runs_by_hand,
+};
 use std::fmt::Write as _;
 use stores::StoreChoice;
 use user_agent_service::{Changes, Installed, ServiceError, ServiceManager, Step, sweep};
@@ -221,7 +223,7 @@ pub(crate) fn stop(paths: &Paths) -> Result<Exit, Failure> {
         return Ok(Exit::Well);
     }
     let manager = manager(paths)?;
-    let text = match installed(paths)? && !manager.runs()? {
+    let text = match installed(paths, Wanted::Stopped)? && !manager.runs()? {
         true => "the agent is not running\n",
         false => "stopped\n",
     };
@@ -236,10 +238,10 @@ pub(crate) fn stop(paths: &Paths) -> Result<Exit, Failure> {
 /// As [`start`].
 pub(crate) fn restart(paths: &Paths, dry_run: bool) -> Result<Exit, Failure> {
     let manager = manager(paths)?;
-    installed(paths)?;
+    installed(paths, Wanted::Running).map_err(|failure| misconfigured(failure, paths))?;
     let runs = manager.runs()?;
     if !runs {
-        nobody_else_runs(paths)?;
+        nobody_else_runs(paths).map_err(|failure| misconfigured(besides(failure, paths), paths))?;
     }
     let kept = if runs { "not restarted: the agent keeps running as it is" } else { "not started" };
     startable(paths).map_err(|why| why.then(kept))?;

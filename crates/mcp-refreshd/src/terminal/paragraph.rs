@@ -7,7 +7,7 @@ use crate::terminal::command_line::command_lines;
 use crate::terminal::style::Style;
 
 /// After these words a command follows.
-const BEFORE_A_COMMAND: [&str; 3] = ["type: ", "in again: ", "then: "];
+const BEFORE_A_COMMAND: [&str; 4] = ["type: ", "in again: ", "then: ", "as before: "];
 /// How far further lines are indented.
 const HANGING: usize = 2;
 /// Beside an indent there is room for so much.
@@ -51,8 +51,19 @@ pub(crate) fn beside(label: &str, text: &str, columns: usize, style: &Style) -> 
 
 /// Whether it begins with one of the programs that cures run, or with a variable for one.
 fn is_command(text: &str) -> bool {
-    const PROGRAMS: [&str; 10] =
-        ["claude", "mcp-refreshd", "setsid", "env", "chmod", "sudo", "kill", "systemctl", "launchctl", "rm"];
+    const PROGRAMS: [&str; 11] = [
+        "claude",
+        "mcp-refreshd",
+        "setsid",
+        "env",
+        "chmod",
+        "sudo",
+        "kill",
+        "systemctl",
+        "launchctl",
+        "rm",
+        "mv",
+    ];
     let word = text.split(' ').next().unwrap_or_default();
     PROGRAMS.contains(&word) || word.contains('=')
 }
@@ -270,6 +281,17 @@ mod tests {
         assert_eq!(
             laid("to do so, type: kill 7, then: mcp-refreshd run", 24),
             ["to do so, type: kill 7,", "  then: mcp-refreshd run"]
+        );
+        assert_eq!(
+            laid(
+                "to restart it, type: kill 7, then start it again as before: setsid -f mcp-refreshd run",
+                40
+            ),
+            [
+                "to restart it, type: kill 7, then start",
+                "  it again as before:",
+                "  setsid -f mcp-refreshd run"
+            ]
         );
         let quoted = "log in again: claude mcp login 'my; own, (lab)'";
         assert_eq!(laid(quoted, 40), ["log in again:", "  claude mcp login 'my; own, (lab)'"]);

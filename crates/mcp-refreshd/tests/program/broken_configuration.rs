@@ -91,6 +91,8 @@ fn what_would_end_an_agent_that_cannot_start_again_says_so_and_so_does_what_only
         let follows = said.contains("no agent can start before that is fixed")
             || said.contains("the agent keeps the configuration that it started with");
         assert!(follows || command[0] == "install", "{command:?}: {said}");
+        let invalid = command[0] == "restart";
+        assert!(!invalid || output.status.code() == Some(2), "{command:?}: {:?}", output.status);
     }
     assert_eq!(home.told(&["status"]).0, 0, "nothing was stopped");
     agent.stop();

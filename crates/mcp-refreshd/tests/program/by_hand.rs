@@ -22,13 +22,11 @@ fn without_a_service_manager_every_command_names_the_same_way_to_start_it() {
         assert!(told.contains(BY_HAND), "{told}");
         assert!(!told.contains("mcp-refreshd install") && !told.contains("mcp-refreshd start"), "{told}");
     }
-    for command in ["stop", "restart"] {
-        let told = told(&[command]);
-        assert!(
-            told.contains("not installed as a service; to start it, type: ") && told.contains(BY_HAND),
-            "{told}"
-        );
-    }
+    let restart = told(&["restart"]);
+    assert!(
+        restart.contains("not installed as a service; to start it, type: ") && restart.contains(BY_HAND),
+        "{restart}"
+    );
     let daemon = home.daemon();
     assert!(!told(&["doctor", "--offline"]).contains(BY_HAND));
     for arguments in [&["stop"][..], &["restart"], &["restart", "--dry-run"]] {
@@ -125,6 +123,19 @@ fn an_agent_by_hand_that_was_stopped_has_to_go_on_before_it_can_end() {
     let typed = format!("kill -CONT {pid} && kill {pid}");
     assert!(Command::new("sh").args(["-c", &typed]).status().unwrap().success());
     assert!(agent.end().0.success());
+}
+
+#[test]
+fn without_an_agent_there_is_nothing_to_stop_and_nothing_to_type() {
+    let home = Home::new();
+    let told = |command: &str| {
+        both(home.command(&[command]).env("MCP_REFRESHD_TEST_SERVICES", "none").output().unwrap())
+    };
+    let (code, stop) = told("stop");
+    let says = "the agent is not running, and not installed as a service";
+    assert!(code == Some(1) && stop.trim_end().ends_with(says), "{stop}");
+    let (code, restart) = told("restart");
+    assert!(code == Some(1) && restart.contains(&format!("{says}; to start it, type: ")), "{restart}");
 }
 
 #[test]

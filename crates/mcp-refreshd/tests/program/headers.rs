@@ -274,6 +274,14 @@ fn a_login_that_ended_is_said_with_what_to_type() {
     let (code, out, told) = lab.home.told(&["headers", "lab"]);
     assert_eq!((code, out.as_str()), (1, ""), "{told}");
     assert!(told.contains("needs you") && told.contains("claude mcp login lab"), "{told}");
+    drop(daemon);
+    // Without an agent a refresh says it, which names the server, too.
+    let ended = Lab::ended(Script::default());
+    assert!(ended.server.kill(&ended.grant.refresh_token));
+    let (code, out, told) = ended.home.told(&["headers", "lab"]);
+    assert_eq!((code, out.as_str()), (1, ""), "{told}");
+    assert!(told.contains("no access token for lab: login ended: "), "{told}");
+    assert!(told.trim_end().ends_with("type: claude mcp login lab"), "{told}");
 }
 
 #[test]

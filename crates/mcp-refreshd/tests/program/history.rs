@@ -115,6 +115,23 @@ fn the_picture_is_written_to_a_file() {
 }
 
 #[test]
+fn a_server_of_which_nothing_was_written_yet_is_known_and_no_event_is_not_nothing() {
+    let server = Server::start(Script::default()).unwrap();
+    let grant = server.add("lab", Script::default()).grant(HOUR);
+    let home = Home::with([("lab", &grant)]);
+    let unrecorded = "mcp-refreshd: there is no history of lab yet; the agent writes it while it runs\n";
+    assert_eq!(home.told(&["history", "lab"]), (0, String::new(), unrecorded.to_owned()));
+    assert_eq!(home.told(&["history", &grant.key("lab")]).0, 0);
+    let (code, _, said) = home.told(&["history", "nobody"]);
+    assert!(code == 2 && said.contains("the history has no server called nobody"), "{said}");
+
+    home.daemon().terminate();
+    assert_eq!(home.told(&["history", "-n", "0"]), (0, String::new(), String::new()));
+    let (code, told, _) = home.told(&["history", "lab"]);
+    assert!(code == 0 && told.contains("lab"), "{told}");
+}
+
+#[test]
 fn where_no_login_was_ever_read_it_is_said_that_nothing_is_recorded() {
     let home = Home::new();
     home.store("{");

@@ -86,6 +86,23 @@ fn every_login_that_is_needed_is_made_in_turn() {
 }
 
 #[test]
+fn an_entry_that_is_not_understood_is_replaced_by_a_login_as_status_says() {
+    let odd = |name: &str| format!(r#""{name}|00":{{"serverName":"{name}","accessToken":[1]}}"#);
+    let home = home(&[odd("lab"), good("fine"), odd("other")]);
+    let (_, told, _) = home.told(&["status"]);
+    assert!(told.contains("type: claude mcp login lab"), "{told}");
+    fs::write(home.path().join("after-lab"), store(&[good("lab"), good("fine"), odd("other")])).unwrap();
+    let (code, out, told) = run(&home, &["lab"]);
+    assert_eq!((code, told.as_str()), (0, ""), "{out}");
+    assert!(out.starts_with("[1/1] lab: not understood: ") && out.ends_with("lab: logged in\n"), "{out}");
+    fs::write(home.path().join("after-other"), store(&[good("lab"), good("fine"), good("other")])).unwrap();
+    let (code, out, told) = run(&home, &["--all"]);
+    assert_eq!((code, told.as_str()), (0, ""), "{out}");
+    assert_eq!(calls(&home), "|mcp login lab\n|mcp login other\n");
+    assert_eq!(run(&home, &["--all"]), (0, "no server needs a login\n".to_owned(), String::new()));
+}
+
+#[test]
 fn what_was_repaired_meanwhile_is_skipped_and_what_fails_holds_up_no_other() {
     let home = home(&[stub("bad"), stub("lab"), stub("other")]);
     fs::write(home.path().join("after-lab"), store(&[stub("bad"), good("lab"), good("other")])).unwrap();

@@ -95,7 +95,10 @@ fn older(found: OnDisk, why: &str) -> Result<HandedOut, Failure> {
 }
 
 fn none(found: &OnDisk, why: &str) -> Failure {
-    Failure::new(Exit::Person, format!("no access token for {}: {}", visible(found.name()), visible(why)))
+    let (name, why) = (visible(found.name()), visible(why));
+    // A refresh names the server itself.
+    let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why);
+    Failure::new(Exit::Person, format!("no access token for {name}: {why}"))
 }
 
 /// `mcp-refreshd refresh` for this entry, which outlives this process.

@@ -1,13 +1,16 @@
 //! Which servers need a login.
 
-use crate::control::report::{EntryStatus, Status};
+use crate::control::report::{EntryStatus, Status, StoreStatus};
+use crate::terminal::wording::visible;
+use claude_store::KEYCHAIN_OVERFLOW;
 
 /// One login that only the user can make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Login {
     /// Location of its store.
     pub(super) store: String,
-    key: String,
+    /// Not known of an entry that is not understood.
+    key: Option<String>,
     pub(super) name: String,
     /// Why it is needed.
     pub(super) why: String,
@@ -23,7 +26,7 @@ impl Login {
 
     /// Whether it is the login of the same entry.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        (&self.store, &self.key) == (&other.store, &other.key)
+        (&self.store, &self.name, &self.key) == (&other.store, &other.name, &other.key)
     }
 }
 
@@ -34,13 +37,16 @@ impl Login {
 pub(super) fn queue<'n>(status: &Status, names: &'n [String]) -> Result<Vec<Login>, &'n str> {
     let fits = |entry: &EntryStatus, name: &str| entry.name == name || entry.key == name;
     let all = || status.stores.iter().flat_map(|store| &store.entries);
-    if let Some(name) = names.iter().find(|name| !all().any(|entry| fits(entry, name))) {
+    let is_odd = |name: &str| status.stores.iter().flat_map(odd).any(|(odd, _)| odd == name);
+    if let Some(name) = names.iter().find(|name| !is_odd(name) && !all().any(|entry| fits(entry, name))) {
         return Err(name);
     }
     let mut logins = Vec::new();
     for store in status.stores.iter().filter(|store| !store.vault) {
         let wanted = |entry: &&EntryStatus| names.is_empty() || names.iter().any(|name| fits(entry, name));
         logins.extend(store.entries.iter().filter(wanted).filter_map(|entry| needed(&store.location, entry)));
+        let wanted = |(name, _): &&(String, String)| names.is_empty() || names.contains(name);
+        logins.extend(odd(store).filter(wanted).map(|(name, why)| replacing(&store.location, name, why)));
     }
     Ok(logins)
 }
@@ -50,16 +56,40 @@ pub(super) fn in_vault(status: &Status) -> Vec<String> {
     let entries = status.stores.iter().filter(|store| store.vault).flat_map(|store| &store.entries);
     let told = entries.filter_map(|entry| {
         let action = entry.action.as_ref()?;
-        Some(format!("{}: its login is in the vault; to log in again, type: {action}", entry.name))
+        Some(format!("{}: its login is in the vault; to log in again, type: {action}", visible(&entry.name)))
     });
     told.collect()
+}
+
+/// The entries that are not understood and that a login replaces: in the vault none does, nor for what the Keychain hides.
+fn odd(store: &StoreStatus) -> impl Iterator<Item = &(String, String)> {
+    store.odd.iter().filter(|(name, _)| !store.vault && name != KEYCHAIN_OVERFLOW)
+}
+
+fn replacing(store: &str, name: &str, why: &str) -> Login {
+    Login {
+        store: store.to_owned(),
+        key: None,
+        name: name.to_owned(),
+        why: format!("not understood: {why}"),
+        logout_first: false,
+    }
+}
+
+/// The status without the entries that are in the queue.
+pub(super) fn not_queued(mut status: Status) -> Status {
+    for store in &mut status.stores {
+        let queued: Vec<_> = odd(store).cloned().collect();
+        store.odd.retain(|entry| !queued.contains(entry));
+    }
+    status
 }
 
 fn needed(store: &str, entry: &EntryStatus) -> Option<Login> {
     let action = entry.action.as_ref().filter(|action| action.contains("claude mcp login"))?;
     Some(Login {
         store: store.to_owned(),
-        key: entry.key.clone(),
+        key: Some(entry.key.clone()),
         name: entry.name.clone(),
         // Only a login that still lasts is without a reason.
         why: entry.why.clone().unwrap_or_else(|| "this login ends within a day".to_owned()),

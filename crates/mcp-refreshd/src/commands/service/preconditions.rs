@@ -34,15 +34,22 @@ pub(crate) fn startable(paths: &Paths) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn installed(paths: &Paths) -> Result<bool, Failure> {
+/// What is wanted of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Running,
+    Stopped,
+}
+
+pub(super) fn installed(paths: &Paths, wanted: Wanted) -> Result<bool, Failure> {
     match service_status(paths) {
         Some(_) => Ok(true),
-        None => Err(not_a_service(paths)),
+        None => Err(not_a_service(paths, wanted)),
     }
 }
 
 /// What to type if the agent is not a service: `install` helps only where a service manager runs.
-fn not_a_service(paths: &Paths) -> Failure {
+fn not_a_service(paths: &Paths, wanted: Wanted) -> Failure {
     let process = match block_on(reach(&paths.state)) {
         Ok(Ok(status)) => status.and_then(|status| status.daemon).map(|daemon| daemon.pid),
         Ok(Err(RequestError::Silent { pid })) => Some(pid),
@@ -55,6 +62,10 @@ fn not_a_service(paths: &Paths) -> Failure {
             stopped = if is_stopped(pid) { ", stopped by a signal" } else { "" },
             end = how_to_end(pid)
         ),
+        None if wanted == Wanted::Stopped => {
+            let message = "the agent is not running, and not installed as a service";
+            return Failure::new(Exit::Person, message);
+        }
         None => {
             format!("the agent is not running, and not installed as a service; to start it, type: {start}")
         }
@@ -94,6 +105,14 @@ pub(super) fn besides(failure: Failure, paths: &Paths) -> Failure {
     }
 }
 
+/// The same failure with the exit code of an invalid configuration, where it is one: no restart gets past it.
+pub(super) fn misconfigured(failure: Failure, paths: &Paths) -> Failure {
+    match broken(paths) {
+        Some(_) => Failure::new(Exit::Usage, failure.message()),
+        None => failure,
+    }
+}
+
 /// The agent serves one user; as root it would look after root's logins, and nobody else's.
 pub(super) fn not_root(allowed: bool) -> Result<(), Failure> {
     if allowed || !is_root() {
@@ -122,7 +141,7 @@ pub(super) fn nobody_else_runs(paths: &Paths) -> Result<(), Failure> {
         Some(daemon) => Err(Failure::new(
             Exit::Person,
             format!(
-                "an agent that is not a service is already running (process {pid}); end it first: {end}",
+                "an agent that is not a service is already running (process {pid}); to end it first, type: {end}",
                 pid = daemon.pid,
                 end = how_to_end(daemon.pid)
             ),

@@ -98,8 +98,8 @@ fn running(daemon: &Daemon, local: &Local) -> String {
 /// Whether it is the agent or a command only its log tells.
 fn unasked(process: u32) -> String {
     format!(
-        "Agent without a socket: process {process} holds its lock and cannot be asked. It is an agent that could make no socket \
-         (`mcp-refreshd logs` or `mcp-refreshd doctor` says why), or a `mcp-refreshd refresh` that still runs"
+        "Agent without a socket: process {process} holds its lock and cannot be asked. It is an agent that is just starting or could make no socket \
+         (`mcp-refreshd logs` or `mcp-refreshd doctor` says why), or a command such as `mcp-refreshd refresh` that still runs"
     )
 }
 

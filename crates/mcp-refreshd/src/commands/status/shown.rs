@@ -4,16 +4,20 @@ use crate::control::report::{EntryStatus, Facts, Status, StoreStatus};
 use crate::terminal::remedy::{how_to_repair, login};
 use claude_store::KEYCHAIN_OVERFLOW;
 use refresh_engine::State;
+use std::borrow::Cow;
 
 /// The status with a row for each entry that is not understood, as it needs a login as much as any; and without a vault that holds nothing.
-pub(super) fn shown(status: &Status) -> Status {
+pub(super) fn shown(status: &Status) -> Cow<'_, Status> {
+    if !status.stores.iter().any(|store| is_empty_vault(store) || !store.odd.is_empty()) {
+        return Cow::Borrowed(status);
+    }
     let mut status = status.clone();
     status.stores.retain(|store| !is_empty_vault(store));
     for store in &mut status.stores {
         let rows: Vec<_> = store.odd.iter().map(|(name, why)| row(name, why, &store.location)).collect();
         store.entries.extend(rows);
     }
-    status
+    Cow::Owned(status)
 }
 
 fn is_empty_vault(store: &StoreStatus) -> bool {

@@ -58,9 +58,9 @@ fn without_socket(facts: &Facts) -> Option<Finding> {
     let process = facts.unasked.filter(|_| facts.state_trouble.is_none())?;
     let means = format!(
         "process {process} holds the agent's lock and cannot be asked: an agent that could make no socket, as its log says, or a command that \
-         still refreshes"
+         still runs"
     );
-    let cure = format!("if it lasts for more than a minute: {}", facts.how_to_restart());
+    let cure = format!("if it lasts for more than a minute, type: {}", facts.how_to_restart());
     Some(Finding::trouble("agent-unreachable", Certain, means, cure))
 }
 
