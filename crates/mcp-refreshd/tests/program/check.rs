@@ -22,7 +22,7 @@ fn the_exit_code_says_whether_every_token_is_good_for_long_enough() {
     assert_eq!((code, said.as_str()), (1, ""));
     assert!(told.contains("long: ok: valid for 1 h"), "{told}");
     assert!(told.contains("short: not ok: valid for 5 min "), "{told}");
-    assert!(told.contains("type: mcp-refreshd refresh short --force"), "{told}");
+    assert!(told.ends_with("; type: mcp-refreshd refresh short\n"), "{told}");
 
     assert_eq!(home.told(&["check", "long"]).0, 0);
     assert_eq!(home.told(&["check", "long", "--min-valid", "2h"]).0, 1);
@@ -35,6 +35,11 @@ fn the_exit_code_says_whether_every_token_is_good_for_long_enough() {
     home.configure("[servers.short]\nignore = true\n");
     assert_eq!(home.told(&["check"]).0, 0);
     assert_eq!(home.told(&["check", "short"]).0, 1);
+    // What it said to type helps.
+    home.configure("");
+    let (code, told, _) = home.told(&["refresh", "short"]);
+    assert!(code == 0 && told.starts_with("short: refreshed, "), "{told}");
+    assert_eq!(home.told(&["check", "short"]).0, 0);
 }
 
 #[test]
@@ -272,7 +277,7 @@ fn the_json_says_what_the_lines_say() {
         (&"long".into(), &"ok".into(), &Value::Null)
     );
     assert_eq!((&bad["result"], &bad["live"]), (&"not_ok".into(), &Value::Null));
-    assert_eq!(bad["action"], "mcp-refreshd refresh short --force");
+    assert_eq!(bad["action"], "mcp-refreshd refresh short");
     assert_eq!(bad["store"], home.credentials().to_str().unwrap());
     assert_eq!(bad["key"], other.key("short"));
     assert!(bad["reason"].as_str().unwrap().starts_with("valid for 5 min"), "{bad}");
