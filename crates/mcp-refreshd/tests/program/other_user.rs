@@ -207,7 +207,7 @@ fn a_folder_that_cannot_be_entered_is_one_finding_and_so_is_a_file_of_root_in_pl
         names.retain(|name| name != "agent-not-running");
         (names, cure)
     };
-    fs::set_permissions(home.claude(), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(home.claude(), Permissions::from_mode(0o000)).unwrap();
     assert_eq!(found().0, ["store-folder-read-only"]);
     let (_, told, _) = told_by(ALICE, &home, &["doctor", "--offline"]);
     assert!(told.contains(&format!("chmod u+rwx {}", home.claude().display())), "{told}");
