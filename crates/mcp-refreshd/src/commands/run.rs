@@ -174,6 +174,7 @@ fn listen(paths: &Paths, instance: &Instance) -> Result<Option<Listener>, Failur
         }
         Err(errors) => {
             errors.iter().for_each(|error| tracing::error!("{error}"));
+            instance.without_socket()?;
             tracing::error!(
                 "without a control socket `status` and `refresh` cannot reach this agent; it still keeps the tokens fresh"
             );

@@ -42,9 +42,14 @@ pub(crate) struct Holder {
     pub(crate) socket: Option<PathBuf>,
     /// Its log file, if it has one.
     pub(crate) log: Option<PathBuf>,
+    /// It is an agent that could make no socket, and goes on without.
+    pub(crate) without_socket: bool,
     /// It is shutting down: it only finishes the refreshes in flight.
     pub(crate) ending: bool,
 }
+
+/// A further line of the lock file of an agent that could make no socket.
+const WITHOUT_SOCKET: &str = "without-socket";
 
 /// The last line of the lock file of an agent that is shutting down.
 const ENDING: &str = "ending";
@@ -113,9 +118,20 @@ impl Instance {
     /// # Errors
     /// The lock file cannot be written.
     pub(crate) fn ending(&self) -> Result<(), InstanceError> {
-        let end = format!("{ENDING}\n");
+        self.add(ENDING)
+    }
+
+    /// Notes that this process is an agent that could make no socket: no command of the moment that has none.
+    ///
+    /// # Errors
+    /// The lock file cannot be written.
+    pub(crate) fn without_socket(&self) -> Result<(), InstanceError> {
+        self.add(WITHOUT_SOCKET)
+    }
+
+    fn add(&self, word: &str) -> Result<(), InstanceError> {
         (&self.told)
-            .write_all(end.as_bytes())
+            .write_all(format!("{word}\n").as_bytes())
             .map_err(|source| InstanceError::Io { path: self.path.clone(), source })
     }
 
@@ -152,12 +168,14 @@ pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
     let pid = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
     let mut path = || lines.next().filter(|line| !line.is_empty()).map(files::path_from_bytes);
     let (socket, log) = (path(), path());
-    Some(Holder { pid, socket, log, ending: path().is_some_and(|word| word == Path::new(ENDING)) })
+    let words: Vec<_> = lines.collect();
+    let has = |word: &str| words.contains(&word.as_bytes());
+    Some(Holder { pid, socket, log, without_socket: has(WITHOUT_SOCKET), ending: has(ENDING) })
 }
 
-/// The process that holds the lock of this state folder and listens nowhere: an agent that could make no socket, or a command that refreshes.
+/// The agent that holds the lock of this state folder and could make no socket.
 pub(crate) fn holder_without_socket(state: &Path) -> Option<u32> {
-    let holder = holder_of(state).filter(|holder| holder.socket.is_none() && may_run(holder.pid))?;
+    let holder = holder_of(state).filter(|holder| holder.without_socket && may_run(holder.pid))?;
     let lock = files::opening_no_link().read(true).open(lock_path(state)).ok()?;
     // Shared and only for this moment. Where its holder has ended, no lock is tried at all: an agent might be starting.
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(holder.pid)
@@ -184,14 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_the_lock_without_a_socket_is_known_as_long_as_it_runs() {
+    fn an_agent_that_could_make_no_socket_is_known_as_long_as_it_runs() {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(holder_without_socket(state.path()), None);
         let instance = Instance::claim(state.path()).unwrap();
+        assert_eq!(holder_without_socket(state.path()), None, "a command has none either");
+        instance.without_socket().unwrap();
         assert_eq!(holder_without_socket(state.path()), Some(std::process::id()));
-        instance.tell(Some(Path::new("/run/user/1000/s.sock")), None).unwrap();
-        assert_eq!(holder_without_socket(state.path()), None);
-        instance.tell(None, None).unwrap();
+        instance.ending().unwrap();
+        assert!(holder_of(state.path()).unwrap().ending);
         drop(instance);
         assert_eq!(holder_without_socket(state.path()), None);
         drop(Instance::claim(state.path()).unwrap());
@@ -203,20 +222,35 @@ mod tests {
         assert_eq!(holder_of(state.path()), None);
         let instance = Instance::claim(state.path()).unwrap();
         let pid = std::process::id();
-        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log: None, ending: false }));
+        assert_eq!(
+            holder_of(state.path()),
+            Some(Holder { pid, socket: None, log: None, without_socket: false, ending: false })
+        );
         instance.tell(Some(Path::new("/run/user/1000/s.sock")), None).unwrap();
         assert_eq!(
             holder_of(state.path()),
-            Some(Holder { pid, socket: Some("/run/user/1000/s.sock".into()), log: None, ending: false })
+            Some(Holder {
+                pid,
+                socket: Some("/run/user/1000/s.sock".into()),
+                log: None,
+                without_socket: false,
+                ending: false
+            })
         );
         instance.tell(None, Some(Path::new("/log"))).unwrap();
         instance.ending().unwrap();
         let log = Some("/log".into());
-        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log, ending: true }));
+        assert_eq!(
+            holder_of(state.path()),
+            Some(Holder { pid, socket: None, log, without_socket: false, ending: true })
+        );
         drop(instance);
         let next = Instance::claim(state.path()).unwrap();
         let log = Some("/log".into());
-        assert_eq!(holder_of(state.path()), Some(Holder { pid, socket: None, log, ending: false }));
+        assert_eq!(
+            holder_of(state.path()),
+            Some(Holder { pid, socket: None, log, without_socket: false, ending: false })
+        );
         drop(next);
         std::fs::write(state.path().join(files::HOLDER), "nonsense\n").unwrap();
         assert_eq!(holder_of(state.path()), None);

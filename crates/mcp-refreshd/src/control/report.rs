@@ -42,7 +42,7 @@ pub(crate) struct Found {
     pub(crate) foreign: Option<Box<(String, String)>>,
     /// An agent that is running but does not answer.
     pub(crate) silent: Option<Silent>,
-    /// The process that holds the agent's lock and listens nowhere: it cannot be asked.
+    /// The process of an agent that could make no socket: it cannot be asked.
     pub(crate) unasked: Option<u32>,
     /// Why the configuration cannot be used; an agent that answered keeps using the one it has read.
     pub(crate) misconfigured: Option<String>,

@@ -184,7 +184,7 @@ fn an_agent_that_can_make_no_socket_is_named_and_never_to_be_started_again() {
     let (_, _, said) = told_by(ALICE, &home, &["refresh"]);
     assert!(said.contains(&format!("already running (process {pid})")), "{said}");
     let (_, _, said) = told_by(ALICE, &home, &["status"]);
-    assert!(said.contains(&format!("process {pid} holds its lock and cannot be asked")), "{said}");
+    assert!(said.contains(&format!("Agent without a control socket (process {pid})")), "{said}");
     assert!(!said.contains("type:") && !said.contains("not running"), "{said}");
     let (names, cure) = found_by(ALICE, &home);
     assert_eq!(names, ["state-folder-unusable"]);
@@ -207,7 +207,7 @@ fn a_folder_that_cannot_be_entered_is_one_finding_and_so_is_a_file_of_root_in_pl
         names.retain(|name| name != "agent-not-running");
         (names, cure)
     };
-    fs::set_permissions(home.claude(), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(home.claude(), Permissions::from_mode(0o000)).unwrap();
     assert_eq!(found().0, ["store-folder-read-only"]);
     let (_, told, _) = told_by(ALICE, &home, &["doctor", "--offline"]);
     assert!(told.contains(&format!("chmod u+rwx {}", home.claude().display())), "{told}");

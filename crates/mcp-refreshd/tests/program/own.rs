@@ -334,12 +334,10 @@ fn an_entry_that_is_not_understood_is_passed_over_and_said_to_be() {
     let why = "`accessToken` must be a string, not a number; log in again: claude mcp login junk";
     for with_agent in [false, true] {
         let daemon = with_agent.then(|| scene.home.daemon());
-        let commands: [(&[&str], i32); 8] = [
+        let commands: [(&[&str], i32); 6] = [
             (&["own", "--all", "--dry-run"], 1),
             (&["own", "junk"], 1),
             (&["disown", "junk"], 1),
-            (&["login", "--all", "--dry-run"], 1),
-            (&["login", "junk", "--dry-run"], 1),
             (&["token", "junk"], 1),
             (&["check", "junk"], 1),
             (&["own", "--all"], 1),
@@ -349,6 +347,11 @@ fn an_entry_that_is_not_understood_is_passed_over_and_said_to_be() {
             assert_eq!(code, exit, "{command:?}: {out}{err}");
             assert_eq!(err.matches(why).count(), 1, "{command:?}: {err}");
             assert!(err.contains("junk") && err.contains("left alone"), "{command:?}: {err}");
+        }
+        // A login replaces it.
+        for login in [["login", "--all", "--dry-run"], ["login", "junk", "--dry-run"]] {
+            let replaced = (0, "claude mcp login junk\n".to_owned(), String::new());
+            assert_eq!(scene.home.told(&login), replaced, "{login:?}");
         }
         // The others are moved all the same.
         assert_eq!(scene.places(), (false, true));

@@ -67,7 +67,7 @@ pub(super) struct Facts {
     /// Only one of the stores is of interest.
     pub(super) one_store: bool,
     pub(super) agent: Agent,
-    /// The process that holds the agent's lock and listens nowhere.
+    /// The process of an agent that could make no socket.
     pub(super) unasked: Option<u32>,
     pub(super) journal_open: usize,
     pub(super) journal_trouble: Option<String>,

@@ -22,7 +22,7 @@ pub(super) fn head(status: &Status, local: &Local, style: &Style) -> String {
     let (words, colour) = match &status.daemon {
         Some(_) => ("Agent running", "32"),
         None if status.found.silent.is_some() => ("Agent not answering", "1;31"),
-        None if status.found.unasked.is_some() => ("Agent without a socket", "1;31"),
+        None if status.found.unasked.is_some() => ("Agent without a control socket", "1;31"),
         None => ("Agent not running", "1;31"),
     };
     text.replacen(words, &style.painted(words, colour), 1)
@@ -95,11 +95,10 @@ fn running(daemon: &Daemon, local: &Local) -> String {
     format!("Agent running since {since}, version {}{how}", visible(&daemon.version))
 }
 
-/// Whether it is the agent or a command only its log tells.
 fn unasked(process: u32) -> String {
     format!(
-        "Agent without a socket: process {process} holds its lock and cannot be asked. It is an agent that is just starting or could make no socket \
-         (`mcp-refreshd logs` or `mcp-refreshd doctor` says why), or a command such as `mcp-refreshd refresh` that still runs"
+        "Agent without a control socket (process {process}): it refreshes, but cannot be asked; `mcp-refreshd logs` and `mcp-refreshd doctor` say \
+         why"
     )
 }
 

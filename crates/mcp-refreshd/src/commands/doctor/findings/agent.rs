@@ -57,10 +57,9 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 fn without_socket(facts: &Facts) -> Option<Finding> {
     let process = facts.unasked.filter(|_| facts.state_trouble.is_none())?;
     let means = format!(
-        "process {process} holds the agent's lock and cannot be asked: an agent that could make no socket, as its log says, or a command that \
-         still runs"
+        "the agent (process {process}) could make no control socket, as its log says: it refreshes, but cannot be asked"
     );
-    let cure = format!("if it lasts for more than a minute, type: {}", facts.how_to_restart());
+    let cure = format!("correct what its log says, then: {}", facts.how_to_restart());
     Some(Finding::trouble("agent-unreachable", Certain, means, cure))
 }
 
