@@ -141,7 +141,9 @@ pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
     wording::json(&Json { format_version: 1, findings: findings.collect() })
 }
 
+// A command that goes over several lines is one for a POSIX shell.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::super::finding::Confidence;
     use super::*;

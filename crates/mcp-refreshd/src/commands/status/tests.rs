@@ -393,6 +393,8 @@ fn colours_change_nothing_but_the_colour() {
     assert_eq!(plain, overview(&three(), &now(), &terminal(80)));
 }
 
+// A command that goes over several lines is one for a POSIX shell.
+#[cfg(unix)]
 #[test]
 fn nothing_is_wider_than_the_terminal() {
     let long = "a-rather-long-name-of-a-server-that-is-cut-and-goes-on-and-on";
@@ -639,6 +641,8 @@ fn of_entries_that_vanished_it_is_said_what_brings_them_back() {
     }
 }
 
+// A command that goes over several lines is one for a POSIX shell.
+#[cfg(unix)]
 #[test]
 fn one_server_in_full_goes_beside_its_labels_or_below_them() {
     let status = status(vec![EntryStatus {
