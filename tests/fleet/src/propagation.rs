@@ -14,8 +14,8 @@ pub(crate) fn measure(agents: &[Agent], names: &[String]) -> Fallible<Duration> 
     for number in 0..SAMPLES.min(names.len()) {
         let name = names.get(number).map(String::as_str).unwrap_or_default();
         let by = agents.get(number % agents.len()).ok_or("no agent")?;
-        if by.refresh(&[name])? != 1 {
-            return Err(format!("{name} could not be refreshed: {:?}", by.why_not(name)?).into());
+        if let Some(why) = by.why_not(name)? {
+            return Err(format!("{name} could not be refreshed: {why}").into());
         }
         let done = Instant::now();
         let new = by.token(name)?;

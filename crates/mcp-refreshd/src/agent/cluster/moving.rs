@@ -3,7 +3,7 @@
 
 use super::Cluster;
 use crate::agent::vault::Vault;
-use crate::agent::vault::moving::{There, look, take_out};
+use crate::agent::vault::moving::{There, look, take_away};
 use crate::agent::{Agent, Machine};
 use crate::terminal::wording::visible;
 use claude_store::{EntryKey, RawEntry, Store};
@@ -52,7 +52,7 @@ impl Agent {
             return Err(format!("the vault's login of {} has no refresh token", visible(name)));
         };
         cluster.put(&key, &portable, true).await?;
-        match take_out(&vault.store, &key, &text).await {
+        match take_away(&vault.store, &key, &text).await {
             Ok(true) => {}
             Ok(false) => return Err("another process changed the vault meanwhile; try again".to_owned()),
             Err(error) => return Err(error.to_string()),

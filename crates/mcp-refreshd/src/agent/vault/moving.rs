@@ -53,9 +53,31 @@ pub(crate) async fn take_out(
     key: &EntryKey,
     text: &RawEntry,
 ) -> Result<bool, RewriteError> {
+    change_exactly(store, key, text, &Change::Empty).await
+}
+
+/// Removes an entry from the vault, which must hold exactly this text. False if it holds anything else.
+///
+/// # Errors
+/// Nothing was changed.
+#[cfg(feature = "cluster")]
+pub(crate) async fn take_away(
+    vault: &AnyStore,
+    key: &EntryKey,
+    text: &RawEntry,
+) -> Result<bool, RewriteError> {
+    change_exactly(vault, key, text, &Change::Remove).await
+}
+
+async fn change_exactly(
+    store: &AnyStore,
+    key: &EntryKey,
+    text: &RawEntry,
+    change: &Change,
+) -> Result<bool, RewriteError> {
     let taken = rewrite(store, |document: &Document<'_>| {
         let same = document.raw_entry(key).is_some_and(|raw| raw == text.expose());
-        same.then(|| (key.clone(), Change::Empty)).into_iter().collect()
+        same.then(|| (key.clone(), change.clone())).into_iter().collect()
     });
     Ok(taken.await? == Rewritten::Written)
 }
