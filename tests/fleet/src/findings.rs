@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 /// An answer may take so long from the server's decision until the agent has kept it: the machine is busy.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The lock of an agent that was killed goes stale after a minute without a heartbeat.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 #[derive(Default)]
 pub(crate) struct Findings {
@@ -66,12 +67,16 @@ pub(crate) fn find(
     Ok(found)
 }
 
+fn passes(why: &str) -> bool {
+    ["already being refreshed", "is held by another process"].iter().any(|reason| why.contains(reason))
+}
+
 /// Why it cannot be refreshed, once nothing runs for it by itself.
 fn settled(agent: &Agent, name: &str) -> Fallible<Option<String>> {
     let until = Instant::now() + PATIENCE;
     loop {
         match agent.why_not(name)? {
-            Some(why) if why.contains("already being refreshed") && Instant::now() < until => {
+            Some(why) if passes(&why) && Instant::now() < until => {
                 thread::sleep(Duration::from_millis(200));
             }
             other => return Ok(other),
