@@ -142,8 +142,8 @@ pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
 }
 
 // A command that goes over several lines is one for a POSIX shell.
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::super::finding::Confidence;
     use super::*;
