@@ -73,10 +73,7 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
                 if agent.as_ref().is_some_and(|agent| !watches(agent, store.location())) {
                     problems.push(status::not_watched(store.location()));
                 }
-                let is_left = |seen: &ObservedEntry| {
-                    seen.entry.is_stub() && ledger.took(store.location(), seen.entry.key.as_str())
-                };
-                let logins = found.into_iter().filter(|seen| !is_left(seen));
+                let logins = found.into_iter().filter(|seen| !ledger.left(store.location(), &seen.entry));
                 entries.extend(logins.map(|seen| (seen, store.location().to_owned())));
                 // Who names servers is told about those alone.
                 let odd = odd.into_iter().filter(|odd| args.names.is_empty() || odd.is_named(&args.names));

@@ -68,8 +68,9 @@ pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest)
                 odd = Some(left_alone(problem.key.server_name(), &problem.why.to_string(), location));
             }
         }
-        let is_left = |entry: &Entry| entry.is_stub() && ledger.took(location, entry.key.as_str());
-        let named = |entry: &&Entry| is_named(&entry.server_name, entry.key.as_str()) && !is_left(entry);
+        let named = |entry: &&Entry| {
+            is_named(&entry.server_name, entry.key.as_str()) && !ledger.left(location, entry)
+        };
         for entry in document.entries().filter(named) {
             let candidate = Candidate {
                 key: entry.key.to_string(),

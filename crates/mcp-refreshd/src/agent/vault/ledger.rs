@@ -1,6 +1,7 @@
 //! What the vault is, and which servers' grants are moving or have moved into it. It holds no token.
 
 use crate::platform::files;
+use claude_store::Entry;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -158,6 +159,11 @@ impl Ledger {
     /// Whether the grant of this entry moved from this store into the vault: an entry without tokens that is left there is no login.
     pub(crate) fn took(&self, store: &str, key: &str) -> bool {
         self.of(key).is_some_and(|one| one.store == store)
+    }
+
+    /// Whether this entry of that store is such a rest.
+    pub(crate) fn left(&self, store: &str, entry: &Entry) -> bool {
+        entry.is_stub() && self.took(store, entry.key.as_str())
     }
 
     /// Notes a move, in place of an earlier one of the same entry.

@@ -128,9 +128,7 @@ impl StoreFacts {
             }
         }
         facts.read(config, &store, records).await;
-        facts.entries.retain(|(seen, _)| {
-            !(seen.entry.is_stub() && ledger.took(store.location(), seen.entry.key.as_str()))
-        });
+        facts.entries.retain(|(seen, _)| !ledger.left(store.location(), &seen.entry));
         facts
     }
 
