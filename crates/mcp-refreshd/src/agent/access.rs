@@ -5,7 +5,7 @@ mod handouts;
 pub(crate) mod on_disk;
 
 use super::vault::{self, ledger::Ledger};
-use super::{Agent, Kept, done};
+use super::{Agent, Kept, done::done};
 use crate::control::protocol::{HandedOut, NoToken, TokenRequest};
 use crate::control::secret_text::SecretText;
 use crate::terminal::remedy;
