@@ -16,11 +16,12 @@ mcp-refreshd uninstall || fail "a second uninstall"
 [ ! -e "$XDG_RUNTIME_DIR/mcp-refreshd" ] || fail "the socket's folder is left"
 [ "$(systemctl --user show --property=LoadState --value mcp-refreshd)" = not-found ] || [ -e /scene/package.deb ] || fail "loaded"
 
-for command in stop restart; do
-    [ -e /scene/package.deb ] && break # the package's unit is still there
-    told=$(mcp-refreshd "$command" 2>&1) && fail "$command of nothing"
-    says "type: mcp-refreshd install" "$told" || fail "$command: $told"
-done
+if [ ! -e /scene/package.deb ]; then # the package's unit is still there
+    told=$(mcp-refreshd stop 2>&1) && fail "stop of nothing"
+    says "not running, and not installed as a service" "$told" || fail "stop: $told"
+    told=$(mcp-refreshd restart 2>&1) && fail "restart of nothing"
+    says "type: mcp-refreshd install" "$told" || fail "restart: $told"
+fi
 
 mcp-refreshd install || fail "install after uninstall"
 refused=$(mcp-refreshd uninstall --purge </dev/null 2>&1) && fail "purged without asking"
