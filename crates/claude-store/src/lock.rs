@@ -23,6 +23,21 @@ const OBSERVATION: Duration = Duration::from_secs(12);
 
 const _: () = assert!(OBSERVATION.as_secs() > 2 * guard::HEARTBEAT.as_secs());
 
+/// The age at which the client considers the lock of a configuration stale (measured with 2.1.332).
+const CONFIG_STALE_AFTER: Duration = Duration::from_secs(10);
+
+const _: () = assert!(OBSERVATION.as_secs() > CONFIG_STALE_AFTER.as_secs());
+
+/// How a lock is waited for.
+#[derive(Clone, Copy)]
+struct Wait {
+    /// The age at which the client takes such a lock for left behind.
+    stale_after: Duration,
+    patience: Duration,
+    /// Take it while no fsync is running. I3: a rename waits for a running fsync on the same disk (measured: 15 ms).
+    calm: bool,
+}
+
 /// The locks of one storage folder, compatible with Claude Code's two lock protocols.
 ///
 /// A lock is a folder created by `mkdir`, which its holder touches as long as it holds it, and which we recognize by its [`Identity`].
@@ -73,7 +88,9 @@ impl<F: FileSystem> Locks<F> {
         patience: Duration,
     ) -> Result<RefreshLock<F>, LockError> {
         let path = self.shared.folder.join(key.lock_name());
-        Ok(RefreshLock::new(key.clone(), self.acquire(path, LockKind::Refresh, patience).await?))
+        // Its holder is in no hurry: a refresh takes seconds.
+        let wait = Wait { stale_after: LockKind::Refresh.stale_after(), patience, calm: false };
+        Ok(RefreshLock::new(key.clone(), self.acquire(path, wait).await?))
     }
 
     /// Acquires the lock that guards one write of the document. Clients give up a write after 7.5 s without it (measured) and
@@ -85,21 +102,27 @@ impl<F: FileSystem> Locks<F> {
     /// As [`refresh_lock`](Self::refresh_lock).
     pub async fn storage_lock(&self, patience: Duration) -> Result<StorageLock<F>, LockError> {
         let path = self.shared.folder.join(sighting::STORAGE_LOCK);
-        Ok(StorageLock::new(self.acquire(path, LockKind::Storage, patience).await?))
+        let wait = Wait { stale_after: LockKind::Storage.stale_after(), patience, calm: true };
+        Ok(StorageLock::new(self.acquire(path, wait).await?))
     }
 
     /// Acquires the lock that guards one write of the configuration at this path, behind all links: the folder `<path>.lock` (measured
-    /// with 2.1.332). The client holds it for milliseconds.
+    /// with 2.1.332). The client holds it for milliseconds; one that a killed client left is stolen after 12 s.
     ///
-    /// Waits, and must run, like [`refresh_lock`](Self::refresh_lock).
+    /// Waits, and must run, like [`refresh_lock`](Self::refresh_lock), but at least until a lock left by a killed client can be stolen.
     ///
     /// # Errors
     /// As [`refresh_lock`](Self::refresh_lock).
     pub async fn config_lock(&self, config: &Path, patience: Duration) -> Result<ConfigLock<F>, LockError> {
         let mut path = config.as_os_str().to_owned();
         path.push(".lock");
-        // The client takes it for stale sooner, after 10 s; a live holder is never idle for that long.
-        Ok(ConfigLock::new(self.acquire(path.into(), LockKind::Storage, patience).await?))
+        let wait = Wait {
+            stale_after: CONFIG_STALE_AFTER,
+            // By then one that was left at the very beginning has become stale, and is waited for.
+            patience: patience.max(OBSERVATION),
+            calm: true,
+        };
+        Ok(ConfigLock::new(self.acquire(path.into(), wait).await?))
     }
 }
 

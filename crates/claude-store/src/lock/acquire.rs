@@ -1,5 +1,5 @@
 use super::guard::Held;
-use super::{LockError, LockKind, Locks, OBSERVATION, Sighting};
+use super::{LockError, Locks, OBSERVATION, Sighting, Wait};
 use crate::{FileKind, FileSystem};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,18 +21,12 @@ struct Look {
 }
 
 impl<F: FileSystem> Locks<F> {
-    pub(super) async fn acquire(
-        &self,
-        path: PathBuf,
-        kind: LockKind,
-        patience: Duration,
-    ) -> Result<Held<F>, LockError> {
+    pub(super) async fn acquire(&self, path: PathBuf, wait: Wait) -> Result<Held<F>, LockError> {
         let files = &self.shared.files;
-        let patient_until = Instant::now() + patience;
+        let patient_until = Instant::now() + wait.patience;
         let mut pause = Pause::new(files.now());
         loop {
-            if kind == LockKind::Storage {
-                // I3: a rename waits for a running fsync on the same disk (measured: 15 ms), so take the lock when none is running.
+            if wait.calm {
                 files.calm().await;
             }
             match files.create_folder(&path, 0o700) {
@@ -43,7 +37,7 @@ impl<F: FileSystem> Locks<F> {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(LockError::Io { path, source }),
             }
-            let look = self.look(&path, kind)?;
+            let look = self.look(&path, wait.stale_after)?;
             let now = Instant::now();
             let stealable_at =
                 look.as_ref().filter(|look| look.suspicious).map(|look| look.sighting.since + OBSERVATION);
@@ -65,7 +59,7 @@ impl<F: FileSystem> Locks<F> {
     }
 
     /// Inspects another process's lock; `None` if it has just disappeared.
-    fn look(&self, path: &Path, kind: LockKind) -> Result<Option<Look>, LockError> {
+    fn look(&self, path: &Path, stale_after: Duration) -> Result<Option<Look>, LockError> {
         let stamp = match self.shared.files.link_stamp(path) {
             Ok(stamp) => stamp,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -85,7 +79,7 @@ impl<F: FileSystem> Locks<F> {
                 sighting
             }
         };
-        Ok(Some(Look { sighting, age, suspicious: age.is_none_or(|age| age > kind.stale_after()) }))
+        Ok(Some(Look { sighting, age, suspicious: age.is_none_or(|age| age > stale_after) }))
     }
 }
 

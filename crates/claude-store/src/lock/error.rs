@@ -8,7 +8,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum LockError {
     /// A live process holds it: the client is refreshing or writing. Retry later.
-    #[error("{} is held by another process{}; retrying", path.display(), describe_age(*age))]
+    #[error("{} is held by another process{}", path.display(), describe_age(*age))]
     Held {
         /// The lock's path.
         path: PathBuf,
@@ -25,7 +25,7 @@ pub enum LockError {
         path: PathBuf,
     },
     /// It was removed the moment it was created.
-    #[error("{} was removed by another process; retrying", path.display())]
+    #[error("{} was removed by another process", path.display())]
     Lost {
         /// The lock's path.
         path: PathBuf,

@@ -21,6 +21,20 @@ fn an_old_lock_is_stolen_only_after_twelve_seconds_without_a_sign_of_life() {
 }
 
 #[test]
+fn a_configurations_lock_that_a_killed_client_left_a_moment_ago_is_waited_for_and_stolen() {
+    for age in [0, 4, 9, 11] {
+        with_disk(move |disk| async move {
+            let config = Path::new("/home/u/.claude.json");
+            foreign_lock(&disk, "/home/u/.claude.json.lock", seconds(age));
+            let locks = Locks::new(disk.process(), "/home/u");
+            let began = Instant::now();
+            drop(locks.config_lock(config, seconds(0)).await.unwrap());
+            assert_eq!(began.elapsed(), OBSERVATION, "{age}");
+        });
+    }
+}
+
+#[test]
 fn a_lock_that_is_not_old_is_never_stolen() {
     for (path, age) in [(REFRESH, 46), (STORAGE, 1)] {
         with_disk(move |disk| async move {
