@@ -25,6 +25,8 @@ use tokio::time::timeout;
 
 /// An answer takes no longer: Claude Code ends its helper after 10 s (measured), and the helper itself needs a part of that. A refresh that has begun goes on.
 const PATIENCE: Duration = Duration::from_millis(7200);
+/// A pause that is over in a moment is not looked at over and over.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// An MCP server that does not answer within this time is not asked whether it refuses a token.
 const PROBE: Duration = Duration::from_secs(2);
 /// A token may still do for this long after its end: clocks differ, and servers allow for that.
@@ -44,11 +46,18 @@ impl Agent {
         let (kept, grant) = self.meant(request)?;
         let location = kept.keeper.location().to_owned();
         let entry = (location.clone(), grant.key.to_string());
-        let renewed =
-            tokio::time::timeout_at(until, self.renew(&kept, &grant, &entry, request.caller.as_deref()))
-                .await;
-        let Some(now) = kept.keeper.access_grant(&grant.key) else {
-            return Err(NoToken { why: gone(&grant.name), store: location, ..NoToken::none() });
+        let (now, renewed) = loop {
+            let renewed =
+                tokio::time::timeout_at(until, self.renew(&kept, &grant, &entry, request.caller.as_deref()))
+                    .await;
+            let Some(now) = kept.keeper.access_grant(&grant.key) else {
+                return Err(NoToken { why: gone(&grant.name), store: location, ..NoToken::none() });
+            };
+            // Rather late than nothing: without a token Claude Code takes the server for one that needs a login.
+            match pause(&now, Timestamp::now()).map(|pause| tokio::time::Instant::now() + pause) {
+                Some(over) if over < until => tokio::time::sleep_until(over).await,
+                _ => break (now, renewed),
+            }
         };
         let handed_out = handed_out(&kept, &now, renewed.ok(), Timestamp::now()).map_err(|why| NoToken {
             why,
@@ -196,6 +205,16 @@ fn place(kept: &Kept, document: Option<&str>) -> Place {
     }
 }
 
+/// How long to wait before it is asked again, if nothing can be handed out before.
+fn pause(grant: &AccessGrant, now: Timestamp) -> Option<Duration> {
+    grant.pause.filter(|_| has_ended(grant, now)).map(|pause| pause.max(SHORTEST_PAUSE))
+}
+
+/// Whether its token cannot do any longer.
+fn has_ended(grant: &AccessGrant, now: Timestamp) -> bool {
+    grant.expires_at.is_some_and(|end| now.duration_since(end) > LEEWAY)
+}
+
 async fn is_refused(kept: &Kept, grant: &AccessGrant) -> bool {
     let (Some(url), Some(token)) = (&grant.url, &grant.token) else { return false };
     timeout(PROBE, kept.network.is_refused(url, token)).await.unwrap_or(false)
@@ -221,7 +240,7 @@ fn handed_out(
     let Some(token) = &grant.token else {
         return Err(format!("{name} {}", needs().unwrap_or_else(|| "has no access token".to_owned())));
     };
-    let expired = grant.expires_at.is_some_and(|end| now.duration_since(end) > LEEWAY);
+    let expired = has_ended(grant, now);
     let stale = match renewed {
         None => Some("a refresh is running, and the token endpoint is slow".to_owned()),
         Some(Some(RefreshedHow::Fresh | RefreshedHow::NotNeeded | RefreshedHow::Running)) if !expired => None,

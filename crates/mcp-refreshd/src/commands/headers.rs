@@ -5,6 +5,7 @@ mod place;
 
 use crate::agent::access::LEEWAY;
 use crate::agent::runtime::block_on;
+use crate::control::instance::holder_once_started;
 use crate::control::protocol::{HandedOut, NoToken, TokenRequest};
 use crate::control::socket::{DirectError, TokenAnswer, Way, ask_for_token};
 use crate::platform;
@@ -28,6 +29,9 @@ const SERVER_URL: &str = "CLAUDE_CODE_MCP_SERVER_URL";
 
 /// Claude Code ends its helper after 10 s. The agent answers within 7.2 s; what is left then is enough to read the store.
 const PATIENCE: Duration = Duration::from_millis(8000);
+
+/// An agent that is starting has its socket within this time. A refresh by another process has none, and may take as long as this command has.
+const STARTING: Duration = Duration::from_millis(500);
 
 /// What to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +87,15 @@ fn request(
 }
 
 fn of_this_machine(paths: &Paths, request: TokenRequest) -> Result<HandedOut, Failure> {
-    let holder = crate::control::instance::holder_of(&paths.state);
+    let holder = holder_once_started(&paths.state, STARTING);
     let asked = holder.and_then(|holder| {
         let path = holder.socket?;
-        let way = Way { path: &path, pid: Some(holder.pid), patience: PATIENCE };
-        Some(ask_for_token(way, request.clone()))
+        let pid = Some(holder.pid);
+        // It listens, but will not answer before somebody continues it.
+        if platform::is_stopped(holder.pid) {
+            return Some(Err(DirectError::Silent { pid }));
+        }
+        Some(ask_for_token(Way { path: &path, pid, patience: PATIENCE }, request.clone()))
     });
     if !matches!(asked, Some(Ok(_)))
         && let Some(foreign) = ForeignHome::of(paths)

@@ -173,6 +173,19 @@ pub(crate) fn holder_of(state: &Path) -> Option<Holder> {
     Some(Holder { pid, socket, log, without_socket: has(WITHOUT_SOCKET), ending: has(ENDING) })
 }
 
+/// As [`holder_of`], but waits up to `patience` for the socket of an agent that is just starting. Blocks the thread.
+pub(crate) fn holder_once_started(state: &Path, patience: Duration) -> Option<Holder> {
+    let until = Instant::now() + patience;
+    loop {
+        let holder = holder_of(state)?;
+        let starting = holder.socket.is_none() && !holder.without_socket && may_run(holder.pid);
+        if !starting || Instant::now() >= until {
+            return Some(holder);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
 /// The agent that holds the lock of this state folder and could make no socket.
 pub(crate) fn holder_without_socket(state: &Path) -> Option<u32> {
     let holder = holder_of(state).filter(|holder| holder.without_socket && may_run(holder.pid))?;

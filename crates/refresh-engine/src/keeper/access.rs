@@ -4,7 +4,7 @@ use super::refreshed::RefreshedHow;
 use super::state::KeeperState;
 use crate::decide::need::Need;
 use crate::decide::plan::plan;
-use crate::decide::planned::Plan;
+use crate::decide::planned::{Plan, Until};
 use crate::decide::supply::{self, Supply};
 use crate::transaction::Demand;
 use crate::{Activity, ObservedEntry, Partners};
@@ -12,6 +12,7 @@ use claude_store::EntryKey;
 use jiff::Timestamp;
 use oauth_secret::AccessToken;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// One entry, as far as a program that wants its access token may know it.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct AccessGrant {
     pub expires_at: Option<Timestamp>,
     /// What only the user can do.
     pub need: Option<Need>,
+    /// How long the pause after its last refresh still takes, if only that keeps it from being refreshed.
+    pub pause: Option<Duration>,
 }
 
 /// Why a token is wanted.
@@ -49,9 +52,10 @@ impl<P: Partners> KeeperState<P> {
         let policy = shared.policy.borrow();
         let planned = shared
             .read_record(&seen.entry.key, |record| plan(now, seen, record, &Activity::default, &policy));
-        let need = match planned {
-            Plan::NeedsPerson(need) => Some(need),
-            _ => None,
+        let (need, pause) = match planned {
+            Plan::NeedsPerson(need) => (Some(need), None),
+            Plan::Sleep { wait, until: Until::Retry } => (None, Some(wait)),
+            _ => (None, None),
         };
         AccessGrant {
             key: seen.entry.key.clone(),
@@ -60,6 +64,7 @@ impl<P: Partners> KeeperState<P> {
             token: seen.entry.access_token.clone(),
             expires_at: seen.expiry.moment(),
             need,
+            pause,
         }
     }
 
