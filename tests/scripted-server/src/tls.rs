@@ -26,15 +26,18 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// An authority of its own and a certificate signed by it: a self-signed one would not do, verifiers refuse an authority
-    /// as a server.
+    /// A chain as public servers show it: an authority of its own, an intermediate one, and a certificate signed by that. A self-signed one
+    /// would not do: verifiers refuse an authority as a server.
     pub(crate) fn make() -> io::Result<Self> {
         let authority_key = rcgen::KeyPair::generate().map_err(io::Error::other)?;
-        let mut parameters = rcgen::CertificateParams::default();
-        parameters.distinguished_name.push(rcgen::DnType::CommonName, "scripted-server test authority");
-        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let parameters = authority_named(&authority_key, "authority");
         let authority = parameters.self_signed(&authority_key).map_err(io::Error::other)?;
         let issuer = rcgen::Issuer::from_params(&parameters, authority_key);
+
+        let intermediate_key = rcgen::KeyPair::generate().map_err(io::Error::other)?;
+        let parameters = authority_named(&intermediate_key, "intermediate authority");
+        let intermediate = parameters.signed_by(&intermediate_key, &issuer).map_err(io::Error::other)?;
+        let issuer = rcgen::Issuer::from_params(&parameters, intermediate_key);
 
         let key = rcgen::KeyPair::generate().map_err(io::Error::other)?;
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
@@ -48,7 +51,7 @@ impl Identity {
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], private)
+            .with_single_cert(vec![certificate.der().clone(), intermediate.der().clone()], private)
             .map_err(io::Error::other)?;
         Ok(Self { ca_pem: authority.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
@@ -77,4 +80,14 @@ impl Identity {
         let config = builder.with_single_cert(parse(&certificates.chain)?, key).map_err(io::Error::other)?;
         Ok(Self { ca_pem: certificates.chain.clone(), acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
+}
+
+/// An authority whose name is told from others by its key: verifiers try every authority of a name.
+fn authority_named(key: &rcgen::KeyPair, kind: &str) -> rcgen::CertificateParams {
+    let of_key: String =
+        key.public_key_raw().iter().skip(1).take(4).map(|byte| format!("{byte:02x}")).collect();
+    let mut parameters = rcgen::CertificateParams::default();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, format!("scripted-server {kind} {of_key}"));
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    parameters
 }

@@ -8,7 +8,7 @@ use crate::session::Session;
 use crate::traffic::{Traffic, is_by_agent, is_refresh};
 use crate::user::{SECOND, SERVER, User};
 use crate::{Fallible, until};
-use scripted_server::{Answer, Script, Server, Site};
+use scripted_server::{Answer, Entry, Script, Server, Site};
 use serde_json::json;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -53,7 +53,9 @@ pub(super) async fn owned_beside_old_clients(bench: Rc<Bench>) -> Fallible<Repor
             site.set(|script| script.answer = Answer::default().before(Duration::from_secs(3)));
         }
         let refresher = bench.start(&person)?;
-        let asked = || server.count(|entry| is_refresh(entry) && is_by_agent(entry)) >= wave;
+        // It paces itself: ten seconds after the last.
+        let of_lab = |entry: &Entry| entry.site.is_empty() && is_refresh(entry) && is_by_agent(entry);
+        let asked = || server.count(of_lab) >= wave;
         if !until(PATIENCE, asked).await {
             return Err("the agent does not begin".into());
         }
