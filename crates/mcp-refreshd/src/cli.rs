@@ -153,8 +153,8 @@ pub(crate) enum Command {
     /// Show how long each login was valid, and what happened to it
     ///
     /// Without -n: one row for each server, with a picture of when its access token was valid, and how often it was refreshed, failed,
-    /// and logged in. The percentage counts time in which the machine was awake, the agent running, you logged in, and use expected.
-    /// Tokens appear as fingerprints. On a terminal, long output goes through $PAGER (less).
+    /// and logged in. A failure that repeats is counted once. The percentage counts time in which the machine was awake, the agent
+    /// running, you logged in, and use expected. Tokens appear as fingerprints. On a terminal, long output goes through $PAGER (less).
     History(HistoryArgs),
 
     /// Print the configuration in effect

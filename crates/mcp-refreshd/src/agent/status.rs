@@ -169,13 +169,17 @@ async fn from_disk(config: &Config, paths: &Paths, folder: &StorageFolder) -> St
         |location: &str| unfinished.iter().any(|open| open.intent.store == location && open.answer.is_some());
     let store = stores::open(config, paths, folder, &owed).await.store;
     let mut status = looked_at(config, paths, folder, &store).await;
-    // What a session leaves of a server whose login is in the vault. A ledger that cannot be read is told with the vault.
-    let ledger = Ledger::load(&vault::folder(paths)).unwrap_or_default();
-    let is_left = |entry: &EntryStatus| {
-        entry.access.is_none() && entry.refresh.is_none() && ledger.took(&status.location, &entry.key)
-    };
-    let entries = std::mem::take(&mut status.entries);
-    status.entries = entries.into_iter().filter(|entry| !is_left(entry)).collect();
+    let is_empty = |entry: &EntryStatus| entry.access.is_none() && entry.refresh.is_none();
+    match Ledger::load(&vault::folder(paths)) {
+        // What is left there of a server whose login is in the vault.
+        Ok(ledger) => {
+            let is_left = |entry: &EntryStatus| is_empty(entry) && ledger.took(&status.location, &entry.key);
+            let entries = std::mem::take(&mut status.entries);
+            status.entries = entries.into_iter().filter(|entry| !is_left(entry)).collect();
+        }
+        // Why is told with the vault.
+        Err(_) => status.entries.iter_mut().filter(|entry| is_empty(entry)).for_each(maybe_vaulted),
+    }
     status
 }
 
@@ -186,6 +190,12 @@ async fn looked_at(config: &Config, paths: &Paths, folder: &StorageFolder, store
     let client = ClaudeCode::new(folder);
     let report = inspect::<Machine>(store, &records, &SystemClock, &client, &config.policy, open).await;
     StoreStatus { vault: store.ownership() == Ownership::Own, ..StoreStatus::new(report) }
+}
+
+/// Without the ledger nobody knows whether the login is in the vault: a second one would only stand in its way.
+fn maybe_vaulted(entry: &mut EntryStatus) {
+    entry.why = Some("its login may be in the vault, which cannot be read".to_owned());
+    entry.action = None;
 }
 
 /// No agent refreshes its entries or wakes resting ones.

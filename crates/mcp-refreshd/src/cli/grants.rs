@@ -39,9 +39,10 @@ pub(crate) struct LoginArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["names", "all"]).required(true))]
 pub(crate) struct OwnArgs {
     /// Only these servers
-    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// Every server
     #[arg(long)]

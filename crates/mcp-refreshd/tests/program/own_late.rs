@@ -1,34 +1,20 @@
 //! What clients write for a server whose login is in the vault.
 
-use crate::support::{Home, PATIENCE};
+use crate::support::PATIENCE;
+use crate::support::configured::{HOUR, Scene};
 use harness::until;
-use scripted_server::{Grant, Script, Server, Site, TokenState, credentials_json};
+use scripted_server::{Grant, TokenState, credentials_json};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
-
-const HOUR: Duration = Duration::from_secs(3600);
-
-struct Scene {
-    home: Home,
-    lab: Site,
-    grant: Grant,
-    _server: Server,
-}
 
 impl Scene {
     /// A server called lab whose login is in the vault.
     fn owned() -> Self {
-        let server = Server::start(Script::default()).unwrap();
-        let lab = server.add("lab", Script::default());
-        let grant = lab.grant(HOUR);
-        let home = Home::with([("lab", &grant)]);
-        let configured = json!({"mcpServers": {"lab": {"type": "http", "url": lab.mcp_url()}}});
-        fs::write(home.path().join(".claude.json"), configured.to_string()).unwrap();
-        assert_eq!(home.told(&["own", "lab"]).0, 0);
-        Self { home, lab, grant, _server: server }
+        let scene = Self::new();
+        assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
+        scene
     }
 
     fn entry(text: &str, grant: &Grant) -> Value {

@@ -1,37 +1,11 @@
 //! What the commands make of a login in the vault, and of what `own` leaves in Claude Code's store.
 
-use crate::support::Home;
-use scripted_server::{Grant, Script, Server, Site, credentials_json};
-use serde_json::{Value, json};
+use crate::support::configured::{HOUR, Scene};
+use scripted_server::credentials_json;
+use serde_json::Value;
 use std::fs;
-use std::path::Path;
-use std::time::Duration;
-
-const HOUR: Duration = Duration::from_secs(3600);
-
-struct Scene {
-    home: Home,
-    lab: Site,
-    grant: Grant,
-    _server: Server,
-}
 
 impl Scene {
-    fn new() -> Self {
-        let server = Server::start(Script::default()).unwrap();
-        let lab = server.add("lab", Script::default());
-        let grant = lab.grant(HOUR);
-        let home = Home::with([("lab", &grant)]);
-        let scene = Self { home, lab, grant, _server: server };
-        scene.configure(&scene.home.path().join(".claude.json"));
-        scene
-    }
-
-    fn configure(&self, file: &Path) {
-        let configured = json!({"mcpServers": {"lab": {"type": "http", "url": self.lab.mcp_url()}}});
-        fs::write(file, configured.to_string()).unwrap();
-    }
-
     fn findings(&self) -> Vec<(String, String)> {
         let (_, out, _) = self.home.told(&["doctor", "lab", "--offline", "--json"]);
         let json: Value = serde_json::from_str(&out).unwrap();
@@ -114,4 +88,16 @@ fn of_two_stores_with_a_login_for_one_server_neither_moves() {
         }
         drop(daemon);
     }
+}
+
+#[test]
+fn beside_a_vault_that_cannot_be_read_nobody_is_told_to_log_in() {
+    let scene = Scene::new();
+    assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
+    fs::write(scene.home.state().join("vault/ledger.json"), "{").unwrap();
+    let (code, out, err) = scene.home.told(&["status"]);
+    assert!(code == 1 && out.contains("may be in the vault, which cannot be read"), "{code} {out}{err}");
+    assert!(!out.contains("mcp login") && err.contains("ledger.json"), "{out}{err}");
+    let (_, out, err) = scene.home.told(&["login", "--all", "--dry-run"]);
+    assert!(!out.contains("mcp login") && !err.contains("mcp login"), "{out}{err}");
 }

@@ -1,6 +1,8 @@
 //! A home folder of its own for each test, and the real program in it.
 
 #[cfg(unix)]
+pub(crate) mod configured;
+#[cfg(unix)]
 pub(crate) mod cost;
 #[cfg(unix)]
 pub(crate) mod findings;

@@ -1,21 +1,14 @@
-//! Which grants may move, and in words why others may not.
+//! A grant that may move, in either direction.
 
-use super::helper::{helper_for, is_ours};
-use super::reading::{Read, is_named};
+use super::reading::is_named;
 use super::refused::Refused;
-use crate::agent::vault::Vault;
-use crate::agent::vault::ledger::{Ledger, Move};
 use crate::cli::OwnArgs;
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::remedy;
 use crate::terminal::suggest::no_server_is_called;
-use claude_store::{
-    AnyStore, Entry, EntryKey, OsFileSystem, Place, Scope, ServerPlaces, StorageFolder, Store,
-};
-use std::collections::BTreeMap;
-use std::path::Path;
+use claude_store::{AnyStore, Entry, EntryKey, Place, StorageFolder, Store};
 
+/// Claude Code's files and their store.
 pub(super) type Stores = Vec<(StorageFolder, AnyStore)>;
 
 /// A grant that may move.
@@ -24,7 +17,7 @@ pub(super) struct Candidate {
     pub(super) name: String,
     pub(super) key: EntryKey,
     pub(super) url: String,
-    /// The index of its store of Claude Code.
+    /// The location of its store of Claude Code.
     pub(super) store: String,
     pub(super) folder: StorageFolder,
     /// Where the server is configured.
@@ -37,158 +30,13 @@ pub(super) struct Candidate {
     pub(super) only_configure: bool,
 }
 
-/// The grants to move into the vault.
-///
-/// # Errors
-/// A store cannot be read, or a name is unknown.
-pub(super) async fn to_own(
-    args: &OwnArgs,
-    stores: &Stores,
-    vault: Option<&Vault>,
-    ledger: &Ledger,
-) -> Result<(Vec<Candidate>, Vec<Refused>), Failure> {
-    let (mut candidates, mut refused) = (Vec::new(), Vec::new());
-    let mut all = Vec::new();
-    for (folder, store) in stores {
-        let read = Read::of(store).await?;
-        refused.extend(read.left_alone(args, store));
-        all.extend(read.entries.into_iter().map(|entry| (folder, store, entry)));
-    }
-    let vaulted = match vault {
-        Some(vault) => vault.list().await?,
-        None => Vec::new(),
-    };
-    // The same login in two places cannot be in the vault and elsewhere.
-    let mut holders = BTreeMap::new();
-    for (_, _, entry) in &all {
-        if let Some(token) = &entry.refresh_token {
-            *holders.entry(token.digest()).or_insert(0_usize) += 1;
-        }
-    }
-    for (folder, store, entry) in &all {
-        let name = &entry.server_name;
-        if !is_asked_for(args, entry) {
-            continue;
-        }
-        // The vault has one place for each key, and neither login may be lost.
-        let rivals: Vec<_> = all
-            .iter()
-            .filter(|(_, _, other)| other.key == entry.key && other.refresh_token.is_some())
-            .map(|(_, store, _)| store.location())
-            .collect();
-        if let (Some(_), [_, _, ..]) = (&entry.refresh_token, rivals.as_slice()) {
-            refused.push(Refused::new(name, two_logins(&rivals)));
-            continue;
-        }
-        let shared = entry.refresh_token.as_ref().and_then(|token| holders.get(&token.digest()));
-        let kept = vaulted.iter().any(|other| other.key == entry.key);
-        if kept && entry.refresh_token.is_none() {
-            // What its move left there.
-            continue;
-        }
-        match candidate(folder, store.location(), entry, shared.is_some_and(|count| *count > 1), kept) {
-            Ok(candidate) => candidates.push(candidate),
-            Err(why) => {
-                let harmless = args.all && entry.refresh_token.is_none();
-                refused.push(Refused { harmless, ..Refused::new(name, why) });
-            }
-        }
-    }
-    for entry in &vaulted {
-        let name = &entry.server_name;
-        let taken = candidates.iter().any(|candidate| candidate.key == entry.key)
-            || refused.iter().any(|refused| refused.name == *name);
-        if !is_asked_for(args, entry) || taken {
-            continue;
-        }
-        match in_vault(entry, ledger.of(entry.key.as_str()), stores) {
-            Ok(Some(candidate)) => candidates.push(candidate),
-            Ok(None) => {
-                let already = Refused::new(name, "its login is in the vault already");
-                refused.push(Refused { harmless: true, ..already });
-            }
-            Err(why) => refused.push(Refused::new(name, why)),
-        }
-    }
-    let names = all.iter().map(|(_, _, entry)| entry).chain(&vaulted).map(|entry| entry.server_name.as_str());
-    known(args, &candidates, &refused, names)?;
-    Ok((candidates, refused))
-}
-
-/// The grants to move back.
-///
-/// # Errors
-/// The vault or a store cannot be read, or a name is unknown.
-pub(super) async fn to_disown(
-    args: &OwnArgs,
-    stores: &Stores,
-    vault: Option<&Vault>,
-    ledger: &Ledger,
-) -> Result<(Vec<Candidate>, Vec<Refused>), Failure> {
-    let (mut candidates, mut refused) = (Vec::new(), Vec::new());
-    let mut names = Vec::new();
-    let vaulted = match vault {
-        Some(vault) => vault.list().await?,
-        None => Vec::new(),
-    };
-    for entry in vaulted {
-        let name = entry.server_name.clone();
-        names.push(name.clone());
-        if !is_asked_for(args, &entry) {
-            continue;
-        }
-        let came = ledger.of(entry.key.as_str());
-        let store = came.map(|came| came.store.clone()).or_else(|| {
-            let (_, store) = stores.first()?;
-            Some(store.location().to_owned())
-        });
-        let found = store.as_ref().and_then(|store| Some((store, folder_of(stores, store)?)));
-        let Some((store, folder)) = found else {
-            let where_to = store.unwrap_or_default();
-            refused.push(Refused::new(&name, format!(
-                "it came from {where_to}, which is no store of this shell or of the configuration; add it to `stores`, or set CLAUDE_CONFIG_DIR"
-            )));
-            continue;
-        };
-        match back(&entry, came, store, folder) {
-            Ok(candidate) => candidates.push(candidate),
-            Err(why) => refused.push(Refused::new(&name, why)),
-        }
-    }
-    // Configurations that a cut-off move left behind.
-    for (folder, store) in stores {
-        let read = Read::of(store).await?;
-        // Of all those in the vault they are none.
-        refused.extend(if args.all { Vec::new() } else { read.left_alone(args, store) });
-        for entry in read.entries {
-            let name = &entry.server_name;
-            names.push(name.clone());
-            let taken = candidates.iter().any(|candidate| candidate.key == entry.key);
-            if !is_asked_for(args, &entry) || taken {
-                continue;
-            }
-            match left_behind(&entry, store.location(), folder) {
-                Ok(Some(candidate)) => candidates.push(candidate),
-                Ok(None) if args.all => {}
-                Ok(None) => {
-                    let shared = Refused::new(name, "its login is in Claude Code's store already");
-                    refused.push(Refused { harmless: true, ..shared });
-                }
-                Err(why) => refused.push(Refused::new(name, why)),
-            }
-        }
-    }
-    known(args, &candidates, &refused, names.iter().map(String::as_str))?;
-    Ok((candidates, refused))
-}
-
 /// Whether the command is about this entry: about all, or about one of its name or key.
-fn is_asked_for(args: &OwnArgs, entry: &Entry) -> bool {
+pub(super) fn is_asked_for(args: &OwnArgs, entry: &Entry) -> bool {
     is_named(args, &entry.server_name, &entry.key)
 }
 
 /// Every name must mean something; `names` are those that would.
-fn known<'a>(
+pub(super) fn known<'a>(
     args: &OwnArgs,
     candidates: &[Candidate],
     refused: &[Refused],
@@ -204,172 +52,7 @@ fn known<'a>(
     }
 }
 
-fn two_logins(stores: &[&str]) -> String {
-    format!(
-        "{} each hold a login for it, and the vault keeps one for a server; to own one, log the other out (`claude mcp logout`)",
-        stores.join(" and ")
-    )
-}
-
-/// Whether this entry may move into the vault.
-fn candidate(
-    folder: &StorageFolder,
-    store: &str,
-    entry: &Entry,
-    elsewhere: bool,
-    kept: bool,
-) -> Result<Candidate, String> {
-    let name = &entry.server_name;
-    if entry.refresh_token.is_none() {
-        return Err(format!(
-            "there is no refresh token to move; log in first: {}",
-            remedy::login(name, store)
-        ));
-    }
-    let Some(url) = &entry.server_url else {
-        return Err(format!("its entry names no URL; log in again: {}", remedy::login(name, store)));
-    };
-    if name.starts_with("plugin:") {
-        return Err("it comes from a plugin, whose files Claude Code replaces with each update; add the server yourself \
-                    (`claude mcp add`), log in, and own that one"
-            .to_owned());
-    }
-    if elsewhere {
-        return Err("another entry holds the same login (a second name, or a copied folder); log out there, or log in \
-                    again here, and try again"
-            .to_owned());
-    }
-    if kept {
-        return Err(
-            "the vault has a login for it already, and Claude Code's store has another one; give one up: \
-                    `mcp-refreshd disown` keeps Claude Code's, `claude mcp logout` keeps the vault's"
-                .to_owned(),
-        );
-    }
-    let places =
-        ServerPlaces::new(OsFileSystem, folder).find(name, url).map_err(|error| error.to_string())?;
-    if places.is_empty() {
-        return Err(format!(
-            "no configuration in {} or a project's .mcp.json has a server of this name at {}; one that your organization manages \
-             cannot be changed",
-            folder.user_config_path().display(),
-            discreet(url)
-        ));
-    }
-    fit(&places, name, folder)?;
-    Ok(Candidate {
-        name: name.clone(),
-        key: entry.key.clone(),
-        url: url.clone(),
-        store: store.to_owned(),
-        folder: folder.clone(),
-        places,
-        helper: helper_for(name).map_err(|failure| failure.message().to_owned())?,
-        expires_at: entry.expires_at.millis(),
-        only_configure: false,
-    })
-}
-
-/// Whether the helper can be set, and would be run, at each of these places.
-fn fit(places: &[Place], name: &str, folder: &StorageFolder) -> Result<(), String> {
-    let files = ServerPlaces::new(OsFileSystem, folder);
-    for place in places {
-        let file = place.file.display();
-        if place.helper.as_ref().is_some_and(|helper| !is_ours(helper, name)) {
-            return Err(format!("it has a `headersHelper` of its own in {file}; remove that first"));
-        }
-        if place.authorization {
-            return Err(format!("it has an `Authorization` header of its own in {file}; remove that first"));
-        }
-        if let Scope::Local { project } | Scope::Project { project } = &place.scope
-            && (!place.trusted || is_home(project))
-        {
-            return Err(format!(
-                "Claude Code runs no `headersHelper` of a project that you have not trusted; start `claude` once in {project} and \
-                 accept, or add the server for all projects (--scope user)"
-            ));
-        }
-        files.writable(place).map_err(|error| error.to_string())?;
-    }
-    Ok(())
-}
-
-/// Whether it is the home folder: trust in that lasts for one session (read in 2.1.332).
-fn is_home(project: &str) -> bool {
-    std::env::home_dir().is_some_and(|home| home == Path::new(project))
-}
-
-/// A grant in the vault whose configuration is to be completed; `None` if it is complete.
-fn in_vault(entry: &Entry, came: Option<&Move>, stores: &Stores) -> Result<Option<Candidate>, String> {
-    let name = &entry.server_name;
-    let Some(url) = &entry.server_url else { return Ok(None) };
-    let came_from = came.and_then(|came| folder_of(stores, &came.store));
-    let Some(folder) = came_from.or_else(|| stores.first().map(|(folder, _)| folder)) else {
-        return Ok(None);
-    };
-    let places =
-        ServerPlaces::new(OsFileSystem, folder).find(name, url).map_err(|error| error.to_string())?;
-    let helper = helper_for(name).map_err(|failure| failure.message().to_owned())?;
-    if places.iter().all(|place| place.helper.as_ref() == Some(&helper)) {
-        return Ok(None);
-    }
-    fit(&places, name, folder)?;
-    let first = stores.first().map(|(_, store)| store.location().to_owned()).unwrap_or_default();
-    Ok(Some(Candidate {
-        name: name.clone(),
-        key: entry.key.clone(),
-        url: url.clone(),
-        store: came.map_or(first, |came| came.store.clone()),
-        folder: folder.clone(),
-        places,
-        helper,
-        expires_at: entry.expires_at.millis(),
-        only_configure: true,
-    }))
-}
-
-/// A grant of the vault that may move back.
-fn back(
-    entry: &Entry,
-    came: Option<&Move>,
-    store: &str,
-    folder: &StorageFolder,
-) -> Result<Candidate, String> {
-    let name = &entry.server_name;
-    let url = entry.server_url.clone().unwrap_or_default();
-    let files = ServerPlaces::new(OsFileSystem, folder);
-    let mut places = files.find(name, &url).map_err(|error| error.to_string())?;
-    places.retain(|place| place.helper.as_ref().is_some_and(|helper| is_ours(helper, name)));
-    for place in &places {
-        files.writable(place).map_err(|error| error.to_string())?;
-    }
-    let helper = came.map(|came| came.helper.clone()).unwrap_or_default();
-    Ok(Candidate {
-        name: name.clone(),
-        key: entry.key.clone(),
-        url,
-        store: store.to_owned(),
-        folder: folder.clone(),
-        places,
-        helper,
-        expires_at: entry.expires_at.millis(),
-        only_configure: false,
-    })
-}
-
-/// A grant of Claude Code's store with a helper of ours in its configuration.
-fn left_behind(entry: &Entry, store: &str, folder: &StorageFolder) -> Result<Option<Candidate>, String> {
-    let candidate = back(entry, None, store, folder)?;
-    let left = !candidate.places.is_empty();
-    Ok(left.then_some(Candidate { only_configure: true, ..candidate }))
-}
-
 /// The client's files that belong to a store.
-fn folder_of<'s>(stores: &'s Stores, location: &str) -> Option<&'s StorageFolder> {
+pub(super) fn folder_of<'s>(stores: &'s Stores, location: &str) -> Option<&'s StorageFolder> {
     stores.iter().find(|(_, store)| store.location() == location).map(|(folder, _)| folder)
-}
-
-/// A URL without its query, which may hold a key.
-fn discreet(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
 }

@@ -178,7 +178,7 @@ impl Mover<'_> {
         };
         let ours = put_back(store, key, &portable).await.map_err(|error| error.to_string())?;
         let left = self.remove_helpers(candidate).await;
-        if left.is_empty() { Ok(ours) } else { Err(left.join("; ")) }
+        if left.is_empty() { Ok(ours) } else { Err(format!("{}; run the command again", left.join("; "))) }
     }
 
     /// Removes every helper of ours; returns why some stay.
