@@ -12,14 +12,17 @@ for program in dbus-run-session dbus-send gnome-keyring-daemon secret-tool; do
     command -v "$program" >/dev/null || { echo "needs $program" >&2; exit 2; }
 done
 
-# By default, all tests with "secret_service" in their names.
-tests() { cargo test --quiet -p claude-store -p mcp-refreshd --features keyring --test store --test program "$@"; }
-
-# Built first: the bus should not wait for a compiler.
-tests --no-run
-
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+
+# Built first: the bus should not wait for a compiler. What was built is run by itself: another cargo may make the program anew meanwhile,
+# without the feature.
+cargo test -p claude-store -p mcp-refreshd --features keyring --test store --test program --no-run 2>"$folder/built" ||
+    { cat "$folder/built" >&2 && exit 1; }
+mapfile -t programs < <(sed -nE 's/^ *Executable .*\((.*)\)$/\1/p' "$folder/built")
+[ "${#programs[@]}" = 2 ] || { cat "$folder/built" >&2 && exit 1; }
+cp "$(dirname "${programs[0]}")/../mcp-refreshd" "$folder/mcp-refreshd"
+
 mkdir -m 700 "$folder/home" "$folder/runtime"
 
 # Without activation: a keyring that was killed stays dead until the test starts it again.
@@ -36,10 +39,12 @@ cat >"$folder/bus.conf" <<XML
 </busconfig>
 XML
 
-# Another home moves where the keyring's files are looked for; cargo keeps its own folders.
-export -f tests
-# shellcheck disable=SC2016 # the words are for the inner shell
-env CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" \
-    HOME="$folder/home" XDG_RUNTIME_DIR="$folder/runtime" SECRET_SERVICE_TEST="$folder/keyrings" \
-    dbus-run-session --config-file="$folder/bus.conf" -- \
-    bash -c 'tests -- --test-threads=1 --nocapture "${1:-secret_service}"' bash "$@"
+# By default, all tests with "secret_service" in their names. Cargo starts tests in their crate's folder.
+for program in "${programs[@]}"; do
+    program=$(realpath "$program")
+    crate=mcp-refreshd
+    [[ ${program##*/} != store-* ]] || crate=claude-store
+    env -C "crates/$crate" MCP_REFRESHD="$folder/mcp-refreshd" HOME="$folder/home" XDG_RUNTIME_DIR="$folder/runtime" \
+        SECRET_SERVICE_TEST="$folder/keyrings" \
+        dbus-run-session --config-file="$folder/bus.conf" -- "$program" --test-threads=1 --nocapture "${1:-secret_service}"
+done
