@@ -89,9 +89,16 @@ fn with_hex<R>(bytes: &[u8], take: impl FnOnce(&str) -> R) -> R {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'?');
     let mut text = [0; 64];
-    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-    let len = text.iter_mut().zip(digits).map(|(place, digit)| *place = digit).count();
-    take(text.get(..len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default())
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    take(text.get(..2 * bytes.len()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default())
+}
+
+/// The value of a hex digit.
+fn value(digit: u8) -> Option<u8> {
+    let value = char::from(digit).to_digit(16)?;
+    u8::try_from(value).ok()
 }
 
 /// Decodes exactly `2 * N` hex digits.
@@ -102,7 +109,8 @@ fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     }
     let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        let [high, low] = pair else { return None };
+        *byte = value(*high)? << 4 | value(*low)?;
     }
     Some(bytes)
 }

@@ -70,7 +70,8 @@ pub(crate) async fn status(paths: &Paths, args: &StatusArgs) -> Result<Exit, Fai
         _ => without_agent(&status, &local),
     };
     let odd = if args.json { left_alone(&status) } else { Vec::new() };
-    let more = odd.into_iter().chain(remarks(&status, &local)).chain(program_gone(paths));
+    let gone = if status.found.installed == Some(false) { None } else { program_gone(paths) };
+    let more = odd.into_iter().chain(remarks(&status, &local)).chain(gone);
     agent.into_iter().chain(more).for_each(|remark| output::message(&remark));
     Ok(exit(&status))
 }

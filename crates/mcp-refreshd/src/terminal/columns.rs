@@ -1,6 +1,6 @@
 //! Text measured in terminal columns: a character takes two (East Asian), one, or none (combining accents).
 
-use crate::terminal::wording::visible;
+use crate::terminal::wording::{is_printable_ascii, visible};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Variation selector 16: shows the preceding character as an emoji, two columns wide.
@@ -8,7 +8,8 @@ const AS_PICTURE: char = '\u{fe0f}';
 
 /// How many columns the text takes.
 pub(crate) fn width(text: &str) -> usize {
-    text.width()
+    // Nearly all text is.
+    if is_printable_ascii(text) { text.len() } else { text.width() }
 }
 
 /// The text padded with spaces to this many columns.

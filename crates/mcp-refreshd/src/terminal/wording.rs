@@ -35,6 +35,9 @@ pub(crate) fn length(time: Duration) -> String {
 /// The text with everything escaped that could move the cursor, forge a second line or reverse the writing direction: names and
 /// texts from servers are untrusted.
 pub(crate) fn visible(text: &str) -> String {
+    if is_printable_ascii(text) {
+        return text.to_owned();
+    }
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -46,6 +49,11 @@ pub(crate) fn visible(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Whether every character is a letter, digit, sign or space of ASCII: each takes a column, and none needs an escape.
+pub(crate) fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// A value as JSON that is safe on a terminal: what [`visible`] escapes is escaped here as JSON does.

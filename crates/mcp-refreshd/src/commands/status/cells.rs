@@ -5,6 +5,7 @@ use crate::terminal::columns::width;
 use crate::terminal::local::Local;
 use crate::terminal::wording::outcome_words;
 use refresh_engine::{Outcome, State};
+use std::borrow::Cow;
 
 pub(super) const GAP: &str = "  ";
 /// Where even the narrowest table has no room for more.
@@ -70,10 +71,19 @@ pub(super) fn widths(rows: &[Vec<String>]) -> Vec<usize> {
 }
 
 /// One row, every cell padded to its column before it is painted.
-pub(super) fn row_of(row: &[String], widths: &[usize], paint: &dyn Fn(usize, &str) -> String) -> String {
-    let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, columns))| {
-        let padding = " ".repeat(columns.saturating_sub(width(cell)));
-        format!("{}{padding}", paint(column, cell))
-    });
-    cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+pub(super) fn row_of(
+    row: &[String],
+    widths: &[usize],
+    paint: &dyn for<'c> Fn(usize, &'c str) -> Cow<'c, str>,
+) -> String {
+    let mut text = String::with_capacity(widths.iter().map(|columns| columns + GAP.len()).sum());
+    for (column, (cell, columns)) in row.iter().zip(widths).enumerate() {
+        if column > 0 {
+            text.push_str(GAP);
+        }
+        text.push_str(&paint(column, cell));
+        text.extend(std::iter::repeat_n(' ', columns.saturating_sub(width(cell))));
+    }
+    text.truncate(text.trim_end().len());
+    text
 }

@@ -11,6 +11,7 @@ use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::local::Local;
 use crate::terminal::wording::visible;
 use refresh_engine::State;
+use std::borrow::Cow;
 
 /// The lines of all stores, in the same columns.
 pub(super) fn lines(status: &Status, local: &Local) -> String {
@@ -19,7 +20,12 @@ pub(super) fn lines(status: &Status, local: &Local) -> String {
         .flat_map(|store| entries_in_order(store).into_iter().map(move |entry| line(entry, store, local)));
     let rows: Vec<_> = rows.collect();
     let widths = widths(&rows);
-    rows.iter().map(|row| format!("{}\n", row_of(row, &widths, &|_, cell| cell.to_owned()))).collect()
+    let mut text = String::new();
+    for row in &rows {
+        text.push_str(&row_of(row, &widths, &|_, cell| Cow::Borrowed(cell)));
+        text.push('\n');
+    }
+    text
 }
 
 fn line(entry: &EntryStatus, store: &StoreStatus, local: &Local) -> Vec<String> {
@@ -35,13 +41,13 @@ fn line(entry: &EntryStatus, store: &StoreStatus, local: &Local) -> Vec<String> 
         None => EMPTY.to_owned(),
     };
     let cells = [name(entry, store), wording(entry.state).to_owned(), left, next, last(entry, local, true)];
-    let cells = cells.into_iter().chain([visible(&store.location)]).map(|cell| one_column(&cell));
+    let cells = cells.into_iter().chain([visible(&store.location)]).map(one_column);
     cells.chain([to_type(entry, store, local)]).collect()
 }
 
 /// Two spaces begin a new column; a name that has them shows the second one as an escape.
-fn one_column(cell: &str) -> String {
-    cell.replace("  ", " \\u{20}")
+fn one_column(cell: String) -> String {
+    if cell.contains(GAP) { cell.replace(GAP, " \\u{20}") } else { cell }
 }
 
 fn is_failing(entry: &EntryStatus) -> bool {

@@ -11,6 +11,7 @@ use crate::terminal::local::Local;
 use crate::terminal::style::Style;
 use jiff::Timestamp;
 use refresh_engine::State;
+use std::borrow::Cow;
 
 /// What of a table is shown; the first of these that fits is taken.
 #[derive(Clone, Copy)]
@@ -72,14 +73,16 @@ pub(super) fn table(store: &StoreStatus, local: &Local, style: &Style, columns: 
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         let entry = number.checked_sub(1).and_then(|number| entries.get(number));
-        let fits = width(&row_of(row, &widths, &|_, cell| cell.to_owned())) <= columns;
-        let paint = |column: usize, cell: &str| match (entry, column) {
-            _ if !fits => cell.to_owned(),
-            (None, _) => style.painted(cell, "2"),
-            (Some(entry), 1 | 2) => style.painted(cell, colour(entry, local.now)),
-            _ => cell.to_owned(),
-        };
-        text.push_str(cut(&row_of(row, &widths, &paint), if fits { usize::MAX } else { columns }).trim_end());
+        let plain = row_of(row, &widths, &|_, cell| Cow::Borrowed(cell));
+        if width(&plain) <= columns {
+            text.push_str(&row_of(row, &widths, &|column, cell| match (entry, column) {
+                (None, _) => style.painted(cell, "2").into(),
+                (Some(entry), 1 | 2) => style.painted(cell, colour(entry, local.now)).into(),
+                _ => cell.into(),
+            }));
+        } else {
+            text.push_str(cut(&plain, columns).trim_end());
+        }
         text.push('\n');
         if let Some(entry) = entry {
             text.push_str(&below(entry, store.unwatched, local, style, columns));
