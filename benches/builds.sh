@@ -40,7 +40,7 @@ memory() {
         cargo test --quiet --manifest-path "$root/Cargo.toml" -p mcp-refreshd --test program -- \
         footprint::waiting --nocapture --test-threads 1 >"$scratch/said" 2>&1 || tell "$1" "memory: over a limit" 1
     # "20 servers, after their refreshes: 7656 kB resident, 6088 proportional, 1516 anonymous; …"
-    sed -nE 's/.* ([0-9]+) servers, after[^:]*: ([0-9]+) kB resident, ([0-9?]+) proportional, ([0-9]+) anonymous.*/\1 \2 \3 \4/p' "$scratch/said" |
+    sed -nE 's/(.* )?([0-9]+) servers, after[^:]*: ([0-9]+) kB resident, ([0-9?]+) proportional, ([0-9]+) anonymous.*/\2 \3 \4 \5/p' "$scratch/said" |
         while read -r count resident proportional anonymous; do
             tell "$1" "resident, $count servers, kB" "$resident"
             tell "$1" "proportional, $count servers, kB" "$proportional"
