@@ -4,6 +4,7 @@
 
 mod daemon;
 mod home;
+pub mod memory;
 mod platform;
 pub mod strace;
 mod wait;

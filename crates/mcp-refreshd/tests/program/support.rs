@@ -9,8 +9,6 @@ pub(crate) mod findings;
 #[cfg(unix)]
 pub(crate) mod many;
 #[cfg(unix)]
-pub(crate) mod memory;
-#[cfg(unix)]
 pub(crate) mod needles;
 #[cfg(unix)]
 pub(crate) mod peer;
