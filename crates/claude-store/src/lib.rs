@@ -52,6 +52,7 @@ pub use error_kind::ErrorKind;
 pub use file_system::{FileKind, FileSystem, Identity, Obstacle, Stamp};
 pub use lock::{ConfigLock, LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
 pub use os_file_system::OsFileSystem;
+pub use platform::CLEAR_FLAGS;
 pub use platform::keyring::SystemKeyring;
 pub use server_place::{ConfigError, Edited, Place, Scope, ServerPlaces};
 pub use store::any_store::{AnyStaged, AnyStore};

@@ -31,6 +31,7 @@ pub(crate) mod keyring;
 #[path = "store/keyring_store/secret_service.rs"]
 pub(crate) mod keyring;
 
+pub use system::CLEAR_FLAGS;
 pub(crate) use system::{
     CACHE_FOLDER, CACHE_VARIABLE, FOLDERS_REPORT_THEIR_END, LONGEST_ARGUMENT, MCP_LOGS,
     is_own_process_domain, is_running, obstacle, rename_exclusive, reserve, sync, watch_limit_advice,
@@ -44,5 +45,5 @@ use unix as family;
 pub(crate) use family::{
     append, create_file, create_folder, file_stamp, is_descriptor_limit, link_stamp, may_read_again,
     may_write_again, open_to_append, open_to_read, rename, resolve, set_mode, stamp, sync_folder, take,
-    touch, user,
+    touch, user, word,
 };

@@ -244,7 +244,8 @@ impl<P: Partners> Keeper<P> {
     /// One entry as last seen.
     #[must_use]
     pub fn access_grant(&self, key: &EntryKey) -> Option<AccessGrant> {
-        Some(self.inner.grant(&self.inner.current(key)?))
+        let current = self.inner.current(key)?;
+        Some(self.inner.grant(&current))
     }
 
     /// Whether a refresh of this entry is running.

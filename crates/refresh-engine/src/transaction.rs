@@ -40,7 +40,7 @@ use std::rc::Rc;
 pub(crate) async fn refresh<P: Partners>(
     shared: &Rc<Shared<P>>,
     run: RunId,
-    planned: &ObservedEntry,
+    planned: &Rc<ObservedEntry>,
     demand: Demand,
 ) -> TransactionEnd {
     match transaction(shared, run, planned, demand).await {
@@ -53,7 +53,7 @@ pub(crate) async fn refresh<P: Partners>(
 async fn transaction<P: Partners>(
     shared: &Rc<Shared<P>>,
     run: RunId,
-    planned: &ObservedEntry,
+    planned: &Rc<ObservedEntry>,
     demand: Demand,
 ) -> Result<(), TransactionEnd> {
     let presented = demand.presented(planned)?;

@@ -1,17 +1,18 @@
 use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 
 /// The key of an entry in `mcpOAuth`: `<server name>|<16 hex digits>`.
 ///
 /// The digits are the client's hash of the server's configuration. They are never computed here; for an entry that is there, always use
-/// the key found in the document.
+/// the key found in the document. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryKey(String);
+pub struct EntryKey(Arc<str>);
 
 impl EntryKey {
     /// Wraps a key as found in the document.
     #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
@@ -65,7 +66,7 @@ impl From<&str> for EntryKey {
 
 impl From<String> for EntryKey {
     fn from(text: String) -> Self {
-        Self(text)
+        Self(text.into())
     }
 }
 

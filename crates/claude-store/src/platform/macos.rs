@@ -18,6 +18,9 @@ pub(crate) const MCP_LOGS: &str = "claude-cli-nodejs";
 /// `UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND` of `chflags(2)`.
 const LOCKED_FLAGS: u32 = 0x0000_0002 | 0x0000_0004 | 0x0002_0000 | 0x0004_0000;
 
+/// The command that lets a locked file be replaced again, to be followed by its path.
+pub const CLEAR_FLAGS: &str = "sudo chflags nouchg,nouappnd,noschg,nosappnd";
+
 /// The size limit of one program argument: `ARG_MAX` is 1 MiB for all arguments and the environment, which is nearly empty here.
 pub(crate) const LONGEST_ARGUMENT: usize = 1_000_000;
 

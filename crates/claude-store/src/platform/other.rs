@@ -12,6 +12,9 @@ pub(crate) const CACHE_VARIABLE: Option<&str> = Some("XDG_CACHE_HOME");
 /// The folder in it with the client's logs of its MCP connections.
 pub(crate) const MCP_LOGS: &str = "claude-cli-nodejs";
 
+/// The command that lets a locked file be replaced again, to be followed by its path.
+pub const CLEAR_FLAGS: &str = "sudo chflags nouchg,nouappnd,noschg,nosappnd";
+
 /// The size limit of one program argument (a lower bound).
 pub(crate) const LONGEST_ARGUMENT: usize = 64 << 10;
 

@@ -17,6 +17,9 @@ pub(crate) const CACHE_VARIABLE: Option<&str> = Some("LOCALAPPDATA");
 /// The folder in it with the client's logs of its MCP connections (measured with 2.1.332).
 pub(crate) const MCP_LOGS: &str = r"claude-cli-nodejs\Cache";
 
+/// The command that lets a locked file be replaced again, to be followed by its path.
+pub const CLEAR_FLAGS: &str = "attrib -R";
+
 /// UTF-16 units that a whole command line may have (`CreateProcessW`).
 pub(crate) const LONGEST_ARGUMENT: usize = 32_767;
 
@@ -252,5 +255,10 @@ pub(crate) fn may_write_again(path: &Path) -> String {
 
 /// No file is another user's here.
 pub(crate) fn take(path: &Path) -> String {
-    format!("icacls \"{}\" /reset", path.display())
+    format!("icacls {} /reset", word(path))
+}
+
+/// One word for either shell.
+pub(crate) fn word(path: &Path) -> String {
+    format!("\"{}\"", path.display())
 }

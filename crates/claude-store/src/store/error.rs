@@ -1,4 +1,4 @@
-use crate::platform::{may_read_again, may_write_again, take};
+use crate::platform::{CLEAR_FLAGS, may_read_again, may_write_again, take, word};
 use crate::{ErrorKind, KeychainError, KeyringError, LockLost};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -123,8 +123,9 @@ pub enum WriteError {
     },
     /// The file or its folder has a flag that prevents replacing it.
     #[error(
-        "{} is immutable, append-only or read-only and cannot be replaced; clear the flag (`chattr -i -a`, on macOS `chflags nouchg`, on Windows `attrib -r`)",
-        path.display()
+        "{} is immutable, append-only or read-only and cannot be replaced; type: {CLEAR_FLAGS} {}",
+        path.display(),
+        word(path)
     )]
     Immutable {
         /// The file or folder with the flag.

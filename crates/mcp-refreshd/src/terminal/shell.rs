@@ -3,6 +3,7 @@
 use super::characters::misleads;
 use crate::platform::SHELL;
 use crate::platform::shell::Shell;
+use claude_store::CLEAR_FLAGS;
 use std::fmt::Write as _;
 
 /// One word of a command line, quoted for this system's shell.
@@ -107,10 +108,7 @@ pub(crate) fn allow_writing(folder: &str) -> String {
 
 /// Removes the flag that keeps a file from being replaced.
 pub(crate) fn clear_read_only(file: &str) -> String {
-    match SHELL {
-        Shell::Posix => format!("sudo chattr -i -a {}", quoted(file)),
-        Shell::PowerShell => format!("attrib -R {}", quoted(file)),
-    }
+    format!("{CLEAR_FLAGS} {}", quoted(file))
 }
 
 /// Shows how much room the disks have, or the one with this folder.

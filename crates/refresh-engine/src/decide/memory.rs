@@ -2,6 +2,7 @@
 
 use crate::{Now, ObservedEntry, Record};
 use claude_store::{Entry, RawEntry, StubKind};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How long to remember entries that vanished together, in case the user wants them back.
@@ -115,7 +116,7 @@ pub fn disappearance(gone: Vec<claude_store::EntryKey>, document: DocumentChange
 #[derive(Clone, Debug)]
 pub(crate) struct Vanished {
     /// The entry as last seen or written.
-    pub(crate) seen: ObservedEntry,
+    pub(crate) seen: Rc<ObservedEntry>,
     /// Its whole text when last seen, perhaps with an older pair.
     pub(crate) text: RawEntry,
     /// When it was first missed.

@@ -43,7 +43,7 @@ pub enum Wanted {
 }
 
 impl<P: Partners> KeeperState<P> {
-    pub(super) fn current(&self, key: &EntryKey) -> Option<ObservedEntry> {
+    pub(super) fn current(&self, key: &EntryKey) -> Option<Rc<ObservedEntry>> {
         self.shared.entries.borrow().get(key)?.current.clone()
     }
 

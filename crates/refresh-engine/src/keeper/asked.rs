@@ -13,7 +13,7 @@ const STOPPING: &str = "the agent is stopping; try again once it runs";
 
 impl<P: Partners> KeeperState<P> {
     /// One requested refresh.
-    pub(super) async fn asked(self: &Rc<Self>, seen: ObservedEntry, force: bool) -> RefreshedHow {
+    pub(super) async fn asked(self: &Rc<Self>, seen: Rc<ObservedEntry>, force: bool) -> RefreshedHow {
         let begun = self.demanded(&seen, force).and_then(|demand| self.begun(&seen, demand));
         match begun {
             Ok(begun) => self.carry_out(seen, begun).await,
@@ -58,7 +58,7 @@ impl<P: Partners> KeeperState<P> {
     }
 
     /// The refresh that was begun.
-    pub(super) async fn carry_out(self: &Rc<Self>, seen: ObservedEntry, begun: Begun) -> RefreshedHow {
+    pub(super) async fn carry_out(self: &Rc<Self>, seen: Rc<ObservedEntry>, begun: Begun) -> RefreshedHow {
         let ended = refresh(&self.shared, begun.run, &seen, begun.demand).await;
         self.finished(&seen.entry.key);
         ended.into()

@@ -24,13 +24,13 @@ const RUNNING_PER_SERVER: usize = 10;
 
 /// An entry that others broke, and how it is healed.
 struct Healing {
-    seen: ObservedEntry,
-    remembered: ObservedEntry,
+    seen: Rc<ObservedEntry>,
+    remembered: Rc<ObservedEntry>,
     heal: Heal,
 }
 
 impl<P: Partners> KeeperState<P> {
-    fn start_revival(self: &Rc<Self>, seen: ObservedEntry) {
+    fn start_revival(self: &Rc<Self>, seen: Rc<ObservedEntry>) {
         if self.shared.begin(&seen.entry.key).is_none() {
             return;
         }
@@ -65,8 +65,8 @@ impl<P: Partners> KeeperState<P> {
         let now = shared.now();
         let mut due: Vec<Due> = Vec::new();
         let mut broken: Vec<Healing> = Vec::new();
-        let mut bereft: Vec<ObservedEntry> = Vec::new();
-        let mut turned: Vec<(ObservedEntry, bool)> = Vec::new();
+        let mut bereft: Vec<Rc<ObservedEntry>> = Vec::new();
+        let mut turned: Vec<(Rc<ObservedEntry>, bool)> = Vec::new();
         let mut wait: Option<Duration> = None;
         {
             let entries = shared.entries.borrow();
@@ -114,7 +114,7 @@ impl<P: Partners> KeeperState<P> {
                         None
                     }
                     Plan::NeedsPerson(Need::Spent) if pause.is_zero() && !is_anothers(shared, seen) => {
-                        let successor = shared.grants.successor(shared, seen);
+                        let successor = shared.grants.successor(shared, seen).map(Rc::new);
                         broken.extend(successor.map(|remembered| Healing {
                             seen: seen.clone(),
                             remembered,
@@ -201,7 +201,7 @@ impl<P: Partners> KeeperState<P> {
         }
     }
 
-    fn start(self: &Rc<Self>, seen: ObservedEntry) {
+    fn start(self: &Rc<Self>, seen: Rc<ObservedEntry>) {
         let Some(run) = self.shared.begin(&seen.entry.key) else { return };
         let inner = Rc::clone(self);
         // I6: its own task; nothing that happens to the keeper's loop interrupts it.
@@ -215,7 +215,7 @@ impl<P: Partners> KeeperState<P> {
         let entries = self.shared.entries.borrow();
         let mut counts = BTreeMap::new();
         for known in entries.values().filter(|known| known.is_running()) {
-            *counts.entry(known.current.as_ref().and_then(server)).or_default() += 1;
+            *counts.entry(known.current.as_deref().and_then(server)).or_default() += 1;
         }
         counts
     }

@@ -41,9 +41,9 @@ pub(super) struct KeeperState<P: Partners> {
 }
 
 impl<P: Partners> KeeperState<P> {
-    pub(super) fn find(&self, names: &[String]) -> Vec<ObservedEntry> {
+    pub(super) fn find(&self, names: &[String]) -> Vec<Rc<ObservedEntry>> {
         let entries = self.shared.entries.borrow();
-        let named = |seen: &&ObservedEntry| {
+        let named = |seen: &&Rc<ObservedEntry>| {
             names.is_empty()
                 || names.iter().any(|name| *name == seen.entry.server_name || name == seen.entry.key.as_str())
         };

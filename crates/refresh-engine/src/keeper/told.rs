@@ -7,10 +7,11 @@ use crate::decide::plan::open_need;
 use crate::store_access::shared::Shared;
 use crate::transaction::heal;
 use crate::{Event, Now, ObservedEntry, Partners};
+use std::rc::Rc;
 
 impl<P: Partners> KeeperState<P> {
     /// Only a keeper that acts by itself lets an entry rest.
-    pub(super) fn tell_rests(&self, turned: Vec<(ObservedEntry, bool)>) {
+    pub(super) fn tell_rests(&self, turned: Vec<(Rc<ObservedEntry>, bool)>) {
         for (seen, rests) in turned.into_iter().filter(|_| self.mode == Mode::Watch) {
             self.shared.state(&seen.entry.key, |known| known.rests = rests);
             self.shared.tell(&seen, if rests { Event::Rests } else { Event::RestOver });

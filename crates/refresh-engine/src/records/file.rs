@@ -125,7 +125,7 @@ impl<F: FileSystem> RecordsFile<F> {
             let stores = stores.borrow();
             let mut bytes = Vec::new();
             for (store, key) in changed {
-                let record = stores.get(store).and_then(|entries| entries.get(key));
+                let record = stores.get(store).and_then(|entries| entries.get(key)).map(Box::as_ref);
                 line(&mut bytes, store, key, record).map_err(|error| self.not_written(error.into()))?;
             }
             bytes

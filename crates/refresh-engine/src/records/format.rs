@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 /// The format this version writes. Older ones are read, newer ones refused.
 pub(super) const VERSION: u32 = 2;
 
-/// Records by store and entry.
-pub(super) type Stores = BTreeMap<String, BTreeMap<String, Record>>;
+/// Records by store and entry. Boxed, as a map holds room for entries that are not there.
+pub(super) type Stores = BTreeMap<String, BTreeMap<String, Box<Record>>>;
 
 /// The first line of the file.
 #[derive(Serialize, Deserialize)]
@@ -59,7 +59,7 @@ pub(super) fn parse(bytes: &[u8]) -> Content {
     }
     let (mut stores, mut damaged, mut whole) = (Stores::new(), 0, bytes.ends_with(b"\n"));
     for raw in lines {
-        match serde_json::from_slice::<Line<Record, String>>(raw) {
+        match serde_json::from_slice::<Line<Box<Record>, String>>(raw) {
             Ok(Line { store, key, record: Some(record) }) => {
                 stores.entry(store).or_default().insert(key, record);
             }

@@ -5,15 +5,16 @@ use crate::records::obstacle::Obstacle;
 use crate::{Now, ObservedEntry, Record};
 use claude_store::{Entry, RawEntry, StubKind};
 use oauth_secret::TokenDigest;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// One entry as the keeper knows it.
 #[derive(Default)]
 pub(crate) struct EntryState {
     /// As the store holds it; `None` before the first scan.
-    pub(crate) current: Option<ObservedEntry>,
-    /// The last live pair seen in or written to the store, for healing.
-    pub(crate) last_live: Option<ObservedEntry>,
+    pub(crate) current: Option<Rc<ObservedEntry>>,
+    /// The last live pair seen in or written to the store, for healing. Mostly the present one, and then the same one in memory.
+    pub(crate) last_live: Option<Rc<ObservedEntry>>,
     /// The whole text of the entry when it was last seen with a refresh token, including unknown members.
     text: Option<RawEntry>,
     /// When the entry was first seen without tokens; `None` if it has some.
@@ -130,11 +131,11 @@ impl EntryState {
 
     /// What is broken about this entry, as far as known.
     pub(crate) fn heal(&self, seen: &ObservedEntry, stub_for: Duration, record: &Record) -> Heal {
-        decide_heal(self.last_live.as_ref(), seen, stub_for, record)
+        decide_heal(self.last_live.as_deref(), seen, stub_for, record)
     }
 
     /// Takes everything that could restore the entry.
-    pub(crate) fn take_memory(&mut self) -> (Option<ObservedEntry>, Option<RawEntry>) {
+    pub(crate) fn take_memory(&mut self) -> (Option<Rc<ObservedEntry>>, Option<RawEntry>) {
         (self.last_live.take(), self.text.take())
     }
 }

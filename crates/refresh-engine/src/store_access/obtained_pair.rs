@@ -7,6 +7,7 @@ use crate::store_access::entry_state::RunId;
 use crate::{Expiry, Now, ObservedEntry, Record};
 use claude_store::{Change, Entry, EntryKey, ExpiresAt, TokenChange};
 use oauth_secret::{RefreshToken, TokenDigest};
+use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::TokenPair;
 
@@ -22,7 +23,7 @@ pub(crate) struct ObtainedPair {
     /// The run that obtained it, which knows whether it may still write.
     pub(crate) run: RunId,
     /// The entry that was presented.
-    pub(crate) before: ObservedEntry,
+    pub(crate) before: Rc<ObservedEntry>,
     /// Its access token had expired when the request was sent.
     pub(crate) had_expired: bool,
 }

@@ -10,6 +10,7 @@ use claude_store::{Document, Entry, EntryKey, Incomplete, KEYCHAIN_OVERFLOW, Sna
 use oauth_secret::TokenDigest;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// Takes note of what the store holds, and returns malformed entries: key, and why. If the store cannot be read, nothing is
 /// forgotten.
@@ -134,7 +135,7 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: ObservedEntry) {
     });
     if heal != Heal::Nothing {
         // Do not remember a broken entry. The next plan heals it, or the running transaction.
-        shared.state(key, |state| state.current = Some(seen));
+        shared.state(key, |state| state.current = Some(Rc::new(seen)));
         return;
     }
     let known = shared.change_record(key, |record| {
@@ -155,9 +156,10 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: ObservedEntry) {
     }
     let live = seen.refresh.is_some()
         && !seen.refresh.is_some_and(|refresh| shared.read_record(key, |record| record.is_spent(refresh)));
+    let seen = Rc::new(seen);
     shared.state(key, |state| {
         if live {
-            state.last_live = Some(seen.clone());
+            state.last_live = Some(Rc::clone(&seen));
         }
         state.current = Some(seen);
     });

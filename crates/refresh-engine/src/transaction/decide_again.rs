@@ -16,12 +16,13 @@ use crate::transaction::heal::heal_members;
 use crate::transaction::presented::Presented;
 use crate::{ObservedEntry, Partners};
 use claude_store::{Ownership, Store, Version};
+use std::rc::Rc;
 
 /// What is presented, and why.
 pub(crate) struct Decided {
     pub(crate) reason: Reason,
     /// The entry as read.
-    pub(crate) seen: ObservedEntry,
+    pub(crate) seen: Rc<ObservedEntry>,
     pub(crate) presented: Presented,
     /// The document's size in bytes.
     pub(crate) size: usize,
@@ -44,7 +45,7 @@ pub(crate) async fn decide_again<P: Partners>(
 ) -> Result<Decided, TransactionEnd> {
     let reading = read_entry(shared, &planned.entry.key).await;
     let Reading { size, version, seen } = reading.map_err(|error| unreadable(shared, planned, error))?;
-    let seen = seen.ok_or(TransactionEnd::Removed)?;
+    let seen = Rc::new(seen.ok_or(TransactionEnd::Removed)?);
     let (key, now) = (&seen.entry.key, shared.now());
     if seen.refresh != planned.refresh {
         note_found(shared, &seen);

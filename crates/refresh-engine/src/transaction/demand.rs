@@ -7,6 +7,7 @@ use crate::transaction::grants::Presenting;
 use crate::transaction::presented::Presented;
 use crate::{ObservedEntry, Partners};
 use oauth_secret::TokenDigest;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How long to wait for another entry's refresh of the same login: two requests of 30 s. If its store cannot be read, it may never end.
@@ -25,10 +26,10 @@ pub(crate) enum Demand {
 
 impl Demand {
     /// What to present for the observed entry. A stub no longer says where its login was.
-    pub(crate) fn presented(&self, seen: &ObservedEntry) -> Result<Presented, TransactionEnd> {
+    pub(crate) fn presented(&self, seen: &Rc<ObservedEntry>) -> Result<Presented, TransactionEnd> {
         match self {
             Self::Heal(remembered) => Ok(remembered.as_ref().clone()),
-            Self::Planned | Self::Forced => Presented::of(seen.clone())
+            Self::Planned | Self::Forced => Presented::of(Rc::clone(seen))
                 .ok_or_else(|| TransactionEnd::NeedsPerson(Need::without_refresh_token(seen))),
         }
     }

@@ -12,6 +12,7 @@ use crate::transaction::presented::Presented;
 use crate::{Event, ObservedEntry, Partners, Verdict};
 use claude_store::{EntryKey, ExpiresAt, TokenChange};
 use oauth_secret::TokenDigest;
+use std::rc::Rc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -22,7 +23,7 @@ const PUT_BACK_PAUSE: Duration = Duration::from_secs(60);
 pub(crate) async fn put_back<P: Partners>(
     shared: &Shared<P>,
     found: &ObservedEntry,
-    remembered: &ObservedEntry,
+    remembered: &Rc<ObservedEntry>,
 ) {
     let now = remembered.refresh.map(|refresh| refresh.fingerprint());
     let written = match tokens_of(remembered) {
@@ -31,7 +32,7 @@ pub(crate) async fn put_back<P: Partners>(
         None => Overwritten::Failed,
     };
     if matches!(written, Overwritten::Written { .. }) {
-        shared.state(&found.entry.key, |state| state.current = Some(remembered.clone()));
+        shared.state(&found.entry.key, |state| state.current = Some(Rc::clone(remembered)));
         let at = shared.now();
         shared.change_record(&found.entry.key, |record| record.observe(at, remembered));
         shared.tell(
@@ -70,11 +71,11 @@ pub(crate) async fn hand_over<P: Partners>(
     let at = shared.now();
     match written {
         Overwritten::Written { .. } => {
-            let after = with_tokens_of(&found, new);
+            let after = Rc::new(with_tokens_of(&found, new));
             shared.change_record(key, |own| own.follow(record));
             shared.state(key, |state| {
-                state.current = Some(after.clone());
-                state.last_live = Some(after.clone());
+                state.current = Some(Rc::clone(&after));
+                state.last_live = Some(Rc::clone(&after));
             });
             let before = Some(presented.fingerprint());
             let now = new.refresh.map(|new| new.fingerprint());

@@ -1,11 +1,12 @@
 use crate::ObservedEntry;
 use oauth_secret::{RefreshToken, TokenDigest};
+use std::rc::Rc;
 
 /// An entry whose refresh token will be presented.
 #[derive(Clone, Debug)]
 pub(crate) struct Presented {
     /// The entry: as stored, or as remembered if a wipe is being healed.
-    pub(crate) seen: ObservedEntry,
+    pub(crate) seen: Rc<ObservedEntry>,
     /// Its refresh token.
     pub(crate) token: RefreshToken,
     /// Its digest.
@@ -14,7 +15,7 @@ pub(crate) struct Presented {
 
 impl Presented {
     /// `None` if the entry holds no refresh token.
-    pub(crate) fn of(seen: ObservedEntry) -> Option<Self> {
+    pub(crate) fn of(seen: Rc<ObservedEntry>) -> Option<Self> {
         let token = seen.entry.refresh_token.clone()?;
         Some(Self { digest: seen.refresh?, token, seen })
     }

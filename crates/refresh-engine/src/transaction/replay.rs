@@ -40,7 +40,7 @@ pub(crate) async fn replay<P: Partners>(
     shared: &Shared<P>,
     run: RunId,
     mut unfinished: Unfinished,
-    current: Option<ObservedEntry>,
+    current: Option<Rc<ObservedEntry>>,
 ) {
     let key = unfinished.intent.entry_key();
     if let Some(lock) = unfinished.intent.lock
@@ -52,7 +52,7 @@ pub(crate) async fn replay<P: Partners>(
     shared.grants.remove_left_over(&unfinished.intent.other_locks);
     let what = match (unfinished.answer.take(), unfinished.superseded_by) {
         (None, _) => {
-            without_answer(shared, &unfinished.intent, current.as_ref());
+            without_answer(shared, &unfinished.intent, current.as_deref());
             close(shared, unfinished.id, true).await;
             "a request was sent and its answer was not received: the refresh token may be spent"
         }
@@ -63,7 +63,7 @@ pub(crate) async fn replay<P: Partners>(
             note_spent(shared, &unfinished.intent, &answer);
             match (answer, superseded_by) {
                 (Answer::Fresh(pair), Some(by))
-                    if current.as_ref().is_some_and(|seen| seen.refresh == Some(by)) =>
+                    if current.as_deref().is_some_and(|seen| seen.refresh == Some(by)) =>
                 {
                     let tokens = TokenChange {
                         access_token: pair.access_token,
@@ -93,12 +93,12 @@ pub(crate) async fn replay<P: Partners>(
                     }
                 }
                 (Answer::Ambiguous { .. }, _) => {
-                    without_answer(shared, &unfinished.intent, current.as_ref());
+                    without_answer(shared, &unfinished.intent, current.as_deref());
                     close(shared, unfinished.id, true).await;
                     "a request was sent, and its answer does not say whether the refresh token is spent"
                 }
                 (answer, _) => {
-                    judged(shared, &unfinished.intent, current.as_ref(), &answer);
+                    judged(shared, &unfinished.intent, current.as_deref(), &answer);
                     close(shared, unfinished.id, true).await;
                     "the server had refused the request; nothing was lost"
                 }
@@ -115,10 +115,10 @@ async fn save_again<P: Partners>(
     unfinished: Unfinished,
     pair: TokenPair,
     sent_at: Now,
-    current: Option<ObservedEntry>,
+    current: Option<Rc<ObservedEntry>>,
 ) -> Result<(), TransactionEnd> {
     let Unfinished { id, intent, .. } = unfinished;
-    let before = current.unwrap_or_else(|| remembered(&intent));
+    let before = current.unwrap_or_else(|| Rc::new(remembered(&intent)));
     let had_expired = shared.read_record(&before.entry.key, |record| {
         intent.heal.is_none() && before.has_expired(sent_at, record)
     });

@@ -24,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A pair that is in the store.
 pub(crate) struct SavedPair {
     /// The entry after the write.
-    pub(super) after: ObservedEntry,
+    pub(super) after: Rc<ObservedEntry>,
     /// The entry had been wiped.
     pub(super) healed: bool,
     /// The store survives a power cut as it is.
@@ -45,12 +45,12 @@ pub(crate) async fn save<P: Partners>(
     shared.state(key, |state| state.note_unsaved(None));
     let Saved { decision, durable, found } = saved;
     if matches!(decision, WriteDecision::Write | WriteDecision::Repair | WriteDecision::AlreadyThere) {
-        let after = obtained.after();
+        let after = Rc::new(obtained.after());
         let at = shared.now().wall;
         shared.change_record(key, |record| note_fresh(record, obtained, &after, at));
         shared.state(key, |state| {
-            state.current = Some(after.clone());
-            state.last_live = Some(after.clone());
+            state.current = Some(Rc::clone(&after));
+            state.last_live = Some(Rc::clone(&after));
         });
         let healed = obtained.heal.is_some() || decision == WriteDecision::Repair;
         return Ok(SavedPair { after, healed, durable });
@@ -102,7 +102,7 @@ fn await_login<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair) -> Tran
     });
     shared.state(key, |state| {
         // To be tried once the login is over; the journal keeps it until then.
-        state.last_live = Some(obtained.after());
+        state.last_live = Some(Rc::new(obtained.after()));
         state.held.push(obtained.id);
     });
     TransactionEnd::NotNeeded
@@ -146,9 +146,9 @@ fn superseded<P: Partners>(
 fn gone<P: Partners>(shared: &Shared<P>, obtained: &ObtainedPair) -> TransactionEnd {
     let key = obtained.key();
     // If the whole document turns out to be lost, this is the pair to restore.
-    let after = obtained.after();
+    let after = Rc::new(obtained.after());
     if let Some(vanished) = shared.vanished.borrow_mut().get_mut(key) {
-        vanished.seen = after.clone();
+        vanished.seen = Rc::clone(&after);
     }
     shared.state(key, |state| {
         if state.last_live.is_some() {

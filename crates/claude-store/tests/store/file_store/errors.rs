@@ -74,7 +74,7 @@ fn obstacles_to_a_write_are_found_before_the_request() {
             (&|disk| disk.set_obstacle(PATH, Some(Obstacle::MountPoint)), "is itself a mount point"),
             (
                 &|disk| disk.set_obstacle(PATH, Some(Obstacle::Immutable)),
-                "immutable, append-only or read-only",
+                "immutable, append-only or read-only and cannot be replaced; type: ",
             ),
             (
                 &|disk| disk.set_obstacle(FOLDER, Some(Obstacle::Immutable)),
