@@ -33,7 +33,8 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) committer: Committer,
     pub(crate) reads: Coalesced<EntryKey, Result<Reading, Unreadable>>,
     pub(crate) unflags: Coalesced<String, Result<bool, Rc<NeedsAuthError>>>,
-    pub(crate) entries: RefCell<BTreeMap<EntryKey, EntryState>>,
+    /// Boxed, as a map holds room for entries that are not there.
+    pub(crate) entries: RefCell<BTreeMap<EntryKey, Box<EntryState>>>,
     /// The number of the last run.
     pub(crate) runs: Cell<u64>,
     /// Pairs superseded by another one in the store; kept until that one has refreshed once.
@@ -165,7 +166,7 @@ impl<P: Partners> Shared<P> {
     /// Ends this entry's run. If the entry was removed meanwhile, drops everything about it.
     pub(crate) fn finish(&self, key: &EntryKey) {
         let mut entries = self.entries.borrow_mut();
-        if entries.get_mut(key).is_some_and(EntryState::finish) {
+        if entries.get_mut(key).is_some_and(|state| state.finish()) {
             entries.remove(key);
             self.records.forget(self.location(), key);
         }

@@ -33,8 +33,8 @@ pub(super) struct Holder<P: Partners> {
 /// another server never gets this one's token, whatever it holds.
 pub(super) fn others<P: Partners>(shared: &Shared<P>, key: &EntryKey, token: TokenDigest) -> Vec<Holder<P>> {
     let mut others = Vec::new();
-    let server_of = |state: &EntryState| state.current.as_ref()?.entry.server_url.clone();
-    let Some(server) = shared.entries.borrow().get(key).and_then(server_of) else { return others };
+    let of = |state: &EntryState| state.current.as_ref()?.entry.server_url.clone();
+    let Some(server) = shared.entries.borrow().get(key).and_then(|state| of(state)) else { return others };
     for keeper in shared.grants.keepers() {
         let own = std::ptr::eq(Rc::as_ptr(&keeper), shared);
         let holds = |state: &EntryState| {
