@@ -65,6 +65,8 @@ mod other_user;
 #[cfg(unix)]
 mod own;
 #[cfg(unix)]
+mod own_helper;
+#[cfg(unix)]
 mod own_late;
 #[cfg(unix)]
 mod own_login;
