@@ -10,7 +10,7 @@ use crate::agent::runtime::block_on;
 use crate::agent::{Agent, Machine, StartError, config_check};
 use crate::commands::doctor;
 use crate::control::instance::Instance;
-use crate::control::protocol::{Reply, Request, VERSION};
+use crate::control::protocol::{Reply, Request, TokenRequest, VERSION};
 use crate::control::report::Daemon;
 use crate::control::socket::Listener;
 use crate::observers::log;
@@ -226,6 +226,9 @@ async fn answer(
             Err(error) => Reply::Refused(error.to_string()),
         },
         Request::AccessToken(request) => token_socket::hand_out(agent, &request).await,
+        Request::AccessTokenFrom { store, request } => {
+            token_socket::hand_out(agent, &TokenRequest { store: Some(store), ..request }).await
+        }
         #[cfg(feature = "cluster")]
         Request::Cluster { name, add } => match agent.move_grant(&name, add).await {
             Ok(moved) => Reply::Moved(moved),

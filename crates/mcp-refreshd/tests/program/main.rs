@@ -87,6 +87,8 @@ mod support;
 #[cfg(unix)]
 mod token_socket;
 #[cfg(unix)]
+mod token_store;
+#[cfg(unix)]
 mod upgrade;
 #[cfg(unix)]
 mod widths;

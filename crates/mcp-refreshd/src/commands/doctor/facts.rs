@@ -8,6 +8,7 @@ mod vault;
 pub(super) use store::StoreFacts;
 pub(super) use vault::{HelperFacts, VaultFacts};
 
+use crate::agent::chosen_store::chosen_store;
 use crate::agent::config_check::listed_files;
 use crate::agent::folders::{FolderTrouble, WhyNot, folder_trouble, foreign, no_home};
 use crate::agent::network;
@@ -15,7 +16,6 @@ use crate::agent::status::status_from_disk;
 use crate::agent::stores;
 use crate::agent::stores::storage_folders;
 use crate::agent::vault::{folder as vault_folder, ledger::Ledger};
-use crate::commands::chosen_store::chosen_store;
 use crate::commands::service;
 use crate::commands::status;
 use crate::control::instance::holder_without_socket;

@@ -176,7 +176,7 @@ mod tests {
 
     fn request(name: &str, secret: Option<&str>) -> TokenRequest {
         let secret = secret.map(|text| SecretText::new(text.to_owned()));
-        TokenRequest { name: name.to_owned(), url: None, document: None, caller: None, secret }
+        TokenRequest { name: name.to_owned(), url: None, document: None, caller: None, secret, store: None }
     }
 
     #[test]
