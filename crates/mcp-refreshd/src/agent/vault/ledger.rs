@@ -137,12 +137,17 @@ impl Default for Ledger {
 }
 
 impl Ledger {
+    /// Its file in the vault's folder.
+    pub(crate) fn file_in(folder: &Path) -> PathBuf {
+        folder.join(FILE)
+    }
+
     /// Reads the ledger in this folder; an absent one is empty.
     ///
     /// # Errors
     /// It is there but cannot be read or understood.
     pub(crate) fn load(folder: &Path) -> Result<Self, LedgerError> {
-        let path = folder.join(FILE);
+        let path = Self::file_in(folder);
         let failed = |source| LedgerError::Io { path: path.clone(), source };
         let file = match files::opening_no_link().read(true).open(&path) {
             Ok(file) => files::regular(file).map_err(failed)?,
@@ -163,7 +168,7 @@ impl Ledger {
     /// # Errors
     /// The file system refuses; then the old one stands.
     pub(crate) fn save(&self, folder: &Path) -> Result<(), LedgerError> {
-        let path = folder.join(FILE);
+        let path = Self::file_in(folder);
         let beside = folder.join(format!("{FILE}.new"));
         let write = || -> io::Result<()> {
             let mut bytes = serde_json::to_vec_pretty(self)?;

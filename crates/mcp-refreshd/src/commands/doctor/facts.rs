@@ -152,13 +152,13 @@ impl Facts {
         };
         let records = Records::peek(OsFileSystem, &paths.state);
         // What is wrong with it is found with the vault.
-        let ledger = Ledger::load(&vault_folder(paths)).unwrap_or_default();
+        let ledger = Ledger::load(&vault_folder(paths)).ok();
         let files = listed_files(config);
         let mut stores = Vec::new();
         // A file in a folder's place is one finding; what cannot be read below it is no news.
         let is_folder = |folder: &StorageFolder| !files.iter().any(|file| file == folder.path());
         for folder in folders(config, paths, &agent).into_iter().filter(is_folder) {
-            stores.push(StoreFacts::gather(config, paths, folder, &records, &ledger).await);
+            stores.push(StoreFacts::gather(config, paths, folder, &records, ledger.as_ref()).await);
         }
         let status = match &agent {
             Agent::Runs(status, _) => Cow::Borrowed(&**status),

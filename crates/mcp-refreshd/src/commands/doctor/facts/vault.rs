@@ -108,9 +108,12 @@ impl VaultFacts {
 
 /// The error, and what to do.
 fn unreadable(error: &VaultError) -> (String, String) {
+    let named = || "what the message names".to_owned();
     let cure = match error {
         VaultError::Folder(FolderError::NotOurs { path, .. }) => remedy::give_with_content(user_id(), path),
-        _ => "what the message names".to_owned(),
+        VaultError::Closed { command, .. } => command.clone(),
+        VaultError::Read(error) => error.command().unwrap_or_else(named),
+        _ => named(),
     };
     (error.to_string(), cure)
 }
