@@ -24,7 +24,7 @@ use crate::control::report::Status;
 use crate::control::socket::{self, RequestError, reach_patiently};
 use crate::observers::history::{Biography, biographies};
 use crate::platform::is_stopped;
-use crate::settings::config::Config;
+use crate::settings::config::{Config, Ignoring};
 use crate::settings::paths::Paths;
 use crate::settings::surroundings::Surroundings;
 use crate::terminal::failure::Failure;
@@ -62,6 +62,8 @@ pub(super) struct Facts {
     pub(super) paths: Paths,
     /// Why the configuration cannot be used.
     pub(super) config_trouble: Option<String>,
+    /// Where a line belongs in it.
+    pub(super) ignoring: Ignoring,
     /// The only server that is of interest.
     pub(super) only: Option<String>,
     /// Only one of the stores is of interest.
@@ -208,6 +210,7 @@ impl Facts {
             remarks,
             files,
             config_trouble: wanted.config_trouble,
+            ignoring: Ignoring::read(&paths.config),
             only,
             one_store: wanted.store.is_some(),
             unasked: holder_without_socket(&paths.state).filter(|_| matches!(agent, Agent::Stopped)),
