@@ -89,7 +89,9 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     };
     let (anew, asked) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
     watch_all(&agent, &anew);
-    let reloader = Rc::new(Mutex::new(reload::Reloader::new(config.clone(), paths.clone())));
+    let allowed = token_socket::Allowed::default();
+    let reloader = reload::Reloader::new(config.clone(), paths.clone(), allowed.clone());
+    let reloader = Rc::new(Mutex::new(reloader));
     let serving = listener.as_ref().map(|listener| {
         let (listener, agent, identity) = (Rc::clone(listener), Rc::clone(&agent), identity.clone());
         let (reloader, anew, asked) = (Rc::clone(&reloader), Rc::clone(&anew), Rc::clone(&asked));
@@ -103,7 +105,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
                 .await;
         })
     });
-    let tokens = config.token_socket.as_ref().and_then(|config| token_socket::listen(config, paths));
+    let tokens = config.token_socket.as_ref().and_then(|config| token_socket::listen(config, paths, allowed));
     let handing_out = tokens.map(|tokens| spawn_local(tokens.serve(Rc::clone(&agent))));
     agent.first_scan().await;
     tracing::info!("mcp-refreshd {VERSION} started (process {})", identity.pid);

@@ -17,7 +17,7 @@ mod token_socket;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use changes::{Change, changes};
+pub(crate) use changes::{Change, changes, same_token_socket};
 #[cfg(feature = "cluster")]
 pub(crate) use cluster::Cluster;
 pub(crate) use effective::effective;
