@@ -98,8 +98,10 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -s q -l
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand headers" -l url -d 'The URL that the token goes to: for another one, nothing is printed [default: $CLAUDE_CODE_MCP_SERVER_URL]' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand headers" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand headers" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand token" -l url -d 'The URL that the token goes to, where several servers share the name [default: $CLAUDE_CODE_MCP_SERVER_URL]' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand token" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand token" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand doctor" -l fix -d 'Fix what is safe to fix'

@@ -158,12 +158,14 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
         }
         'mcp-refreshd;headers' {
             [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The URL that the token goes to: for another one, nothing is printed [default: $CLAUDE_CODE_MCP_SERVER_URL]')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Only this store: its folder or its file')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'mcp-refreshd;token' {
             [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The URL that the token goes to, where several servers share the name [default: $CLAUDE_CODE_MCP_SERVER_URL]')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Only this store: its folder or its file')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break

@@ -44,6 +44,6 @@ use unix as family;
 
 pub(crate) use family::{
     append, create_file, create_folder, file_stamp, is_descriptor_limit, link_stamp, may_read_again,
-    may_write_again, open_to_append, open_to_read, rename, resolve, set_mode, stamp, sync_folder, take,
-    touch, user, word,
+    may_write_again, move_away, open_to_append, open_to_read, rename, resolve, set_mode, stamp, sync_folder,
+    take, touch, user, word,
 };

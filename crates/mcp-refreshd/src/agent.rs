@@ -1,6 +1,7 @@
 //! Connects the engine to this machine: one keeper per store, and the requests that go to all of them.
 
 pub(crate) mod access;
+pub(crate) mod chosen_store;
 pub(crate) mod client;
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;

@@ -200,7 +200,7 @@ impl Cli {
             return None;
         }
         let command = match command.to_str()? {
-            "headers" => Command::Headers(HeadersArgs { name, url: None }),
+            "headers" => Command::Headers(HeadersArgs { name, url: None, store: None }),
             "status" => Command::Status(StatusArgs { name, json: false, watch: false, store: None }),
             _ => return None,
         };
@@ -237,6 +237,7 @@ mod tests {
             "headers -h",
             "headers lab --url x",
             "headers lab wiki",
+            "headers --store x",
             "token lab",
             "status --json",
             "status lab --json",

@@ -1,7 +1,7 @@
 //! From the command line to an exit code.
 
 use crate::agent::runtime::block_on;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, HeadersArgs, TokenArgs};
 use crate::commands::check::check;
 use crate::commands::completions;
 use crate::commands::config;
@@ -79,8 +79,10 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Config { defaults: true } => apart(config::defaults),
         Command::Config { defaults: false } => apart(|| block_on(config::config(&paths?))?),
         Command::Logs { follow, lines } => apart(|| logs(&paths?, follow, lines)),
-        Command::Headers(args) => apart(|| headers(paths, args.name, args.url, Form::Headers)),
-        Command::Token(args) => apart(|| headers(paths, Some(args.name), args.url, Form::Token)),
+        Command::Headers(args) => apart(|| headers(paths, args, Form::Headers)),
+        Command::Token(TokenArgs { name, url, store }) => {
+            apart(|| headers(paths, HeadersArgs { name: Some(name), url, store }, Form::Token))
+        }
         Command::Completions { shell } => {
             completions::print(shell)?;
             Ok(Exit::Well)

@@ -1,7 +1,6 @@
 //! The commands, a module each.
 
 pub(crate) mod check;
-pub(crate) mod chosen_store;
 #[cfg(feature = "cluster")]
 pub(crate) mod cluster;
 pub(crate) mod completions;

@@ -51,7 +51,7 @@ pub use partners::event::{Event, Observer, Subject};
 pub use partners::{Client, Endpoint, Partners};
 pub use records::narrowing::Narrowing;
 pub use records::obstacle::{Hindrance, Obstacle};
-pub use records::outcome::{LastRefresh, Outcome};
+pub use records::outcome::{LastRefresh, Outcome, Unsavable};
 pub use records::record::{CachedMetadata, Pin, Record, Retry};
 pub use records::verdict::Verdict;
 pub use records::{Records, RecordsError};

@@ -119,12 +119,37 @@ pub(crate) fn is_descriptor_limit(error: &io::Error) -> bool {
 }
 
 /// What to type for a document of this owner that this user may not read.
-pub(crate) fn may_read_again(path: &Path, owner: Option<u32>) -> String {
+pub(crate) fn may_read_again(path: &Path, owner: Option<u32>) -> Option<String> {
     match owner {
-        Some(owner) if owner == user() => format!("type: chmod 600 {}", word(path)),
-        Some(_) => format!("type: {}", take(path)),
-        None => "see the owner and the mode of its folder".to_owned(),
+        Some(owner) if owner == user() => Some(format!("chmod 600 {}", word(path))),
+        Some(_) => Some(take(path)),
+        None => may_enter_again(path),
     }
+}
+
+/// What to type for the folder above this path that cannot be entered; `None` if it is somebody else's by right.
+fn may_enter_again(path: &Path) -> Option<String> {
+    let seen = |folder: &Path| Some((folder.to_owned(), folder.metadata().ok()?.uid()));
+    if let (Ok(target), Some(folder)) = (path.read_link(), path.parent()) {
+        // A link to a link is not followed: no command is better than a wrong one.
+        let target = folder.join(target);
+        return if target.is_symlink() { None } else { may_enter_again(&target) };
+    }
+    let (folder, owner) = path.ancestors().skip(1).find_map(seen)?;
+    if owner == user() {
+        return Some(format!("chmod u+rwx {}", word(&folder)));
+    }
+    // One in a folder of this user was made by another one: under a `sudo`, say.
+    let is_in_ours =
+        folder.parent().is_some_and(|above| seen(above).is_some_and(|(_, owner)| owner == user()));
+    is_in_ours.then(|| take(&folder))
+}
+
+/// What to do about a file that is in the way.
+pub(crate) fn move_away(file: &Path) -> String {
+    let mut away = file.as_os_str().to_owned();
+    away.push(".old");
+    format!("to move it away, type: mv {} {}", word(file), word(Path::new(&away)))
 }
 
 /// What to type for a folder, the one of this file, that this user may not write to.
@@ -155,12 +180,18 @@ mod tests {
     #[test]
     fn what_is_closed_to_this_user_has_a_command_that_names_it() {
         let mine = Path::new("/home/my self/.credentials.json");
-        assert_eq!(may_read_again(mine, Some(user())), format!("type: chmod 600 '{}'", mine.display()));
-        let take = format!(r"type: sudo chown {} '/it'\''s'", user());
-        assert_eq!(may_read_again(Path::new("/it's"), Some(user() + 1)), take);
+        assert_eq!(may_read_again(mine, Some(user())), Some(format!("chmod 600 '{}'", mine.display())));
+        let take = format!(r"sudo chown {} '/it'\''s'", user());
+        assert_eq!(may_read_again(Path::new("/it's"), Some(user() + 1)), Some(take));
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().display();
         assert_eq!(may_write_again(&place.path().join("file")), format!("type: chmod u+rwx {folder}"));
+        assert_eq!(
+            may_read_again(&place.path().join("a/b/file"), None),
+            Some(format!("chmod u+rwx {folder}")),
+            "the nearest folder that can be seen"
+        );
+        assert_eq!(move_away(Path::new("/it's")), r"to move it away, type: mv '/it'\''s' '/it'\''s.old'");
     }
 
     #[test]

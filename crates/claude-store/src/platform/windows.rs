@@ -244,13 +244,18 @@ pub(crate) fn is_running<F: FileSystem>(_files: &F, pid: i32, _started: Option<&
 }
 
 /// What to type for a document that this user may not read: it gets the access list that its folder hands down.
-pub(crate) fn may_read_again(path: &Path, _owner: Option<u32>) -> String {
-    format!("type: icacls \"{}\" /reset, as an administrator if need be", path.display())
+pub(crate) fn may_read_again(path: &Path, _owner: Option<u32>) -> Option<String> {
+    Some(format!("{}, as an administrator if need be", take(path)))
+}
+
+/// What to do about a file that is in the way.
+pub(crate) fn move_away(file: &Path) -> String {
+    format!("to move it away, type: move \"{}\" \"{0}.old\"", file.display())
 }
 
 /// What to type for a folder, the one of this file, that this user may not write to.
 pub(crate) fn may_write_again(path: &Path) -> String {
-    may_read_again(path.parent().unwrap_or(path), None)
+    format!("type: {}, as an administrator if need be", take(path.parent().unwrap_or(path)))
 }
 
 /// No file is another user's here.

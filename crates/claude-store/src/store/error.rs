@@ -1,4 +1,4 @@
-use crate::platform::{CLEAR_FLAGS, may_read_again, may_write_again, take, word};
+use crate::platform::{CLEAR_FLAGS, may_read_again, may_write_again, move_away, take, word};
 use crate::{ErrorKind, KeychainError, KeyringError, LockLost};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// A file in the place of a folder above it.
-    #[error("{} is a file; the store is a folder with a .credentials.json in it: name that folder instead", path.display())]
+    #[error("{} is a file; the store is a folder with a .credentials.json in it{}", path.display(), instead_of(path))]
     FolderIsFile {
         /// The file.
         path: PathBuf,
@@ -47,13 +47,7 @@ pub enum ReadError {
         limit: u64,
     },
     /// Permission denied for the file or its folder.
-    #[error(
-        "permission denied: {} has owner {} and mode {}; {}",
-        path.display(),
-        owner.map_or_else(|| "unknown".to_owned(), |owner| owner.to_string()),
-        mode.map_or_else(|| "unknown".to_owned(), |mode| format!("{mode:04o}")),
-        may_read_again(path, *owner)
-    )]
+    #[error("permission denied: {}{}", closed(path, *owner, *mode), typed(may_read_again(path, *owner)))]
     Denied {
         /// The document's path.
         path: PathBuf,
@@ -86,7 +80,36 @@ pub enum ReadError {
     },
 }
 
+/// What is closed: the document, or a folder above it.
+fn closed(path: &Path, owner: Option<u32>, mode: Option<u32>) -> String {
+    match (owner, mode) {
+        (Some(owner), Some(mode)) => format!("{} has owner {owner} and mode {mode:04o}", path.display()),
+        _ => format!("{} is in a folder that this user may not enter", path.display()),
+    }
+}
+
+fn typed(command: Option<String>) -> String {
+    command.map(|command| format!("; type: {command}")).unwrap_or_default()
+}
+
+/// What to do about a file in the place of a store's folder.
+fn instead_of(file: &Path) -> String {
+    match file.parent().filter(|_| file.file_name().is_some_and(|name| name == ".credentials.json")) {
+        Some(folder) => format!(": name its folder instead, {}", folder.display()),
+        None => format!("; {}, or name another folder", move_away(file)),
+    }
+}
+
 impl ReadError {
+    /// The command that makes the document readable again, where there is one.
+    #[must_use]
+    pub fn command(&self) -> Option<String> {
+        match self {
+            Self::Denied { path, owner, .. } => may_read_again(path, *owner),
+            _ => None,
+        }
+    }
+
     /// How to handle the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

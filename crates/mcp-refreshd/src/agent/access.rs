@@ -5,7 +5,7 @@ mod handouts;
 pub(crate) mod on_disk;
 
 use super::vault::{self, ledger::Ledger};
-use super::{Agent, Kept, done::done};
+use super::{Agent, Kept, chosen_store, done::done};
 use crate::control::protocol::{HandedOut, NoToken, TokenRequest};
 use crate::control::secret_text::SecretText;
 use crate::terminal::remedy;
@@ -103,19 +103,28 @@ impl Agent {
     }
 
     fn meant(&self, request: &TokenRequest) -> Result<(Rc<Kept>, AccessGrant), NoToken> {
-        let of = |kept: Rc<Kept>| {
-            let grants = kept.keeper.access_grants(&request.name);
-            grants.into_iter().map(move |grant| (Rc::clone(&kept), grant))
-        };
-        let named: Vec<_> = self.kept().into_iter().flat_map(of).collect();
+        let stores = self.stores_meant(request)?;
         // One that cannot be read keeps the agent from the vault.
         let ledger = Ledger::load(&vault::folder(&self.common.paths)).unwrap_or_default();
+        let of = |kept: &Rc<Kept>| {
+            let grants = kept.keeper.access_grants(&request.name);
+            let kept = Rc::clone(kept);
+            grants.into_iter().map(move |grant| (Rc::clone(&kept), grant))
+        };
+        // What `own` left in a store is no login of that store.
+        let is_left = |kept: &Kept, grant: &AccessGrant| {
+            let is_stub = grant.token.is_none() && request.store.is_some();
+            is_stub && ledger.took(kept.keeper.location(), grant.key.as_str())
+        };
+        let named: Vec<_> =
+            stores.iter().flat_map(of).filter(|(kept, grant)| !is_left(kept, grant)).collect();
         let candidates: Vec<_> = named
             .iter()
             .map(|(kept, grant)| Candidate {
                 key: grant.key.to_string(),
                 name: grant.name.clone(),
                 url: grant.url.clone(),
+                store: kept.keeper.location().to_owned(),
                 place: match kept.keeper.store().ownership() {
                     Ownership::Own => place_in_vault(&ledger, grant.key.as_str(), request),
                     Ownership::Shared => place(kept, request.document.as_deref()),
@@ -124,35 +133,55 @@ impl Agent {
             })
             .collect();
         match choose(&request.name, request.url.as_deref(), &candidates) {
-            Ok(index) => named.into_iter().nth(index).ok_or_else(|| self.refused(request, Refusal::Unknown)),
-            Err(refusal) => Err(self.refused(request, refusal)),
+            Ok(index) => {
+                named.into_iter().nth(index).ok_or_else(|| refused(request, &Refusal::Unknown, &stores))
+            }
+            Err(refusal) => Err(refused(request, &refusal, &stores)),
         }
     }
 
-    /// Why an entry of this name or key is left alone, if there is one; and the location of its store.
-    fn odd(&self, wanted: &str) -> Option<(String, String)> {
-        self.kept().into_iter().find_map(|kept| {
-            let report = kept.keeper.report();
-            let (key, why) = report
-                .odd
-                .into_iter()
-                .find(|(key, _)| key == wanted || EntryKey::new(key.as_str()).server_name() == wanted)?;
-            let why = remedy::left_alone(EntryKey::new(key.as_str()).server_name(), &why, &report.location);
-            Some((why, report.location))
-        })
+    /// The stores that may be meant.
+    fn stores_meant(&self, request: &TokenRequest) -> Result<Vec<Rc<Kept>>, NoToken> {
+        let Some(argument) = &request.store else { return Ok(self.kept()) };
+        let (kept, config) = (self.kept(), self.common.config.borrow());
+        let known = kept.iter().map(|kept| kept.keeper.location());
+        let location =
+            chosen_store::meant(&config, &self.common.paths, argument, known).map_err(|failure| NoToken {
+                why: failure.message().to_owned(),
+                unknown: true,
+                ..NoToken::none()
+            })?;
+        Ok(self.kept().into_iter().filter(|kept| kept.keeper.location() == location).collect())
     }
+}
 
-    fn refused(&self, request: &TokenRequest, refusal: Refusal) -> NoToken {
-        let unknown = refusal == Refusal::Unknown;
-        if let Some((why, store)) = Some(&request.name).filter(|_| unknown).and_then(|name| self.odd(name)) {
-            return NoToken { why, store, ..NoToken::none() };
-        }
-        let names =
-            || self.kept().into_iter().flat_map(|kept| kept.keeper.report().entries).map(|entry| entry.name);
-        let names: Vec<String> = if unknown { names().collect() } else { Vec::new() };
-        let why = refusal_in_words(request, &refusal, names.iter().map(String::as_str));
-        NoToken { why, unknown, ..NoToken::none() }
+/// Why an entry of this name or key is left alone, if there is one; and the location of its store.
+fn odd(wanted: &str, stores: &[Rc<Kept>]) -> Option<(String, String)> {
+    stores.iter().find_map(|kept| {
+        let report = kept.keeper.report();
+        let (key, why) = report
+            .odd
+            .into_iter()
+            .find(|(key, _)| key == wanted || EntryKey::new(key.as_str()).server_name() == wanted)?;
+        let why = remedy::left_alone(EntryKey::new(key.as_str()).server_name(), &why, &report.location);
+        Some((why, report.location))
+    })
+}
+
+fn refused(request: &TokenRequest, refusal: &Refusal, stores: &[Rc<Kept>]) -> NoToken {
+    let unknown = *refusal == Refusal::Unknown;
+    if let Some((why, store)) = Some(&request.name).filter(|_| unknown).and_then(|name| odd(name, stores)) {
+        return NoToken { why, store, ..NoToken::none() };
     }
+    let reports: Vec<_> = stores.iter().filter(|_| unknown).map(|kept| kept.keeper.report()).collect();
+    // It may well be in there.
+    if let Some(why) =
+        reports.iter().filter(|report| !report.absent).find_map(|report| report.unreadable.clone())
+    {
+        return NoToken { why, unreadable: true, ..NoToken::none() };
+    }
+    let names = reports.iter().flat_map(|report| &report.entries).map(|entry| entry.name.as_str());
+    NoToken { why: refusal_in_words(request, refusal, names), unknown, ..NoToken::none() }
 }
 
 /// Why no entry is meant.
@@ -162,31 +191,44 @@ pub(crate) fn refusal_in_words<'a>(
     names: impl Iterator<Item = &'a str>,
 ) -> String {
     let name = visible(&request.name);
-    let listed = |urls: &[String]| match urls {
+    let listed = |texts: &[String]| match texts {
         [] => "no URL".to_owned(),
-        urls => urls.iter().map(|url| visible(url)).collect::<Vec<_>>().join(" and "),
+        texts => texts.iter().map(|text| visible(text)).collect::<Vec<_>>().join(" and "),
     };
     match (refusal, &request.url) {
-        (Refusal::Unknown, _) => no_server_is_called(&request.name, names),
+        (Refusal::Unknown, _) => {
+            // An entry of that very name is one that is passed over.
+            no_server_is_called(&request.name, names.filter(|known| *known != request.name))
+        }
         (Refusal::OtherServer(urls), url) => format!(
             "the login of {name} is for {}, not for {}; its token is not handed out for another server",
             listed(urls),
             visible(url.as_deref().unwrap_or_default())
         ),
-        (Refusal::Ambiguous(urls), None) if urls.len() > 1 => {
-            format!("several servers are called {name}: {}; say which with --url", listed(urls))
+        (Refusal::Ambiguous(several), None) if several.urls.len() > 1 => {
+            format!("several servers are called {name}: {}; say which with --url", listed(&several.urls))
         }
-        (Refusal::Ambiguous(_), _) => {
-            format!(
-                "several stores hold a login for {name}; run this with the CLAUDE_CONFIG_DIR of the one you mean"
-            )
-        }
+        (Refusal::Ambiguous(several), _) => match (several.stores.as_slice(), &request.document) {
+            ([store], _) => format!(
+                "{} has several logins for {name}; give the key of the one you mean instead of the name: {}",
+                visible(store),
+                several.keys.iter().map(|key| visible(key)).collect::<Vec<_>>().join(" or ")
+            ),
+            // It is asked from elsewhere, where no store can be named.
+            (_, None) => {
+                format!("several stores of the agent hold a login for {name}: {}", listed(&several.stores))
+            }
+            (_, Some(_)) => format!(
+                "several stores hold a login for {name}: {}; say which with --store",
+                listed(&several.stores)
+            ),
+        },
     }
 }
 
 impl NoToken {
     fn none() -> Self {
-        Self { why: String::new(), unknown: false, store: String::new() }
+        Self { why: String::new(), unknown: false, unreadable: false, store: String::new() }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::agent::unwritable::{Unwritable, unwritable};
 use crate::agent::vault::ledger::Ledger;
 use crate::agent::vault::{self, Vault};
 use crate::control::instance::holder_without_socket;
-use crate::control::report::{EntryStatus, Found, Silent, Status, StoreStatus, Unfinished};
+use crate::control::report::{EntryStatus, Found, Obstacle, Silent, Status, StoreStatus, Unfinished};
 use crate::control::socket::{RequestError, reach};
 use crate::platform;
 use crate::platform::clock::SystemClock;
@@ -19,7 +19,7 @@ use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use claude_store::{AnyStore, OsFileSystem, Ownership, StorageFolder, Store};
 use jiff::Timestamp;
-use refresh_engine::{Journal, LastRefresh, Need, Records, State, inspect};
+use refresh_engine::{Journal, LastRefresh, Need, Records, State, Unsavable, inspect};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -239,24 +239,17 @@ fn held_up(entry: &mut EntryStatus, blocked: &Unwritable) {
 
 /// What kept it from being refreshed is over; the agent finds out at its next attempt.
 fn cured(entry: &mut EntryStatus) {
-    let over = |why: &str| {
-        let causes = [
-            "permission denied",
-            "may not write",
-            "read-only file system",
-            "belongs to user",
-            "immutable",
-            "mount point",
-        ];
-        causes.iter().any(|cause| why.to_lowercase().contains(cause))
-    };
-    let unsaved = entry.last.as_ref().filter(|last| last.is_not_savable()).map(|last| last.detail.as_str());
-    let met = entry.facts.obstacle.as_ref().and_then(|obstacle| obstacle.why.as_deref());
-    if entry.why.is_none() && met.or(unsaved).is_some_and(over) {
+    if entry.why.is_none() && was_access(entry.last.as_ref(), entry.facts.obstacle.as_ref()) {
         entry.facts.obstacle = None;
         entry.why =
             Some("the store can be written again; the agent refreshes it at its next attempt".to_owned());
     }
+}
+
+/// Whether it was something that a look at the store shows; the rest may go on.
+fn was_access(last: Option<&LastRefresh>, obstacle: Option<&Obstacle>) -> bool {
+    let met = obstacle.and_then(|obstacle| obstacle.unsavable);
+    met.or(last.and_then(|last| last.unsavable)) == Some(Unsavable::Access)
 }
 
 fn silent(pid: u32, state: &Path) -> Silent {
@@ -280,4 +273,32 @@ fn unfinished(state: &Path) -> Vec<Unfinished> {
         answered: open.answer.is_some(),
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use refresh_engine::Outcome;
+
+    #[test]
+    fn what_a_look_at_the_store_shows_is_told_by_its_kind_and_not_by_its_words() {
+        let at = Timestamp::UNIX_EPOCH;
+        let last = |detail: &str, unsavable| LastRefresh {
+            at,
+            outcome: Outcome::Unsent,
+            detail: detail.to_owned(),
+            unsavable,
+        };
+        let (access, other) = (Some(Unsavable::Access), Some(Unsavable::Other));
+        assert!(was_access(Some(&last("closed", access)), None));
+        let journal = last("new tokens could not be saved: the journal: permission denied", other);
+        assert!(!was_access(Some(&journal), None));
+        assert!(!was_access(Some(&last("of an older version: permission denied", None)), None));
+        assert!(!was_access(None, None));
+        // What was met later counts more.
+        let met = |unsavable| Obstacle { since: at, why: Some("immutable".to_owned()), unsavable };
+        assert!(was_access(Some(&journal), Some(&met(access))));
+        assert!(!was_access(Some(&last("", access)), Some(&met(other))));
+        assert!(was_access(Some(&last("", access)), Some(&Obstacle { why: None, ..met(None) })));
+    }
 }

@@ -7,6 +7,7 @@ pub(crate) mod late;
 pub(crate) mod ledger;
 pub(crate) mod moving;
 
+use crate::agent::folders::folder_trouble;
 use crate::agent::stores::storage_folders;
 use crate::platform::files;
 use crate::platform::process::user_id;
@@ -14,7 +15,7 @@ use crate::settings::config::Config;
 use crate::settings::paths::{FolderError, Paths, private_folder};
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
-use crate::terminal::remedy;
+use crate::terminal::{remedy, shell};
 use claude_store::{
     AnyStore, Change, Document, DocumentError, Entry, EntryKey, FileStore, KeychainItem, KeyringStore,
     NoKeyring, OsFileSystem, RawEntry, ReadError, RewriteError, StorageFolder, Store, SystemKeyring,
@@ -40,6 +41,8 @@ pub(crate) enum VaultError {
     Folder(#[from] FolderError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error("{error}; type: {command}")]
+    Closed { error: LedgerError, command: String },
     #[error("the vault cannot be read: {0}")]
     Read(#[from] ReadError),
     #[error("the vault {location} is damaged: {source}")]
@@ -70,8 +73,7 @@ impl Vault {
     /// # Errors
     /// Its ledger cannot be read.
     pub(crate) fn open(config: &Config, paths: &Paths) -> Result<Option<Self>, VaultError> {
-        let ledger =
-            Ledger::load(&folder(paths)).map_err(|error| whose(paths, &error).unwrap_or(error.into()))?;
+        let ledger = Ledger::load(&folder(paths)).map_err(|error| opened_again(paths, error))?;
         ledger.place.map(|place| Self::at(&place, config, paths)).transpose()
     }
 
@@ -190,15 +192,29 @@ async fn remove(store: &AnyStore, key: &EntryKey) -> Result<(), RewriteError> {
 #[cfg(test)]
 mod tests;
 
-/// Whose the ledger or a folder above it is, where that is why it cannot be read.
-fn whose(paths: &Paths, error: &LedgerError) -> Option<VaultError> {
+/// The error of a ledger that is closed to this user, with what opens it.
+fn opened_again(paths: &Paths, error: LedgerError) -> VaultError {
     if !error.is_denied() {
-        return None;
+        return error.into();
     }
     let vault = folder(paths);
     let foreign = [&paths.state, &vault].into_iter().find_map(|path| {
         let owner = files::owner(&std::fs::metadata(path).ok()?);
         (owner != user_id()).then(|| FolderError::NotOurs { path: path.clone(), owner })
     });
-    foreign.map(VaultError::Folder)
+    if let Some(foreign) = foreign {
+        return foreign.into();
+    }
+    let (ledger, us) = (Ledger::file_in(&vault), user_id());
+    let command = match std::fs::metadata(&ledger).map(|metadata| files::owner(&metadata)) {
+        Ok(owner) if owner == us => {
+            Some(format!("chmod 600 {}", shell::quoted(&ledger.display().to_string())))
+        }
+        Ok(_) => Some(remedy::give_to(us, &[&ledger])),
+        Err(_) => folder_trouble(&vault).and_then(|trouble| trouble.command()),
+    };
+    match command {
+        Some(command) => VaultError::Closed { error, command },
+        None => error.into(),
+    }
 }

@@ -78,6 +78,9 @@ pub(crate) struct HeadersArgs {
     /// The URL that the token goes to: for another one, nothing is printed [default: $CLAUDE_CODE_MCP_SERVER_URL]
     #[arg(long)]
     pub(crate) url: Option<String>,
+    /// Only this store: its folder or its file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) store: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +90,9 @@ pub(crate) struct TokenArgs {
     /// The URL that the token goes to, where several servers share the name [default: $CLAUDE_CODE_MCP_SERVER_URL]
     #[arg(long)]
     pub(crate) url: Option<String>,
+    /// Only this store: its folder or its file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) store: Option<PathBuf>,
 }
 
 /// What moves, and where to.

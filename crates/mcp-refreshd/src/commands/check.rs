@@ -4,6 +4,7 @@ mod json;
 mod live;
 mod verdict;
 
+use crate::agent::chosen_store::chosen_store;
 use crate::agent::configuration::{Usable, usable};
 use crate::agent::network;
 use crate::agent::status::{folders, status_from_disk, watches};
@@ -12,7 +13,6 @@ use crate::agent::unwritable::unwritable;
 use crate::agent::vault::ledger::Ledger;
 use crate::agent::vault::{self, Vault};
 use crate::cli::CheckArgs;
-use crate::commands::chosen_store::chosen_store;
 use crate::commands::labels::labels;
 use crate::commands::status;
 use crate::control::report::{EntryStatus, Status};

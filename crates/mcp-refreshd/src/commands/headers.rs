@@ -4,7 +4,9 @@ mod alone;
 mod place;
 
 use crate::agent::access::LEEWAY;
+use crate::agent::chosen_store::argument;
 use crate::agent::runtime::block_on;
+use crate::cli::HeadersArgs;
 use crate::control::instance::holder_once_started;
 use crate::control::protocol::{HandedOut, NoToken, TokenRequest};
 use crate::control::socket::{DirectError, TokenAnswer, Way, ask_for_token};
@@ -21,6 +23,7 @@ use claude_store::StorageFolder;
 use jiff::Timestamp;
 use oauth_secret::SecretBytes;
 use place::Place;
+use std::path::Path;
 use std::time::Duration;
 
 /// What Claude Code sets for its helper (measured with 2.1.332).
@@ -46,13 +49,8 @@ pub(crate) enum Form {
 ///
 /// # Errors
 /// Why there is no token. Nothing is printed to standard output then.
-pub(crate) fn headers(
-    paths: Result<Paths, NoHome>,
-    name: Option<String>,
-    url: Option<String>,
-    form: Form,
-) -> Result<Exit, Failure> {
-    let request = request(name, url, paths.as_ref().ok())?;
+pub(crate) fn headers(paths: Result<Paths, NoHome>, args: HeadersArgs, form: Form) -> Result<Exit, Failure> {
+    let request = request(args, paths.as_ref().ok())?;
     let handed_out = match Place::of_this_process()? {
         Some(place) => answered(place.ask(request, PATIENCE)?)?,
         None => of_this_machine(&paths?, request)?,
@@ -60,11 +58,8 @@ pub(crate) fn headers(
     print(&handed_out, form)
 }
 
-fn request(
-    name: Option<String>,
-    url: Option<String>,
-    paths: Option<&Paths>,
-) -> Result<TokenRequest, Failure> {
+fn request(args: HeadersArgs, paths: Option<&Paths>) -> Result<TokenRequest, Failure> {
+    let HeadersArgs { name, url, store } = args;
     let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
     let Some(name) = name.or_else(|| variable(SERVER_NAME)) else {
         let why = format!("which server? Give its name; Claude Code sets ${SERVER_NAME} for its helper");
@@ -83,6 +78,9 @@ fn request(
         document,
         caller: caller.map(|caller| format!("{} {caller}", platform::process::machine_and_user())),
         secret: None,
+        store: store
+            .map(|store| argument(&store, paths.map_or(Path::new(""), |paths| &paths.home)))
+            .transpose()?,
     })
 }
 
@@ -120,8 +118,12 @@ fn of_this_machine(paths: &Paths, request: TokenRequest) -> Result<HandedOut, Fa
 
 /// What the agent says is said in the words that fit this shell.
 fn answered(answer: TokenAnswer) -> Result<HandedOut, Failure> {
-    answer.map_err(|NoToken { why, unknown, store }| {
-        let exit = if unknown { Exit::Usage } else { Exit::Person };
+    answer.map_err(|NoToken { why, unknown, unreadable, store }| {
+        let exit = match (unknown, unreadable) {
+            (true, _) => Exit::Usage,
+            (false, true) => Exit::Unreadable,
+            (false, false) => Exit::Person,
+        };
         Failure::new(exit, remedy::for_this_shell(&why, &store))
     })
 }

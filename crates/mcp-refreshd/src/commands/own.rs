@@ -11,7 +11,7 @@ mod refused;
 mod steps;
 mod text;
 
-pub(crate) use helper::{helper_for, is_ours, program_of};
+pub(crate) use helper::{asks_us, helper_for, is_ours, leads_nowhere, program_of};
 
 use crate::agent::stores::{self, storage_folders};
 use crate::agent::vault::ledger::Ledger;

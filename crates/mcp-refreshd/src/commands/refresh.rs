@@ -4,10 +4,10 @@ mod dry_run;
 mod json;
 
 use crate::agent::Agent;
+use crate::agent::chosen_store::chosen_store;
 use crate::agent::configuration::{Usable, usable};
 use crate::agent::status::status_from_disk;
 use crate::cli::RefreshArgs;
-use crate::commands::chosen_store::chosen_store;
 use crate::commands::labels::{Named, labels};
 use crate::commands::status::unknown;
 use crate::control::instance::Instance;

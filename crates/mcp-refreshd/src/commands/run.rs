@@ -10,7 +10,7 @@ use crate::agent::runtime::block_on;
 use crate::agent::{Agent, Machine, StartError, config_check};
 use crate::commands::doctor;
 use crate::control::instance::Instance;
-use crate::control::protocol::{Reply, Request, VERSION};
+use crate::control::protocol::{Reply, Request, TokenRequest, VERSION};
 use crate::control::report::Daemon;
 use crate::control::socket::Listener;
 use crate::observers::log;
@@ -89,7 +89,9 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
     };
     let (anew, asked) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
     watch_all(&agent, &anew);
-    let reloader = Rc::new(Mutex::new(reload::Reloader::new(config.clone(), paths.clone())));
+    let allowed = token_socket::Allowed::default();
+    let reloader = reload::Reloader::new(config.clone(), paths.clone(), allowed.clone());
+    let reloader = Rc::new(Mutex::new(reloader));
     let serving = listener.as_ref().map(|listener| {
         let (listener, agent, identity) = (Rc::clone(listener), Rc::clone(&agent), identity.clone());
         let (reloader, anew, asked) = (Rc::clone(&reloader), Rc::clone(&anew), Rc::clone(&asked));
@@ -103,7 +105,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
                 .await;
         })
     });
-    let tokens = config.token_socket.as_ref().and_then(|config| token_socket::listen(config, paths));
+    let tokens = config.token_socket.as_ref().and_then(|config| token_socket::listen(config, paths, allowed));
     let handing_out = tokens.map(|tokens| spawn_local(tokens.serve(Rc::clone(&agent))));
     agent.first_scan().await;
     tracing::info!("mcp-refreshd {VERSION} started (process {})", identity.pid);
@@ -226,6 +228,9 @@ async fn answer(
             Err(error) => Reply::Refused(error.to_string()),
         },
         Request::AccessToken(request) => token_socket::hand_out(agent, &request).await,
+        Request::AccessTokenFrom { store, request } => {
+            token_socket::hand_out(agent, &TokenRequest { store: Some(store), ..request }).await
+        }
         #[cfg(feature = "cluster")]
         Request::Cluster { name, add } => match agent.move_grant(&name, add).await {
             Ok(moved) => Reply::Moved(moved),

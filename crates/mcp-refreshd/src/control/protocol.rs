@@ -54,6 +54,8 @@ pub(crate) enum Request {
     ProxyVariables,
     /// Hand out an access token.
     AccessToken(TokenRequest),
+    /// The same of one store alone. An agent that does not know of it refuses, and hands out nobody else's token.
+    AccessTokenFrom { store: StoreArgument, request: TokenRequest },
     /// Reload the configuration.
     Reload,
     /// Send a test notice.
@@ -94,6 +96,18 @@ pub(crate) struct TokenRequest {
     /// The secret that the second socket may demand.
     #[serde(default)]
     pub(crate) secret: Option<SecretText>,
+    /// The only store that is meant; sent by a request of its own.
+    #[serde(skip)]
+    pub(crate) store: Option<StoreArgument>,
+}
+
+/// What was typed for `--store`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoreArgument {
+    /// As it was typed: it may be a location that is no path.
+    pub(crate) typed: String,
+    /// The absolute path that it is for who typed it.
+    pub(crate) path: String,
 }
 
 /// An access token on its way to a program.
@@ -116,6 +130,9 @@ pub(crate) struct NoToken {
     /// The name is wrong, not the login.
     #[serde(default)]
     pub(crate) unknown: bool,
+    /// A store that may hold it cannot be read.
+    #[serde(default)]
+    pub(crate) unreadable: bool,
     /// The location of the entry's store, if one was found.
     #[serde(default)]
     pub(crate) store: String,
@@ -283,6 +300,7 @@ mod tests {
             document: None,
             caller: None,
             secret: Some(SecretText::new("made-up-secret".to_owned())),
+            store: None,
         };
         let message = Envelope::new(Request::AccessToken(request));
         let line = message.to_secret_line().unwrap();

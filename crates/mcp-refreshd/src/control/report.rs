@@ -4,7 +4,7 @@ use crate::terminal::remedy;
 use claude_store::EntryKey;
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
-use refresh_engine::{EntryReport, Hindrance, LastRefresh, MarginRule, State, StoreReport, Until};
+use refresh_engine::{EntryReport, Hindrance, LastRefresh, MarginRule, State, StoreReport, Unsavable, Until};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -171,6 +171,9 @@ pub(crate) struct Obstacle {
     pub(crate) since: Timestamp,
     /// Path, cause and remedy; `None` if another process holds the refresh lock.
     pub(crate) why: Option<String>,
+    /// Of which kind that is; older agents do not say.
+    #[serde(default)]
+    pub(crate) unsavable: Option<Unsavable>,
 }
 
 impl From<refresh_engine::Obstacle> for Obstacle {
@@ -179,7 +182,7 @@ impl From<refresh_engine::Obstacle> for Obstacle {
             Hindrance::Locked => None,
             Hindrance::NotLockable(why) | Hindrance::NotSavable(why) => Some(why),
         };
-        Self { since: obstacle.since, why }
+        Self { since: obstacle.since, why, unsavable: obstacle.unsavable }
     }
 }
 

@@ -7,6 +7,7 @@ mod duration;
 mod effective;
 mod environment;
 mod error;
+mod ignoring;
 mod options;
 mod parse;
 mod redacted;
@@ -16,12 +17,13 @@ mod token_socket;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use changes::{Change, changes};
+pub(crate) use changes::{Change, changes, same_token_socket};
 #[cfg(feature = "cluster")]
 pub(crate) use cluster::Cluster;
 pub(crate) use effective::effective;
 pub(crate) use environment::Environment;
 pub(crate) use error::{ConfigError, Problem};
+pub(crate) use ignoring::{HowToIgnore, Ignoring};
 pub(crate) use options::{
     Config, KeychainReach, ListedStore, LogConfig, LogFormat, LogLevel, Network, NoticesConfig,
 };
@@ -31,6 +33,7 @@ pub(crate) use token_socket::TokenSocket;
 use crate::platform::files;
 use crate::platform::process::machine_and_user;
 use oauth_secret::TokenDigest;
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -72,10 +75,22 @@ impl Config {
     }
 
     fn read(path: &Path, home: &Path) -> Result<Self, ConfigError> {
+        let Some((text, metadata)) = Self::text(path)? else { return Ok(Self::default()) };
+        let config = Self::parse(&text, path, home)?;
+        let mode = files::mode(&metadata);
+        let password = config.network.proxy.as_ref().is_some_and(|proxy| proxy.password().is_some());
+        if (password || config.environment.has_password()) && mode & 0o077 != 0 {
+            return Err(ConfigError::Exposed { path: path.to_owned(), mode });
+        }
+        Ok(config)
+    }
+
+    /// The text of the file; `None` if there is none.
+    fn text(path: &Path) -> Result<Option<(String, Metadata)>, ConfigError> {
         let failed = |source| ConfigError::Read { path: path.to_owned(), source };
         let mut file = match files::opening().read(true).open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
         let metadata = file.metadata().map_err(failed)?;
@@ -92,13 +107,7 @@ impl Config {
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
             ConfigError::wrong(path, vec![Problem { line, text: "not UTF-8 text".to_owned() }])
         })?;
-        let config = Self::parse(&text, path, home)?;
-        let mode = files::mode(&metadata);
-        let password = config.network.proxy.as_ref().is_some_and(|proxy| proxy.password().is_some());
-        if (password || config.environment.has_password()) && mode & 0o077 != 0 {
-            return Err(ConfigError::Exposed { path: path.to_owned(), mode });
-        }
-        Ok(config)
+        Ok(Some((text, metadata)))
     }
 }
 

@@ -199,6 +199,37 @@ fn a_file_that_is_listed_as_a_store_is_shown_as_it_is_listed() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_in_the_place_of_the_usual_folder_is_to_be_moved_away_and_one_that_is_listed_names_its_folder() {
+    let home = Home::new();
+    let folder = home.claude();
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::write(&folder, "").unwrap();
+    let (file, document) = (folder.display(), home.credentials());
+    let away = format!("to move it away, type: mv {file} {file}.old, or name another folder");
+    for running in [false, true] {
+        let daemon = running.then(|| home.daemon());
+        for command in ["status", "check", "refresh", "login --all", "token lab", "own --all"] {
+            let (code, told, said) = home.told(&command.split(' ').collect::<Vec<_>>());
+            assert!(code == 4 && said.contains(&away), "{running} {command}: {code} {told}{said}");
+            assert!(!said.contains("name that folder"), "{running} {command}: {said}");
+        }
+        drop(daemon);
+    }
+    fs::remove_file(&folder).unwrap();
+    home.store("{}");
+    home.configure("stores = [\"~/.claude/.credentials.json\"]\n");
+    let (_, _, said) = home.told(&["status"]);
+    let named = format!(
+        "{} is a file; the store is a folder with a .credentials.json in it: name its folder instead, {file}\n",
+        document.display()
+    );
+    assert!(said.contains(&named), "{said}");
+}
+
 /// The commands for a login that a text names, sorted.
 #[cfg(unix)]
 fn logins_in(text: &str) -> Vec<String> {

@@ -343,6 +343,16 @@ fn a_login_whose_server_is_in_no_configuration_is_noted() {
         let lab = servers.as_array().unwrap().iter().find(|server| server["name"] == "lab").unwrap();
         assert_eq!(lab["state"], "ignored", "{line}");
     }
+    // Under a table that is there already, and nowhere once it is ignored.
+    home.configure("[servers.'lab']\nmargin = \"9m\"\n");
+    let cure = doctor(&home, &["--offline"]).finding("server-not-configured")["cure"].clone();
+    let cure = cure.as_str().unwrap();
+    assert!(
+        cure.contains("; below [servers.'lab'] in ") && cure.ends_with(" add: `ignore = true`"),
+        "{cure}"
+    );
+    home.configure("[servers.'lab']\nignore = true\nmargin = \"9m\"\n");
+    assert!(found(&home).is_empty(), "{:?}", found(&home));
     home.configure("");
     configure("lab");
     assert!(found(&home).is_empty());

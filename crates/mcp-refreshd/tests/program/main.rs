@@ -65,6 +65,8 @@ mod other_user;
 #[cfg(unix)]
 mod own;
 #[cfg(unix)]
+mod own_helper;
+#[cfg(unix)]
 mod own_late;
 #[cfg(unix)]
 mod own_login;
@@ -84,6 +86,8 @@ mod status;
 mod support;
 #[cfg(unix)]
 mod token_socket;
+#[cfg(unix)]
+mod token_store;
 #[cfg(unix)]
 mod upgrade;
 #[cfg(unix)]

@@ -256,6 +256,86 @@ fn a_document_of_root_has_a_command_with_its_path_and_no_variable_of_a_shell() {
 }
 
 #[test]
+fn a_folder_that_is_closed_has_the_command_that_opens_it_and_no_backup_helps() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    let claude = home.claude();
+    let shown = claude.display();
+    let said_by_all = |cure: &str| {
+        for command in ["status", "check", "refresh", "own --all", "token lab", "headers lab"] {
+            let (code, told, said) = told_by(ALICE, &home, &command.split(' ').collect::<Vec<_>>());
+            assert!(code == 4 && said.contains(cure), "{command}: {code} {told}{said}");
+            assert!(!said.contains("backup") && !said.contains("unknown"), "{command}: {said}");
+        }
+    };
+    fs::set_permissions(&claude, Permissions::from_mode(0o000)).unwrap();
+    said_by_all(&format!("; type: chmod u+rwx {shown}\n"));
+    fs::set_permissions(&claude, Permissions::from_mode(0o700)).unwrap();
+    chown(&claude, Some(0), None).unwrap();
+    said_by_all(&format!("; type: sudo chown 12345 {shown}\n"));
+    // The same for the document alone, in the finding as well.
+    chown(&claude, Some(ALICE), None).unwrap();
+    fs::set_permissions(home.credentials(), Permissions::from_mode(0o000)).unwrap();
+    let chmod = format!("chmod 600 {}", home.credentials().display());
+    said_by_all(&format!("; type: {chmod}\n"));
+    let told = told_by(ALICE, &home, &["doctor", "--offline", "--json"]).1;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let unreadable = |finding: &&Value| finding["name"] == "store-unreadable";
+    assert_eq!(told["findings"].as_array().unwrap().iter().find(unreadable).unwrap()["cure"], chmod);
+    // A damaged one keeps its own.
+    fs::set_permissions(home.credentials(), Permissions::from_mode(0o600)).unwrap();
+    fs::write(home.credentials(), "[]").unwrap();
+    let (code, _, said) = told_by(ALICE, &home, &["status"]);
+    assert!(code == 4 && said.contains("restore the latest backup") && !said.contains("chmod"), "{said}");
+}
+
+#[test]
+fn a_closed_vault_has_the_command_that_opens_it_and_nobody_is_told_to_log_in() {
+    if without_root() {
+        return;
+    }
+    let home = alices();
+    let vault = home.state().join("vault");
+    let ledger = vault.join("ledger.json");
+    let url = "http://127.0.0.1:9/mcp";
+    let configured = serde_json::json!({"mcpServers": {"lab": {"type": "http", "url": url}}});
+    fs::write(home.path().join(".claude.json"), configured.to_string()).unwrap();
+    let soon = (jiff::Timestamp::now().as_second() + 7200) * 1000;
+    home.store(&format!(
+        r#"{{"mcpOAuth":{{"lab|00":{{"serverName":"lab","serverUrl":"{url}","accessToken":"at_made_up","refreshToken":"rt_made_up","expiresAt":{soon}}}}}}}"#
+    ));
+    given_to(ALICE, home.path());
+    assert_eq!(told_by(ALICE, &home, &["own", "lab"]).0, 0);
+    let closed: [(&dyn Fn(), String); 3] = [
+        (
+            &|| fs::set_permissions(&ledger, Permissions::from_mode(0o000)).unwrap(),
+            format!("chmod 600 {}", ledger.display()),
+        ),
+        (&|| chown(&ledger, Some(0), None).unwrap(), format!("sudo chown 12345 {}", ledger.display())),
+        (
+            &|| fs::set_permissions(&vault, Permissions::from_mode(0o000)).unwrap(),
+            format!("chmod u+rwx {}", vault.display()),
+        ),
+    ];
+    for (close, cure) in closed {
+        close();
+        for command in
+            ["status", "check", "token lab", "headers lab", "disown lab", "doctor --offline --json"]
+        {
+            let (code, told, said) = told_by(ALICE, &home, &command.split(' ').collect::<Vec<_>>());
+            let all = format!("{told}{said}");
+            assert!(code != 0 && all.contains(&cure), "{command}: {all}");
+            assert!(!all.contains("mcp login") && !all.contains("backup"), "{command}: {all}");
+        }
+        fs::set_permissions(&vault, Permissions::from_mode(0o700)).unwrap();
+        chown(&ledger, Some(ALICE), None).unwrap();
+        fs::set_permissions(&ledger, Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+#[test]
 fn where_nothing_can_be_saved_every_command_says_what_mends_that_with_an_agent_and_without() {
     if without_root() {
         return;

@@ -197,3 +197,32 @@ fn a_socket_without_servers_is_an_invalid_configuration() {
         assert!(code == 2 && why.contains("token_socket."), "{text}: {why}");
     }
 }
+
+#[test]
+fn other_servers_are_handed_out_after_a_reload_and_another_socket_after_a_restart() {
+    let stage = Stage::new("");
+    let wiki = (0, format!("{}\n", stage.wiki.1.access_token), String::new());
+    let refused = |name: &str| {
+        let (code, out, why) = stage.elsewhere(&["token", name], None);
+        assert_eq!((code, out.as_str()), (1, ""), "{name}: {why}");
+        assert!(why.contains("[token_socket]") && why.contains("mcp-refreshd reload"), "{why}");
+    };
+    refused("wiki");
+    let reload = |text: &str| {
+        stage.home.configure(text);
+        let (code, out, why) = stage.home.told(&["reload"]);
+        assert_eq!(code, 0, "{out}{why}");
+        out
+    };
+    let told = reload("[token_socket]\nservers = [\"wiki\"]\n");
+    assert!(told.contains("token_socket.servers: ") && !told.contains("restart"), "{told}");
+    assert_eq!(stage.elsewhere(&["token", "wiki"], None), wiki);
+    // What is taken back is taken back at once.
+    refused("lab");
+    assert_eq!(reload("[token_socket]\nservers = [\"wiki\"]\n"), "reloaded: no changes\n");
+    // Without its secret nobody gets at what the new socket is for.
+    let told = reload("[token_socket]\nservers = [\"lab\", \"wiki\"]\nsecret_file = \"~/secret\"\n");
+    assert!(told.contains("takes effect after a restart"), "{told}");
+    refused("lab");
+    assert_eq!(stage.elsewhere(&["token", "wiki"], None), wiki);
+}

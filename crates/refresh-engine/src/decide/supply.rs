@@ -123,7 +123,8 @@ mod tests {
         let failed = |outcome: Outcome| {
             move |record: &mut Record| {
                 record.retry = Some(Retry::after(now(), 3 * MINUTE));
-                record.last = Some(LastRefresh { at: now().wall, outcome, detail: String::new() });
+                record.last =
+                    Some(LastRefresh { at: now().wall, outcome, detail: String::new(), unsavable: None });
             }
         };
         assert_eq!(decided(-5, 60 * MINUTE, failed(Outcome::Transient)), Supply::AsItIs);

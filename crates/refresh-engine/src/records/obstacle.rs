@@ -1,4 +1,4 @@
-use crate::{ObservedEntry, Record};
+use crate::{ObservedEntry, Record, Unsavable};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 
@@ -7,6 +7,8 @@ use oauth_secret::TokenDigest;
 pub struct Obstacle {
     /// What it is.
     pub what: Hindrance,
+    /// Of which kind, if it is not another process.
+    pub unsavable: Option<Unsavable>,
     /// Since when every attempt has met it.
     pub since: Timestamp,
     /// When it was last met.
@@ -28,12 +30,18 @@ pub enum Hindrance {
 
 impl Obstacle {
     /// The obstacle met at `at`; if it is the same as `before`, it has lasted since then.
-    pub(crate) fn met(what: Hindrance, at: Timestamp, seen: &ObservedEntry, before: Option<&Self>) -> Self {
+    pub(crate) fn met(
+        what: Hindrance,
+        unsavable: Option<Unsavable>,
+        at: Timestamp,
+        seen: &ObservedEntry,
+        before: Option<&Self>,
+    ) -> Self {
         let same = before.filter(|before| {
             before.access == seen.access
                 && std::mem::discriminant(&before.what) == std::mem::discriminant(&what)
         });
-        Self { since: same.map_or(at, |before| before.since), what, at, access: seen.access }
+        Self { since: same.map_or(at, |before| before.since), what, unsavable, at, access: seen.access }
     }
 
     /// Whether it still applies: the store holds the same token, and no later attempt has ended.

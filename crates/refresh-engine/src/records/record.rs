@@ -193,6 +193,6 @@ impl Record {
 
     /// Notes how an attempt ended.
     pub fn note(&mut self, at: Timestamp, outcome: Outcome, detail: impl Into<String>) {
-        self.last = Some(LastRefresh { at, outcome, detail: detail.into() });
+        self.last = Some(LastRefresh { at, outcome, detail: detail.into(), unsavable: None });
     }
 }

@@ -1,7 +1,7 @@
 use crate::decide::need::Need;
 use crate::journal::JournalError;
 use crate::records::obstacle::{Hindrance, Obstacle};
-use crate::records::outcome::{NOT_SAVABLE, Outcome};
+use crate::records::outcome::{LastRefresh, NOT_SAVABLE, Outcome, Unsavable};
 use crate::records::record::Retry;
 use crate::store_access::reading::Unreadable;
 use crate::store_access::shared::Shared;
@@ -81,6 +81,15 @@ pub(crate) enum NotSavable {
     Journal(#[from] JournalError),
 }
 
+impl NotSavable {
+    fn kind(&self) -> Unsavable {
+        match self {
+            Self::Store(error) => Unsavable::of_write(error),
+            Self::Journal(_) => Unsavable::Other,
+        }
+    }
+}
+
 /// The refresh lock could not be taken.
 pub(super) fn locked<P: Partners>(
     shared: &Shared<P>,
@@ -88,18 +97,19 @@ pub(super) fn locked<P: Partners>(
     error: LockError,
 ) -> TransactionEnd {
     let why = error.to_string();
-    let (pause, event, what) = match &error {
+    let (pause, event, what, unsavable) = match &error {
         LockError::Held { .. } | LockError::Lost { .. } => {
-            (LOCKED_PAUSE, Event::Locked { why }, Hindrance::Locked)
+            (LOCKED_PAUSE, Event::Locked { why }, Hindrance::Locked, None)
         }
         _ => {
             let cause = not_lockable(&error);
             // A file in the lock's place is named, since somebody has to remove it.
             let why = if matches!(error, LockError::IsFile { .. }) { why } else { cause.clone() };
-            (NOT_SAVABLE_PAUSE, Event::NotLockable { why }, Hindrance::NotLockable(cause))
+            let kind = Some(Unsavable::of_lock(&error));
+            (NOT_SAVABLE_PAUSE, Event::NotLockable { why }, Hindrance::NotLockable(cause), kind)
         }
     };
-    note(shared, seen, what);
+    note(shared, seen, what, unsavable);
     retry_after(shared, seen, pause);
     shared.tell(seen, event);
     TransactionEnd::Locked(error)
@@ -124,10 +134,12 @@ pub(super) fn not_savable<P: Partners>(
     let why = error.to_string();
     retry_after(shared, seen, NOT_SAVABLE_PAUSE);
     let at = shared.now().wall;
+    let unsavable = Some(error.kind());
     shared.change_record(&seen.entry.key, |record| {
-        record.note(at, Outcome::Unsent, format!("{NOT_SAVABLE}{why}"));
+        let detail = format!("{NOT_SAVABLE}{why}");
+        record.last = Some(LastRefresh { at, outcome: Outcome::Unsent, detail, unsavable });
     });
-    note(shared, seen, Hindrance::NotSavable(why.clone()));
+    note(shared, seen, Hindrance::NotSavable(why.clone()), unsavable);
     shared.tell(seen, Event::NotSavable { why });
     TransactionEnd::NotSavable(error)
 }
@@ -184,10 +196,15 @@ pub(crate) fn not_lockable(error: &LockError) -> String {
     }
 }
 
-fn note<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry, what: Hindrance) {
+fn note<P: Partners>(
+    shared: &Shared<P>,
+    seen: &ObservedEntry,
+    what: Hindrance,
+    unsavable: Option<Unsavable>,
+) {
     let at = shared.now().wall;
     shared.state(&seen.entry.key, |known| {
-        known.obstacle = Some(Obstacle::met(what, at, seen, known.obstacle.as_ref()));
+        known.obstacle = Some(Obstacle::met(what, unsavable, at, seen, known.obstacle.as_ref()));
     });
 }
 

@@ -9,6 +9,8 @@ pub(crate) struct Candidate {
     pub(crate) name: String,
     /// The URL of its server.
     pub(crate) url: Option<String>,
+    /// The location of its store.
+    pub(crate) store: String,
     /// How near its store is to the program that asks.
     pub(crate) place: Place,
     pub(crate) has_token: bool,
@@ -32,8 +34,18 @@ pub(crate) enum Refusal {
     Unknown,
     /// Those that have it are of other servers: their URLs.
     OtherServer(Vec<String>),
-    /// Several have it: their URLs, or places that are equally near.
-    Ambiguous(Vec<String>),
+    /// Several have it.
+    Ambiguous(Several),
+}
+
+/// Entries that are equally near.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Several {
+    /// The URLs of their servers.
+    pub(crate) urls: Vec<String>,
+    /// The locations of their stores.
+    pub(crate) stores: Vec<String>,
+    pub(crate) keys: Vec<String>,
 }
 
 /// Which of the candidates is meant by this name or key, for a token that goes to this URL. The token of one server is never handed out for
@@ -47,12 +59,7 @@ pub(crate) fn choose(name: &str, url: Option<&str>, candidates: &[Candidate]) ->
     if named.is_empty() {
         return Err(Refusal::Unknown);
     }
-    let urls = |of: &[(usize, &Candidate)]| {
-        let mut urls: Vec<_> = of.iter().filter_map(|(_, one)| one.url.clone()).collect();
-        urls.sort();
-        urls.dedup();
-        urls
-    };
+    let urls = |of: &[(usize, &Candidate)]| distinct(of.iter().filter_map(|(_, one)| one.url.clone()));
     let fits =
         |one: &Candidate| url.is_none_or(|url| one.url.as_deref().is_some_and(|its| is_same(its, url)));
     let fitting: Vec<_> = named.iter().copied().filter(|(_, one)| fits(one)).collect();
@@ -65,8 +72,19 @@ pub(crate) fn choose(name: &str, url: Option<&str>, candidates: &[Candidate]) ->
     let best: Vec<_> = fitting.into_iter().filter(|(_, one)| Some(rank(one)) == best).collect();
     match best.as_slice() {
         [(index, _)] => Ok(*index),
-        several => Err(Refusal::Ambiguous(urls(several))),
+        several => Err(Refusal::Ambiguous(Several {
+            urls: urls(several),
+            stores: distinct(several.iter().map(|(_, one)| one.store.clone())),
+            keys: distinct(several.iter().map(|(_, one)| one.key.clone())),
+        })),
     }
+}
+
+fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut texts: Vec<_> = texts.collect();
+    texts.sort();
+    texts.dedup();
+    texts
 }
 
 /// Whether both spell the same URL: case of the host, the default port and the slash of a bare host do not matter; nothing else is forgiven.
@@ -80,7 +98,8 @@ mod tests {
 
     fn candidate(name: &str, url: &str, place: Place) -> Candidate {
         let (name, url) = (name.to_owned(), Some(url.to_owned()).filter(|url| !url.is_empty()));
-        Candidate { key: format!("{name}|{place:?}"), name, url, place, has_token: true }
+        let store = format!("/{place:?}");
+        Candidate { key: format!("{name}|{place:?}"), name, url, store, place, has_token: true }
     }
 
     const LAB: &str = "https://lab.test/mcp";
@@ -90,7 +109,8 @@ mod tests {
     fn the_url_decides_between_entries_of_one_name() {
         let all = [candidate("lab", EVIL, Place::Own), candidate("lab", LAB, Place::Own)];
         assert_eq!(choose("lab", Some(LAB), &all), Ok(1));
-        assert_eq!(choose("lab", None, &all), Err(Refusal::Ambiguous(vec![EVIL.into(), LAB.into()])));
+        let Err(Refusal::Ambiguous(several)) = choose("lab", None, &all) else { panic!("it is ambiguous") };
+        assert_eq!(several.urls, [EVIL, LAB]);
     }
 
     #[test]
@@ -128,8 +148,13 @@ mod tests {
         assert_eq!(choose("lab", None, &all[..1]), Ok(0));
         let left = Candidate { has_token: false, ..all[1].clone() };
         assert_eq!(choose("lab", None, &[left, all[2].clone()]), Ok(1));
-        let twice = [all[0].clone(), all[0].clone()];
-        assert_eq!(choose("lab", None, &twice), Err(Refusal::Ambiguous(vec![LAB.into()])));
+        let twice = [all[0].clone(), Candidate { store: "/Work".to_owned(), ..all[0].clone() }];
+        let several = Several {
+            urls: vec![LAB.into()],
+            stores: vec!["/Other".into(), "/Work".into()],
+            keys: vec!["lab|Other".into()],
+        };
+        assert_eq!(choose("lab", None, &twice), Err(Refusal::Ambiguous(several)));
     }
 
     #[test]

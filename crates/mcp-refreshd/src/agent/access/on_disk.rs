@@ -2,6 +2,7 @@
 
 use super::choose::{Candidate, Place, Refusal, choose};
 use super::{LEEWAY, place_in_vault, refusal_in_words};
+use crate::agent::chosen_store;
 use crate::agent::stores::{self, storage_folders};
 use crate::agent::vault::ledger::Ledger;
 use crate::agent::vault::{self, Vault};
@@ -31,7 +32,7 @@ pub(crate) struct OnDisk {
 /// No entry is meant, or a store that may hold it cannot be read.
 pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest) -> Result<OnDisk, Failure> {
     let mut found = Vec::new();
-    let (mut names, mut unreadable, mut odd) = (Vec::new(), None, None);
+    let (mut names, mut unreadable, mut odd, mut closed) = (Vec::new(), None, None, None);
     let mut opened = Vec::new();
     for folder in storage_folders(config, paths) {
         let store = stores::open(config, paths, &folder, &|_| false).await.store;
@@ -40,7 +41,12 @@ pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest)
     }
     match Vault::open(config, paths) {
         Ok(vault) => opened.extend(vault.map(|vault| (Place::Vault, vault.store))),
-        Err(error) => unreadable = Some(error.to_string()),
+        Err(error) => closed = Some(error.to_string()).filter(|_| request.store.is_none()),
+    }
+    if let Some(argument) = &request.store {
+        let known = opened.iter().map(|(_, store)| store.location());
+        let location = chosen_store::meant(config, paths, argument, known)?;
+        opened.retain(|(_, store)| store.location() == location);
     }
     // One that cannot be read was told about with the vault.
     let ledger = Ledger::load(&vault::folder(paths)).unwrap_or_default();
@@ -76,6 +82,7 @@ pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest)
                 key: entry.key.to_string(),
                 name: entry.server_name.clone(),
                 url: entry.server_url.clone(),
+                store: location.to_owned(),
                 place: match place {
                     Place::Vault => place_in_vault(&ledger, entry.key.as_str(), request),
                     Place::Own | Place::Other => place,
@@ -87,7 +94,14 @@ pub(crate) async fn find(config: &Config, paths: &Paths, request: &TokenRequest)
         }
     }
     let candidates: Vec<_> = found.iter().map(|(candidate, _)| candidate.clone()).collect();
-    match (choose(&request.name, request.url.as_deref(), &candidates), unreadable) {
+    let chosen = choose(&request.name, request.url.as_deref(), &candidates);
+    // What is left there of a login that may be in the vault.
+    if let (Ok(index), Some(why)) = (&chosen, &closed)
+        && found.get(*index).is_some_and(|(_, found)| found.is_stub())
+    {
+        return Err(Failure::new(Exit::Unreadable, why.as_str()));
+    }
+    match (chosen, unreadable.or(closed)) {
         (Ok(index), _) => found
             .into_iter()
             .nth(index)
@@ -112,6 +126,10 @@ impl OnDisk {
 
     pub(crate) fn name(&self) -> &str {
         &self.seen.entry.server_name
+    }
+
+    fn is_stub(&self) -> bool {
+        self.seen.entry.is_stub()
     }
 
     /// Which token it is.

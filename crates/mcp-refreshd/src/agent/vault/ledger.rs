@@ -1,7 +1,7 @@
 //! What the vault is, and which servers' grants are moving or have moved into it. It holds no token.
 
 use crate::platform::files;
-use claude_store::Entry;
+use claude_store::{Entry, Scope};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -23,6 +23,9 @@ pub(crate) struct Ledger {
     /// The grants that came from a store of Claude Code, or are on the way.
     #[serde(default)]
     pub(crate) moves: Vec<Move>,
+    /// The helpers of which it is known who wrote them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    helpers: Vec<Helper>,
 }
 
 /// Where the vault's document is.
@@ -64,6 +67,33 @@ pub(crate) struct Move {
     pub(crate) configured: Vec<PathBuf>,
 }
 
+/// The helper of a server at one place of Claude Code's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Helper {
+    /// The server.
+    name: String,
+    file: PathBuf,
+    /// The folder of the only project that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    project: Option<String>,
+    /// Whether it was there before `own`: `disown` leaves it.
+    by_hand: bool,
+}
+
+impl Helper {
+    fn at(name: &str, place: &claude_store::Place, by_hand: bool) -> Self {
+        let project = match &place.scope {
+            Scope::User => None,
+            Scope::Local { project } | Scope::Project { project } => Some(project.clone()),
+        };
+        Self { name: name.to_owned(), file: place.file.clone(), project, by_hand }
+    }
+
+    fn is_at_the_place_of(&self, other: &Self) -> bool {
+        (&self.name, &self.file, &self.project) == (&other.name, &other.file, &other.project)
+    }
+}
+
 /// How far a move is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,17 +132,22 @@ impl LedgerError {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { version: VERSION, place: None, moves: Vec::new() }
+        Self { version: VERSION, place: None, moves: Vec::new(), helpers: Vec::new() }
     }
 }
 
 impl Ledger {
+    /// Its file in the vault's folder.
+    pub(crate) fn file_in(folder: &Path) -> PathBuf {
+        folder.join(FILE)
+    }
+
     /// Reads the ledger in this folder; an absent one is empty.
     ///
     /// # Errors
     /// It is there but cannot be read or understood.
     pub(crate) fn load(folder: &Path) -> Result<Self, LedgerError> {
-        let path = folder.join(FILE);
+        let path = Self::file_in(folder);
         let failed = |source| LedgerError::Io { path: path.clone(), source };
         let file = match files::opening_no_link().read(true).open(&path) {
             Ok(file) => files::regular(file).map_err(failed)?,
@@ -133,7 +168,7 @@ impl Ledger {
     /// # Errors
     /// The file system refuses; then the old one stands.
     pub(crate) fn save(&self, folder: &Path) -> Result<(), LedgerError> {
-        let path = folder.join(FILE);
+        let path = Self::file_in(folder);
         let beside = folder.join(format!("{FILE}.new"));
         let write = || -> io::Result<()> {
             let mut bytes = serde_json::to_vec_pretty(self)?;
@@ -170,6 +205,26 @@ impl Ledger {
     pub(crate) fn note(&mut self, new: Move) {
         self.forget(&new.key);
         self.moves.push(new);
+    }
+
+    /// Notes who wrote the helper of this server at a place.
+    pub(crate) fn note_helper(&mut self, name: &str, place: &claude_store::Place, by_hand: bool) {
+        let new = Helper::at(name, place, by_hand);
+        self.helpers.retain(|one| !one.is_at_the_place_of(&new));
+        self.helpers.push(new);
+    }
+
+    /// Whether the user wrote the helper of this server at a place; `None` if nobody knows.
+    pub(crate) fn is_by_hand(&self, name: &str, place: &claude_store::Place) -> Option<bool> {
+        let there = Helper::at(name, place, false);
+        self.helpers.iter().find(|one| one.is_at_the_place_of(&there)).map(|one| one.by_hand)
+    }
+
+    /// Drops the helpers of this server that are not the user's, and says whether there were any.
+    pub(crate) fn forget_written(&mut self, name: &str) -> bool {
+        let before = self.helpers.len();
+        self.helpers.retain(|one| one.by_hand || one.name != name);
+        self.helpers.len() < before
     }
 
     /// Drops the move of this entry.

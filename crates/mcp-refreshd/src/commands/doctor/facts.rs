@@ -8,6 +8,7 @@ mod vault;
 pub(super) use store::StoreFacts;
 pub(super) use vault::{HelperFacts, VaultFacts};
 
+use crate::agent::chosen_store::chosen_store;
 use crate::agent::config_check::listed_files;
 use crate::agent::folders::{FolderTrouble, WhyNot, folder_trouble, foreign, no_home};
 use crate::agent::network;
@@ -15,7 +16,6 @@ use crate::agent::status::status_from_disk;
 use crate::agent::stores;
 use crate::agent::stores::storage_folders;
 use crate::agent::vault::{folder as vault_folder, ledger::Ledger};
-use crate::commands::chosen_store::chosen_store;
 use crate::commands::service;
 use crate::commands::status;
 use crate::control::instance::holder_without_socket;
@@ -24,7 +24,7 @@ use crate::control::report::Status;
 use crate::control::socket::{self, RequestError, reach_patiently};
 use crate::observers::history::{Biography, biographies};
 use crate::platform::is_stopped;
-use crate::settings::config::Config;
+use crate::settings::config::{Config, Ignoring};
 use crate::settings::paths::Paths;
 use crate::settings::surroundings::Surroundings;
 use crate::terminal::failure::Failure;
@@ -62,6 +62,8 @@ pub(super) struct Facts {
     pub(super) paths: Paths,
     /// Why the configuration cannot be used.
     pub(super) config_trouble: Option<String>,
+    /// Where a line belongs in it.
+    pub(super) ignoring: Ignoring,
     /// The only server that is of interest.
     pub(super) only: Option<String>,
     /// Only one of the stores is of interest.
@@ -152,13 +154,13 @@ impl Facts {
         };
         let records = Records::peek(OsFileSystem, &paths.state);
         // What is wrong with it is found with the vault.
-        let ledger = Ledger::load(&vault_folder(paths)).unwrap_or_default();
+        let ledger = Ledger::load(&vault_folder(paths)).ok();
         let files = listed_files(config);
         let mut stores = Vec::new();
         // A file in a folder's place is one finding; what cannot be read below it is no news.
         let is_folder = |folder: &StorageFolder| !files.iter().any(|file| file == folder.path());
         for folder in folders(config, paths, &agent).into_iter().filter(is_folder) {
-            stores.push(StoreFacts::gather(config, paths, folder, &records, &ledger).await);
+            stores.push(StoreFacts::gather(config, paths, folder, &records, ledger.as_ref()).await);
         }
         let status = match &agent {
             Agent::Runs(status, _) => Cow::Borrowed(&**status),
@@ -208,6 +210,7 @@ impl Facts {
             remarks,
             files,
             config_trouble: wanted.config_trouble,
+            ignoring: Ignoring::read(&paths.config),
             only,
             one_store: wanted.store.is_some(),
             unasked: holder_without_socket(&paths.state).filter(|_| matches!(agent, Agent::Stopped)),

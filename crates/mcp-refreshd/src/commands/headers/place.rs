@@ -39,6 +39,12 @@ impl Place {
     /// There is no usable answer; what to look at.
     pub(super) fn ask(self, request: TokenRequest, patience: Duration) -> Result<TokenAnswer, Failure> {
         let Self { path, secret } = self;
+        if request.store.is_some() {
+            let why = format!(
+                "${SOCKET} leads to an agent whose stores --store cannot name; leave out one of them"
+            );
+            return Err(Failure::new(Exit::Usage, why));
+        }
         // Folders of this machine mean nothing there.
         let request = TokenRequest { secret, document: None, ..request };
         let way = Way { path: &path, pid: None, patience };

@@ -20,8 +20,10 @@ pub(super) struct Candidate {
     /// The location of its store of Claude Code.
     pub(super) store: String,
     pub(super) folder: StorageFolder,
-    /// Where the server is configured.
+    /// Where the server is configured and the helper is to be set, or to be removed.
     pub(super) places: Vec<Place>,
+    /// Where the user wrote a helper that asks this program: it stays as it is.
+    pub(super) by_hand: Vec<Place>,
     /// The command to set, or to remove.
     pub(super) helper: String,
     /// When its access token expires, in ms since 1970.

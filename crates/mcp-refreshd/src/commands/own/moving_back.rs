@@ -1,14 +1,14 @@
 //! Which grants may move back into Claude Code's store, and in words why others may not.
 
 use super::candidate::{Candidate, Stores, folder_of, is_asked_for, known};
-use super::helper::is_ours;
+use super::helper::{asks_us, is_ours};
 use super::reading::Read;
 use super::refused::Refused;
 use crate::agent::vault::Vault;
-use crate::agent::vault::ledger::{Ledger, Move};
+use crate::agent::vault::ledger::Ledger;
 use crate::cli::OwnArgs;
 use crate::terminal::failure::Failure;
-use claude_store::{Entry, OsFileSystem, ServerPlaces, StorageFolder, Store};
+use claude_store::{Entry, OsFileSystem, Place, ServerPlaces, StorageFolder, Store};
 
 /// The grants to move back.
 ///
@@ -45,7 +45,7 @@ pub(super) async fn to_disown(
             )));
             continue;
         };
-        match back(&entry, came, store, folder) {
+        match back(&entry, store, folder, ledger) {
             Ok(candidate) => candidates.push(candidate),
             Err(why) => refused.push(Refused::new(&name, why)),
         }
@@ -62,7 +62,7 @@ pub(super) async fn to_disown(
             if !is_asked_for(args, &entry) || taken {
                 continue;
             }
-            match left_behind(&entry, store.location(), folder) {
+            match left_behind(&entry, store.location(), folder, ledger) {
                 Ok(Some(candidate)) => candidates.push(candidate),
                 Ok(None) if args.all => {}
                 Ok(None) => {
@@ -78,21 +78,21 @@ pub(super) async fn to_disown(
 }
 
 /// A grant of the vault that may move back.
-fn back(
-    entry: &Entry,
-    came: Option<&Move>,
-    store: &str,
-    folder: &StorageFolder,
-) -> Result<Candidate, String> {
+fn back(entry: &Entry, store: &str, folder: &StorageFolder, ledger: &Ledger) -> Result<Candidate, String> {
     let name = &entry.server_name;
     let url = entry.server_url.clone().unwrap_or_default();
     let files = ServerPlaces::new(OsFileSystem, folder);
     let mut places = files.find(name, &url).map_err(|error| error.to_string())?;
-    places.retain(|place| place.helper.as_ref().is_some_and(|helper| is_ours(helper, name)));
+    places.retain(|place| place.helper.as_ref().is_some_and(|helper| asks_us(helper, name)));
+    let by_hand = |place: &Place| {
+        let is_ours = place.helper.as_ref().is_some_and(|helper| is_ours(helper, name));
+        !is_ours || ledger.is_by_hand(name, place) == Some(true)
+    };
+    let (by_hand, places): (Vec<_>, Vec<_>) = places.into_iter().partition(by_hand);
     for place in &places {
         files.writable(place).map_err(|error| error.to_string())?;
     }
-    let helper = came.map(|came| came.helper.clone()).unwrap_or_default();
+    let helper = ledger.of(entry.key.as_str()).map(|came| came.helper.clone()).unwrap_or_default();
     Ok(Candidate {
         name: name.clone(),
         key: entry.key.clone(),
@@ -100,6 +100,7 @@ fn back(
         store: store.to_owned(),
         folder: folder.clone(),
         places,
+        by_hand,
         helper,
         expires_at: entry.expires_at.millis(),
         only_configure: false,
@@ -107,8 +108,13 @@ fn back(
 }
 
 /// A grant of Claude Code's store with a helper of ours in its configuration.
-fn left_behind(entry: &Entry, store: &str, folder: &StorageFolder) -> Result<Option<Candidate>, String> {
-    let candidate = back(entry, None, store, folder)?;
+fn left_behind(
+    entry: &Entry,
+    store: &str,
+    folder: &StorageFolder,
+    ledger: &Ledger,
+) -> Result<Option<Candidate>, String> {
+    let candidate = back(entry, store, folder, ledger)?;
     let left = !candidate.places.is_empty();
     Ok(left.then_some(Candidate { only_configure: true, ..candidate }))
 }

@@ -1,11 +1,11 @@
 //! Which grants may move into the vault, and in words why others may not.
 
 use super::candidate::{Candidate, Stores, folder_of, is_asked_for, known};
-use super::helper::{helper_for, is_ours};
+use super::helper::{asks_us, helper_for, is_ours, leads_nowhere};
 use super::reading::Read;
 use super::refused::Refused;
 use crate::agent::vault::Vault;
-use crate::agent::vault::ledger::{Ledger, Move};
+use crate::agent::vault::ledger::Ledger;
 use crate::cli::OwnArgs;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
@@ -62,7 +62,8 @@ pub(super) async fn to_own(
             // What its move left there.
             continue;
         }
-        match candidate(folder, store.location(), entry, shared.is_some_and(|count| *count > 1), kept) {
+        let elsewhere = shared.is_some_and(|count| *count > 1);
+        match candidate(folder, store.location(), entry, elsewhere, kept, ledger) {
             Ok(candidate) => candidates.push(candidate),
             Err(why) => {
                 let harmless = args.all && entry.refresh_token.is_none();
@@ -77,7 +78,7 @@ pub(super) async fn to_own(
         if !is_asked_for(args, entry) || taken {
             continue;
         }
-        match in_vault(entry, ledger.of(entry.key.as_str()), stores) {
+        match in_vault(entry, ledger, stores) {
             Ok(Some(candidate)) => candidates.push(candidate),
             Ok(None) => {
                 let already = Refused::new(name, "its login is in the vault already");
@@ -105,6 +106,7 @@ fn candidate(
     entry: &Entry,
     elsewhere: bool,
     kept: bool,
+    ledger: &Ledger,
 ) -> Result<Candidate, String> {
     let name = &entry.server_name;
     if entry.refresh_token.is_none() {
@@ -147,7 +149,8 @@ fn candidate(
             discreet(url)
         ));
     }
-    fit(&places, name, folder)?;
+    let (by_hand, places) = parted(places, name, ledger, true);
+    fit(&places, &by_hand, name, folder)?;
     Ok(Candidate {
         name: name.clone(),
         key: entry.key.clone(),
@@ -155,6 +158,7 @@ fn candidate(
         store: store.to_owned(),
         folder: folder.clone(),
         places,
+        by_hand,
         helper: helper_for(name).map_err(|failure| failure.message().to_owned())?,
         expires_at: entry.expires_at.millis(),
         only_configure: false,
@@ -162,8 +166,8 @@ fn candidate(
 }
 
 /// A grant in the vault whose configuration is to be completed; `None` if it is complete.
-fn in_vault(entry: &Entry, came: Option<&Move>, stores: &Stores) -> Result<Option<Candidate>, String> {
-    let name = &entry.server_name;
+fn in_vault(entry: &Entry, ledger: &Ledger, stores: &Stores) -> Result<Option<Candidate>, String> {
+    let (name, came) = (&entry.server_name, ledger.of(entry.key.as_str()));
     let Some(url) = &entry.server_url else { return Ok(None) };
     let came_from = came.and_then(|came| folder_of(stores, &came.store));
     let Some(folder) = came_from.or_else(|| stores.first().map(|(folder, _)| folder)) else {
@@ -172,10 +176,11 @@ fn in_vault(entry: &Entry, came: Option<&Move>, stores: &Stores) -> Result<Optio
     let places =
         ServerPlaces::new(OsFileSystem, folder).find(name, url).map_err(|error| error.to_string())?;
     let helper = helper_for(name).map_err(|failure| failure.message().to_owned())?;
+    let (by_hand, places) = parted(places, name, ledger, false);
     if places.iter().all(|place| place.helper.as_ref() == Some(&helper)) {
         return Ok(None);
     }
-    fit(&places, name, folder)?;
+    fit(&places, &by_hand, name, folder)?;
     let first = stores.first().map(|(_, store)| store.location().to_owned()).unwrap_or_default();
     Ok(Some(Candidate {
         name: name.clone(),
@@ -184,18 +189,30 @@ fn in_vault(entry: &Entry, came: Option<&Move>, stores: &Stores) -> Result<Optio
         store: came.map_or(first, |came| came.store.clone()),
         folder: folder.clone(),
         places,
+        by_hand,
         helper,
         expires_at: entry.expires_at.millis(),
         only_configure: true,
     }))
 }
 
-/// Whether the helper can be set, and would be run, at each of these places.
-fn fit(places: &[Place], name: &str, folder: &StorageFolder) -> Result<(), String> {
+/// The places where the user wrote a helper that asks this program, and the others. `moves`: the login is not in the vault yet, so that
+/// nothing but an attempt that was cut off has written there.
+fn parted(places: Vec<Place>, name: &str, ledger: &Ledger, moves: bool) -> (Vec<Place>, Vec<Place>) {
+    places.into_iter().partition(|place| {
+        let Some(helper) = place.helper.as_ref().filter(|helper| asks_us(helper, name)) else { return false };
+        // One whose program is gone is set anew, whoever wrote it.
+        !leads_nowhere(helper, name)
+            && (!is_ours(helper, name) || ledger.is_by_hand(name, place).unwrap_or(moves))
+    })
+}
+
+/// Whether the helper can be set at each of these places, and would be run there and where the user wrote it.
+fn fit(places: &[Place], by_hand: &[Place], name: &str, folder: &StorageFolder) -> Result<(), String> {
     let files = ServerPlaces::new(OsFileSystem, folder);
-    for place in places {
+    for place in places.iter().chain(by_hand) {
         let file = place.file.display();
-        if place.helper.as_ref().is_some_and(|helper| !is_ours(helper, name)) {
+        if place.helper.as_ref().is_some_and(|helper| !asks_us(helper, name)) {
             return Err(format!("it has a `headersHelper` of its own in {file}; remove that first"));
         }
         if place.authorization {
@@ -209,9 +226,8 @@ fn fit(places: &[Place], name: &str, folder: &StorageFolder) -> Result<(), Strin
                  accept, or add the server for all projects (--scope user)"
             ));
         }
-        files.writable(place).map_err(|error| error.to_string())?;
     }
-    Ok(())
+    places.iter().try_for_each(|place| files.writable(place).map_err(|error| error.to_string()))
 }
 
 /// Whether it is the home folder: trust in that lasts for one session (read in 2.1.332).

@@ -70,6 +70,7 @@ impl Mover<'_> {
                 Settled::InVault => Ok(text::owned(candidate)),
                 Settled::WithClaudeCode | Settled::Gone => {
                     self.unconfigure(candidate).await;
+                    self.forget_written(candidate);
                     Err(why)
                 }
                 Settled::Open => Err(format!("{why}; the move is not undone yet, run the command again")),
@@ -145,6 +146,7 @@ impl Mover<'_> {
         if candidate.only_configure {
             let left = self.remove_helpers(candidate).await;
             return if left.is_empty() {
+                self.forget_written(candidate);
                 Ok(text::given_back(candidate, true))
             } else {
                 Err(left.join("; "))
@@ -155,7 +157,10 @@ impl Mover<'_> {
         let settled = self.settle(store, candidate).await;
         self.end(candidate).await;
         match (left, settled?) {
-            (Ok(ours), Settled::WithClaudeCode) => Ok(text::given_back(candidate, ours)),
+            (Ok(ours), Settled::WithClaudeCode) => {
+                self.forget_written(candidate);
+                Ok(text::given_back(candidate, ours))
+            }
             (Err(why), Settled::WithClaudeCode) => {
                 Err(format!("its login is back in Claude Code's store, but {why}"))
             }
@@ -236,7 +241,20 @@ impl Mover<'_> {
             helper: candidate.helper.clone(),
             configured,
         });
+        let places = candidate.places.iter().map(|place| (place, false));
+        for (place, by_hand) in places.chain(candidate.by_hand.iter().map(|place| (place, true))) {
+            ledger.note_helper(&candidate.name, place, by_hand);
+        }
         ledger.save(&self.folder()).map_err(|error| error.to_string())
+    }
+
+    /// Its helpers are removed.
+    fn forget_written(&self, candidate: &Candidate) {
+        let Ok(mut ledger) = self.ledger() else { return };
+        if ledger.forget_written(&candidate.name) {
+            // What stays noted only says that a helper there was not the user's.
+            let _ = ledger.save(&self.folder());
+        }
     }
 
     fn ledger(&self) -> Result<Ledger, String> {

@@ -31,6 +31,7 @@ pub(super) fn dry_run(candidates: &[Candidate], direction: Direction) -> String 
                 }
             };
         }
+        text.push_str(&stays(candidate));
     }
     if text.is_empty() { "nothing to move\n".to_owned() } else { text }
 }
@@ -50,7 +51,8 @@ pub(super) fn owned(candidate: &Candidate) -> String {
             text.push_str("  others who use that file need mcp-refreshd at the same path\n");
         }
     }
-    if candidate.places.is_empty() {
+    text.push_str(&stays(candidate));
+    if candidate.places.is_empty() && candidate.by_hand.is_empty() {
         text.push_str("  no configuration of Claude Code names it\n");
     }
     text.push_str("  sessions that are running: reconnect it with /mcp\n");
@@ -65,7 +67,14 @@ pub(super) fn given_back(candidate: &Candidate, ours: bool) -> String {
     for place in &candidate.places {
         let _ = writeln!(text, "  headersHelper removed from {}", visible(&shown(place)));
     }
+    text.push_str(&stays(candidate));
     text
+}
+
+/// What the user wrote.
+fn stays(candidate: &Candidate) -> String {
+    let line = |place: &Place| format!("  headersHelper in {} is yours, and stays\n", visible(&shown(place)));
+    candidate.by_hand.iter().map(line).collect()
 }
 
 fn shown(place: &Place) -> String {

@@ -1,19 +1,21 @@
 use crate::agent::{Agent, config_check};
 use crate::commands::run::notify;
+use crate::commands::run::token_socket::Allowed;
 use crate::control::protocol::Reloaded;
 use crate::observers::log;
-use crate::settings::config::{Change, Config, changes};
+use crate::settings::config::{Change, Config, changes, same_token_socket};
 use crate::settings::paths::Paths;
 
 /// Reloads the configuration. Running refreshes keep the old one.
 pub(super) struct Reloader {
     current: Config,
     paths: Paths,
+    allowed: Allowed,
 }
 
 impl Reloader {
-    pub(super) fn new(current: Config, paths: Paths) -> Self {
-        Self { current, paths }
+    pub(super) fn new(current: Config, paths: Paths, allowed: Allowed) -> Self {
+        Self { current, paths, allowed }
     }
 
     /// Applies the present configuration; an invalid one changes nothing.
@@ -59,7 +61,7 @@ impl Reloader {
             tracing::warn!("{error}");
         }
         let (at_restart, changed): (Vec<Change>, Vec<Change>) =
-            changes(&self.current, &config).into_iter().partition(Change::needs_restart);
+            changes(&self.current, &config).into_iter().partition(|change| change.needs_restart);
         let shown = |changes: Vec<Change>| changes.iter().map(Change::to_string).collect();
         let folders = agent.kept().iter().map(|kept| kept.folder.clone()).collect();
         let remarks = config_check::remarks(&config, folders, &agent.status(None)).await;
@@ -74,6 +76,10 @@ impl Reloader {
         agent.set_config(&config);
         log::set(config.log);
         agent.observer().notices.set(config.notices.clone());
+        if same_token_socket(&self.current, &config) {
+            self.allowed.set(config.token_socket.as_ref());
+            self.current.token_socket.clone_from(&config.token_socket);
+        }
         // Settings that need a restart keep their old values, so the next reload reports them again.
         let Config { policy, network, log, notices, .. } = config;
         self.current = Config { policy, network, log, notices, ..self.current.clone() };

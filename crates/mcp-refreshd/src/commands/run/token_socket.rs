@@ -10,6 +10,7 @@ use crate::settings::config::TokenSocket;
 use crate::settings::paths::{Paths, private_folder};
 use crate::terminal::wording::{quoted, visible};
 use oauth_secret::{SecretBytes, TokenDigest};
+use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::rc::Rc;
@@ -21,16 +22,27 @@ const WRONG_SECRET: Duration = Duration::from_secs(1);
 const SHORTEST_SECRET: usize = 32;
 const LONGEST_SECRET: u64 = 4096;
 
+/// The servers whose access tokens are handed out now; a reload changes them.
+#[derive(Clone, Default)]
+pub(super) struct Allowed(Rc<RefCell<Vec<String>>>);
+
+impl Allowed {
+    pub(super) fn set(&self, config: Option<&TokenSocket>) {
+        self.0.replace(config.map(|config| config.servers.clone()).unwrap_or_default());
+    }
+}
+
 /// The listening socket, and what it demands.
 pub(super) struct Tokens {
     listener: Listener,
-    servers: Vec<String>,
+    allowed: Allowed,
     /// The digest of the secret: comparing digests takes as long whatever was tried.
     secret: Option<TokenDigest>,
 }
 
 /// Listens, or says why not and goes on without: fresh tokens matter more.
-pub(super) fn listen(config: &TokenSocket, paths: &Paths) -> Option<Tokens> {
+pub(super) fn listen(config: &TokenSocket, paths: &Paths, allowed: Allowed) -> Option<Tokens> {
+    allowed.set(Some(config));
     let (path, default) = match &config.path {
         Some(path) => (path.clone(), false),
         None => (paths.state.join("tokens/socket"), true),
@@ -51,7 +63,7 @@ pub(super) fn listen(config: &TokenSocket, paths: &Paths) -> Option<Tokens> {
             }
             let servers: Vec<_> = config.servers.iter().map(|name| visible(name)).collect();
             tracing::info!("access tokens of {} are handed out at {}", servers.join(", "), path.display());
-            Some(Tokens { listener, servers: config.servers.clone(), secret })
+            Some(Tokens { listener, allowed, secret })
         }
         Err(error) => {
             tracing::error!("the token socket is not opened: {error}");
@@ -63,12 +75,13 @@ pub(super) fn listen(config: &TokenSocket, paths: &Paths) -> Option<Tokens> {
 impl Tokens {
     /// Answers clients forever.
     pub(super) async fn serve(self, agent: Rc<Agent>) {
-        let Self { listener, servers, secret } = self;
+        let Self { listener, allowed, secret } = self;
         let answer = async move |ask| {
             let Request::AccessToken(request) = ask else {
                 return Reply::Refused("this socket hands out access tokens and nothing else".to_owned());
             };
-            match admitted(&request, &servers, secret) {
+            let admitted = admitted(&request, &allowed.0.borrow(), secret);
+            match admitted {
                 Ok(()) => {
                     agent.first_scan().await;
                     hand_out(&agent, &request).await
@@ -120,7 +133,7 @@ impl Refusal {
                 "the secret is wrong; copy the agent's `token_socket.secret_file` again".to_owned()
             }
             Self::NotAllowed => format!(
-                "the access token of {} is not handed out here; on the agent's machine, add it to `servers` of [token_socket] and restart the agent",
+                "the access token of {} is not handed out here; on the agent's machine, add it to `servers` of [token_socket] and type: mcp-refreshd reload",
                 quoted(name)
             ),
         }
@@ -176,7 +189,7 @@ mod tests {
 
     fn request(name: &str, secret: Option<&str>) -> TokenRequest {
         let secret = secret.map(|text| SecretText::new(text.to_owned()));
-        TokenRequest { name: name.to_owned(), url: None, document: None, caller: None, secret }
+        TokenRequest { name: name.to_owned(), url: None, document: None, caller: None, secret, store: None }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) fn is_stuck(entry: &EntryStatus, unwatched: bool) -> bool {
 }
 
 fn obstructed(entry: &EntryStatus, local: &Local) -> Option<String> {
-    let Obstacle { since, why } = entry.facts.obstacle.as_ref()?;
+    let Obstacle { since, why, .. } = entry.facts.obstacle.as_ref()?;
     let since = local.clock(*since);
     Some(match why {
         None => format!(

@@ -1,4 +1,4 @@
-use crate::commands::chosen_store::chosen_store;
+use crate::agent::chosen_store::chosen_store;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;

@@ -42,6 +42,7 @@ fn entry(name: &str, state: State) -> EntryStatus {
             at: at("2026-11-22T11:43:00Z").unwrap(),
             outcome: Outcome::Fresh,
             detail: String::new(),
+            unsavable: None,
         }),
         waits_for: None,
         unsaved: None,
@@ -90,6 +91,7 @@ fn retrying(name: &str) -> EntryStatus {
         at: at("2026-11-22T11:59:50Z").unwrap(),
         outcome: Outcome::Transient,
         detail: "HTTP 503".into(),
+        unsavable: None,
     };
     EntryStatus {
         next_refresh_at: at("2026-11-22T12:00:20Z"),
@@ -246,6 +248,7 @@ fn a_refusal_with_time_left_is_no_retry() {
         at: at("2026-11-22T11:59:00Z").unwrap(),
         outcome: Outcome::Dead,
         detail: "invalid_grant".into(),
+        unsavable: None,
     };
     let refused = EntryStatus {
         next_refresh_at: at("2026-11-22T12:37:10Z"),
@@ -261,7 +264,11 @@ fn a_refusal_with_time_left_is_no_retry() {
 #[test]
 fn what_stands_in_the_way_is_told_without_the_name_of_a_lock() {
     let obstructed = |why: Option<&str>| {
-        let obstacle = Obstacle { since: at("2026-11-22T11:50:00Z").unwrap(), why: why.map(str::to_owned) };
+        let obstacle = Obstacle {
+            since: at("2026-11-22T11:50:00Z").unwrap(),
+            why: why.map(str::to_owned),
+            unsavable: None,
+        };
         let facts = Facts { obstacle: Some(obstacle), ..Facts::default() };
         EntryStatus { next_refresh_at: at("2026-11-22T12:00:08Z"), facts, ..entry("lab", State::Due) }
     };
@@ -282,6 +289,7 @@ fn a_refresh_that_could_not_have_been_saved_does_not_blame_the_server() {
         at: at("2026-11-22T11:59:00Z").unwrap(),
         outcome: Outcome::Unsent,
         detail: detail.into(),
+        unsavable: None,
     };
     let expired = EntryStatus {
         expires_at: at("2026-11-22T11:00:00Z"),
@@ -562,7 +570,7 @@ fn the_exit_code_tells_the_worst() {
     alone.stores[0].unwatched = true;
     assert_eq!(exit(&alone), Exit::Person);
     assert_eq!(exit(&status(vec![expired(Facts::default())])), Exit::Well);
-    let obstacle = |why: Option<String>| Some(Obstacle { since: now().now, why });
+    let obstacle = |why: Option<String>| Some(Obstacle { since: now().now, why, unsavable: None });
     let held = Facts { obstacle: obstacle(None), ..Facts::default() };
     assert_eq!(exit(&status(vec![expired(held)])), Exit::Well);
     let blocked = Facts { obstacle: obstacle(Some("the disk is full".into())), ..Facts::default() };

@@ -53,7 +53,10 @@ pub(crate) enum RequestError {
 pub(crate) async fn ask(state: &Path, ask: &Request) -> Result<Option<Reply>, RequestError> {
     let patience = match ask {
         Request::Status => STATUS_PATIENCE,
-        Request::ProxyVariables | Request::AccessToken(_) | Request::Stop => QUERY_PATIENCE,
+        Request::ProxyVariables
+        | Request::AccessToken(_)
+        | Request::AccessTokenFrom { .. }
+        | Request::Stop => QUERY_PATIENCE,
         Request::Refresh { .. }
         | Request::Restore { .. }
         | Request::Reload

@@ -73,7 +73,7 @@ pub(crate) fn ask_for_token(way: Way<'_>, request: TokenRequest) -> Result<Token
         Some(uid) => return Err(DirectError::NotOurs { path, uid }),
         None => return Err(DirectError::Io { path, source: io::Error::other("its owner is unknown") }),
     }
-    let line = Envelope::new(Request::AccessToken(request)).to_secret_line();
+    let line = Envelope::new(asking(request)).to_secret_line();
     let line = line.map_err(|_| DirectError::Misunderstood)?;
     let talked = talk(&mut stream, &line, until);
     let answer = talked.map_err(|error| match error.kind() {
@@ -84,6 +84,14 @@ pub(crate) fn ask_for_token(way: Way<'_>, request: TokenRequest) -> Result<Token
         _ => DirectError::Io { path: path.clone(), source: error },
     })?;
     if answer.is_empty() { Err(DirectError::Ended { path }) } else { understood(&answer) }
+}
+
+/// An agent that knows of no store in a request must not take the rest of it for the whole.
+fn asking(request: TokenRequest) -> Request {
+    match request.store.clone() {
+        Some(store) => Request::AccessTokenFrom { store, request },
+        None => Request::AccessToken(request),
+    }
 }
 
 /// Whether a socket of this user may be asked. Root could read our memory anyway; as root we are nobody's victim here; and a user whom this
@@ -150,7 +158,7 @@ fn understood(answer: &[u8]) -> Result<TokenAnswer, DirectError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::protocol::Reply;
+    use crate::control::protocol::{Reply, StoreArgument};
     use crate::control::secret_text::SecretText;
 
     #[test]
@@ -162,11 +170,25 @@ mod tests {
         };
         let line = Envelope::new(Reply::AccessToken(token.clone())).to_secret_line().unwrap();
         assert_eq!(understood(&line).unwrap(), Ok(token));
-        let none = NoToken { why: "no".to_owned(), unknown: true, store: String::new() };
+        let none = NoToken { why: "no".to_owned(), unknown: true, unreadable: false, store: String::new() };
         let line = Envelope::new(Reply::NoAccessToken(none.clone())).to_line().unwrap();
         assert_eq!(understood(&line).unwrap(), Err(none));
         let line = Envelope::new(Reply::Refused("go\u{1b}away".to_owned())).to_line().unwrap();
         assert_eq!(understood(&line).unwrap_err().to_string(), "go\\u{1b}away");
+    }
+
+    #[test]
+    fn who_wants_the_token_of_one_store_makes_another_request() {
+        let request = |store: bool| TokenRequest {
+            name: "lab".to_owned(),
+            url: None,
+            document: None,
+            caller: None,
+            secret: None,
+            store: store.then(|| StoreArgument { typed: "x".to_owned(), path: "/x".to_owned() }),
+        };
+        let word = |store| serde_json::to_value(asking(request(store))).unwrap()["request"].clone();
+        assert_eq!((word(false), word(true)), ("access_token".into(), "access_token_from".into()));
     }
 
     #[test]

@@ -25,6 +25,7 @@ fn serve(place: PathBuf) {
         let answer = async |ask| match ask {
             Request::Status => Reply::Status(Status::default()),
             Request::AccessToken(_)
+            | Request::AccessTokenFrom { .. }
             | Request::ProxyVariables
             | Request::Restore { .. }
             | Request::Reload

@@ -1,5 +1,6 @@
 use super::effective::effective;
 use super::options::{Config, ListedStore};
+use super::token_socket::TokenSocket;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
@@ -15,13 +16,8 @@ pub(crate) struct Change {
     /// As TOML, without passwords; `None` if it is not set.
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
-}
-
-impl Change {
     /// Whether it takes effect only after a restart.
-    pub(crate) fn needs_restart(&self) -> bool {
-        AT_RESTART.iter().any(|key| self.key == *key || self.key.starts_with(&format!("{key}.")))
-    }
+    pub(crate) needs_restart: bool,
 }
 
 impl std::fmt::Display for Change {
@@ -43,7 +39,12 @@ pub(crate) fn changes(before: &Config, after: &Config) -> Vec<Change> {
     keys.dedup();
     let mut changes: Vec<_> = keys
         .into_iter()
-        .map(|key| Change { key: key.clone(), before: then.get(key).cloned(), after: now.get(key).cloned() })
+        .map(|key| Change {
+            key: key.clone(),
+            before: then.get(key).cloned(),
+            after: now.get(key).cloned(),
+            needs_restart: needs_restart(key, before, after),
+        })
         .filter(|change| change.before != change.after)
         .collect();
     for (key, differs) in [
@@ -51,10 +52,30 @@ pub(crate) fn changes(before: &Config, after: &Config) -> Vec<Change> {
         ("environment", before.environment != after.environment),
     ] {
         if differs && !changes.iter().any(|change| change.key.starts_with(key)) {
-            changes.push(Change { key: key.to_owned(), before: None, after: None });
+            let needs_restart = needs_restart(key, before, after);
+            changes.push(Change { key: key.to_owned(), before: None, after: None, needs_restart });
         }
     }
     changes
+}
+
+fn needs_restart(key: &str, before: &Config, after: &Config) -> bool {
+    // The socket that is open answers for others at once.
+    if key == "token_socket.servers" && same_token_socket(before, after) {
+        return false;
+    }
+    AT_RESTART
+        .iter()
+        .any(|setting| key.strip_prefix(setting).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
+
+/// Whether both have the same token socket, for whichever servers.
+pub(crate) fn same_token_socket(before: &Config, after: &Config) -> bool {
+    let socket = |config: &Config| {
+        config.token_socket.clone().map(|TokenSocket { path, secret_file, servers: _ }| (path, secret_file))
+    };
+    let (then, now) = (socket(before), socket(after));
+    then.is_some() && then == now
 }
 
 /// Every setting by its dotted key.
@@ -95,7 +116,7 @@ mod tests {
     fn of(before: &str, after: &str) -> Vec<String> {
         let parsed = |text: &str| Config::parse(text, Path::new("/c"), Path::new("/home/me")).unwrap();
         let shown =
-            |change: Change| format!("{change}{}", if change.needs_restart() { " (restart)" } else { "" });
+            |change: Change| format!("{change}{}", if change.needs_restart { " (restart)" } else { "" });
         changes(&parsed(before), &parsed(after)).into_iter().map(shown).collect()
     }
 
@@ -115,6 +136,26 @@ mod tests {
         assert_eq!(
             of("", "[environment]\nNO_PROXY = \"x\""),
             ["environment.NO_PROXY: not set -> \"x\" (restart)"]
+        );
+    }
+
+    #[cfg(unix)] // Windows has no token socket.
+    #[test]
+    fn the_token_socket_takes_a_restart_unless_it_is_the_same_for_other_servers() {
+        let socket = |more: &str| format!("[token_socket]\n{more}");
+        let one = socket("servers = [\"lab\"]");
+        let two = socket("servers = [\"lab\", \"wiki\"]");
+        assert_eq!(of(&one, &two), ["token_socket.servers: [\"lab\"] -> [\"lab\", \"wiki\"]"]);
+        assert_eq!(of("", &one), ["token_socket.servers: not set -> [\"lab\"] (restart)"]);
+        assert_eq!(of(&one, ""), ["token_socket.servers: [\"lab\"] -> not set (restart)"]);
+        // Until the new socket is there, nobody may get at the old one what the new one is for.
+        let guarded = format!("{two}\nsecret_file = \"/s\"");
+        assert_eq!(
+            of(&one, &guarded),
+            [
+                "token_socket.secret_file: not set -> \"/s\" (restart)",
+                "token_socket.servers: [\"lab\"] -> [\"lab\", \"wiki\"] (restart)",
+            ]
         );
     }
 

@@ -9,8 +9,8 @@ use crate::platform::process::user_id;
 use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use claude_store::{
-    AnyStore, ErrorKind, FileSystem, Incomplete, LockSighting, Locks, NeedsAuthCache, Obstacle, OsFileSystem,
-    ReadError, ServerConfigs, Stamp, StorageFolder, Store,
+    AnyStore, Entry, ErrorKind, FileSystem, Incomplete, LockSighting, Locks, NeedsAuthCache, Obstacle,
+    OsFileSystem, ReadError, ServerConfigs, Stamp, StorageFolder, Store,
 };
 use jiff::Timestamp;
 use refresh_engine::{EntryReport, ObservedEntry, Records, inspect};
@@ -24,6 +24,8 @@ pub(crate) struct StoreFacts {
     pub(crate) path: PathBuf,
     /// Why it cannot be read; `None` also where there simply is none.
     pub(crate) unreadable: Option<String>,
+    /// The command that cures that, where there is one.
+    pub(crate) readable_by: Option<String>,
     /// Where Claude Code keeps its logins instead.
     pub(crate) unused: Option<String>,
     pub(crate) link: Option<PathBuf>,
@@ -75,7 +77,7 @@ impl StoreFacts {
         paths: &Paths,
         folder: StorageFolder,
         records: &Records<OsFileSystem>,
-        ledger: &Ledger,
+        ledger: Option<&Ledger>,
     ) -> Self {
         let opened = stores::open(config, paths, &folder, &|_| false).await;
         let keychain = KeychainFacts::gather(config, paths, &folder, &opened).await;
@@ -89,6 +91,7 @@ impl StoreFacts {
         let mut facts = Self {
             path: path.clone(),
             unreadable: None,
+            readable_by: None,
             unused: None,
             link: None,
             stamp: OsFileSystem.stamp(&path).ok(),
@@ -128,7 +131,10 @@ impl StoreFacts {
             }
         }
         facts.read(config, &store, records).await;
-        facts.entries.retain(|(seen, _)| !ledger.left(store.location(), &seen.entry));
+        // Without the ledger nobody knows whether the login of an entry without tokens is in the vault.
+        let is_left =
+            |entry: &Entry| ledger.map_or(entry.is_stub(), |ledger| ledger.left(store.location(), entry));
+        facts.entries.retain(|(seen, _)| !is_left(&seen.entry));
         facts
     }
 
@@ -149,6 +155,7 @@ impl StoreFacts {
                 return;
             }
             Err(error) => {
+                self.readable_by = error.command();
                 self.unreadable = (error.kind() != ErrorKind::Absent).then(|| error.to_string());
                 return;
             }
@@ -164,9 +171,8 @@ impl StoreFacts {
         let report = inspect::<Machine>(store, records, &SystemClock, &client, &config.policy, 0).await;
         let mut reports: BTreeMap<_, _> =
             report.entries.into_iter().map(|report| (report.key.clone(), report)).collect();
-        let with_report = |entry: &claude_store::Entry| {
-            (ObservedEntry::new(entry.clone()), reports.remove(entry.key.as_str()))
-        };
+        let with_report =
+            |entry: &Entry| (ObservedEntry::new(entry.clone()), reports.remove(entry.key.as_str()));
         self.entries = document.entries().map(with_report).collect();
         self.incomplete = document.incomplete().cloned();
         self.odd = document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.clone())).collect();

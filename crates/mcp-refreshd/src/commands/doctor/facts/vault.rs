@@ -1,7 +1,7 @@
 use super::StoreFacts;
 use crate::agent::vault::ledger::{Ledger, Phase};
 use crate::agent::vault::{self, Vault, VaultError};
-use crate::commands::own::{is_ours, program_of};
+use crate::commands::own::{asks_us, is_ours, leads_nowhere, program_of};
 use crate::control::report::Status;
 use crate::platform::process::user_id;
 use crate::settings::config::Config;
@@ -21,17 +21,19 @@ pub(crate) struct VaultFacts {
     pub(crate) not_configured: Vec<String>,
     /// Servers in the vault that need the user: why, and what to type.
     pub(crate) needs: Vec<(String, String, String)>,
-    /// Every helper of ours in a configuration.
+    /// Every helper in a configuration that asks this program.
     pub(crate) helpers: Vec<HelperFacts>,
 }
 
-/// One helper of ours.
+/// One helper that asks this program.
 pub(crate) struct HelperFacts {
     pub(crate) server: String,
     pub(crate) file: PathBuf,
-    /// Its program, and whether that exists.
+    /// Its program, and whether that is gone.
     pub(crate) program: PathBuf,
-    pub(crate) exists: bool,
+    pub(crate) is_gone: bool,
+    /// Whether the user wrote it, as the documentation of the helper says.
+    pub(crate) by_hand: bool,
     /// Whether the grant is in the vault.
     pub(crate) owned: bool,
 }
@@ -69,7 +71,7 @@ impl VaultFacts {
                 .push((one.name.clone(), if one.phase == Phase::Entering { "own" } else { "disown" }));
         }
         for entry in &owned {
-            facts.look(entry, true, stores);
+            facts.look(entry, true, stores, &ledger);
             let configured = facts.helpers.iter().any(|helper| helper.server == entry.server_name);
             if !configured {
                 facts.not_configured.push(entry.server_name.clone());
@@ -77,26 +79,26 @@ impl VaultFacts {
         }
         let shared = stores.iter().flat_map(|store| &store.entries).map(|(seen, _)| &seen.entry);
         for entry in shared.filter(|entry| !owned.iter().any(|other| other.key == entry.key)) {
-            facts.look(entry, false, stores);
+            facts.look(entry, false, stores, &ledger);
         }
         Some(facts)
     }
 
     /// Notes the helpers of one server.
-    fn look(&mut self, entry: &Entry, owned: bool, stores: &[StoreFacts]) {
-        let Some(url) = &entry.server_url else { return };
+    fn look(&mut self, entry: &Entry, owned: bool, stores: &[StoreFacts], ledger: &Ledger) {
+        let (Some(url), name) = (&entry.server_url, &entry.server_name) else { return };
         for store in stores {
             let files = ServerPlaces::new(OsFileSystem, &store.folder);
-            for place in files.find(&entry.server_name, url).unwrap_or_default() {
-                let Some(helper) = place.helper.filter(|helper| is_ours(helper, &entry.server_name)) else {
+            for place in files.find(name, url).unwrap_or_default() {
+                let Some(helper) = place.helper.as_ref().filter(|helper| asks_us(helper, name)) else {
                     continue;
                 };
-                let program = program_of(&helper);
                 self.helpers.push(HelperFacts {
-                    server: entry.server_name.clone(),
+                    server: name.clone(),
+                    program: program_of(helper, name).unwrap_or_default(),
+                    is_gone: leads_nowhere(helper, name),
+                    by_hand: !is_ours(helper, name) || ledger.is_by_hand(name, &place) == Some(true),
                     file: place.file,
-                    exists: program.exists(),
-                    program,
                     owned,
                 });
             }
@@ -106,9 +108,12 @@ impl VaultFacts {
 
 /// The error, and what to do.
 fn unreadable(error: &VaultError) -> (String, String) {
+    let named = || "what the message names".to_owned();
     let cure = match error {
         VaultError::Folder(FolderError::NotOurs { path, .. }) => remedy::give_with_content(user_id(), path),
-        _ => "what the message names".to_owned(),
+        VaultError::Closed { command, .. } => command.clone(),
+        VaultError::Read(error) => error.command().unwrap_or_else(named),
+        _ => named(),
     };
     (error.to_string(), cure)
 }

@@ -2,6 +2,7 @@ use super::logins;
 use crate::commands::doctor::facts::{Facts, StoreFacts};
 use crate::commands::doctor::finding::Confidence::{Certain, Likely, Possible};
 use crate::commands::doctor::finding::Finding;
+use crate::settings::config::HowToIgnore;
 use crate::terminal::remedy::login;
 use crate::terminal::wording::length;
 use claude_store::ExpiresAt;
@@ -81,26 +82,34 @@ fn not_configured(seen: &ObservedEntry, facts: &Facts) -> Option<Finding> {
     if !facts.stores.iter().all(gone) || name.starts_with("plugin:") {
         return None;
     }
-    // One line that can be pasted: below a table's head it would belong to that table.
-    let cure = |name: &str| {
-        format!(
-            "if you removed it, let the agent ignore it; at the top of {} add: `servers.{name}.ignore = true`",
-            facts.paths.config.display()
-        )
+    let file = facts.paths.config.display();
+    // Where it can be pasted: below another table's head it would belong to that table.
+    let (how, is_usual) = match facts.ignoring.of(name) {
+        HowToIgnore::IsIgnored => return None,
+        HowToIgnore::AtTheTop(line) => (format!("at the top of {file} add: `{line}`"), true),
+        HowToIgnore::Below { head, line } => (format!("below {head} in {file} add: `{line}`"), false),
+        HowToIgnore::Within { key, line } => {
+            (format!("between the braces of {key} in {file} add: `{line}`"), false)
+        }
+        HowToIgnore::Instead { key, line } => (format!("set {key} in {file} to `{line}`"), false),
     };
-    Some(
-        Finding::note(
-            "server-not-configured",
-            Possible,
-            "no configuration of Claude Code names this server any more, though its login is kept fresh",
-            cure(&toml::Value::String(name.clone()).to_string()),
-        )
-        .together(
-            "no configuration of Claude Code names these servers any more, though their logins are kept fresh",
-            format!("{} (for each)", cure("\"NAME\"")),
-        ),
-    )
+    let finding = Finding::note(
+        "server-not-configured",
+        Possible,
+        "no configuration of Claude Code names this server any more, though its login is kept fresh",
+        format!("{IF_REMOVED}{how}"),
+    );
+    if !is_usual {
+        return Some(finding);
+    }
+    Some(finding.together(
+        "no configuration of Claude Code names these servers any more, though their logins are kept fresh",
+        format!("{IF_REMOVED}at the top of {file} add: `servers.\"NAME\".ignore = true` (for each)"),
+    ))
 }
+
+/// How the cure begins: they may be wanted.
+const IF_REMOVED: &str = "if you removed it, let the agent ignore it; ";
 
 /// Two entries with one refresh token: the first refresh of one spends the other's.
 fn twins(facts: &Facts) -> Vec<Finding> {

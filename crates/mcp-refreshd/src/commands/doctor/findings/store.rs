@@ -33,7 +33,7 @@ fn one(store: &StoreFacts) -> Vec<Finding> {
             "store-unreadable",
             Certain,
             means,
-            "solve what the message names",
+            store.readable_by.as_deref().unwrap_or("solve what the message names"),
         )));
     }
     if let Some(why) = &store.unused {

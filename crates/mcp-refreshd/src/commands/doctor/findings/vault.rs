@@ -34,7 +34,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 
 fn of_helper(helper: &HelperFacts) -> Option<Finding> {
     let name = argument(&helper.server);
-    if !helper.exists {
+    if helper.is_gone {
         let means = format!(
             "its `headersHelper` runs {}, which does not exist: Claude Code finds no login",
             visible(&helper.program.to_string_lossy())
@@ -44,7 +44,7 @@ fn of_helper(helper: &HelperFacts) -> Option<Finding> {
             Finding::trouble("helper-gone", Certain, means, cure).of(&helper.server).at(&helper.file),
         );
     }
-    (!helper.owned).then(|| {
+    (!helper.owned && !helper.by_hand).then(|| {
         let means = "its `headersHelper` asks the agent, but its login is in Claude Code's store. That works; a session may still spend the \
                      refresh token";
         let cure = format!("mcp-refreshd own {name}, or mcp-refreshd disown {name} to remove the helper");
