@@ -1,4 +1,4 @@
-//! Everything that can be wrong with what the daemon finds: it says path, cause and cure, writes nothing, and goes on with the rest.
+//! Everything that can be wrong with what the agent finds: it says path, cause and cure, writes nothing, and goes on with the rest.
 
 use crate::support::{Daemon, Home, PATIENCE};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -35,7 +35,7 @@ fn picture(folder: &Path) -> BTreeMap<String, (i64, i64, u64, Vec<u8>)> {
     seen
 }
 
-/// What stands in the document's place is told of, with all of `said`, and left as it is; once it is mended, the daemon goes on.
+/// What stands in the document's place is told of, with all of `said`, and left as it is; once it is mended, the agent goes on.
 fn told_and_left_alone(what: &str, put: impl FnOnce(&Home), said: &[&str]) {
     let (server, lab) = server();
     let home = Home::with([("lab", &lab.grant(EXPIRED))]);

@@ -48,7 +48,7 @@ fn an_expired_entry_is_refreshed_at_once_and_written_into_the_item() {
     );
     assert!(daemon.terminate().0.success());
     assert!(!mac.home.credentials().exists(), "nothing falls back to a file");
-    // Without a daemon the same is read by the command itself.
+    // Without an agent the same is read by the command itself.
     let (code, told, _) = mac.told(&["check", "lab"]);
     assert!(code == 0 && told.starts_with("lab: ok"), "{told}");
     let (code, told, _) = mac.told(&["refresh", "lab", "--force"]);

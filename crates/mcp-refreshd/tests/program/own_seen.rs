@@ -11,7 +11,7 @@ impl Scene {
         let json: Value = serde_json::from_str(&out).unwrap();
         let text = |finding: &Value, member: &str| finding[member].as_str().unwrap().to_owned();
         let findings = json["findings"].as_array().unwrap().iter();
-        let findings = findings.filter(|finding| finding["severity"] == "trouble");
+        let findings = findings.filter(|finding| finding["severity"] == "problem");
         let about_the_login = findings.filter(|finding| finding["name"] != "agent-not-running");
         about_the_login.map(|finding| (text(finding, "name"), text(finding, "cure"))).collect()
     }

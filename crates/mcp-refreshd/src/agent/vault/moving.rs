@@ -137,7 +137,7 @@ pub(crate) async fn settle_moves<'s>(
             });
         match settled {
             Settled::WithClaudeCode => tracing::warn!(
-                "the move of {name} was cut off: its login is in Claude Code's store; to go on, type: mcp-refreshd {again} {name}",
+                "the move of {name} was cut off: its login is in Claude Code's store; to continue, type: mcp-refreshd {again} {name}",
                 name = one.name
             ),
             Settled::InVault => {
