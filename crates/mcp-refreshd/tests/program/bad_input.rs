@@ -207,7 +207,7 @@ fn odd_entries_are_told_of_and_left_alone_and_the_others_go_on() {
 }
 
 #[test]
-fn urls_that_tokens_must_not_go_to_are_told_of_and_nobody_is_asked() {
+fn urls_that_must_not_get_a_token_are_reported_and_not_contacted() {
     let (server, lab) = server();
     let grant = lab.grant(EXPIRED);
     let entry = |name: &str, url: &str| {

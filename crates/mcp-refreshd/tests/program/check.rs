@@ -163,7 +163,7 @@ fn a_live_check_asks_the_server_itself() {
 }
 
 #[test]
-fn a_token_goes_to_nobody_by_plain_http() {
+fn no_token_is_sent_over_plain_http() {
     let home = Home::new();
     home.store(
         r#"{"mcpOAuth":{"lab|1":{"serverName":"lab","serverUrl":"http://lab.example/mcp","accessToken":"at_made_up"}}}"#,

@@ -120,7 +120,7 @@ fn the_refresh_that_finds_a_login_ended_says_at_once_what_to_type() {
 }
 
 #[test]
-fn who_insists_while_a_second_request_may_end_the_login_is_told_why_and_until_when() {
+fn a_forced_refresh_that_could_end_the_login_says_why_it_waits_and_how_long() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let home = Home::with([("lab", &lab.grant(Duration::from_secs(3600)))]);
@@ -157,7 +157,7 @@ fn a_second_agent_is_refused_with_the_first_ones_process_id() {
 }
 
 #[test]
-fn a_signal_lets_the_request_on_the_wire_come_to_its_end() {
+fn a_signal_lets_a_request_in_flight_finish() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     lab.answer_next(Answer::default().after(Duration::from_secs(1)));
@@ -177,7 +177,7 @@ fn a_signal_lets_the_request_on_the_wire_come_to_its_end() {
 }
 
 #[test]
-fn who_asked_for_a_refresh_is_answered_though_the_agent_ends() {
+fn a_requested_refresh_is_answered_even_if_the_agent_stops() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     lab.answer_next(Answer::default().after(Duration::from_millis(500)));
@@ -293,7 +293,7 @@ fn after_a_kill_the_next_agent_starts_and_clients_know_that_none_ran() {
 }
 
 #[test]
-fn what_it_makes_is_for_its_user_only() {
+fn everything_it_creates_is_private() {
     let server = Server::start(Script::default()).unwrap();
     let grant = server.add("lab", Script::default()).grant(EXPIRED);
     let home = Home::with([("lab", &grant)]);
@@ -339,7 +339,7 @@ fn no_core_dump_and_no_other_process_shows_its_memory() {
 }
 
 #[test]
-fn the_service_manager_is_told_when_it_is_ready_how_it_is_and_that_it_ends() {
+fn the_service_manager_is_told_readiness_status_and_stop() {
     let home = Home::new();
     let place = home.path().join("notify.sock");
     let manager = std::os::unix::net::UnixDatagram::bind(&place).unwrap();

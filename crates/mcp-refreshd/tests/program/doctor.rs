@@ -49,7 +49,7 @@ fn an_agent_that_does_not_run_is_found_until_it_does() {
         for command in [&["status"][..], &["reload"], &["refresh"]] {
             let (_, told, said) = home.told(command);
             assert!(
-                format!("{told}{said}").contains(&format!("o continue it, type: {resume}")),
+                format!("{told}{said}").contains(&format!("o resume it, type: {resume}")),
                 "{command:?}: {said}"
             );
         }

@@ -228,7 +228,10 @@ fn of_two_stores_with_different_logins_the_later_one_is_used_and_the_other_left_
     mac.home.store(&credentials_json([("lab", &new)]));
     let mut daemon = mac.start();
     let line = daemon.wait_for("hold different logins");
-    assert!(line.contains(ITEM) && line.contains(".credentials.json is used"), "{line}");
+    assert!(
+        line.contains(ITEM) && line.contains(".credentials.json, since its tokens expire later"),
+        "{line}"
+    );
     daemon.wait_for("lab: refreshed");
     assert_ne!(mac.home.stored(), credentials_json([("lab", &new)]));
     assert_eq!(mac.refresh_token(&old, "lab"), old.refresh_token);

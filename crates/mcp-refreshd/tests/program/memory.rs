@@ -125,7 +125,7 @@ fn another_process_of_the_same_user_cannot_look_into_the_agent() {
 }
 
 #[test]
-fn nor_into_a_command_that_refreshes_by_itself() {
+fn another_process_cannot_look_into_a_command_that_refreshes_by_itself_either() {
     let server = Server::start(Script::default()).unwrap();
     let home = home_of_somebody(&server, Duration::ZERO);
     server.add("lab", Script::default()).answer_always(Answer::default().after(Duration::from_secs(2)));

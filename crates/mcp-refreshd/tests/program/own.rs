@@ -326,7 +326,7 @@ fn a_vault_that_holds_nothing_is_not_shown() {
 }
 
 #[test]
-fn an_entry_that_is_not_understood_is_passed_over_and_said_to_be() {
+fn an_entry_that_is_not_understood_is_skipped_and_reported() {
     let scene = Scene::new(HOUR);
     let mut document: Value = serde_json::from_str(&scene.home.stored()).unwrap();
     document["mcpOAuth"]["junk|1"] = json!({"serverName": "junk", "accessToken": 5});

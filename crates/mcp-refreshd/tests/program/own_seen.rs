@@ -53,7 +53,7 @@ fn without_an_agent_the_helper_refreshes_a_login_in_the_vault() {
 }
 
 #[test]
-fn a_login_in_the_vault_that_has_ended_is_told_alike_everywhere() {
+fn every_command_reports_an_ended_login_in_the_vault_alike() {
     let scene = Scene::new();
     assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
     assert!(scene.lab.kill(&scene.grant.refresh_token));

@@ -537,11 +537,11 @@ fn an_unknown_name_gets_the_nearest_one() {
     );
     assert_eq!(
         only(all, "xyzzyxyzzy").unwrap_err().message(),
-        "no server is called xyzzyxyzzy; there are: lab, notion"
+        "no server is called xyzzyxyzzy; known servers: lab, notion"
     );
     assert_eq!(
         only(status(vec![]), "a").unwrap_err().message(),
-        "no server is called a; the store holds none"
+        "no server is called a; the store has no logins"
     );
 }
 
