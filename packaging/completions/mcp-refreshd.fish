@@ -42,7 +42,7 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "refresh" 
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "check" -d 'Exit 0 if the tokens are valid: for cron, CI, prompts and hooks'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "headers" -d 'Print a server\'s headers, for Claude Code\'s headersHelper'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "token" -d 'Print a server\'s access token, for scripts and other clients'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "doctor" -d 'Find problems with the tokens and everything around them, and say how to solve them'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "doctor" -d 'Find problems with the tokens and everything around them, and say how to fix them'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "history" -d 'Show how long each login was valid, and what happened to it'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "config" -d 'Print the configuration in effect'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "logs" -d 'Show the agent\'s log'
@@ -50,10 +50,10 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "completio
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand run" -l log-file -d 'Log to this file; at 1 MiB it is rotated to FILE with ".1" in its name' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l allow-root -d 'Allow root, for root\'s own Claude Code'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l allow-root -d 'Allow installing as root, for root\'s own Claude Code'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l dry-run -d 'Only print what would be done'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l add-store -d 'Keep this shell\'s store in addition to those that the agent keeps now'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l replace-store -d 'Keep only this shell\'s store from now on'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l add-store -d 'Watch this shell\'s store in addition to those that the agent watches now'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -l replace-store -d 'Watch only this shell\'s store from now on'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand install" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand uninstall" -l dry-run -d 'Only print what would be removed'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand uninstall" -l purge -d 'Also remove state and configuration, after asking'
@@ -66,12 +66,12 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand restart" -s h 
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l name -d 'With a URL: the name of the server [default: the configured one, else made from the host]' -r
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l client-id -d 'Log in as this client instead of registering one; a URL is the id of a client metadata document' -r
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l callback-port -d 'Wait for the browser on this port [default: a free one]' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l callback-port -d 'Listen for the browser\'s redirect on this port [default: a free one]' -r
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l claude -d 'Claude Code\'s program [default: claude on the PATH]' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l all -d 'Every server that needs a login'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l dry-run -d 'Only print the commands'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l no-browser -d 'Open no browser, for a login over SSH: print the URL, and read the URL of the last page'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l own -d 'Put the login into the vault, without Claude Code'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l no-browser -d 'Do not open a browser, for a login over SSH: print the URL, then read the URL of the browser\'s last page'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l own -d 'Log in without Claude Code, and put the login into the vault'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -l client-secret -d 'The client has a secret: read it from MCP_CLIENT_SECRET, else from standard input'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand own" -l all -d 'Every server'
@@ -80,7 +80,7 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand own" -s h -l h
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand disown" -l all -d 'Every server'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand disown" -l dry-run -d 'Only print what would be done'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand disown" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand notice" -l test -d 'Send one test notice the way the configuration says, and tell how it was sent'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand notice" -l test -d 'Send one test notice as configured, and report how it was sent'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand notice" -s h -l help -d 'Print help'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand status" -l json -d 'Print JSON (format version 1)'
@@ -91,14 +91,13 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l fo
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l dry-run -d 'Only print what would be done'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand refresh" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l min-valid -d 'How long a token must be valid for, even if it rests [default: 10m, and a token may rest]' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l min-valid -d 'How long a token must still be valid, even a resting one [default: 10m, and a token may rest]' -r
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l live -d 'Also ask each MCP server whether it accepts the token'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -s q -l quiet -d 'Print nothing'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand headers" -l url -d 'The URL that the token goes to: for another one, nothing is printed [default: $CLAUDE_CODE_MCP_SERVER_URL]' -r
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand headers" -l store -d 'Only this store: its folder or its file' -r -F
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand headers" -l url -d 'The URL that the token goes to; prints nothing if the login is for another [default: $CLAUDE_CODE_MCP_SERVER_URL]' -r
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand headers" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand token" -l url -d 'The URL that the token goes to, where several servers share the name [default: $CLAUDE_CODE_MCP_SERVER_URL]' -r
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand token" -l store -d 'Only this store: its folder or its file' -r -F
@@ -138,7 +137,7 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not 
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart reload login own disown notice status refresh check headers token doctor history config logs completions help" -f -a "check" -d 'Exit 0 if the tokens are valid: for cron, CI, prompts and hooks'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart reload login own disown notice status refresh check headers token doctor history config logs completions help" -f -a "headers" -d 'Print a server\'s headers, for Claude Code\'s headersHelper'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart reload login own disown notice status refresh check headers token doctor history config logs completions help" -f -a "token" -d 'Print a server\'s access token, for scripts and other clients'
-complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart reload login own disown notice status refresh check headers token doctor history config logs completions help" -f -a "doctor" -d 'Find problems with the tokens and everything around them, and say how to solve them'
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart reload login own disown notice status refresh check headers token doctor history config logs completions help" -f -a "doctor" -d 'Find problems with the tokens and everything around them, and say how to fix them'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart reload login own disown notice status refresh check headers token doctor history config logs completions help" -f -a "history" -d 'Show how long each login was valid, and what happened to it'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart reload login own disown notice status refresh check headers token doctor history config logs completions help" -f -a "config" -d 'Print the configuration in effect'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand help; and not __fish_seen_subcommand_from run install uninstall start stop restart reload login own disown notice status refresh check headers token doctor history config logs completions help" -f -a "logs" -d 'Show the agent\'s log'

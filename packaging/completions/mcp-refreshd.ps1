@@ -41,7 +41,7 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Exit 0 if the tokens are valid: for cron, CI, prompts and hooks')
             [CompletionResult]::new('headers', 'headers', [CompletionResultType]::ParameterValue, 'Print a server''s headers, for Claude Code''s headersHelper')
             [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Print a server''s access token, for scripts and other clients')
-            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Find problems with the tokens and everything around them, and say how to solve them')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Find problems with the tokens and everything around them, and say how to fix them')
             [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show how long each login was valid, and what happened to it')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Print the configuration in effect')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show the agent''s log')
@@ -56,10 +56,10 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             break
         }
         'mcp-refreshd;install' {
-            [CompletionResult]::new('--allow-root', '--allow-root', [CompletionResultType]::ParameterName, 'Allow root, for root''s own Claude Code')
+            [CompletionResult]::new('--allow-root', '--allow-root', [CompletionResultType]::ParameterName, 'Allow installing as root, for root''s own Claude Code')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only print what would be done')
-            [CompletionResult]::new('--add-store', '--add-store', [CompletionResultType]::ParameterName, 'Keep this shell''s store in addition to those that the agent keeps now')
-            [CompletionResult]::new('--replace-store', '--replace-store', [CompletionResultType]::ParameterName, 'Keep only this shell''s store from now on')
+            [CompletionResult]::new('--add-store', '--add-store', [CompletionResultType]::ParameterName, 'Watch this shell''s store in addition to those that the agent watches now')
+            [CompletionResult]::new('--replace-store', '--replace-store', [CompletionResultType]::ParameterName, 'Watch only this shell''s store from now on')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -96,12 +96,12 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
         'mcp-refreshd;login' {
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'With a URL: the name of the server [default: the configured one, else made from the host]')
             [CompletionResult]::new('--client-id', '--client-id', [CompletionResultType]::ParameterName, 'Log in as this client instead of registering one; a URL is the id of a client metadata document')
-            [CompletionResult]::new('--callback-port', '--callback-port', [CompletionResultType]::ParameterName, 'Wait for the browser on this port [default: a free one]')
+            [CompletionResult]::new('--callback-port', '--callback-port', [CompletionResultType]::ParameterName, 'Listen for the browser''s redirect on this port [default: a free one]')
             [CompletionResult]::new('--claude', '--claude', [CompletionResultType]::ParameterName, 'Claude Code''s program [default: claude on the PATH]')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Every server that needs a login')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only print the commands')
-            [CompletionResult]::new('--no-browser', '--no-browser', [CompletionResultType]::ParameterName, 'Open no browser, for a login over SSH: print the URL, and read the URL of the last page')
-            [CompletionResult]::new('--own', '--own', [CompletionResultType]::ParameterName, 'Put the login into the vault, without Claude Code')
+            [CompletionResult]::new('--no-browser', '--no-browser', [CompletionResultType]::ParameterName, 'Do not open a browser, for a login over SSH: print the URL, then read the URL of the browser''s last page')
+            [CompletionResult]::new('--own', '--own', [CompletionResultType]::ParameterName, 'Log in without Claude Code, and put the login into the vault')
             [CompletionResult]::new('--client-secret', '--client-secret', [CompletionResultType]::ParameterName, 'The client has a secret: read it from MCP_CLIENT_SECRET, else from standard input')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -122,7 +122,7 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             break
         }
         'mcp-refreshd;notice' {
-            [CompletionResult]::new('--test', '--test', [CompletionResultType]::ParameterName, 'Send one test notice the way the configuration says, and tell how it was sent')
+            [CompletionResult]::new('--test', '--test', [CompletionResultType]::ParameterName, 'Send one test notice as configured, and report how it was sent')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
@@ -146,7 +146,7 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             break
         }
         'mcp-refreshd;check' {
-            [CompletionResult]::new('--min-valid', '--min-valid', [CompletionResultType]::ParameterName, 'How long a token must be valid for, even if it rests [default: 10m, and a token may rest]')
+            [CompletionResult]::new('--min-valid', '--min-valid', [CompletionResultType]::ParameterName, 'How long a token must still be valid, even a resting one [default: 10m, and a token may rest]')
             [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Only this store: its folder or its file')
             [CompletionResult]::new('--live', '--live', [CompletionResultType]::ParameterName, 'Also ask each MCP server whether it accepts the token')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print nothing')
@@ -157,8 +157,7 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             break
         }
         'mcp-refreshd;headers' {
-            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The URL that the token goes to: for another one, nothing is printed [default: $CLAUDE_CODE_MCP_SERVER_URL]')
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Only this store: its folder or its file')
+            [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The URL that the token goes to; prints nothing if the login is for another [default: $CLAUDE_CODE_MCP_SERVER_URL]')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
@@ -229,7 +228,7 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
             [CompletionResult]::new('check', 'check', [CompletionResultType]::ParameterValue, 'Exit 0 if the tokens are valid: for cron, CI, prompts and hooks')
             [CompletionResult]::new('headers', 'headers', [CompletionResultType]::ParameterValue, 'Print a server''s headers, for Claude Code''s headersHelper')
             [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Print a server''s access token, for scripts and other clients')
-            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Find problems with the tokens and everything around them, and say how to solve them')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Find problems with the tokens and everything around them, and say how to fix them')
             [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show how long each login was valid, and what happened to it')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Print the configuration in effect')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show the agent''s log')

@@ -1,8 +1,8 @@
-//! Claude Code's credential document: found, read, locked, spliced and replaced without harm.
+//! Claude Code's credential document: found, read, locked, spliced and replaced without damage.
 //!
 //! A [`Store`] holds one [`Document`]; a document holds [`Entry`]s under [`EntryKey`]s. A change is spliced into the raw text, so
 //! that every byte outside the changed members stays as it was, and swapped in under the two lock protocols of the client
-//! ([`Locks`]). Nothing here knows OAuth, a network or a daemon.
+//! ([`Locks`]). Nothing here knows OAuth, a network or an agent.
 //!
 //! ```
 //! use claude_store::{Change, Document, EntryKey, TokenChange};

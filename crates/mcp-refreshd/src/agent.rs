@@ -133,7 +133,7 @@ impl Agent {
         }
         let (journal, mut unfinished, damaged) = Journal::open(OsFileSystem, &paths.state).await?;
         if damaged > 0 {
-            tracing::warn!("{damaged} lines of the journal were cut by a crash and passed over");
+            tracing::warn!("skipped {damaged} lines of the journal that a crash had cut off");
         }
         let mut opened = Vec::new();
         for folder in storage_folders(config, paths) {
@@ -200,7 +200,7 @@ impl Agent {
         for open in unfinished {
             let store = &open.intent.store;
             tracing::warn!(
-                "the journal holds a refresh for {store}, which is no store of the configuration; it is kept"
+                "the journal holds a refresh for {store}, which is not a configured store; it stays in the journal"
             );
         }
         #[cfg(feature = "cluster")]

@@ -85,23 +85,23 @@ pub(crate) enum Command {
 
     /// Log in to the servers that need it, one after the other
     ///
-    /// Runs `claude mcp login` for each server whose login only you can renew, in the right store. Ctrl-C ends it; run it again to go on
-    /// with those that are left. Exits 0 if every login is done, 1 if one is left.
+    /// Runs `claude mcp login` for each server whose login only you can renew, in the right store. Ctrl-C stops it; run it again to continue
+    /// with the rest. Exits 0 if every login succeeded, 1 if one is still needed.
     ///
-    /// A URL, an owned server, or any server with --own is logged in to without Claude Code, and its login goes into the vault. An older login
-    /// in the vault stays until the new one is written.
+    /// Given a URL, an owned server or --own, it logs in by itself, without Claude Code, and puts the login into the vault. An older login in
+    /// the vault stays until the new one is written.
     Login(LoginArgs),
 
     /// Move logins from Claude Code's store to the agent's vault
     ///
-    /// Claude Code then asks the agent for each server's headers (`headersHelper`) and never sees a refresh token, so that none of its
-    /// sessions can lose the login. Sets the helper in each configuration of the server, of the user, of a project, or in .mcp.json. `disown`
-    /// undoes it.
+    /// Claude Code then asks the agent for each server's headers (`headersHelper`) and never sees a refresh token, so none of its sessions
+    /// can lose the login. Sets the helper wherever the server is configured: for the user, for a project, or in .mcp.json. `disown` undoes
+    /// it.
     Own(OwnArgs),
 
     /// Move logins from the agent's vault back to Claude Code's store
     ///
-    /// The current tokens go back, and the configurations are as they were; what you edited there meanwhile stays.
+    /// Moves the current tokens back, and removes from the configurations what `own` added. Your own edits stay.
     Disown(OwnArgs),
 
     /// Move logins between this machine's vault and the cluster
@@ -113,7 +113,7 @@ pub(crate) enum Command {
 
     /// Send a notice
     Notice {
-        /// Send one test notice the way the configuration says, and tell how it was sent
+        /// Send one test notice as configured, and report how it was sent
         #[arg(long, required = true)]
         test: bool,
     },
@@ -128,16 +128,16 @@ pub(crate) enum Command {
 
     /// Exit 0 if the tokens are valid: for cron, CI, prompts and hooks
     ///
-    /// 0: every named server's token (without a name, every server's) is valid for that long, or rests: the agent lets it expire while
-    /// nobody is expected to use it. 1: one is not. 4: the store cannot be read. 5: with --live, a server could not be reached. It needs
-    /// no agent, and changes nothing.
+    /// 0: the token of each named server (without a name, of every server) is valid for 10 minutes or --min-valid, or is resting: the agent
+    /// lets it expire while no session is expected to use it. 1: one is not. 4: the store cannot be read. 5: with --live, a server could not
+    /// be reached. Needs no agent, and changes nothing.
     Check(CheckArgs),
 
     /// Print a server's headers, for Claude Code's headersHelper
     ///
     /// Prints {"Authorization":"Bearer ..."}. The running agent answers at once; if the token is about to expire, or the server refused it,
-    /// the agent refreshes it first. Never takes longer than 9 seconds. Without an agent, it refreshes by itself. $MCP_REFRESHD_SOCKET names the
-    /// token socket of an agent elsewhere.
+    /// the agent refreshes it first. Never takes longer than 9 seconds. Without an agent, this command refreshes the token itself.
+    /// $MCP_REFRESHD_SOCKET names the token socket of an agent elsewhere.
     Headers(HeadersArgs),
 
     /// Print a server's access token, for scripts and other clients
@@ -145,16 +145,16 @@ pub(crate) enum Command {
     /// For example: curl --oauth2-bearer "$(mcp-refreshd token linear)" https://mcp.linear.app/mcp
     Token(TokenArgs),
 
-    /// Find problems with the tokens and everything around them, and say how to solve them
+    /// Find problems with the tokens and everything around them, and say how to fix them
     ///
-    /// Changes nothing without --fix. Exits 1 while a finding other than a note is left.
+    /// Changes nothing without --fix. Exits 1 while a problem is left; notes do not count.
     Doctor(DoctorArgs),
 
     /// Show how long each login was valid, and what happened to it
     ///
-    /// Without -n: one row for each server, with a picture of when its access token was valid, and how often it was refreshed, failed,
-    /// and logged in. A failure that repeats is counted once. The percentage counts time in which the machine was awake, the agent
-    /// running, you logged in, and use expected. Tokens appear as fingerprints. On a terminal, long output goes through $PAGER (less).
+    /// Without -n: one row per server, with a picture of when its access token was valid, and counts of refreshes, failures and logins. A
+    /// failure that repeats counts once. The percentage covers only time when the machine was awake, the agent was running, you were logged
+    /// in and use was expected. Tokens appear as fingerprints. On a terminal, long output goes through $PAGER (less).
     History(HistoryArgs),
 
     /// Print the configuration in effect
@@ -182,7 +182,7 @@ pub(crate) enum Command {
         shell: Shell,
     },
 
-    /// Print the names of the servers in the stores, one a line, for shell completion
+    /// Print the names of the servers in the stores, one per line, for shell completion
     #[command(hide = true)]
     Names,
 }

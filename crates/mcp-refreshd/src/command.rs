@@ -37,7 +37,7 @@ pub(crate) fn execute(cli: Cli) -> Exit {
 }
 
 fn dispatch(command: Command) -> Result<Exit, Failure> {
-    // What cannot be had is for the daemon to tell, which lives for years.
+    // What cannot be had is for the agent to tell, which lives for years.
     let _ = memory::keep_private();
     let paths = Paths::of_this_process();
     // The helper takes them up only if no agent answers: that costs more than the answer.

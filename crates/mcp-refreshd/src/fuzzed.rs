@@ -5,7 +5,7 @@ use crate::settings::config::{Config, ListedStore, effective};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Reads a request as the daemon does, and gives it as a client would send it again.
+/// Reads a request as the agent does, and gives it as a client would send it again.
 ///
 /// # Errors
 /// It is none, in the words in which the client is told.
@@ -13,7 +13,7 @@ pub fn request(line: &[u8]) -> Result<Vec<u8>, String> {
     again::<Request>(line)
 }
 
-/// Reads an answer as a client does, and gives it as the daemon would send it again.
+/// Reads an answer as a client does, and gives it as the agent would send it again.
 ///
 /// # Errors
 /// It is none, in the words in which the person is told.

@@ -3,7 +3,8 @@
 //! The engine decides and refreshes (`refresh-engine`); this program gives it a machine to do so on: clocks, network, stores, a log,
 //! a control socket, and a command line.
 //!
-//! A library only so that `tests/fuzz-targets` reaches what reads bytes of others ([`fuzzed`]); it is no interface for programs.
+//! It is a library only so that `tests/fuzz-targets` can reach the code that reads untrusted bytes ([`fuzzed`]); it is not an interface for
+//! other programs.
 
 #![forbid(unsafe_code)]
 

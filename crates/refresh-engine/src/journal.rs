@@ -139,7 +139,7 @@ impl<F: FileSystem> Journal<F> {
         match inner.files.reserve(&file, inner.size.get() + self.room()) {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => {
                 self.done(id);
-                Err(io_error("set aside room in", &inner.path, error))
+                Err(io_error("reserve space in", &inner.path, error))
             }
             _ => Ok(id),
         }

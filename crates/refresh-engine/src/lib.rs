@@ -1,7 +1,7 @@
 //! Decides when to refresh an entry, and refreshes it without losing the grant.
 //!
 //! # How it works
-//! A [`Keeper`] keeps one store. For every entry it asks [`plan`], a pure function, what to do now. For an entry that is due it
+//! A [`Keeper`] watches one store and keeps its tokens fresh. For every entry it asks [`plan`], a pure function, what to do now. For an entry that is due it
 //! starts a transaction, which takes the client's own locks, presents the refresh token once, puts the raw answer into the
 //! [`Journal`] before parsing it, and writes the new pair together with others that are ready. What it remembers of each
 //! entry is a [`Record`]: digests and verdicts, never a token.

@@ -5,7 +5,7 @@ use claude_store::{FileSystem, Store};
 use std::future::Future;
 use token_endpoint::{DiscoveryError, Http, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints};
 
-/// The engine's outside world. In the daemon this is the machine and the network; in tests a scripted
+/// The engine's outside world. In the agent this is the machine and the network; in tests a scripted
 /// world in virtual time.
 pub trait Partners: 'static {
     /// Where locks, journal and records live.

@@ -66,7 +66,7 @@ impl<F: FileSystem> Records<F> {
         Ok((Self::with(file, stores), trouble))
     }
 
-    /// Reads the records without changing anything, for use outside the daemon. Unreadable records count as
+    /// Reads the records without changing anything, for use outside the agent. Unreadable records count as
     /// empty.
     #[must_use]
     pub fn peek(files: F, folder: &Path) -> Self {

@@ -92,7 +92,7 @@ pub(crate) fn of_reqwest(error: &reqwest::Error, host: &str, trust: Trust) -> Se
     {
         // In TLS 1.3 the client may send before the server has checked its certificate. A server that rejects it has not read the request.
         let why = format!(
-            "{host} wants to be shown a client certificate that it trusts ({alert:?}); Claude Code shows the one that \
+            "{host} requires a client certificate that it trusts ({alert:?}); Claude Code presents the one that \
              CLAUDE_CODE_CLIENT_CERT and CLAUDE_CODE_CLIENT_KEY name, and so does mcp-refreshd"
         );
         return SendError::Unsent { why, kind: UnsentKind::Tls };

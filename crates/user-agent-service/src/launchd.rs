@@ -78,8 +78,8 @@ impl Launchd {
         let brew = self.agents().join(BREW_AGENT);
         if brew.exists() {
             return Err(ServiceError::Refused(format!(
-                "`brew services` runs the agent already ({}), and two of them would be in each other's way; \
-                 to have it installed here instead, type first: brew services stop mcp-refreshd",
+                "`brew services` already runs the agent ({}), and two agents would get in each other's way; \
+                 to install it here instead, first type: brew services stop mcp-refreshd",
                 brew.display()
             )));
         }

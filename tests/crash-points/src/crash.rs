@@ -195,7 +195,7 @@ pub(crate) fn reference(program: &Path, server: &Server, name: &str, story: Stor
     let home = &scene.home;
     let done = daemon.wait(PATIENCE, || match story {
         Story::Dead => home.log().contains("login ended"),
-        _ => home.log().contains("refreshed, good for"),
+        _ => home.log().contains("refreshed, valid for"),
     });
     // The records are saved within a second.
     std::thread::sleep(Duration::from_millis(800));
@@ -255,7 +255,7 @@ fn first_life(home: &Home, death: &Death, story: Story) -> Fallible<Option<Strin
         Death::Before(_) => {
             daemon.wait(PATIENCE, || match story {
                 Story::Dead => home.log().contains("login ended"),
-                _ => home.log().contains("refreshed, good for"),
+                _ => home.log().contains("refreshed, valid for"),
             });
             // Some steps come after the end of the refresh.
             let end = Instant::now() + Duration::from_secs(1);

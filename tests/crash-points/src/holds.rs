@@ -55,7 +55,7 @@ fn all_at_once(program: &Path, server: &Server, tally: &mut Tally) -> Fallible<(
         &scripted_server::credentials_json(names.iter().map(String::as_str).zip(&grants)),
     )?;
     let mut daemon = home.traced(SHOWN, &["--seccomp-bpf"])?;
-    let done = daemon.wait(PATIENCE, || home.log().matches("refreshed, good for").count() == TOGETHER);
+    let done = daemon.wait(PATIENCE, || home.log().matches("refreshed, valid for").count() == TOGETHER);
     let ended = daemon.ends_well(PATIENCE);
     let mut unmet = Vec::new();
     if !done || !ended {

@@ -208,7 +208,7 @@ fn die(program: &Path, server: &Server, number: usize, story: Story, step: &Step
     let mut text = String::new();
     let refreshed = until(PATIENCE, || {
         text = scene.told(&["refresh", NAME, "--force"]).map(|(_, text)| text).unwrap_or_default();
-        text.contains("refreshed, good")
+        text.contains("refreshed, valid")
     });
     demand(&format!("it cannot be refreshed: {text}"), refreshed);
     let presented =

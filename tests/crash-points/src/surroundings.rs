@@ -103,7 +103,7 @@ fn slow_disk(program: &Path, server: &Server) -> Unmet {
     demands.answers(&home, "while the first fsync is under way");
     demands.demand("the request is sent", daemon.wait(PATIENCE, || site.refreshes() == 1));
     demands.answers(&home, "while the answer is made durable");
-    demands.demand("it is refreshed", daemon.wait(PATIENCE, || home.log().contains("refreshed, good for")));
+    demands.demand("it is refreshed", daemon.wait(PATIENCE, || home.log().contains("refreshed, valid for")));
     demands.demand("the pair is in the store", !home.stored()?.contains(&grant.refresh_token));
     let held = holds(&Trace::read(&home.trace()));
     let longest =
@@ -182,7 +182,7 @@ fn unwatched(program: &Path, server: &Server, limit: &str) -> Unmet {
     command.args(["--user", "--map-root-user", "sh", "-c", &script, "sh"]).arg(program);
     let mut daemon = home.daemon_by(command)?;
     let mut demands = Demands::default();
-    demands.demand("it is refreshed", daemon.wait(PATIENCE, || home.log().contains("refreshed, good for")));
+    demands.demand("it is refreshed", daemon.wait(PATIENCE, || home.log().contains("refreshed, valid for")));
     let log = home.log();
     for words in ["limit of file watches is reached", "sysctl fs.inotify", "checking the store every 30 s"] {
         demands.demand(&format!("the log says \"{words}\""), log.contains(words));

@@ -42,7 +42,7 @@ says "agent-moved" "$(mcp-refreshd doctor --offline)" || fail "doctor does not s
 second=$(mcp-refreshd install) || fail "install from another path"
 says "restarted" "$second" || fail "the new copy is not started: $second"
 [ "$(program)" = "$HOME/.local/bin/mcp-refreshd" ] || fail "it runs $(program)"
-! mcp-refreshd doctor --offline | grep -E "^(trouble|note): (agent|service)-" || fail "doctor"
+! mcp-refreshd doctor --offline | grep -E "^(problem|note): (agent|service)-" || fail "doctor"
 
 # Edited: kept, and the difference is shown.
 sed -i 's/^RestartSec=.*/RestartSec=4/' "$unit"

@@ -12,7 +12,7 @@ config=~/.config/mcp-refreshd/config.toml
 
 refused=$(CLAUDE_CONFIG_DIR=~/work mcp-refreshd install 2>&1) && fail "a store was dropped: $refused"
 echo "$refused"
-for part in "the agent keeps the logins in $HOME/.claude;" "--add-store" "--replace-store" "env -u CLAUDE_CONFIG_DIR"; do
+for part in "the agent watches the logins in $HOME/.claude;" "--add-store" "--replace-store" "env -u CLAUDE_CONFIG_DIR"; do
     says "$part" "$refused" || fail "no \"$part\": $refused"
 done
 [ ! -e "$config" ] || fail "the configuration was written: $(cat "$config")"

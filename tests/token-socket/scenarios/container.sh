@@ -49,7 +49,7 @@ stop
 start 'secret_file = "~/secret"'
 install -m 600 -o 1000 "$HOME/secret" "$SCENE/root-dev/tmp/secret"
 exits 1 in_container dev "${as_other[@]}" mcp-refreshd headers lab
-expect "the secret is not demanded" says "demands a secret" "$said"
+expect "the secret is not required" says "requires a secret" "$said"
 variables+=(MCP_REFRESHD_SOCKET_SECRET_FILE=/tmp/secret)
 exits 0 in_container dev "${as_other[@]}" mcp-refreshd headers lab
 [ "$said" = "$(headers)" ] || fail "these are not the headers"

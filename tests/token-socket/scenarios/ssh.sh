@@ -89,7 +89,7 @@ echo "--- the connection ends"
 kill "$forwarding"
 wait "$forwarding"
 exits 1 remote mcp-refreshd headers lab
-expect "the message does not say that" says "nobody listens at $over_there" "$said"
+expect "the message does not say that" says "nothing listens at $over_there" "$said"
 
 echo "--- with a secret"
 kill "$agent"
@@ -97,7 +97,7 @@ wait "$agent"
 start 'secret_file = "~/secret"'
 forward
 exits 1 remote mcp-refreshd headers lab
-expect "the secret is not demanded" says "demands a secret" "$said"
+expect "the secret is not required" says "requires a secret" "$said"
 install -m 600 -o 4242 "$HOME/secret" "$SCENE/remote/secret"
 exits 0 remote MCP_REFRESHD_SOCKET_SECRET_FILE=~remote/secret mcp-refreshd headers lab
 [ "$said" = "{\"Authorization\":\"Bearer $(access_token)\"}" ] || fail "these are not the headers"

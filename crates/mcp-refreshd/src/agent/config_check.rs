@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The end of what is said of a store that does not exist yet.
-pub(crate) const COMES_LATER: &str = "it is kept as soon as it exists";
+pub(crate) const COMES_LATER: &str = "the agent will watch it once it exists";
 
 /// Checks the configuration against the disk and the stores. Returns one sentence per finding.
 pub(crate) async fn remarks(config: &Config, folders: Vec<StorageFolder>, status: &Status) -> Vec<String> {
@@ -161,7 +161,7 @@ mod tests {
         );
         assert_eq!(
             of("~/elsewhere"),
-            "`stores` lists ~/elsewhere, which does not exist; it is kept as soon as it exists"
+            "`stores` lists ~/elsewhere, which does not exist; the agent will watch it once it exists"
         );
     }
 

@@ -34,7 +34,7 @@ pub(super) fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport
     let mut action = None;
     let (how, detail) = match how {
         RefreshedHow::Fresh => {
-            (How::Fresh, left().map_or("refreshed".into(), |left| format!("refreshed, good for {left}")))
+            (How::Fresh, left().map_or("refreshed".into(), |left| format!("refreshed, valid for {left}")))
         }
         RefreshedHow::NotNeeded if has_expired() => {
             let detail = match unwritable(&report.location) {
@@ -47,7 +47,7 @@ pub(super) fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport
                 None => {
                     let typed = remedy::refresh_by_force(&name);
                     let detail = format!(
-                        "expired, and not asked again so soon after a failure; to ask now, type: {typed}"
+                        "expired, and not retried so soon after a failure; to retry now, type: {typed}"
                     );
                     action = Some(typed);
                     detail
@@ -68,10 +68,10 @@ pub(super) fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport
         }
         RefreshedHow::Held(Held { why, wait }) => {
             let good =
-                left().map_or_else(|| "may still be good".to_owned(), |left| format!("is good for {left}"));
+                left().map_or_else(|| "may still be valid".to_owned(), |left| format!("is valid for {left}"));
             let detail = format!(
-                "not asked again: {why}, so that its refresh token may be used up, and a second use may end the login; its access token {good}, \
-                 and it is asked again in {}; if Claude Code cannot use it now, type: {}",
+                "not retried: {why}, so its refresh token may be spent, and using it again may end the login; its access token {good}; \
+                 retry in {}; if Claude Code cannot use it now, type: {}",
                 length(wait),
                 remedy::login(&name, &report.location)
             );
@@ -83,7 +83,7 @@ pub(super) fn done(Refreshed { name, key, how }: Refreshed, report: &StoreReport
                 .map(|need| remedy::what_to_type(&need, &name, &report.location));
             let typed = action.as_ref().map(|typed| match left() {
                 // The agent asks once more before it expires; nobody has to wait for that.
-                Some(left) => format!("; its access token is good for {left}; to log in now, type: {typed}"),
+                Some(left) => format!("; its access token is valid for {left}; to log in now, type: {typed}"),
                 None => format!("; type: {typed}"),
             });
             (How::Failed, ended + &typed.unwrap_or_default())

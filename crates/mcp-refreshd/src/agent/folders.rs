@@ -32,14 +32,14 @@ impl FolderTrouble {
     pub(crate) fn means(&self) -> String {
         match self.why {
             WhyNot::ReadOnly => "the folder is on a file system that is mounted read-only".to_owned(),
-            WhyNot::Forbidden => "the folder's permissions forbid you to write".to_owned(),
+            WhyNot::Forbidden => "the folder's permissions do not let you write to it".to_owned(),
             WhyNot::Foreign(owner) => {
                 let us = remedy::user(user_id());
                 format!("the folder belongs to user {}, and you are user {us}", remedy::user(owner))
             }
             WhyNot::Full => "the file system is full".to_owned(),
             WhyNot::NoHome => "the home folder does not exist".to_owned(),
-            WhyNot::NotAFolder => "a file stands where the folder belongs".to_owned(),
+            WhyNot::NotAFolder => "there is a file where the folder should be".to_owned(),
         }
     }
 

@@ -125,7 +125,7 @@ impl Way {
         match Self::find(&self.config, folder, found) {
             Ok(way) => {
                 if way.options != self.options {
-                    tracing::info!("Claude Code's settings have changed: requests go by the new ones");
+                    tracing::info!("Claude Code's settings have changed: requests now follow the new ones");
                 }
                 way.tell(&self.told);
                 *self = way.dated_by(&seen);
@@ -163,7 +163,7 @@ fn options(config: &config::Network, surroundings: &Surroundings) -> (HttpOption
         .map(|(path, why)| format!("Claude Code's settings {} are ignored: {why}", path.display()))
         .collect();
     if surroundings.asks_not_to_verify() {
-        let why = "$NODE_TLS_REJECT_UNAUTHORIZED=0 is not obeyed, on purpose: certificates are verified; name the CA of a server that needs it in \
+        let why = "$NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored on purpose: certificates are always verified; if a server needs it, name its CA in \
                    `extra_ca` or $NODE_EXTRA_CA_CERTS";
         told.push(why.to_owned());
     }

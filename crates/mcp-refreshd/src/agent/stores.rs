@@ -138,17 +138,17 @@ impl Opened {
         let Some(Other { choice, location: other, .. }) = &self.other else { return };
         let used = self.store.location();
         match choice.why {
-            Why::Alone => tracing::debug!("{used} is used; there is no {other}"),
-            Why::Same => tracing::info!("{used} is used; {other} holds the same logins"),
+            Why::Alone => tracing::debug!("using {used}; there is no {other}"),
+            Why::Same => tracing::info!("using {used}; {other} holds the same logins"),
             Why::OtherIsEmpty => {
-                tracing::info!("{used} is used; {other} holds nothing that can be refreshed")
+                tracing::info!("using {used}; {other} holds nothing that can be refreshed")
             }
-            Why::Owed => tracing::info!("{used} is used: the journal holds a new token that belongs there"),
+            Why::Owed => tracing::info!("using {used}: the journal holds a new token that belongs there"),
             Why::Unreadable => {
-                tracing::warn!("{used} is used, though it cannot be read now; {other} is left alone")
+                tracing::warn!("using {used}, though it cannot be read now; leaving {other} alone")
             }
             Why::Later => tracing::warn!(
-                "{used} and {other} hold different logins; {used} is used, since its tokens expire later, and {other} is left alone: \
+                "{used} and {other} hold different logins; using {used}, since its tokens expire later, and leaving {other} alone: \
                  see `mcp-refreshd doctor`"
             ),
         }

@@ -24,7 +24,7 @@ pub(crate) fn unwritable(location: &str) -> Option<Unwritable> {
     match OsFileSystem.obstacle(&target).unwrap_or_default() {
         Some(Obstacle::MountPoint) => return Some(Unwritable { why: mount.to_owned(), command: None }),
         Some(Obstacle::Immutable) => {
-            let why = "the store is immutable, append-only or read-only, so nobody can replace it".to_owned();
+            let why = "the store is immutable, append-only or read-only, so it cannot be replaced".to_owned();
             return Some(Unwritable { why, command: Some(shell::clear_read_only(&shown)) });
         }
         None => {}

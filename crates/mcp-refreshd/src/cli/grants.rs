@@ -15,10 +15,10 @@ pub(crate) struct LoginArgs {
     /// Only print the commands
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Open no browser, for a login over SSH: print the URL, and read the URL of the last page
+    /// Do not open a browser, for a login over SSH: print the URL, then read the URL of the browser's last page
     #[arg(long)]
     pub(crate) no_browser: bool,
-    /// Put the login into the vault, without Claude Code
+    /// Log in without Claude Code, and put the login into the vault
     #[arg(long, conflicts_with_all = ["all", "claude"])]
     pub(crate) own: bool,
     /// With a URL: the name of the server [default: the configured one, else made from the host]
@@ -30,7 +30,7 @@ pub(crate) struct LoginArgs {
     /// The client has a secret: read it from MCP_CLIENT_SECRET, else from standard input
     #[arg(long, requires = "client_id")]
     pub(crate) client_secret: bool,
-    /// Wait for the browser on this port [default: a free one]
+    /// Listen for the browser's redirect on this port [default: a free one]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["all", "claude"])]
     pub(crate) callback_port: Option<u16>,
     /// Claude Code's program [default: claude on the PATH]
@@ -75,7 +75,7 @@ pub(crate) struct RefreshArgs {
 pub(crate) struct HeadersArgs {
     /// The server [default: $CLAUDE_CODE_MCP_SERVER_NAME]
     pub(crate) name: Option<String>,
-    /// The URL that the token goes to: for another one, nothing is printed [default: $CLAUDE_CODE_MCP_SERVER_URL]
+    /// The URL that the token goes to; prints nothing if the login is for another [default: $CLAUDE_CODE_MCP_SERVER_URL]
     #[arg(long)]
     pub(crate) url: Option<String>,
     /// Only this store: its folder or its file

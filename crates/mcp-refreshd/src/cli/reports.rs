@@ -26,7 +26,7 @@ pub(crate) struct CheckArgs {
     /// Only these servers [default: all that the configuration does not ignore]
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// How long a token must be valid for, even if it rests [default: 10m, and a token may rest]
+    /// How long a token must still be valid, even a resting one [default: 10m, and a token may rest]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) min_valid: Option<Duration>,
     /// Also ask each MCP server whether it accepts the token

@@ -4,16 +4,16 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct InstallArgs {
-    /// Allow root, for root's own Claude Code
+    /// Allow installing as root, for root's own Claude Code
     #[arg(long)]
     pub(crate) allow_root: bool,
     /// Only print what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Keep this shell's store in addition to those that the agent keeps now
+    /// Watch this shell's store in addition to those that the agent watches now
     #[arg(long)]
     pub(crate) add_store: bool,
-    /// Keep only this shell's store from now on
+    /// Watch only this shell's store from now on
     #[arg(long, conflicts_with = "add_store")]
     pub(crate) replace_store: bool,
 }

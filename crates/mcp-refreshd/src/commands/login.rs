@@ -55,7 +55,7 @@ pub(crate) async fn login(paths: &Paths, args: &LoginArgs) -> Result<Exit, Failu
         {
             return Err(Failure::new(Exit::Unreadable, visible(why)));
         }
-        let one = |name: &String| format!("{}: needs no login\n", visible(name));
+        let one = |name: &String| format!("{}: does not need a login\n", visible(name));
         let named: String = args.names.iter().map(one).collect();
         let none = if passed_over.is_empty() {
             "no server needs a login\n"
@@ -136,14 +136,14 @@ async fn owns<'a>(args: &'a LoginArgs, config: &Config, paths: &Paths) -> Result
         (true, [one], false) => Ok(Some(one)),
         (true, _, true) => Err(Failure::new(Exit::Usage, "--dry-run shows only what Claude Code would run")),
         (true, _, false) => {
-            Err(Failure::new(Exit::Usage, "a login into the vault is for one server at a time"))
+            Err(Failure::new(Exit::Usage, "a login into the vault takes one server at a time"))
         }
     }
 }
 
 fn interrupted(left: &[&Login], args: &LoginArgs) -> Exit {
     output::message(&format!(
-        "interrupted; {} left; to go on, type: {}",
+        "interrupted; {} left; to continue, type: {}",
         counted(left.len(), "login", "logins"),
         again(left, args)
     ));

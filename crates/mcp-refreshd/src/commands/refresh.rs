@@ -66,7 +66,7 @@ pub(crate) async fn refresh(paths: &Paths, args: RefreshArgs) -> Result<Exit, Fa
         dry_run::rows(&status, &wanted, args.force, Timestamp::now())
     } else {
         let done = match runs {
-            true => by_the_daemon(paths, &args, store).await?,
+            true => by_the_agent(paths, &args, store).await?,
             false => by_itself(&config, paths, &args, store.as_deref()).await?,
         };
         done.into_iter().map(Row::of).collect()
@@ -120,7 +120,7 @@ fn problems(status: &Status, names: &[String]) -> (Vec<String>, Exit) {
     (problems, exit)
 }
 
-async fn by_the_daemon(
+async fn by_the_agent(
     paths: &Paths,
     args: &RefreshArgs,
     store: Option<String>,

@@ -135,7 +135,7 @@ async fn keep(config: &Config, paths: &Paths, instance: &Instance) -> Result<Exi
                 break if process::is_service() { Exit::NotRunning } else { Exit::Well };
             }
             () = anew.notified() => {
-                tracing::info!("stopping, to be restarted with access to the new folder");
+                tracing::info!("stopping, to restart with access to the new folder");
                 // The manager restarts it after a success as well, and a failure in its log would alarm readers.
                 break Exit::Well;
             }

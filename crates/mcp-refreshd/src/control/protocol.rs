@@ -1,4 +1,4 @@
-//! The protocol between the daemon and its clients: one line of JSON each way.
+//! The protocol between the agent and its clients: one line of JSON each way.
 
 use crate::control::report::Status;
 use crate::control::secret_text::SecretText;
@@ -50,7 +50,7 @@ pub(crate) enum Request {
         #[serde(default)]
         store: Option<String>,
     },
-    /// Which proxy variables the daemon's environment has.
+    /// Which proxy variables the agent's environment has.
     ProxyVariables,
     /// Hand out an access token.
     AccessToken(TokenRequest),
@@ -138,7 +138,7 @@ pub(crate) struct NoToken {
     pub(crate) store: String,
 }
 
-/// The daemon's reply.
+/// The agent's reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "reply", content = "with")]
 pub(crate) enum Reply {

@@ -223,7 +223,7 @@ impl EntryStatus {
         ends.is_some_and(|ends| ends.duration_since(now) <= ENDS_SOON)
     }
 
-    /// Whether a refresh failed for a reason that is not of this machine, and the agent tries again by itself.
+    /// Whether a refresh failed for a reason that is not of this machine, and the agent retries by itself.
     pub(crate) fn is_tried_again(&self) -> bool {
         let failed = self.facts.failures > 0 && self.facts.obstacle.is_none() && self.unsaved.is_none();
         let waits = matches!(self.state, State::Expired | State::Retrying) && self.next_refresh_at.is_some();

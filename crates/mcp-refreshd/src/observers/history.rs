@@ -1,6 +1,6 @@
 //! What happened to every login, kept in the state folder: one line of JSON for each event, never a token.
 //!
-//! [`History`] writes (an observer of the engine, beside the log), `file` reads. Nothing that goes wrong here keeps the daemon from
+//! [`History`] writes (an observer of the engine, beside the log), `file` reads. Nothing that goes wrong here keeps the agent from
 //! working.
 
 mod biography;

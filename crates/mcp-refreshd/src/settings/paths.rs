@@ -28,11 +28,11 @@ pub(crate) struct Paths {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoHome {
     #[error(
-        "${HOME_VARIABLE} is not set, so there is no place for configuration and state; set it and try again"
+        "${HOME_VARIABLE} is not set, so there is nowhere to keep configuration and state; set it and try again"
     )]
     Unset,
     #[error(
-        "${HOME_VARIABLE} is {}, which is no absolute path, so there is no place for configuration and state; set it and try again",
+        "${HOME_VARIABLE} is {}, which is not an absolute path, so there is nowhere to keep configuration and state; set it and try again",
         visible(&.0.display().to_string())
     )]
     Relative(PathBuf),
@@ -203,7 +203,7 @@ mod tests {
             assert!(paths(unset).unwrap_err().to_string().starts_with("$HOME is not set, "));
         }
         let relative = paths(&[("HOME", "me")]).unwrap_err().to_string();
-        assert!(relative.starts_with("$HOME is me, which is no absolute path, "), "{relative}");
+        assert!(relative.starts_with("$HOME is me, which is not an absolute path, "), "{relative}");
     }
 
     #[test]

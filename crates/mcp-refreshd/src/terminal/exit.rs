@@ -5,7 +5,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// All is well.
     Well,
-    /// The daemon does not run.
+    /// The agent does not run.
     NotRunning,
     /// A server could not be reached, so that nothing is known (`check --live`).
     Unreached,
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_person_comes_before_the_store_and_the_store_before_the_daemon() {
+    fn the_person_comes_before_the_store_and_the_store_before_the_agent() {
         assert_eq!(Exit::NotRunning.max(Exit::Person).max(Exit::Unreadable), Exit::Person);
         assert_eq!(Exit::NotRunning.max(Exit::Unreadable), Exit::Unreadable);
     }

@@ -98,18 +98,18 @@ pub(crate) fn why(need: &Need) -> String {
             format!("the server no longer knows Claude Code's registration ({code})")
         }
         Need::Refused { code } if code == "client_document_unread" => {
-            "the server rejects Claude Code's client id, a URL whose document it has to fetch; it is asked again every 15 minutes"
+            "the server rejects Claude Code's client id, a URL whose document it has to fetch; the agent retries every 15 minutes"
                 .to_owned()
         }
         Need::Refused { code } if passes_by_itself(code) => {
             let status = code.trim_start_matches("http_");
             format!(
-                "for hours the token endpoint has answered HTTP {status} without an OAuth error: probably a firewall, an IP allow list or an \
-                 outage; the login is kept, and it is asked again every 15 minutes"
+                "the token endpoint has answered HTTP {status} without an OAuth error for hours: probably a firewall, an IP allow list or an \
+                 outage; the login is kept, and the agent retries every 15 minutes"
             )
         }
         Need::ServerFails { why } => {
-            format!("the server keeps failing ({why}); the login is kept, and it is asked again")
+            format!("the server keeps failing ({why}); the login is kept, and the agent retries")
         }
         Need::Refused { code } => format!("the server keeps refusing the refresh ({code})"),
         Need::Spent => "the store holds a refresh token that was used before, and its successor is lost".to_owned(),

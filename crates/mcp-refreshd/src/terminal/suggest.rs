@@ -19,7 +19,7 @@ pub(crate) fn likely<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) 
 
 /// That no server has the name that was typed, and what the user may have meant.
 pub(crate) fn no_server_is_called<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    unknown_name("no server is", "the store holds none", typed, known)
+    unknown_name("no server is", "the store has no logins", typed, known)
 }
 
 /// The same of the servers that the history has.
@@ -49,7 +49,7 @@ fn unknown_name<'a>(
     }
     let listed: Vec<_> = names.iter().take(20).map(|name| visible(name)).collect();
     let more = if names.len() > 20 { ", …" } else { "" };
-    format!("{none} called {shown}; there are: {}{more}", listed.join(", "))
+    format!("{none} called {shown}; known servers: {}{more}", listed.join(", "))
 }
 
 /// The one of `known` that somebody who typed `typed` most likely meant; `None` if nothing is near.

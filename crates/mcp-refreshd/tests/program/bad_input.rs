@@ -1,4 +1,4 @@
-//! Everything that can be wrong with what the daemon finds: it says path, cause and cure, writes nothing, and goes on with the rest.
+//! Everything that can be wrong with what the agent finds: it says path, cause and cure, writes nothing, and goes on with the rest.
 
 use crate::support::{Daemon, Home, PATIENCE};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -35,7 +35,7 @@ fn picture(folder: &Path) -> BTreeMap<String, (i64, i64, u64, Vec<u8>)> {
     seen
 }
 
-/// What stands in the document's place is told of, with all of `said`, and left as it is; once it is mended, the daemon goes on.
+/// What stands in the document's place is told of, with all of `said`, and left as it is; once it is mended, the agent goes on.
 fn told_and_left_alone(what: &str, put: impl FnOnce(&Home), said: &[&str]) {
     let (server, lab) = server();
     let home = Home::with([("lab", &lab.grant(EXPIRED))]);
@@ -207,7 +207,7 @@ fn odd_entries_are_told_of_and_left_alone_and_the_others_go_on() {
 }
 
 #[test]
-fn urls_that_tokens_must_not_go_to_are_told_of_and_nobody_is_asked() {
+fn urls_that_must_not_get_a_token_are_reported_and_not_contacted() {
     let (server, lab) = server();
     let grant = lab.grant(EXPIRED);
     let entry = |name: &str, url: &str| {

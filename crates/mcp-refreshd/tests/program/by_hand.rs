@@ -58,7 +58,7 @@ fn the_command_that_is_named_starts_an_agent_with_a_log() {
     let (code, told) = in_shell(&format!("{{ {command}\n}} >/dev/null 2>&1"));
     assert_eq!(code, Some(0), "{told}");
     assert!(harness::until(PATIENCE, || in_shell("mcp-refreshd status").0 == Some(0)), "{command}");
-    let pid = home.status()["daemon"]["pid"].to_string();
+    let pid = home.status()["agent"]["pid"].to_string();
     assert_eq!(in_shell(&format!("kill {pid}")).0, Some(0));
     assert!(harness::until(PATIENCE, || in_shell("mcp-refreshd status").0 == Some(3)));
     let (code, log) = in_shell("mcp-refreshd logs");
@@ -110,7 +110,7 @@ fn an_agent_by_hand_that_was_stopped_has_to_go_on_before_it_can_end() {
     assert!(logs.contains(&format!("type: kill -CONT {pid} && kill {pid}, then: ")), "{logs}");
     let (code, told) = told(&["reload"]);
     let wake = format!(
-        "the agent (process {pid}, stopped by a signal) does not answer; to continue it, type: kill -CONT {pid}\n"
+        "the agent (process {pid}, stopped by a signal) does not answer; to resume it, type: kill -CONT {pid}\n"
     );
     assert!(code == Some(1) && told.contains(&wake), "{told}");
     assert!(told.ends_with("not reloaded: the agent keeps its old configuration\n"), "{told}");
@@ -149,7 +149,7 @@ fn install_beside_an_agent_by_hand_says_that_it_runs() {
         .unwrap();
     let (code, told) = both(output);
     let runs = format!(
-        "it runs already, started by hand (process {pid}); to restart it, type: kill {pid}, then ",
+        "it is already running, started by hand (process {pid}); to restart it, type: kill {pid}, then ",
         pid = agent.pid()
     );
     // Where a service manager runs, it would be a second agent.

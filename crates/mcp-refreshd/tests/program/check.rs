@@ -75,7 +75,7 @@ fn where_the_agent_tries_again_or_nothing_better_is_known_there_is_nothing_to_ty
 
     let mut daemon = home.daemon();
     let told = || home.told(&["check", "failing"]).1;
-    assert!(harness::until(PATIENCE, || told().contains("the agent tries again by itself")), "{}", told());
+    assert!(harness::until(PATIENCE, || told().contains("the agent retries by itself")), "{}", told());
     let told = told();
     assert!(told.starts_with("failing: not ok: expired ") && told.contains("HTTP 503"), "{told}");
     assert!(!told.contains("type:"), "{told}");
@@ -163,7 +163,7 @@ fn a_live_check_asks_the_server_itself() {
 }
 
 #[test]
-fn a_token_goes_to_nobody_by_plain_http() {
+fn no_token_is_sent_over_plain_http() {
     let home = Home::new();
     home.store(
         r#"{"mcpOAuth":{"lab|1":{"serverName":"lab","serverUrl":"http://lab.example/mcp","accessToken":"at_made_up"}}}"#,
@@ -223,7 +223,7 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
         let (code, told, _) = home.told(asked);
         assert_eq!(code, 0, "{told}");
         assert!(
-            told.starts_with("lab: ok: rests, expired ") && told.contains("before the next use"),
+            told.starts_with("lab: ok: resting, expired ") && told.contains("before the next use"),
             "{told}"
         );
         assert!(!told.contains("server"), "{told}");
@@ -231,11 +231,11 @@ fn a_token_that_rests_is_no_fault_unless_somebody_says_how_long_it_has_to_be_goo
     assert_eq!(server.log().len(), 0, "nobody was asked");
     let (code, told, _) = home.told(&["check", "lab", "--min-valid", "10m"]);
     assert_eq!(code, 1);
-    assert!(told.starts_with("lab: not ok: rests, expired "), "{told}");
+    assert!(told.starts_with("lab: not ok: resting, expired "), "{told}");
     assert!(told.ends_with("; type: mcp-refreshd refresh lab\n"), "{told}");
 
     let (code, told, _) = home.told(&["refresh", "lab"]);
-    assert_eq!((code, told.as_str()), (0, "lab: refreshed, good for 1 h\n"));
+    assert_eq!((code, told.as_str()), (0, "lab: refreshed, valid for 1 h\n"));
     assert_eq!(home.told(&["check", "lab", "--min-valid", "10m"]).0, 0);
     daemon.stop();
     let (_, told, _) = home.told(&["history", "-n", "all"]);
@@ -300,7 +300,7 @@ fn a_token_that_never_lives_for_so_long_is_no_failure_and_has_no_cure() {
     let (code, told, _) = home.told(&["check"]);
     assert_eq!(code, 0, "{told}");
     assert!(
-        told.starts_with("lab: ok: valid for ") && told.ends_with(": its tokens live no longer\n"),
+        told.starts_with("lab: ok: valid for ") && told.ends_with(": its tokens never live longer\n"),
         "{told}"
     );
     let (code, told, _) = home.told(&["check", "--min-valid", "10m"]);

@@ -47,7 +47,7 @@ fn with_a_configuration_that_is_right() {
 }
 
 #[test]
-fn with_a_store_and_no_daemon() {
+fn with_a_store_and_no_agent() {
     let home = Home::new();
     home.store(
         r#"{"mcpOAuth":{
@@ -77,14 +77,14 @@ fn a_reader_that_went_away_is_no_error() {
 }
 
 #[test]
-fn without_a_daemon_refresh_does_it_by_itself() {
+fn without_an_agent_refresh_does_the_work_itself() {
     let server = Server::start(Script::default()).unwrap();
     let (lab, other) = (server.add("lab", Script::default()), server.add("other", Script::default()));
     let (due, fresh) = (lab.grant(Duration::ZERO), other.grant(HOUR));
     let home = Home::with([("lab", &due), ("other", &fresh)]);
     let (code, told, said) = home.told(&["refresh"]);
     assert_eq!((code, said.as_str()), (0, ""), "{told}");
-    assert!(told.contains("lab: refreshed, good for ") && told.contains("other: not due, "), "{told}");
+    assert!(told.contains("lab: refreshed, valid for ") && told.contains("other: not due, "), "{told}");
     assert_eq!((lab.refreshes(), other.refreshes()), (1, 0));
     assert!(!home.stored().contains(&due.refresh_token));
     assert!(home.stored().contains(&fresh.refresh_token));

@@ -1,4 +1,4 @@
-//! The real program against a real server on loopback: what it does as a daemon.
+//! The real program against a real server on loopback: what it does as an agent.
 
 use crate::support::{Daemon, Home, PATIENCE};
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,7 +19,7 @@ fn an_expired_entry_is_refreshed_at_once_and_written_back() {
     let home = Home::with([("lab", &grant)]);
     let mut daemon = Daemon::start(home.command(&["run"]));
     let line = daemon.wait_for("lab: refreshed");
-    assert!(line.contains("good for"), "{line}");
+    assert!(line.contains("valid for"), "{line}");
 
     let stored: serde_json::Value = serde_json::from_str(&home.stored()).unwrap();
     let entry = &stored["mcpOAuth"][grant.key("lab")];
@@ -60,15 +60,15 @@ fn a_missing_storage_folder_is_waited_for_and_told_once() {
 }
 
 #[test]
-fn the_running_daemon_says_how_it_is() {
+fn the_running_agent_reports_its_status() {
     let server = Server::start(Script::default()).unwrap();
     let grant = server.add("lab", Script::default()).grant(HOUR);
     let home = Home::with([("lab", &grant)]);
     let daemon = home.daemon();
     let status = home.status();
     assert_eq!(status["format_version"], 1);
-    assert_eq!(status["daemon"]["running"], true);
-    assert_eq!(status["daemon"]["pid"], daemon.pid());
+    assert_eq!(status["agent"]["running"], true);
+    assert_eq!(status["agent"]["pid"], daemon.pid());
     let lab = &status["servers"][0];
     assert_eq!((&lab["name"], &lab["state"]), (&"lab".into(), &"fresh".into()));
     assert_eq!(lab["store"], home.credentials().to_str().unwrap());
@@ -77,7 +77,7 @@ fn the_running_daemon_says_how_it_is() {
 }
 
 #[test]
-fn a_refresh_that_is_asked_for_is_done_by_the_daemon() {
+fn the_agent_does_a_requested_refresh() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let home = Home::with([("lab", &lab.grant(HOUR))]);
@@ -88,7 +88,7 @@ fn a_refresh_that_is_asked_for_is_done_by_the_daemon() {
     assert_eq!(lab.refreshes(), 0);
     let (code, told, _) = home.told(&["refresh", "lab", "--force"]);
     assert_eq!(code, 0);
-    assert!(told.starts_with("lab: refreshed, good for "), "{told}");
+    assert!(told.starts_with("lab: refreshed, valid for "), "{told}");
     assert_eq!(lab.refreshes(), 1);
     daemon.wait_for("lab: refreshed");
 }
@@ -120,7 +120,7 @@ fn the_refresh_that_finds_a_login_ended_says_at_once_what_to_type() {
 }
 
 #[test]
-fn who_insists_while_a_second_request_may_end_the_login_is_told_why_and_until_when() {
+fn a_forced_refresh_that_could_end_the_login_says_why_it_waits_and_how_long() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let home = Home::with([("lab", &lab.grant(Duration::from_secs(3600)))]);
@@ -134,7 +134,7 @@ fn who_insists_while_a_second_request_may_end_the_login_is_told_why_and_until_wh
         let daemon = (run == "by the agent").then(|| home.daemon());
         let (code, told, said) = force();
         assert_eq!((code, said.as_str()), (1, ""), "{run}");
-        for part in ["lab: not asked again: ", "may end the login", "is good for 1 h", "asked again in "] {
+        for part in ["lab: not retried: ", "may end the login", "is valid for 1 h", "retry in "] {
             assert!(told.contains(part), "{run}: {part}: {told}");
         }
         assert!(told.ends_with("type: claude mcp login lab\n"), "{run}: {told}");
@@ -148,7 +148,7 @@ fn who_insists_while_a_second_request_may_end_the_login_is_told_why_and_until_wh
 }
 
 #[test]
-fn a_second_daemon_is_refused_with_the_first_ones_process_id() {
+fn a_second_agent_is_refused_with_the_first_ones_process_id() {
     let home = Home::new();
     let daemon = home.daemon();
     let (code, _, told) = home.told(&["run"]);
@@ -157,7 +157,7 @@ fn a_second_daemon_is_refused_with_the_first_ones_process_id() {
 }
 
 #[test]
-fn a_signal_lets_the_request_on_the_wire_come_to_its_end() {
+fn a_signal_lets_a_request_in_flight_finish() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     lab.answer_next(Answer::default().after(Duration::from_secs(1)));
@@ -177,7 +177,7 @@ fn a_signal_lets_the_request_on_the_wire_come_to_its_end() {
 }
 
 #[test]
-fn who_asked_for_a_refresh_is_answered_though_the_daemon_ends() {
+fn a_requested_refresh_is_answered_even_if_the_agent_stops() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     lab.answer_next(Answer::default().after(Duration::from_millis(500)));
@@ -193,7 +193,7 @@ fn who_asked_for_a_refresh_is_answered_though_the_daemon_ends() {
 }
 
 #[test]
-fn several_stores_are_kept_by_one_daemon() {
+fn one_agent_watches_several_stores() {
     let server = Server::start(Script::default()).unwrap();
     let (one, two) = (server.add("one", Script::default()), server.add("two", Script::default()));
     let home = Home::with([("one", &one.grant(EXPIRED))]);
@@ -203,8 +203,8 @@ fn several_stores_are_kept_by_one_daemon() {
     std::fs::write(work.join(".credentials.json"), text).unwrap();
     home.configure("stores = [\"~/.claude\", \"~/work\"]\n");
     let mut daemon = Daemon::start(home.command(&["run"]));
-    daemon.wait_for("refreshed, good for");
-    daemon.wait_for("refreshed, good for");
+    daemon.wait_for("refreshed, valid for");
+    daemon.wait_for("refreshed, valid for");
     let (code, told, _) = home.told(&["status"]);
     let lines: Vec<_> = told.lines().collect();
     assert_eq!((code, lines.len()), (0, 2), "{told}");
@@ -227,7 +227,7 @@ fn a_store_that_cannot_be_read_or_is_half_written_holds_up_no_other() {
     std::fs::write(work.join(".credentials.json"), second).unwrap();
     home.configure("stores = [\"~/.claude\", \"~/broken\", \"~/work\"]\n");
     let mut daemon = Daemon::start(home.command(&["run"]));
-    daemon.wait_for("two: refreshed, good for");
+    daemon.wait_for("two: refreshed, valid for");
     let (code, told, said) = home.told(&["status"]);
     let told = format!("{told}{said}");
     assert!(
@@ -237,7 +237,7 @@ fn a_store_that_cannot_be_read_or_is_half_written_holds_up_no_other() {
     assert_eq!(server.token_requests_by("mcp-refreshd"), 1);
     // The rest of it comes: nothing of it was forgotten.
     home.store(&text);
-    daemon.wait_for("one: refreshed, good for");
+    daemon.wait_for("one: refreshed, valid for");
     assert_eq!((server.token_requests_by("mcp-refreshd"), server.reuses_by("")), (2, 0));
 }
 
@@ -251,7 +251,7 @@ fn a_store_that_is_reached_twice_is_kept_once() {
     std::os::unix::fs::symlink(home.credentials(), work.join(".credentials.json")).unwrap();
     home.configure("stores = [\"~/.claude\", \"~/link\", \"~/work\"]\n");
     let mut daemon = Daemon::start(home.command(&["run"]));
-    daemon.wait_for("refreshed, good for");
+    daemon.wait_for("refreshed, valid for");
     assert_eq!(home.status()["servers"].as_array().unwrap().len(), 1);
     assert_eq!((server.token_requests_by(""), server.reuses_by("")), (1, 0));
 }
@@ -280,7 +280,7 @@ fn sighup_reads_the_configuration_again_and_a_bad_one_changes_nothing() {
 }
 
 #[test]
-fn after_a_kill_the_next_daemon_starts_and_clients_know_that_none_ran() {
+fn after_a_kill_the_next_agent_starts_and_clients_know_that_none_ran() {
     let home = Home::new();
     let daemon = home.daemon();
     daemon.signal(Signal::KILL);
@@ -293,7 +293,7 @@ fn after_a_kill_the_next_daemon_starts_and_clients_know_that_none_ran() {
 }
 
 #[test]
-fn what_it_makes_is_for_its_user_only() {
+fn everything_it_creates_is_private() {
     let server = Server::start(Script::default()).unwrap();
     let grant = server.add("lab", Script::default()).grant(EXPIRED);
     let home = Home::with([("lab", &grant)]);
@@ -339,7 +339,7 @@ fn no_core_dump_and_no_other_process_shows_its_memory() {
 }
 
 #[test]
-fn the_service_manager_is_told_when_it_is_ready_how_it_is_and_that_it_ends() {
+fn the_service_manager_is_told_readiness_status_and_stop() {
     let home = Home::new();
     let place = home.path().join("notify.sock");
     let manager = std::os::unix::net::UnixDatagram::bind(&place).unwrap();

@@ -49,7 +49,7 @@ fn an_agent_that_does_not_run_is_found_until_it_does() {
         for command in [&["status"][..], &["reload"], &["refresh"]] {
             let (_, told, said) = home.told(command);
             assert!(
-                format!("{told}{said}").contains(&format!("o continue it, type: {resume}")),
+                format!("{told}{said}").contains(&format!("o resume it, type: {resume}")),
                 "{command:?}: {said}"
             );
         }
@@ -65,9 +65,9 @@ fn a_store_that_others_can_read_is_made_private() {
     assert_eq!(found(&home), ["store-mode"]);
     let mode = || fs::metadata(home.credentials()).unwrap().permissions().mode() & 0o777;
     let run = doctor(&home, &["--offline", "--fix", "--dry-run"]);
-    assert_eq!((run.finding("store-mode")["mended"].clone(), mode()), (Value::Null, 0o644));
+    assert_eq!((run.finding("store-mode")["fixed"].clone(), mode()), (Value::Null, 0o644));
     assert!(run.finding("store-mode")["fix"].as_str().unwrap().starts_with("chmod 600 "));
-    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("store-mode")["mended"], true);
+    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("store-mode")["fixed"], true);
     assert_eq!(mode(), 0o600);
     assert!(found(&home).is_empty());
 }
@@ -113,7 +113,7 @@ fn a_store_that_is_a_mount_is_found() {
         }
     }
     let told = inside(&format!(r#"{mount} && exec "$0" doctor --offline"#)).unwrap();
-    assert!(String::from_utf8(told.stdout).unwrap().contains("trouble: store-is-mount (certain)"));
+    assert!(String::from_utf8(told.stdout).unwrap().contains("problem: store-is-mount (certain)"));
     assert!(found(&home).is_empty());
 }
 
@@ -146,7 +146,7 @@ fn dead_locks_are_taken_by_the_clients_own_rules_and_a_live_one_is_no_finding() 
     assert_eq!(found(&home), ["lock-orphaned", "lock-dated-ahead"]);
     let run = doctor(&home, &["--offline", "--fix"]);
     for name in ["lock-orphaned", "lock-dated-ahead"] {
-        assert_eq!(run.finding(name)["mended"], true);
+        assert_eq!(run.finding(name)["fixed"], true);
     }
     assert!(!lock.exists() && !other.exists() && found(&home).is_empty());
 }
@@ -163,7 +163,7 @@ fn a_server_that_sessions_skip_though_its_token_is_good_is_taken_out_of_the_list
     assert!(found(&home).is_empty());
     flagged(2);
     assert_eq!(found(&home), ["skipped-though-good"]);
-    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("skipped-though-good")["mended"], true);
+    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("skipped-though-good")["fixed"], true);
     let rest = fs::read_to_string(&list).unwrap();
     assert!(found(&home).is_empty() && !rest.contains("lab") && rest.contains("other"), "{rest}");
     fs::write(&list, "[]").unwrap();
@@ -180,7 +180,7 @@ fn leftovers_of_ours_are_swept_and_the_clients_are_named() {
     let theirs = aged(&beside(".credentials.json.tmp.0123abcd"), HOUR);
     aged(&beside(".credentials.json.tmp.89abcdef"), Duration::ZERO);
     assert_eq!(found(&home), ["leftover-of-agent", "leftover-of-claude-code"]);
-    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("leftover-of-agent")["mended"], true);
+    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("leftover-of-agent")["fixed"], true);
     assert!(!ours.exists() && theirs.exists());
     assert_eq!(found(&home), ["leftover-of-claude-code"]);
     fs::remove_file(theirs).unwrap();
@@ -397,7 +397,7 @@ fn the_list_of_servers_to_skip_is_looked_for_where_the_client_of_each_store_keep
     fs::write(&list, format!(r#"{{"jira":{{"timestamp":{}}}}}"#, jiff::Timestamp::now().as_millisecond()))
         .unwrap();
     assert_eq!(found(&home), ["skipped-though-good"]);
-    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("skipped-though-good")["mended"], true);
+    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("skipped-though-good")["fixed"], true);
     assert_eq!(fs::read_to_string(&list).unwrap(), "{}");
 
     // A secure-storage folder does not move it.
@@ -428,7 +428,7 @@ fn a_store_of_this_shell_that_nobody_keeps_is_found() {
 
     home.configure("stores = [\"~/work\"]\n");
     let run = doctor_with(&home, &["--offline"], &env);
-    // The daemon keeps both until it is started anew.
+    // The agent keeps both until it is started anew.
     assert!(!run.has("several-stores"));
 }
 
@@ -568,11 +568,11 @@ fn entries_that_vanished_at_once_come_back_only_when_somebody_says_so() {
 
     // Nobody is there to be asked.
     let run = doctor(&home, &["--offline", "--fix"]);
-    assert_eq!((run.code, &run.finding("entries-vanished")["mended"]), (1, &Value::Bool(false)));
+    assert_eq!((run.code, &run.finding("entries-vanished")["fixed"]), (1, &Value::Bool(false)));
     assert!(!home.stored().contains("rt_"));
 
     let run = doctor(&home, &["--offline", "--fix", "--yes"]);
-    assert_eq!((run.code, &run.finding("entries-vanished")["mended"]), (0, &Value::Bool(true)));
+    assert_eq!((run.code, &run.finding("entries-vanished")["fixed"]), (0, &Value::Bool(true)));
     let (before, after): (Value, Value) = (
         serde_json::from_str(&text).unwrap(),
         serde_json::from_str(&home.stored().replace("1e400", "1")).unwrap(),
@@ -669,10 +669,10 @@ fn the_text_names_place_meaning_and_cure() {
     let (code, told, said) = home.told(&["doctor", "--offline"]);
     assert_eq!((code, said.as_str()), (1, ""));
     let lines: Vec<_> = told.lines().collect();
-    assert_eq!(lines[0], "trouble: agent-not-running (certain)");
-    assert!(told.contains("trouble: no-refresh-token (certain)\n  server  lab\n  where   "), "{told}");
+    assert_eq!(lines[0], "problem: agent-not-running (certain)");
+    assert!(told.contains("problem: no-refresh-token (certain)\n  server  lab\n  where   "), "{told}");
     assert!(told.contains("\n  cure    claude mcp login lab (each time it expires)\n"), "{told}");
-    assert_eq!(lines.last(), Some(&"2 troubles, 0 notes"));
+    assert_eq!(lines.last(), Some(&"2 problems, 0 notes"));
     assert_eq!(home.told(&["doctor", "--dry-run"]).0, 2);
 }
 

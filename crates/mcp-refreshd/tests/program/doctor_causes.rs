@@ -34,7 +34,7 @@ fn servers_that_are_all_away_are_one_finding_and_so_is_what_has_expired_meanwhil
     assert_eq!(servers(run.finding("no-network")).len(), 12);
     assert_eq!(run.finding("no-network")["server"], Value::Null);
     let (_, told, _) = home.told(&["doctor"]);
-    assert!(told.contains("  servers lab") && told.ends_with("3 troubles, 0 notes\n"), "{told}");
+    assert!(told.contains("  servers lab") && told.ends_with("3 problems, 0 notes\n"), "{told}");
 
     let daemon = home.daemon();
     let run = doctor(&home, &[]);
@@ -208,7 +208,7 @@ fn of_one_server_only_what_concerns_it_is_told() {
     // Its own fix, and no other.
     let run = doctor(&home, &["--offline", "--fix", "lab"]);
     assert!(lock.exists(), "{:?}", run.names);
-    assert_eq!(doctor(&home, &["--offline", "--fix", "other"]).finding("lock-is-file")["mended"], true);
+    assert_eq!(doctor(&home, &["--offline", "--fix", "other"]).finding("lock-is-file")["fixed"], true);
 }
 
 #[test]

@@ -56,8 +56,8 @@ fn a_refresh_that_took_some_of_the_scope_is_told_and_what_was_taken_is_asked_for
     };
     for (scope, words) in [
         (None, "without write; the next refresh asks for it"),
-        (Some("mcp write offline_access"), "without write; asked for in vain"),
-        (None, "without write; asked for in vain"),
+        (Some("mcp write offline_access"), "without write; asking for it did not help"),
+        (None, "without write; asking for it did not help"),
     ] {
         assert_eq!(home.told(&["refresh", "lab", "--force"]).0, 0);
         assert_eq!(named().unwrap().as_deref(), scope);
@@ -118,7 +118,7 @@ fn a_new_token_that_cannot_be_written_is_found_until_the_agent_has_written_it() 
         (run.code, run.names.as_slice()),
         (1, &["token-not-saved", "lock-is-file"].map(String::from)[..])
     );
-    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("lock-is-file")["mended"], true);
+    assert_eq!(doctor(&home, &["--offline", "--fix"]).finding("lock-is-file")["fixed"], true);
     daemon.wait_for("lab: refreshed");
     assert!(doctor(&home, &["--offline"]).names.is_empty());
     assert_eq!((lab.refreshes(), server.families_revoked()), (1, 0));

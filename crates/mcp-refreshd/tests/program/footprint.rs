@@ -1,8 +1,8 @@
-//! What the daemon costs while it waits, and that it costs no more after a long life.
+//! What the agent costs while it waits, and that it costs no more after a long life.
 //!
 //! `MCP_REFRESHD` names another build of the program: the limits of memory are those of a release build. `SERVERS`, `WATCH_SECONDS` and
 //! `REFRESHES` ask for more than is cheap: `SERVERS="1 20 200" WATCH_SECONDS=300 REFRESHES=10000`. Proportional memory is true only where
-//! no other daemon runs: `--test-threads 1`. `TUNABLES` replaces the allocator's settings, for a build whose unit has others.
+//! no other agent runs: `--test-threads 1`. `TUNABLES` replaces the allocator's settings, for a build whose unit has others.
 
 use crate::support::cost::Cost;
 use crate::support::{Daemon, Home, PATIENCE};
@@ -47,7 +47,7 @@ fn lab(servers: usize, left: Duration) -> (Server, Home) {
     (server, home)
 }
 
-/// The daemon with the allocator's settings of the unit that we ship.
+/// The agent with the allocator's settings of the unit that we ship.
 fn as_by_systemd(home: &Home) -> Daemon {
     const UNIT: &str = include_str!("../../../../systemd/mcp-refreshd.service");
     const TUNABLES: &str = "GLIBC_TUNABLES";
@@ -69,7 +69,7 @@ fn settle(daemon: &Daemon) {
     std::thread::sleep(SAVED);
 }
 
-/// Watches a daemon that has nothing to do: what it costs at the end, and what the time took.
+/// Watches an agent that has nothing to do: what it costs at the end, and what the time took.
 fn watch(daemon: &Daemon, what: &str) -> Cost {
     settle(daemon);
     let watched = Duration::from_secs(asked("WATCH_SECONDS", 3) as u64);
@@ -101,7 +101,7 @@ fn waiting_costs_little_memory_and_no_wake_up_whatever_the_number_of_servers() {
             let mut daemon = as_by_systemd(&home);
             daemon.wait_for("started (process");
             if refreshed {
-                (0..servers).for_each(|_| drop(daemon.wait_for("refreshed, good for")));
+                (0..servers).for_each(|_| drop(daemon.wait_for("refreshed, valid for")));
             }
             let rows = home.status()["servers"].as_array().unwrap().clone();
             assert!(rows.len() == servers && rows.iter().all(|server| server["state"] == "fresh"));

@@ -132,7 +132,7 @@ fn a_server_of_which_nothing_was_written_yet_is_known_and_no_event_is_not_nothin
 }
 
 #[test]
-fn where_no_login_was_ever_read_it_is_said_that_nothing_is_recorded() {
+fn before_any_login_the_history_says_that_nothing_is_recorded() {
     let home = Home::new();
     home.store("{");
     home.daemon().terminate();
@@ -226,7 +226,7 @@ fn an_unreadable_history_is_a_message_and_the_agent_works() {
 }
 
 #[test]
-fn a_person_who_is_needed_is_told_once_by_the_hook_and_not_again_after_a_restart() {
+fn the_hook_runs_once_for_each_cause_even_across_a_restart() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let grant = lab.grant(EXPIRED);
@@ -279,7 +279,7 @@ fn a_hook_that_fails_is_one_line_in_the_log() {
 }
 
 #[test]
-fn the_desktop_is_told_by_its_own_tool_and_a_changed_configuration_counts() {
+fn the_desktop_notice_uses_the_systems_tool_and_follows_a_changed_configuration() {
     let server = Server::start(Script::default()).unwrap();
     let (lab, other) = (server.add("lab", Script::default()), server.add("other", Script::default()));
     let (grant, later) = (lab.grant(EXPIRED), other.grant(EXPIRED));
@@ -322,7 +322,7 @@ fn daemon_with_tools(home: &Home) -> Daemon {
 }
 
 #[test]
-fn what_is_solved_goes_from_the_desktop_by_itself() {
+fn a_solved_notice_disappears_from_the_desktop() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let grant = lab.grant(EXPIRED);

@@ -48,7 +48,7 @@ fn an_expired_entry_is_refreshed_at_once_and_written_into_the_item() {
     );
     assert!(daemon.terminate().0.success());
     assert!(!mac.home.credentials().exists(), "nothing falls back to a file");
-    // Without a daemon the same is read by the command itself.
+    // Without an agent the same is read by the command itself.
     let (code, told, _) = mac.told(&["check", "lab"]);
     assert!(code == 0 && told.starts_with("lab: ok"), "{told}");
     let (code, told, _) = mac.told(&["refresh", "lab", "--force"]);
@@ -228,7 +228,10 @@ fn of_two_stores_with_different_logins_the_later_one_is_used_and_the_other_left_
     mac.home.store(&credentials_json([("lab", &new)]));
     let mut daemon = mac.start();
     let line = daemon.wait_for("hold different logins");
-    assert!(line.contains(ITEM) && line.contains(".credentials.json is used"), "{line}");
+    assert!(
+        line.contains(ITEM) && line.contains(".credentials.json, since its tokens expire later"),
+        "{line}"
+    );
     daemon.wait_for("lab: refreshed");
     assert_ne!(mac.home.stored(), credentials_json([("lab", &new)]));
     assert_eq!(mac.refresh_token(&old, "lab"), old.refresh_token);

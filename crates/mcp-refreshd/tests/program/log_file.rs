@@ -23,7 +23,7 @@ fn wait_for(path: &Path, text: &str) -> String {
 }
 
 #[test]
-fn everything_is_logged_into_the_file_that_the_command_names_and_no_token() {
+fn the_log_file_on_the_command_line_gets_every_line_and_no_token() {
     let server = Server::start(Script::default()).unwrap();
     let lab = server.add("lab", Script::default());
     let grant = lab.grant(Duration::ZERO);
@@ -49,7 +49,7 @@ fn everything_is_logged_into_the_file_that_the_command_names_and_no_token() {
 }
 
 #[test]
-fn the_configuration_names_the_file_too_and_the_command_goes_first() {
+fn the_configuration_can_name_the_log_file_and_the_command_line_takes_precedence() {
     let home = Home::new();
     home.configure("[log]\nfile = \"~/configured.log\"\nformat = \"json\"\n");
     let daemon = Daemon::start(home.command(&["run"]));

@@ -141,7 +141,7 @@ fn a_dry_run_prints_the_command_for_each_store_and_runs_none() {
     );
     assert_eq!((code, out.as_str(), told.as_str()), (0, expected.as_str(), ""));
     let (_, out, _) = run(&home, &["fine", "--dry-run"]);
-    assert_eq!(out, "fine: needs no login\n");
+    assert_eq!(out, "fine: does not need a login\n");
     let (code, _, told) = run(&home, &["lob", "--dry-run"]);
     assert!(code == 2 && told.contains("did you mean lab?"), "{told}");
     assert_eq!(calls(&home), "");
@@ -158,7 +158,10 @@ fn ctrl_c_ends_it_and_says_how_to_go_on() {
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("interrupted; 2 logins left; to go on, type: mcp-refreshd login --all"), "{told}");
+    assert!(
+        told.contains("interrupted; 2 logins left; to continue, type: mcp-refreshd login --all"),
+        "{told}"
+    );
     assert!(!calls(&home).contains("lab"), "{}", calls(&home));
 }
 

@@ -44,7 +44,7 @@ fn refreshed(home: &Home, times: usize) -> BTreeSet<Masked> {
 }
 
 #[test]
-fn no_spent_token_is_kept_in_the_daemons_memory() {
+fn no_spent_token_stays_in_the_agents_memory() {
     if !is_root() {
         eprintln!("SKIPPED: reading another process's memory needs root: .ci/run does it");
         return;
@@ -110,7 +110,7 @@ fn about(pid: u32) -> (Vec<bool>, String) {
 }
 
 #[test]
-fn another_process_of_the_same_user_cannot_look_into_the_daemon() {
+fn another_process_of_the_same_user_cannot_look_into_the_agent() {
     let server = Server::start(Script::default()).unwrap();
     let home = home_of_somebody(&server, Duration::from_secs(3600));
     let mut daemon = Daemon::start(as_somebody(home.command(&["run"])));
@@ -125,7 +125,7 @@ fn another_process_of_the_same_user_cannot_look_into_the_daemon() {
 }
 
 #[test]
-fn nor_into_a_command_that_refreshes_by_itself() {
+fn another_process_cannot_look_into_a_command_that_refreshes_by_itself_either() {
     let server = Server::start(Script::default()).unwrap();
     let home = home_of_somebody(&server, Duration::ZERO);
     server.add("lab", Script::default()).answer_always(Answer::default().after(Duration::from_secs(2)));

@@ -177,12 +177,12 @@ fn a_process_of_another_user_gets_no_answer_even_where_the_socket_lets_it_in() {
     let (got, said) = ask(NEIGHBOUR);
     assert!(!said.contains("no connection"), "the test lets nobody in: {said}");
     assert_eq!(got, "got: ");
-    daemon.wait_for("a process of another user was turned away");
+    daemon.wait_for("refused a connection to the socket from a process of another user");
     assert!(daemon.terminate().0.success());
 }
 
 #[test]
-fn a_daemon_of_another_user_is_asked_nothing() {
+fn an_agent_of_another_user_is_asked_nothing() {
     if without_root("a process of another user") {
         return;
     }

@@ -96,7 +96,7 @@ fn a_grant_moves_into_the_vault_and_back_and_every_file_is_as_it_was() {
         assert!(!scene.findings().iter().any(|name| name.contains("own") || name.contains("helper")));
         // It is refreshed there, and `status` says who owns it.
         let (code, out, err) = scene.home.told(&["refresh", "lab", "--force"]);
-        assert!(code == 0 && out.contains("refreshed, good"), "{out}{err}");
+        assert!(code == 0 && out.contains("refreshed, valid"), "{out}{err}");
         let status = scene.home.status();
         let [lab] = status["servers"].as_array().unwrap().as_slice() else { panic!("{status}") };
         assert_eq!((&lab["owner"], &lab["state"]), (&json!("agent"), &json!("fresh")));
@@ -125,7 +125,7 @@ fn a_grant_moves_into_the_vault_and_back_and_every_file_is_as_it_was() {
 fn an_agent_goes_on_with_what_was_moved_while_it_ran() {
     let scene = Scene::new(Duration::from_secs(400));
     let mut daemon = scene.home.daemon();
-    daemon.wait_for("refreshed, good for");
+    daemon.wait_for("refreshed, valid for");
     assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
     daemon.wait_for("was moved between");
     // A session leaves a stub: nobody is told to log in.
@@ -326,7 +326,7 @@ fn a_vault_that_holds_nothing_is_not_shown() {
 }
 
 #[test]
-fn an_entry_that_is_not_understood_is_passed_over_and_said_to_be() {
+fn an_entry_that_is_not_understood_is_skipped_and_reported() {
     let scene = Scene::new(HOUR);
     let mut document: Value = serde_json::from_str(&scene.home.stored()).unwrap();
     document["mcpOAuth"]["junk|1"] = json!({"serverName": "junk", "accessToken": 5});

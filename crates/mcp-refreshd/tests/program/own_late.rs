@@ -79,7 +79,7 @@ impl Scene {
         let mut said = (0, String::new(), String::new());
         let refreshed = until(PATIENCE, || {
             said = self.home.told(&["refresh", "lab", "--force"]);
-            said.1.contains("refreshed, good")
+            said.1.contains("refreshed, valid")
         });
         assert!(refreshed, "{said:?}");
     }

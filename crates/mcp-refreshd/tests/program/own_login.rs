@@ -129,7 +129,7 @@ fn a_login_through_the_browser_lands_in_the_vault_and_says_what_to_type_next() {
     }
     // It is a grant like any other in the vault.
     let (code, out, err) = scene.home.told(&["refresh", "lab", "--force"]);
-    assert!(code == 0 && out.contains("refreshed, good"), "{out}{err}");
+    assert!(code == 0 && out.contains("refreshed, valid"), "{out}{err}");
     let (code, token, err) = scene.home.told(&["token", "lab"]);
     assert!(code == 0 && scene.lab.accepts(token.trim()), "{err}");
     // By its name it is logged in to anew.

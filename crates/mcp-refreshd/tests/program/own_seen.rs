@@ -11,7 +11,7 @@ impl Scene {
         let json: Value = serde_json::from_str(&out).unwrap();
         let text = |finding: &Value, member: &str| finding[member].as_str().unwrap().to_owned();
         let findings = json["findings"].as_array().unwrap().iter();
-        let findings = findings.filter(|finding| finding["severity"] == "trouble");
+        let findings = findings.filter(|finding| finding["severity"] == "problem");
         let about_the_login = findings.filter(|finding| finding["name"] != "agent-not-running");
         about_the_login.map(|finding| (text(finding, "name"), text(finding, "cure"))).collect()
     }
@@ -53,7 +53,7 @@ fn without_an_agent_the_helper_refreshes_a_login_in_the_vault() {
 }
 
 #[test]
-fn a_login_in_the_vault_that_has_ended_is_told_alike_everywhere() {
+fn every_command_reports_an_ended_login_in_the_vault_alike() {
     let scene = Scene::new();
     assert_eq!(scene.home.told(&["own", "lab"]).0, 0);
     assert!(scene.lab.kill(&scene.grant.refresh_token));

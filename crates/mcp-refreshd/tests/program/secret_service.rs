@@ -139,7 +139,7 @@ fn a_keyring_that_hangs_does_not_stop_the_agent() {
     // Its loop answers at once all the while.
     let began = Instant::now();
     for _ in 0..5 {
-        assert_eq!(status(&home)["daemon"]["running"], true);
+        assert_eq!(status(&home)["agent"]["running"], true);
     }
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     keyring.signal(Signal::CONT);
@@ -186,7 +186,7 @@ fn secret_service_holds_the_vault_and_a_locked_one_loses_nothing() {
     assert!(item().contains(&grant.refresh_token) && !home.stored().contains(&grant.refresh_token));
     assert!(!home.state().join("vault/.credentials.json").exists(), "nothing is in a file");
     let (code, text) = told(&["refresh", "lab", "--force"]);
-    assert!(code == 0 && text.contains("refreshed, good"), "{text}");
+    assert!(code == 0 && text.contains("refreshed, valid"), "{text}");
     assert!(!item().contains(&grant.refresh_token));
     // Locked: said, and nothing else is made of it.
     keyring.lock();
@@ -201,7 +201,7 @@ fn secret_service_holds_the_vault_and_a_locked_one_loses_nothing() {
     assert!(code != 0 && text.contains("locked"), "{text}");
     // Unlocked: it goes on by itself.
     keyring.restart(true);
-    until("it is refreshed again", || told(&["refresh", "lab", "--force"]).1.contains("refreshed, good"));
+    until("it is refreshed again", || told(&["refresh", "lab", "--force"]).1.contains("refreshed, valid"));
     let (code, text) = told(&["disown", "lab"]);
     assert_eq!(code, 0, "{text}");
     let stored: Value = serde_json::from_str(&home.stored()).unwrap();

@@ -134,7 +134,7 @@ fn no_token_is_seen(format: &str) {
     eprintln!("{} tokens, {} outputs, {} bytes of log", all.len(), outputs.len(), log.len());
     assert!(all.len() > 2 * grants.len());
     outputs.push(("the log".into(), log.into_bytes()));
-    // What is read from disk without a daemon is said by other code.
+    // What is read from disk without an agent is said by other code.
     for command in EVERY_COMMAND {
         let output = home.run(&command.split(' ').collect::<Vec<_>>());
         outputs.push((format!("{command} without a daemon"), [output.stdout, output.stderr].concat()));
@@ -148,7 +148,7 @@ fn no_token_is_seen(format: &str) {
     nothing_found(&outputs, &all, &home);
 }
 
-/// Every command, except those that are asked for one server after the other. Each is run with the daemon and without it.
+/// Every command, except those that are asked for one server after the other. Each is run with the agent and without it.
 const EVERY_COMMAND: &[&str] = &[
     "status",
     "status --json",
@@ -285,7 +285,7 @@ fn no_token_is_seen_when_a_pair_cannot_be_saved_and_a_kill_comes() {
     told(&home, "after a wipe was healed");
     let (_, log) = daemon.terminate();
     let all: BTreeSet<_> = tokens(&home, &server, &grants).union(&saved).cloned().collect();
-    // The granted pair, that of the first daemon, which the second one saved, and that of the healing.
+    // The granted pair, that of the first agent, which the second one saved, and that of the healing.
     assert!(all.len() >= 6 && !home.stored().contains(&grants[0].1.refresh_token), "{log}");
     outputs.extend([("the first log".into(), first_log.into_bytes()), ("the log".into(), log.into_bytes())]);
     everything_written(&home, &mut outputs);

@@ -1,4 +1,4 @@
-//! What a person sees of six servers, one in each condition, with the real daemon and a real server.
+//! What a person sees of six servers, one in each condition, with the real agent and a real server.
 
 use crate::support::many::Many;
 use crate::support::six::Six;
@@ -66,7 +66,7 @@ fn the_two_that_need_a_person_come_first_and_say_what_to_type() {
         );
         assert!(lines[0].contains("  type: claude mcp login figma  # not logged in"), "{text}");
         assert!(lines[2].contains("retrying") && lines[2].contains("again in 4 min") != stopped, "{text}");
-        assert!(lines[2].contains("# the server cannot refresh it now (HTTP 503"), "{text}");
+        assert!(lines[2].contains("# the server cannot refresh the token now (HTTP 503"), "{text}");
         assert!(lines[3].contains("ending     1 h left ") && lines[3].contains("no refresh token"), "{text}");
         assert!(lines[4].contains("due        9 min ") || lines[4].contains("due        10 min "), "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains('█'), "{text}");
@@ -110,7 +110,7 @@ fn every_server_that_is_not_refreshed_says_why() {
         ("notion", "# the login has ended (invalid_grant)"),
         ("asana", ": a file is in the place of its refresh lock,"),
         ("box", "# another process, usually Claude Code refreshing it, has held its refresh lock since "),
-        ("canva", "# the server cannot refresh it now (HTTP 503"),
+        ("canva", "# the server cannot refresh the token now (HTTP 503"),
         ("airtable", "# the server refused the refresh (invalid_grant"),
         (
             "grafana",
@@ -180,7 +180,7 @@ fn a_hung_agent_is_named_within_a_second_and_everything_is_read_from_disk() {
     assert!(table.starts_with("Agent not answering (process ") && !table.contains("NEXT"), "{table}");
     let status = home.status();
     valid(&status);
-    let agent = &status["daemon"];
+    let agent = &status["agent"];
     assert_eq!((&agent["running"], &agent["answers"]), (&json!(true), &json!(false)), "{status:#}");
     assert!(agent["last_active_at"].is_string() && status["stores"][0]["watched"] == false, "{status:#}");
     daemon.signal(Signal::CONT);
@@ -320,7 +320,7 @@ fn one_server_is_shown_with_all_that_is_known() {
         ("lifetime", " min"),
         ("margin", "7 min before it expires (the minimum)"),
         ("waits for", "the back-off after a failure"),
-        ("reason", "the server cannot refresh it now (HTTP 503"),
+        ("reason", "the server cannot refresh the token now (HTTP 503"),
         ("last result", "503"),
         ("back-off", "1 failure in a row, no request before 20"),
         ("store", ".claude/.credentials.json"),
@@ -336,9 +336,7 @@ fn one_server_is_shown_with_all_that_is_known() {
     );
     assert!(text.contains("a moment without session activity"), "{text}");
     let events: Vec<_> = text.lines().skip_while(|line| !line.starts_with("last events ")).collect();
-    for (event, expected) in
-        events.iter().zip(["found ", "refreshed ", "new tokens written by another program "])
-    {
+    for (event, expected) in events.iter().zip(["found ", "refreshed ", "new tokens from another program "]) {
         assert!(event.contains(expected), "{text}");
     }
     assert_eq!(events.len(), 3, "{text}");
@@ -467,7 +465,7 @@ fn a_follower_that_leaves_later_is_noticed_though_nothing_changes() {
 const GENEROUS: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1500 } else { 250 });
 
 #[test]
-fn two_hundred_servers_are_shown_at_once_with_the_daemon_and_without_it() {
+fn two_hundred_servers_are_shown_at_once_with_the_agent_and_without_it() {
     let server = Server::start(Script::default()).unwrap();
     let site = server.add("many", Script::default());
     let grants: Vec<_> = (0..200).map(|number| (format!("server{number}"), site.grant(HOUR))).collect();

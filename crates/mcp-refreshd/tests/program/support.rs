@@ -91,7 +91,7 @@ impl Home {
         self.0.status().unwrap()
     }
 
-    /// Starts the daemon and waits until it has started.
+    /// Starts the agent and waits until it has started.
     pub(crate) fn daemon(&self) -> Daemon {
         let mut daemon = Daemon::start(self.command(&["run"]));
         daemon.wait_for("started (process");
@@ -99,7 +99,7 @@ impl Home {
     }
 }
 
-/// A running daemon, killed at the test's end at the latest: [`harness::Daemon`], where what does not come fails the test.
+/// A running agent, killed at the test's end at the latest: [`harness::Daemon`], where what does not come fails the test.
 pub(crate) struct Daemon(harness::Daemon);
 
 impl Daemon {

@@ -129,7 +129,7 @@ fn with_a_secret_only_those_who_have_it_are_answered() {
 
     let (code, out, why) = stage.elsewhere(&["token", "lab"], None);
     assert_eq!((code, out.as_str()), (1, ""));
-    assert!(why.contains("demands a secret") && why.contains("MCP_REFRESHD_SOCKET_SECRET_FILE"), "{why}");
+    assert!(why.contains("requires a secret") && why.contains("MCP_REFRESHD_SOCKET_SECRET_FILE"), "{why}");
     let wrong = stage.home.path().join("wrong");
     private(&wrong, &"0".repeat(64));
     let began = Instant::now();
@@ -159,7 +159,7 @@ fn a_socket_that_is_gone_or_deaf_or_silent_is_said_to_be() {
     drop(UnixListener::bind(&socket).unwrap());
     let (code, out, why) = told(&socket, &["headers", "lab"], None);
     assert_eq!((code, out.as_str()), (1, ""));
-    assert!(why.contains("nobody listens at"), "{why}");
+    assert!(why.contains("nothing listens at"), "{why}");
     fs::remove_file(&socket).unwrap();
     let silent = UnixListener::bind(&socket).unwrap();
     let began = Instant::now();

@@ -50,7 +50,7 @@ fn a_new_agent_waits_until_the_old_one_has_its_answer() {
 
     assert_eq!((lab.refreshes(), server.reuses_by("")), (1, 0));
     assert_eq!(home.status()["servers"][0]["state"], "fresh");
-    assert_eq!(home.status()["daemon"]["pid"], new.pid());
+    assert_eq!(home.status()["agent"]["pid"], new.pid());
     assert!(new.terminate().0.success());
 }
 

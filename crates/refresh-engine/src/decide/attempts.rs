@@ -38,7 +38,7 @@ pub(crate) struct Circumstances {
     pub(crate) may_vary: bool,
     /// An earlier transaction left this token's fate open.
     pub(crate) was_left_open: bool,
-    /// The daemon is stopping.
+    /// The agent is stopping.
     pub(crate) stopping: bool,
     /// The answer was too large, and the next one would be, too.
     pub(crate) oversized: bool,

@@ -1,4 +1,4 @@
-//! What the daemon remembers, in memory only, of the entries it has seen, to heal what other programs break.
+//! What the agent remembers, in memory only, of the entries it has seen, to heal what other programs break.
 
 use crate::{Now, ObservedEntry, Record};
 use claude_store::{Entry, RawEntry, StubKind};

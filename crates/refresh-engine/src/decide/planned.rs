@@ -53,7 +53,7 @@ pub enum Reason {
     KeepAlive,
     /// A refusal is rechecked.
     Recheck,
-    /// The daemon died while waiting for the answer.
+    /// The agent died while waiting for the answer.
     CutOff,
     /// An answer was lost or ambiguous, and time is running out.
     AfterAmbiguous,
@@ -61,7 +61,7 @@ pub enum Reason {
     Forced,
     /// Another program's failed refresh wiped the entry.
     Heal,
-    /// Another program and the daemon exchanged the same refresh token.
+    /// Another program and the agent exchanged the same refresh token.
     Contested,
 }
 
@@ -77,7 +77,7 @@ impl Reason {
             Self::Recheck => "recheck of a refusal",
             Self::CutOff => "retry after a crash",
             Self::AfterAmbiguous => "retry after an ambiguous answer",
-            Self::Forced => "asked for",
+            Self::Forced => "on request",
             Self::Heal => "healing a wiped entry",
             Self::Contested => "two programs refreshed it at once",
         }

@@ -82,7 +82,7 @@ pub struct Unfinished {
     pub id: TransactionId,
     /// What was presented.
     pub intent: Intent,
-    /// The answer, and when the request was sent; `None` if the daemon died before it arrived.
+    /// The answer, and when the request was sent; `None` if the agent died before it arrived.
     pub answer: Option<(RawAnswer, Timestamp)>,
     /// The refresh token in the store that superseded this pair, if any.
     pub superseded_by: Option<TokenDigest>,

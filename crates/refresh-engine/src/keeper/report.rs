@@ -172,7 +172,7 @@ pub async fn inspect<P: Partners>(
         Circumstances { now, policy, activity: &activity, running: false, unsaved: None, obstacle: None };
     let entries = document.entries().map(|entry| {
         let seen = ObservedEntry::new(entry.clone());
-        // What the daemon would note at its first scan, on a copy.
+        // What the agent would note at its first scan, on a copy.
         let mut record = records.read(store.location(), &entry.key, Record::clone);
         record.observe(now, &seen);
         report_entry(&seen, &record, &circumstances)

@@ -132,7 +132,7 @@ pub enum Event {
         /// Path, cause and remedy.
         why: String,
     },
-    /// The journal held something unfinished when the daemon started.
+    /// The journal held something unfinished when the agent started.
     Replayed {
         /// Its outcome.
         what: &'static str,

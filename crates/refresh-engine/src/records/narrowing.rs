@@ -13,7 +13,7 @@ impl Narrowing {
     /// In words.
     #[must_use]
     pub fn wording(&self) -> String {
-        let then = if self.in_vain { "asked for in vain" } else { "the next refresh asks for it" };
-        format!("the server granted less than the login has: without {}; {then}", self.lacks)
+        let then = if self.in_vain { "asking for it did not help" } else { "the next refresh asks for it" };
+        format!("the server granted less scope than the login has, without {}; {then}", self.lacks)
     }
 }

@@ -35,7 +35,7 @@ pub enum Verdict {
         /// How often.
         tries: u32,
     },
-    /// The daemon died before the answer to its request came: to be retried at once, while a grace period may last.
+    /// The agent died before the answer to its request came: to be retried at once, while a grace period may last.
     CutOff {
         /// How it was cut off.
         why: String,

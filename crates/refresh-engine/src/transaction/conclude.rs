@@ -110,7 +110,7 @@ impl<P: Partners> Exchange<'_, P> {
         if matches!(outcome, Outcome::Transient | Outcome::Unsent) {
             shared.journal.done(self.id);
         } else {
-            // I1: the answer may leave the journal only when the record that reflects it is durable, or the next daemon
+            // I1: the answer may leave the journal only when the record that reflects it is durable, or the next agent
             // would present the token again.
             close(shared, self.id, true).await;
         }

@@ -131,7 +131,7 @@ impl<'a, P: Partners> Exchange<'a, P> {
         Ok(exchange)
     }
 
-    /// Waits until the intent survives a power cut. The machine may have been suspended meanwhile, or the fsync may have been slow: if the daemon
+    /// Waits until the intent survives a power cut. The machine may have been suspended meanwhile, or the fsync may have been slow: if the agent
     /// dies now, the time that matters is when the request was sent.
     async fn intent_is_durable(&self, begun: jiff::Timestamp) -> Result<(), NotPresented> {
         self.shared.journal.sync().await.map_err(|error| NotPresented::NotSavable(error.into()))?;
@@ -250,7 +250,7 @@ impl<'a, P: Partners> Exchange<'a, P> {
         self.intend_again().await
     }
 
-    /// Records a new durable intent: if the daemon dies now, the answer so far must not count for the next request.
+    /// Records a new durable intent: if the agent dies now, the answer so far must not count for the next request.
     async fn intend_again(&self) -> Result<(), NotPresented> {
         let intent = intent(self.shared, self.locks, self.seen, self.presented, self.heal.clone());
         let not_savable = |error: crate::JournalError| NotPresented::NotSavable(error.into());

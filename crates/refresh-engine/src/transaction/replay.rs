@@ -1,4 +1,4 @@
-//! Finishes the transactions that the daemon's last run left in the journal.
+//! Finishes the transactions that the agent's last run left in the journal.
 
 use crate::decide::apply_answer::{apply_answer, of_client};
 use crate::decide::compare::Expected;
@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{Answer, RawAnswer, TokenPair, interpret};
 
-/// A daemon that keeps dying must not present the token each time.
+/// An agent that keeps dying must not present the token each time.
 const CUT_OFF_AT_MOST: u32 = 3;
 /// If a request was cut off and another program obtained a pair for its token, that pair is settled by using it at once, while a grace period may last
 /// (30 s is the longest short one). Later the pair is more likely to be a login's.
@@ -71,7 +71,7 @@ pub(crate) async fn replay<P: Partners>(
                         expires_at: expires_at_ms(sent_at.wall, pair.expires_in),
                         scope: pair.scope,
                     };
-                    // The record of it may not have survived the daemon.
+                    // The record of it may not have survived the agent.
                     if let Some(seen) = &current {
                         contest(shared, &unfinished.intent, seen);
                     }

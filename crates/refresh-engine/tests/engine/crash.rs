@@ -161,7 +161,7 @@ async fn after_a_kill_time_counts_from_the_request_not_from_an_earlier_suspend()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_daemon_that_keeps_dying_does_not_keep_presenting_the_token() {
+async fn an_agent_that_keeps_dying_does_not_keep_presenting_the_token() {
     let world = World::with_entries(&[("lab", HOUR)]);
     *world.server.always.borrow_mut() = Some(crate::world::Answering::HangsThen(20 * SECOND, 503));
     let mut life = world.live().await;
@@ -201,7 +201,7 @@ async fn an_answer_lost_to_a_kill_long_ago_is_requested_shortly_before_expiry() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_killed_daemons_lock_does_not_delay_the_next_one() {
+async fn a_killed_agents_lock_does_not_delay_the_next_one() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     world
         .server

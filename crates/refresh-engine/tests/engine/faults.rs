@@ -42,7 +42,7 @@ async fn survives(point: u64, (name, error): (&str, i32), trouble: Trouble) -> b
             fails.then(|| io::Error::from_raw_os_error(error))
         }
     });
-    // A daemon that cannot start says why and is started again by its service manager.
+    // An agent that cannot start says why and is started again by its service manager.
     let life = match world.live_as(process.clone(), Mode::Watch).await {
         Some(life) => life,
         None => world.live().await,

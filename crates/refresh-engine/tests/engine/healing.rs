@@ -122,7 +122,7 @@ async fn a_token_known_to_be_spent_is_never_presented_even_after_a_restart() {
     let life = world.live().await;
     life.pass(SECOND * 5).await;
     life.kill();
-    // Whoever does this while the daemon is away takes the pair from its memory too.
+    // Whoever does this while the agent is away takes the pair from its memory too.
     world.put_text(&old);
     let life = world.live().await;
     life.pass(24 * HOUR).await;

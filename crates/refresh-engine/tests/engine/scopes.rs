@@ -34,7 +34,8 @@ async fn a_narrowed_scope_is_reported_and_requested_from_then_on() {
     life.pass(10 * MINUTE).await;
     assert_eq!(named(&world), [None], "not before a refresh is due");
     assert_eq!(world.stored("lab", "scope"), "read", "what the token may do, as the client writes it");
-    let words = "the server granted less than the login has: without write; the next refresh asks for it";
+    let words =
+        "the server granted less scope than the login has, without write; the next refresh asks for it";
     assert_eq!(told(&world), [words]);
     assert_eq!(life.entry("lab").narrowing.map(|narrowing| narrowing.wording()).as_deref(), Some(words));
     life.pass(4 * HOUR).await;
@@ -58,9 +59,9 @@ async fn a_scope_that_stays_narrowed_is_requested_only_once() {
     assert_eq!(asked.iter().filter(|scope| scope.is_some()).count(), 1, "{asked:?}");
     assert_eq!(asked[1].as_deref(), Some("read write"));
     assert_eq!(told(&world).len(), 2);
-    assert!(told(&world)[1].ends_with("asked for in vain"));
+    assert!(told(&world)[1].ends_with("asking for it did not help"));
     drop(life);
-    // And not by the next daemon either.
+    // And not by the next agent either.
     let life = world.live().await;
     life.pass(4 * HOUR).await;
     assert_eq!(named(&world).iter().filter(|scope| scope.is_some()).count(), 1);

@@ -74,12 +74,12 @@ async fn a_clock_set_back_does_not_let_our_token_expire() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_written_while_the_clock_was_ahead_is_refreshed_by_the_next_daemon() {
+async fn a_token_written_while_the_clock_was_ahead_is_refreshed_by_the_next_agent() {
     let world = World::with_entries(&[("lab", Duration::ZERO)]);
     let life = world.live().await;
     life.pass(10 * SECOND).await;
     assert_eq!(world.server.requests(), 1);
-    // The clock is corrected while no daemon runs: nobody's boot-time clock knows how old the token is.
+    // The clock is corrected while no agent runs: nobody's boot-time clock knows how old the token is.
     life.kill();
     world.clock.set_back(24 * HOUR);
     assert!(world.left("lab") > 24 * HOUR, "its entry claims more than the hour it was given");

@@ -145,7 +145,7 @@ async fn i1_after_a_power_cut_a_token_spent_according_to_the_journal_is_not_pres
     });
     let life = world.live_as(process, Mode::Watch).await.unwrap();
     life.pass(SECOND).await;
-    // Two pairs for one token: the client's is in the store, ours in the journal, and the daemon settles which one counts.
+    // Two pairs for one token: the client's is in the store, ours in the journal, and the agent settles which one counts.
     let (access, refresh) = world.server.refresh_as_client(&before).unwrap();
     let entry = world.entry_with("lab", &access, &refresh, HOUR);
     world.put_members(&[format!("{:?}:{entry}", crate::world::key("lab"))]);

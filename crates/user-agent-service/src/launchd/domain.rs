@@ -53,7 +53,7 @@ impl Launchd {
 
     pub(super) fn unreachable(&self) -> ServiceError {
         ServiceError::Unreachable(format!(
-            "launchd has no domain {} now: nobody of user {} is logged in at the screen of this Mac (a login by ssh is not enough). \
+            "launchd has no domain {} now: user {} is not logged in at the screen of this Mac (a login over ssh is not enough). \
              The agent starts by itself at the next login there; or log in there and type: mcp-refreshd start",
             self.domain(),
             self.uid

@@ -122,7 +122,7 @@ fn judge_load(shown: &str, expected: &Path) -> Result<(), ServiceError> {
     };
     if value("LoadState") != "loaded" {
         let (state, error) = (value("LoadState"), value("LoadError"));
-        return Err(ServiceError::Refused(format!("systemd does not take the unit ({state}): {error}")));
+        return Err(ServiceError::Refused(format!("systemd rejects the unit ({state}): {error}")));
     }
     let fragment = Path::new(value("FragmentPath"));
     let same = |a: &Path, b: &Path| {

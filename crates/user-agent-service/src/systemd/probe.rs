@@ -65,8 +65,8 @@ impl Machine {
             Some(_) => "log in as this user itself (ssh, or the console)",
         };
         format!(
-            "your user manager of systemd cannot be reached: {why}\n{cure}\n\
-             On a machine where nobody logs in, type first: sudo loginctl enable-linger {user}"
+            "systemd's user manager cannot be reached: {why}\n{cure}\n\
+             On a machine where nobody logs in, first type: sudo loginctl enable-linger {user}"
         )
     }
 
@@ -111,7 +111,7 @@ impl Machine {
         let lingers = self.root.join("var/lib/systemd/linger").join(user).exists();
         (self.headless && !lingers).then(|| {
             format!(
-                "nobody sits at a desktop here: {UNIT} ends with your last login; to have it run all the time, \
+                "you have no desktop session here: {UNIT} stops with your last logout; to keep it running, \
                  type: loginctl enable-linger {user}"
             )
         })

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What the agent says when a pair was stored.
-const CLAIMS: [&str; 2] = ["good for", "is now in the store"];
+const CLAIMS: [&str; 2] = ["refreshed, valid for", "is now in the store"];
 
 pub(super) async fn auth_logout_during_refresh(bench: Rc<Bench>) -> Fallible<Report> {
     let answer = Answer::default().before(Duration::from_secs(8));

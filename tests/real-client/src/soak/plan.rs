@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_daemon_is_killed_at_any_time_and_again_and_again_while_it_works() {
+    fn the_agent_is_killed_at_any_time_and_again_and_again_while_it_works() {
         let plan = Plan::draw(1, HOUR, 5);
         let is_after_a_seed = |kill: &&Duration| {
             let mut since = plan.seeds.iter().flatten().filter_map(|seed| kill.checked_sub(seed.at));

@@ -65,7 +65,7 @@ impl Service<'_> {
     fn process(&self) -> Fallible<Option<u64>> {
         let output = self.0.run(&["status", "--json"])?;
         let status: Value = serde_json::from_slice(&output.stdout)?;
-        let agent = status.get("daemon").ok_or("status names no agent")?;
+        let agent = status.get("agent").ok_or("status names no agent")?;
         let is = |member: &str| agent.get(member).and_then(Value::as_bool) == Some(true);
         ensure(!is("running") || is("service"), || format!("not as a service: {agent}"))?;
         Ok(agent.get("pid").and_then(Value::as_u64).filter(|_| is("running")))

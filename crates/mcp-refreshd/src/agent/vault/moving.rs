@@ -137,14 +137,16 @@ pub(crate) async fn settle_moves<'s>(
             });
         match settled {
             Settled::WithClaudeCode => tracing::warn!(
-                "the move of {name} was cut off: its login is in Claude Code's store; to go on, type: mcp-refreshd {again} {name}",
+                "the move of {name} was interrupted: its login is in Claude Code's store; to continue, type: mcp-refreshd {again} {name}",
                 name = one.name
             ),
             Settled::InVault => {
-                tracing::warn!("the move of {} was cut off: its login is in the vault", one.name);
+                tracing::warn!("the move of {} was interrupted: its login is in the vault", one.name);
             }
             Settled::Gone => {}
-            Settled::Open => tracing::warn!("the move of {} was cut off and cannot be settled yet", one.name),
+            Settled::Open => {
+                tracing::warn!("the move of {} was interrupted and cannot be settled yet", one.name)
+            }
         }
     }
     Ok(Some(mover))

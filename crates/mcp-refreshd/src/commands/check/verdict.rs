@@ -125,14 +125,14 @@ impl Checked {
         let end = self.reasons.pop().unwrap_or_default();
         if needed_now {
             self.cure = Some(refresh(&self.seen.entry.server_name));
-            self.reasons.push(format!("rests, {end}"));
+            self.reasons.push(format!("resting, {end}"));
             return;
         }
         self.verdict = Verdict::Ok;
         self.cure = None;
         // That an expired token is refused says nothing.
         self.asks = left.is_positive();
-        self.reasons.push(format!("rests, {end}: the agent refreshes it before the next use"));
+        self.reasons.push(format!("resting, {end}: the agent refreshes it before the next use"));
     }
 
     /// Its server issues tokens that live shorter than is asked for: while it is valid that is wrong only where somebody said for how long.
@@ -142,7 +142,7 @@ impl Checked {
             return;
         }
         let reason = self.reasons.pop().unwrap_or_default();
-        self.reasons.push(format!("{}: its tokens live no longer", reason.trim_end_matches(" only")));
+        self.reasons.push(format!("{}: its tokens never live longer", reason.trim_end_matches(" only")));
         // A refresh would bring another one of the same kind.
         self.cure = None;
         if !asked {
@@ -155,7 +155,7 @@ impl Checked {
         let detail =
             entry.last.as_ref().map(|last| visible(&last.detail)).filter(|detail| !detail.is_empty());
         let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
-        self.reasons.push(format!("the last refresh failed{detail}, and the agent tries again by itself"));
+        self.reasons.push(format!("the last refresh failed{detail}, and the agent retries by itself"));
         self.cure = None;
         self.waits = true;
     }
@@ -233,7 +233,7 @@ fn live(answer: &Result<Probe, SendError>) -> (Live, String) {
         }
         Ok(Probe { status: 401, .. }) => (Live::Refused, "the server refuses it (HTTP 401)".to_owned()),
         Ok(Probe { status: 403, .. }) => {
-            (Live::Limited, "the server accepts it for less than a session needs (HTTP 403)".to_owned())
+            (Live::Limited, "the server accepts it, but not for what a session needs (HTTP 403)".to_owned())
         }
         Ok(Probe { status, .. }) => {
             (Live::Unanswered, format!("the server's answer says nothing about it (HTTP {status})"))

@@ -106,7 +106,7 @@ pub(super) struct Facts {
     pub(super) lingers: Option<bool>,
 }
 
-/// The daemon.
+/// The agent.
 pub(super) enum Agent {
     Stopped,
     /// It runs; the second value is the proxy variables it knows, where it says so.

@@ -52,7 +52,7 @@ pub(super) enum Confidence {
 impl Severity {
     pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Trouble => "trouble",
+            Self::Trouble => "problem",
             Self::Note => "note",
         }
     }

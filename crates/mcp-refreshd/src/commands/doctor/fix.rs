@@ -35,7 +35,7 @@ pub(super) enum Fix {
     Sweep { folder: StorageFolder },
     /// Delete Keychain items that no folder names.
     DeleteItems { items: Vec<StaleItem> },
-    /// Have the daemon put back the entries that vanished at once.
+    /// Have the agent put back the entries that vanished at once.
     Restore { store: String, servers: Vec<String> },
 }
 
@@ -144,7 +144,7 @@ fn sweep(paths: &Paths, folder: &StorageFolder) -> Result<String, String> {
 
 async fn restore(paths: &Paths, store: &str, servers: &[String], yes: bool) -> Result<String, String> {
     let question = format!(
-        "put the entries of {} back into the store? They vanished all at once; answer no if you removed them.",
+        "put the entries of {} back into the store? They vanished together; answer no if you removed them yourself.",
         visible(&servers.join(", "))
     );
     if !yes && confirmed(&question) != Some(true) {

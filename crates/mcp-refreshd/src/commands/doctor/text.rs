@@ -69,12 +69,12 @@ fn summary(shown: &[Shown<'_>]) -> String {
         .filter(|(finding, fixed)| finding.fix.is_some() && fixed.is_none())
         .count();
     let mut parts =
-        vec![counted(troubles.len(), "trouble", "troubles"), counted(notes.len(), "note", "notes")];
+        vec![counted(troubles.len(), "problem", "problems"), counted(notes.len(), "note", "notes")];
     if solved > 0 {
         parts.push(format!("{solved} fixed"));
     }
     if fixable > 0 {
-        parts.push(format!("{fixable} can be fixed by: mcp-refreshd doctor --fix"));
+        parts.push(format!("{fixable} can be fixed with: mcp-refreshd doctor --fix"));
     }
     parts.join(", ")
 }
@@ -100,9 +100,9 @@ struct Row<'a> {
     /// What `--fix` would do; `None` if it does nothing.
     fix: Option<String>,
     /// Whether it was fixed now; `None` if nothing was tried.
-    mended: Option<bool>,
+    fixed: Option<bool>,
     /// Why it could not be fixed.
-    not_mended: Option<&'a str>,
+    not_fixed: Option<&'a str>,
 }
 
 /// The findings for programs.
@@ -111,18 +111,14 @@ struct Row<'a> {
 /// None in practice: every member can be written.
 pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
     let row = |(finding, fixed): &'_ Shown<'_>| {
-        let not_mended = match fixed {
+        let not_fixed = match fixed {
             Some(Fixed::Failed(why)) => Some(why.clone()),
             _ => None,
         };
-        (
-            finding.fix.as_ref().map(Fix::would),
-            fixed.as_ref().map(|f| matches!(f, Fixed::Done(_))),
-            not_mended,
-        )
+        (finding.fix.as_ref().map(Fix::would), fixed.as_ref().map(|f| matches!(f, Fixed::Done(_))), not_fixed)
     };
     let rows: Vec<_> = shown.iter().map(row).collect();
-    let findings = shown.iter().zip(&rows).map(|((finding, _), (fix, mended, not_mended))| Row {
+    let findings = shown.iter().zip(&rows).map(|((finding, _), (fix, fixed, not_fixed))| Row {
         name: finding.name,
         severity: finding.severity.word(),
         confidence: finding.confidence.word(),
@@ -135,8 +131,8 @@ pub(super) fn json(shown: &[Shown<'_>]) -> Result<String, serde_json::Error> {
         means: &finding.means,
         cure: &finding.cure,
         fix: fix.clone(),
-        mended: *mended,
-        not_mended: not_mended.as_deref(),
+        fixed: *fixed,
+        not_fixed: not_fixed.as_deref(),
     });
     wording::json(&Json { format_version: 1, findings: findings.collect() })
 }

@@ -123,7 +123,7 @@ pub(super) fn table(rows: &[Row], from: Timestamp, local: &Local, canvas: Canvas
         0..1000 => "less than 1 s".to_owned(),
         block => length(Duration::from_millis(block)),
     };
-    let title = format!("{} to now, one block is {block}", local.clock(from));
+    let title = format!("{} to now, each block is {block}", local.clock(from));
     let mut text = format!("{}\n{}\n", shortened(&title, canvas.width), heads.trim_end());
     for (index, (name, row)) in names.iter().zip(rows).enumerate() {
         let blocks = blocks(row.coverage.as_ref(), from, until, bar, canvas);

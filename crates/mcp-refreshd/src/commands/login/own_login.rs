@@ -151,14 +151,12 @@ async fn obtain(target: &Target, http: &Http, args: &LoginArgs) -> Result<Obtain
     let request = AuthorizationRequest::new(&server, &client.id, &redirect_uri);
     let opened = !args.no_browser && browser::open(request.url());
     let invitation = match opened {
-        true => "the browser should show the login; if it does not, open this URL:",
+        true => "the browser should open the login page; if it does not, open this URL:",
         false => "open this URL in a browser:",
     };
     output::result(&format!("{}: {invitation}\n{}\n", visible(&target.name), request.url()))?;
     if args.no_browser {
-        output::result(
-            "then paste the URL of the page that the browser ends at, even if it does not load:\n",
-        )?;
+        output::result("then paste the URL of the browser's last page, even if it does not load:\n")?;
     }
     let code = in_time(async {
         tokio::select! {

@@ -66,8 +66,8 @@ mod tests {
         let json = "{\"time\":\"2026-11-28T23:30:05.120Z\",\"message\":\"a line that is wider than its terminal\"}\n";
         assert_eq!(shown(Some(20)).lines(json), json);
         assert_eq!(
-            shown(Some(40)).lines("2026-11-28T23:30:05.120Z INFO  lab: refreshed, good for 1 h\n"),
-            "2026-11-29T00:30:05.120+01:00 INFO lab:\n  refreshed, good for 1 h\n"
+            shown(Some(40)).lines("2026-11-28T23:30:05.120Z INFO  lab: refreshed, valid for 1 h\n"),
+            "2026-11-29T00:30:05.120+01:00 INFO lab:\n  refreshed, valid for 1 h\n"
         );
     }
 }

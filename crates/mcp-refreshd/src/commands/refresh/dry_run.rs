@@ -51,7 +51,7 @@ fn would(
             remedy::what_to_type(&Need::NoRefreshToken, &entry.name, store),
         ),
         _ if entry.waits_for.as_deref() == waiting(Until::AmbiguousHold) && left.is_some() => left_alone(
-            "an answer was lost, so its refresh token may be used up, and a second use may end the login"
+            "an answer was lost, so its refresh token may be spent, and using it again may end the login"
                 .to_owned(),
         ),
         _ if entry.refresh.is_none() => left_alone("it has no refresh token".to_owned()),

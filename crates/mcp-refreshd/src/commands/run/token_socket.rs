@@ -127,7 +127,7 @@ impl Refusal {
     fn in_words(self, name: &str) -> String {
         match self {
             Self::NoSecret => {
-                "this socket demands a secret; name the file that holds it in $MCP_REFRESHD_SOCKET_SECRET_FILE".to_owned()
+                "this socket requires a secret; name the file that holds it in $MCP_REFRESHD_SOCKET_SECRET_FILE".to_owned()
             }
             Self::WrongSecret => {
                 "the secret is wrong; copy the agent's `token_socket.secret_file` again".to_owned()
@@ -166,7 +166,7 @@ fn secret(path: &Path) -> Result<TokenDigest, String> {
         .map_err(|error| failed(error.to_string()))?;
     let line = std::str::from_utf8(&text).map_err(|_| failed("it is not text".to_owned()))?.trim();
     if line.len() < SHORTEST_SECRET {
-        return Err(failed(format!("it has less than {SHORTEST_SECRET} characters")));
+        return Err(failed(format!("it has fewer than {SHORTEST_SECRET} characters")));
     }
     Ok(TokenDigest::of(line))
 }
@@ -221,6 +221,6 @@ mod tests {
         let short = folder.path().join("short");
         std::fs::write(&short, "hunter2\n").unwrap();
         std::fs::set_permissions(&short, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(secret(&short).unwrap_err().contains("less than 32"));
+        assert!(secret(&short).unwrap_err().contains("fewer than 32"));
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn manager(paths: &Paths) -> Result<Box<dyn ServiceManager>, Failure>
         Failure::new(
             Exit::Person,
             format!(
-                "this system has no service manager that mcp-refreshd knows; to start the agent by hand, type: {}",
+                "this system has no service manager that mcp-refreshd supports; to start the agent by hand, type: {}",
                 by_hand()
             ),
         )

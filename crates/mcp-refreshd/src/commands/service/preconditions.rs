@@ -89,7 +89,7 @@ pub(super) fn no_service(error: ServiceError, paths: &Paths) -> Failure {
             let pid = daemon.pid;
             let restart = how_to_restart(false, Some(pid));
             let why = format!(
-                "{error}; it runs already, started by hand (process {pid}); to restart it, type: {restart}"
+                "{error}; it is already running, started by hand (process {pid}); to restart it, type: {restart}"
             );
             Failure::new(Exit::Person, why)
         }
@@ -119,11 +119,11 @@ pub(super) fn not_root(allowed: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let who = std::env::var("SUDO_USER").ok().filter(|user| user != "root");
-    let who = who.map_or_else(|| "the user whose logins it should keep".to_owned(), |user| visible(&user));
+    let who = who.map_or_else(|| "the user whose logins it should refresh".to_owned(), |user| visible(&user));
     Err(Failure::new(
         Exit::Person,
         format!(
-            "you are root, and the agent would keep only root's own logins; run it as {who}, without sudo, \
+            "you are root, and the agent would refresh only root's own logins; run this as {who}, without sudo, \
              or with --allow-root if root itself uses Claude Code"
         ),
     ))
@@ -141,7 +141,7 @@ pub(super) fn nobody_else_runs(paths: &Paths) -> Result<(), Failure> {
         Some(daemon) => Err(Failure::new(
             Exit::Person,
             format!(
-                "an agent that is not a service is already running (process {pid}); to end it first, type: {end}",
+                "an agent that is not a service is already running (process {pid}); to stop it first, type: {end}",
                 pid = daemon.pid,
                 end = how_to_end(daemon.pid)
             ),

@@ -28,7 +28,7 @@ pub(super) fn nothing_is_owned(paths: &Paths) -> Result<(), Failure> {
     }
     let names: Vec<_> = entries.iter().map(|entry| visible(&entry.server_name)).collect();
     let why = format!(
-        "nothing was done: the vault holds the login of {}, which would be lost; to give it back first, type: mcp-refreshd disown --all",
+        "nothing was done: the vault holds the login of {}, which would be lost; to move it back first, type: mcp-refreshd disown --all",
         names.join(", ")
     );
     Err(Failure::new(Exit::Person, why))
@@ -51,7 +51,9 @@ pub(super) fn agreed(paths: &Paths, yes: bool) -> Result<(), Failure> {
     let refused = match confirmed(&question) {
         Some(true) => return Ok(()),
         Some(false) => "nothing was done",
-        None => "nothing was done: --purge asks first, and there is no terminal to ask on; add --yes",
+        None => {
+            "nothing was done: --purge asks for confirmation, and there is no terminal to ask on; add --yes"
+        }
     };
     Err(Failure::new(Exit::Person, refused))
 }
@@ -113,7 +115,7 @@ pub(super) fn planned(paths: &Paths) -> String {
 pub(super) fn left(paths: &Paths) -> String {
     existing(paths).iter().fold(String::new(), |mut text, path| {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "left: {} (--purge removes it)", path.display());
+        let _ = writeln!(text, "kept {} (--purge removes it)", path.display());
         text
     })
 }

@@ -56,7 +56,9 @@ impl RunningAgent for Running {
             block_on(ask(&self.state, &Request::Stop)).map_err(|failure| failure.message().to_owned())?;
         match reply.map_err(|error| error.to_string())? {
             Some(Reply::Stopping) | None => Ok(()),
-            Some(_) => Err("the agent is of another version, and does not know how to stop".to_owned()),
+            Some(_) => {
+                Err("the running agent is another version, which cannot be stopped like this".to_owned())
+            }
         }
     }
 }
@@ -77,7 +79,7 @@ pub(super) fn stopped_by_request(paths: &Paths) -> Result<bool, Failure> {
     while agent.found().map_err(failed)?.is_some_and(|(other, _)| other == process) {
         if began.elapsed() >= PATIENCE {
             return Err(failed(format!(
-                "the agent (process {process}) does not end: it waits for a refresh; try again"
+                "the agent (process {process}) is still waiting for a refresh; try again"
             )));
         }
         thread::sleep(LOOK);

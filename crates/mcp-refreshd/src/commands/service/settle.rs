@@ -40,7 +40,7 @@ pub(super) fn end(manager: &dyn ServiceManager, paths: &Paths) -> Result<(), Fai
     manager.start()?;
     Err(Failure::new(
         Exit::Person,
-        format!("{}\nThe agent keeps running, and tries again by itself", failure.message()),
+        format!("{}\nThe agent keeps running and retries by itself", failure.message()),
     ))
 }
 
@@ -70,7 +70,7 @@ fn refused(paths: &Paths, names: &str, why: &str) -> Failure {
     Failure::new(
         Exit::Person,
         format!(
-            "not done: a new token of {names} is not in the store yet, and only the journal {} holds it: {why}\nFix that, and \
+            "nothing was done: a new token for {names} is not in the store yet, and only the journal {} holds it: {why}\nFix that, and \
              try again",
             paths.state.join("journal").display(),
         ),
@@ -88,7 +88,7 @@ pub(super) fn save_what_is_left(paths: &Paths) -> Result<(), Failure> {
     let saved = block_on(save(paths))?;
     let left = unsaved(paths);
     if left.is_empty() {
-        output::message("a new token that was not in the store yet was saved");
+        output::message("saved a new token that was not in the store yet");
         return Ok(());
     }
     let why = saved.err().unwrap_or_else(|| "it was not written".to_owned());

@@ -68,7 +68,7 @@ pub(super) fn stores_to_keep(
         let path = paths.config.display();
         return Err(Failure::new(
             Exit::Usage,
-            format!("`stores` in {path} says which stores are kept; edit it instead"),
+            format!("`stores` in {path} lists the stores that the agent watches; edit it instead"),
         ));
     }
     let then = folders(config, news, Some(&config.environment), paths);
@@ -90,10 +90,10 @@ fn refusal(dropped: &[PathBuf], then: &[PathBuf], news: &Environment) -> String 
     let set: Vec<_> = FOLDER_VARIABLES.into_iter().filter(|name| news.get(name).is_some()).collect();
     let unset = with_variables(&set.iter().map(|name| (*name, None)).collect::<Vec<_>>());
     format!(
-        "nothing was changed: the agent keeps the logins in {}; because this shell sets {}, it would keep only those in {}\n\
-         to keep both, type:          mcp-refreshd install --add-store\n\
-         to keep only the new store:  mcp-refreshd install --replace-store\n\
-         to leave the stores alone:   {unset}mcp-refreshd install",
+        "nothing was changed: the agent watches the logins in {}; because this shell sets {}, it would watch only those in {}\n\
+         to watch both, type:          mcp-refreshd install --add-store\n\
+         to watch only the new store:  mcp-refreshd install --replace-store\n\
+         to leave the stores alone:    {unset}mcp-refreshd install",
         list(dropped),
         set.join(" and "),
         list(then),

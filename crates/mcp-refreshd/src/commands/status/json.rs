@@ -12,13 +12,13 @@ use serde::Serialize;
 #[derive(Serialize)]
 struct Json<'a> {
     format_version: u32,
-    daemon: Daemon<'a>,
+    agent: Agent<'a>,
     stores: Vec<Store<'a>>,
     servers: Vec<Server<'a>>,
 }
 
 #[derive(Serialize)]
-struct Daemon<'a> {
+struct Agent<'a> {
     /// Also where it does not answer.
     running: bool,
     /// It answered; else everything was read from disk.
@@ -94,7 +94,7 @@ pub(crate) fn json(status: &Status) -> Result<String, serde_json::Error> {
         status.stores.iter().flat_map(|store| store.entries.iter().map(|entry| server(store, entry, &local)));
     let json = Json {
         format_version: 1,
-        daemon: Daemon {
+        agent: Agent {
             running: daemon.is_some() || silent.is_some(),
             answers: daemon.is_some(),
             pid: daemon.map(|daemon| daemon.pid).or(silent.map(|silent| silent.pid)),

@@ -45,7 +45,7 @@ fn by_state(entry: &EntryStatus, local: &Local) -> Option<String> {
         (State::Refused, _) => {
             let when = entry.next_refresh_at.map(|at| format!(" at {}", local.clock(at)));
             Some(format!(
-                "the server refused the refresh ({detail}) though the token is still valid; asked once more{}, shortly before it expires",
+                "the server refused the refresh ({detail}) though the token is still valid; one more try follows{}, shortly before it expires",
                 when.unwrap_or_default()
             ))
         }
@@ -63,8 +63,8 @@ fn by_state(entry: &EntryStatus, local: &Local) -> Option<String> {
             let what = match outcome {
                 Outcome::Fresh | Outcome::Adopted => return None,
                 Outcome::Unsent => "the server cannot be reached",
-                Outcome::Transient => "the server cannot refresh it now",
-                Outcome::Ambiguous => "no usable answer came, so its refresh token may be used up",
+                Outcome::Transient => "the server cannot refresh the token now",
+                Outcome::Ambiguous => "no usable answer arrived, so its refresh token may be spent",
                 Outcome::Refused | Outcome::Dead | Outcome::ClientDead => "the server refused the refresh",
             };
             Some(format!("{what} ({detail})"))

@@ -91,7 +91,7 @@ pub(crate) fn left_alone(status: &Status) -> Vec<String> {
 /// A store that this command's environment or configuration names, and the agent's does not.
 pub(crate) fn not_watched(location: &str) -> String {
     format!(
-        "the agent does not watch {}, which this shell's environment or the configuration names; to have it watched, list its folder in \
+        "the agent does not watch {}, which this shell's environment or the configuration names; to watch it, list its folder in \
          `stores` in the configuration and restart the agent",
         visible(location)
     )
@@ -118,7 +118,7 @@ fn vanished(store: &StoreStatus) -> Option<String> {
     let names: Vec<_> = store.vanished.iter().map(|name| visible(name)).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "{}: {} vanished at once or with the account login ({}); nothing was written. To restore them, type: mcp-refreshd doctor --fix",
+            "{}: {} vanished together or with the account login ({}); nothing was written. To restore them, type: mcp-refreshd doctor --fix",
             visible(&store.location),
             counted(names.len(), "entry", "entries"),
             names.join(", ")

@@ -51,7 +51,7 @@ pub(crate) fn unknown(status: &Status, name: &str) -> Failure {
     for store in &status.stores {
         if store.vanished.iter().any(|vanished| vanished == name) {
             let why = format!(
-                "{shown} vanished from {} together with others; `mcp-refreshd doctor --fix` puts it back",
+                "{shown} vanished from {} together with others; `mcp-refreshd doctor --fix` restores it",
                 visible(&store.location)
             );
             return Failure::new(Exit::Person, why);

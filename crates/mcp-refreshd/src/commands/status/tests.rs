@@ -115,7 +115,7 @@ fn off_a_terminal_each_server_has_one_line_and_what_needs_you_is_first() {
         ),
         format!(
             "jira    retrying   43 min left  again in 20 s   failed 10 s ago       {STORE}  \
-             # the server cannot refresh it now (HTTP 503)"
+             # the server cannot refresh the token now (HTTP 503)"
         ),
         format!("lab     fresh      43 min left  next in 31 min  refreshed 17 min ago  {STORE}"),
     ];
@@ -137,7 +137,7 @@ fn on_a_terminal_of_eighty_columns_it_is_a_table_with_bars() {
              \u{20} the login has ended (invalid_grant)\n\
              \u{20} type: claude mcp login notion\n\
              jira    retrying   ████████░░ 43 min  in 20 s    failed 10 s ago\n\
-             \u{20} the server cannot refresh it now (HTTP 503)\n\
+             \u{20} the server cannot refresh the token now (HTTP 503)\n\
              lab     fresh      ████████░░ 43 min  in 31 min  refreshed 17 min ago\n"
         )
     );
@@ -179,7 +179,7 @@ fn of_an_agent_that_hangs_it_says_since_when_and_what_to_type() {
     assert_eq!(
         told(true, Some(false)),
         "Agent not answering (process 42, stopped by a signal, last active 13:57 (3 min ago)) \
-         To continue it, type: kill -CONT 42"
+         To resume it, type: kill -CONT 42"
     );
     assert!(told(false, Some(true)).ends_with(" To restart it, type: mcp-refreshd restart"));
     assert!(told(false, None).contains("type: kill 42 "));
@@ -257,7 +257,7 @@ fn a_refusal_with_time_left_is_no_retry() {
     };
     let text = overview(&status(vec![refused]), &now(), &terminal(140));
     assert!(text.contains("refused  ████████░░ 43 min  in 37 min  refused 1 min ago"), "{text}");
-    let why = "the server refused the refresh (invalid_grant) though the token is still valid; asked once more at 14:37,";
+    let why = "the server refused the refresh (invalid_grant) though the token is still valid; one more try follows at 14:37,";
     assert!(text.contains(why), "{text}");
 }
 
@@ -545,11 +545,11 @@ fn an_unknown_name_gets_the_nearest_one() {
     );
     assert_eq!(
         only(all, "xyzzyxyzzy").unwrap_err().message(),
-        "no server is called xyzzyxyzzy; there are: lab, notion"
+        "no server is called xyzzyxyzzy; known servers: lab, notion"
     );
     assert_eq!(
         only(status(vec![]), "a").unwrap_err().message(),
-        "no server is called a; the store holds none"
+        "no server is called a; the store has no logins"
     );
 }
 
@@ -599,7 +599,7 @@ fn the_json_is_format_version_1() {
     let refresh = TokenDigest::of("made-up refresh").fingerprint();
     let expected = serde_json::json!({
         "format_version": 1,
-        "daemon": {"running": true, "pid": 42, "version": "0.1.0", "started_at": "2026-11-22T08:00:00Z",
+        "agent": {"running": true, "pid": 42, "version": "0.1.0", "started_at": "2026-11-22T08:00:00Z",
             "answers": true, "last_active_at": null, "service": true},
         "stores": [{"location": STORE, "watched": true, "unreadable": null}],
         "servers": [{
@@ -622,7 +622,7 @@ fn the_json_is_format_version_1() {
     let stopped = json(&Status::default()).unwrap();
     let expected = serde_json::json!({
         "format_version": 1,
-        "daemon": {"running": false, "pid": null, "version": env!("CARGO_PKG_VERSION"), "started_at": null,
+        "agent": {"running": false, "pid": null, "version": env!("CARGO_PKG_VERSION"), "started_at": null,
             "answers": false, "last_active_at": null, "service": null},
         "stores": [],
         "servers": [],
@@ -642,9 +642,10 @@ fn of_entries_that_vanished_it_is_said_what_brings_them_back() {
     let mut status = three();
     status.stores[0].vanished = vec!["one".into(), "two".into()];
     let remark = remarks(&status, &now()).join("\n");
-    for part in
-        ["2 entries vanished at once or with the account login (one, two)", "type: mcp-refreshd doctor --fix"]
-    {
+    for part in [
+        "2 entries vanished together or with the account login (one, two)",
+        "type: mcp-refreshd doctor --fix",
+    ] {
         assert!(remark.contains(part), "{remark}");
     }
 }

@@ -28,7 +28,7 @@ pub(crate) enum RequestError {
     NotOurs { path: PathBuf },
     #[error("the agent (process {pid}{}) does not answer; {}", if is_stopped(*pid) { ", stopped by a signal" } else { "" }, wake(*pid))]
     Silent { pid: u32 },
-    #[error("the agent (process {pid}) ended before it answered; try again")]
+    #[error("the agent (process {pid}) exited before it answered; try again")]
     Ended { pid: u32 },
     #[error(
         "the running agent is mcp-refreshd {}, this is {VERSION}; to restart it, type: {}",

@@ -25,7 +25,7 @@ const USUAL: usize = 16 * 1024;
 pub(crate) enum DirectError {
     #[error("there is no socket at {}", path.display())]
     Absent { path: PathBuf },
-    #[error("nobody listens at {}", path.display())]
+    #[error("nothing listens at {}", path.display())]
     Deaf { path: PathBuf },
     #[error("the socket {} belongs to another user (user id {uid}); nothing was sent to it", path.display())]
     NotOurs { path: PathBuf, uid: u32 },

@@ -34,7 +34,7 @@ pub(crate) enum SocketError {
     Folder(#[from] FolderError),
     #[error("{} is not a socket; move it away", path.display())]
     NotASocket { path: PathBuf },
-    #[error("another daemon listens at {}", path.display())]
+    #[error("another agent listens at {}", path.display())]
     Taken { path: PathBuf },
     #[error("no socket at {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
@@ -49,7 +49,7 @@ pub(crate) enum Admission {
     Anybody,
 }
 
-/// The daemon's control socket. Dropping it removes its file.
+/// The agent's control socket. Dropping it removes its file.
 #[derive(Debug)]
 pub(crate) struct Listener {
     listener: sockets::Listener,
@@ -154,7 +154,7 @@ impl Listener {
 /// Reads one request and answers it. A misbehaving client only loses its own connection.
 async fn attend<H: AsyncFn(Request) -> Reply>(stream: Stream, admission: Admission, handler: &H) {
     if admission == Admission::ThisUser && !is_of_this_user(&stream) {
-        tracing::warn!("a process of another user was turned away from the socket");
+        tracing::warn!("refused a connection to the socket from a process of another user");
         return;
     }
     let (input, mut output) = tokio::io::split(stream);

@@ -40,7 +40,7 @@ fn serve(place: PathBuf) {
     });
 }
 
-/// The daemon's answer to these bytes.
+/// The agent's answer to these bytes.
 async fn said(place: &Path, bytes: &'static [u8]) -> String {
     let place = place.to_owned();
     let conversation = move || {
@@ -54,7 +54,7 @@ async fn said(place: &Path, bytes: &'static [u8]) -> String {
 }
 
 #[test]
-fn a_client_finds_the_daemon_and_gets_its_answer() {
+fn a_client_finds_the_agent_and_gets_its_answer() {
     run(async {
         let state = tempfile::tempdir().unwrap();
         assert!(ask(state.path(), &Request::Status).await.unwrap().is_none());
@@ -70,7 +70,7 @@ fn a_client_finds_the_daemon_and_gets_its_answer() {
 }
 
 #[test]
-fn the_socket_of_a_dead_daemon_is_replaced_and_that_of_a_live_one_is_not() {
+fn the_socket_of_a_dead_agent_is_replaced_and_that_of_a_live_one_is_not() {
     run(async {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("control.sock");
@@ -87,7 +87,7 @@ fn the_socket_of_a_dead_daemon_is_replaced_and_that_of_a_live_one_is_not() {
 }
 
 #[test]
-fn a_stale_lock_file_means_that_no_daemon_runs() {
+fn a_stale_lock_file_means_that_no_agent_runs() {
     run(async {
         let state = tempfile::tempdir().unwrap();
         std::fs::write(state.path().join("lock"), "1\n/nowhere/at/all.sock\n").unwrap();
@@ -113,7 +113,7 @@ fn no_socket_takes_the_place_of_a_file_or_a_path_too_long() {
 }
 
 #[test]
-fn a_daemon_of_another_version_is_told_apart() {
+fn an_agent_of_another_version_is_told_apart() {
     run(async {
         let state = tempfile::tempdir().unwrap();
         let place = state.path().join("control.sock");

@@ -211,13 +211,13 @@ impl EntryStates {
             ..Line::new(at, event)
         };
         match event {
-            Event::StoreSeen { .. } => self.gone(at, store, "it was not in the store at the start"),
+            Event::StoreSeen { .. } => self.gone(at, store, "it was not in the store at startup"),
             Event::StoreUnreadable { absent: true, .. } if self.looked_at.contains(store) => {
                 let there = |state: &EntryState| state.holds == Some(Holds::Tokens);
                 self.vanished(store, &there, &line(Kind::Vanished, Some("the whole store is gone")))
             }
             Event::StoreUnreadable { absent: true, .. } => {
-                self.gone(at, store, "the store did not exist at the start")
+                self.gone(at, store, "the store did not exist at startup")
             }
             Event::StoreUnreadable { why, absent: false } => vec![line(Kind::StoreUnreadable, Some(why))],
             Event::StoreReadable => vec![line(Kind::StoreReadable, None)],
@@ -225,7 +225,7 @@ impl EntryStates {
                 let gone = |state: &EntryState| {
                     state.holds == Some(Holds::Tokens) && servers.contains(&state.server)
                 };
-                let cause = "vanished with other entries or with the account login";
+                let cause = "together with other entries, or with the account login";
                 self.vanished(store, &gone, &line(Kind::Vanished, Some(cause)))
             }
             _ => Vec::new(),
@@ -302,7 +302,7 @@ impl EntryState {
             (None, Holds::Tokens) if !first_scan => (Kind::Login, "a new entry in the store"),
             (None, _) => (Kind::Found, if stub.is_some() { "it holds no login" } else { "" }),
             (Some(Holds::Tokens), Holds::Tokens) => {
-                (Kind::Adopted, unwatched("another program wrote them, Claude Code for one"))
+                (Kind::Adopted, unwatched("by Claude Code, or another program"))
             }
             (Some(_), Holds::Tokens) if self.refresh.is_some() && self.refresh == refresh => {
                 (Kind::Found, "the entry is in the store again")
@@ -312,9 +312,7 @@ impl EntryState {
                 (Kind::Wiped, unwatched("a failed refresh of another program took the tokens"))
             }
             (Some(_), Holds::Missing) => (Kind::Found, "it holds no login"),
-            (Some(_), Holds::Removed) if first_scan => {
-                (Kind::Gone, "no login at the start, as after a logout")
-            }
+            (Some(_), Holds::Removed) if first_scan => (Kind::Gone, "no login at startup, as after a logout"),
             (Some(_), Holds::Removed) => (Kind::Removed, "a logout"),
         })
     }

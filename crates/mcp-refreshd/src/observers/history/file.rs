@@ -50,7 +50,7 @@ pub(crate) fn read(state: &Path) -> Result<Past, FileError> {
     Ok(Past { lines, damaged })
 }
 
-/// Gives one line after the other, oldest first: the daemon need not hold them all. Returns how many were passed over because they
+/// Gives one line after the other, oldest first: the agent need not hold them all. Returns how many were passed over because they
 /// are not understood; one cut short by a crash is not counted.
 pub(crate) fn each(state: &Path, mut take: impl FnMut(Line)) -> Result<usize, FileError> {
     let mut damaged = 0;

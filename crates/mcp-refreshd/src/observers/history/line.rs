@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const FORMAT: u32 = 1;
 
 /// The cause of what the first scan after a start finds: it happened at any time while no agent ran.
-pub(super) const AT_THE_START: &str = "found at the start";
+pub(super) const AT_THE_START: &str = "found at startup";
 
 /// One line of the history. Of tokens it holds fingerprints only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,7 +123,7 @@ impl Kind {
             Self::Slept => "machine slept",
             Self::Found => "found",
             Self::Login => "logged in",
-            Self::Adopted => "new tokens written by another program",
+            Self::Adopted => "new tokens from another program",
             Self::Refreshed => "refreshed",
             Self::Failed => "refresh failed",
             Self::NotBegun => "not refreshed",

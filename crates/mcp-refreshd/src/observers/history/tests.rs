@@ -73,7 +73,7 @@ fn a_restart_tells_nothing_twice_and_what_changed_meanwhile() {
     tell(&[(LAB, held("two", 90)), (ALL, seen())]);
     let lines = read(folder.path()).unwrap().lines;
     assert_eq!(kinds(&lines), [Kind::Found, Kind::NeedsPerson, Kind::Adopted]);
-    assert_eq!(lines[2].cause.as_deref(), Some("found at the start"));
+    assert_eq!(lines[2].cause.as_deref(), Some("found at startup"));
     let metadata = fs::metadata(folder.path().join("history.jsonl")).unwrap();
     assert_eq!(files::mode(&metadata), files::PRIVATE);
 }

@@ -36,14 +36,14 @@ impl Line {
 /// Describes an event about the server `name` in the store at this location.
 pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
     match event {
-        Event::StoreSeen { entries: 0 } => Line::new(Level::INFO, "the store holds no server's login"),
+        Event::StoreSeen { entries: 0 } => Line::new(Level::INFO, "the store holds no logins"),
         Event::StoreSeen { entries } => {
             Line::new(Level::INFO, format!("the store holds {}", counted(*entries, "login", "logins")))
         }
         Event::StoreUnreadable { why, absent } => {
             Line::new(if *absent { Level::INFO } else { Level::WARN }, why.as_str())
         }
-        Event::StoreReadable => Line::new(Level::INFO, "the store can be read"),
+        Event::StoreReadable => Line::new(Level::INFO, "the store can be read now"),
         Event::EntryOdd { why } => {
             let cure = name.map(|name| format!("; {}", remedy::how_to_repair(name, store)));
             Line::new(Level::WARN, format!("left alone: {why}{}", cure.unwrap_or_default()))
@@ -53,7 +53,8 @@ pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
             Line { now: *refresh, ..Line::new(Level::DEBUG, "the store holds its entry") }
         }
         Event::Adopted { before, now } => {
-            let message = if before.is_some() { "has new tokens from elsewhere" } else { "has a login" };
+            let message =
+                if before.is_some() { "has new tokens from another program" } else { "has a login" };
             Line { before: *before, now: *now, ..Line::new(Level::INFO, message) }
         }
         Event::Shared { before, now, expires_at: _ } => Line {
@@ -68,7 +69,7 @@ pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
         Event::VanishedTogether { servers } => {
             let entries = counted(servers.len(), "entry", "entries");
             let message = format!(
-                "{entries} vanished at once or with the account login: {}; nothing is written; to restore them type: mcp-refreshd doctor --fix",
+                "{entries} vanished together or with the account login: {}; nothing was written; to restore them, type: mcp-refreshd doctor --fix",
                 servers.join(", ")
             );
             Line::new(Level::WARN, message)
@@ -110,7 +111,7 @@ pub(super) fn line(event: &Event, store: &str, name: Option<&str>) -> Line {
             Line::new(Level::INFO, format!("left unfinished by an earlier run: {what}"))
         }
         Event::Rests => Line::new(Level::DEBUG, "rests: no session is expected to use it now"),
-        Event::RestOver => Line::new(Level::DEBUG, "rests no longer"),
+        Event::RestOver => Line::new(Level::DEBUG, "no longer rests"),
         Event::NeedsPerson { need } => {
             let type_this = name.map(|name| format!("; type: {}", remedy::what_to_type(need, name, store)));
             Line::new(
@@ -137,7 +138,7 @@ fn weight_of(outcome: Outcome) -> Level {
 fn ended(outcome: Outcome, detail: &str, lifetime: Option<Duration>, retry_in: Option<Duration>) -> String {
     let mut message = crate::terminal::wording::outcome_words(outcome).to_owned();
     if let Some(lifetime) = lifetime {
-        message.push_str(&format!(", good for {}", length(lifetime)));
+        message.push_str(&format!(", valid for {}", length(lifetime)));
     }
     // After a success the lifetime says it all.
     let says_more = outcome != Outcome::Fresh || lifetime.is_none();
@@ -146,8 +147,8 @@ fn ended(outcome: Outcome, detail: &str, lifetime: Option<Duration>, retry_in: O
     }
     if let Some(retry_in) = retry_in {
         let again = match outcome {
-            Outcome::Dead => "to be sure, asked once more in",
-            _ => "again in",
+            Outcome::Dead => "one more try, to be sure, in",
+            _ => "next try in",
         };
         message.push_str(&format!("; {again} {}", length(retry_in)));
     }

@@ -144,7 +144,7 @@ fn lines_about_a_refresh_carry_both_fingerprints_and_no_token() {
     assert_eq!(
         lines[0].1[0],
         format!(
-            "INFO  lab: refreshed, good for 1 h outcome=fresh before={shown} now={shown} lifetime_s=3600\n"
+            "INFO  lab: refreshed, valid for 1 h outcome=fresh before={shown} now={shown} lifetime_s=3600\n"
         )
     );
     assert!(!format!("{lines:?}").contains(TOKEN));

@@ -24,7 +24,7 @@ pub(crate) async fn desktop(trouble: &Trouble, shown: Option<u32>) -> Option<u32
     match first_that_can(platform::desktop_notice(&trouble.title(), &trouble.body(), shown)).await {
         Ok(said) => said.trim().parse().ok(),
         Err(why) => {
-            tracing::debug!("no notice on the desktop: {why}");
+            tracing::debug!("cannot show a desktop notice: {why}");
             None
         }
     }
@@ -33,7 +33,7 @@ pub(crate) async fn desktop(trouble: &Trouble, shown: Option<u32>) -> Option<u32
 /// Takes a notice from the desktop.
 pub(crate) async fn withdraw(shown: u32) {
     if let Err(why) = first_that_can(platform::withdrawn_notice(shown)).await {
-        tracing::debug!("a notice stays on the desktop: {why}");
+        tracing::debug!("cannot remove a desktop notice: {why}");
     }
 }
 

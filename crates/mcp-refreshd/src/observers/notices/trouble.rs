@@ -109,7 +109,7 @@ impl Trouble {
             // Different servers are a different trouble.
             key: servers.clone(),
             why: format!(
-                "the logins of {servers} vanished from the store at once, or with the login to Claude; that is no logout from a server"
+                "the logins of {servers} vanished from the store together, or with the login to Claude; logging out of a server does not do that"
             ),
             server: servers,
             cause: VANISHED,

@@ -134,7 +134,7 @@ pub(crate) enum Way {
     NotASocket,
 }
 
-/// Removes the socket of a dead daemon. Blocks the thread briefly.
+/// Removes the socket of a dead agent. Blocks the thread briefly.
 ///
 /// # Errors
 /// The system's error.

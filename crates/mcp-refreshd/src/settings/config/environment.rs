@@ -153,7 +153,7 @@ fn judge(name: &str, value: &str) -> Result<(), &'static str> {
         return Ok(());
     }
     if value.is_empty() || value.chars().any(char::is_control) {
-        return Err("must be a text of one line, and not empty");
+        return Err("must be a single line of text, and not empty");
     }
     if PATHS.contains(&name) && !Path::new(value).is_absolute() {
         return Err("must be an absolute path: a service is started elsewhere");

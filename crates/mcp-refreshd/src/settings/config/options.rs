@@ -22,7 +22,7 @@ pub(crate) struct Config {
     pub(crate) network: Network,
     /// What is logged, and in which format.
     pub(crate) log: LogConfig,
-    /// The daemon's log file, instead of standard error.
+    /// The agent's log file, instead of standard error.
     pub(crate) log_file: Option<PathBuf>,
     /// How the user is notified when action is required.
     pub(crate) notices: NoticesConfig,

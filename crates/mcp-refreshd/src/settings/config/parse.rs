@@ -23,7 +23,7 @@ const LONGEST_KEEP_ALIVE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const WHY_MARGIN: &str = "Claude Code refreshes by itself when less than 5 minutes are left, and a margin over a day only refreshes more often";
 const WHY_PERCENT: &str = "a larger share would refresh all the time";
 const WHY_KEEP_ALIVE: &str =
-    "more often is a risk without a gain, and servers forget refresh tokens unused for a year";
+    "more often adds risk and gains nothing, and servers forget refresh tokens that go unused for a year";
 
 /// Parses a configuration. Reports every wrong key, not only the first.
 pub(super) fn parse(text: &str, home: &Path) -> Result<Config, Vec<Problem>> {
@@ -94,7 +94,8 @@ fn stores(root: &Table<'_, '_>, home: &Path, findings: &mut Findings<'_>) -> Opt
     if let Some(value) =
         root.value("stores").filter(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
     {
-        findings.note(value.span(), "`stores` is empty, so no login would be kept; remove it".to_owned());
+        findings
+            .note(value.span(), "`stores` is empty, so no login would be refreshed; remove it".to_owned());
     }
     let mut stores: Vec<ListedStore> = Vec::new();
     for (text, span) in texts {

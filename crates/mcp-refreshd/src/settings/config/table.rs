@@ -55,7 +55,7 @@ impl<'a, 't> Table<'a, 't> {
             if !known.contains(&word) {
                 let hint = match nearest(word, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("known here: {}", known.join(", ")),
+                    None => format!("known keys: {}", known.join(", ")),
                 };
                 findings.note(key.span(), format!("unknown key `{}`; {hint}", this.path(word)));
             }
@@ -101,7 +101,7 @@ impl<'a, 't> Table<'a, 't> {
         match value.get_ref() {
             DeValue::String(text) => Some((text, value.span())),
             _ => {
-                self.wrong_type(key, value, "a text in quotes", findings);
+                self.wrong_type(key, value, "a quoted string", findings);
                 None
             }
         }
@@ -148,7 +148,7 @@ impl<'a, 't> Table<'a, 't> {
         findings: &mut Findings<'_>,
     ) -> Option<Duration> {
         let value = self.value(key)?;
-        let form = "a length of time like \"90s\", \"7m\", \"2h\" or \"1d\"";
+        let form = "a duration like \"90s\", \"7m\", \"2h\" or \"1d\"";
         let DeValue::String(text) = value.get_ref() else {
             self.wrong_type(key, value, form, findings);
             return None;
@@ -198,14 +198,14 @@ impl<'a, 't> Table<'a, 't> {
     ) -> Option<Vec<(&'a str, Range<usize>)>> {
         let value = self.value(key)?;
         let DeValue::Array(list) = value.get_ref() else {
-            self.wrong_type(key, value, "a list of texts", findings);
+            self.wrong_type(key, value, "a list of strings", findings);
             return None;
         };
         let mut texts = Vec::new();
         for item in list.iter() {
             match item.get_ref() {
                 DeValue::String(text) => texts.push((&**text, item.span())),
-                _ => self.wrong_type(key, item, "a list of texts", findings),
+                _ => self.wrong_type(key, item, "a list of strings", findings),
             }
         }
         Some(texts)

@@ -46,25 +46,25 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() {
     );
     assert_eq!(
         only_problem("[servers.\"my lab\"]\nxyzzy = 1\n"),
-        "2: unknown key `servers.'my lab'.xyzzy`; known here: ignore, margin, keep_alive"
+        "2: unknown key `servers.'my lab'.xyzzy`; known keys: ignore, margin, keep_alive"
     );
 }
 
 #[test]
 fn wrong_types_are_named() {
     for (text, expected) in [
-        ("stores = \"~/.claude\"", "1: `stores` must be a list of texts, not string"),
-        ("stores = [1]", "1: `stores` must be a list of texts, not integer"),
+        ("stores = \"~/.claude\"", "1: `stores` must be a list of strings, not string"),
+        ("stores = [1]", "1: `stores` must be a list of strings, not integer"),
         ("margin = 5", "1: `margin` must be a table, not integer"),
         ("[servers]\nlab = true", "2: `servers.lab` must be a table, not boolean"),
         ("[servers.lab]\nignore = \"yes\"", "2: `servers.lab.ignore` must be true or false, not string"),
         (
             "keep_alive = 7",
-            "1: `keep_alive` must be a length of time like \"90s\", \"7m\", \"2h\" or \"1d\", not integer",
+            "1: `keep_alive` must be a duration like \"90s\", \"7m\", \"2h\" or \"1d\", not integer",
         ),
         (
             "keep_alive = \"a week\"",
-            "1: `keep_alive` must be a length of time like \"90s\", \"7m\", \"2h\" or \"1d\", not \"a week\"",
+            "1: `keep_alive` must be a duration like \"90s\", \"7m\", \"2h\" or \"1d\", not \"a week\"",
         ),
         ("[log]\nformat = \"xml\"", "2: `log.format` must be \"text\" or \"json\", not \"xml\""),
     ] {

@@ -28,11 +28,7 @@ pub(super) fn settings(path: &Path) -> io::Result<BTreeMap<String, String>> {
     skip_mark(&mut reader)?;
     let Settings { env } = serde_json::from_reader(reader).map_err(|error| {
         // Its text may quote what stands there.
-        io::Error::other(format!(
-            "line {}, column {}: it is not JSON as it should be",
-            error.line(),
-            error.column()
-        ))
+        io::Error::other(format!("line {}, column {}: it is not valid JSON", error.line(), error.column()))
     })?;
     Ok(env.0)
 }

@@ -29,12 +29,12 @@ pub(crate) fn how_to_wake(process: u32, stopped: bool, installed: Option<bool>) 
 fn wake(shell: Shell, process: u32, stopped: bool, installed: Option<bool>) -> (&'static str, String) {
     match (shell, stopped, installed) {
         (_, _, Some(true)) => ("restart", "mcp-refreshd restart".to_owned()),
-        (Shell::Posix, true, _) => ("continue", format!("kill -CONT {process}")),
+        (Shell::Posix, true, _) => ("resume", format!("kill -CONT {process}")),
         (Shell::Posix, false, _) => (
-            "end",
+            "stop",
             format!("kill {process} (or, if that does not help, kill -KILL {process}); then start it again"),
         ),
-        (Shell::PowerShell, ..) => ("end", format!("taskkill /F /PID {process}; then start it again")),
+        (Shell::PowerShell, ..) => ("stop", format!("taskkill /F /PID {process}; then start it again")),
     }
 }
 
@@ -65,7 +65,7 @@ fn restart(shell: Shell, manager: bool, installed: bool, process: Option<u32>) -
         return "mcp-refreshd restart".to_owned();
     }
     let end = process.map_or_else(
-        || "end its process".to_owned(),
+        || "stop its process".to_owned(),
         |process| end(shell, process, platform::is_stopped(process)),
     );
     format!("{end}, then start it again as before: {}", by_hand())
@@ -116,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_hangs_is_continued_restarted_or_ended() {
+    fn an_agent_that_hangs_is_resumed_restarted_or_stopped() {
         for stopped in [true, false] {
             assert_eq!(wake(POSIX, 7, stopped, Some(true)), ("restart", "mcp-refreshd restart".to_owned()));
         }
         for installed in [None, Some(false)] {
-            assert_eq!(wake(POSIX, 7, true, installed), ("continue", "kill -CONT 7".to_owned()));
+            assert_eq!(wake(POSIX, 7, true, installed), ("resume", "kill -CONT 7".to_owned()));
             let (verb, command) = wake(POSIX, 7, false, installed);
-            assert!(verb == "end" && command.starts_with("kill 7 "), "{command}");
+            assert!(verb == "stop" && command.starts_with("kill 7 "), "{command}");
         }
     }
 
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(wake(windows, 7, false, Some(true)).1, "mcp-refreshd restart");
         assert_eq!(
             wake(windows, 7, false, None),
-            ("end", "taskkill /F /PID 7; then start it again".to_owned())
+            ("stop", "taskkill /F /PID 7; then start it again".to_owned())
         );
         assert_eq!(start(true, Some(false), false), "mcp-refreshd install");
         let told = restart(windows, true, false, Some(7));

@@ -154,7 +154,7 @@ fn old_items_are_deleted_only_when_somebody_says_so_and_never_one_that_a_folder_
     for arguments in [&["--dry-run"][..], &[]] {
         let finding = fix(arguments);
         says(&finding, "fix", "Claude Code-credentials-0badcafe (last written 20");
-        assert!(finding["mended"] != true && services(&mac) == before, "{finding}");
+        assert!(finding["fixed"] != true && services(&mac) == before, "{finding}");
     }
     let (_, told, _) = mac.told(&["doctor", "--offline", "--fix", "--yes"]);
     assert!(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Read at one moment; memory in kB. The daemon lets nobody look at its memory and its files but root: others see none.
+/// Read at one moment; memory in kB. The agent lets nobody look at its memory and its files but root: others see none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     /// Memory in use, with what it shares with other programs.

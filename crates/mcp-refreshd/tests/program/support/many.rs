@@ -1,4 +1,4 @@
-//! Fifteen servers in all states, with the real daemon and real servers.
+//! Fifteen servers in all states, with the real agent and real servers.
 
 use crate::support::{Daemon, Home, PATIENCE};
 use scripted_server::{Answer, Grant, Script, Server, Site};

@@ -1,4 +1,4 @@
-//! Six servers, one in each condition, with the real daemon and a real server.
+//! Six servers, one in each condition, with the real agent and a real server.
 
 use crate::support::{Daemon, Home, PATIENCE};
 use scripted_server::{Answer, Grant, Script, Server, Site, credentials_json};

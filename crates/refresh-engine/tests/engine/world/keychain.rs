@@ -32,7 +32,7 @@ pub(crate) enum Moment {
     After,
 }
 
-/// The tool as one life of the daemon runs it.
+/// The tool as one life of the agent runs it.
 #[derive(Clone)]
 pub(crate) struct VirtualSecurity {
     keychain: VirtualKeychain,

@@ -1,4 +1,4 @@
-//! A world in virtual time: a disk, a clock, an authorization server, a client that may be active, and lives of the daemon.
+//! A world in virtual time: a disk, a clock, an authorization server, a client that may be active, and lives of the agent.
 
 mod clock;
 mod keychain;
@@ -84,7 +84,7 @@ pub(crate) struct World {
     pub(crate) vault: Option<&'static str>,
 }
 
-/// One run of the daemon's engine.
+/// One run of the agent's engine.
 pub(crate) struct Life {
     pub(crate) keeper: Keeper<Virtual>,
     /// The keepers of the world's copies.
@@ -196,7 +196,7 @@ impl World {
         Duration::from_millis(u64::try_from(ends - self.now().as_millisecond()).unwrap_or(0))
     }
 
-    /// Starts the daemon's engine as a new process on the disk.
+    /// Starts the agent's engine as a new process on the disk.
     pub(crate) async fn live(&self) -> Life {
         self.live_as(self.disk.process(), Mode::Watch).await.expect("the state folder is in order")
     }

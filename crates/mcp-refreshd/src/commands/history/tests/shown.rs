@@ -42,7 +42,7 @@ fn drawn(lines: &[Line], until: i64, canvas: Canvas) -> String {
 fn the_summary_shows_the_worst_of_each_share_and_counts_what_happened() {
     assert_eq!(
         drawn(&story(), 100, ASCII),
-        "2023-11-14 23:13 to now, one block is 3 min 42 s\n\
+        "2023-11-14 23:13 to now, each block is 3 min 42 s\n\
          SERVER COVERAGE                       VALID  REFR  FAIL  LOGIN  LAST EVENT\n\
          lab    ################xxxxxx---..   66.6 %     1     0      1  wiped 20 min ago\n\
          # valid  x expired  - missing  . agent off\n"
@@ -53,14 +53,14 @@ fn the_summary_shows_the_worst_of_each_share_and_counts_what_happened() {
 fn in_the_first_seconds_a_block_is_not_nothing() {
     let lines = [agent(0, Kind::AgentStarted), holding(0, Holds::Tokens, Some(200))];
     let text = drawn(&lines, 0, UNICODE);
-    assert!(text.contains("to now, one block is less than 1 s\n"), "{text}");
+    assert!(text.contains("to now, each block is less than 1 s\n"), "{text}");
 }
 
 #[test]
 fn on_the_first_day_the_picture_begins_with_the_first_thing_known() {
     let lines = [agent(90, Kind::AgentStarted), holding(90, Holds::Tokens, Some(200))];
     let picture = drawn(&lines, 100, UNICODE);
-    assert!(picture.contains("to now, one block is") && picture.starts_with("00:43 "), "{picture}");
+    assert!(picture.contains("to now, each block is") && picture.starts_with("00:43 "), "{picture}");
     let row = picture.lines().nth(2).unwrap();
     assert!(row.starts_with("lab    ████████") && row.contains("100.0 %"), "{picture}");
     let blanks = row.trim_start_matches("lab    ").trim_start_matches('█');
