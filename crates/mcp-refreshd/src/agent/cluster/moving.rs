@@ -1,14 +1,21 @@
 //! A grant on its way between the vault and the cluster. At every moment it is in at least one of them. While it is in both, the vault
-//! decides, and no member of the cluster presents it.
+//! decides, and no member of the cluster presents it. A move that was cut off is settled at the next start: a grant that the vault holds stays
+//! there, one that it does not is the cluster's.
 
 use super::Cluster;
-use crate::agent::vault::Vault;
 use crate::agent::vault::moving::{There, look, take_away};
+use crate::agent::vault::{Vault, VaultError};
 use crate::agent::{Agent, Machine};
+use crate::settings::config::Config;
+use crate::settings::paths::Paths;
 use crate::terminal::wording::visible;
 use claude_store::{EntryKey, RawEntry, Store};
-use grant_cluster::Phase;
+use grant_cluster::{KvError, Phase, PutError};
 use refresh_engine::Hold;
+use std::time::Duration;
+
+/// After etcd did not settle a move.
+const AGAIN: Duration = Duration::from_secs(2);
 
 impl Agent {
     /// Moves a grant from the vault into the cluster, or back, and says so; or says why it stayed where it was.
@@ -16,12 +23,16 @@ impl Agent {
     /// # Errors
     /// Why.
     pub(crate) async fn move_grant(&self, name: &str, add: bool) -> Result<String, String> {
-        let cluster =
-            self.cluster.as_ref().ok_or("the running agent has no `[cluster]` in its configuration")?;
+        let cluster = match &self.cluster {
+            Some(Ok(cluster)) => cluster,
+            Some(Err(why)) => return Err(why.clone()),
+            None => return Err("the running agent has no `[cluster]` in its configuration".to_owned()),
+        };
         if !cluster.member.has_followed() {
             return Err("etcd has not answered yet; try again".to_owned());
         }
         let (config, paths) = (self.common.config.borrow().clone(), self.common.paths.clone());
+        let _one = cluster.moves.lock().await;
         if add {
             let vault = Vault::open(&config, &paths).map_err(|error| error.to_string())?;
             return self.add(cluster, vault.as_ref(), name).await;
@@ -51,21 +62,81 @@ impl Agent {
         else {
             return Err(format!("the vault's login of {} has no refresh token", visible(name)));
         };
-        cluster.put(&key, &portable, true).await?;
+        cluster.begins(&key)?;
+        cluster.member.put(&key, &portable, true).await.map_err(|error| error.to_string())?;
         match take_away(&vault.store, &key, &text).await {
             Ok(true) => {}
             Ok(false) => return Err("another process changed the vault meanwhile; try again".to_owned()),
             Err(error) => return Err(error.to_string()),
         }
-        cluster.put(&key, &portable, false).await?;
-        Ok(format!("{}: its login is in the cluster now", visible(name)))
+        cluster.arrives(&key, name).await
     }
 }
 
 impl Cluster {
+    /// Settles the moves that an earlier run of this agent could not end. One whose vault cannot be read stays open: until then no member
+    /// presents it.
+    pub(crate) async fn settle_moves(&self, config: &Config, paths: &Paths) {
+        let open = self.unsettled.all();
+        if open.is_empty() {
+            return;
+        }
+        self.member.followed().await;
+        for key in open {
+            let name = visible(key.server_name());
+            let settled = loop {
+                match self.settle(&key, config, paths).await {
+                    Err(error) if error.passes() => tokio::time::sleep(AGAIN).await,
+                    settled => break settled,
+                }
+            };
+            match settled {
+                Ok(Some(place)) => tracing::warn!("the move of {name} was cut off: its login is in {place}"),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!("the move of {name} was cut off and cannot be settled yet: {error}");
+                    continue;
+                }
+            }
+            self.unsettled.forget(&key);
+        }
+    }
+
+    /// Where the grant is, if it was on its way.
+    async fn settle(
+        &self,
+        key: &EntryKey,
+        config: &Config,
+        paths: &Paths,
+    ) -> Result<Option<&'static str>, Unsettleable> {
+        let _one = self.moves.lock().await;
+        let there = match Vault::open(config, paths)? {
+            Some(vault) => look(&vault.store, key).await?,
+            None => There::Nothing,
+        };
+        Ok(match there {
+            There::Grant { .. } => self.member.remove(key).await?.then_some("this machine's vault"),
+            There::Nothing => self.member.thaw(key).await?.then_some("the cluster"),
+        })
+    }
+
+    /// Before the first change: from now on the move is settled at the next start.
+    fn begins(&self, key: &EntryKey) -> Result<(), String> {
+        self.unsettled.note(key).map_err(|error| format!("the move cannot be noted on this machine: {error}"))
+    }
+
+    /// The vault has given it up, or had before.
+    async fn arrives(&self, key: &EntryKey, name: &str) -> Result<String, String> {
+        let arrived = self.member.thaw(key).await;
+        let name = visible(name);
+        arrived.map_err(|error| format!("{name} is not in the cluster yet ({error}); repeat the command"))?;
+        self.unsettled.forget(key);
+        Ok(format!("{name}: its login is in the cluster now"))
+    }
+
     /// What was cut off after the vault had given it up.
     async fn finish(&self, name: &str) -> Result<String, String> {
-        let (key, entry) = self.named(name).ok_or_else(|| {
+        let (key, _) = self.named(name).ok_or_else(|| {
             format!(
                 "the vault has no login of {0}; type: mcp-refreshd own {0}, or: mcp-refreshd login {0} --own",
                 visible(name)
@@ -73,10 +144,7 @@ impl Cluster {
         })?;
         let seen = self.member.seen(&key).ok_or("it was removed meanwhile")?;
         match &seen.record.phase {
-            Phase::Moving { by } if by == self.member.name() => {
-                self.put(&key, &entry, false).await?;
-                Ok(format!("{}: its login is in the cluster now", visible(name)))
-            }
+            Phase::Moving { by } if by == self.member.name() => self.arrives(&key, name).await,
             Phase::Moving { by } => Err(format!("{} moves it; repeat the command there", visible(by))),
             _ => Ok(format!("{}: its login is in the cluster", visible(name))),
         }
@@ -85,6 +153,7 @@ impl Cluster {
     async fn take_back(&self, vault: &Vault, name: &str) -> Result<String, String> {
         let (key, _) =
             self.named(name).ok_or_else(|| format!("the cluster has no login of {}", visible(name)))?;
+        self.begins(&key)?;
         let entry = self.member.freeze(&key).await.map_err(|error| error.to_string())?;
         let there = look(&vault.store, &key).await.map_err(|error| error.to_string())?;
         // An earlier move was cut off: meanwhile the vault has kept it, and what is there may be newer.
@@ -92,15 +161,28 @@ impl Cluster {
             vault.put(&key, entry).await.map_err(|error| error.to_string())?;
         }
         self.member.remove(&key).await.map_err(|error| error.to_string())?;
+        self.unsettled.forget(&key);
         Ok(format!("{}: its login is in this machine's vault now", visible(name)))
-    }
-
-    async fn put(&self, key: &EntryKey, entry: &RawEntry, moving: bool) -> Result<(), String> {
-        self.member.put(key, entry, moving).await.map_err(|error| error.to_string())
     }
 
     fn named(&self, name: &str) -> Option<(EntryKey, RawEntry)> {
         let grants = self.member.grants();
         grants.into_iter().find(|(key, _)| key.as_str() == name || key.server_name() == name)
+    }
+}
+
+/// Why a move cannot be settled now.
+#[derive(Debug, thiserror::Error)]
+enum Unsettleable {
+    #[error(transparent)]
+    Etcd(#[from] PutError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+impl Unsettleable {
+    /// Whether etcd may do it in a moment.
+    fn passes(&self) -> bool {
+        matches!(self, Self::Etcd(PutError::Etcd(KvError::Unknown { .. }) | PutError::Changed))
     }
 }
