@@ -117,7 +117,7 @@ fn run(options: &Options) -> Fallible<bool> {
     let moved = moves::while_all_refresh(&agents, &names, &site)?;
     say(&format!("{moved} logins were removed and added again while all refreshed them, none lost"));
     let ends = moves::cut_off(&agents, &names, &site)?;
-    say(&format!("moves cut off by kills: {ends}"));
+    say(&format!("moves cut off by kills and by the network: {ends}"));
 
     outage::survive(&agents, &etcd, &names, &server)?;
     say("without etcd every agent handed out the last token, presented nothing and said why");

@@ -58,7 +58,7 @@ pub(crate) fn while_all_refresh(agents: &[Agent], names: &[String], site: &Site)
     Ok(names.len())
 }
 
-/// Agents are killed at random moments of a move. When they run again, each login is in exactly one place, where it can be refreshed.
+/// Agents are killed or cut off from etcd at random moments of a move. When they run and reach it again, each login is in exactly one place, where it can be refreshed.
 /// Returns where they ended, in words.
 pub(crate) fn cut_off(agents: &[Agent], names: &[String], site: &Site) -> Fallible<String> {
     let mut ends: BTreeMap<(bool, bool), usize> = BTreeMap::new();
@@ -72,12 +72,22 @@ pub(crate) fn cut_off(agents: &[Agent], names: &[String], site: &Site) -> Fallib
         }
         // Somewhat longer, so that some end in time.
         let moment = usual.mul_f64(fastrand::f64() * 1.2);
+        let kill = round % 5 != 4;
         thread::scope(|scope| {
             scope.spawn(|| holder.ask(&request(name, add)));
             thread::sleep(moment);
-            holder.kill();
+            if kill {
+                holder.kill();
+            } else {
+                holder.cut(true);
+                // Longer than a request to etcd may take.
+                thread::sleep(Duration::from_secs(6));
+                holder.cut(false);
+            }
         });
-        holder.start()?;
+        if kill {
+            holder.start()?;
+        }
         let until = Instant::now() + PATIENCE;
         let in_vault = loop {
             let in_vault = holder.in_vault(name)?.is_some();

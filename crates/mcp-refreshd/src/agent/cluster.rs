@@ -22,7 +22,7 @@ use grant_cluster::{
 };
 use jiff::Timestamp;
 use refresh_engine::Clock as _;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -55,6 +55,8 @@ pub(crate) struct Cluster {
     unsettled: Unsettled,
     /// One move at a time.
     moves: Mutex<()>,
+    /// A task settles what was cut off.
+    settling: Cell<bool>,
 }
 
 /// Why the cluster cannot be joined.
@@ -120,7 +122,8 @@ impl Cluster {
         remedy::remember(&location, &folder);
         remedy::remember_cluster(&location);
         let news = RefCell::new(Some(news));
-        let cluster = Self { member, location, folder, copy, news, unsettled, moves: Mutex::default() };
+        let (moves, settling) = (Mutex::default(), Cell::default());
+        let cluster = Self { member, location, folder, copy, news, unsettled, moves, settling };
         Ok((Rc::new(cluster), store))
     }
 

@@ -1,6 +1,6 @@
 //! A grant on its way between the vault and the cluster. At every moment it is in at least one of them. While it is in both, the vault
-//! decides, and no member of the cluster presents it. A move that was cut off is settled at the next start: a grant that the vault holds stays
-//! there, one that it does not is the cluster's.
+//! decides, and no member of the cluster presents it. A move that was cut off is settled as soon as etcd answers, or at the next start: a grant
+//! that the vault holds stays there, any other is the cluster's.
 
 use super::Cluster;
 use crate::agent::vault::moving::{There, look, take_away};
@@ -12,7 +12,10 @@ use crate::terminal::wording::visible;
 use claude_store::{EntryKey, RawEntry, Store};
 use grant_cluster::{KvError, Phase, PutError};
 use refresh_engine::Hold;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::time::Duration;
+use tokio::task::spawn_local;
 
 /// After etcd did not settle a move.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -32,12 +35,29 @@ impl Agent {
             return Err("etcd has not answered yet; try again".to_owned());
         }
         let (config, paths) = (self.common.config.borrow().clone(), self.common.paths.clone());
+        let moved = self.move_by(cluster, name, add, &config, &paths).await;
+        if moved.is_err() {
+            // In whichever of the two it is: there it can be refreshed as soon as etcd answers.
+            let cluster = Rc::clone(cluster);
+            spawn_local(async move { cluster.settle_moves(&config, &paths).await });
+        }
+        moved
+    }
+
+    async fn move_by(
+        &self,
+        cluster: &Cluster,
+        name: &str,
+        add: bool,
+        config: &Config,
+        paths: &Paths,
+    ) -> Result<String, String> {
         let _one = cluster.moves.lock().await;
         if add {
-            let vault = Vault::open(&config, &paths).map_err(|error| error.to_string())?;
+            let vault = Vault::open(config, paths).map_err(|error| error.to_string())?;
             return self.add(cluster, vault.as_ref(), name).await;
         }
-        let vault = Vault::open_or_create(&config, &paths).await.map_err(|error| error.to_string())?;
+        let vault = Vault::open_or_create(config, paths).await.map_err(|error| error.to_string())?;
         let moved = cluster.take_back(&vault, name).await;
         // A vault that is new.
         self.heed_moves().await.map_err(|error| error.to_string())?;
@@ -74,32 +94,31 @@ impl Agent {
 }
 
 impl Cluster {
-    /// Settles the moves that an earlier run of this agent could not end. One whose vault cannot be read stays open: until then no member
-    /// presents it.
+    /// Settles the moves that this agent or an earlier run of it could not end. One whose vault cannot be read stays open: until then no
+    /// member presents it.
     pub(crate) async fn settle_moves(&self, config: &Config, paths: &Paths) {
-        let open = self.unsettled.all();
-        if open.is_empty() {
+        if self.settling.replace(true) {
             return;
         }
         self.member.followed().await;
-        for key in open {
+        let mut stuck = BTreeSet::new();
+        while let Some(key) = self.unsettled.all().into_iter().find(|key| !stuck.contains(key)) {
             let name = visible(key.server_name());
-            let settled = loop {
-                match self.settle(&key, config, paths).await {
-                    Err(error) if error.passes() => tokio::time::sleep(AGAIN).await,
-                    settled => break settled,
+            match self.settle(&key, config, paths).await {
+                Ok(place) => {
+                    if let Some(place) = place {
+                        tracing::warn!("the move of {name} was cut off: its login is in {place}");
+                    }
+                    self.unsettled.forget(&key);
                 }
-            };
-            match settled {
-                Ok(Some(place)) => tracing::warn!("the move of {name} was cut off: its login is in {place}"),
-                Ok(None) => {}
+                Err(error) if error.passes() => tokio::time::sleep(AGAIN).await,
                 Err(error) => {
                     tracing::warn!("the move of {name} was cut off and cannot be settled yet: {error}");
-                    continue;
+                    stuck.insert(key);
                 }
             }
-            self.unsettled.forget(&key);
         }
+        self.settling.set(false);
     }
 
     /// Where the grant is, if it was on its way.
@@ -129,7 +148,9 @@ impl Cluster {
     async fn arrives(&self, key: &EntryKey, name: &str) -> Result<String, String> {
         let arrived = self.member.thaw(key).await;
         let name = visible(name);
-        arrived.map_err(|error| format!("{name} is not in the cluster yet ({error}); repeat the command"))?;
+        arrived.map_err(|error| {
+            format!("{name} is not in the cluster yet ({error}); the agent goes on as soon as etcd answers")
+        })?;
         self.unsettled.forget(key);
         Ok(format!("{name}: its login is in the cluster now"))
     }

@@ -1,5 +1,5 @@
-//! Which grants this machine has on their way, on its own disk: a move that is cut off is settled at the next start. In etcd a move
-//! bears the machine's name alone, which another machine may have by mistake.
+//! Which grants this machine has on their way, on its own disk: a move that is cut off is settled later, if need be at the next start. In etcd a
+//! move bears the machine's name alone, which another machine may have by mistake.
 
 use crate::platform::files;
 use claude_store::EntryKey;
