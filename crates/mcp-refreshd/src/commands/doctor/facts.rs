@@ -175,9 +175,12 @@ impl Facts {
         let vault = VaultFacts::gather(config, paths, &stores, &status).await;
         drop(status);
         #[cfg(feature = "cluster")]
-        let cluster = match &agent {
-            Agent::Runs(status, _) => ClusterFacts::gather(config, wanted.reach, Some(status)).await,
-            _ => ClusterFacts::gather(config, wanted.reach, None).await,
+        let cluster = {
+            let status = match &agent {
+                Agent::Runs(status, _) => Some(&**status),
+                _ => None,
+            };
+            ClusterFacts::gather(config, wanted.reach != Reach::Nobody, status).await
         };
         if let Some(value) = wanted.store {
             let location =

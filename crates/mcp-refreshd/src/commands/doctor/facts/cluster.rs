@@ -1,6 +1,5 @@
 //! What etcd itself says, asked from here: an agent may not run, or may have started before the configuration was as it is.
 
-use super::Reach;
 use crate::agent::cluster::{ClusterError, etcd, key, member_name};
 use crate::control::report::Status;
 use crate::settings::config::{self, Config};
@@ -52,8 +51,8 @@ pub(crate) struct AsAgentSees {
 }
 
 impl ClusterFacts {
-    /// `status` is that of the running agent. `None` if no cluster is configured.
-    pub(super) async fn gather(config: &Config, reach: Reach, status: Option<&Status>) -> Option<Self> {
+    /// `status` is that of the running agent; `ask` says whether etcd may be asked. `None` if no cluster is configured.
+    pub(super) async fn gather(config: &Config, ask: bool, status: Option<&Status>) -> Option<Self> {
         let configured = config.cluster.as_ref()?;
         let copy = status.and_then(|status| status.stores.iter().find(|store| store.is_of_cluster()));
         let agent = status.map(|_| AsAgentSees {
@@ -82,7 +81,7 @@ impl ClusterFacts {
             agent,
             needs: needs.collect(),
         };
-        if reach != Reach::Nobody {
+        if ask {
             match clients(configured) {
                 Ok(clients) => facts.ask(clients, key.as_ref()).await,
                 Err(error) => facts.network_trouble = Some(error),
