@@ -140,6 +140,3 @@ impl<K: KeyValues, C: Clock> Member<K, C> {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

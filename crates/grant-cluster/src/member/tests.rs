@@ -1,7 +1,7 @@
-//! Moves, where another member writes between a look and a write.
+//! Looks, writes and news of several members that cross.
 
 use super::*;
-use crate::{Clock, ClusterKey, Event, KeyValue, LeaseId, MemberOptions, OwedAnswers, Snapshot, Written};
+use crate::{Claim, Compare, Event, KeyValue, LeaseId, Phase, Snapshot, Txn, Written};
 use jiff::Timestamp;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -166,4 +166,29 @@ fn only_what_this_member_has_on_its_way_is_thawed_or_removed() {
     keys.write("/grants/lab|00", sealed("first", ours()));
     assert_eq!(now(member(&keys).remove(&key)), Ok(true));
     assert!(keys.grant().is_none());
+}
+
+#[test]
+fn what_was_read_before_a_deletion_and_arrives_after_it_brings_nothing_back() {
+    let key = EntryKey::new(NAME);
+    let member = member(&Keys::default());
+    let record = || GrantRecord::new(1, &entry("first"), Phase::Good);
+    let claim = |revision| Some(Claim { member: "host2".into(), lease: 1, revision });
+    let deleted = |kind: &str, revision| Event::Deleted { key: format!("/{kind}/{NAME}"), revision };
+    let claimed = || member.seen(&key).is_some_and(|seen| seen.claim.is_some());
+
+    member.learn(&key, record(), 5);
+    member.inner.claimed(&key, claim(5), 5);
+    assert!(claimed());
+    member.take(deleted("claims", 6));
+    member.inner.claimed(&key, claim(5), 5);
+    assert!(!claimed());
+    member.inner.claimed(&key, claim(7), 7);
+    assert!(claimed());
+
+    member.take(deleted("grants", 8));
+    member.learn(&key, record(), 5);
+    assert!(member.seen(&key).is_none());
+    member.learn(&key, record(), 9);
+    assert!(member.seen(&key).is_some());
 }
