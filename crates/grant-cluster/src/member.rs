@@ -6,6 +6,9 @@ mod owing;
 mod presenting;
 mod putting;
 
+#[cfg(test)]
+mod tests;
+
 pub use putting::PutError;
 
 use crate::lease::Lease;
@@ -63,6 +66,8 @@ struct Inner<K: KeyValues, C: Clock> {
     grants: RefCell<BTreeMap<EntryKey, Seen>>,
     /// Grants that cannot be opened, and why.
     unreadable: RefCell<BTreeMap<EntryKey, String>>,
+    /// The revisions that deleted keys of etcd last: what was read before one may arrive after it.
+    gone: RefCell<BTreeMap<String, i64>>,
     /// The highest serial of each grant ever seen.
     highest: RefCell<BTreeMap<EntryKey, u64>>,
     /// Intents that a task of this process is responsible for.
@@ -99,6 +104,7 @@ impl<K: KeyValues, C: Clock> Member<K, C> {
             lease: RefCell::default(),
             grants: RefCell::default(),
             unreadable: RefCell::default(),
+            gone: RefCell::default(),
             highest: RefCell::default(),
             active: RefCell::default(),
             owed: RefCell::default(),

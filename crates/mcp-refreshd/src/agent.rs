@@ -90,9 +90,9 @@ pub(crate) struct Agent {
     common: Common,
     /// Which access tokens were handed out.
     handouts: RefCell<access::Handouts>,
-    /// This machine's part in the cluster.
+    /// This machine's part in the cluster, or why it has none although one is configured.
     #[cfg(feature = "cluster")]
-    cluster: Option<Rc<cluster::Cluster>>,
+    cluster: Option<Result<Rc<cluster::Cluster>, String>>,
 }
 
 /// What the keepers of one agent share.
@@ -167,11 +167,11 @@ impl Agent {
                         let network = Network::new(&config.network, &cluster.folder).await?;
                         let network = Rc::new(network.gated(cluster.gate()));
                         opened.push((cluster.folder.clone(), store, network));
-                        Some(cluster)
+                        Some(Ok(cluster))
                     }
                     Err(error) => {
                         tracing::error!("the grants of the cluster are not served: {error}");
-                        None
+                        Some(Err(error.to_string()))
                     }
                 }
             }
@@ -204,10 +204,13 @@ impl Agent {
             );
         }
         #[cfg(feature = "cluster")]
-        if let Some(cluster) = &agent.cluster
+        if let Some(Ok(cluster)) = &agent.cluster
             && let Some(keeper) = agent.keeper_of(cluster.location())
         {
             Rc::clone(cluster).start(move || keeper.store_changed());
+            let (cluster, config) = (Rc::clone(cluster), agent.common.config.borrow().clone());
+            let paths = paths.clone();
+            spawn_local(async move { cluster.settle_moves(&config, &paths).await });
         }
         // A move that another process is making now.
         if let Err(error) = agent.heed_moves().await {
@@ -278,11 +281,16 @@ impl Agent {
         });
         let mut stores: Vec<_> = stores.collect();
         #[cfg(feature = "cluster")]
-        if let Some(cluster) = &self.cluster {
-            stores
+        match &self.cluster {
+            Some(Ok(cluster)) => stores
                 .iter_mut()
                 .filter(|store| store.location == cluster.location())
-                .for_each(|store| cluster.tell(store));
+                .for_each(|store| cluster.tell(store)),
+            Some(Err(why)) => {
+                let folder = cluster::folder(&self.common.paths);
+                stores.push(StoreStatus::of_cluster(&folder, why.clone()));
+            }
+            None => {}
         }
         if let Err(error) = Vault::open(&self.common.config.borrow(), &self.common.paths) {
             stores.push(StoreStatus::of_vault(&vault::folder(&self.common.paths), error.to_string()));
@@ -338,7 +346,7 @@ impl Agent {
             let _ = task.await;
         }
         #[cfg(feature = "cluster")]
-        if let Some(cluster) = &self.cluster {
+        if let Some(Ok(cluster)) = &self.cluster {
             cluster.leave().await;
         }
     }

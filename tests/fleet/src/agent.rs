@@ -1,11 +1,12 @@
-use crate::etcd::signal_to;
+use crate::certificates::Certificates;
+use crate::etcd::{PLAIN_PORT, TLS_PORT, signal_to};
 use crate::{Fallible, MEMBERS};
 use rustix::process::Signal;
 use scripted_server::Site;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -21,23 +22,61 @@ pub(crate) struct Agent {
     process: Mutex<Option<Child>>,
 }
 
+/// What all agents of a run have in common.
+pub(crate) struct Set<'s> {
+    pub(crate) program: &'s Path,
+    pub(crate) scene: &'s Path,
+    pub(crate) certificates: &'s Certificates,
+}
+
+/// How an agent reaches etcd.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    /// By HTTP.
+    Plain,
+    /// By HTTPS, with a certificate of its own.
+    Tls,
+    /// It does not know the authority of etcd's certificate.
+    TlsWithoutAuthority,
+    /// It has no certificate of its own.
+    TlsWithoutCertificate,
+}
+
 impl Agent {
-    /// A home with the configuration of a member; nothing runs yet.
-    pub(crate) fn new(program: &Path, scene: &Path, number: usize) -> Fallible<Self> {
-        let home = scene.join(format!("host{number}"));
+    /// A home with the configuration of a member, and a key of this byte; nothing runs yet.
+    pub(crate) fn new(set: &Set<'_>, number: usize, way: Way, key: u8) -> Fallible<Self> {
+        let home = set.scene.join(format!("host{number}"));
         fs::create_dir(&home)?;
-        let key = home.join("cluster.key");
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&key)?;
-        file.write_all(&[42; 32])?;
-        let endpoints: Vec<_> =
-            (1..=MEMBERS).map(|member| format!("http://10.9.{number}.{member}:2379")).collect();
-        let config = format!(
-            "[cluster]\nendpoints = {endpoints:?}\nkey_file = {key:?}\nmember = \"host{number}\"\nlease = \"5s\"\n[notices]\ndesktop = false\n"
+        let agent = Self { number, program: set.program.to_owned(), home, process: Mutex::default() };
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(agent.key_file())?;
+        file.write_all(&[key; 32])?;
+        let (scheme, port) = match way {
+            Way::Plain => ("http", PLAIN_PORT),
+            Way::Tls | Way::TlsWithoutAuthority | Way::TlsWithoutCertificate => ("https", TLS_PORT),
+        };
+        let endpoints = (1..=MEMBERS).map(|member| format!("{scheme}://10.9.{number}.{member}:{port}"));
+        let mut config = format!(
+            "[notices]\ndesktop = false\n[cluster]\nendpoints = {:?}\nkey_file = {:?}\nmember = \"host{number}\"\nlease = \"5s\"\n",
+            endpoints.collect::<Vec<_>>(),
+            agent.key_file()
         );
-        let folder = home.join(".config/mcp-refreshd");
+        let Certificates { authority, agent: (certificate, certificate_key), .. } = set.certificates;
+        if matches!(way, Way::Tls | Way::TlsWithoutCertificate) {
+            config.push_str(&format!("ca_file = {authority:?}\n"));
+        }
+        if matches!(way, Way::Tls | Way::TlsWithoutAuthority) {
+            config
+                .push_str(&format!("certificate = {certificate:?}\ncertificate_key = {certificate_key:?}\n"));
+        }
+        let folder = agent.home.join(".config/mcp-refreshd");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("config.toml"), config)?;
-        Ok(Self { number, program: program.to_owned(), home, process: Mutex::default() })
+        Ok(agent)
+    }
+
+    /// The file with the cluster's key.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.home.join("cluster.key")
     }
 
     /// Puts grants into its vault, as logins of its own would. Returns the servers by their clients.
@@ -68,16 +107,16 @@ impl Agent {
         self.home.join(".local/state/mcp-refreshd")
     }
 
+    /// The program on this machine.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).env_clear().env("HOME", &self.home).env("PATH", "/usr/bin:/bin");
+        command
+    }
+
     pub(crate) fn start(&self) -> Fallible<()> {
         let log = File::options().create(true).append(true).open(self.home.join("log"))?;
-        let process = Command::new(&self.program)
-            .arg("run")
-            .env_clear()
-            .env("HOME", &self.home)
-            .env("PATH", "/usr/bin:/bin")
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
+        let process = self.command(&["run"]).stdout(log.try_clone()?).stderr(log).spawn()?;
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
         Ok(())
     }
@@ -139,13 +178,24 @@ impl Agent {
 
     /// The refresh token in its copy of the cluster's grants.
     pub(crate) fn refresh_token(&self, name: &str) -> Fallible<String> {
-        let copy = fs::read_to_string(self.state().join("cluster/.credentials.json"))?;
-        let copy: Value = serde_json::from_str(&copy)?;
-        let entries = copy.pointer("/mcpOAuth").and_then(Value::as_object).ok_or("no entries")?;
+        self.stored("cluster", name)?.ok_or_else(|| format!("no refresh token of {name}").into())
+    }
+
+    /// The refresh token in its vault, if it is there.
+    pub(crate) fn in_vault(&self, name: &str) -> Fallible<Option<String>> {
+        self.stored("vault", name)
+    }
+
+    fn stored(&self, folder: &str, name: &str) -> Fallible<Option<String>> {
+        let document = match fs::read_to_string(self.state().join(folder).join(".credentials.json")) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            document => document?,
+        };
+        let document: Value = serde_json::from_str(&document)?;
+        let Some(entries) = document.pointer("/mcpOAuth").and_then(Value::as_object) else { return Ok(None) };
         let mut named =
             entries.values().filter(|entry| entry.get("serverName").is_some_and(|found| found == name));
-        let token = named.find_map(|entry| entry.get("refreshToken")?.as_str().map(str::to_owned));
-        token.ok_or_else(|| format!("no refresh token of {name}").into())
+        Ok(named.find_map(|entry| entry.get("refreshToken")?.as_str().map(str::to_owned)))
     }
 
     /// The fingerprints of the cluster's refresh tokens, by server.

@@ -1,3 +1,4 @@
+use crate::certificates::Certificates;
 use crate::{Fallible, MEMBERS};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
@@ -5,16 +6,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Mutex, PoisonError};
 
+/// Where etcd serves anybody by HTTP.
+pub(crate) const PLAIN_PORT: u16 = 2379;
+/// Where it serves whoever shows a certificate, by HTTPS.
+pub(crate) const TLS_PORT: u16 = 2378;
+
 /// A member of etcd in its own network namespace.
 pub(crate) struct Etcd {
     number: usize,
+    certificates: Certificates,
     folder: PathBuf,
     process: Mutex<Option<Child>>,
 }
 
 impl Etcd {
-    pub(crate) fn start(scene: &Path, number: usize) -> Fallible<Self> {
-        let etcd = Self { number, folder: scene.join(format!("etcd{number}")), process: Mutex::default() };
+    pub(crate) fn start(scene: &Path, number: usize, certificates: &Certificates) -> Fallible<Self> {
+        let folder = scene.join(format!("etcd{number}"));
+        let etcd = Self { number, certificates: certificates.clone(), folder, process: Mutex::default() };
         std::fs::create_dir(&etcd.folder)?;
         etcd.run("new")?;
         Ok(etcd)
@@ -29,8 +37,12 @@ impl Etcd {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &format!("etcd{number}"), "etcd"]);
         command.args(["--name", &format!("etcd{number}"), "--data-dir"]).arg(self.folder.join("data"));
-        command.args(["--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls"]);
-        command.args([&format!("http://10.9.0.{number}:2379"), "--listen-peer-urls", &own]);
+        let clients = format!("http://0.0.0.0:{PLAIN_PORT},https://0.0.0.0:{TLS_PORT}");
+        command.args(["--listen-client-urls", &clients, "--advertise-client-urls"]);
+        command.args([&format!("http://10.9.0.{number}:{PLAIN_PORT}"), "--listen-peer-urls", &own]);
+        let Certificates { authority, etcd: (certificate, key), .. } = &self.certificates;
+        command.arg("--cert-file").arg(certificate).arg("--key-file").arg(key);
+        command.arg("--client-cert-auth").arg("--trusted-ca-file").arg(authority);
         command.args(["--initial-advertise-peer-urls", &own, "--initial-cluster", &all.join(",")]);
         command.args(["--initial-cluster-state", state, "--logger", "zap"]);
         let process = command.stdout(log.try_clone()?).stderr(log).spawn()?;

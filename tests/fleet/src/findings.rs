@@ -72,7 +72,7 @@ fn passes(why: &str) -> bool {
 }
 
 /// Why it cannot be refreshed, once nothing runs for it by itself.
-fn settled(agent: &Agent, name: &str) -> Fallible<Option<String>> {
+pub(crate) fn settled(agent: &Agent, name: &str) -> Fallible<Option<String>> {
     let until = Instant::now() + PATIENCE;
     loop {
         match agent.why_not(name)? {

@@ -2,14 +2,18 @@
 //! network it needs.
 
 mod agent;
+mod certificates;
+mod doctor;
 mod etcd;
 mod faults;
 mod findings;
 mod load;
+mod moves;
 mod outage;
 mod propagation;
 
-use agent::Agent;
+use agent::{Agent, Set, Way};
+use certificates::Certificates;
 use etcd::Etcd;
 use faults::Faults;
 use scripted_server::{Script, Server};
@@ -24,6 +28,8 @@ type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const AGENTS: usize = 5;
 const MEMBERS: usize = 3;
+/// Each byte of the cluster's key.
+const KEY: u8 = 42;
 
 /// What is asked for.
 struct Options {
@@ -74,16 +80,20 @@ fn run(options: &Options) -> Fallible<bool> {
     say(&format!("seed {}", options.seed));
     fastrand::seed(options.seed);
     let scene = tempfile::tempdir_in("/dev/shm")?;
-    let etcd: Vec<Etcd> =
-        (1..=MEMBERS).map(|number| Etcd::start(scene.path(), number)).collect::<Fallible<_>>()?;
+    let certificates = Certificates::make(scene.path())?;
+    let etcd: Vec<Etcd> = (1..=MEMBERS)
+        .map(|number| Etcd::start(scene.path(), number, &certificates))
+        .collect::<Fallible<_>>()?;
     let etcd = Arc::new(etcd);
     let server = Arc::new(Server::start(Script::default())?);
     let site = server.add("fleet", Script { lifetime: Duration::from_secs(7200), ..Script::default() });
     let names: Arc<Vec<String>> =
         Arc::new((0..options.grants).map(|number| format!("lab{number}")).collect());
-    let agents: Vec<Agent> = (1..=AGENTS)
-        .map(|number| Agent::new(&options.agent, scene.path(), number))
-        .collect::<Fallible<_>>()?;
+    let set = Set { program: &options.agent, scene: scene.path(), certificates: &certificates };
+    // The first agent and every other one after it by TLS.
+    let way = |number| if number % 2 == 1 { Way::Tls } else { Way::Plain };
+    let agents: Vec<Agent> =
+        (1..=AGENTS).map(|number| Agent::new(&set, number, way(number), KEY)).collect::<Fallible<_>>()?;
     let clients = agents.first().ok_or("no agents")?.fill_vault(&site, &names)?;
     agents.iter().try_for_each(Agent::start)?;
     let agents = Arc::new(agents);
@@ -98,6 +108,16 @@ fn run(options: &Options) -> Fallible<bool> {
 
     let slowest = propagation::measure(&agents, &names)?;
     say(&format!("a new token was seen by all others within {} ms", slowest.as_millis()));
+
+    doctor::is_well(&agents)?;
+    doctor::notes_one_member(&agents, &etcd)?;
+    doctor::knows_a_stranger(&set, names.len())?;
+    say("doctor found nothing in order, and named what was not: a member of etcd, keys, certificates");
+
+    let moved = moves::while_all_refresh(&agents, &names, &site)?;
+    say(&format!("{moved} logins were removed and added again while all refreshed them, none lost"));
+    let ends = moves::cut_off(&agents, &names, &site)?;
+    say(&format!("moves cut off by kills and by the network: {ends}"));
 
     outage::survive(&agents, &etcd, &names, &server)?;
     say("without etcd every agent handed out the last token, presented nothing and said why");

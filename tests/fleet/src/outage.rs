@@ -1,8 +1,8 @@
 //! No etcd at all.
 
-use crate::Fallible;
 use crate::agent::Agent;
 use crate::etcd::Etcd;
+use crate::{Fallible, doctor};
 use scripted_server::{Kind, Server};
 use serde_json::{Value, json};
 use std::thread;
@@ -18,6 +18,7 @@ pub(crate) fn survive(agents: &[Agent], etcd: &[Etcd], names: &[String], server:
     // Longer than a lease.
     thread::sleep(Duration::from_secs(7));
     let before = server.count(|entry| entry.kind == Kind::Token);
+    doctor::misses_etcd(agents)?;
     for agent in agents {
         if agent.token(name)? != token {
             return Err(format!("agent {} does not hand out the last token", agent.number).into());

@@ -90,7 +90,7 @@ impl<K: KeyValues, C: Clock> Member<K, C> {
         inner.ring();
     }
 
-    fn take(&self, event: Event) {
+    pub(super) fn take(&self, event: Event) {
         let inner = &self.inner;
         let (Event::Put(KeyValue { key, .. }) | Event::Deleted { key, .. }) = &event;
         let parts = key.strip_prefix(&inner.options.prefix).and_then(|rest| rest.split_once('/'));
@@ -109,7 +109,8 @@ impl<K: KeyValues, C: Clock> Member<K, C> {
                     }
                 }
             }
-            ("grants", Event::Deleted { revision, .. }) => {
+            ("grants", Event::Deleted { key, revision }) => {
+                inner.note_gone(key, revision);
                 let mut grants = inner.grants.borrow_mut();
                 if grants.get(&name).is_some_and(|seen| seen.revision <= revision) {
                     grants.remove(&name);
@@ -136,6 +137,9 @@ impl<K: KeyValues, C: Clock> Member<K, C> {
         if before.is_some_and(|seen| seen.revision >= revision) {
             return;
         }
+        if before.is_none() && inner.is_gone(&inner.grant_key(key), revision) {
+            return;
+        }
         let claim = before.and_then(|seen| seen.claim.clone());
         let mut highest = inner.highest.borrow_mut();
         let highest = highest.entry(key.clone()).or_default();
@@ -158,6 +162,12 @@ impl<K: KeyValues, C: Clock> Member<K, C> {
 impl<K: KeyValues, C: Clock> Inner<K, C> {
     pub(super) fn claimed(&self, key: &EntryKey, claim: Option<Claim>, revision: i64) {
         let now = self.clock.boot();
+        let name = self.claim_key(key);
+        match &claim {
+            Some(_) if self.is_gone(&name, revision) => return,
+            Some(_) => {}
+            None => self.note_gone(name, revision),
+        }
         if let Some(seen) = self.grants.borrow_mut().get_mut(key) {
             let known = seen.claim.as_ref().map_or(0, |claim| claim.revision);
             if claim.is_some() && revision <= known || claim.is_none() && revision < known {
@@ -171,6 +181,19 @@ impl<K: KeyValues, C: Clock> Inner<K, C> {
             seen.claim = claim;
         }
         self.ring();
+    }
+
+    /// Notes that a key of etcd was deleted by this revision.
+    fn note_gone(&self, key: String, revision: i64) {
+        let mut gone = self.gone.borrow_mut();
+        let last = gone.entry(key).or_default();
+        *last = revision.max(*last);
+    }
+
+    /// Whether a key that this revision wrote is known to have been deleted since. Nothing would say it a second time.
+    fn is_gone(&self, key: &str, revision: i64) -> bool {
+        let deleted = self.gone.borrow().get(key).copied().unwrap_or_default();
+        revision <= deleted
     }
 
     /// An intent of this member's own lease that no task of it knows: nothing was presented for it.

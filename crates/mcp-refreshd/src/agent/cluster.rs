@@ -6,6 +6,7 @@
 
 mod mirror;
 mod moving;
+mod unsettled;
 
 use crate::agent::stores::storage_folders;
 use crate::control::report::{ClusterStatus, StoreStatus};
@@ -21,14 +22,16 @@ use grant_cluster::{
 };
 use jiff::Timestamp;
 use refresh_engine::Clock as _;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{ClientCertificate, HttpError};
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::spawn_local;
+use unsettled::Unsettled;
 
 /// The folder of the copy, in the state folder.
 const FOLDER: &str = "cluster";
@@ -49,6 +52,11 @@ pub(crate) struct Cluster {
     /// A second access to the same file, for the copy.
     copy: AnyStore,
     news: RefCell<Option<UnboundedReceiver<EntryKey>>>,
+    unsettled: Unsettled,
+    /// One move at a time.
+    moves: Mutex<()>,
+    /// A task settles what was cut off.
+    settling: Cell<bool>,
 }
 
 /// Why the cluster cannot be joined.
@@ -88,27 +96,20 @@ impl Cluster {
         config: &Config,
         paths: &Paths,
     ) -> Result<(Rc<Self>, AnyStore), ClusterError> {
-        let key = key(&configured.key_file)?;
-        let folder = paths.state.join(FOLDER);
+        let key = key(configured)?;
+        let folder = folder(paths);
         for folder in [&paths.state, &folder, &folder.join(OWED)] {
             private_folder(folder)?;
         }
-        let etcd = Etcd::new(&EtcdOptions {
-            endpoints: configured.endpoints.clone(),
-            ca_files: configured.ca_file.iter().cloned().collect(),
-            certificate: configured.certificate.as_ref().map(|certificate| ClientCertificate {
-                certificate: certificate.clone(),
-                key: configured.certificate_key.clone(),
-                passphrase: None,
-            }),
-        })?;
-        let name = configured
-            .member
-            .clone()
-            .unwrap_or_else(|| machine_and_user().split(' ').next().unwrap_or_default().to_owned());
-        let options = MemberOptions { name, prefix: configured.prefix.clone(), lease: configured.lease };
+        let etcd = etcd(configured, &configured.endpoints)?;
+        let options = MemberOptions {
+            name: member_name(configured),
+            prefix: configured.prefix.clone(),
+            lease: configured.lease,
+        };
         let (member, news) =
             Member::new(etcd, SystemClock, key, options, OwedAnswers::in_folder(&folder.join(OWED)));
+        let unsettled = Unsettled::in_folder(&folder);
         let client = storage_folders(config, paths).into_iter().next();
         let client = client.unwrap_or_else(|| StorageFolder::at(&folder, &paths.home));
         let folder = client.with_storage(folder);
@@ -121,7 +122,9 @@ impl Cluster {
         remedy::remember(&location, &folder);
         remedy::remember_cluster(&location);
         let news = RefCell::new(Some(news));
-        Ok((Rc::new(Self { member, location, folder, copy, news }), store))
+        let (moves, settling) = (Mutex::default(), Cell::default());
+        let cluster = Self { member, location, folder, copy, news, unsettled, moves, settling };
+        Ok((Rc::new(cluster), store))
     }
 
     /// Who says whether a refresh token may be presented.
@@ -193,14 +196,46 @@ impl Cluster {
     }
 }
 
-fn key(path: &Path) -> Result<ClusterKey, ClusterError> {
-    let failed = |source| ClusterError::KeyFile { path: path.to_owned(), source };
+/// The folder of the copy.
+pub(crate) fn folder(paths: &Paths) -> PathBuf {
+    paths.state.join(FOLDER)
+}
+
+/// This machine's name in the cluster.
+pub(crate) fn member_name(configured: &config::Cluster) -> String {
+    let of_machine = || machine_and_user().split(' ').next().unwrap_or_default().to_owned();
+    configured.member.clone().unwrap_or_else(of_machine)
+}
+
+/// etcd as configured, by these of its client URLs. Nothing is sent yet.
+///
+/// # Errors
+/// A certificate file cannot be used.
+pub(crate) fn etcd(configured: &config::Cluster, endpoints: &[String]) -> Result<Etcd, HttpError> {
+    Etcd::new(&EtcdOptions {
+        endpoints: endpoints.to_vec(),
+        ca_files: configured.ca_file.iter().cloned().collect(),
+        certificate: configured.certificate.as_ref().map(|certificate| ClientCertificate {
+            certificate: certificate.clone(),
+            key: configured.certificate_key.clone(),
+            passphrase: None,
+        }),
+    })
+}
+
+/// The key that all members share.
+///
+/// # Errors
+/// Its file cannot be read, others may read it, or it holds no key.
+pub(crate) fn key(configured: &config::Cluster) -> Result<ClusterKey, ClusterError> {
+    let path = &configured.key_file;
+    let failed = |source| ClusterError::KeyFile { path: path.clone(), source };
     let mut file = files::opening_no_link().read(true).open(path).and_then(files::regular).map_err(failed)?;
     let mode = files::mode(&file.metadata().map_err(failed)?);
     if mode & 0o077 != 0 {
-        return Err(ClusterError::Exposed { path: path.to_owned(), mode });
+        return Err(ClusterError::Exposed { path: path.clone(), mode });
     }
     let mut bytes = oauth_secret::SecretBytes::with_capacity(64);
     Read::by_ref(&mut file).take(64).read_to_end(&mut bytes).map_err(failed)?;
-    ClusterKey::new(&bytes).map_err(|source| ClusterError::Key { path: path.to_owned(), source })
+    ClusterKey::new(&bytes).map_err(|source| ClusterError::Key { path: path.clone(), source })
 }

@@ -87,7 +87,7 @@ pub(crate) struct StoreStatus {
     pub(crate) vanished: Vec<String>,
     /// Open transactions in the journal.
     pub(crate) journal_open: usize,
-    /// It is the vault: Claude Code asks the agent for these servers' headers. An older agent has none.
+    /// It is the vault, or a cluster's grants: Claude Code asks the agent for these servers' headers. An older agent has none.
     #[serde(default)]
     pub(crate) vault: bool,
     /// What the cluster says, if these are its grants.
@@ -191,6 +191,22 @@ impl StoreStatus {
     pub(crate) fn of_vault(folder: &Path, why: String) -> Self {
         let location = folder.display().to_string();
         Self { location, unreadable: Some(why), vault: true, ..Self::default() }
+    }
+
+    /// The cluster that the agent cannot join.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn of_cluster(folder: &Path, why: String) -> Self {
+        let location = folder.display().to_string();
+        let cluster = Some(ClusterStatus::default());
+        Self { location, unreadable: Some(why), vault: true, cluster, ..Self::default() }
+    }
+
+    /// Whether it holds the grants of a cluster: a store of the agent's own, as the vault is.
+    pub(crate) fn is_of_cluster(&self) -> bool {
+        #[cfg(feature = "cluster")]
+        return self.cluster.is_some();
+        #[cfg(not(feature = "cluster"))]
+        return false;
     }
 
     /// From the engine's report.

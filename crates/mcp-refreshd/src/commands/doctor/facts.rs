@@ -1,3 +1,5 @@
+#[cfg(feature = "cluster")]
+mod cluster;
 mod configuration;
 pub(crate) mod keychain;
 pub(crate) mod origins;
@@ -5,6 +7,8 @@ mod store;
 mod surroundings;
 mod vault;
 
+#[cfg(feature = "cluster")]
+pub(super) use cluster::{AsAgentSees, ClusterFacts};
 pub(super) use store::StoreFacts;
 pub(super) use vault::{HelperFacts, VaultFacts};
 
@@ -102,6 +106,9 @@ pub(super) struct Facts {
     pub(super) claude: Option<PathBuf>,
     /// What is known of the vault; `None` where there is none.
     pub(super) vault: Option<VaultFacts>,
+    /// What is known of the cluster; `None` where none is configured.
+    #[cfg(feature = "cluster")]
+    pub(super) cluster: Option<ClusterFacts>,
     /// Whether the user's services run without a login; `None` if that is no question here.
     pub(super) lingers: Option<bool>,
 }
@@ -169,6 +176,14 @@ impl Facts {
         let remarks = configuration::remarks(config, paths, &stores, &status);
         let vault = VaultFacts::gather(config, paths, &stores, &status).await;
         drop(status);
+        #[cfg(feature = "cluster")]
+        let cluster = {
+            let status = match &agent {
+                Agent::Runs(status, _) => Some(&**status),
+                _ => None,
+            };
+            ClusterFacts::gather(config, wanted.reach != Reach::Nobody, status).await
+        };
         if let Some(value) = wanted.store {
             let location =
                 chosen_store(config, paths, value, stores.iter().filter_map(|store| store.path.to_str()))?;
@@ -227,6 +242,8 @@ impl Facts {
             trusts_more: !config.network.extra_ca.is_empty() || surroundings.extra_ca().is_some(),
             stores,
             vault,
+            #[cfg(feature = "cluster")]
+            cluster,
             origins,
             offers,
             pasts: biographies(&paths.state),

@@ -1,6 +1,8 @@
 //! What the facts mean: pure functions, a file for each place where something can be wrong.
 
 mod agent;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod configuration;
 mod entries;
 mod folders;
@@ -20,7 +22,7 @@ use super::finding::{Finding, Severity};
 
 /// Everything that is found, trouble first.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
-    let judges: [fn(&Facts) -> Vec<Finding>; 13] = [
+    let judges: &[fn(&Facts) -> Vec<Finding>] = &[
         configuration::findings,
         agent::findings,
         service::findings,
@@ -34,6 +36,8 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         network::findings,
         surroundings::findings,
         vault::findings,
+        #[cfg(feature = "cluster")]
+        cluster::findings,
     ];
     let all = judges.iter().flat_map(|judge| judge(facts));
     let concerns = |finding: &Finding| facts.only.as_deref().is_none_or(|server| concerns(finding, server));

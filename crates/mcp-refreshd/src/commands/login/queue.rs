@@ -51,12 +51,17 @@ pub(super) fn queue<'n>(status: &Status, names: &'n [String]) -> Result<Vec<Logi
     Ok(logins)
 }
 
-/// The logins in the vault that need the user, with what to type: `claude mcp login` alone does not get there.
+/// The logins in the vault or the cluster that need the user, with what to type: `claude mcp login` alone does not get there.
 pub(super) fn in_vault(status: &Status) -> Vec<String> {
-    let entries = status.stores.iter().filter(|store| store.vault).flat_map(|store| &store.entries);
-    let told = entries.filter_map(|entry| {
+    let stores = status.stores.iter().filter(|store| store.vault);
+    let entries = stores.flat_map(|store| store.entries.iter().map(move |entry| (store, entry)));
+    let told = entries.filter_map(|(store, entry)| {
         let action = entry.action.as_ref()?;
-        Some(format!("{}: its login is in the vault; to log in again, type: {action}", visible(&entry.name)))
+        let place = if store.is_of_cluster() { "cluster" } else { "vault" };
+        Some(format!(
+            "{}: its login is in the {place}; to log in again, type: {action}",
+            visible(&entry.name)
+        ))
     });
     told.collect()
 }

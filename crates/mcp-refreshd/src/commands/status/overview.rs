@@ -29,11 +29,15 @@ pub(crate) fn overview(status: &Status, local: &Local, style: &Style) -> String 
         if several {
             let unwatched =
                 if store.unwatched && status.daemon.is_some() { " (not watched by the agent)" } else { "" };
-            let vault = if store.vault { " (the vault)" } else { "" };
+            let vault = match (store.is_of_cluster(), store.vault) {
+                (true, _) => " (the cluster)",
+                (false, true) => " (the vault)",
+                (false, false) => "",
+            };
             say(&format!("{}{vault}{unwatched}:", visible(&store.location)));
         }
         #[cfg(feature = "cluster")]
-        if let Some(cluster) = &store.cluster {
+        if let Some(cluster) = store.cluster.as_ref().filter(|_| readable) {
             let member = visible(&cluster.member);
             match &cluster.unreachable {
                 None => say(&format!("grants of the cluster, of which this is the member {member}")),

@@ -22,7 +22,7 @@ pub(super) fn shown(status: &Status) -> Cow<'_, Status> {
 
 fn is_empty_vault(store: &StoreStatus) -> bool {
     let empty = store.entries.is_empty() && store.odd.is_empty() && store.vanished.is_empty();
-    store.vault && empty && store.unreadable.is_none() && store.journal_open == 0
+    store.vault && !store.is_of_cluster() && empty && store.unreadable.is_none() && store.journal_open == 0
 }
 
 /// Its key is not known: an agent tells the name.

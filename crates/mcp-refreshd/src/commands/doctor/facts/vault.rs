@@ -45,7 +45,8 @@ impl VaultFacts {
         stores: &[StoreFacts],
         status: &Status,
     ) -> Option<Self> {
-        let kept = status.stores.iter().filter(|store| store.vault).flat_map(|store| &store.entries);
+        let vaults = status.stores.iter().filter(|store| store.vault && !store.is_of_cluster());
+        let kept = vaults.flat_map(|store| &store.entries);
         let needs = kept
             .filter(|entry| entry.state == State::NeedsPerson)
             .filter_map(|entry| Some((entry.name.clone(), entry.why.clone()?, entry.action.clone()?)));

@@ -1,0 +1,63 @@
+//! Which grants this machine has on their way, on its own disk: a move that is cut off is settled later, if need be at the next start. In etcd a
+//! move bears the machine's name alone, which another machine may have by mistake.
+
+use crate::platform::files;
+use claude_store::EntryKey;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "moving.json";
+
+/// The grants whose move has begun and is not known to have ended.
+#[derive(Debug)]
+pub(super) struct Unsettled {
+    path: PathBuf,
+}
+
+impl Unsettled {
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        Self { path: folder.join(FILE) }
+    }
+
+    /// All of them. A file that is damaged names none: their moves are repeated by hand.
+    pub(super) fn all(&self) -> BTreeSet<EntryKey> {
+        let keys = fs::read(&self.path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        keys.into_iter().flat_map(|keys: Vec<String>| keys).map(EntryKey::new).collect()
+    }
+
+    /// Notes that a move begins.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub(super) fn note(&self, key: &EntryKey) -> io::Result<()> {
+        let mut keys = self.all();
+        if keys.insert(key.clone()) { self.save(&keys) } else { Ok(()) }
+    }
+
+    /// Notes that a move has ended.
+    pub(super) fn forget(&self, key: &EntryKey) {
+        let mut keys = self.all();
+        if keys.remove(key)
+            && let Err(error) = self.save(&keys)
+        {
+            // What has ended is found so at the next start.
+            tracing::debug!("{}: {error}", self.path.display());
+        }
+    }
+
+    fn save(&self, keys: &BTreeSet<EntryKey>) -> io::Result<()> {
+        let keys: Vec<_> = keys.iter().map(EntryKey::as_str).collect();
+        let beside = self.path.with_extension("json.new");
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = files::opening_no_link().write(true).create_new(true).open(&beside)?;
+        file.write_all(&serde_json::to_vec(&keys)?)?;
+        file.sync_all()?;
+        fs::rename(&beside, &self.path)?;
+        self.path.parent().map_or(Ok(()), files::sync_folder)
+    }
+}
