@@ -98,6 +98,7 @@ complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -s q -l
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -l json -d 'Print JSON (format version 1)'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand headers" -l url -d 'The URL that the token goes to; prints nothing if the login is for another [default: $CLAUDE_CODE_MCP_SERVER_URL]' -r
+complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand headers" -l store -d 'Only this store: its folder or its file' -r -F
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand headers" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand token" -l url -d 'The URL that the token goes to, where several servers share the name [default: $CLAUDE_CODE_MCP_SERVER_URL]' -r
 complete -c mcp-refreshd -n "__fish_mcp_refreshd_using_subcommand token" -l store -d 'Only this store: its folder or its file' -r -F

@@ -158,6 +158,7 @@ Register-ArgumentCompleter -Native -CommandName 'mcp-refreshd' -ScriptBlock {
         }
         'mcp-refreshd;headers' {
             [CompletionResult]::new('--url', '--url', [CompletionResultType]::ParameterName, 'The URL that the token goes to; prints nothing if the login is for another [default: $CLAUDE_CODE_MCP_SERVER_URL]')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Only this store: its folder or its file')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
