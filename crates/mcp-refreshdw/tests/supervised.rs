@@ -6,6 +6,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// A process that another test starts just then inherits the file that is being written for a moment, and "text file busy" is what follows.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn beside(folder: &Path, script: &str) -> Command {
     let agent = folder.join("mcp-refreshd");
@@ -18,6 +22,7 @@ fn beside(folder: &Path, script: &str) -> Command {
 
 #[test]
 fn the_agent_gets_the_arguments_and_learns_that_it_is_a_service() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let place = tempfile::tempdir().unwrap();
     let mut program =
         beside(place.path(), r#"printf '%s\n' "$MCP_REFRESHD_SERVICE" "$@" > told; echo noise; exit 2"#);
@@ -29,6 +34,7 @@ fn the_agent_gets_the_arguments_and_learns_that_it_is_a_service() {
 
 #[test]
 fn an_agent_that_fails_is_started_again_until_it_is_stopped() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let place = tempfile::tempdir().unwrap();
     let mut program = beside(place.path(), "echo x >> runs; [ $(wc -l < runs) = 2 ] && exit 3");
     assert_eq!(program.status().unwrap().code(), Some(0));
