@@ -36,6 +36,7 @@ impl Two {
         fs::read_to_string(self.work.join(".credentials.json")).unwrap()
     }
 
+    #[cfg(unix)]
     fn login(&self, name: &str) -> String {
         format!("CLAUDE_CONFIG_DIR='{}' claude mcp login {name}", self.work.display())
     }

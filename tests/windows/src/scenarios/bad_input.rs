@@ -33,7 +33,7 @@ pub(super) fn attributes(machine: &Machine) -> Fallible<String> {
     };
     set(&["+r"])?;
     let (code, said) = profile.said(&["refresh"])?;
-    ensure(code != Some(0) && server.count(is_refresh) == 0 && said.contains("attrib -r"), || said.clone())?;
+    ensure(code != Some(0) && server.count(is_refresh) == 0 && said.contains("attrib -R"), || said.clone())?;
     let first = said.lines().next().unwrap_or_default().to_owned();
     set(&["-r", "+h", "+s"])?;
     let (code, said) = profile.said(&["refresh"])?;
