@@ -6,4 +6,5 @@ pub(crate) mod environment;
 pub(crate) mod foreign_home;
 pub(crate) mod paths;
 pub(crate) mod since;
+pub(crate) mod state_file;
 pub(crate) mod surroundings;

@@ -8,9 +8,9 @@ use super::vault::{self, ledger::Ledger};
 use super::{Agent, Kept, chosen_store, done::done};
 use crate::control::protocol::{HandedOut, NoToken, TokenRequest};
 use crate::control::secret_text::SecretText;
-use crate::terminal::remedy;
 use crate::terminal::suggest::no_server_is_called;
 use crate::terminal::wording::visible;
+use crate::terminal::{remedy, shell};
 use choose::{Candidate, Place, Refusal, choose};
 use claude_store::{EntryKey, Ownership, Store};
 pub(crate) use handouts::Handouts;
@@ -143,7 +143,7 @@ impl Agent {
     /// The stores that may be meant.
     fn stores_meant(&self, request: &TokenRequest) -> Result<Vec<Rc<Kept>>, NoToken> {
         let Some(argument) = &request.store else { return Ok(self.kept()) };
-        let (kept, config) = (self.kept(), self.common.config.borrow());
+        let (mut kept, config) = (self.kept(), self.common.config.borrow());
         let known = kept.iter().map(|kept| kept.keeper.location());
         let location =
             chosen_store::meant(&config, &self.common.paths, argument, known).map_err(|failure| NoToken {
@@ -151,7 +151,8 @@ impl Agent {
                 unknown: true,
                 ..NoToken::none()
             })?;
-        Ok(self.kept().into_iter().filter(|kept| kept.keeper.location() == location).collect())
+        kept.retain(|kept| kept.keeper.location() == location);
+        Ok(kept)
     }
 }
 
@@ -178,6 +179,8 @@ fn refused(request: &TokenRequest, refusal: &Refusal, stores: &[Rc<Kept>]) -> No
     if let Some(why) =
         reports.iter().filter(|report| !report.absent).find_map(|report| report.unreadable.clone())
     {
+        let elsewhere = || format!("a store of the agent cannot be read; {}", look_there(&request.name));
+        let why = if is_from_elsewhere(request) { elsewhere() } else { why };
         return NoToken { why, unreadable: true, ..NoToken::none() };
     }
     let names = reports.iter().flat_map(|report| &report.entries).map(|entry| entry.name.as_str());
@@ -196,6 +199,9 @@ pub(crate) fn refusal_in_words<'a>(
         texts => texts.iter().map(|text| visible(text)).collect::<Vec<_>>().join(" and "),
     };
     match (refusal, &request.url) {
+        (Refusal::Unknown, _) if is_from_elsewhere(request) => {
+            format!("the agent has no login for {name}; {}", look_there(&request.name))
+        }
         (Refusal::Unknown, _) => {
             // An entry of that very name is one that is passed over.
             no_server_is_called(&request.name, names.filter(|known| *known != request.name))
@@ -208,22 +214,30 @@ pub(crate) fn refusal_in_words<'a>(
         (Refusal::Ambiguous(several), None) if several.urls.len() > 1 => {
             format!("several servers are called {name}: {}; say which with --url", listed(&several.urls))
         }
-        (Refusal::Ambiguous(several), _) => match (several.stores.as_slice(), &request.document) {
-            ([store], _) => format!(
+        (Refusal::Ambiguous(_), _) if is_from_elsewhere(request) => {
+            format!("the agent has several logins for {name}; {}", look_there(&request.name))
+        }
+        (Refusal::Ambiguous(several), _) => match several.stores.as_slice() {
+            [store] => format!(
                 "{} has several logins for {name}; give the key of the one you mean instead of the name: {}",
                 visible(store),
                 several.keys.iter().map(|key| visible(key)).collect::<Vec<_>>().join(" or ")
             ),
-            // It is asked from elsewhere, where no store can be named.
-            (_, None) => {
-                format!("several stores of the agent hold a login for {name}: {}", listed(&several.stores))
+            stores => {
+                format!("several stores hold a login for {name}: {}; say which with --store", listed(stores))
             }
-            (_, Some(_)) => format!(
-                "several stores hold a login for {name}: {}; say which with --store",
-                listed(&several.stores)
-            ),
         },
     }
+}
+
+/// Whether it came through the token socket: it learns nothing of other servers, and nothing of stores.
+fn is_from_elsewhere(request: &TokenRequest) -> bool {
+    request.document.is_none()
+}
+
+/// Where to find out more.
+fn look_there(name: &str) -> String {
+    format!("on its machine, type: mcp-refreshd status {}", shell::quoted(name))
 }
 
 impl NoToken {

@@ -120,6 +120,33 @@ fn every_other_request_is_refused_there() {
 }
 
 #[test]
+fn elsewhere_nothing_is_told_of_other_servers_or_of_stores() {
+    let server = Server::start(Script::default()).unwrap();
+    let home = Home::with([("wiki", &server.add("wiki", Script::default()).grant(HOUR))]);
+    home.configure("[token_socket]\nservers = [\"gone\"]\n");
+    let socket = home.state().join("tokens/socket");
+    let request = json!({"protocol": 1, "version": "0", "request": "access_token", "with": {"name": "gone", "document": "/x"}});
+    let silent = |said: &str| {
+        assert!(said.contains("on its machine, type: mcp-refreshd status gone"), "{said}");
+        assert!(!said.contains("wiki") && !said.contains(".credentials.json"), "{said}");
+    };
+    let agent = home.daemon();
+    let (code, _, why) = told(&socket, &["token", "gone"], None);
+    assert_eq!(code, 2);
+    assert!(why.contains("no login for gone"), "{why}");
+    silent(&why);
+    silent(&answer(&socket, &request));
+    agent.terminate();
+    fs::write(home.claude().join(".credentials.json"), "{").unwrap();
+    let agent = home.daemon();
+    let (code, _, why) = told(&socket, &["token", "gone"], None);
+    assert_eq!(code, 4);
+    silent(&why);
+    silent(&answer(&socket, &request));
+    agent.terminate();
+}
+
+#[test]
 fn with_a_secret_only_those_who_have_it_are_answered() {
     let stage = Stage::new("secret_file = \"~/secret\"\n");
     let secret = stage.home.path().join("secret");
@@ -225,4 +252,6 @@ fn other_servers_are_handed_out_after_a_reload_and_another_socket_after_a_restar
     assert!(told.contains("takes effect after a restart"), "{told}");
     refused("lab");
     assert_eq!(stage.elsewhere(&["token", "wiki"], None), wiki);
+    reload("");
+    refused("wiki");
 }

@@ -1,11 +1,11 @@
 //! Which grants this machine has on their way, on its own disk: a move that is cut off is settled later, if need be at the next start. In etcd a
 //! move bears the machine's name alone, which another machine may have by mistake.
 
-use crate::platform::files;
+use crate::settings::state_file;
 use claude_store::EntryKey;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "moving.json";
@@ -49,15 +49,6 @@ impl Unsettled {
 
     fn save(&self, keys: &BTreeSet<EntryKey>) -> io::Result<()> {
         let keys: Vec<_> = keys.iter().map(EntryKey::as_str).collect();
-        let beside = self.path.with_extension("json.new");
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = files::opening_no_link().write(true).create_new(true).open(&beside)?;
-        file.write_all(&serde_json::to_vec(&keys)?)?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
-        self.path.parent().map_or(Ok(()), files::sync_folder)
+        state_file::replace(&self.path, &serde_json::to_vec(&keys)?)
     }
 }

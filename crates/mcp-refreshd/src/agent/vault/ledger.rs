@@ -1,11 +1,12 @@
 //! What the vault is, and which servers' grants are moving or have moved into it. It holds no token.
 
 use crate::platform::files;
+use crate::settings::state_file;
 use claude_store::{Entry, Scope};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "ledger.json";
@@ -169,19 +170,10 @@ impl Ledger {
     /// The file system refuses; then the old one stands.
     pub(crate) fn save(&self, folder: &Path) -> Result<(), LedgerError> {
         let path = Self::file_in(folder);
-        let beside = folder.join(format!("{FILE}.new"));
         let write = || -> io::Result<()> {
             let mut bytes = serde_json::to_vec_pretty(self)?;
             bytes.push(b'\n');
-            match fs::remove_file(&beside) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = files::opening_no_link().write(true).create_new(true).open(&beside)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)?;
-            files::sync_folder(folder)
+            state_file::replace(&path, &bytes)
         };
         write().map_err(|source| LedgerError::Io { path: path.clone(), source })
     }

@@ -79,6 +79,8 @@ impl Reloader {
         if same_token_socket(&self.current, &config) {
             self.allowed.set(config.token_socket.as_ref());
             self.current.token_socket.clone_from(&config.token_socket);
+        } else {
+            self.allowed.take_back(config.token_socket.as_ref());
         }
         // Settings that need a restart keep their old values, so the next reload reports them again.
         let Config { policy, network, log, notices, .. } = config;

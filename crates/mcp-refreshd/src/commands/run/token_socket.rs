@@ -30,6 +30,11 @@ impl Allowed {
     pub(super) fn set(&self, config: Option<&TokenSocket>) {
         self.0.replace(config.map(|config| config.servers.clone()).unwrap_or_default());
     }
+
+    /// Takes back at once what is no longer named, although the rest waits for a restart.
+    pub(super) fn take_back(&self, config: Option<&TokenSocket>) {
+        self.0.borrow_mut().retain(|name| config.is_some_and(|config| config.servers.contains(name)));
+    }
 }
 
 /// The listening socket, and what it demands.
@@ -80,6 +85,8 @@ impl Tokens {
             let Request::AccessToken(request) = ask else {
                 return Reply::Refused("this socket hands out access tokens and nothing else".to_owned());
             };
+            // No folder over there means one here; and who names none is told of no other server, and of no store.
+            let request = TokenRequest { document: None, ..request };
             let admitted = admitted(&request, &allowed.0.borrow(), secret);
             match admitted {
                 Ok(()) => {
