@@ -1,7 +1,7 @@
 //! Line files of bounded size: the history, and the log where nothing else rotates it (launchd writes standard error to a file that it
 //! never rotates).
 
-use crate::platform::files;
+use crate::platform::files::{self, Identity};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -18,7 +18,15 @@ pub(crate) struct RotatingFile {
     path: PathBuf,
     full: u64,
     options: OpenOptions,
-    open: Option<File>,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    identity: Identity,
+    /// Where our last line ended.
+    end: u64,
 }
 
 impl RotatingFile {
@@ -55,38 +63,38 @@ impl RotatingFile {
     }
 
     fn append_once(&mut self, lines: &[u8], carried: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<()> {
-        let full = self.full;
-        let (mut file, size) = self.current()?;
         let length = u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        let full = self.full;
+        let (mut open, mut size) = self.current()?;
         let mut text = Vec::new();
         if size > 0 && size.saturating_add(length) > full {
             fs::rename(&self.path, predecessor(&self.path))?;
-            (file, _) = self.current()?;
+            (open, size) = self.current()?;
             text = carried()?;
-        } else if !files::ends_with_newline(file, size)? {
+        } else if size != open.end && !files::ends_with_newline(&open.file, size)? {
             // A crash or a full disk may have cut the last line; start a new one.
             text.push(b'\n');
         }
         text.extend_from_slice(lines);
-        file.write_all(&text)
+        open.file.write_all(&text)?;
+        open.end = size.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
+        Ok(())
     }
 
     /// The file at the path, and its size.
-    fn current(&mut self) -> io::Result<(&File, u64)> {
+    fn current(&mut self) -> io::Result<(&mut Open, u64)> {
         let there = match files::identity_at(&self.path) {
             Ok(there) => Some(there),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let ours = match &self.open {
-            Some(file) => Some(files::identity(file)?),
-            None => None,
-        };
-        if there.is_none() || ours != there {
-            self.open = Some(self.opened()?);
+        if there.is_none() || self.open.as_ref().map(|open| open.identity) != there {
+            let file = self.opened()?;
+            self.open = Some(Open { identity: files::identity(&file)?, file, end: 0 });
         }
-        let file = self.open.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        Ok((file, file.metadata()?.len()))
+        let open = self.open.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        let size = open.file.metadata()?.len();
+        Ok((open, size))
     }
 
     fn opened(&mut self) -> io::Result<File> {
@@ -177,6 +185,11 @@ mod tests {
         log.append(b"whole\n", nothing).unwrap();
         assert_eq!(read(log.path()), "cut sho\nwhole\n");
         assert_eq!(log.last_line().as_deref(), Some("whole"));
+        // By somebody else, while it is open.
+        OpenOptions::new().append(true).open(log.path()).unwrap().write_all(b"cut again").unwrap();
+        log.append(b"next\n", nothing).unwrap();
+        log.append(b"last\n", nothing).unwrap();
+        assert_eq!(read(log.path()), "cut sho\nwhole\ncut again\nnext\nlast\n");
     }
 
     #[cfg(unix)] // It makes a FIFO.

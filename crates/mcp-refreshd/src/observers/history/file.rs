@@ -84,18 +84,20 @@ fn each_of(path: &Path, take: &mut impl FnMut(Line)) -> io::Result<usize> {
     Ok(damaged)
 }
 
+/// The file that lines are appended to, of this state folder.
+pub(crate) fn appended_to(state: &Path) -> RotatingFile {
+    let [_, path] = places(state);
+    RotatingFile::no_link(path)
+}
+
 /// Appends lines in one write. Where the file is full, `carried` goes before them into a new one.
 pub(crate) fn append(
-    state: &Path,
+    file: &mut RotatingFile,
     lines: &[Line],
     carried: impl FnOnce() -> Vec<Line>,
 ) -> Result<(), FileError> {
-    let [_, path] = places(state);
-    let appended = (|| {
-        let text = written(lines)?;
-        RotatingFile::no_link(&path).append(&text, || written(&carried()))
-    })();
-    appended.map_err(|source| FileError { path, verb: "written", source })
+    let appended = written(lines).and_then(|text| file.append(&text, || written(&carried())));
+    appended.map_err(|source| FileError { path: file.path().to_owned(), verb: "written", source })
 }
 
 fn written(lines: &[Line]) -> io::Result<Vec<u8>> {

@@ -1,4 +1,4 @@
-use super::file::{Past, append, read};
+use super::file::{Past, append, appended_to, read};
 use super::fixtures::{ALL, LAB, STORE, at, failed, fresh, held, kinds, print, seen, stub, told};
 use super::line::{FORMAT, Holds, Kind, Line};
 use super::{History, biographies};
@@ -127,7 +127,7 @@ fn a_line_cut_by_a_crash_is_passed_over_and_nothing_is_glued_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.jsonl");
     append(
-        folder.path(),
+        &mut appended_to(folder.path()),
         &[Line::new(at(0), Kind::AgentStarted), Line::new(at(1), Kind::AgentEnded)],
         Vec::new,
     )
@@ -136,7 +136,7 @@ fn a_line_cut_by_a_crash_is_passed_over_and_nothing_is_glued_to_it() {
     fs::write(&path, &whole[..whole.len() - 9]).unwrap();
     let Past { lines, damaged } = read(folder.path()).unwrap();
     assert_eq!((lines.len(), damaged), (1, 0));
-    append(folder.path(), &[Line::new(at(2), Kind::AgentStarted)], Vec::new).unwrap();
+    append(&mut appended_to(folder.path()), &[Line::new(at(2), Kind::AgentStarted)], Vec::new).unwrap();
     let Past { lines, damaged } = read(folder.path()).unwrap();
     assert_eq!((lines.len(), damaged), (2, 1));
 }

@@ -2,15 +2,16 @@ use super::entry_state::EntryStates;
 use super::file;
 use super::line::{Kind, Line};
 use crate::control::protocol::VERSION;
+use crate::observers::rotating::RotatingFile;
 use jiff::Timestamp;
 use refresh_engine::{Event, Observer, Subject};
 use std::cell::{Cell, RefCell};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Writes down what the engine reports. Trouble with the file is logged once, and stops nothing.
 #[derive(Debug)]
 pub(crate) struct History {
-    state: PathBuf,
+    file: RefCell<RotatingFile>,
     states: RefCell<EntryStates>,
     in_trouble: Cell<bool>,
 }
@@ -24,7 +25,11 @@ impl History {
             tracing::warn!("{error}");
         }
         let in_trouble = read.is_err();
-        Self { state: state.to_owned(), states: RefCell::new(states), in_trouble: Cell::new(in_trouble) }
+        Self {
+            file: RefCell::new(file::appended_to(state)),
+            states: RefCell::new(states),
+            in_trouble: Cell::new(in_trouble),
+        }
     }
 
     /// Whether this entry ever held a login that could be refreshed, as far as the history reaches.
@@ -63,7 +68,7 @@ impl History {
             carried.extend(self.states.borrow().carried(first.at));
             carried
         };
-        let written = file::append(&self.state, lines, carried);
+        let written = file::append(&mut self.file.borrow_mut(), lines, carried);
         let mut states = self.states.borrow_mut();
         lines.iter().for_each(|line| states.apply(line));
         match written {
