@@ -57,6 +57,8 @@ struct Inner<F: FileSystem> {
     open: RefCell<BTreeMap<TransactionId, Vec<SecretBytes>>>,
     next: Cell<u64>,
     size: Cell<u64>,
+    /// The size up to which blocks are allocated. Truncating frees those that are not used.
+    reserved: Cell<u64>,
     /// Lines appended, and how many of them are known to be durable.
     appended: Cell<u64>,
     durable: Cell<u64>,
@@ -92,6 +94,7 @@ impl<F: FileSystem> Journal<F> {
         let journal = Self {
             inner: Rc::new(Inner {
                 size: Cell::new(content.len() as u64),
+                reserved: Cell::new(0),
                 files,
                 path,
                 file: RefCell::new(Rc::new(file)),
@@ -135,14 +138,32 @@ impl<F: FileSystem> Journal<F> {
         let id = TransactionId(inner.next.get());
         inner.next.set(id.0 + 1);
         self.intend_again(id, intent)?;
-        let file = Rc::clone(&inner.file.borrow());
-        match inner.files.reserve(&file, inner.size.get() + self.room()) {
+        match self.reserve() {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => {
                 self.done(id);
                 Err(io_error("reserve space in", &inner.path, error))
             }
             _ => Ok(id),
         }
+    }
+
+    /// Makes room for the answers of all open transactions; in a storm, for twice as many each time that there is none left.
+    fn reserve(&self) -> io::Result<()> {
+        let inner = &self.inner;
+        let open = inner.open.borrow().len();
+        let room = |transactions: usize| inner.size.get() + transactions as u64 * ROOM_PER_TRANSACTION;
+        if room(open) <= inner.reserved.get() {
+            return Ok(());
+        }
+        let file = Rc::clone(&inner.file.borrow());
+        let reserve = |room: u64| inner.files.reserve(&file, room).map(|()| room);
+        let reserved = match reserve(room(open.next_power_of_two())) {
+            // A disk that is nearly full may have enough for those that are open.
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => reserve(room(open)),
+            reserved => reserved,
+        };
+        inner.reserved.set(reserved?);
+        Ok(())
     }
 
     /// Records that the transaction is about to present its token once more: earlier answers no longer count.
@@ -225,14 +246,10 @@ impl<F: FileSystem> Journal<F> {
         *inner.file.borrow_mut() = Rc::clone(&file);
         inner.size.set(content.len() as u64);
         // The old file's reservation. If it is refused now, answers are still written.
-        let _ = inner.files.reserve(&file, inner.size.get() + self.room());
+        inner.reserved.set(0);
+        let _ = self.reserve();
         let folder = inner.path.parent().unwrap_or(Path::new("."));
         inner.files.sync_folder(folder).await.map_err(|e| io_error("replace", &inner.path, e))
-    }
-
-    /// Room for the answers of all open transactions.
-    fn room(&self) -> u64 {
-        self.inner.open.borrow().len() as u64 * ROOM_PER_TRANSACTION
     }
 
     /// The number of open transactions.
@@ -281,6 +298,7 @@ impl<F: FileSystem> Inner<F> {
         let file = Rc::clone(&self.file.borrow());
         if let Err(error) = self.files.append(&file, bytes) {
             let _ = self.files.truncate(&file, self.size.get());
+            self.reserved.set(0);
             return Err(io_error("write to", &self.path, error));
         }
         self.size.set(self.size.get() + bytes.len() as u64);
@@ -293,6 +311,7 @@ impl<F: FileSystem> Inner<F> {
         let file = Rc::clone(&self.file.borrow());
         self.files.truncate(&file, 0).map_err(|error| io_error("empty", &self.path, error))?;
         self.size.set(0);
+        self.reserved.set(0);
         self.append_line(&Line::Journal { version: VERSION }).map(drop)
     }
 }

@@ -113,6 +113,8 @@ impl<P: Partners> Keeper<P> {
             committer: Committer::default(),
             reads: Coalesced::default(),
             unflags: Coalesced::default(),
+            rooms: Coalesced::default(),
+            endpoint_ready: Coalesced::default(),
             entries: RefCell::default(),
             runs: Cell::new(0),
             superseded: RefCell::default(),

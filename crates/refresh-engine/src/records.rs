@@ -43,14 +43,22 @@ struct Inner<F: FileSystem> {
     changed: RefCell<BTreeMap<Name, u64>>,
     /// Counts changes, so that a save knows whether it included the last one.
     changes: Cell<u64>,
-    saved: Cell<u64>,
-    saves: Coalesced<(), Result<(), RecordsError>>,
+    /// The entry whose record is to be saved; `None` for all.
+    saves: Coalesced<Option<Name>, Result<(), RecordsError>>,
 }
 
 impl<F: FileSystem> Inner<F> {
     fn note_change(&self, store: &str, key: &EntryKey) {
         self.changes.set(self.changes.get() + 1);
         self.changed.borrow_mut().insert((store.to_owned(), key.as_str().to_owned()), self.changes.get());
+    }
+
+    /// Those of the entries that are asked for, or of all, whose record differs from the file.
+    fn to_save(&self, asked: &[Rc<Option<Name>>]) -> BTreeSet<Name> {
+        let changed = self.changed.borrow();
+        let all = || changed.keys().cloned().collect();
+        let asked: Option<BTreeSet<Name>> = asked.iter().map(|name| Option::clone(name)).collect();
+        asked.map_or_else(all, |asked| asked.into_iter().filter(|name| changed.contains_key(name)).collect())
     }
 }
 
@@ -82,7 +90,6 @@ impl<F: FileSystem> Records<F> {
                 stores: RefCell::new(stores),
                 changed: RefCell::default(),
                 changes: Cell::new(0),
-                saved: Cell::new(0),
                 saves: Coalesced::default(),
             }),
         }
@@ -132,7 +139,7 @@ impl<F: FileSystem> Records<F> {
     /// True if something has changed since the last save.
     #[must_use]
     pub fn unsaved(&self) -> bool {
-        self.inner.saved.get() != self.inner.changes.get()
+        !self.inner.changed.borrow().is_empty()
     }
 
     /// Saves every change made so far, durably. Concurrent callers share one write.
@@ -140,21 +147,32 @@ impl<F: FileSystem> Records<F> {
     /// # Errors
     /// The file system refuses; the changes stay in memory and the next call tries again.
     pub async fn save(&self) -> Result<(), RecordsError> {
-        let inner = &self.inner;
-        if !self.unsaved() {
+        if self.unsaved() { self.save_with(None).await } else { Ok(()) }
+    }
+
+    /// The same for one entry's record. In a storm, those of others that are being refreshed have yet to change.
+    ///
+    /// # Errors
+    /// As for [`save`](Self::save).
+    pub async fn save_entry(&self, store: &str, key: &EntryKey) -> Result<(), RecordsError> {
+        let name = (store.to_owned(), key.as_str().to_owned());
+        if !self.inner.changed.borrow().contains_key(&name) {
             return Ok(());
         }
-        let save = async |saves: &Coalesced<_, _>| {
-            let waiting = saves.waiting().len();
-            let covers = inner.changes.get();
-            let changed = inner.changed.borrow().keys().cloned().collect();
-            let result = inner.file.save(&inner.stores, &changed).await;
-            if result.is_ok() {
-                inner.changed.borrow_mut().retain(|_, change| *change > covers);
-                inner.saved.set(covers);
-            }
-            vec![result; waiting]
+        self.save_with(Some(name)).await
+    }
+
+    async fn save_with(&self, only: Option<Name>) -> Result<(), RecordsError> {
+        let inner = &self.inner;
+        let save = async |saves: &Coalesced<Option<Name>, _>| {
+            let waiting = saves.waiting();
+            let (names, covers) = (inner.to_save(&waiting), inner.changes.get());
+            let result = inner.file.save(&inner.stores, &names).await.map(|all| {
+                let is_saved = |name: &Name, change: u64| change <= covers && (all || names.contains(name));
+                inner.changed.borrow_mut().retain(|name, change| !is_saved(name, *change));
+            });
+            vec![result; waiting.len()]
         };
-        inner.saves.ask((), save).await
+        inner.saves.ask(only, save).await
     }
 }

@@ -114,13 +114,13 @@ impl<F: FileSystem> RecordsFile<F> {
         *self.open.borrow_mut() = Some(open);
     }
 
-    /// Saves these entries' records durably. After an error the file's content is unknown; the next call
+    /// Saves these entries' records durably; true if it has saved all. After an error the file's content is unknown; the next call
     /// rewrites it.
     pub(super) async fn save(
         &self,
         stores: &RefCell<Stores>,
         changed: &BTreeSet<Name>,
-    ) -> Result<(), RecordsError> {
+    ) -> Result<bool, RecordsError> {
         let lines = {
             let stores = stores.borrow();
             let mut bytes = Vec::new();
@@ -136,13 +136,14 @@ impl<F: FileSystem> RecordsFile<F> {
                 self.files.append(&file, &lines).map_err(|error| self.not_written(error))?;
                 self.files.sync(&file).await.map_err(|error| io_error("save", &self.path, error))?;
                 *self.open.borrow_mut() = Some(Open { size: open.size + lines.len() as u64, ..open });
+                Ok(false)
             }
             None => {
                 let open = self.write_anew(stores).await?;
                 *self.open.borrow_mut() = Some(open);
+                Ok(true)
             }
         }
-        Ok(())
     }
 
     fn not_written(&self, error: io::Error) -> RecordsError {

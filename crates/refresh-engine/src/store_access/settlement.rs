@@ -12,13 +12,13 @@ use oauth_secret::TokenDigest;
 /// A permanently failing disk must not let the journal grow forever; beyond this the oldest transaction is closed anyway.
 const MOST_UNSETTLED: usize = 256;
 
-/// Closes a transaction that has ended. `stored` says whether its change to the store is durable.
-pub(crate) async fn close<P: Partners>(shared: &Shared<P>, id: TransactionId, stored: bool) {
+/// Closes a transaction of this entry that has ended. `stored` says whether its change to the store is durable.
+pub(crate) async fn close<P: Partners>(shared: &Shared<P>, key: &EntryKey, id: TransactionId, stored: bool) {
     if !stored {
         leave_open(shared, id);
     }
     // Refreshes that end together share this save.
-    let recorded = shared.save_records().await;
+    let recorded = shared.save_record(key).await;
     match (stored, recorded) {
         (true, true) => shared.journal.done(id),
         (true, false) => leave_open(shared, id),

@@ -6,9 +6,10 @@ use crate::store_access::entry_state::{EntryState, RunId};
 use crate::store_access::reading::Reading;
 use crate::store_access::reading::Unreadable;
 use crate::{
-    Activity, Client, Clock, Event, Now, ObservedEntry, Observer, Partners, Policy, Record, Records, Subject,
+    Activity, Client, Clock, Event, Now, ObservedEntry, Observer, Partners, Policy, Record, Records,
+    RecordsError, Subject,
 };
-use claude_store::{EntryKey, NeedsAuthCache, NeedsAuthError, Ownership, Store, TokenChange};
+use claude_store::{EntryKey, NeedsAuthCache, NeedsAuthError, Ownership, Store, TokenChange, WriteError};
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,9 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) committer: Committer,
     pub(crate) reads: Coalesced<EntryKey, Result<Reading, Unreadable>>,
     pub(crate) unflags: Coalesced<String, Result<bool, Rc<NeedsAuthError>>>,
+    /// Room for documents of these sizes.
+    pub(crate) rooms: Coalesced<usize, Result<(), Rc<WriteError>>>,
+    pub(crate) endpoint_ready: Coalesced<(), ()>,
     /// Boxed, as a map holds room for entries that are not there.
     pub(crate) entries: RefCell<BTreeMap<EntryKey, Box<EntryState>>>,
     /// The number of the last run.
@@ -196,7 +200,16 @@ impl<P: Partners> Shared<P> {
 
     /// Saves the records and reports trouble. True if they are durable.
     pub(crate) async fn save_records(&self) -> bool {
-        match self.records.save().await {
+        self.noted(self.records.save().await)
+    }
+
+    /// The same for one entry's record.
+    pub(crate) async fn save_record(&self, key: &EntryKey) -> bool {
+        self.noted(self.records.save_entry(self.location(), key).await)
+    }
+
+    fn noted(&self, saved: Result<(), RecordsError>) -> bool {
+        match saved {
             Ok(()) => {
                 // Unsettled transactions are still trouble.
                 if self.unsettled.borrow().is_empty() {

@@ -112,7 +112,7 @@ impl<P: Partners> Exchange<'_, P> {
         } else {
             // I1: the answer may leave the journal only when the record that reflects it is durable, or the next agent
             // would present the token again.
-            close(shared, self.id, true).await;
+            close(shared, key, self.id, true).await;
         }
         shared.tell(self.seen, Event::failed(outcome, detail.clone(), self.presented.digest, retry_in));
         TransactionEnd::NoPair { outcome, detail }

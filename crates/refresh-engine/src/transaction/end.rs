@@ -10,6 +10,7 @@ use crate::transaction::metadata::NoMetadata;
 use crate::{Event, ObservedEntry, Partners};
 use claude_store::{LockError, LockLost, WriteError};
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How soon to retry after another process held the lock.
@@ -74,8 +75,8 @@ pub(crate) enum TransactionEnd {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotSavable {
     /// The store has no room, or cannot be written.
-    #[error(transparent)]
-    Store(#[from] WriteError),
+    #[error("{0}")]
+    Store(#[from] Rc<WriteError>),
     /// The journal cannot be written.
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -16,6 +16,7 @@ use crate::transaction::refresh_locks::RefreshLocks;
 use crate::transaction::request::{client_id, first_attempt, for_login, request};
 use crate::{Endpoint, Now, ObservedEntry, Partners, Verdict};
 use claude_store::{LockLost, Store, Version};
+use std::rc::Rc;
 use std::time::Duration;
 use token_endpoint::{
     Answer, ClientAuth, Metadata, RawAnswer, RefreshRequest, RequestShape, SendError, interpret,
@@ -81,7 +82,16 @@ impl<'a, P: Partners> Room<'a, P> {
     async fn reserve(shared: &'a Shared<P>, document_size: usize) -> Result<Self, NotSavable> {
         shared.in_flight.set(shared.in_flight.get() + 1);
         let room = Self(shared);
-        shared.store.reserve(document_size + ROOM_PER_TRANSACTION * shared.in_flight.get()).await?;
+        // Transactions that begin together reserve together.
+        let reserved = shared.rooms.ask(document_size, async |rooms| {
+            tokio::task::yield_now().await;
+            let sizes = rooms.waiting();
+            let size = sizes.iter().map(|size| **size).max().unwrap_or_default();
+            let whole = size + ROOM_PER_TRANSACTION * shared.in_flight.get();
+            let reserved = shared.store.reserve(whole).await.map_err(Rc::new);
+            vec![reserved; sizes.len()]
+        });
+        reserved.await?;
         Ok(room)
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn others<P: Partners>(shared: &Shared<P>, key: &EntryKey, token: Tok
             })
         };
         let entries = keeper.entries.borrow();
-        let holders = entries.iter().filter(|(other, state)| !(own && *other == key) && holds(state));
+        let holders = entries.iter().filter(|(other, state)| holds(state) && !(own && *other == key));
         others.extend(holders.map(|(key, _)| Holder { shared: Rc::clone(&keeper), key: key.clone() }));
     }
     others

@@ -116,7 +116,7 @@ pub(crate) async fn revive_superseded<P: Partners>(shared: &Shared<P>, seen: &Ob
     let expires_at = ours.tokens.expires_at.and_then(|moment| jiff::Timestamp::from_millisecond(moment).ok());
     match overwrite(shared, key, ours.tokens.clone(), Held::Refresh(ours.by)).await {
         Overwritten::Written { durable } => {
-            close(shared, ours.id, durable).await;
+            close(shared, key, ours.id, durable).await;
             let why = "the pair that had replaced ours proved dead";
             shared.tell(seen, Event::Healed { why, now, expires_at });
         }

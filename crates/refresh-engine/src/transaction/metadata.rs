@@ -55,7 +55,14 @@ async fn find<P: Partners>(shared: &Shared<P>, seen: &ObservedEntry) -> Result<M
     let is_new = |cached: &CachedMetadata| {
         cached.fetched_at <= now.wall && now.elapsed_since(cached.fetched_at) < CACHED_FOR
     };
-    shared.endpoint.make_ready().await;
+    // Once for all that begin together.
+    let ready = shared.endpoint_ready.ask((), async |asked| {
+        tokio::task::yield_now().await;
+        let asked = asked.waiting().len();
+        shared.endpoint.make_ready().await;
+        vec![(); asked]
+    });
+    ready.await;
     if !cached.as_ref().is_some_and(is_new) || seen.entry.client_id.as_ref().is_none_or(String::is_empty) {
         shared.client.make_ready().await;
     }

@@ -53,7 +53,7 @@ pub(crate) async fn replay<P: Partners>(
     let what = match (unfinished.answer.take(), unfinished.superseded_by) {
         (None, _) => {
             without_answer(shared, &unfinished.intent, current.as_deref());
-            close(shared, unfinished.id, true).await;
+            close(shared, &key, unfinished.id, true).await;
             "a request was sent and its answer was not received: the refresh token may be spent"
         }
         (Some((raw, sent_at)), superseded_by) => {
@@ -80,7 +80,7 @@ pub(crate) async fn replay<P: Partners>(
                     return;
                 }
                 (Answer::Fresh(_), Some(_)) => {
-                    close(shared, unfinished.id, true).await;
+                    close(shared, &key, unfinished.id, true).await;
                     return;
                 }
                 (Answer::Fresh(pair), None) => {
@@ -94,12 +94,12 @@ pub(crate) async fn replay<P: Partners>(
                 }
                 (Answer::Ambiguous { .. }, _) => {
                     without_answer(shared, &unfinished.intent, current.as_deref());
-                    close(shared, unfinished.id, true).await;
+                    close(shared, &key, unfinished.id, true).await;
                     "a request was sent, and its answer does not say whether the refresh token is spent"
                 }
                 (answer, _) => {
                     judged(shared, &unfinished.intent, current.as_deref(), &answer);
-                    close(shared, unfinished.id, true).await;
+                    close(shared, &key, unfinished.id, true).await;
                     "the server had refused the request; nothing was lost"
                 }
             }

@@ -33,7 +33,7 @@ pub(crate) async fn settle<P: Partners>(shared: &Shared<P>, obtained: &ObtainedP
     let SavedPair { after, healed, durable } = saved;
     let key = obtained.key();
     // I1: which token is spent must be durable before the journal forgets it.
-    close(shared, obtained.id, durable).await;
+    close(shared, key, obtained.id, durable).await;
     shared.release_held(key);
     // Only then: the same record says that the superseded pair's token is spent.
     close_superseded(shared, key, None);

@@ -154,6 +154,27 @@ async fn after_a_failed_call_the_next_save_writes_everything() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn saving_one_entry_leaves_the_others_for_later() {
+    let disk = disk();
+    let records = load(&disk);
+    (1..4).for_each(|entry| set(&records, entry, 1));
+    records.save().await.unwrap();
+    (1..4).for_each(|entry| set(&records, entry, 2));
+    records.save_entry(STORE, &key(2)).await.unwrap();
+    assert_eq!([1, 2, 3].map(|entry| failures(&load(&disk), entry)), [1, 2, 1]);
+    assert!(records.unsaved());
+    let before = disk.bytes_written();
+    records.save_entry(STORE, &key(2)).await.unwrap();
+    assert_eq!(disk.bytes_written(), before, "it was saved already");
+    // Together with one that wants all.
+    set(&records, 2, 3);
+    let first = key(1);
+    let (one, all) = tokio::join!(records.save_entry(STORE, &first), records.save());
+    assert!(one.is_ok() && all.is_ok() && !records.unsaved());
+    assert_eq!([1, 2, 3].map(|entry| failures(&load(&disk), entry)), [2, 3, 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_removed_or_modified_file_is_rewritten() {
     let disk = disk();
     let path = Path::new(STATE).join("records.jsonl");

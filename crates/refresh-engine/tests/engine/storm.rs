@@ -1,7 +1,8 @@
 //! Many entries at once.
 
-use crate::world::{Answering, HOUR, Life, MINUTE, SECOND, STORE, World, key};
+use crate::world::{Answering, HOUR, Life, MINUTE, SECOND, STATE, STORE, World, key};
 use refresh_engine::State;
+use std::path::Path;
 use std::time::Duration;
 use virtual_disk::Operation;
 
@@ -105,6 +106,15 @@ async fn a_hundred_entries_on_ten_servers_are_fresh_within_three_round_trips_and
     assert!(writes <= 2, "{writes} writes");
     // At the start, together under the locks, and twice for each write.
     assert!(reads <= 8, "{reads} reads");
+    // Room for the document: at most once for each wave. Room for the answers: by doubling.
+    let of = |operation| life.disk.calls().iter().filter(|call| call.operation == operation).count();
+    let (moves, reserves) = (of(Operation::RenameExclusive), of(Operation::Reserve));
+    assert!(moves <= 8, "the reserved document was looked at {moves} times");
+    assert!(reserves <= 24, "room was reserved {reserves} times");
+    // Of each record what was known before its transaction, and what it brought.
+    let file = Path::new(STATE).join("records.jsonl");
+    let lines = life.disk.bytes(file).unwrap().iter().filter(|byte| **byte == b'\n').count();
+    assert!(lines <= 1 + 2 * 100, "{lines} lines of records");
 }
 
 #[tokio::test(start_paused = true)]
