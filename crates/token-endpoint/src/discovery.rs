@@ -54,10 +54,14 @@ pub enum DiscoveryError {
 pub async fn discover(http: &Http, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
     let limit = http.whole_limit().saturating_mul(2);
     let search = discover_by(async |url: &Url| http.get(url).await, hints);
-    tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
-        let why = format!("no metadata found for {} in {} s", shown_text(&hints.server_url), limit.as_secs());
-        Err(DiscoveryError::Transient { why, retry_after: None })
-    })
+    let found = async {
+        tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
+            let why =
+                format!("no metadata found for {} in {} s", shown_text(&hints.server_url), limit.as_secs());
+            Err(DiscoveryError::Transient { why, retry_after: None })
+        })
+    };
+    http.discoveries().answer(hints, found).await
 }
 
 /// [`discover`] with any function that fetches a URL, and no time limit. `get` must not follow redirects.

@@ -1,5 +1,5 @@
 /// What is known about a server before any request: the clues that [`discover`](crate::discover) follows, in this order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServerHints {
     /// The MCP server's own URL, the `resource` of RFC 8707.
     pub server_url: String,

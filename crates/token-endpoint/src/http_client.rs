@@ -1,8 +1,10 @@
 use crate::failure::Trust;
+use crate::names::Names;
 use crate::proxy::Exceptions;
 use crate::single_flight::SingleFlight;
 use crate::{
-    ClientCertificate, RawAnswer, RefreshRequest, SendError, failure, interpretation, origin, platform, tls,
+    ClientCertificate, DiscoveryError, Metadata, RawAnswer, RefreshRequest, SendError, ServerHints, failure,
+    interpretation, origin, platform, tls,
 };
 use http::header;
 use oauth_secret::SecretBytes;
@@ -82,7 +84,8 @@ pub struct Http {
     limits: Limits,
     trust: Trust,
     passed_over: Arc<[String]>,
-    single_flight: SingleFlight,
+    requests: SingleFlight<Url, Result<RawAnswer, SendError>>,
+    discoveries: SingleFlight<ServerHints, Result<Metadata, DiscoveryError>>,
 }
 
 impl fmt::Debug for Http {
@@ -101,6 +104,7 @@ impl Http {
         let suffix =
             options.user_agent_suffix.as_deref().map(|suffix| format!(" {suffix}")).unwrap_or_default();
         let user_agent = format!("mcp-refreshd/{}{suffix}", env!("CARGO_PKG_VERSION"));
+        let names = Names::default();
         let client = || {
             reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.config.clone())
@@ -112,6 +116,12 @@ impl Http {
                 .retry(retry::never())
                 // A pooled connection may die between requests, and it would be unclear whether the second was sent.
                 .pool_max_idle_per_host(0)
+                .dns_resolver(names.clone())
+                // The whole request is limited to less than the first probe would wait.
+                .tcp_keepalive(None)
+                .tcp_keepalive_interval(None)
+                .tcp_keepalive_retries(None)
+                .tcp_user_timeout(None)
                 .connect_timeout(options.limits.connect)
                 .timeout(options.limits.whole)
         };
@@ -140,7 +150,8 @@ impl Http {
             limits: options.limits,
             trust: Trust { has_roots: tls.has_roots, asked_not_to_verify: options.asked_not_to_verify },
             passed_over: tls.passed_over.into(),
-            single_flight: SingleFlight::default(),
+            requests: SingleFlight::default(),
+            discoveries: SingleFlight::default(),
         })
     }
 
@@ -191,7 +202,12 @@ impl Http {
     pub(crate) async fn get(&self, url: &Url) -> Result<RawAnswer, SendError> {
         let mut request = reqwest::Request::new(http::Method::GET, url.clone());
         request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("application/json"));
-        self.single_flight.answer(url, self.execute(request)).await
+        self.requests.answer(url, self.execute(request)).await
+    }
+
+    /// Searches for metadata, shared by concurrent callers.
+    pub(crate) fn discoveries(&self) -> &SingleFlight<ServerHints, Result<Metadata, DiscoveryError>> {
+        &self.discoveries
     }
 
     /// The time limit of one request.

@@ -37,6 +37,7 @@ mod interpretation;
 mod lifetime;
 mod login;
 mod metadata;
+mod names;
 mod origin;
 mod own_authority;
 mod platform;

@@ -1,7 +1,7 @@
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use rustls::SignatureScheme;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
+use rustls::{CipherSuite, SignatureScheme};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use std::fmt;
 use std::sync::LazyLock;
@@ -10,9 +10,14 @@ use std::sync::LazyLock;
 /// 2.1.332): keys on P-521, and SHA-512 with keys on P-256 and P-384. TLS-inspecting proxies and private CAs use them.
 ///
 /// This weakens nothing: each of these hashes and curves is at least as strong as those that ring accepts.
+///
+/// Of the suites of TLS 1.3 it offers AES-128 with SHA-256 first, as browsers do: most of a handshake besides its signatures is hashing, and
+/// few processors have instructions for SHA-384.
 pub(crate) fn provider() -> CryptoProvider {
     let signature_verification_algorithms = WebPkiSupportedAlgorithms { all: &ALL, mapping: &MAPPING };
-    CryptoProvider { signature_verification_algorithms, ..ring::default_provider() }
+    let mut provider = CryptoProvider { signature_verification_algorithms, ..ring::default_provider() };
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    provider
 }
 
 /// ECDSA signature verification for one curve and one hash.

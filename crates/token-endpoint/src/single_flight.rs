@@ -1,64 +1,66 @@
-use crate::{RawAnswer, SendError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
-use url::Url;
 
-/// Shares the response to a metadata request among all concurrent callers for the same URL: when many entries of one issuer are
-/// refreshed together, it is requested once.
+/// Shares one answer among all who ask the same at the same time: when many entries of one issuer are refreshed together, its metadata is
+/// requested once, and its host's name is looked up once.
 ///
-/// Nothing is cached for later callers: they look again because something has changed.
-#[derive(Clone, Default)]
-pub(crate) struct SingleFlight {
-    slots: Arc<Mutex<BTreeMap<Url, Slot>>>,
+/// Nothing is cached for later callers: they ask again because something has changed.
+pub(crate) struct SingleFlight<Q, A> {
+    slots: Arc<Mutex<BTreeMap<Q, Slot<A>>>>,
 }
 
-/// Held by the caller that sends the request; the others wait for it.
-type Slot = Arc<tokio::sync::Mutex<Option<Known>>>;
+/// Held by the caller that finds the answer; the others wait for it.
+type Slot<A> = Arc<tokio::sync::Mutex<Option<Known<A>>>>;
 
-/// The response and its time.
-struct Known {
+/// An answer and its time.
+struct Known<A> {
     at: Instant,
-    answer: Result<RawAnswer, SendError>,
+    answer: A,
 }
 
-impl SingleFlight {
-    /// The response for a URL, requested with `ask` unless a request is already running.
-    pub(crate) async fn answer(
-        &self,
-        url: &Url,
-        ask: impl Future<Output = Result<RawAnswer, SendError>>,
-    ) -> Result<RawAnswer, SendError> {
-        let slot = self.slot(url);
-        let answer = shared(&slot, ask).await;
+impl<Q, A> Clone for SingleFlight<Q, A> {
+    fn clone(&self) -> Self {
+        Self { slots: Arc::clone(&self.slots) }
+    }
+}
+
+impl<Q, A> Default for SingleFlight<Q, A> {
+    fn default() -> Self {
+        Self { slots: Arc::default() }
+    }
+}
+
+impl<Q: Ord + Clone, A: Clone> SingleFlight<Q, A> {
+    /// The answer to a question, found with `find` unless somebody is already finding it.
+    pub(crate) async fn answer(&self, question: &Q, find: impl Future<Output = A>) -> A {
+        let slot = self.slot(question);
+        let answer = shared(&slot, find).await;
         drop(slot);
         self.tidy();
         answer
     }
 
-    fn slot(&self, url: &Url) -> Slot {
+    fn slot(&self, question: &Q) -> Slot<A> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(slots.entry(url.clone()).or_default())
+        Arc::clone(slots.entry(question.clone()).or_default())
     }
 
-    /// Removes what nobody requests or waits for.
+    /// Removes what nobody asks or waits for.
     fn tidy(&self) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|_, slot| Arc::strong_count(slot) > 1);
     }
 }
 
-/// The response that arrived while we waited, or our own.
-async fn shared(
-    slot: &Slot,
-    ask: impl Future<Output = Result<RawAnswer, SendError>>,
-) -> Result<RawAnswer, SendError> {
+/// The answer that was found while we waited, or our own.
+async fn shared<A: Clone>(slot: &Slot<A>, find: impl Future<Output = A>) -> A {
     let asked_at = Instant::now();
     let mut known = slot.lock().await;
     if let Some(known) = known.as_ref().filter(|known| known.at >= asked_at) {
         return known.answer.clone();
     }
-    let answer = ask.await;
+    let answer = find.await;
     *known = Some(Known { at: Instant::now(), answer: answer.clone() });
     answer
 }
@@ -66,8 +68,10 @@ async fn shared(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{RawAnswer, SendError};
     use std::cell::Cell;
     use std::time::Duration;
+    use url::Url;
 
     const SECOND: Duration = Duration::from_secs(1);
 
