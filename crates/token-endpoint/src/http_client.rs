@@ -192,10 +192,7 @@ impl Http {
     }
 
     async fn send_there(&self, request: &RefreshRequest) -> Result<RawAnswer, SendError> {
-        let host = origin::host_of(&request.token_endpoint);
-        let request = reqwest::Request::try_from(request.to_http()?)
-            .map_err(|error| failure::of_reqwest(&error, &host, self.trust))?;
-        self.execute(request).await
+        self.execute(request.to_http()?).await
     }
 
     /// A GET for metadata, shared by concurrent callers.

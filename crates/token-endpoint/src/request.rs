@@ -1,11 +1,8 @@
 use crate::{Answer, RequestShape, SendError, UnsentKind, origin};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 use oauth_secret::{ClientSecret, RefreshToken};
-use oauth2::{AuthType, ClientId, HttpRequest, HttpResponse, Scope, TokenUrl, basic::BasicClient};
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
-use std::fmt;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -99,69 +96,96 @@ fn form_encoded(text: &str) -> String {
 }
 
 impl RefreshRequest {
-    /// The request for the wire, built by the `oauth2` crate.
-    pub(crate) fn to_http(&self) -> Result<HttpRequest, SendError> {
+    /// The request for the wire (RFC 6749, section 6).
+    pub(crate) fn to_http(&self) -> Result<reqwest::Request, SendError> {
         let server_is_loopback = Url::parse(&self.resource).is_ok_and(|url| origin::is_loopback(&url));
         origin::allowed(&self.token_endpoint, server_is_loopback).map_err(not_allowed)?;
 
-        let mut client = BasicClient::new(ClientId::new(self.client_id.clone().unwrap_or_default()))
-            .set_token_uri(TokenUrl::from_url(self.token_endpoint.clone()))
-            .set_auth_type(match self.auth {
-                ClientAuth::Basic | ClientAuth::BasicAndId => AuthType::BasicAuth,
-                ClientAuth::BasicPlain | ClientAuth::Post | ClientAuth::None => AuthType::RequestBody,
-            });
-        if let (ClientAuth::Basic | ClientAuth::BasicAndId | ClientAuth::Post, Some(secret)) =
-            (self.auth, &self.client_secret)
-        {
-            client = client.set_client_secret(oauth2::ClientSecret::new(secret.expose().to_owned()));
-        }
-        let client_id = self.client_id.as_deref().filter(|id| !id.is_empty());
-        let refresh_token = oauth2::RefreshToken::new(self.refresh_token.expose().to_owned());
-        let mut exchange = client.exchange_refresh_token(&refresh_token);
-        if let (ClientAuth::BasicAndId, Some(_), Some(id)) = (self.auth, &self.client_secret, client_id) {
-            exchange = exchange.add_extra_param("client_id", id);
-        }
-        if self.shape.resource && !self.resource.is_empty() {
-            exchange = exchange.add_extra_param("resource", self.resource.as_str());
-        }
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "refresh_token")
+            .append_pair("refresh_token", self.refresh_token.expose());
         if let (true, Some(scope)) = (self.shape.scope, &self.scope) {
-            exchange =
-                exchange.add_scopes(scope.split_whitespace().map(|scope| Scope::new(scope.to_owned())));
+            let scopes: Vec<&str> = scope.split_whitespace().collect();
+            if !scopes.is_empty() {
+                form.append_pair("scope", &scopes.join(" "));
+            }
         }
-
-        // The crate builds and parses around one call. Capturing the request in that call leaves the sending to us.
-        let captured = RefCell::new(None);
-        let capture = |request: HttpRequest| -> Result<HttpResponse, Captured> {
-            captured.replace(Some(request));
-            Err(Captured)
+        let client = Client {
+            id: self.client_id.as_deref().unwrap_or_default(),
+            secret: self.client_secret.as_ref(),
+            auth: self.auth,
         };
-        // The result is either our own `Captured` or a failure to build the request.
-        drop(exchange.request(&capture));
-        let mut request = captured.into_inner().ok_or_else(|| {
-            not_allowed("the URL of the token endpoint is not valid in a request".to_owned())
-        })?;
+        let authorization = client.add_to(&mut form)?;
+        if self.shape.resource && !self.resource.is_empty() {
+            form.append_pair("resource", &self.resource);
+        }
+        let mut request = post(&self.token_endpoint, form.finish(), authorization);
         // A compressed response that is cut off, or in an unknown encoding, would cost the rotated token.
         request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let (ClientAuth::BasicPlain, Some(secret)) = (self.auth, &self.client_secret) {
-            let basic = basic_header(client_id.unwrap_or_default(), secret.expose())?;
-            request.headers_mut().insert(header::AUTHORIZATION, basic);
-        }
-        if client_id.is_none() || self.auth == ClientAuth::BasicPlain && self.client_secret.is_some() {
-            // The crate always adds a client to a request.
-            let body = request.body_mut();
-            *body = without_client_id(body);
-        }
         Ok(request)
     }
 }
 
-fn without_client_id(body: &[u8]) -> Vec<u8> {
-    let pairs = url::form_urlencoded::parse(body).filter(|(name, _)| name != "client_id");
-    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
+/// Who asks, and how it proves that.
+pub(crate) struct Client<'a> {
+    /// Empty: the request names no client.
+    pub(crate) id: &'a str,
+    pub(crate) secret: Option<&'a ClientSecret>,
+    pub(crate) auth: ClientAuth,
+}
+
+impl Client<'_> {
+    /// Adds to the form what belongs there, and returns the header for the rest. Without a secret every method is [`ClientAuth::None`].
+    pub(crate) fn add_to(&self, form: &mut Form) -> Result<Option<HeaderValue>, SendError> {
+        let Some(secret) = self.secret.map(ClientSecret::expose) else {
+            self.add_id_to(form);
+            return Ok(None);
+        };
+        match self.auth {
+            ClientAuth::Basic => return basic_header(&encoded(self.id), &encoded(secret)).map(Some),
+            ClientAuth::BasicPlain => return basic_header(self.id, secret).map(Some),
+            ClientAuth::BasicAndId => {
+                self.add_id_to(form);
+                return basic_header(&encoded(self.id), &encoded(secret)).map(Some);
+            }
+            ClientAuth::Post => {
+                self.add_id_to(form);
+                form.append_pair("client_secret", secret);
+            }
+            ClientAuth::None => self.add_id_to(form),
+        }
+        Ok(None)
+    }
+
+    fn add_id_to(&self, form: &mut Form) {
+        if !self.id.is_empty() {
+            form.append_pair("client_id", self.id);
+        }
+    }
+}
+
+/// The body of a request to a token endpoint.
+pub(crate) type Form = url::form_urlencoded::Serializer<'static, String>;
+
+/// A request to a token endpoint with this body.
+pub(crate) fn post(url: &Url, body: String, authorization: Option<HeaderValue>) -> reqwest::Request {
+    let mut request = reqwest::Request::new(Method::POST, url.clone());
+    let headers = request.headers_mut();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    if let Some(authorization) = authorization {
+        headers.insert(header::AUTHORIZATION, authorization);
+    }
+    *request.body_mut() = Some(body.into());
+    request
+}
+
+fn encoded(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(form_encoded(text))
 }
 
 /// The header of HTTP Basic authentication with this id and secret.
-pub(crate) fn basic_header(client_id: &str, secret: &str) -> Result<HeaderValue, SendError> {
+fn basic_header(client_id: &str, secret: &str) -> Result<HeaderValue, SendError> {
     let credentials = Zeroizing::new(format!("{client_id}:{secret}"));
     let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(credentials.as_bytes())));
     let mut basic = HeaderValue::try_from(basic.as_str())
@@ -173,18 +197,6 @@ pub(crate) fn basic_header(client_id: &str, secret: &str) -> Result<HeaderValue,
 pub(crate) fn not_allowed(why: String) -> SendError {
     SendError::Unsent { why: format!("nothing was sent: {why}"), kind: UnsentKind::NotAllowed }
 }
-
-/// The request was captured instead of sent.
-#[derive(Debug)]
-struct Captured;
-
-impl fmt::Display for Captured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("captured")
-    }
-}
-
-impl std::error::Error for Captured {}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 use crate::cleaned::{cleaned, harmless};
-use crate::{AuthorizationServer, same_issuer};
-use oauth2::{CsrfToken, PkceCodeChallenge};
+use crate::request::not_allowed;
+use crate::{AuthorizationServer, SendError, same_issuer};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::rand::{SecureRandom, SystemRandom};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use url::Url;
 use zeroize::Zeroizing;
@@ -53,10 +56,11 @@ pub enum CallbackError {
 
 impl AuthorizationRequest {
     /// A new request with a `state` and a code verifier of its own.
-    #[must_use]
-    pub fn new(server: &AuthorizationServer, client_id: &str, redirect_uri: &str) -> Self {
-        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let state = Zeroizing::new(CsrfToken::new_random().into_secret());
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn new(server: &AuthorizationServer, client_id: &str, redirect_uri: &str) -> Result<Self, SendError> {
+        let (state, verifier) = (random::<16>()?, random::<32>()?);
         let mut url = server.authorization_endpoint.clone();
         {
             let mut query = url.query_pairs_mut();
@@ -64,7 +68,7 @@ impl AuthorizationRequest {
                 .append_pair("response_type", "code")
                 .append_pair("client_id", client_id)
                 .append_pair("redirect_uri", redirect_uri)
-                .append_pair("code_challenge", challenge.as_str())
+                .append_pair("code_challenge", &challenge(&verifier))
                 .append_pair("code_challenge_method", "S256")
                 .append_pair("state", &state)
                 .append_pair("resource", &server.resource);
@@ -76,14 +80,14 @@ impl AuthorizationRequest {
                 }
             }
         }
-        Self {
+        Ok(Self {
             url: Zeroizing::new(url.into()),
             state,
-            verifier: Zeroizing::new(verifier.into_secret()),
+            verifier,
             issuer: server.metadata.issuer.clone(),
             states_issuer: server.states_issuer,
             redirect_uri: redirect_uri.to_owned(),
-        }
+        })
     }
 
     /// The URL for the browser. It contains the `state`, so it is shown to the user alone.
@@ -148,6 +152,20 @@ impl AuthorizationRequest {
     }
 }
 
+/// This many random bytes as text.
+fn random<const BYTES: usize>() -> Result<Zeroizing<String>, SendError> {
+    let mut bytes = Zeroizing::new([0; BYTES]);
+    SystemRandom::new()
+        .fill(&mut *bytes)
+        .map_err(|_| not_allowed("the system has no random numbers".to_owned()))?;
+    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
+}
+
+/// The challenge of a code verifier (RFC 7636, section 4.2: `S256`).
+fn challenge(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,7 +187,7 @@ mod tests {
             resource: "https://m.example/mcp".to_owned(),
             server_is_loopback: false,
         };
-        AuthorizationRequest::new(&server, "client 1", "http://localhost:1234/callback")
+        AuthorizationRequest::new(&server, "client 1", "http://localhost:1234/callback").unwrap()
     }
 
     fn judged(request: &AuthorizationRequest, query: &str) -> Result<String, CallbackError> {
@@ -195,12 +213,15 @@ mod tests {
         ];
         assert_eq!(query, expected);
         assert!(!request.url().contains(request.verifier.as_str()));
-        // RFC 7636, appendix B: the challenge is the verifier's SHA-256.
-        let verifier = oauth2::PkceCodeVerifier::new(request.verifier.to_string());
-        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
-        assert!(
-            url.query_pairs().any(|(name, value)| name == "code_challenge" && value == challenge.as_str())
-        );
+        let challenge = challenge(&request.verifier);
+        assert!(url.query_pairs().any(|(name, value)| name == "code_challenge" && value == challenge));
+    }
+
+    #[test]
+    fn the_challenge_is_that_of_the_standard() {
+        // RFC 7636, appendix B.
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert_eq!(challenge(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
     #[test]

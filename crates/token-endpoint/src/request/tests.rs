@@ -14,8 +14,9 @@ fn request() -> RefreshRequest {
     }
 }
 
-fn form(request: &HttpRequest) -> BTreeMap<String, String> {
-    url::form_urlencoded::parse(request.body()).into_owned().collect()
+fn form(request: &reqwest::Request) -> BTreeMap<String, String> {
+    let body = request.body().and_then(reqwest::Body::as_bytes).unwrap();
+    url::form_urlencoded::parse(body).into_owned().collect()
 }
 
 fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -26,7 +27,7 @@ fn expected(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 fn the_form_is_the_one_claude_code_sends() {
     let http = request().to_http().unwrap();
     assert_eq!(http.method(), "POST");
-    assert_eq!(http.uri(), "https://a.example/oauth/token?tenant=7");
+    assert_eq!(http.url().as_str(), "https://a.example/oauth/token?tenant=7");
     assert_eq!(http.headers()["content-type"], "application/x-www-form-urlencoded");
     assert_eq!(http.headers()["accept"], "application/json");
     assert!(!http.headers().contains_key("authorization"));

@@ -148,7 +148,8 @@ async fn obtain(target: &Target, http: &Http, args: &LoginArgs) -> Result<Obtain
             Client { id: client.client_id, secret: client.client_secret, auth: client.auth }
         }
     };
-    let request = AuthorizationRequest::new(&server, &client.id, &redirect_uri);
+    let request = AuthorizationRequest::new(&server, &client.id, &redirect_uri)
+        .map_err(|error| failed(error.to_string()))?;
     let opened = !args.no_browser && browser::open(request.url());
     let invitation = match opened {
         true => "the browser should open the login page; if it does not, open this URL:",
