@@ -10,6 +10,7 @@
 mod command;
 mod error;
 mod files;
+#[cfg(feature = "launchd")]
 mod launchd;
 mod log;
 mod manager;
@@ -21,6 +22,7 @@ mod task_scheduler;
 pub use command::{Said, Tool, ToolError};
 pub use error::ServiceError;
 pub use files::{Changes, sweep};
+#[cfg(feature = "launchd")]
 pub use launchd::Launchd;
 pub use manager::{Installed, Origin, Patience, Plan, RunningAgent, ServiceManager, Standing, Step};
 pub use platform::{Surroundings, service_manager};

@@ -9,7 +9,9 @@ mod this;
 
 pub(crate) use this::{mode_of, set_mode};
 
-use crate::{Launchd, RunningAgent, ServiceManager, Systemd, TaskScheduler};
+#[cfg(feature = "launchd")]
+use crate::Launchd;
+use crate::{RunningAgent, ServiceManager, Systemd, TaskScheduler};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -30,10 +32,12 @@ pub struct Surroundings<'a> {
 
 /// This system's service manager; `None` if there is no supported one.
 pub fn service_manager(surroundings: &Surroundings<'_>) -> Option<Box<dyn ServiceManager>> {
+    #[cfg(feature = "launchd")]
+    if cfg!(target_os = "macos") {
+        return Some(Box::new(Launchd::new(&surroundings.home, surroundings.uid)));
+    }
     if cfg!(target_os = "linux") {
         Some(Box::new(Systemd::new(surroundings)))
-    } else if cfg!(target_os = "macos") {
-        Some(Box::new(Launchd::new(&surroundings.home, surroundings.uid)))
     } else if cfg!(windows) {
         Some(Box::new(TaskScheduler::new(surroundings)))
     } else {
