@@ -9,10 +9,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::{Context, SubscriberExt};
-use tracing_subscriber::registry;
 
 /// Only this program's own messages are logged: the HTTP library's traces could hold tokens.
 const OURS: &str = "mcp_refreshd";
@@ -26,7 +25,7 @@ static FILE: Mutex<Option<(RotatingFile, bool)>> = Mutex::new(None);
 pub(crate) fn init(config: LogConfig) {
     set(config);
     // Fails only if a logger is already installed, and that one is ours.
-    let _ = tracing::subscriber::set_global_default(registry().with(Stderr { journal: goes_to_journal() }));
+    let _ = tracing::subscriber::set_global_default(Stderr { journal: goes_to_journal() });
 }
 
 /// Changes level and format.
@@ -95,13 +94,30 @@ struct Stderr {
     journal: bool,
 }
 
-impl<S: Subscriber> Layer<S> for Stderr {
-    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        metadata.target().split("::").next() == Some(OURS)
-            && weight(metadata.level()) <= LEVEL.load(Ordering::Relaxed)
+impl Subscriber for Stderr {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        // The level may change later.
+        if is_ours(metadata) { Interest::sometimes() } else { Interest::never() }
     }
 
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        is_ours(metadata) && weight(metadata.level()) <= LEVEL.load(Ordering::Relaxed)
+    }
+
+    // There are no spans of ours.
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let level = *event.metadata().level();
@@ -120,6 +136,10 @@ impl<S: Subscriber> Layer<S> for Stderr {
         // In one call, so that lines of several processes do not mix. A failed write stops nothing.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().split("::").next() == Some(OURS)
 }
 
 fn weight(level: &Level) -> u8 {
