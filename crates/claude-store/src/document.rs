@@ -12,11 +12,11 @@ pub use error::{DocumentError, EntryProblem};
 
 use crate::json::Member;
 use crate::{Entry, EntryKey, Incomplete, RawEntry};
+use compact::{Map, Set};
 use oauth_secret::ClientSecret;
 use root::Root;
 use std::cell::OnceCell;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 /// Claude Code's credential document, parsed without copying: anything we do not need stays raw text.
@@ -32,7 +32,7 @@ pub struct Document<'a> {
     configs: Option<&'a str>,
     account: bool,
     incomplete: Option<Incomplete>,
-    secrets: OnceCell<BTreeMap<String, ClientSecret>>,
+    secrets: OnceCell<Map<String, ClientSecret>>,
     problems: OnceCell<Vec<EntryProblem>>,
 }
 
@@ -109,9 +109,8 @@ impl<'a> Document<'a> {
 
     fn sort(&mut self) {
         let entries = &self.entries;
-        let mut sorted: Vec<usize> = (0..entries.len()).collect();
         // A stable sort keeps entries with the same key in document order.
-        sorted.sort_by(|a, b| match (entries.get(*a), entries.get(*b)) {
+        let sorted = compact::order(entries.len(), &mut |a, b| match (entries.get(a), entries.get(b)) {
             (Some(a), Some(b)) => a.key.cmp(&b.key),
             _ => Ordering::Equal,
         });
@@ -158,7 +157,7 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn problems(&self) -> &[EntryProblem] {
         self.problems.get_or_init(|| {
-            let mut told = BTreeSet::new();
+            let mut told = Set::new();
             let problem = |slot: &Slot<'a>| {
                 let why = self.decoded(slot).as_ref().err()?.clone();
                 Some(EntryProblem { key: slot.key.clone(), why })

@@ -30,17 +30,18 @@ use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use claude_store::{AnyStore, NeedsAuthCache, OsFileSystem, Ownership, StorageFolder, Store};
 use client::ClaudeCode;
+use compact::Map;
+use compact::spawn_local;
 use done::done;
 use network::Network;
 use refresh_engine::{
     Grants, Hold, Journal, JournalError, Keeper, Mode, Partners, Records, RecordsError, Setup,
 };
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use stores::storage_folders;
 use token_endpoint::HttpError;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::JoinHandle;
 use vault::moving::settle_moves;
 use vault::{Vault, VaultError, late};
 
@@ -84,7 +85,7 @@ impl From<StartError> for Failure {
 pub(crate) struct Agent {
     kept: RefCell<Vec<Rc<Kept>>>,
     /// Entries that are left alone because their grant moves to or from the vault, by key.
-    held: RefCell<BTreeMap<String, Vec<Hold<Machine>>>>,
+    held: RefCell<Map<String, Vec<Hold<Machine>>>>,
     observer: Rc<Observers>,
     /// What every keeper is started with.
     common: Common,

@@ -151,7 +151,7 @@ impl<P: Partners> Keeper<P> {
             saving: Cell::new(false),
             run_over: Notify::new(),
         });
-        tokio::task::spawn_local(Rc::clone(&inner).run(unfinished));
+        compact::spawn_local(Rc::clone(&inner).run(unfinished));
         Self { inner }
     }
 
@@ -211,11 +211,7 @@ impl<P: Partners> Keeper<P> {
             let name = seen.entry.server_name.clone();
             let key = seen.entry.key.clone();
             let inner = Rc::clone(&self.inner);
-            running.push((
-                name,
-                key,
-                tokio::task::spawn_local(async move { inner.asked(seen, force).await }),
-            ));
+            running.push((name, key, compact::spawn_local(async move { inner.asked(seen, force).await })));
         }
         let mut ends = Vec::new();
         for (name, key, task) in running {

@@ -17,11 +17,12 @@ pub use error::RecordsError;
 use crate::Record;
 use crate::coalesced::Coalesced;
 use claude_store::{EntryKey, FileSystem};
+use compact::Set;
 use file::{Found, Name, RecordsFile};
 use format::Stores;
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -54,10 +55,10 @@ impl<F: FileSystem> Inner<F> {
     }
 
     /// Those of the entries that are asked for, or of all, whose record differs from the file.
-    fn to_save(&self, asked: &[Rc<Option<Name>>]) -> BTreeSet<Name> {
+    fn to_save(&self, asked: &[Rc<Option<Name>>]) -> Set<Name> {
         let changed = self.changed.borrow();
         let all = || changed.keys().cloned().collect();
-        let asked: Option<BTreeSet<Name>> = asked.iter().map(|name| Option::clone(name)).collect();
+        let asked: Option<Set<Name>> = asked.iter().map(|name| Option::clone(name)).collect();
         asked.map_or_else(all, |asked| asked.into_iter().filter(|name| changed.contains_key(name)).collect())
     }
 }
@@ -106,7 +107,7 @@ impl<F: FileSystem> Records<F> {
 
     /// All refresh tokens, of any entry, that are known to have been exchanged.
     #[must_use]
-    pub fn spent_tokens(&self) -> BTreeSet<TokenDigest> {
+    pub fn spent_tokens(&self) -> compact::Set<TokenDigest> {
         let stores = self.inner.stores.borrow();
         stores.values().flat_map(BTreeMap::values).flat_map(|record| record.spent.iter().copied()).collect()
     }

@@ -1,8 +1,8 @@
 use crate::client::storage_folder::NEEDS_AUTH;
 use crate::json::{Member, Object, describe, span_in};
 use crate::{FileSystem, OsFileSystem};
+use compact::Set;
 use oauth_secret::SecretBytes;
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -79,24 +79,24 @@ impl<F: FileSystem> NeedsAuthCache<F> {
     /// # Errors
     /// The file could not be read or replaced, or is not in the client's format. It is unchanged.
     pub fn remove(&self, server_name: &str) -> Result<bool, NeedsAuthError> {
-        self.remove_all(&BTreeSet::from([server_name])).map(|removed| !removed.is_empty())
+        self.remove_all(&Set::from([server_name])).map(|removed| !removed.is_empty())
     }
 
     /// Removes several names in one write; returns those that were listed.
     ///
     /// # Errors
     /// As [`remove`](Self::remove).
-    pub fn remove_all(&self, server_names: &BTreeSet<&str>) -> Result<BTreeSet<String>, NeedsAuthError> {
+    pub fn remove_all(&self, server_names: &Set<&str>) -> Result<Set<String>, NeedsAuthError> {
         if server_names.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(Set::new());
         }
         let path = match self.files.resolve(&self.path) {
             Ok(path) => path,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Set::new()),
             Err(error) => return Err(self.io(error)),
         };
         for _ in 0..TRIES {
-            let Some(Content { bytes, mode }) = self.read(&path)? else { return Ok(BTreeSet::new()) };
+            let Some(Content { bytes, mode }) = self.read(&path)? else { return Ok(Set::new()) };
             let (rest, removed) = self.without(&bytes, server_names)?;
             if removed.is_empty()
                 || self.replace(&path, &bytes, rest.as_bytes(), mode).map_err(|error| self.io(error))?
@@ -127,17 +127,13 @@ impl<F: FileSystem> NeedsAuthCache<F> {
     }
 
     /// The text without these members, and which of them were listed.
-    fn without(
-        &self,
-        bytes: &[u8],
-        names: &BTreeSet<&str>,
-    ) -> Result<(String, BTreeSet<String>), NeedsAuthError> {
+    fn without(&self, bytes: &[u8], names: &Set<&str>) -> Result<(String, Set<String>), NeedsAuthError> {
         let text = std::str::from_utf8(bytes).map_err(|_| self.odd("not UTF-8"))?;
         let members = self.object(bytes)?.members;
         let goes = |member: &Member<'_>| names.contains(&*member.key);
         let removed =
             members.iter().filter(|member| goes(member)).map(|member| member.key.clone().into_owned());
-        let removed: BTreeSet<String> = removed.collect();
+        let removed = removed.collect();
         let begins = |number: usize| members.get(number).map(|member| span_in(text, member.raw_key).start);
         let ends = |number: usize| members.get(number).map(|member| span_in(text, member.value).end);
         // Remove each up to the next member, comma included; trailing ones from the last kept member, comma included.

@@ -1,8 +1,8 @@
 use crate::{FileSystem, StorageFolder};
+use compact::Map;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
@@ -23,7 +23,7 @@ const PROJECTS: usize = 1000;
 /// included.
 #[derive(Clone, Default)]
 pub struct ServerConfigs {
-    servers: BTreeMap<String, Vec<Server>>,
+    servers: Map<String, Vec<Server>>,
     /// The user's `env`, verbatim; it may hold passwords.
     env: Option<Zeroizing<String>>,
 }
@@ -188,7 +188,7 @@ impl ServerConfigs {
     }
 
     fn add(&mut self, servers: Option<&RawValue>) {
-        let servers: BTreeMap<String, Box<RawValue>> = parse(servers).unwrap_or_default();
+        let servers: Map<String, Box<RawValue>> = parse(servers).unwrap_or_default();
         for (name, raw) in servers {
             let Some(config) = parse::<ServerConfig>(Some(&raw)) else { continue };
             let oauth = parse::<OAuthConfig>(config.oauth.as_deref());

@@ -1,7 +1,7 @@
 use crate::json::{Object, describe};
 use crate::{DiscoveryState, Entry, EntryKey, ExpiresAt};
+use compact::{Map, Set};
 use oauth_secret::{AccessToken, ClientSecret, RefreshToken};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The latest time a JavaScript `Date` can hold, in milliseconds since 1970 (ECMA-262, "Time Values and Time Range").
 const LAST_DATE: f64 = 8.64e15;
@@ -37,8 +37,8 @@ pub(super) fn entry(key: &EntryKey, raw: &str, configured: Option<&ClientSecret>
 }
 
 /// The secrets in `mcpOAuthClientConfig`. Malformed values are ignored: an entry does not depend on them.
-pub(super) fn client_secrets(raw: &str) -> BTreeMap<String, ClientSecret> {
-    let Ok(configs) = Object::parse(raw) else { return BTreeMap::new() };
+pub(super) fn client_secrets(raw: &str) -> Map<String, ClientSecret> {
+    let Ok(configs) = Object::parse(raw) else { return Map::new() };
     let secret_of = |raw: &str| -> Option<ClientSecret> {
         let config = Object::parse(raw).ok()?;
         let member = config.members.iter().rev().find(|member| member.key == "clientSecret")?;
@@ -84,7 +84,7 @@ fn object<'a>(what: &str, raw: &'a str) -> Result<Object<'a>, String> {
     let twice = if object.members.len() <= 32 {
         keys().enumerate().any(|(number, key)| keys().take(number).any(|earlier| earlier == key))
     } else {
-        let mut seen = BTreeSet::new();
+        let mut seen = Set::new();
         !keys().all(|key| seen.insert(key))
     };
     if twice { Err(format!("{what} has a repeated member")) } else { Ok(object) }

@@ -4,6 +4,7 @@ use crate::EntryKey;
 use crate::document::change::{Change, RawEntry, SpliceError};
 use crate::document::{Document, Found};
 use crate::json::Object;
+use compact::Arrange as _;
 use edit::{Edits, EntryEdit};
 use oauth_secret::SecretBytes;
 
@@ -21,7 +22,7 @@ impl Document<'_> {
 
 fn splice(document: &Document<'_>, changes: &[(EntryKey, Change)]) -> Result<SecretBytes, SpliceError> {
     let mut keys: Vec<&EntryKey> = changes.iter().map(|(key, _)| key).collect();
-    keys.sort();
+    keys.arrange();
     if let Some(key) = keys.iter().zip(keys.iter().skip(1)).find_map(|(a, b)| (a == b).then_some(*a)) {
         return Err(SpliceError::Twice(key.clone()));
     }

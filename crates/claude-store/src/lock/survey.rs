@@ -1,6 +1,7 @@
 use super::Locks;
 use super::sighting::{LockKind, LockSighting};
 use crate::{FileKind, FileSystem};
+use compact::Arrange as _;
 use std::io;
 
 impl<F: FileSystem> Locks<F> {
@@ -15,7 +16,7 @@ impl<F: FileSystem> Locks<F> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        names.sort();
+        names.arrange();
         let now = files.now();
         let mut sightings = Vec::new();
         for name in names {

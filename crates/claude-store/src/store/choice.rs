@@ -1,6 +1,6 @@
 use crate::{Document, ExpiresAt, ReadError, Snapshot};
+use compact::Map;
 use oauth_secret::TokenDigest;
-use std::collections::BTreeMap;
 
 /// The two places where the client keeps its document on macOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub enum Holding {
     /// A document.
     Document {
         /// The refresh tokens by entry key, each with its access token's expiry (Unix time in ms; the minimum if unknown).
-        refreshable: BTreeMap<String, (TokenDigest, i64)>,
+        refreshable: Map<String, (TokenDigest, i64)>,
     },
 }
 
@@ -103,13 +103,13 @@ pub fn choose_store(item: &Holding, file: &Holding, owed: Option<StoreKind>) -> 
     if item.is_empty() {
         return choice(StoreKind::File, Why::OtherIsEmpty);
     }
-    let same = |tokens: &BTreeMap<_, (TokenDigest, i64)>| -> Vec<_> {
+    let same = |tokens: &Map<_, (TokenDigest, i64)>| -> Vec<_> {
         tokens.iter().map(|(key, (token, _)): (&String, _)| (key.clone(), *token)).collect()
     };
     if same(item) == same(file) {
         return choice(StoreKind::Keychain, Why::Same);
     }
-    let latest = |tokens: &BTreeMap<_, (TokenDigest, i64)>| tokens.values().map(|(_, at)| *at).max();
+    let latest = |tokens: &Map<_, (TokenDigest, i64)>| tokens.values().map(|(_, at)| *at).max();
     let kind = if latest(file) > latest(item) { StoreKind::File } else { StoreKind::Keychain };
     choice(kind, Why::Later)
 }

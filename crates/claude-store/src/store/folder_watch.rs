@@ -1,6 +1,7 @@
 mod plan;
 
 use crate::{StorageFolder, platform};
+use compact::Arrange as _;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::ModifyKind};
 use plan::{Interest, Meaning, Plan};
 use std::io;
@@ -158,7 +159,7 @@ fn start(plan: &Plan, signal: Arc<Signal>) -> Result<Option<RecommendedWatcher>,
     let path = plan.interests.first().map(|interest| interest.folder.clone()).unwrap_or_default();
     let mut watcher = notify::recommended_watcher(handler).map_err(|error| watch_error(&path, error))?;
     let mut folders: Vec<&Path> = plan.interests.iter().map(|interest| interest.folder.as_path()).collect();
-    folders.sort_unstable();
+    folders.arrange();
     folders.dedup();
     for folder in folders {
         match watcher.watch(folder, RecursiveMode::NonRecursive) {

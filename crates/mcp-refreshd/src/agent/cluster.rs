@@ -17,6 +17,7 @@ use crate::settings::config::{self, Config};
 use crate::settings::paths::{FolderError, Paths, private_folder};
 use crate::terminal::remedy;
 use claude_store::{AnyStore, EntryKey, FileStore, OsFileSystem, StorageFolder, Store, WriteError};
+use compact::spawn_local;
 use grant_cluster::{
     Clock, ClusterKey, Etcd, EtcdOptions, Health, KeyError, Member, MemberOptions, OwedAnswers,
 };
@@ -30,7 +31,6 @@ use std::time::Duration;
 use token_endpoint::{ClientCertificate, HttpError};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::spawn_local;
 use unsettled::Unsettled;
 
 /// The folder of the copy, in the state folder.

@@ -5,7 +5,7 @@ use crate::settings::config::{Config, ListedStore};
 use crate::terminal::suggest::nearest;
 use crate::terminal::wording::{quoted, visible};
 use claude_store::{OsFileSystem, ServerConfigs, StorageFolder};
-use std::collections::BTreeSet;
+use compact::Set;
 use std::path::{Path, PathBuf};
 
 /// The end of what is said of a store that does not exist yet.
@@ -41,7 +41,7 @@ pub(crate) fn remarks_beside(
     if !names_servers(config) {
         return remarks;
     }
-    let mut names: BTreeSet<String> = status.stores.iter().flat_map(names_in).collect();
+    let mut names: Set<String> = status.stores.iter().flat_map(names_in).collect();
     let readable = status.stores.iter().all(|store| store.absent || store.unreadable.is_none());
     // If something cannot be read, or nothing exists yet, any name may be right.
     if readable && !configured.is_empty() && configured.iter().all(Option::is_some) {
@@ -110,7 +110,7 @@ fn nearest_folder(folder: &Path) -> Option<String> {
 }
 
 /// Configured servers that have no login and that Claude Code does not know.
-fn servers(config: &Config, known: &BTreeSet<String>) -> Vec<String> {
+fn servers(config: &Config, known: &Set<String>) -> Vec<String> {
     let handed_out = config.token_socket.iter().flat_map(|socket| &socket.servers);
     let unknown = config.policy.servers.keys().chain(handed_out).filter(|name| !known.contains(*name));
     unknown
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn an_unknown_server_is_reported_with_a_suggestion() {
         let config = parsed("[servers.slak]\nignore = true\n[servers.lab]\nignore = true\n", Path::new("/"));
-        let known = BTreeSet::from(["slack".to_owned(), "lab".to_owned()]);
+        let known = Set::from(["slack".to_owned(), "lab".to_owned()]);
         assert_eq!(
             servers(&config, &known),
             ["the configuration names the server slak, which Claude Code does not have; did you mean slack?"]

@@ -1,5 +1,6 @@
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::runtime;
 use tokio::task::LocalSet;
@@ -13,7 +14,9 @@ const BLOCKING_THREADS_KEPT: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The system provides no event queue.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+pub(crate) fn block_on<'f, T>(future: impl Future<Output = T> + 'f) -> Result<T, Failure> {
+    // The runtime's loop, 2 kB of program, is compiled for each result, not for each command.
+    let future: Pin<Box<dyn Future<Output = T> + 'f>> = Box::pin(future);
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)

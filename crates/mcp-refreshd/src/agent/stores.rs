@@ -9,7 +9,7 @@ use claude_store::{
     AnyStore, Choice, FileStore, GuardedStore, Holding, KeychainItem, KeychainStore, KeyringStore,
     OsFileSystem, OsSecurity, StorageFolder, Store, StoreKind, Why, choose_store,
 };
-use std::collections::BTreeSet;
+use compact::Set;
 use std::ffi::OsString;
 
 /// Both places of one folder, and which is used. Chosen once per run: there is no fallback to the other later.
@@ -46,7 +46,7 @@ pub(crate) fn storage_folders_in(
         ListedStore::Folder(path) => StorageFolder::listed(path, env, &paths.home),
     };
     let mut folders: Vec<_> = listed.iter().map(folder).collect();
-    let mut known = BTreeSet::new();
+    let mut known = Set::new();
     folders.retain(|folder| {
         let document = folder.credentials_path();
         // A folder that does not exist yet goes by its name until the next start.

@@ -27,6 +27,7 @@ use crate::terminal::output;
 use crate::terminal::remedy::how_to_repair;
 use crate::terminal::wording::visible;
 use claude_store::{AnyStore, ErrorKind, KEYCHAIN_OVERFLOW, Store};
+use compact::Arrange as _;
 use jiff::Timestamp;
 use refresh_engine::{ObservedEntry, State};
 use std::io;
@@ -100,7 +101,7 @@ pub(crate) async fn check(paths: &Paths, args: CheckArgs) -> Result<Exit, Failur
         [] => !config.policy.servers.get(&seen.entry.server_name).is_some_and(|server| server.ignore),
         names => names.iter().any(|name| fits(name, seen)),
     });
-    entries.sort_by(|(a, _), (b, _)| {
+    entries.arrange_by(|(a, _), (b, _)| {
         (&a.entry.server_name, &a.entry.key).cmp(&(&b.entry.server_name, &b.entry.key))
     });
     let mut checked = by_the_store(&config, paths, &args, entries, agent).await;

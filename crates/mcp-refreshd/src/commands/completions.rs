@@ -13,7 +13,7 @@ use crate::terminal::output;
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::{Shell, generate};
 use claude_store::{FileStore, OsFileSystem, Store as _};
-use std::collections::BTreeSet;
+use compact::Set;
 use std::io;
 
 /// Prints the completions for a shell.
@@ -35,8 +35,8 @@ pub(crate) async fn print_names(paths: &Paths) -> io::Result<()> {
 }
 
 /// Those of the credentials; where there are none, as on a Mac with a Keychain, those of the history.
-async fn names(paths: &Paths) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+async fn names(paths: &Paths) -> Set<String> {
+    let mut names = Set::new();
     let config = Config::load(&paths.config, &paths.home).unwrap_or_default();
     for folder in storage_folders(&config, paths) {
         let read = FileStore::new(OsFileSystem, &folder).read().await;
@@ -93,7 +93,7 @@ fn filled_in(template: &str, command: &Command) -> String {
         command.get_positionals().any(|argument| matches!(argument.get_id().as_str(), "name" | "names"))
     };
     let commands: Vec<_> = command.get_subcommands().filter(takes_names).collect();
-    let mut options = BTreeSet::new();
+    let mut options = Set::new();
     let valued = |argument: &&Arg| argument.get_action().takes_values();
     for argument in commands.iter().flat_map(|command| command.get_opts()).filter(valued) {
         options.extend(argument.get_long().map(|long| format!("--{long}")));
@@ -112,13 +112,13 @@ fn filled_in(template: &str, command: &Command) -> String {
 mod tests {
     use super::*;
     use clap_mangen::Man;
-    use std::collections::BTreeMap;
+    use compact::Map;
     use std::path::{Path, PathBuf};
 
     /// Set to anything, the files are written instead of compared.
     const WRITE: &str = "UPDATE_PACKAGING";
 
-    fn page(command: &clap::Command, pages: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    fn page(command: &clap::Command, pages: &mut Map<PathBuf, Vec<u8>>) {
         let mut page = Vec::new();
         let name = command.get_display_name().unwrap_or(command.get_name());
         let path = format!("man/{name}.1").into();
@@ -129,8 +129,8 @@ mod tests {
         }
     }
 
-    fn files() -> BTreeMap<PathBuf, Vec<u8>> {
-        let mut files = BTreeMap::new();
+    fn files() -> Map<PathBuf, Vec<u8>> {
+        let mut files = Map::new();
         // Built, each command below knows its whole name.
         let mut command = Cli::command().disable_help_subcommand(true);
         command.build();

@@ -22,12 +22,13 @@ use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::output;
 use crate::terminal::style::Style;
+use compact::spawn_local;
 use facts::{Facts, Reach, Wanted};
 use finding::{Confidence::Certain, Finding, Severity};
 use findings::findings;
 use fix::{Fix, Fixed};
 use std::io;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::JoinHandle;
 
 /// Carries out the command.
 ///

@@ -25,12 +25,12 @@ use crate::terminal::failure::Failure;
 use crate::terminal::output;
 use crate::terminal::wording::visible;
 use candidate::{Candidate, Stores};
+use compact::Set;
 use direction::Direction;
 use hands::Hands;
 use moving_back::to_disown;
 use moving_in::to_own;
 use refused::Refused;
-use std::collections::BTreeSet;
 
 /// Moves grants into the vault.
 ///
@@ -132,7 +132,7 @@ async fn candidates(
 
 /// Tells why some are not moved.
 fn told(refused: &[Refused]) -> Exit {
-    let mut seen = BTreeSet::new();
+    let mut seen = Set::new();
     for Refused { name, why, .. } in
         refused.iter().filter(|refused| seen.insert((&refused.name, &refused.why)))
     {

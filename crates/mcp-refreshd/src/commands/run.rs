@@ -25,13 +25,14 @@ use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use crate::terminal::wording::counted;
+use compact::spawn_local;
 use jiff::Timestamp;
 use refresh_engine::{Keeper, Mode};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::JoinHandle;
 
 /// What is on the wire may take this long: one request (30 s), a second one after a lost answer, and the write. Anything unfinished
 /// is in the journal.

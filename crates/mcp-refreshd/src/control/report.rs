@@ -105,7 +105,7 @@ pub(crate) struct ClusterStatus {
     /// Why etcd cannot be reached.
     pub(crate) unreachable: Option<String>,
     /// Which member refreshed a grant last, by its key.
-    pub(crate) refreshed_by: std::collections::BTreeMap<String, String>,
+    pub(crate) refreshed_by: compact::Map<String, String>,
 }
 
 /// The state of one entry.

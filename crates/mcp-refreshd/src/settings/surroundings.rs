@@ -4,8 +4,9 @@ mod settings_file;
 
 use crate::platform;
 use claude_store::{FileSystem, OsFileSystem, ServerConfigs, Stamp, StorageFolder};
+use compact::Arrange as _;
+use compact::Map;
 use settings_file::{Env, settings};
-use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
 use std::io;
@@ -37,7 +38,7 @@ pub(crate) type Seen = Vec<(PathBuf, Option<Stamp>)>;
 /// The variables in effect, and where they come from.
 #[derive(Clone, Default)]
 pub(crate) struct Surroundings {
-    variables: BTreeMap<&'static str, (String, Option<PathBuf>)>,
+    variables: Map<&'static str, (String, Option<PathBuf>)>,
     /// Unreadable settings files, which the client ignores, too.
     pub(crate) unreadable: Vec<(PathBuf, String)>,
 }
@@ -91,7 +92,7 @@ impl Surroundings {
     }
 
     /// Applies these settings, which take precedence over earlier ones.
-    fn add(&mut self, path: &Path, settings: &BTreeMap<String, String>) {
+    fn add(&mut self, path: &Path, settings: &Map<String, String>) {
         for name in NAMES {
             let set = settings.get(name).map(|value| (name, (value.clone(), Some(path.to_owned()))));
             self.variables.extend(set);
@@ -140,7 +141,7 @@ impl Surroundings {
 }
 
 /// The variables that one file sets, if it can be read.
-pub(crate) fn settings_of(path: &Path) -> Option<BTreeMap<String, String>> {
+pub(crate) fn settings_of(path: &Path) -> Option<Map<String, String>> {
     settings(path).ok()
 }
 
@@ -158,7 +159,7 @@ pub(crate) fn files(folder: &StorageFolder) -> Vec<PathBuf> {
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
-    beside.sort();
+    beside.arrange();
     let first =
         [folder.user_config_path().to_owned(), folder.settings_path(), managed.join("managed-settings.json")];
     first.into_iter().chain(beside).collect()

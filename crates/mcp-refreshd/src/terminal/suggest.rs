@@ -1,4 +1,5 @@
 use crate::terminal::wording::visible;
+use compact::Arrange as _;
 use strsim::levenshtein;
 
 /// More of them are no help.
@@ -8,7 +9,7 @@ const OFFERED: usize = 5;
 /// Empty if nothing is near. They are sorted, and each stands there once.
 pub(crate) fn likely<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut known: Vec<_> = known.into_iter().collect();
-    known.sort_unstable();
+    known.arrange();
     known.dedup();
     let part = typed.to_lowercase();
     let mut whole: Vec<_> =
@@ -37,7 +38,7 @@ fn unknown_name<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> String {
     let mut names: Vec<_> = known.into_iter().collect();
-    names.sort_unstable();
+    names.arrange();
     names.dedup();
     let shown = visible(typed);
     let likely: Vec<_> = likely(typed, names.iter().copied()).into_iter().map(visible).collect();

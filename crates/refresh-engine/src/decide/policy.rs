@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use compact::Map;
 use std::time::Duration;
 
 /// Below this the client refreshes by itself at the next use (measured: 290 s refreshed, 310 s not).
@@ -68,7 +68,7 @@ pub struct Policy {
     /// When access tokens are kept fresh.
     pub fresh: Freshness,
     /// Per-server settings, by `serverName`.
-    pub servers: BTreeMap<String, ServerPolicy>,
+    pub servers: Map<String, ServerPolicy>,
 }
 
 /// When access tokens are kept fresh.
@@ -116,7 +116,7 @@ impl Default for Policy {
             keep_alive: Duration::from_secs(7 * 24 * 60 * 60),
             jitter_seed: 0,
             fresh: Freshness::default(),
-            servers: BTreeMap::new(),
+            servers: Map::new(),
         }
     }
 }

@@ -102,7 +102,7 @@ impl<P: Partners> KeeperState<P> {
         };
         let inner = Rc::clone(self);
         // I6: it goes on if nobody waits for it any longer.
-        let task = tokio::task::spawn_local(async move { inner.carry_out(seen, begun).await });
+        let task = compact::spawn_local(async move { inner.carry_out(seen, begun).await });
         Some(task.await.unwrap_or_else(|_| RefreshedHow::Failed("the refresh was stopped".into())))
     }
 

@@ -4,7 +4,7 @@ use super::Keeper;
 use super::state::KeeperState;
 use crate::Partners;
 use claude_store::EntryKey;
-use std::collections::BTreeSet;
+use compact::Set;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl<P: Partners> Keeper<P> {
     }
 
     /// From now on, entries without tokens under these keys count as absent: their grants are in another store of this program.
-    pub fn disregard(&self, keys: BTreeSet<EntryKey>) {
+    pub fn disregard(&self, keys: Set<EntryKey>) {
         if *self.inner.shared.disregarded.borrow() == keys {
             return;
         }
@@ -42,7 +42,7 @@ impl<P: Partners> Keeper<P> {
 
     /// The entries under disregarded keys that hold a refresh token all the same: a client has written one.
     #[must_use]
-    pub fn returned(&self) -> BTreeSet<EntryKey> {
+    pub fn returned(&self) -> Set<EntryKey> {
         let shared = &self.inner.shared;
         let entries = shared.entries.borrow();
         let live = |key: &&EntryKey| {

@@ -10,7 +10,7 @@ use crate::transaction::grants::Presenting;
 use crate::transaction::replay::{is_pair, replay};
 use crate::{Clock, Event, Now, Partners};
 use claude_store::{EntryKey, Snapshot, Store, Version};
-use std::collections::BTreeMap;
+use compact::Map;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -102,7 +102,7 @@ impl<P: Partners> KeeperState<P> {
         }
         let unsaved = self.shared.records.unsaved() || !self.shared.unsettled.borrow().is_empty();
         if unsaved && !self.saving.replace(true) {
-            tokio::task::spawn_local(Rc::clone(self).save());
+            compact::spawn_local(Rc::clone(self).save());
         }
     }
 
@@ -207,7 +207,7 @@ impl<P: Partners> KeeperState<P> {
         let readable = self.unreadable.borrow().is_none();
         let mut waiting = Vec::new();
         // Those of one entry in the order they were started: each builds on the pair of the previous one.
-        let mut by_entry = BTreeMap::<EntryKey, Vec<Replayed<P>>>::new();
+        let mut by_entry = Map::<EntryKey, Vec<Replayed<P>>>::new();
         for unfinished in unfinished {
             by_entry.entry(unfinished.open.intent.entry_key()).or_default().push(unfinished);
         }
@@ -221,7 +221,7 @@ impl<P: Partners> KeeperState<P> {
                 continue;
             };
             let inner = Rc::clone(self);
-            tokio::task::spawn_local(async move {
+            compact::spawn_local(async move {
                 for Replayed { open, presenting } in opens {
                     let current = inner.shared.state(&key, |state| state.current.clone());
                     replay(&inner.shared, run, open, current).await;

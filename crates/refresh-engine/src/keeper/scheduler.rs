@@ -12,8 +12,9 @@ use crate::transaction::presented::Presented;
 use crate::transaction::{Demand, refresh};
 use crate::{Now, ObservedEntry, Partners};
 use claude_store::{EntryKey, Store};
+use compact::Arrange as _;
+use compact::Map;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ impl<P: Partners> KeeperState<P> {
             return;
         }
         let inner = Rc::clone(self);
-        tokio::task::spawn_local(async move {
+        compact::spawn_local(async move {
             heal::revive_superseded(&inner.shared, &seen).await;
             inner.finished(&seen.entry.key);
         });
@@ -45,7 +46,7 @@ impl<P: Partners> KeeperState<P> {
         let Healing { seen, remembered, heal } = healing;
         let Some(run) = self.shared.begin(&seen.entry.key) else { return };
         let inner = Rc::clone(self);
-        tokio::task::spawn_local(async move {
+        compact::spawn_local(async move {
             match heal {
                 Heal::PutBack => heal::put_back(&inner.shared, &seen, &remembered).await,
                 Heal::TryRemembered => {
@@ -184,7 +185,7 @@ impl<P: Partners> KeeperState<P> {
         if due.is_empty() {
             return;
         }
-        due.sort_by_key(|due| std::cmp::Reverse(due.expired));
+        due.arrange_by_key(|due| std::cmp::Reverse(due.expired));
         let mut towards = self.running_by_server();
         let mut running: usize = towards.values().sum();
         for Due { key, server, .. } in due {
@@ -205,15 +206,15 @@ impl<P: Partners> KeeperState<P> {
         let Some(run) = self.shared.begin(&seen.entry.key) else { return };
         let inner = Rc::clone(self);
         // I6: its own task; nothing that happens to the keeper's loop interrupts it.
-        tokio::task::spawn_local(async move {
+        compact::spawn_local(async move {
             refresh(&inner.shared, run, &seen, Demand::Planned).await;
             inner.finished(&seen.entry.key);
         });
     }
 
-    fn running_by_server(&self) -> BTreeMap<Option<String>, usize> {
+    fn running_by_server(&self) -> Map<Option<String>, usize> {
         let entries = self.shared.entries.borrow();
-        let mut counts = BTreeMap::new();
+        let mut counts = Map::new();
         for known in entries.values().filter(|known| known.is_running()) {
             *counts.entry(known.current.as_deref().and_then(server)).or_default() += 1;
         }

@@ -3,8 +3,8 @@
 use super::error::{RecordsError, io_error};
 use super::format::{Content, Stores, head, line, parse, parse_version_one};
 use claude_store::{FileKind, FileSystem, Identity};
+use compact::Set;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -119,7 +119,7 @@ impl<F: FileSystem> RecordsFile<F> {
     pub(super) async fn save(
         &self,
         stores: &RefCell<Stores>,
-        changed: &BTreeSet<Name>,
+        changed: &Set<Name>,
     ) -> Result<bool, RecordsError> {
         let lines = {
             let stores = stores.borrow();

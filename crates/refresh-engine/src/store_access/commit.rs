@@ -11,7 +11,7 @@ use crate::store_access::shared::Shared;
 use crate::store_access::write_request::{Known, WriteRequest};
 use crate::{ObservedEntry, Partners};
 use claude_store::{Change, Document, EntryKey, Published, Store};
-use std::collections::BTreeSet;
+use compact::Set;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(crate) async fn commit<P: Partners>(
         // Let requests that are ready now join.
         tokio::task::yield_now().await;
         committer.gather(shared.journal.sync()).await;
-        let mut keys = BTreeSet::new();
+        let mut keys = Set::new();
         let batch: Vec<_> =
             writes.waiting().into_iter().take_while(|request| keys.insert(request.key().clone())).collect();
         match write(shared, &batch).await {

@@ -7,9 +7,9 @@ use crate::store_access::settlement::close_superseded;
 use crate::store_access::shared::Shared;
 use crate::{Event, ObservedEntry, Partners};
 use claude_store::{Document, Entry, EntryKey, Incomplete, KEYCHAIN_OVERFLOW, Snapshot, StubKind};
+use compact::Set;
 use oauth_secret::TokenDigest;
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Takes note of what the store holds, and returns malformed entries: key, and why. If the store cannot be read, nothing is
@@ -24,7 +24,7 @@ pub(crate) fn scan<P: Partners>(
     let snapshot = read?;
     let document = document(&shared.store, &snapshot)?;
     let mut odd = Vec::new();
-    let mut present = BTreeSet::new();
+    let mut present = Set::new();
     let spent = OnceCell::new();
     for problem in document.problems() {
         // A malformed entry is not gone: nothing is forgotten.
@@ -73,7 +73,7 @@ pub(crate) fn scan<P: Partners>(
 fn note_spent<'s, P: Partners>(
     shared: &Shared<P>,
     seen: &ObservedEntry,
-    spent: impl FnOnce() -> &'s BTreeSet<TokenDigest>,
+    spent: impl FnOnce() -> &'s Set<TokenDigest>,
 ) {
     let Some(refresh) = seen.refresh else { return };
     let key = &seen.entry.key;
@@ -168,7 +168,7 @@ fn take_note<P: Partners>(shared: &Shared<P>, seen: ObservedEntry) {
 /// Entries missing from an incomplete document are not gone: nothing is forgotten, and nothing is done about them.
 fn hidden<P: Partners>(
     shared: &Shared<P>,
-    present: &BTreeSet<EntryKey>,
+    present: &Set<EntryKey>,
     why: &Incomplete,
 ) -> Vec<(String, String)> {
     let mut hidden = vec![(KEYCHAIN_OVERFLOW.to_owned(), why.to_string())];
@@ -212,7 +212,7 @@ fn note_deleted<P: Partners>(shared: &Shared<P>) {
 /// I5: an entry seen absent, even for one read, is forgotten, also in the middle of its transaction. Several gone at once are
 /// no logout, and one that went with the whole document or with the account login is none of its own: they are kept in memory for a day, for the
 /// user to ask for them.
-fn note_missing<P: Partners>(shared: &Shared<P>, present: &BTreeSet<EntryKey>, change: DocumentChange) {
+fn note_missing<P: Partners>(shared: &Shared<P>, present: &Set<EntryKey>, change: DocumentChange) {
     let gone: Vec<EntryKey> = {
         let state = shared.entries.borrow();
         let missing = state.iter().filter(|(key, known)| known.current.is_some() && !present.contains(*key));

@@ -10,9 +10,9 @@ use crate::{
     RecordsError, Subject,
 };
 use claude_store::{EntryKey, NeedsAuthCache, NeedsAuthError, Ownership, Store, TokenChange, WriteError};
+use compact::{Map, Set};
 use oauth_secret::TokenDigest;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -38,14 +38,14 @@ pub(crate) struct Shared<P: Partners> {
     pub(crate) rooms: Coalesced<usize, Result<(), Rc<WriteError>>>,
     pub(crate) endpoint_ready: Coalesced<(), ()>,
     /// Boxed, as a map holds room for entries that are not there.
-    pub(crate) entries: RefCell<BTreeMap<EntryKey, Box<EntryState>>>,
+    pub(crate) entries: RefCell<Map<EntryKey, Box<EntryState>>>,
     /// The number of the last run.
     pub(crate) runs: Cell<u64>,
     /// Pairs superseded by another one in the store; kept until that one has refreshed once.
-    pub(crate) superseded: RefCell<BTreeMap<EntryKey, Vec<Superseded>>>,
+    pub(crate) superseded: RefCell<Map<EntryKey, Vec<Superseded>>>,
     /// Ended transactions whose pair or record may not be durable yet.
     pub(crate) unsettled: RefCell<Vec<TransactionId>>,
-    pub(crate) vanished: RefCell<BTreeMap<EntryKey, Vanished>>,
+    pub(crate) vanished: RefCell<Map<EntryKey, Vanished>>,
     /// Transactions between their reservation and their end.
     pub(crate) in_flight: Cell<usize>,
     /// The document has been scanned once: new entries were written after the start.
@@ -53,7 +53,7 @@ pub(crate) struct Shared<P: Partners> {
     /// Start no new transaction, and wait for the running ones.
     pub(crate) stopping: Cell<bool>,
     /// Entries whose grant is in another store of this program: without tokens they count as absent.
-    pub(crate) disregarded: RefCell<BTreeSet<EntryKey>>,
+    pub(crate) disregarded: RefCell<Set<EntryKey>>,
     /// Notified when such an entry holds a refresh token.
     pub(crate) returned: Notify,
     /// The whole document was missing at the last scan.
@@ -74,7 +74,7 @@ pub struct Grants<P: Partners> {
 pub(crate) struct GrantsInner<P: Partners> {
     keepers: RefCell<Vec<Weak<Shared<P>>>>,
     /// Refresh tokens that are being presented, or whose outcome the journal does not know yet.
-    pub(crate) presenting: RefCell<BTreeMap<TokenDigest, u32>>,
+    pub(crate) presenting: RefCell<Map<TokenDigest, u32>>,
     pub(crate) presented: Notify,
 }
 

@@ -6,7 +6,7 @@ use crate::store_access::settlement::{close, close_superseded};
 use crate::store_access::shared::Shared;
 use crate::transaction::save::{SavedPair, describe};
 use crate::{Event, Partners};
-use std::collections::BTreeSet;
+use compact::Set;
 use std::rc::Rc;
 
 /// Step 8: new sessions skip a flagged server for 15 minutes, however good its token is (measured). Several at the same time share one write.
@@ -16,7 +16,7 @@ pub(crate) async fn unflag<P: Partners>(shared: &Shared<P>, obtained: &ObtainedP
         tokio::task::yield_now().await;
         let names = unflags.waiting();
         let removed = shared.needs_auth.remove_all(&names.iter().map(|name| name.as_str()).collect());
-        let removed: Result<BTreeSet<String>, _> = removed.map_err(Rc::new);
+        let removed: Result<Set<String>, _> = removed.map_err(Rc::new);
         let of =
             |name: &Rc<String>| removed.as_ref().map(|removed| removed.contains(&**name)).map_err(Rc::clone);
         names.iter().map(of).collect()

@@ -2,8 +2,8 @@
 
 use crate::world::{HOUR, Life, SECOND, STORE, World, key};
 use claude_store::EntryKey;
+use compact::Set;
 use refresh_engine::RefreshedHow;
-use std::collections::BTreeSet;
 
 const VAULT: &str = "/home/u/.vault";
 const VAULT_STORE: &str = "/home/u/.vault/.credentials.json";
@@ -17,7 +17,7 @@ async fn moved() -> (World, Life) {
     let stub = world.entry_with("lab", "", "", HOUR).replace(r#""refreshToken":"","#, "");
     world.put_members(&[format!("{:?}:{stub}", key("lab"))]);
     let life = world.live().await;
-    life.keeper.disregard(BTreeSet::from([EntryKey::new(key("lab"))]));
+    life.keeper.disregard(Set::from([EntryKey::new(key("lab"))]));
     life.pass(SECOND).await;
     (world, life)
 }
@@ -41,7 +41,7 @@ async fn its_token_is_not_presented_once_a_client_has_saved_the_one_it_got_for_i
     // Whoever moves grants is told.
     life.run(life.keeper.something_returned()).await;
     life.notice().await;
-    assert_eq!(life.keeper.returned(), BTreeSet::from([EntryKey::new(key("lab"))]));
+    assert_eq!(life.keeper.returned(), Set::from([EntryKey::new(key("lab"))]));
     assert!(world.server.is_good(&refresh));
 }
 

@@ -1,5 +1,6 @@
 use super::unit::{quoted, utf8};
 use crate::{Plan, ServiceError};
+use compact::Arrange as _;
 use std::path::Path;
 
 /// The essential settings, all of which need user namespaces. Everything is readable, because the agent follows links and reads
@@ -93,7 +94,7 @@ pub(super) fn drop_in(sandbox: &Sandbox, plan: &Plan) -> Result<String, ServiceE
 /// Drops duplicates and folders inside others.
 fn outermost<'a>(folders: &'a [impl AsRef<Path> + 'a]) -> Vec<&'a Path> {
     let mut sorted: Vec<&Path> = folders.iter().map(AsRef::as_ref).collect();
-    sorted.sort();
+    sorted.arrange();
     let mut kept: Vec<&Path> = Vec::new();
     for folder in sorted {
         if !kept.iter().any(|outer| folder.starts_with(outer)) {

@@ -1,6 +1,7 @@
 use crate::EntryKey;
 use crate::document::change::TokenChange;
 use crate::json::{Object, range_with_comma, span_in};
+use compact::Arrange as _;
 use oauth_secret::SecretBytes;
 use std::io::Write;
 use std::ops::Range;
@@ -73,7 +74,7 @@ impl<'a> Edits<'a> {
     /// Returns the text with all replacements applied.
     pub(super) fn apply(mut self) -> SecretBytes {
         // A stable sort applies a removal before an insertion at its end.
-        self.edits.sort_by_key(|(range, _)| (range.start, range.end));
+        self.edits.arrange_by_key(|(range, _)| (range.start, range.end));
         let added: usize = self.edits.iter().map(|(_, new)| new.len()).sum();
         // Allocate once: a growing buffer would leave copies of tokens behind.
         let mut spliced = SecretBytes::with_capacity(self.text.len() + added);

@@ -5,8 +5,9 @@
 use super::overflow::{NotSealed, Pointer, sealed_len};
 use crate::json::{Member, Object, describe, span_in};
 use crate::{Change, Document, EntryKey, KEYCHAIN_OVERFLOW as MEMBER, RawEntry};
+use compact::Arrange as _;
+use compact::Set;
 use oauth_secret::SecretBytes;
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 const ENTRIES: &str = "mcpOAuth";
@@ -69,11 +70,11 @@ impl Split {
             if find(&main, name).is_none() && there.is_empty() {
                 continue;
             }
-            let known: BTreeSet<_> = there.iter().map(|member| &member.key).collect();
+            let known: Set<_> = there.iter().map(|member| &member.key).collect();
             let mut object = Builder::new(self.main.len() + self.sections.len());
             let kept = here.iter().filter(|member| wins(member) || !known.contains(&member.key));
             let kept: Vec<_> = kept.collect();
-            let taken: BTreeSet<_> = kept.iter().map(|member| &member.key).collect();
+            let taken: Set<_> = kept.iter().map(|member| &member.key).collect();
             let added = there.iter().filter(|member| !taken.contains(&member.key));
             for member in kept.iter().copied().chain(added) {
                 object.member(member.raw_key, member.value);
@@ -168,8 +169,8 @@ fn relocate(
     let entries = inner(&root, ENTRIES)?;
     let mut largest: Vec<(&str, usize)> =
         entries.iter().map(|member| (&*member.key, member.value.len())).collect();
-    largest.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    let without = |moved: &BTreeSet<&str>| {
+    largest.arrange_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    let without = |moved: &Set<&str>| {
         let edits = [ENTRIES, CONFIGS].into_iter().filter_map(|name| {
             let member = find(&root, name)?;
             let kept = inner(&root, name)?;
@@ -181,7 +182,7 @@ fn relocate(
         });
         replaced(text, edits.collect())
     };
-    let mut moved = BTreeSet::new();
+    let mut moved = Set::new();
     let mut order = Vec::new();
     for (key, _) in largest {
         if fits(without(&moved).len()) {
@@ -203,7 +204,7 @@ fn relocate(
 }
 
 /// The sections with these entries of the main item in them; what stood there under their keys is older.
-fn with(sections: &[u8], main: &Object<'_>, moved: &BTreeSet<&str>) -> Option<SecretBytes> {
+fn with(sections: &[u8], main: &Object<'_>, moved: &Set<&str>) -> Option<SecretBytes> {
     let old = Object::parse(std::str::from_utf8(sections).ok()?).ok()?;
     let mut new = Builder::new(sections.len() + main.raw.len());
     for member in old.members.iter().filter(|member| !matches!(&*member.key, ENTRIES | CONFIGS)) {
@@ -264,7 +265,7 @@ fn has_access_token(raw: &str) -> bool {
 
 /// The text with parts of it replaced.
 fn replaced(text: &str, mut edits: Vec<(Range<usize>, SecretBytes)>) -> SecretBytes {
-    edits.sort_by_key(|(range, _)| range.start);
+    edits.arrange_by_key(|(range, _)| range.start);
     let added: usize = edits.iter().map(|(_, new)| new.len()).sum();
     let mut all = SecretBytes::with_capacity(text.len() + added);
     let mut done = 0;

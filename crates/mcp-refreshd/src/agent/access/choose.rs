@@ -1,5 +1,6 @@
 //! Which entry a request for an access token means: a pure function.
 
+use compact::Arrange as _;
 use url::Url;
 
 /// One entry that could be meant.
@@ -82,7 +83,7 @@ pub(crate) fn choose(name: &str, url: Option<&str>, candidates: &[Candidate]) ->
 
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     let mut texts: Vec<_> = texts.collect();
-    texts.sort();
+    texts.arrange();
     texts.dedup();
     texts
 }

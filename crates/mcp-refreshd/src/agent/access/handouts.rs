@@ -5,8 +5,8 @@
 //! the same time are different processes, and a running session that comes back after a rotation gets another token than before: neither is a
 //! refusal.
 
+use compact::Map;
 use oauth_secret::TokenDigest;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A second request within this time is a refusal. Later it may as well be a reconnect: the server is asked.
@@ -35,8 +35,8 @@ pub(crate) enum Suspicion {
 /// What was handed out, by caller and entry; nothing but digests.
 #[derive(Debug, Default)]
 pub(crate) struct Handouts {
-    given: BTreeMap<(String, EntryId), (TokenDigest, Instant)>,
-    renewed: BTreeMap<EntryId, Instant>,
+    given: Map<(String, EntryId), (TokenDigest, Instant)>,
+    renewed: Map<EntryId, Instant>,
 }
 
 impl Handouts {

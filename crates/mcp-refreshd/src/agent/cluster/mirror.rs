@@ -2,7 +2,7 @@
 
 use super::Cluster;
 use claude_store::{AnyStore, Change, Document, Entry, EntryKey, RawEntry, RewriteError, rewrite};
-use std::collections::BTreeSet;
+use compact::Set;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -14,7 +14,7 @@ impl Cluster {
     pub(super) async fn follow(&self, mut news: UnboundedReceiver<EntryKey>, copied: &impl Fn()) {
         // Only then is it known what is there no more.
         self.member.followed().await;
-        let mut changed: BTreeSet<EntryKey> = self.member.grants().into_iter().map(|(key, _)| key).collect();
+        let mut changed: Set<EntryKey> = self.member.grants().into_iter().map(|(key, _)| key).collect();
         changed.extend(self.copied().await);
         loop {
             match self.copy(&changed).await {
@@ -47,7 +47,7 @@ impl Cluster {
             .unwrap_or_default()
     }
 
-    async fn copy(&self, keys: &BTreeSet<EntryKey>) -> Result<(), RewriteError> {
+    async fn copy(&self, keys: &Set<EntryKey>) -> Result<(), RewriteError> {
         // What this member has received is newer than what etcd has.
         let keys: Vec<_> = keys.iter().filter(|key| !self.member.owes(key)).collect();
         let there: Vec<_> = keys
@@ -59,7 +59,7 @@ impl Cluster {
             })
             .collect();
         put(&self.copy, &there).await?;
-        let unreadable: BTreeSet<_> = self.member.unreadable().into_iter().map(|(key, _)| key).collect();
+        let unreadable: Set<_> = self.member.unreadable().into_iter().map(|(key, _)| key).collect();
         for key in keys {
             if self.member.seen(key).is_none() && !unreadable.contains(key) {
                 remove(&self.copy, key).await?;

@@ -10,12 +10,12 @@ use crate::settings::config::Config;
 use crate::settings::paths::Paths;
 use crate::terminal::wording::visible;
 use claude_store::{EntryKey, RawEntry, Store};
+use compact::Set;
+use compact::spawn_local;
 use grant_cluster::{KvError, Phase, PutError};
 use refresh_engine::Hold;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::task::spawn_local;
 
 /// After etcd did not settle a move.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -101,7 +101,7 @@ impl Cluster {
             return;
         }
         self.member.followed().await;
-        let mut stuck = BTreeSet::new();
+        let mut stuck = Set::new();
         while let Some(key) = self.unsettled.all().into_iter().find(|key| !stuck.contains(key)) {
             let name = visible(key.server_name());
             match self.settle(&key, config, paths).await {

@@ -3,7 +3,7 @@
 
 use crate::settings::state_file;
 use claude_store::EntryKey;
-use std::collections::BTreeSet;
+use compact::Set;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ impl Unsettled {
     }
 
     /// All of them. A file that is damaged names none: their moves are repeated by hand.
-    pub(super) fn all(&self) -> BTreeSet<EntryKey> {
+    pub(super) fn all(&self) -> Set<EntryKey> {
         let keys = fs::read(&self.path).ok().and_then(|text| serde_json::from_slice(&text).ok());
         keys.into_iter().flat_map(|keys: Vec<String>| keys).map(EntryKey::new).collect()
     }
@@ -47,7 +47,7 @@ impl Unsettled {
         }
     }
 
-    fn save(&self, keys: &BTreeSet<EntryKey>) -> io::Result<()> {
+    fn save(&self, keys: &Set<EntryKey>) -> io::Result<()> {
         let keys: Vec<_> = keys.iter().map(EntryKey::as_str).collect();
         state_file::replace(&self.path, &serde_json::to_vec(&keys)?)
     }

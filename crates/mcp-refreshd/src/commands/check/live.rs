@@ -1,6 +1,6 @@
 use super::verdict::Checked;
+use compact::spawn_local;
 use token_endpoint::Http;
-use tokio::task::spawn_local;
 
 /// So many servers are asked at the same time.
 const AT_ONCE: usize = 16;

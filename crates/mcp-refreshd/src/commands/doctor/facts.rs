@@ -34,11 +34,11 @@ use crate::settings::surroundings::Surroundings;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use claude_store::{Entry, OsFileSystem, StorageFolder};
+use compact::Map;
 use jiff::Timestamp;
 use origins::{OriginFacts, ask_offers, ask_origins, ask_servers};
 use refresh_engine::{Journal, ObservedEntry, Records};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use surroundings::{find_claude, lingers};
 use token_endpoint::{HttpError, RefreshOffer};
@@ -96,9 +96,9 @@ pub(super) struct Facts {
     pub(super) stores: Vec<StoreFacts>,
     pub(super) origins: Vec<OriginFacts>,
     /// What the authorization servers of logins without refresh token say about such tokens, by the MCP server's URL.
-    pub(super) offers: BTreeMap<String, RefreshOffer>,
+    pub(super) offers: Map<String, RefreshOffer>,
     /// What the history knows of each entry, by the store's location and the key.
-    pub(super) pasts: BTreeMap<(String, String), Biography>,
+    pub(super) pasts: Map<(String, String), Biography>,
     pub(super) network_trouble: Option<HttpError>,
     /// What Claude Code in this shell would use.
     pub(super) shell_folder: StorageFolder,
@@ -193,7 +193,7 @@ impl Facts {
             Some(name) => Some(server_name(config, paths, &stores, &agent, name).await?),
             None => None,
         };
-        let (mut origins, mut offers, mut network_trouble) = (Vec::new(), BTreeMap::new(), None);
+        let (mut origins, mut offers, mut network_trouble) = (Vec::new(), Map::new(), None);
         let shell_folder = StorageFolder::from_env(&|name| std::env::var_os(name), &paths.home);
         let surroundings = match stores.first() {
             // The client keeps its histories in its configuration: one of 91 MiB takes a second to read.

@@ -19,6 +19,7 @@ mod vault;
 
 use super::facts::Facts;
 use super::finding::{Finding, Severity};
+use compact::Arrange as _;
 
 /// Everything that is found, trouble first.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -43,7 +44,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let concerns = |finding: &Finding| facts.only.as_deref().is_none_or(|server| concerns(finding, server));
     let mut all = grouped(all.filter(concerns));
     network::explain(&mut all);
-    all.sort_by_key(|finding| finding.severity);
+    all.arrange_by_key(|finding| finding.severity);
     all
 }
 

@@ -1,9 +1,9 @@
 //! When each entry was good: worked out from the lines alone.
 
 use crate::observers::history::line::{Holds, Kind, Line};
+use compact::Map;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// So long after an entry was found the agent has said whether it rests, in milliseconds.
 const FOUND_WITHIN_MS: i64 = 5000;
@@ -95,13 +95,13 @@ impl Coverage {
 
 /// How every entry was between `from` and `until`. `running` says that the agent runs now, so that silence means no change.
 pub(super) fn coverage(lines: &[Line], from: Timestamp, until: Timestamp, running: bool) -> Vec<Coverage> {
-    let mut entries: BTreeMap<(String, String), Tracker> = BTreeMap::new();
+    let mut entries: Map<(String, String), Tracker> = Map::new();
     let mut watched = false;
     let mut last = Timestamp::MIN;
     let window = (from, until);
     let mut sleeps = Vec::new();
     for line in lines {
-        let advance = |entries: &mut BTreeMap<_, Tracker>, to, watched| {
+        let advance = |entries: &mut Map<_, Tracker>, to, watched| {
             entries.values_mut().for_each(|tracker| tracker.advance(to, watched, window));
         };
         match line.event {

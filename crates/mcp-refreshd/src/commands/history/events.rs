@@ -5,9 +5,9 @@ use crate::observers::history::line::Line;
 use crate::terminal::columns::{fitted, labelled, padded, shortened, width};
 use crate::terminal::style::Style;
 use crate::terminal::wording::{length, visible};
+use compact::{Map, Set};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Longer names are cut on a terminal.
 const LONGEST_NAME: usize = 20;
@@ -66,13 +66,13 @@ pub(super) fn events(lines: &[&Line], style: &Style, clock: &Clock) -> String {
 
 /// The stores of servers, where a name is that of several.
 struct Stores<'a> {
-    of: BTreeMap<&'a str, BTreeSet<&'a str>>,
-    marks: BTreeMap<&'a str, String>,
+    of: Map<&'a str, Set<&'a str>>,
+    marks: Map<&'a str, String>,
 }
 
 impl<'a> Stores<'a> {
     fn of(lines: &[&'a Line]) -> Self {
-        let mut of = BTreeMap::<_, BTreeSet<_>>::new();
+        let mut of = Map::<_, Set<_>>::new();
         for (server, store) in
             lines.iter().filter_map(|line| line.server.as_deref().zip(line.store.as_deref()))
         {

@@ -3,7 +3,8 @@ use crate::control::report::Status;
 use crate::observers::history::file::{Stamps, each, stamps};
 use crate::observers::history::line::Line;
 use crate::platform::zone;
-use std::collections::{BTreeMap, VecDeque};
+use compact::Map;
+use std::collections::VecDeque;
 use std::path::Path;
 
 /// So many events of an entry are shown beside its state; `mcp-refreshd history NAME` shows more.
@@ -12,7 +13,7 @@ const SHOWN: usize = 5;
 /// The last events of some entries.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    entries: BTreeMap<(String, String), VecDeque<Line>>,
+    entries: Map<(String, String), VecDeque<Line>>,
     trouble: Option<String>,
     seen: Option<Stamps>,
 }
@@ -30,7 +31,7 @@ impl Recent {
 
     /// The same for these entries: the store's location and the key of each.
     pub(super) fn look_for(&mut self, state: &Path, entries: impl IntoIterator<Item = (String, String)>) {
-        let mut wanted: BTreeMap<_, _> = entries.into_iter().map(|entry| (entry, VecDeque::new())).collect();
+        let mut wanted: Map<_, _> = entries.into_iter().map(|entry| (entry, VecDeque::new())).collect();
         let now = stamps(state);
         if self.seen.as_ref() == Some(&now) && self.entries.keys().eq(wanted.keys()) {
             return;

@@ -2,8 +2,9 @@
 
 use super::coverage::{Coverage, coverage};
 use crate::observers::history::line::{Kind, Line};
+use compact::Arrange as _;
+use compact::{Map, Set};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What the history says of one entry.
@@ -45,7 +46,7 @@ impl Asked<'_> {
 
 /// One row for each entry, by name.
 pub(super) fn rows(lines: &[Line], asked: Asked<'_>) -> Vec<Row> {
-    let mut rows = BTreeMap::<(String, String), Row>::new();
+    let mut rows = Map::<(String, String), Row>::new();
     for coverage in coverage(lines, asked.from, asked.until, asked.running) {
         let row = Row::new(&coverage.store, &coverage.server);
         rows.insert((coverage.store.clone(), coverage.key.clone()), Row { coverage: Some(coverage), ..row });
@@ -59,7 +60,7 @@ pub(super) fn rows(lines: &[Line], asked: Asked<'_>) -> Vec<Row> {
     let asked_for =
         |((_, key), row): ((String, String), Row)| asked.names(&row.server, &key).then_some((key, row));
     let mut rows: Vec<_> = rows.into_iter().filter_map(asked_for).collect();
-    rows.sort_by(|(key, row), (key2, row2)| {
+    rows.arrange_by(|(key, row), (key2, row2)| {
         (&row.server, &row.store, key).cmp(&(&row2.server, &row2.store, key2))
     });
     rows.into_iter().map(|(_, row)| row).collect()
@@ -101,11 +102,11 @@ pub(super) fn labels(rows: &[Row]) -> Vec<String> {
 }
 
 /// What tells stores apart: the name of the folder of each, or where several have the same its whole path. A Keychain item has none.
-pub(super) fn store_marks<'a>(stores: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, String> {
+pub(super) fn store_marks<'a>(stores: impl Iterator<Item = &'a str>) -> Map<&'a str, String> {
     let folder = |store: &'a str| Path::new(store).parent().filter(|folder| folder.file_name().is_some());
     let name =
         |store| folder(store).and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let stores: BTreeSet<_> = stores.collect();
+    let stores: Set<_> = stores.collect();
     let mark = |store: &&'a str| {
         let namesakes = stores.iter().filter(|other| name(other) == name(store)).count();
         let mark = if namesakes > 1 {

@@ -10,7 +10,7 @@ use crate::cli::OwnArgs;
 use crate::terminal::failure::Failure;
 use crate::terminal::remedy;
 use claude_store::{Entry, OsFileSystem, Place, Scope, ServerPlaces, StorageFolder, Store};
-use std::collections::BTreeMap;
+use compact::Map;
 use std::path::Path;
 
 /// The grants to move into the vault.
@@ -35,7 +35,7 @@ pub(super) async fn to_own(
         None => Vec::new(),
     };
     // The same login in two places cannot be in the vault and elsewhere.
-    let mut holders = BTreeMap::new();
+    let mut holders = Map::new();
     for (_, _, entry) in &all {
         if let Some(token) = &entry.refresh_token {
             *holders.entry(token.digest()).or_insert(0_usize) += 1;

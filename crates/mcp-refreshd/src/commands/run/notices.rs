@@ -5,9 +5,9 @@ use crate::observers::notices::ledger::Ledger;
 use crate::observers::notices::trouble::{Id, Trouble};
 use crate::platform::clock::SystemClock;
 use crate::platform::moment::is_before;
+use compact::{Map, Set};
 use jiff::Timestamp;
 use refresh_engine::{Clock, Now};
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
     let notices = &agent.observer().notices;
     let first_round = SystemClock.now().after(FIRST_ROUND);
     let mut ledger = Ledger::load(state);
-    let mut shown = BTreeMap::new();
+    let mut shown = Map::new();
     let mut again = None;
     let mut endings = Endings::default();
     let (mut ending, mut look) = endings.troubles(&agent.status(None), Timestamp::now());
@@ -68,8 +68,8 @@ pub(crate) async fn tell(agent: Rc<Agent>, state: &Path) {
 
 /// Closes notices of solved troubles. Only those that this run has shown: an id from an earlier desktop session could belong to any
 /// program.
-async fn withdraw_solved(shown: &mut BTreeMap<Id, u32>, open: &[Trouble], unreadable: &BTreeSet<String>) {
-    let open: BTreeSet<_> = open.iter().map(Trouble::id).collect();
+async fn withdraw_solved(shown: &mut Map<Id, u32>, open: &[Trouble], unreadable: &Set<String>) {
+    let open: Set<_> = open.iter().map(Trouble::id).collect();
     let is_solved = |id: &Id| !open.contains(id) && !unreadable.contains(&id.0);
     let solved: Vec<_> = shown.keys().filter(|id| is_solved(id)).cloned().collect();
     for number in solved.iter().filter_map(|id| shown.remove(id)) {

@@ -11,6 +11,7 @@ use crate::terminal::failure::Failure;
 use crate::terminal::output;
 use crate::terminal::wording::visible;
 use claude_store::OsFileSystem;
+use compact::Arrange as _;
 use refresh_engine::{Journal, Mode, State};
 use std::time::{Duration, Instant};
 use user_agent_service::{ServiceError, ServiceManager};
@@ -104,7 +105,7 @@ fn unsaved(paths: &Paths) -> Vec<String> {
         .filter(|open| open.answer.is_some() && open.superseded_by.is_none())
         .map(|open| visible(open.intent.key.rsplit_once('|').map_or(&*open.intent.key, |(name, _)| name)))
         .collect();
-    names.sort();
+    names.arrange();
     names.dedup();
     names
 }

@@ -4,6 +4,7 @@ use crate::control::report::{EntryStatus, Status, StoreStatus};
 use crate::terminal::columns::width;
 use crate::terminal::local::Local;
 use crate::terminal::wording::outcome_words;
+use compact::Arrange as _;
 use refresh_engine::{Outcome, State};
 use std::borrow::Cow;
 
@@ -15,14 +16,14 @@ pub(super) const EMPTY: &str = "-";
 /// A store where the user is needed comes first; otherwise the configuration's order stays.
 pub(super) fn in_order(status: &Status) -> Vec<&StoreStatus> {
     let mut stores: Vec<_> = status.stores.iter().collect();
-    stores.sort_by_key(|store| !store.entries.iter().any(|entry| entry.state == State::NeedsPerson));
+    stores.arrange_by_key(|store| !store.entries.iter().any(|entry| entry.state == State::NeedsPerson));
     stores
 }
 
 /// What needs the user first, then by name.
 pub(super) fn entries_in_order(store: &StoreStatus) -> Vec<&EntryStatus> {
     let mut entries: Vec<_> = store.entries.iter().collect();
-    entries.sort_by(|a, b| (a.state, &a.name, &a.key).cmp(&(b.state, &b.name, &b.key)));
+    entries.arrange_by(|a, b| (a.state, &a.name, &a.key).cmp(&(b.state, &b.name, &b.key)));
     entries
 }
 

@@ -4,6 +4,7 @@ use crate::control::report::{EntryStatus, StoreStatus};
 use crate::terminal::columns::{beginning, ending, width};
 use crate::terminal::style::Style;
 use crate::terminal::wording::visible;
+use compact::Arrange as _;
 
 /// The entry's name; with its URL where another entry of the store has the same name, with its key where that has the same URL, too.
 pub(super) fn name(entry: &EntryStatus, store: &StoreStatus) -> String {
@@ -36,7 +37,7 @@ pub(super) fn cut_names(names: &[String], columns: usize, style: &Style) -> Vec<
     };
     let differ = |names: &Vec<String>| {
         let mut sorted: Vec<_> = names.iter().collect();
-        sorted.sort();
+        sorted.arrange();
         sorted.dedup();
         sorted.len()
     };

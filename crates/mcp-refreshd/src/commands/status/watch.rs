@@ -18,8 +18,9 @@ use crate::terminal::output::{self, Reader};
 use crate::terminal::paragraph::paragraphs;
 use crate::terminal::style::Style;
 use crate::terminal::wording::{outcome_words, visible};
+use compact::Arrange as _;
+use compact::Map;
 use refresh_engine::LastRefresh;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -151,7 +152,7 @@ impl Screen {
 /// What was said to a reader that is no terminal.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    servers: BTreeMap<(String, String), EntryStatus>,
+    servers: Map<(String, String), EntryStatus>,
     remarks: Vec<String>,
     begun: bool,
 }
@@ -167,7 +168,7 @@ impl Journal {
                 .iter()
                 .flat_map(|store| store.entries.iter().map(move |entry| (store, entry)))
                 .collect();
-            entries.sort_by_key(|(_, entry)| (entry.state, &entry.name));
+            entries.arrange_by_key(|(_, entry)| (entry.state, &entry.name));
             let mut gone = std::mem::take(&mut self.servers);
             for (store, entry) in entries {
                 let key = (store.location.clone(), entry.key.clone());

@@ -130,7 +130,7 @@ impl Listener {
             match self.listener.accept().await {
                 Ok(stream) => {
                     let (handler, admission) = (Rc::clone(&handler), self.admission);
-                    tokio::task::spawn_local(async move {
+                    compact::spawn_local(async move {
                         attend(stream, admission, &*handler).await;
                         drop(turn);
                     });

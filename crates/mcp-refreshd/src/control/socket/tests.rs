@@ -21,7 +21,7 @@ fn run(future: impl Future<Output = ()>) {
 
 fn serve(place: PathBuf) {
     let (listener, _) = Listener::bind(&[place]).unwrap();
-    tokio::task::spawn_local(async move {
+    compact::spawn_local(async move {
         let answer = async |ask| match ask {
             Request::Status => Reply::Status(Status::default()),
             Request::AccessToken(_)
@@ -155,7 +155,7 @@ fn slow(place: &Path) -> Rc<Cell<usize>> {
     let listener = tokio::net::UnixListener::bind(place).unwrap();
     let asked = Rc::new(Cell::new(0));
     let count = Rc::clone(&asked);
-    tokio::task::spawn_local(async move {
+    compact::spawn_local(async move {
         let mut unanswered = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
             count.set(count.get() + 1);
@@ -216,7 +216,7 @@ fn the_end_waits_for_answers_that_are_being_given() {
         let place = folder.path().join("control.sock");
         let listener = Rc::new(Listener::bind(std::slice::from_ref(&place)).unwrap().0);
         let (heard, answered) = (Rc::new(Notify::new()), Rc::new(Cell::new(false)));
-        let serving = tokio::task::spawn_local({
+        let serving = compact::spawn_local({
             let (listener, heard, answered) = (Rc::clone(&listener), Rc::clone(&heard), Rc::clone(&answered));
             let answer = async move |_| {
                 heard.notify_one();
@@ -226,7 +226,7 @@ fn the_end_waits_for_answers_that_are_being_given() {
             };
             async move { listener.serve(answer).await }
         });
-        let conversation = tokio::task::spawn_local(async move {
+        let conversation = compact::spawn_local(async move {
             said(&place, b"{\"protocol\":1,\"version\":\"x\",\"request\":\"status\"}\n").await
         });
         heard.notified().await;

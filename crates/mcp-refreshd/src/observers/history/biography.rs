@@ -1,7 +1,7 @@
 use super::file::each;
 use super::line::{AT_THE_START, Holds, Kind, Line};
+use compact::Map;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ pub(crate) struct Biography {
 }
 
 /// The biography of each entry, by its store and its key; of none where the history cannot be read.
-pub(crate) fn biographies(state: &Path) -> BTreeMap<(String, String), Biography> {
-    let mut all = BTreeMap::<_, Biography>::new();
+pub(crate) fn biographies(state: &Path) -> Map<(String, String), Biography> {
+    let mut all = Map::<_, Biography>::new();
     // Whoever asks for the history itself is told what is wrong with it.
     let _ = each(state, |line| {
         if let Some((store, key)) = line.entry() {

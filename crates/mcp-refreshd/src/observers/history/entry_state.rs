@@ -3,10 +3,10 @@
 use super::line::{AT_THE_START, Holds, Kind, Line};
 use crate::terminal::remedy::is_vault;
 use claude_store::{KEYCHAIN_OVERFLOW, StubKind};
+use compact::{Map, Set};
 use jiff::Timestamp;
 use oauth_secret::Fingerprint;
 use refresh_engine::{Event, Outcome, Subject};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The last known state of one entry.
 #[derive(Clone, Debug, Default)]
@@ -28,9 +28,9 @@ struct EntryState {
 /// The last known state of all entries.
 #[derive(Debug, Default)]
 pub(crate) struct EntryStates {
-    entries: BTreeMap<(String, String), EntryState>,
+    entries: Map<(String, String), EntryState>,
     /// Stores scanned since the start: what the first scan finds happened while no agent was watching.
-    looked_at: BTreeSet<String>,
+    looked_at: Set<String>,
 }
 
 impl EntryStates {

@@ -113,7 +113,10 @@ fn what_went_while_no_agent_ran_is_gone_and_not_called_removed() {
                 lines.iter().rfind(|line| line.event == Kind::Gone).unwrap().holds,
                 Some(Holds::Removed)
             );
-            assert_eq!(biographies(folder.path())[&(STORE.to_owned(), "lab|00".to_owned())].ended_at, None);
+            assert_eq!(
+                biographies(folder.path()).get(&(STORE.to_owned(), "lab|00".to_owned())).unwrap().ended_at,
+                None
+            );
             tell(50, &[(LAB, held("one", 60)), (other, held("two", 60)), (ALL, seen())]);
             let back = read(folder.path()).unwrap().lines;
             let cause = back.last().unwrap().cause.as_deref();

@@ -1,8 +1,8 @@
 use super::line::{Line, line};
 use claude_store::StubKind;
+use compact::{Map, Set};
 use refresh_engine::{Event, Need, Observer, Subject};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use tokio::sync::Notify;
 use tracing::Level;
@@ -11,9 +11,9 @@ use tracing::Level;
 #[derive(Debug, Default)]
 pub(crate) struct LogObserver {
     /// The last failure logged for each entry; a repeat is not news.
-    failures: RefCell<BTreeMap<(String, String), String>>,
+    failures: RefCell<Map<(String, String), String>>,
     /// Entries without a login: the user logged out, is logging in, or never did.
-    logged_out: RefCell<BTreeSet<(String, String)>>,
+    logged_out: RefCell<Set<(String, String)>>,
     news: Rc<Notify>,
 }
 

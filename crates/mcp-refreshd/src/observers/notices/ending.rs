@@ -2,9 +2,9 @@
 
 use super::trouble::Trouble;
 use crate::control::report::{EntryStatus, Status};
+use compact::Map;
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::Fingerprint;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// So long before the end the user is told.
@@ -19,7 +19,7 @@ const SAME: SignedDuration = SignedDuration::from_mins(2);
 
 /// What is known of the refresh tokens' ends, to tell an end that each refresh moves from one that stays.
 #[derive(Debug, Default)]
-pub(crate) struct Endings(BTreeMap<(String, String), Seen>);
+pub(crate) struct Endings(Map<(String, String), Seen>);
 
 #[derive(Debug)]
 struct Seen {

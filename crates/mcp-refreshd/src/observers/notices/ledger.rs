@@ -2,9 +2,9 @@
 
 use super::trouble::{Id, Trouble};
 use crate::platform::files;
+use compact::{Map, Set};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ const LARGEST: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     path: PathBuf,
-    told: BTreeMap<Id, Timestamp>,
+    told: Map<Id, Timestamp>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -53,14 +53,14 @@ impl Ledger {
     pub(crate) fn due(
         &mut self,
         open: Vec<Trouble>,
-        unreadable: &BTreeSet<String>,
+        unreadable: &Set<String>,
         settled: bool,
         now: Timestamp,
     ) -> (Vec<Trouble>, Option<Timestamp>) {
         let before = self.told.clone();
-        let ids: BTreeSet<_> = open.iter().map(Trouble::id).collect();
+        let ids: Set<_> = open.iter().map(Trouble::id).collect();
         self.told.retain(|id, _| !settled || ids.contains(id) || unreadable.contains(&id.0));
-        let daily: BTreeSet<_> = open.iter().filter(|trouble| trouble.daily).map(Trouble::id).collect();
+        let daily: Set<_> = open.iter().filter(|trouble| trouble.daily).map(Trouble::id).collect();
         let mut due = Vec::new();
         for trouble in open {
             // A moment in the future was noted by a clock that was wrong.

@@ -2,18 +2,18 @@ use super::trouble::Trouble;
 use crate::control::report::Status;
 use crate::settings::config::NoticesConfig;
 use claude_store::StubKind;
+use compact::{Map, Set};
 use refresh_engine::{Event, Need, Observer, Outcome, Subject};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::Notify;
 
 /// What the engine said is wrong.
 #[derive(Debug)]
 pub(crate) struct Notices {
     config: RefCell<NoticesConfig>,
-    entries: RefCell<BTreeMap<(String, String), Heard>>,
+    entries: RefCell<Map<(String, String), Heard>>,
     /// Stores from which entries vanished at once.
-    vanished: RefCell<BTreeSet<String>>,
+    vanished: RefCell<Set<String>>,
     news: Notify,
 }
 

@@ -8,10 +8,10 @@ use crate::control::report::{EntryStatus, Facts, Status, StoreStatus};
 use crate::platform::files;
 use crate::settings::config::NoticesConfig;
 use claude_store::StubKind;
+use compact::Set;
 use jiff::{SignedDuration, Timestamp};
 use oauth_secret::TokenDigest;
 use refresh_engine::{Event, Need, Observer, State, Subject};
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 #[cfg(unix)]
@@ -32,7 +32,7 @@ fn at(hours: i64) -> Timestamp {
 }
 
 fn due(ledger: &mut Ledger, open: &[Trouble], hours: i64) -> Vec<String> {
-    let (due, _) = ledger.due(open.to_vec(), &BTreeSet::new(), true, at(hours));
+    let (due, _) = ledger.due(open.to_vec(), &Set::new(), true, at(hours));
     due.into_iter().map(|trouble| trouble.server).collect()
 }
 
@@ -84,7 +84,7 @@ fn a_trouble_is_told_once_a_day_and_a_restart_does_not_repeat_it() {
     assert_eq!(due(&mut ledger, &open, 23), [""; 0]);
     assert_eq!(due(&mut ledger, &[open[0].clone(), trouble("other")], 23), ["other"]);
     assert_eq!(due(&mut ledger, &open, 24), ["lab"]);
-    let (_, again) = ledger.due(open.to_vec(), &BTreeSet::new(), true, at(30));
+    let (_, again) = ledger.due(open.to_vec(), &Set::new(), true, at(30));
     assert_eq!(again, Some(at(24) + AGAIN_AFTER));
     let metadata = std::fs::metadata(folder.path().join("notices.json")).unwrap();
     assert_eq!(files::mode(&metadata), files::PRIVATE);
@@ -104,9 +104,9 @@ fn a_store_that_cannot_be_read_solves_nothing_nor_does_a_start() {
     let folder = tempfile::tempdir().unwrap();
     let mut ledger = Ledger::load(folder.path());
     assert_eq!(due(&mut ledger, &[trouble("lab")], 0), ["lab"]);
-    let unreadable = BTreeSet::from([STORE.to_owned()]);
+    let unreadable = Set::from([STORE.to_owned()]);
     assert!(ledger.due(Vec::new(), &unreadable, true, at(1)).0.is_empty());
-    assert!(ledger.due(Vec::new(), &BTreeSet::new(), false, at(1)).0.is_empty());
+    assert!(ledger.due(Vec::new(), &Set::new(), false, at(1)).0.is_empty());
     assert_eq!(due(&mut ledger, &[trouble("lab")], 2), [""; 0]);
 }
 
@@ -162,7 +162,7 @@ fn a_stub_of_a_server_that_nobody_ever_logged_in_to_is_told_once_and_a_lost_logi
         assert_eq!(due(&mut ledger, &open, 0), ["lab"]);
         let mut ledger = Ledger::load(folder.path());
         assert_eq!(due(&mut ledger, &open, 25), next_day);
-        let (_, again) = ledger.due(open, &BTreeSet::new(), true, at(26));
+        let (_, again) = ledger.due(open, &Set::new(), true, at(26));
         assert_eq!(again.is_some(), had_login, "nobody is woken for nothing");
     }
 }

@@ -1,7 +1,8 @@
 use super::effective::effective;
 use super::options::{Config, ListedStore};
 use super::token_socket::TokenSocket;
-use std::collections::BTreeMap;
+use compact::Arrange as _;
+use compact::Map;
 use toml::{Table, Value};
 
 /// Settings that a running agent cannot change.
@@ -35,7 +36,7 @@ impl std::fmt::Display for Change {
 pub(crate) fn changes(before: &Config, after: &Config) -> Vec<Change> {
     let (then, now) = (settings(before), settings(after));
     let mut keys: Vec<_> = then.keys().chain(now.keys()).collect();
-    keys.sort();
+    keys.arrange();
     keys.dedup();
     let mut changes: Vec<_> = keys
         .into_iter()
@@ -79,8 +80,8 @@ pub(crate) fn same_token_socket(before: &Config, after: &Config) -> bool {
 }
 
 /// Every setting by its dotted key.
-fn settings(config: &Config) -> BTreeMap<String, String> {
-    let mut settings = BTreeMap::new();
+fn settings(config: &Config) -> Map<String, String> {
+    let mut settings = Map::new();
     // We wrote this text ourselves, so it parses.
     for (key, value) in effective(config, None, &[]).parse::<Table>().unwrap_or_default() {
         flatten(key, value, &mut settings);
@@ -95,7 +96,7 @@ fn settings(config: &Config) -> BTreeMap<String, String> {
     settings
 }
 
-fn flatten(path: String, value: Value, settings: &mut BTreeMap<String, String>) {
+fn flatten(path: String, value: Value, settings: &mut Map<String, String>) {
     match value {
         Value::Table(table) => {
             for (key, value) in table {

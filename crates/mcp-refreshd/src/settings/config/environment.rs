@@ -1,6 +1,6 @@
 use super::redacted::without_password;
 use super::table::{Findings, Table};
-use std::collections::BTreeMap;
+use compact::Map;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
@@ -37,7 +37,7 @@ const PROXIES: [&str; 8] = [
 /// Variables that a service does not inherit from the user's shell. Only those that affect this program or Claude Code's folders: this
 /// is not a way to change other programs.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Environment(BTreeMap<&'static str, String>);
+pub(crate) struct Environment(Map<&'static str, String>);
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,7 +49,7 @@ impl Environment {
     pub(super) fn parse(table: &DeTable<'_>, findings: &mut Findings<'_>) -> Self {
         let known: Vec<_> = names().collect();
         let table = Table::new("environment", table, &known, findings);
-        let mut all = BTreeMap::new();
+        let mut all = Map::new();
         for name in known {
             let Some((value, span)) = table.text(name, findings) else { continue };
             match judge(name, value) {
@@ -65,7 +65,7 @@ impl Environment {
     /// # Errors
     /// Names a variable that a service cannot be given, and says why.
     pub(crate) fn of(env: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, String> {
-        let mut all = BTreeMap::new();
+        let mut all = Map::new();
         for name in names() {
             let Some(value) = env(name).filter(|value| !value.is_empty() || name == MAY_BE_EMPTY) else {
                 continue;

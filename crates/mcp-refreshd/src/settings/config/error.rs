@@ -1,5 +1,6 @@
 use crate::terminal::exit::Exit;
 use crate::terminal::failure::Failure;
+use compact::Arrange as _;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ pub(crate) enum ConfigError {
 
 impl ConfigError {
     pub(super) fn wrong(path: &Path, mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| problem.line);
+        problems.arrange_by_key(|problem| problem.line);
         Self::Wrong { path: path.to_owned(), problems }
     }
 }

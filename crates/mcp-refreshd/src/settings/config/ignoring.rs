@@ -156,7 +156,7 @@ mod tests {
             let how = Ignoring::parse(text).of(NAME);
             let new = followed(text, &how);
             let after = parsed(&new).unwrap_or_else(|error| panic!("{text:?}: {how:?}: {new:?}: {error}"));
-            assert!(after.policy.servers[NAME].ignore, "{text:?}: {how:?}: {new:?}");
+            assert!(after.policy.servers.get(NAME).unwrap().ignore, "{text:?}: {how:?}: {new:?}");
             // And nothing else has changed.
             let mut rest = after.clone();
             rest.policy.servers.clone_from(&before.policy.servers);

@@ -1,7 +1,7 @@
 //! One of Claude Code's files with settings: the variables that its `env` sets.
 
+use compact::Map;
 use serde::{Deserialize, Deserializer};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::path::Path;
 const LARGEST: u64 = 512 << 20;
 
 /// The strings of `env`. Members of other kinds are turned into text, as the client does.
-pub(super) fn settings(path: &Path) -> io::Result<BTreeMap<String, String>> {
+pub(super) fn settings(path: &Path) -> io::Result<Map<String, String>> {
     #[derive(Deserialize)]
     struct Settings {
         #[serde(default)]
@@ -44,7 +44,7 @@ fn skip_mark(reader: &mut BufReader<File>) -> io::Result<()> {
 
 /// `env`; of another type it counts as empty.
 #[derive(Default)]
-pub(super) struct Env(pub(super) BTreeMap<String, String>);
+pub(super) struct Env(pub(super) Map<String, String>);
 
 impl<'de> Deserialize<'de> for Env {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

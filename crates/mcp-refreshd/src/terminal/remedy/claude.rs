@@ -2,7 +2,7 @@
 
 use crate::terminal::shell::{quoted, with_variables};
 use claude_store::StorageFolder;
-use std::collections::{BTreeMap, BTreeSet};
+use compact::{Map, Set};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ pub(crate) fn argument(name: &str) -> String {
 
 /// The folder of each store that this process opened. The location of a Keychain item does not say its folder, so whoever opens a store notes
 /// it.
-static OPENED: RwLock<BTreeMap<String, StorageFolder>> = RwLock::new(BTreeMap::new());
+static OPENED: RwLock<Map<String, StorageFolder>> = RwLock::new(Map::new());
 
 /// Whether this process is the agent: what it says is read in shells whose variables it does not know.
 static IN_AGENT: AtomicBool = AtomicBool::new(false);
@@ -34,7 +34,7 @@ pub(crate) fn remember(location: &str, folder: &StorageFolder) {
 }
 
 /// The locations of vaults that this process opened.
-static VAULTS: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+static VAULTS: RwLock<Set<String>> = RwLock::new(Set::new());
 
 /// Notes that the store at this location is a vault, in which Claude Code cannot log in.
 pub(crate) fn remember_vault(location: &str) {
@@ -48,7 +48,7 @@ pub(crate) fn is_vault(store: &str) -> bool {
 
 /// The locations of copies of a cluster's grants.
 #[cfg(feature = "cluster")]
-static CLUSTERS: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+static CLUSTERS: RwLock<Set<String>> = RwLock::new(Set::new());
 
 /// Notes that the store at this location is a copy of a cluster's grants.
 #[cfg(feature = "cluster")]

@@ -4,12 +4,12 @@ use crate::agent::cluster::{ClusterError, etcd, key, member_name};
 use crate::control::report::Status;
 use crate::settings::config::{self, Config};
 use claude_store::EntryKey;
+use compact::spawn_local;
 use grant_cluster::{ClusterKey, Etcd, GrantRecord, KeyError, KeyValues, KvError, Phase};
 use refresh_engine::State;
 use std::path::PathBuf;
 use std::time::Duration;
 use token_endpoint::HttpError;
-use tokio::task::spawn_local;
 
 /// The members of etcd have a new leader within about a second of the loss of the old one, and answer nothing before.
 const ELECTION: Duration = Duration::from_secs(2);

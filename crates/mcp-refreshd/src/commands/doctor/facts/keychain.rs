@@ -5,6 +5,7 @@ use crate::settings::paths::Paths;
 use claude_store::{
     Holding, ItemAttributes, KeychainError, KeychainItem, ReadError, StorageFolder, Store, StoreKind, Why,
 };
+use compact::Arrange as _;
 
 /// What is known of the Keychain item of one storage folder.
 pub(crate) struct KeychainFacts {
@@ -112,7 +113,7 @@ pub(crate) fn stale(all: &[ItemAttributes], named: &[String]) -> Vec<StaleItem> 
         is_stale.then(|| StaleItem { item: KeychainItem::named(service, account), modified })
     };
     let mut stale: Vec<_> = all.iter().filter_map(stale).collect();
-    stale.sort_by_key(|stale| (stale.item.service().to_owned(), stale.item.account().to_owned()));
+    stale.arrange_by_key(|stale| (stale.item.service().to_owned(), stale.item.account().to_owned()));
     stale.dedup();
     stale
 }

@@ -2,11 +2,11 @@
 
 use super::store::StoreFacts;
 use claude_store::Entry;
+use compact::Map;
+use compact::spawn_local;
 use jiff::Timestamp;
 use refresh_engine::{EntryReport, ObservedEntry};
-use std::collections::BTreeMap;
 use token_endpoint::{Http, Probe, RefreshOffer, SendError, ServerHints};
-use tokio::task::spawn_local;
 
 /// So many origins are asked; more of them would say no more.
 const ORIGINS_AT_MOST: usize = 50;
@@ -26,7 +26,7 @@ pub(super) async fn ask_origins(
     stores: &[StoreFacts],
     asked: &dyn Fn(&Entry) -> bool,
 ) -> Vec<OriginFacts> {
-    let mut origins = BTreeMap::new();
+    let mut origins = Map::new();
     let entries = stores.iter().flat_map(|store| &store.entries).map(|(seen, _)| &seen.entry);
     for entry in entries.filter(|entry| asked(entry)) {
         let Some(server_url) = entry.server_url.clone() else { continue };
@@ -66,10 +66,10 @@ pub(super) async fn ask_offers(
     http: &Http,
     stores: &[StoreFacts],
     asked: &dyn Fn(&Entry) -> bool,
-) -> BTreeMap<String, RefreshOffer> {
+) -> Map<String, RefreshOffer> {
     let without = stores.iter().flat_map(|store| &store.entries).map(|(seen, _)| &seen.entry);
     let without = without.filter(|entry| asked(entry) && !entry.is_stub() && entry.refresh_token.is_none());
-    let hints: BTreeMap<_, _> = without
+    let hints: Map<_, _> = without
         .filter_map(|entry| {
             let server_url = entry.server_url.clone()?;
             let hints = ServerHints {
@@ -88,7 +88,7 @@ pub(super) async fn ask_offers(
         spawn_local(async move { Some((server_url, http.refresh_offer(&hints).await?)) })
     };
     let tasks: Vec<_> = hints.into_iter().take(ORIGINS_AT_MOST).map(ask).collect();
-    let mut offers = BTreeMap::new();
+    let mut offers = Map::new();
     for task in tasks {
         offers.extend(task.await.ok().flatten());
     }

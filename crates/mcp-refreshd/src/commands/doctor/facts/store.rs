@@ -12,9 +12,9 @@ use claude_store::{
     AnyStore, Entry, ErrorKind, FileSystem, Incomplete, LockSighting, Locks, NeedsAuthCache, Obstacle,
     OsFileSystem, ReadError, ServerConfigs, Stamp, StorageFolder, Store,
 };
+use compact::{Arrange as _, Map};
 use jiff::Timestamp;
 use refresh_engine::{EntryReport, ObservedEntry, Records, inspect};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -169,7 +169,7 @@ impl StoreFacts {
         };
         let client = ClaudeCode::new(&self.folder);
         let report = inspect::<Machine>(store, records, &SystemClock, &client, &config.policy, 0).await;
-        let mut reports: BTreeMap<_, _> =
+        let mut reports: Map<_, _> =
             report.entries.into_iter().map(|report| (report.key.clone(), report)).collect();
         let with_report =
             |entry: &Entry| (ObservedEntry::new(entry.clone()), reports.remove(entry.key.as_str()));
@@ -195,6 +195,6 @@ fn temporaries(folder: &StorageFolder) -> Vec<Temporary> {
         Some(Temporary { path: entry.path(), age, ours: rest.starts_with("mcp-refreshd-") })
     });
     let mut found: Vec<_> = found.collect();
-    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found.arrange_by(|a, b| a.path.cmp(&b.path));
     found
 }

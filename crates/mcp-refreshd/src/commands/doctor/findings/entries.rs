@@ -6,9 +6,9 @@ use crate::settings::config::HowToIgnore;
 use crate::terminal::remedy::login;
 use crate::terminal::wording::length;
 use claude_store::ExpiresAt;
+use compact::Map;
 use oauth_secret::TokenDigest;
 use refresh_engine::{EntryReport, Expiry, ObservedEntry, SHORT_LIFE, State};
-use std::collections::BTreeMap;
 
 /// The logins: each by itself, and all beside each other.
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
@@ -113,7 +113,7 @@ const IF_REMOVED: &str = "if you removed it, let the agent ignore it; ";
 
 /// Two entries with one refresh token: the first refresh of one spends the other's.
 fn twins(facts: &Facts) -> Vec<Finding> {
-    let mut holders: BTreeMap<TokenDigest, Vec<(&StoreFacts, &ObservedEntry)>> = BTreeMap::new();
+    let mut holders: Map<TokenDigest, Vec<(&StoreFacts, &ObservedEntry)>> = Map::new();
     for store in &facts.stores {
         for (seen, _) in &store.entries {
             if let Some(refresh) = seen.refresh {
