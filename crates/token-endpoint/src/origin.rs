@@ -60,3 +60,27 @@ pub(crate) fn shown(url: &Url) -> String {
 pub(crate) fn shown_text(text: &str) -> String {
     Url::parse(text).ok().filter(Url::has_host).map_or_else(|| harmless(text), |url| shown(&url))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_named_in_another_script_is_looked_up_in_its_ascii_form() {
+        for (url, host) in [
+            ("https://bücher.example/", "xn--bcher-kva.example"),
+            // Decomposed, and in capitals.
+            ("https://BU\u{308}CHER.example/", "xn--bcher-kva.example"),
+            ("https://faß.example/", "xn--fa-hia.example"),
+            ("https://例え。テスト/", "xn--r8jz45g.xn--zckzah"),
+            ("https://مثال.إختبار/", "xn--mgbh0fb.xn--kgbechtv"),
+            ("https://נישואין.example/", "xn--4dbjlc4ab8d.example"),
+            ("https://ａｕｔｈ．example/", "auth.example"),
+        ] {
+            assert_eq!(Url::parse(url).unwrap().host_str(), Some(host), "{url}");
+        }
+        for wrong in ["https://a\u{202e}b.example/", "https://אa1.example/", "https://xn--a.example/"] {
+            assert!(Url::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,8 +1,8 @@
 use crate::platform;
-use icu_normalizer::ComposingNormalizerBorrowed;
 use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// The credential document's name in the storage folder.
 pub(crate) const CREDENTIALS: &str = ".credentials.json";
@@ -183,7 +183,7 @@ impl StorageFolder {
 /// left as it is.
 fn normalized(path: &Path) -> PathBuf {
     match path.to_str() {
-        Some(text) => ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned().into(),
+        Some(text) => text.nfc().collect::<String>().into(),
         None => path.to_owned(),
     }
 }
