@@ -95,24 +95,36 @@ fn of_this_machine(paths: &Paths, request: TokenRequest) -> Result<HandedOut, Fa
         }
         Some(ask_for_token(Way { path: &path, pid, patience: PATIENCE }, request.clone()))
     });
-    if !matches!(asked, Some(Ok(_)))
-        && let Some(foreign) = ForeignHome::of(paths)
-    {
+    match asked {
+        Some(Ok(answer)) => answered(answer),
+        Some(Err(error)) => unanswered(paths, &request, Some(error)),
+        None => unanswered(paths, &request, None),
+    }
+}
+
+/// What this process can do by itself, after an error of the agent or without one. Its frame is kept out of those that every token is handed out in:
+/// 14 kB, every page touched.
+#[inline(never)]
+fn unanswered(
+    paths: &Paths,
+    request: &TokenRequest,
+    error: Option<DirectError>,
+) -> Result<HandedOut, Failure> {
+    if let Some(foreign) = ForeignHome::of(paths) {
         let why = foreign.sentence();
         return if foreign.is_closed {
             Err(foreign.into())
         } else {
-            block_on(alone::as_it_is(paths, &request, &why))?
+            block_on(alone::as_it_is(paths, request, &why))?
         };
     }
-    match asked {
-        Some(Ok(answer)) => answered(answer),
-        None | Some(Err(DirectError::Absent { .. } | DirectError::Deaf { .. })) => {
+    match error {
+        None | Some(DirectError::Absent { .. } | DirectError::Deaf { .. }) => {
             environment::complete(paths)?;
-            block_on(alone::by_itself(paths, &request))?
+            block_on(alone::by_itself(paths, request))?
         }
         // What it holds may do, whatever became of the agent.
-        Some(Err(error)) => block_on(alone::as_it_is(paths, &request, &error.to_string()))?,
+        Some(error) => block_on(alone::as_it_is(paths, request, &error.to_string()))?,
     }
 }
 

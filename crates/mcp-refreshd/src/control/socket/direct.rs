@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// Room for an answer with a token of ordinary size, so that it does not move.
-const USUAL: usize = 16 * 1024;
+/// Room for an answer with a token of ordinary size, so that it does not move. All of it is wiped, and so touched page by page.
+const USUAL: usize = 4 * 1024;
 
 /// Why there was no usable answer.
 #[derive(Debug, thiserror::Error)]
