@@ -1,14 +1,19 @@
-//! Links release builds for Linux by `release-layout.ld`: without what only unwinding needs, and what the agent never runs apart.
+//! Links release builds for Linux by two scripts: what runs together (`release-order.ld`), and the rest without what only unwinding needs, and what
+//! seldom runs apart (`release-layout.ld`).
 
 use std::env;
 use std::process::Command;
 
+/// A linker takes a function where it finds it first.
+const SCRIPTS: [&str; 2] = ["release-order.ld", "release-layout.ld"];
 /// With these flags another linker may run than the compiler's usual one.
 const CHOICES_OF_A_LINKER: [&str; 4] = ["linker", "fuse-ld", "--ld-path", "link-self-contained"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=release-layout.ld");
+    for script in SCRIPTS {
+        println!("cargo::rerun-if-changed={script}");
+    }
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let is_chosen = CHOICES_OF_A_LINKER.iter().any(|choice| flags.contains(choice));
@@ -18,7 +23,9 @@ fn main() {
         && understands_the_script()
     {
         let folder = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-        println!("cargo::rustc-link-arg-bins=-Wl,-T,{folder}/release-layout.ld");
+        for script in SCRIPTS {
+            println!("cargo::rustc-link-arg-bins=-Wl,-T,{folder}/{script}");
+        }
     }
 }
 
