@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use compact::Map;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 ///
 /// Nothing is cached for later callers: they ask again because something has changed.
 pub(crate) struct SingleFlight<Q, A> {
-    slots: Arc<Mutex<BTreeMap<Q, Slot<A>>>>,
+    slots: Arc<Mutex<Map<Q, Slot<A>>>>,
 }
 
 /// Held by the caller that finds the answer; the others wait for it.
