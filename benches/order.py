@@ -44,6 +44,8 @@ SECTIONS
 TAIL = """}
 INSERT AFTER .fini;"""
 CRATE = re.compile(r"Cs[0-9A-Za-z]+_")
+# How far back the same stands: that depends on the length of what is between, and so on the numbers of crates.
+AGAIN = re.compile(r"B[0-9A-Za-z]{0,3}_")
 IDENTIFIER = re.compile(r"(?:s[0-9A-Za-z]*_)?([1-9]\d*)")
 
 
@@ -83,24 +85,38 @@ def paths(symbol):
         ends = []
         while identifier := IDENTIFIER.match(symbol, at):
             at = identifier.end() + int(identifier[1])
-            if symbol[identifier.end()] == "_":
+            if symbol[identifier.end() :].startswith("_"):
                 at += 1
             ends.append(at)
         if ends:
             yield begin, ends
 
 
+def for_any(symbol):
+    """Without the crate at its end that it was made for: where several need the same, that is another one in each build."""
+    if symbol.endswith("_") and (again := re.search(AGAIN.pattern + "$", symbol)):
+        return symbol[: again.start()]
+    crates = list(CRATE.finditer(symbol))
+    if crates:
+        name = IDENTIFIER.match(symbol, crates[-1].end())
+        if name and name.end() + int(name[1]) == len(symbol):
+            return symbol[: crates[-1].start()]
+    return symbol
+
+
 def patterns(symbol):
     """The patterns that could stand for a symbol: a module it has to do with, its own and one of its parameters', or itself."""
     symbol = re.sub(r"\.(llvm\.)?\d+$", "", symbol)
-    found = list(paths(symbol)) if symbol.startswith("_R") else []
+    if not symbol.startswith("_R"):
+        return {symbol}
+    symbol = for_any(symbol)
+    found = list(paths(symbol))
     every = {"_R*" + symbol[begin:end] + "*" for begin, ends in found for end in ends}
     if found:
         begin, ends = found[0]
         own = "_R*" + symbol[begin : ends[-1]] + "*"
-        # The last path is the crate that the function was made for.
-        every |= {own + symbol[begin:end] + "*" for begin, others in found[1:-1] for end in others if begin > ends[-1]}
-    every.add(CRATE.sub("Cs*_", symbol) + "*" if symbol.startswith("_R") else symbol)
+        every |= {own + symbol[begin:end] + "*" for begin, others in found[1:] for end in others if begin > ends[-1]}
+    every.add(AGAIN.sub("B*_", CRATE.sub("Cs*_", symbol)) + "*")
     return every
 
 
