@@ -10,7 +10,7 @@ use scripted_server::{Outcome, Script, Server};
 use std::time::{Duration, Instant};
 
 /// Memory allowed with 20 servers after their refreshes, in kB: in all, and of it in no file.
-const RESIDENT: u64 = 9_000;
+const RESIDENT: u64 = 7_500;
 const ANONYMOUS: u64 = 1_500;
 /// The program's own, and that of the watcher.
 const THREADS: usize = 2;
