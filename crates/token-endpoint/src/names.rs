@@ -12,7 +12,7 @@ pub(crate) struct Names {
     look_ups: SingleFlight<Arc<str>, Found>,
 }
 
-type Found = Result<Arc<[SocketAddr]>, Failure>;
+type Found = Result<Vec<SocketAddr>, Failure>;
 
 /// An error of the resolver, told to each of those who asked.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ impl Resolve for Names {
             let host: Arc<str> = name.as_str().into();
             let found = look_ups.answer(&host, look_up(Arc::clone(&host))).await;
             let addresses = found.map_err(|Failure { kind, why }| io::Error::new(kind, why))?;
-            Ok(Box::new(addresses.to_vec().into_iter()) as Addrs)
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }
@@ -73,7 +73,7 @@ mod tests {
     async fn all_who_ask_at_the_same_time_get_the_resolvers_error() {
         let names = Names::default();
         let (one, other) = tokio::join!(addresses(&names, "a\0b"), addresses(&names, "a\0b"));
-        let why = (&*"a\0b", 0).to_socket_addrs().unwrap_err().to_string();
+        let why = ("a\0b", 0).to_socket_addrs().unwrap_err().to_string();
         assert_eq!((one, other), (Err(why.clone()), Err(why)));
     }
 }
