@@ -223,8 +223,7 @@ impl<T> Envelope<T> {
 impl<T: Serialize> Envelope<T> {
     /// The message as one line.
     pub(crate) fn to_line(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut line = Vec::new();
-        self.write(&mut line)?;
+        let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
         Ok(line)
     }
@@ -232,16 +231,11 @@ impl<T: Serialize> Envelope<T> {
     /// The same for a message that may hold a secret: in one buffer that never moves, and is wiped.
     pub(crate) fn to_secret_line(&self) -> Result<SecretBytes, serde_json::Error> {
         let mut length = Length(0);
-        self.write(&mut length)?;
+        serde_json::to_writer(&mut length, self)?;
         let mut line = SecretBytes::with_capacity(length.0 + 1);
-        self.write(&mut *line)?;
+        serde_json::to_writer(&mut *line, self)?;
         line.push(b'\n');
         Ok(line)
-    }
-
-    /// Through one kind of writer: what writes a message is compiled for each kind.
-    fn write(&self, to: &mut dyn io::Write) -> Result<(), serde_json::Error> {
-        serde_json::to_writer(to, self)
     }
 }
 
