@@ -121,7 +121,6 @@ impl Http {
                 .tcp_keepalive(None)
                 .tcp_keepalive_interval(None)
                 .tcp_keepalive_retries(None)
-                .tcp_user_timeout(None)
                 .connect_timeout(options.limits.connect)
                 .timeout(options.limits.whole)
         };
