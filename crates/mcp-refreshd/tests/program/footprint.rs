@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Memory allowed with 20 servers after their refreshes, in kB: in all, and of it in no file.
 const RESIDENT: u64 = 7_500;
-const ANONYMOUS: u64 = 1_500;
+const ANONYMOUS: u64 = 1_250;
 /// The program's own, and that of the watcher.
 const THREADS: usize = 2;
 /// Records are saved within a second.
@@ -93,7 +93,7 @@ fn watch(daemon: &Daemon, what: &str) -> Cost {
 #[test]
 fn waiting_costs_little_memory_and_no_wake_up_whatever_the_number_of_servers() {
     let servers = std::env::var("SERVERS").unwrap_or_else(|_| "1 20".to_owned());
-    let mut files = None;
+    let (mut files, mut of_twenty) = (None, Vec::new());
     for servers in servers.split_whitespace().map(|number| number.parse().unwrap()) {
         for refreshed in [false, true] {
             let left = if refreshed { 0 } else { 3600 };
@@ -111,11 +111,13 @@ fn waiting_costs_little_memory_and_no_wake_up_whatever_the_number_of_servers() {
             assert_eq!(idle.busy, Duration::ZERO);
             // No connection is kept, and no file for a server.
             assert_eq!(idle.files, *files.get_or_insert(idle.files));
-            if is_release() && servers == 20 {
-                assert!(idle.resident < RESIDENT, "{} kB", idle.resident);
-                assert!(idle.anonymous <= ANONYMOUS, "{} kB", idle.anonymous);
-            }
+            of_twenty.extend((servers == 20).then_some(idle));
         }
+    }
+    // Last: `benches/builds.sh` wants the figures of builds that need more, too.
+    for idle in of_twenty.into_iter().filter(|_| is_release()) {
+        assert!(idle.resident < RESIDENT, "{} kB", idle.resident);
+        assert!(idle.anonymous <= ANONYMOUS, "{} kB", idle.anonymous);
     }
 }
 
