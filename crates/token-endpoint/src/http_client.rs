@@ -117,7 +117,7 @@ impl Http {
                 // A pooled connection may die between requests, and it would be unclear whether the second was sent.
                 .pool_max_idle_per_host(0)
                 .dns_resolver(names.clone())
-                // The whole request is limited to less than the first probe would wait.
+                // The limit of the whole request comes before the verdict of probes.
                 .tcp_keepalive(None)
                 .tcp_keepalive_interval(None)
                 .tcp_keepalive_retries(None)
