@@ -82,14 +82,20 @@ impl<'a, P: Partners> Room<'a, P> {
     async fn reserve(shared: &'a Shared<P>, document_size: usize) -> Result<Self, NotSavable> {
         shared.in_flight.set(shared.in_flight.get() + 1);
         let room = Self(shared);
-        // Transactions that begin together reserve together.
+        // Transactions that begin together reserve together; where there is no room for all, one after the other as long as there is.
         let reserved = shared.rooms.ask(document_size, async |rooms| {
             tokio::task::yield_now().await;
             let sizes = rooms.waiting();
             let size = sizes.iter().map(|size| **size).max().unwrap_or_default();
-            let whole = size + ROOM_PER_TRANSACTION * shared.in_flight.get();
-            let reserved = shared.store.reserve(whole).await.map_err(Rc::new);
-            vec![reserved; sizes.len()]
+            let others = shared.in_flight.get().saturating_sub(sizes.len());
+            let room = |more: usize| size + ROOM_PER_TRANSACTION * (others + more);
+            match shared.store.reserve(room(sizes.len())).await {
+                Ok(()) => vec![Ok(()); sizes.len()],
+                Err(_) if sizes.len() > 1 => {
+                    vec![shared.store.reserve(room(1)).await.map_err(Rc::new)]
+                }
+                Err(error) => vec![Err(Rc::new(error))],
+            }
         });
         reserved.await?;
         Ok(room)

@@ -118,6 +118,23 @@ async fn a_hundred_entries_on_ten_servers_are_fresh_within_three_round_trips_and
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_without_room_for_all_takes_as_many_as_it_has_room_for() {
+    if crate::IN_KEYCHAIN {
+        return;
+    }
+    let world = expired(20, 20);
+    // All want 330 kB for the document, each 64 kB for its answer.
+    world.disk.set_free(Some(300_000));
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    let fresh = life.report().entries.iter().filter(|entry| entry.state == State::Fresh).count();
+    assert!((1..20).contains(&fresh), "{fresh}");
+    // What had none asks again each minute.
+    life.pass(40 * MINUTE).await;
+    assert!(is_fresh(&life));
+}
+
+#[tokio::test(start_paused = true)]
 async fn queued_refreshes_continue_while_our_own_writes_cause_change_events() {
     if crate::IN_KEYCHAIN {
         return;
