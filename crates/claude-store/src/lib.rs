@@ -50,7 +50,9 @@ pub use document::key::EntryKey;
 pub use document::{Document, DocumentError, EntryProblem};
 pub use error_kind::ErrorKind;
 pub use file_system::{FileKind, FileSystem, Identity, Obstacle, Stamp};
-pub use lock::{ConfigLock, LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock};
+pub use lock::{
+    ConfigLock, LeftLock, LockError, LockKind, LockLost, LockSighting, Locks, RefreshLock, StorageLock,
+};
 pub use os_file_system::OsFileSystem;
 pub use platform::CLEAR_FLAGS;
 pub use platform::keyring::SystemKeyring;

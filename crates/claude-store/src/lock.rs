@@ -7,7 +7,7 @@ mod survey;
 
 pub use error::LockError;
 pub use guard::{ConfigLock, LockLost, RefreshLock, StorageLock};
-pub use sighting::{LockKind, LockSighting};
+pub use sighting::{LeftLock, LockKind, LockSighting};
 
 use crate::{EntryKey, FileSystem, Identity, Stamp};
 use std::cell::RefCell;

@@ -15,7 +15,7 @@ pub use intent::{HealMembers, Intent, OtherLock, TransactionId, Unfinished};
 use crate::coalesced::Coalesced;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use claude_store::FileSystem;
+use claude_store::{FileSystem, LeftLock};
 use error::io_error;
 use format::{Content, Line, encode};
 use jiff::Timestamp;
@@ -198,6 +198,15 @@ impl<F: FileSystem> Journal<F> {
     /// The file system refuses.
     pub fn supersede(&self, id: TransactionId, by: TokenDigest) -> Result<(), JournalError> {
         self.inner.append(id, &Line::Superseded { id, by })
+    }
+
+    /// Records the storage lock under which the transaction's pair is about to be written. Nothing needs it to be durable: after a power
+    /// cut the lock is old.
+    ///
+    /// # Errors
+    /// The file system refuses; the pair can be written all the same.
+    pub fn writing(&self, id: TransactionId, lock: LeftLock) -> Result<(), JournalError> {
+        self.inner.append(id, &Line::Writing { id, lock })
     }
 
     /// Closes a transaction. Losing this in a power cut is harmless: the replay finds the pair in the store.

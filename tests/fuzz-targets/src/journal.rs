@@ -1,7 +1,7 @@
 use crate::head::head;
 use crate::now_or_never::now_or_never;
 use crate::plain;
-use claude_store::{ExpiresAt, FileSystem};
+use claude_store::{ExpiresAt, FileSystem, LeftLock};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use refresh_engine::{Expected, Intent, Journal, TransactionId, Unfinished};
@@ -21,6 +21,13 @@ struct Kept {
     intent: Intent,
     answer: Option<(RawAnswer, Timestamp)>,
     superseded_by: Option<TokenDigest>,
+    storage_lock: Option<LeftLock>,
+}
+
+impl Kept {
+    fn new(intent: Intent) -> Self {
+        Self { intent, answer: None, superseded_by: None, storage_lock: None }
+    }
 }
 
 /// The journal.
@@ -58,8 +65,9 @@ fn is_record(line: &[u8]) -> bool {
     plain::is_json(&String::from_utf8_lossy(line))
 }
 
-/// Writes by the journal itself: `i` a new transaction, `a` its answer, `r` its next try, `s` that its pair is superseded, `d` its end;
-/// a digit chooses which of those open is meant, else it is the last. Gives what is open at each length of the file.
+/// Writes by the journal itself: `i` a new transaction, `a` its answer, `r` its next try, `s` that its pair is superseded, `w` the lock under
+/// which it is written, `d` its end; a digit chooses which of those open is meant, else it is the last. Gives what is open at each length of
+/// the file.
 fn write(disk: &VirtualDisk, script: &str) -> Vec<(usize, Model)> {
     let mut history = Vec::new();
     if script.is_empty() {
@@ -80,7 +88,7 @@ fn write(disk: &VirtualDisk, script: &str) -> Vec<(usize, Model)> {
             ('i', _) => {
                 let intent = intent(number);
                 let id = journal.intend(intent.clone()).expect("there is room");
-                assert!(model.insert(id, Kept { intent, answer: None, superseded_by: None }).is_none());
+                assert!(model.insert(id, Kept::new(intent)).is_none());
             }
             ('a', Some(id)) => {
                 let answer = answer(number);
@@ -92,13 +100,20 @@ fn write(disk: &VirtualDisk, script: &str) -> Vec<(usize, Model)> {
             ('r', Some(id)) => {
                 let intent = intent(number);
                 journal.intend_again(id, intent.clone()).expect("there is room");
-                model.insert(id, Kept { intent, answer: None, superseded_by: None });
+                model.insert(id, Kept::new(intent));
             }
             ('s', Some(id)) => {
                 let by = TokenDigest::of(&format!("rt_by_{number}"));
                 journal.supersede(id, by).expect("there is room");
                 if let Some(kept) = model.get_mut(&id) {
                     kept.superseded_by = Some(by);
+                }
+            }
+            ('w', Some(id)) => {
+                let lock = left_lock(number);
+                journal.writing(id, lock).expect("there is room");
+                if let Some(kept) = model.get_mut(&id) {
+                    kept.storage_lock = Some(lock);
                 }
             }
             ('d', Some(id)) => {
@@ -146,7 +161,7 @@ fn read(bytes: &[u8], expected: Option<&Model>) {
     let id = journal.intend(next.clone()).expect("there is room");
     let (_, again, _) = now_or_never(Journal::open(disk.process(), folder)).expect("it was opened before");
     let mut expected = found;
-    let before = expected.insert(id, Kept { intent: next, answer: None, superseded_by: None });
+    let before = expected.insert(id, Kept::new(next));
     assert!(before.is_none(), "two transactions have the same number");
     assert_eq!(model_of(again), expected, "what was written afterwards reads differently");
 }
@@ -163,8 +178,9 @@ fn begins(line: &str, id: &str) -> bool {
 }
 
 fn model_of(unfinished: Vec<Unfinished>) -> Model {
-    let kept =
-        |Unfinished { id, intent, answer, superseded_by }| (id, Kept { intent, answer, superseded_by });
+    let kept = |Unfinished { id, intent, answer, superseded_by, storage_lock }| {
+        (id, Kept { intent, answer, superseded_by, storage_lock })
+    };
     unfinished.into_iter().map(kept).collect()
 }
 
@@ -186,6 +202,14 @@ fn intent(number: usize) -> Intent {
         lock,
         heal: None,
     }
+}
+
+fn left_lock(number: usize) -> LeftLock {
+    let lock = format!(
+        "{{\"identity\":{{\"device\":1,\"inode\":{number},\"born\":null}},\
+          \"modified\":{{\"secs_since_epoch\":1795000000,\"nanos_since_epoch\":{number}}}}}"
+    );
+    serde_json::from_str(&lock).expect("the form in which it is written")
 }
 
 fn answer(number: usize) -> RawAnswer {

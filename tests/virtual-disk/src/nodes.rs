@@ -21,6 +21,7 @@ pub(crate) struct Disk {
     pub(crate) free: Option<u64>,
     pub(crate) read_only: bool,
     pub(crate) can_reserve: bool,
+    pub(crate) tells_births: bool,
     pub(crate) sync_time: Duration,
     pub(crate) obstacles: HashMap<PathBuf, Obstacle>,
 }
@@ -80,6 +81,7 @@ impl Disk {
             free: None,
             read_only: false,
             can_reserve: true,
+            tells_births: true,
             sync_time: Duration::ZERO,
             obstacles: HashMap::new(),
         };
@@ -195,7 +197,7 @@ impl Disk {
             kind,
             device: 1,
             inode: number,
-            born: Some(node.born),
+            born: self.tells_births.then_some(node.born),
             modified: node.modified,
             changed: node.changed,
             size,

@@ -152,6 +152,11 @@ impl VirtualDisk {
         self.disk.borrow_mut().spare.get_or_insert_default();
     }
 
+    /// Does not say when an inode was created, as on many network file systems.
+    pub fn forget_births(&self) {
+        self.disk.borrow_mut().tells_births = false;
+    }
+
     /// Makes a file a mount point or immutable, or takes that away.
     pub fn set_obstacle(&self, path: impl Into<PathBuf>, obstacle: Option<Obstacle>) {
         let disk = &mut *self.disk.borrow_mut();

@@ -1,9 +1,10 @@
+use super::LeftLock;
 use super::error::LockError;
 use crate::file_system::twice::twice;
 use crate::{EntryKey, FileSystem, Identity};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::task::AbortHandle;
 
 /// The heartbeat interval of a held lock (measured: the client's own; well within every limit below).
@@ -114,6 +115,13 @@ impl<F: FileSystem> StorageLock<F> {
         self.held.still_ours()
     }
 
+    /// What this lock would look like if this process died now. Record it, so that the next one can remove it at once; see
+    /// [`Locks::remove_left_over_storage_lock`](crate::Locks::remove_left_over_storage_lock).
+    #[must_use]
+    pub fn if_left(&self) -> LeftLock {
+        LeftLock { identity: self.held.identity, modified: self.held.modified }
+    }
+
     /// Releases the lock; one that is no longer ours is left alone.
     ///
     /// # Errors
@@ -142,6 +150,8 @@ pub(super) struct Held<F: FileSystem> {
     files: F,
     path: PathBuf,
     identity: Identity,
+    /// When it was created.
+    modified: SystemTime,
     heartbeat: Option<AbortHandle>,
     released: bool,
 }
@@ -160,7 +170,8 @@ impl<F: FileSystem> Held<F> {
         };
         let identity = stamp.identity();
         let beat = heartbeat(files.clone(), path.clone(), identity);
-        let mut held = Self { files, path, identity, heartbeat: None, released: false };
+        let mut held =
+            Self { files, path, identity, modified: stamp.modified, heartbeat: None, released: false };
         held.heartbeat = Some(tokio::task::spawn_local(beat).abort_handle());
         Ok(held)
     }

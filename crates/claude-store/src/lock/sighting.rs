@@ -1,3 +1,4 @@
+use crate::{Identity, Stamp};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +33,20 @@ impl LockKind {
         } else {
             None
         }
+    }
+}
+
+/// A storage lock as it stays behind if its holder is killed. Unlike a refresh lock, it is held too briefly for a heartbeat: its date
+/// tells it from a later one even where a file system uses an inode number again and does not say when an inode was created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LeftLock {
+    pub(super) identity: Identity,
+    pub(super) modified: SystemTime,
+}
+
+impl LeftLock {
+    pub(super) fn is(&self, stamp: &Stamp) -> bool {
+        (self.identity, self.modified) == (stamp.identity(), stamp.modified)
     }
 }
 

@@ -1,5 +1,6 @@
-use super::{LockError, Locks, Sighting};
-use crate::{EntryKey, FileSystem, Identity};
+use super::sighting::STORAGE_LOCK;
+use super::{LeftLock, LockError, Locks, Sighting};
+use crate::{EntryKey, FileSystem, Identity, Stamp};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,15 +13,27 @@ impl<F: FileSystem> Locks<F> {
     /// # Errors
     /// The lock cannot be inspected or removed.
     pub fn remove_left_over(&self, key: &EntryKey, left: Identity) -> Result<bool, LockError> {
-        let path = self.folder().join(key.lock_name());
-        match self.shared.files.link_stamp(&path) {
-            Ok(stamp) if stamp.identity() == left => {
-                let dead = Sighting { identity: left, modified: stamp.modified, since: Instant::now() };
-                self.steal(&path, dead).map(|()| true)
+        self.remove_dead(&self.folder().join(key.lock_name()), |stamp| stamp.identity() == left)
+    }
+
+    /// The same for the storage lock.
+    ///
+    /// # Errors
+    /// The lock cannot be inspected or removed.
+    pub fn remove_left_over_storage_lock(&self, left: LeftLock) -> Result<bool, LockError> {
+        self.remove_dead(&self.folder().join(STORAGE_LOCK), |stamp| left.is(stamp))
+    }
+
+    fn remove_dead(&self, path: &Path, is_dead: impl Fn(&Stamp) -> bool) -> Result<bool, LockError> {
+        match self.shared.files.link_stamp(path) {
+            Ok(stamp) if is_dead(&stamp) => {
+                let (identity, modified) = (stamp.identity(), stamp.modified);
+                let dead = Sighting { identity, modified, since: Instant::now() };
+                self.steal(path, dead).map(|()| true)
             }
             Ok(_) => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(LockError::Io { path, source }),
+            Err(source) => Err(LockError::Io { path: path.to_owned(), source }),
         }
     }
 

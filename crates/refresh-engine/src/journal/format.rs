@@ -5,6 +5,7 @@ use super::version::VERSION;
 use super::{Intent, TransactionId, Unfinished};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use claude_store::LeftLock;
 use jiff::Timestamp;
 use oauth_secret::{SecretBytes, TokenDigest};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ pub(super) enum Line {
     Intent { id: TransactionId, intent: Box<Intent> },
     Answer { id: TransactionId, sent_at: Timestamp, answer: Zeroizing<String> },
     Superseded { id: TransactionId, by: TokenDigest },
+    Writing { id: TransactionId, lock: LeftLock },
     Done { id: TransactionId },
 }
 
@@ -37,6 +39,7 @@ impl Line {
             Self::Intent { id, .. }
             | Self::Answer { id, .. }
             | Self::Superseded { id, .. }
+            | Self::Writing { id, .. }
             | Self::Done { id } => Some(*id),
         }
     }
@@ -48,7 +51,7 @@ impl Line {
             Self::Intent { intent, .. } => {
                 intent.heal.as_ref().map_or(0, |members| members.refresh_token.len())
             }
-            Self::Journal { .. } | Self::Superseded { .. } | Self::Done { .. } => 0,
+            Self::Journal { .. } | Self::Superseded { .. } | Self::Writing { .. } | Self::Done { .. } => 0,
         };
         ROOM + tokens
     }
@@ -75,7 +78,7 @@ impl Content {
                 continue;
             };
             // A line without a transaction is useless, and must not keep the journal from being emptied.
-            let orphan = matches!(&line, Line::Answer { id, .. } | Line::Superseded { id, .. } if !unfinished.contains_key(id));
+            let orphan = matches!(&line, Line::Answer { id, .. } | Line::Superseded { id, .. } | Line::Writing { id, .. } if !unfinished.contains_key(id));
             if orphan {
                 damaged += 1;
                 continue;
@@ -89,7 +92,7 @@ impl Content {
                     continue;
                 }
                 Line::Intent { id, intent } => {
-                    let fresh = Unfinished { id, intent: *intent, answer: None, superseded_by: None };
+                    let fresh = Unfinished::new(id, *intent);
                     unfinished.insert(id, fresh);
                     id
                 }
@@ -107,6 +110,12 @@ impl Content {
                 Line::Superseded { id, by } => {
                     if let Some(open) = unfinished.get_mut(&id) {
                         open.superseded_by = Some(by);
+                    }
+                    id
+                }
+                Line::Writing { id, lock } => {
+                    if let Some(open) = unfinished.get_mut(&id) {
+                        open.storage_lock = Some(lock);
                     }
                     id
                 }

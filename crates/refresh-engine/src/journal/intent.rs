@@ -1,5 +1,5 @@
 use crate::decide::compare::Expected;
-use claude_store::{EntryKey, Identity};
+use claude_store::{EntryKey, Identity, LeftLock};
 use jiff::Timestamp;
 use oauth_secret::TokenDigest;
 use serde::{Deserialize, Serialize};
@@ -86,4 +86,14 @@ pub struct Unfinished {
     pub answer: Option<(RawAnswer, Timestamp)>,
     /// The refresh token in the store that superseded this pair, if any.
     pub superseded_by: Option<TokenDigest>,
+    /// The storage lock under which its pair was about to be written, so that neither the next start nor a client need wait for it.
+    pub storage_lock: Option<LeftLock>,
+}
+
+impl Unfinished {
+    /// One of which nothing but its intent is known.
+    #[must_use]
+    pub fn new(id: TransactionId, intent: Intent) -> Self {
+        Self { id, intent, answer: None, superseded_by: None, storage_lock: None }
+    }
 }

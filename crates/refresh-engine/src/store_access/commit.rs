@@ -98,6 +98,10 @@ async fn write<P: Partners>(
         // I3: from here to the release there is no network and no fsync.
         let lock = store.locks().storage_lock(STORAGE_LOCK_PATIENCE).await;
         let lock = lock.map_err(|error| NotSaved::Locked(Arc::new(error)))?;
+        // If this process is killed now, clients would wait for the lock, and lose what they write.
+        if let Some(id) = batch.iter().find_map(|request| request.transaction()) {
+            let _ = shared.journal.writing(id, lock.if_left());
+        }
         let published = store.publish(&lock, &snapshot, staged).await;
         // Leave a lock alone that is no longer ours; the comparison has already decided what was written.
         let _ = lock.release();

@@ -3,6 +3,7 @@
 
 use crate::decide::compare::{Expected, WriteDecision, decide_write};
 use crate::decide::memory::login_patience;
+use crate::journal::TransactionId;
 use crate::store_access::obtained_pair::ObtainedPair;
 use crate::{ObservedEntry, Record};
 use claude_store::{Change, EntryKey, RawEntry, TokenChange};
@@ -45,6 +46,14 @@ impl WriteRequest {
         match self {
             Self::Obtained(pair) => pair.key(),
             Self::Replace { key, .. } | Self::Reinsert { key, .. } => key,
+        }
+    }
+
+    /// The transaction that obtained it, if any.
+    pub(super) fn transaction(&self) -> Option<TransactionId> {
+        match self {
+            Self::Obtained(pair) => Some(pair.id),
+            Self::Replace { .. } | Self::Reinsert { .. } => None,
         }
     }
 

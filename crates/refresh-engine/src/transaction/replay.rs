@@ -50,6 +50,11 @@ pub(crate) async fn replay<P: Partners>(
         shared.state_trouble(&error);
     }
     shared.grants.remove_left_over(&unfinished.intent.other_locks);
+    if let Some(lock) = unfinished.storage_lock
+        && let Err(error) = shared.store.locks().remove_left_over_storage_lock(lock)
+    {
+        shared.state_trouble(&error);
+    }
     let what = match (unfinished.answer.take(), unfinished.superseded_by) {
         (None, _) => {
             without_answer(shared, &unfinished.intent, current.as_deref());

@@ -218,6 +218,41 @@ async fn a_killed_agents_lock_does_not_delay_the_next_one() {
     drop(life);
 }
 
+/// Clients give up a write after 7.5 s without the lock, and lose what they would have written.
+#[tokio::test(start_paused = true)]
+async fn a_storage_lock_of_a_killed_agent_delays_neither_the_next_one_nor_a_client() {
+    let mut killed = 0;
+    for (call, written) in [(Operation::Rename, false), (Operation::RemoveFolder, true)] {
+        let world = World::with_entries(&[("lab", Duration::ZERO)]);
+        let before = world.stored_refresh("lab");
+        let lock = "/home/u/.claude/.storage-write.lock";
+        let process = world.disk.process();
+        process.on_call({
+            let (disk, handle) = (world.disk.clone(), process.clone());
+            move |made| {
+                if made.operation == call && disk.exists(lock) {
+                    handle.kill();
+                }
+                None
+            }
+        });
+        let life = world.live_as(process.clone(), Mode::Watch).await;
+        if let Some(life) = &life {
+            life.pass(10 * SECOND).await;
+        }
+        drop(life);
+        killed += u32::from(!process.is_alive());
+        assert!(world.disk.exists(lock), "{call:?}");
+        assert_eq!(world.stored_refresh("lab") != before, written, "{call:?}");
+        let life = world.live().await;
+        life.pass(SECOND).await;
+        assert!(!world.disk.exists(lock), "{call:?}");
+        assert!(world.server.is_good(&world.stored_refresh("lab")), "{call:?}");
+        assert_eq!((world.server.requests(), life.report().journal_open), (1, 0), "{call:?}");
+    }
+    assert_eq!(killed, 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn i1_after_a_dead_answer_and_a_kill_the_token_is_not_presented_again() {
     for point in 1..200 {

@@ -171,6 +171,43 @@ fn a_guard_notices_that_its_lock_is_gone() {
 }
 
 #[test]
+fn a_storage_lock_that_was_recorded_need_not_become_stale() {
+    with_disk(|disk| async move {
+        let process = disk.process();
+        let lock = Locks::new(process.clone(), FOLDER).storage_lock(seconds(0)).await.unwrap();
+        let left = lock.if_left();
+        process.kill();
+        drop(lock);
+        let recorded = serde_json::to_string(&left).unwrap();
+        let locks = locks(&disk);
+        assert!(locks.remove_left_over_storage_lock(serde_json::from_str(&recorded).unwrap()).unwrap());
+        assert!(disk.names_in(FOLDER).is_empty());
+        assert!(!locks.remove_left_over_storage_lock(left).unwrap(), "there is none any more");
+    });
+}
+
+#[test]
+fn a_storage_lock_that_only_has_the_recorded_ones_number_is_left_alone() {
+    for knows_birth in [true, false] {
+        with_disk(move |disk| async move {
+            disk.reuse_inodes();
+            if !knows_birth {
+                disk.forget_births();
+            }
+            let lock = locks(&disk).storage_lock(seconds(0)).await.unwrap();
+            let left = lock.if_left();
+            let before = disk.link_stamp(Path::new(STORAGE)).unwrap();
+            lock.release().unwrap();
+            tokio::time::advance(Duration::from_millis(3)).await;
+            let theirs = locks(&disk).storage_lock(seconds(0)).await.unwrap();
+            assert_eq!(disk.link_stamp(Path::new(STORAGE)).unwrap().inode, before.inode);
+            assert!(!locks(&disk).remove_left_over_storage_lock(left).unwrap());
+            theirs.release().unwrap();
+        });
+    }
+}
+
+#[test]
 fn a_killed_holder_leaves_its_lock_without_a_heartbeat() {
     with_disk(|disk| async move {
         let process = disk.process();
