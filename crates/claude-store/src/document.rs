@@ -147,6 +147,14 @@ impl<'a> Document<'a> {
         self.entries.iter().filter_map(|slot| self.decoded(slot).as_ref().ok())
     }
 
+    /// The same, for whoever needs nothing else of the document any more.
+    pub fn into_entries(self) -> impl Iterator<Item = Entry> {
+        for slot in &self.entries {
+            self.decoded(slot);
+        }
+        self.entries.into_iter().filter_map(|slot| slot.decoded.into_inner()?.ok())
+    }
+
     /// Looks up an entry; `None` if it is absent or malformed.
     #[must_use]
     pub fn entry(&self, key: &EntryKey) -> Option<&Entry> {

@@ -210,6 +210,10 @@ impl ServiceManager for Launchd {
         self.start()
     }
 
+    fn is_installed(&self) -> bool {
+        matches!(self.written(), Ok(Some(_)))
+    }
+
     fn standing(&self, plan: &Plan) -> Standing {
         let file = self.file();
         let Ok(Some(there)) = self.written() else { return Standing::default() };

@@ -68,6 +68,9 @@ pub trait ServiceManager {
     /// As for [`stop`](Self::stop) and [`start`](Self::start).
     fn restart(&self) -> Result<(), ServiceError>;
 
+    /// Whether a file of the service is there, whoever wrote it.
+    fn is_installed(&self) -> bool;
+
     /// The service's state on disk: fast, without contacting the manager.
     fn standing(&self, plan: &Plan) -> Standing;
 

@@ -179,6 +179,10 @@ impl ServiceManager for Systemd {
         self.start()
     }
 
+    fn is_installed(&self) -> bool {
+        self.places.main().is_some()
+    }
+
     fn standing(&self, plan: &Plan) -> Standing {
         let Some((main, origin)) = self.places.main() else { return Standing::default() };
         let program = [self.places.drop_in("program.conf"), main.clone()];

@@ -226,6 +226,10 @@ impl ServiceManager for TaskScheduler {
         self.start()
     }
 
+    fn is_installed(&self) -> bool {
+        matches!(self.kept(), Ok(Some(_)))
+    }
+
     fn standing(&self, plan: &Plan) -> Standing {
         let file = self.file();
         let Ok(Some(there)) = self.kept() else { return Standing::default() };

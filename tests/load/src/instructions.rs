@@ -22,15 +22,15 @@ const STORM: (usize, usize) = (100, 10);
 const START: Cost = Cost::at_most(32_000_000, 3_600);
 const REFRESHES: [(usize, usize, Cost); 4] = [
     (1, 0, Cost::at_most(1_450_000, 950)),
-    (20, 0, Cost::at_most(3_500_000, 1_700)),
-    (100, 0, Cost::at_most(12_300_000, 4_850)),
-    (20, 1_000_000, Cost::at_most(38_000_000, 1_700)),
+    (20, 0, Cost::at_most(3_300_000, 1_650)),
+    (100, 0, Cost::at_most(11_100_000, 4_650)),
+    (20, 1_000_000, Cost::at_most(38_000_000, 1_650)),
 ];
 /// All refreshes of a storm, over http and over TLS with a host name. They depend a little on which answers come together.
 const STORMS: [(bool, Cost); 2] =
     [(false, Cost::at_most(138_000_000, 80_000)), (true, Cost::at_most(480_000_000, u64::MAX))];
-// It reads the time zone, and gives a reason for each entry: 1.87 million (measured).
-const STATUS: Cost = Cost::at_most(2_330_000, 1_560);
+// It reads the time zone, and gives a reason for each entry: 1.65 million (measured).
+const STATUS: Cost = Cost::at_most(2_060_000, 1_180);
 
 #[derive(Clone, Copy, Debug)]
 struct Cost {

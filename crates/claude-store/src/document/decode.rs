@@ -1,12 +1,13 @@
 use crate::json::{Object, describe};
 use crate::{DiscoveryState, Entry, EntryKey, ExpiresAt};
 use compact::{Map, Set};
+use memchr::memchr;
 use oauth_secret::{AccessToken, ClientSecret, RefreshToken};
 
 /// The latest time a JavaScript `Date` can hold, in milliseconds since 1970 (ECMA-262, "Time Values and Time Range").
 const LAST_DATE: f64 = 8.64e15;
 
-/// Decodes one entry, or reports what is wrong with it.
+/// Decodes one entry of a document that was parsed, or reports what is wrong with it.
 pub(super) fn entry(key: &EntryKey, raw: &str, configured: Option<&ClientSecret>) -> Result<Entry, String> {
     let object = object("the entry", raw)?;
     let mut entry = Entry::named(key.clone());
@@ -38,9 +39,9 @@ pub(super) fn entry(key: &EntryKey, raw: &str, configured: Option<&ClientSecret>
 
 /// The secrets in `mcpOAuthClientConfig`. Malformed values are ignored: an entry does not depend on them.
 pub(super) fn client_secrets(raw: &str) -> Map<String, ClientSecret> {
-    let Ok(configs) = Object::parse(raw) else { return Map::new() };
+    let Some(configs) = Object::in_parsed(raw) else { return Map::new() };
     let secret_of = |raw: &str| -> Option<ClientSecret> {
-        let config = Object::parse(raw).ok()?;
+        let config = Object::in_parsed(raw)?;
         let member = config.members.iter().rev().find(|member| member.key == "clientSecret")?;
         nonempty("clientSecret", member.value).ok()?.map(ClientSecret::new)
     };
@@ -78,7 +79,7 @@ fn discovery(raw: &str) -> Result<DiscoveryState, String> {
 /// Parses an object without repeated members: it would be unclear which one counts.
 fn object<'a>(what: &str, raw: &'a str) -> Result<Object<'a>, String> {
     let object =
-        Object::parse(raw).map_err(|_| format!("{what} must be an object, not {}", describe(raw)))?;
+        Object::in_parsed(raw).ok_or_else(|| format!("{what} must be an object, not {}", describe(raw)))?;
     let keys = || object.members.iter().map(|member| &*member.key);
     // For so few members, comparing pairs is faster than building a set.
     let twice = if object.members.len() <= 32 {
@@ -93,7 +94,7 @@ fn object<'a>(what: &str, raw: &'a str) -> Result<Object<'a>, String> {
 /// A string; null counts as absent.
 fn text(name: &str, raw: &str) -> Result<Option<String>, String> {
     if let Some(plain) = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'))
-        && !plain.contains('\\')
+        && memchr(b'\\', plain.as_bytes()).is_none()
     {
         return Ok(Some(plain.to_owned()));
     }

@@ -161,7 +161,7 @@ impl Vault {
         let document = snapshot
             .document()
             .map_err(|source| VaultError::Document { location: self.store.location().to_owned(), source })?;
-        Ok(document.entries().cloned().collect())
+        Ok(document.into_entries().collect())
     }
 }
 

@@ -243,5 +243,5 @@ async fn read(store: &AnyStore) -> Result<(Vec<ObservedEntry>, Vec<Odd>), Unread
         cure: how_to_repair(KEYCHAIN_OVERFLOW, location),
     });
     let odd = hidden.into_iter().chain(odd).collect();
-    Ok((document.entries().cloned().map(ObservedEntry::new).collect(), odd))
+    Ok((document.into_entries().map(ObservedEntry::new).collect(), odd))
 }

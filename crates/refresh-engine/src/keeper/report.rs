@@ -170,20 +170,17 @@ pub async fn inspect<P: Partners>(
     let activity = || *activity.get_or_init(|| client.activity());
     let circumstances =
         Circumstances { now, policy, activity: &activity, running: false, unsaved: None, obstacle: None };
-    let entries = document.entries().map(|entry| {
-        let seen = ObservedEntry::new(entry.clone());
+    let odd = (document.incomplete().map(|why| (KEYCHAIN_OVERFLOW.to_owned(), why.to_string())).into_iter())
+        .chain(document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.to_string())))
+        .collect();
+    let entries = document.into_entries().map(|entry| {
+        let seen = ObservedEntry::new(entry);
         // What the agent would note at its first scan, on a copy.
-        let mut record = records.read(store.location(), &entry.key, Record::clone);
+        let mut record = records.read(store.location(), &seen.entry.key, Record::clone);
         record.observe(now, &seen);
         report_entry(&seen, &record, &circumstances)
     });
-    StoreReport {
-        entries: entries.collect(),
-        odd: (document.incomplete().map(|why| (KEYCHAIN_OVERFLOW.to_owned(), why.to_string())).into_iter())
-            .chain(document.problems().iter().map(|odd| (odd.key.to_string(), odd.why.to_string())))
-            .collect(),
-        ..empty
-    }
+    StoreReport { entries: entries.collect(), odd, ..empty }
 }
 
 pub(crate) fn report_entry(
@@ -252,7 +249,7 @@ fn issuer(seen: &ObservedEntry, record: &Record) -> Option<String> {
 /// A URL without parts that may be secret: user, password, query and fragment (some servers take an API key in the query).
 fn discreet(url: &str) -> String {
     // Most have none of these, and a report of hundreds of entries need not parse each one.
-    if !url.contains(['@', '?', '#']) {
+    if !url.bytes().any(|byte| matches!(byte, b'@' | b'?' | b'#')) {
         return url.to_owned();
     }
     let Ok(mut parsed) = url::Url::parse(url) else { return url.to_owned() };

@@ -33,7 +33,7 @@ impl Read {
         let document =
             snapshot.document().map_err(|error| unreadable(format!("{}: {error}", store.location())))?;
         let odd = document.problems().iter().map(|problem| (problem.key.clone(), problem.why.to_string()));
-        Ok(Self { entries: document.entries().cloned().collect(), odd: odd.collect() })
+        Ok(Self { odd: odd.collect(), entries: document.into_entries().collect() })
     }
 
     /// Those that are asked for and not understood.

@@ -43,9 +43,9 @@ fn known_manager(paths: &Paths) -> Option<Box<dyn ServiceManager>> {
 /// How the service stands, by its files; `None` if it is not installed. What it should look like is judged by the configuration in
 /// effect, and by the defaults where that cannot be used.
 pub(crate) fn service_status(paths: &Paths) -> Option<Standing> {
+    let manager = known_manager(paths).filter(|manager| manager.is_installed())?;
     let config = Config::load(&paths.config, &paths.home).unwrap_or_default();
-    let standing = known_manager(paths)?.standing(&plan(&config, paths).ok()?);
-    standing.origin.is_some().then_some(standing)
+    Some(manager.standing(&plan(&config, paths).ok()?))
 }
 
 /// What `status` says of the service besides: a program that is no longer where the service looks for it.

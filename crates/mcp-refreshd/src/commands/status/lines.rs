@@ -15,10 +15,11 @@ use std::borrow::Cow;
 
 /// The lines of all stores, in the same columns.
 pub(super) fn lines(status: &Status, local: &Local) -> String {
-    let rows = in_order(status)
-        .into_iter()
-        .flat_map(|store| entries_in_order(store).into_iter().map(move |entry| line(entry, store, local)));
-    let rows: Vec<_> = rows.collect();
+    let mut rows = Vec::new();
+    for store in in_order(status) {
+        let location = one_column(visible(&store.location));
+        rows.extend(entries_in_order(store).into_iter().map(|entry| line(entry, store, &location, local)));
+    }
     let widths = widths(&rows);
     let mut text = String::new();
     for row in &rows {
@@ -28,7 +29,7 @@ pub(super) fn lines(status: &Status, local: &Local) -> String {
     text
 }
 
-fn line(entry: &EntryStatus, store: &StoreStatus, local: &Local) -> Vec<String> {
+fn line(entry: &EntryStatus, store: &StoreStatus, location: &str, local: &Local) -> Vec<String> {
     let left = match entry.expires_at {
         Some(at) if at > local.now => format!("{} left", local.away(at)),
         Some(at) => format!("expired {}", local.relative(at)),
@@ -41,8 +42,8 @@ fn line(entry: &EntryStatus, store: &StoreStatus, local: &Local) -> Vec<String> 
         None => EMPTY.to_owned(),
     };
     let cells = [name(entry, store), wording(entry.state).to_owned(), left, next, last(entry, local, true)];
-    let cells = cells.into_iter().chain([visible(&store.location)]).map(one_column);
-    cells.chain([to_type(entry, store, local)]).collect()
+    let cells = cells.into_iter().map(one_column);
+    cells.chain([location.to_owned(), to_type(entry, store, local)]).collect()
 }
 
 /// Two spaces begin a new column; a name that has them shows the second one as an escape.

@@ -8,14 +8,14 @@ use compact::Arrange as _;
 
 /// The entry's name; with its URL where another entry of the store has the same name, with its key where that has the same URL, too.
 pub(super) fn name(entry: &EntryStatus, store: &StoreStatus) -> String {
-    let namesakes: Vec<_> = store.entries.iter().filter(|other| other.name == entry.name).collect();
-    if namesakes.len() < 2 {
+    let namesakes = || store.entries.iter().filter(|other| other.name == entry.name);
+    if namesakes().nth(1).is_none() {
         return visible(&entry.name);
     }
     if entry.key.is_empty() {
         return visible(&format!("{} (not understood)", entry.name));
     }
-    let same_url = namesakes.iter().filter(|other| other.url == entry.url).count() > 1;
+    let same_url = namesakes().filter(|other| other.url == entry.url).count() > 1;
     let mark = entry.url.as_deref().filter(|_| !same_url).unwrap_or(&entry.key);
     let mark = mark.split_once("://").map_or(mark, |(_, rest)| rest);
     visible(&format!("{} ({mark})", entry.name))
