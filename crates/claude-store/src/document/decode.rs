@@ -1,7 +1,6 @@
-use crate::json::{Object, describe};
+use crate::json::{Member, Object, describe};
 use crate::{DiscoveryState, Entry, EntryKey, ExpiresAt};
 use compact::{Map, Set};
-use memchr::memchr;
 use oauth_secret::{AccessToken, ClientSecret, RefreshToken};
 
 /// The latest time a JavaScript `Date` can hold, in milliseconds since 1970 (ECMA-262, "Time Values and Time Range").
@@ -12,22 +11,22 @@ pub(super) fn entry(key: &EntryKey, raw: &str, configured: Option<&ClientSecret>
     let object = object("the entry", raw)?;
     let mut entry = Entry::named(key.clone());
     for member in &object.members {
-        let raw = member.value;
         match &*member.key {
             "serverName" => {
-                entry.server_name =
-                    nonempty("serverName", raw)?.unwrap_or_else(|| key.server_name().to_owned());
+                entry.server_name = nonempty(member)?.unwrap_or_else(|| key.server_name().to_owned());
             }
-            "serverUrl" => entry.server_url = text("serverUrl", raw)?,
-            "accessToken" => entry.access_token = nonempty("accessToken", raw)?.map(AccessToken::new),
-            "refreshToken" => entry.refresh_token = nonempty("refreshToken", raw)?.map(RefreshToken::new),
-            "expiresAt" => entry.expires_at = expires_at(raw)?,
-            "clientId" => entry.client_id = text("clientId", raw)?,
-            "clientSecret" => entry.client_secret = nonempty("clientSecret", raw)?.map(ClientSecret::new),
-            "issuer" => entry.issuer = text("issuer", raw)?,
-            "redirectUri" => entry.redirect_uri = text("redirectUri", raw)?,
-            "scope" => entry.scope = text("scope", raw)?,
-            "discoveryState" if describe(raw) != "null" => entry.discovery = discovery(raw)?,
+            "serverUrl" => entry.server_url = text(member)?,
+            "accessToken" => entry.access_token = nonempty(member)?.map(AccessToken::new),
+            "refreshToken" => entry.refresh_token = nonempty(member)?.map(RefreshToken::new),
+            "expiresAt" => entry.expires_at = expires_at(member)?,
+            "clientId" => entry.client_id = text(member)?,
+            "clientSecret" => entry.client_secret = nonempty(member)?.map(ClientSecret::new),
+            "issuer" => entry.issuer = text(member)?,
+            "redirectUri" => entry.redirect_uri = text(member)?,
+            "scope" => entry.scope = text(member)?,
+            "discoveryState" if describe(member.value) != "null" => {
+                entry.discovery = discovery(member.value)?;
+            }
             _ => {}
         }
     }
@@ -43,7 +42,7 @@ pub(super) fn client_secrets(raw: &str) -> Map<String, ClientSecret> {
     let secret_of = |raw: &str| -> Option<ClientSecret> {
         let config = Object::in_parsed(raw)?;
         let member = config.members.iter().rev().find(|member| member.key == "clientSecret")?;
-        nonempty("clientSecret", member.value).ok()?.map(ClientSecret::new)
+        nonempty(member).ok()?.map(ClientSecret::new)
     };
     configs
         .members
@@ -56,19 +55,18 @@ fn discovery(raw: &str) -> Result<DiscoveryState, String> {
     let object = object("`discoveryState`", raw)?;
     let mut state = DiscoveryState::default();
     for member in &object.members {
-        let raw = member.value;
         match &*member.key {
             "authorizationServerUrl" => {
-                state.authorization_server_url = text("authorizationServerUrl", raw)?;
+                state.authorization_server_url = text(member)?;
             }
             // A value of another type means nothing, and the entry does not depend on it.
-            "oauthMetadataFound" => state.oauth_metadata_found = raw.parse().ok(),
+            "oauthMetadataFound" => state.oauth_metadata_found = member.value.parse().ok(),
             "authServerMetadataUrl" => {
-                state.auth_server_metadata_url = text("authServerMetadataUrl", raw)?;
+                state.auth_server_metadata_url = text(member)?;
             }
-            "resourceMetadataUrl" => state.resource_metadata_url = text("resourceMetadataUrl", raw)?,
+            "resourceMetadataUrl" => state.resource_metadata_url = text(member)?,
             "tokenlessRejectedAt" => {
-                state.tokenless_rejected_at = number("tokenlessRejectedAt", raw)?.map(to_millis);
+                state.tokenless_rejected_at = number(member)?.map(to_millis);
             }
             _ => {}
         }
@@ -92,37 +90,37 @@ fn object<'a>(what: &str, raw: &'a str) -> Result<Object<'a>, String> {
 }
 
 /// A string; null counts as absent.
-fn text(name: &str, raw: &str) -> Result<Option<String>, String> {
-    if let Some(plain) = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"'))
-        && memchr(b'\\', plain.as_bytes()).is_none()
-    {
+fn text(member: &Member<'_>) -> Result<Option<String>, String> {
+    if let Some(plain) = member.plain {
         return Ok(Some(plain.to_owned()));
     }
+    let raw = member.value;
     match describe(raw) {
-        "a string" => {
-            serde_json::from_str(raw).map(Some).map_err(|_| format!("`{name}` contains an invalid escape"))
-        }
+        "a string" => serde_json::from_str(raw)
+            .map(Some)
+            .map_err(|_| format!("`{}` contains an invalid escape", member.key)),
         "null" => Ok(None),
-        found => Err(format!("`{name}` must be a string, not {found}")),
+        found => Err(format!("`{}` must be a string, not {found}", member.key)),
     }
 }
 
 /// A non-empty string.
-fn nonempty(name: &str, raw: &str) -> Result<Option<String>, String> {
-    Ok(text(name, raw)?.filter(|text| !text.is_empty()))
+fn nonempty(member: &Member<'_>) -> Result<Option<String>, String> {
+    Ok(text(member)?.filter(|text| !text.is_empty()))
 }
 
-fn number(name: &str, raw: &str) -> Result<Option<f64>, String> {
+fn number(member: &Member<'_>) -> Result<Option<f64>, String> {
+    let raw = member.value;
     match describe(raw) {
         // Like JavaScript, `str::parse` reads 1e400 as infinity; serde_json would reject it.
-        "a number" => raw.parse().map(Some).map_err(|_| format!("`{name}` is not a valid number")),
+        "a number" => raw.parse().map(Some).map_err(|_| format!("`{}` is not a valid number", member.key)),
         "null" => Ok(None),
-        found => Err(format!("`{name}` must be a number, not {found}")),
+        found => Err(format!("`{}` must be a number, not {found}", member.key)),
     }
 }
 
-fn expires_at(raw: &str) -> Result<ExpiresAt, String> {
-    Ok(match number("expiresAt", raw)?.map(to_millis) {
+fn expires_at(member: &Member<'_>) -> Result<ExpiresAt, String> {
+    Ok(match number(member)?.map(to_millis) {
         None => ExpiresAt::Absent,
         Some(millis) if millis > 0 => ExpiresAt::At(millis),
         Some(_) => ExpiresAt::Zero,

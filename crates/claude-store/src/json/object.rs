@@ -13,6 +13,8 @@ pub(crate) struct Member<'a> {
     pub(crate) key: Cow<'a, str>,
     /// The value as written.
     pub(crate) value: &'a str,
+    /// The value's text, where it was found to be a string without escapes.
+    pub(crate) plain: Option<&'a str>,
 }
 
 /// An object with its members in source order. Keys may repeat.
@@ -91,7 +93,7 @@ impl<'de: 'a, 'a> Visitor<'de> for InOrder<'a> {
         while let Some((raw_key, value)) = map.next_entry::<&'a RawValue, &'a RawValue>()? {
             let raw_key = raw_key.get();
             let key = decode_string(raw_key).ok_or_else(|| A::Error::custom("a key"))?;
-            members.push(Member { raw_key, key, value: value.get() });
+            members.push(Member { raw_key, key, value: value.get(), plain: None });
         }
         Ok(members)
     }

@@ -29,15 +29,18 @@ fn members(text: &str) -> Option<Vec<Member<'_>>> {
     }
     loop {
         walk.skip_space();
-        let (raw_key, is_plain) = walk.string()?;
-        let key = match raw_key.get(1..raw_key.len() - 1) {
-            Some(key) if is_plain => Cow::Borrowed(key),
-            _ => decode_string(raw_key)?,
+        let (raw_key, plain) = walk.string()?;
+        let key = match plain {
+            Some(key) => Cow::Borrowed(key),
+            None => decode_string(raw_key)?,
         };
         walk.pass(b':')?;
         walk.skip_space();
-        let value = walk.value()?;
-        members.push(Member { raw_key, key, value });
+        let (value, plain) = match walk.next() {
+            Some(b'"') => walk.string()?,
+            _ => (walk.value()?, None),
+        };
+        members.push(Member { raw_key, key, value, plain });
         if walk.pass(b',').is_none() {
             return walk.pass(b'}').map(|()| members);
         }
@@ -63,8 +66,8 @@ impl<'a> Walk<'a> {
         is_here.then_some(())
     }
 
-    /// A string, quotes included, and whether it has no escape.
-    fn string(&mut self) -> Option<(&'a str, bool)> {
+    /// A string, quotes included; and without them, if it has no escape.
+    fn string(&mut self) -> Option<(&'a str, Option<&'a str>)> {
         let (start, mut is_plain) = (self.at, true);
         self.next().filter(|byte| *byte == b'"')?;
         self.at += 1;
@@ -73,7 +76,8 @@ impl<'a> Walk<'a> {
             let found = memchr2(b'"', b'\\', rest)?;
             if rest.get(found) == Some(&b'"') {
                 self.at += found + 1;
-                return Some((self.text.get(start..self.at)?, is_plain));
+                let plain = if is_plain { self.text.get(start + 1..self.at - 1) } else { None };
+                return Some((self.text.get(start..self.at)?, plain));
             }
             is_plain = false;
             // Whatever is escaped ends no string.

@@ -173,9 +173,8 @@ async fn from_disk(config: &Config, paths: &Paths, folder: &StorageFolder) -> St
     match Ledger::load(&vault::folder(paths)) {
         // What is left there of a server whose login is in the vault.
         Ok(ledger) => {
-            let is_left = |entry: &EntryStatus| is_empty(entry) && ledger.took(&status.location, &entry.key);
-            let entries = std::mem::take(&mut status.entries);
-            status.entries = entries.into_iter().filter(|entry| !is_left(entry)).collect();
+            let StoreStatus { location, entries, .. } = &mut status;
+            entries.retain(|entry| !(is_empty(entry) && ledger.took(location, &entry.key)));
         }
         // Why is told with the vault.
         Err(_) => status.entries.iter_mut().filter(|entry| is_empty(entry)).for_each(maybe_vaulted),

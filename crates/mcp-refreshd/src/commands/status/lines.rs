@@ -4,7 +4,7 @@
 use super::cells::{
     EMPTY, GAP, entries_in_order, in_order, last, next_refresh, row_of, unknown_expiry, widths,
 };
-use super::names::name;
+use super::names::names;
 use super::reason::reason;
 use super::text::wording;
 use crate::control::report::{EntryStatus, Status, StoreStatus};
@@ -18,7 +18,11 @@ pub(super) fn lines(status: &Status, local: &Local) -> String {
     let mut rows = Vec::new();
     for store in in_order(status) {
         let location = one_column(visible(&store.location));
-        rows.extend(entries_in_order(store).into_iter().map(|entry| line(entry, store, &location, local)));
+        let entries = entries_in_order(store);
+        let names = names(&entries).into_iter().map(one_column);
+        rows.extend(
+            entries.iter().zip(names).map(|(entry, name)| line(entry, name, store, &location, local)),
+        );
     }
     let widths = widths(&rows);
     let mut text = String::new();
@@ -29,7 +33,13 @@ pub(super) fn lines(status: &Status, local: &Local) -> String {
     text
 }
 
-fn line(entry: &EntryStatus, store: &StoreStatus, location: &str, local: &Local) -> Vec<String> {
+fn line(
+    entry: &EntryStatus,
+    name: String,
+    store: &StoreStatus,
+    location: &str,
+    local: &Local,
+) -> Vec<String> {
     let left = match entry.expires_at {
         Some(at) if at > local.now => format!("{} left", local.away(at)),
         Some(at) => format!("expired {}", local.relative(at)),
@@ -41,9 +51,8 @@ fn line(entry: &EntryStatus, store: &StoreStatus, location: &str, local: &Local)
         Some(next) => format!("next {next}"),
         None => EMPTY.to_owned(),
     };
-    let cells = [name(entry, store), wording(entry.state).to_owned(), left, next, last(entry, local, true)];
-    let cells = cells.into_iter().map(one_column);
-    cells.chain([location.to_owned(), to_type(entry, store, local)]).collect()
+    let (state, last) = (wording(entry.state).to_owned(), last(entry, local, true));
+    vec![name, state, left, next, last, location.to_owned(), to_type(entry, store, local)]
 }
 
 /// Two spaces begin a new column; a name that has them shows the second one as an escape.

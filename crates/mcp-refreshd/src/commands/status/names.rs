@@ -1,21 +1,33 @@
 //! The names of servers in a column.
 
-use crate::control::report::{EntryStatus, StoreStatus};
+use crate::control::report::EntryStatus;
 use crate::terminal::columns::{beginning, ending, width};
 use crate::terminal::style::Style;
 use crate::terminal::wording::visible;
 use compact::Arrange as _;
 
-/// The entry's name; with its URL where another entry of the store has the same name, with its key where that has the same URL, too.
-pub(super) fn name(entry: &EntryStatus, store: &StoreStatus) -> String {
-    let namesakes = || store.entries.iter().filter(|other| other.name == entry.name);
-    if namesakes().nth(1).is_none() {
+/// The names of a store's entries; each with its URL where another one has the same name, with its key where that has the same URL, too.
+pub(super) fn names(entries: &[&EntryStatus]) -> Vec<String> {
+    let mut sorted: Vec<_> =
+        entries.iter().map(|entry| (entry.name.as_str(), entry.url.as_deref())).collect();
+    sorted.arrange();
+    let name = |entry: &&EntryStatus| {
+        let first = sorted.partition_point(|(name, _)| *name < entry.name.as_str());
+        let namesakes = sorted.get(first..).unwrap_or_default().iter();
+        name(entry, namesakes.take_while(|(name, _)| *name == entry.name).map(|(_, url)| *url))
+    };
+    entries.iter().map(name).collect()
+}
+
+/// With the URLs of all that have its name, its own among them.
+fn name<'a>(entry: &EntryStatus, namesakes: impl Iterator<Item = Option<&'a str>> + Clone) -> String {
+    if namesakes.clone().nth(1).is_none() {
         return visible(&entry.name);
     }
     if entry.key.is_empty() {
         return visible(&format!("{} (not understood)", entry.name));
     }
-    let same_url = namesakes().filter(|other| other.url == entry.url).count() > 1;
+    let same_url = namesakes.filter(|url| *url == entry.url.as_deref()).count() > 1;
     let mark = entry.url.as_deref().filter(|_| !same_url).unwrap_or(&entry.key);
     let mark = mark.split_once("://").map_or(mark, |(_, rest)| rest);
     visible(&format!("{} ({mark})", entry.name))

@@ -1,7 +1,7 @@
 //! The servers of one store on a terminal: a table, laid out for its width.
 
 use super::cells::{EMPTY, GAP, entries_in_order, last, next_refresh, row_of, unknown_expiry, widths};
-use super::names::{cut_names, name};
+use super::names::{cut_names, names};
 use super::reason::reason;
 use super::text::wording;
 use crate::control::report::{EntryStatus, StoreStatus};
@@ -40,7 +40,7 @@ const LAYOUTS: [Layout; 10] = [
 /// The table, with reasons and commands below their servers.
 pub(super) fn table(store: &StoreStatus, local: &Local, style: &Style, columns: usize) -> String {
     let entries = entries_in_order(store);
-    let names: Vec<_> = entries.iter().map(|entry| name(entry, store)).collect();
+    let names = names(&entries);
     let any_bar = entries.iter().any(|entry| has_bar(entry));
     let laid_out = |layout: Layout| {
         let layout = Layout {
