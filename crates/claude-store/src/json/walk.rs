@@ -130,7 +130,7 @@ impl<'a> Walk<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::json::Object;
+    use crate::json::{Object, decode_string};
     use proptest::prelude::*;
 
     type Places<'a> = Vec<(&'a str, String, &'a str)>;
@@ -182,7 +182,12 @@ mod tests {
         #[test]
         fn finds_what_the_parser_finds(text in object_of(value())) {
             let parsed = Object::parse(&text).expect("made as JSON");
-            prop_assert_eq!(places(Object::in_parsed(&text).as_ref()), places(Some(&parsed)));
+            let found = Object::in_parsed(&text).expect("it is an object");
+            prop_assert_eq!(places(Some(&found)), places(Some(&parsed)));
+            for member in &found.members {
+                let plain = decode_string(member.value).filter(|_| !member.value.contains('\\'));
+                prop_assert_eq!(member.plain, plain.as_deref());
+            }
         }
 
         #[test]

@@ -197,7 +197,7 @@ impl<K: KeyValues, C: Clock> Inner<K, C> {
     }
 
     /// An intent of this member's own lease that no task of it knows: nothing was presented for it.
-    fn orphan(&self, key: &EntryKey, record: &GrantRecord) -> Option<Owed> {
+    pub(super) fn orphan(&self, key: &EntryKey, record: &GrantRecord) -> Option<Owed> {
         let Phase::Presenting(intent) = &record.phase else { return None };
         let ours = self.lease.borrow().as_ref().is_some_and(|lease| lease.id == intent.lease);
         let known = self.active.borrow().contains(&intent.id) || self.owed.borrow().contains_key(&intent.id);

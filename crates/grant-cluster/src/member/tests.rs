@@ -3,11 +3,13 @@
 use super::*;
 use crate::{Claim, Compare, Event, KeyValue, LeaseId, Phase, Snapshot, Txn, Written};
 use jiff::Timestamp;
+use oauth_secret::RefreshToken;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
+use token_endpoint::{SendError, UnsentKind};
 
 const NAME: &str = "lab|00";
 
@@ -17,6 +19,11 @@ struct Keys {
     all: Rc<RefCell<BTreeMap<String, (String, i64)>>>,
     looks: Rc<Cell<u32>>,
     meanwhile: Rc<RefCell<Option<(u32, String)>>>,
+    /// The next transaction is done only at this look, and nobody is told that it was.
+    late_at: Rc<Cell<Option<u32>>>,
+    late: Rc<RefCell<Option<Txn>>>,
+    /// Who watches.
+    watcher: Rc<RefCell<Option<Member<Keys, Standing>>>>,
 }
 
 impl Keys {
@@ -25,6 +32,25 @@ impl Keys {
         let revision = all.values().map(|(_, revision)| *revision).max().unwrap_or(0) + 1;
         all.insert(key.to_owned(), (value, revision));
         revision
+    }
+
+    fn act(&self, txn: &Txn) -> Written {
+        let as_seen = |one: &Compare| self.all.borrow().get(&one.key).map_or(0, |key| key.1) == one.revision;
+        if !txn.compare.iter().all(as_seen) {
+            return Written { succeeded: false, revision: 1 };
+        }
+        for key in &txn.delete {
+            self.all.borrow_mut().remove(key);
+        }
+        let mut last = 1;
+        for put in &txn.put {
+            last = self.write(&put.key, put.value.clone());
+            if let Some(watcher) = &*self.watcher.borrow() {
+                let (key, value) = (put.key.clone(), put.value.clone());
+                watcher.take(Event::Put(KeyValue { key, value, revision: last }));
+            }
+        }
+        Written { succeeded: true, revision: last }
     }
 
     fn grant(&self) -> Option<GrantRecord> {
@@ -54,19 +80,20 @@ impl KeyValues for Keys {
         if let Some((_, value)) = self.meanwhile.borrow_mut().take_if(|_| now) {
             self.write("/grants/lab|00", value);
         }
+        let now = self.late_at.get() == Some(self.looks.get());
+        if let Some(txn) = self.late.borrow_mut().take_if(|_| now) {
+            let _ = self.act(&txn);
+            self.late_at.take();
+        }
         Ok(Snapshot { keys: found, revision: 1 })
     }
 
     async fn txn(&self, txn: &Txn) -> Result<Written, KvError> {
-        let as_seen = |one: &Compare| self.all.borrow().get(&one.key).map_or(0, |key| key.1) == one.revision;
-        if !txn.compare.iter().all(as_seen) {
-            return Ok(Written { succeeded: false, revision: 1 });
+        if self.late_at.get().is_some() && self.late.borrow().is_none() {
+            self.late.replace(Some(txn.clone()));
+            return Err(KvError::Unknown { why: "no answer".into() });
         }
-        for key in &txn.delete {
-            self.all.borrow_mut().remove(key);
-        }
-        let revision = txn.put.iter().map(|put| self.write(&put.key, put.value.clone())).max();
-        Ok(Written { succeeded: true, revision: revision.unwrap_or(1) })
+        Ok(self.act(txn))
     }
 
     async fn grant_lease(&self, _: Duration) -> Result<LeaseId, KvError> {
@@ -146,6 +173,47 @@ fn a_pair_that_another_member_writes_while_a_grant_is_frozen_is_not_lost() {
         }
     }
     assert!(frozen > 0);
+}
+
+/// Found with three members of etcd under faults: the others waited for this one as long as it lived.
+#[test]
+fn an_intent_that_arrives_while_it_is_looked_for_holds_nobody_up() {
+    let key = EntryKey::new(NAME);
+    // At the look at the grant, and at its claim.
+    for looks in 1..=2 {
+        let keys = Keys::default();
+        let member = member(&keys);
+        let lease = keys.write("/members/host1", String::new());
+        let good_until = Duration::from_secs(5);
+        member.inner.lease.replace(Some(Lease {
+            id: 1,
+            key: "/members/host1".into(),
+            revision: lease,
+            good_until,
+        }));
+        let revision = keys.write("/grants/lab|00", sealed("first", Phase::Good));
+        member.learn(&key, GrantRecord::new(1, &entry("first"), Phase::Good), revision);
+        keys.watcher.replace(Some(member.clone()));
+        keys.late_at.set(Some(looks));
+        let token = RefreshToken::new("rt_first".to_owned());
+        let sent = Cell::new(false);
+        now(async {
+            let send = async || {
+                sent.set(true);
+                Err(SendError::Unsent { why: "the test's".into(), kind: UnsentKind::Other })
+            };
+            let answer = member.present(&token, send).await;
+            assert!(matches!(answer, Err(SendError::Unsent { .. })), "{looks} looks");
+            while member.owed() > 0 {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert!(!sent.get() && keys.late_at.get().is_none(), "{looks} looks");
+        let there = keys.grant().unwrap();
+        assert_eq!(there.phase, Phase::Good, "after {looks} looks");
+        assert!(!keys.all.borrow().contains_key("/claims/lab|00"), "after {looks} looks");
+        keys.watcher.take();
+    }
 }
 
 #[test]
