@@ -9,12 +9,12 @@ pub use error::LockError;
 pub use guard::{ConfigLock, LockLost, RefreshLock, StorageLock};
 pub use sighting::{LeftLock, LockKind, LockSighting};
 
-use crate::{EntryKey, FileSystem, Identity, Stamp};
+use crate::{EntryKey, FileSystem};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a lock must stay unchanged before it may be stolen: more than two heartbeats of a live holder. Measured on the monotonic
@@ -56,8 +56,7 @@ struct Shared<F> {
 /// A lock and since when, on our monotonic clock, it has been unchanged.
 #[derive(Clone, Copy)]
 struct Sighting {
-    identity: Identity,
-    modified: SystemTime,
+    lock: LeftLock,
     since: Instant,
 }
 
@@ -123,12 +122,6 @@ impl<F: FileSystem> Locks<F> {
             calm: true,
         };
         Ok(ConfigLock::new(self.acquire(path.into(), wait).await?))
-    }
-}
-
-impl Sighting {
-    fn is_of(&self, stamp: &Stamp) -> bool {
-        (self.identity, self.modified) == (stamp.identity(), stamp.modified)
     }
 }
 

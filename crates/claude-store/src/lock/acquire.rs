@@ -1,5 +1,5 @@
 use super::guard::Held;
-use super::{LockError, Locks, OBSERVATION, Sighting, Wait};
+use super::{LeftLock, LockError, Locks, OBSERVATION, Sighting, Wait};
 use crate::{FileKind, FileSystem};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ impl<F: FileSystem> Locks<F> {
                 && stealable_at.is_some_and(|at| now >= at)
             {
                 self.shared.seen.borrow_mut().remove(&path);
-                self.steal(&path, look.sighting)?;
+                self.steal(&path, look.sighting.lock)?;
                 continue;
             }
             let deadline = stealable_at.map_or(patient_until, |at| patient_until.max(at));
@@ -69,12 +69,12 @@ impl<F: FileSystem> Locks<F> {
             return Err(LockError::IsFile { path: path.to_owned() });
         }
         let age = self.shared.files.now().duration_since(stamp.modified).ok();
+        let lock = LeftLock::of(&stamp);
         let mut seen = self.shared.seen.borrow_mut();
         let sighting = match seen.get(path) {
-            Some(sighting) if sighting.is_of(&stamp) => *sighting,
+            Some(sighting) if sighting.lock == lock => *sighting,
             _ => {
-                let (identity, modified) = (stamp.identity(), stamp.modified);
-                let sighting = Sighting { identity, modified, since: Instant::now() };
+                let sighting = Sighting { lock, since: Instant::now() };
                 seen.insert(path.to_owned(), sighting);
                 sighting
             }

@@ -36,8 +36,8 @@ impl LockKind {
     }
 }
 
-/// A storage lock as it stays behind if its holder is killed. Unlike a refresh lock, it is held too briefly for a heartbeat: its date
-/// tells it from a later one even where a file system uses an inode number again and does not say when an inode was created.
+/// A lock as it stays behind if its holder is killed, and as long as nobody touches it. A storage lock is held too briefly for a heartbeat:
+/// its date tells it from a later one even where a file system uses an inode number again and does not say when an inode was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LeftLock {
     pub(super) identity: Identity,
@@ -45,8 +45,9 @@ pub struct LeftLock {
 }
 
 impl LeftLock {
-    pub(super) fn is(&self, stamp: &Stamp) -> bool {
-        (self.identity, self.modified) == (stamp.identity(), stamp.modified)
+    /// What is there now.
+    pub(super) fn of(stamp: &Stamp) -> Self {
+        Self { identity: stamp.identity(), modified: stamp.modified }
     }
 }
 

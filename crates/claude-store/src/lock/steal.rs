@@ -1,10 +1,9 @@
 use super::sighting::STORAGE_LOCK;
-use super::{LeftLock, LockError, Locks, Sighting};
-use crate::{EntryKey, FileSystem, Identity, Stamp};
+use super::{LeftLock, LockError, Locks};
+use crate::{EntryKey, FileSystem, Identity};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use tokio::time::Instant;
 
 impl<F: FileSystem> Locks<F> {
     /// Removes a refresh lock left behind by an earlier process of ours that is known to be dead. The lock is recognized by its
@@ -13,7 +12,7 @@ impl<F: FileSystem> Locks<F> {
     /// # Errors
     /// The lock cannot be inspected or removed.
     pub fn remove_left_over(&self, key: &EntryKey, left: Identity) -> Result<bool, LockError> {
-        self.remove_dead(&self.folder().join(key.lock_name()), |stamp| stamp.identity() == left)
+        self.remove_dead(&self.folder().join(key.lock_name()), |lock| lock.identity == left)
     }
 
     /// The same for the storage lock.
@@ -21,16 +20,12 @@ impl<F: FileSystem> Locks<F> {
     /// # Errors
     /// The lock cannot be inspected or removed.
     pub fn remove_left_over_storage_lock(&self, left: LeftLock) -> Result<bool, LockError> {
-        self.remove_dead(&self.folder().join(STORAGE_LOCK), |stamp| left.is(stamp))
+        self.remove_dead(&self.folder().join(STORAGE_LOCK), |lock| *lock == left)
     }
 
-    fn remove_dead(&self, path: &Path, is_dead: impl Fn(&Stamp) -> bool) -> Result<bool, LockError> {
-        match self.shared.files.link_stamp(path) {
-            Ok(stamp) if is_dead(&stamp) => {
-                let (identity, modified) = (stamp.identity(), stamp.modified);
-                let dead = Sighting { identity, modified, since: Instant::now() };
-                self.steal(path, dead).map(|()| true)
-            }
+    fn remove_dead(&self, path: &Path, is_dead: impl Fn(&LeftLock) -> bool) -> Result<bool, LockError> {
+        match self.shared.files.link_stamp(path).map(|stamp| LeftLock::of(&stamp)) {
+            Ok(lock) if is_dead(&lock) => self.steal(path, lock).map(|()| true),
             Ok(_) => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(source) => Err(LockError::Io { path: path.to_owned(), source }),
@@ -41,7 +36,7 @@ impl<F: FileSystem> Locks<F> {
     ///
     /// Renames first and checks afterwards: between a check and a removal, the lock could have become another process's live one. In
     /// that case it is put back, unless a new lock exists by then; its holder notices by the inode.
-    pub(super) fn steal(&self, path: &Path, dead: Sighting) -> Result<(), LockError> {
+    pub(super) fn steal(&self, path: &Path, dead: LeftLock) -> Result<(), LockError> {
         let files = &self.shared.files;
         let failed = |source| LockError::Io { path: path.to_owned(), source };
         let aside = aside(path);
@@ -52,7 +47,7 @@ impl<F: FileSystem> Locks<F> {
             Err(source) => return Err(failed(source)),
         }
         let taken = files.link_stamp(&aside).map_err(failed)?;
-        if dead.is_of(&taken) {
+        if dead == LeftLock::of(&taken) {
             self.discard(&aside);
             return Ok(());
         }

@@ -50,7 +50,7 @@ impl<K: KeyValues, C: Clock> Member<K, C> {
         let answer = self.exchange(&key, seen, &lease, intent.clone(), send).await;
         inner.active.borrow_mut().remove(&intent.id);
         // An intent that was thought lost, and arrived while it was looked for, was left to this task; nobody would take it up later.
-        let orphan = self.seen(&key).and_then(|seen| inner.orphan(&key, &seen.record));
+        let orphan = inner.grants.borrow().get(&key).and_then(|seen| inner.orphan(&key, &seen.record));
         if let Some(orphan) = orphan {
             self.owe(orphan, None);
         }

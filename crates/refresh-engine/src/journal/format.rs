@@ -78,7 +78,8 @@ impl Content {
                 continue;
             };
             // A line without a transaction is useless, and must not keep the journal from being emptied.
-            let orphan = matches!(&line, Line::Answer { id, .. } | Line::Superseded { id, .. } | Line::Writing { id, .. } if !unfinished.contains_key(id));
+            let opens_or_ends = matches!(line, Line::Intent { .. } | Line::Done { .. });
+            let orphan = !opens_or_ends && line.id().is_some_and(|id| !unfinished.contains_key(&id));
             if orphan {
                 damaged += 1;
                 continue;
@@ -167,6 +168,7 @@ mod tests {
         for orphan in [
             "{\"answer\":{\"id\":1,\"sent_at\":\"2026-11-24T00:00:00Z\",\"answer\":\"e30=\"}}".to_owned(),
             format!("{{\"superseded\":{{\"id\":1,\"by\":\"{digest}\"}}}}"),
+            "{\"writing\":{\"id\":1,\"lock\":{\"identity\":{\"device\":1,\"inode\":2,\"born\":null},\"modified\":{\"secs_since_epoch\":3,\"nanos_since_epoch\":4}}}}".to_owned(),
         ] {
             for header in ["", "{\"journal\":{\"version\":1}}\n"] {
                 let read =
