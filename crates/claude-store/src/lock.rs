@@ -40,7 +40,8 @@ struct Wait {
 
 /// The locks of one storage folder, compatible with Claude Code's two lock protocols.
 ///
-/// A lock is a folder created by `mkdir`, which its holder touches as long as it holds it, and which we recognize by its [`Identity`].
+/// A lock is a folder created by `mkdir`, which its holder touches as long as it holds it, and which we recognize by its
+/// [`Identity`](crate::Identity).
 /// A lock that is *too old or dated in the future, and unchanged for 12 s of our monotonic clock* is stolen: renamed to a unique
 /// name, checked again, removed. Observations persist across calls; clones share them.
 pub struct Locks<F: FileSystem> {
