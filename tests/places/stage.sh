@@ -66,22 +66,35 @@ variables=()
 
 # in_container NAME COMMAND…: with this system's programs, a home and /run of its own, no service manager, and what is mounted below mounts/NAME.
 in_container() {
+    (enter_container "$@")
+}
+enter_container() {
+    set -e
     local name=$1 root=$SCENE/root-$1
     shift
-    (
-        set -e
-        mkdir -p "$root"/{root,tmp,run,proc,dev,volume} "$SCENE/mounts/$name"
-        for part in usr bin sbin lib lib64 etc dev; do
-            [ -e "/$part" ] || continue
-            mkdir -p "$root/$part"
-            mountpoint -q "$root/$part" || mount --rbind "/$part" "$root/$part"
-        done
-        mkdir -p "$root$SCENE/bin"
-        mountpoint -q "$root$SCENE/bin" || mount --bind "$SCENE/bin" "$root$SCENE/bin"
-        # shellcheck disable=SC2016 # for the inner shell
-        exec unshare --mount --pid --fork --kill-child --root="$root" \
-            env -i HOME=/root PATH="$PATH" LANG=C.UTF-8 "${variables[@]}" sh -c 'mount -t proc proc /proc && exec "$@"' container "$@"
-    )
+    mkdir -p "$root"/{root,tmp,run,proc,dev,volume} "$SCENE/mounts/$name"
+    for part in usr bin sbin lib lib64 etc dev; do
+        [ -e "/$part" ] || continue
+        mkdir -p "$root/$part"
+        mountpoint -q "$root/$part" || mount --rbind "/$part" "$root/$part"
+    done
+    mkdir -p "$root$SCENE/bin"
+    mountpoint -q "$root$SCENE/bin" || mount --bind "$SCENE/bin" "$root$SCENE/bin"
+    # shellcheck disable=SC2016 # for the inner shell
+    exec unshare --mount --pid --fork --kill-child --root="$root" \
+        env -i HOME=/root PATH="$PATH" LANG=C.UTF-8 "${variables[@]}" sh -c 'mount -t proc proc /proc && exec "$@"' container "$@"
+}
+# start_container NAME COMMAND…: in the background, as process $container, whose only child is the container's first process.
+start_container() {
+    enter_container "$@" &
+    container=$!
+}
+# end_container SIGNAL: to the first process of $container. It returns the exit code when all of its processes have ended.
+end_container() {
+    local first
+    first=$(<"/proc/$container/task/$container/children")
+    kill -s "$1" "${first% }" || fail "the container runs no longer"
+    wait "$container" 2>/dev/null
 }
 # mounted NAME FROM TO: the bind mount of a container.
 mounted() {

@@ -27,15 +27,13 @@ echo "--- its folder is mounted: install is of no use, run is"
 mounted folder "$HOME/.claude" /root/.claude
 exits 1 in_container folder mcp-refreshd install --allow-root
 [ -z "$(find "$SCENE/root-folder/root" -name '*.service' -o -name '*.conf')" ] || fail "a failed install leaves files"
-in_container folder mcp-refreshd run --log-file /root/agent.log &
-container=$!
+start_container folder mcp-refreshd run --log-file /root/agent.log
 within 20 "the store on the host is not refreshed" refreshed "$before"
 [ "$(stat -c %a "$store")" = 600 ] || fail "mode of the store"
 exits 0 in_container folder mcp-refreshd status
 expect "status" says fresh "$said"
 exits 0 in_container folder mcp-refreshd check
-kill "$container"
-wait "$container" 2>/dev/null
+end_container TERM || fail "the agent in the container ends with $?"
 
 echo "--- a volume with the store and the agent's state, and the container is replaced"
 mkdir "$SCENE/volume"
@@ -45,12 +43,10 @@ volume=$SCENE/volume/claude/.credentials.json
 before=$(refresh_token "$volume")
 variables=(CLAUDE_CONFIG_DIR=/volume/claude XDG_STATE_HOME=/volume/state)
 mounted first "$SCENE/volume" /volume
-in_container first mcp-refreshd run --log-file /volume/agent.log &
-container=$!
+start_container first mcp-refreshd run --log-file /volume/agent.log
 within 20 "the store in the volume is not refreshed" refreshed "$before" "$volume"
 # As a container ends whose first process does not pass signals on.
-kill -9 "$container"
-wait "$container" 2>/dev/null
+end_container KILL
 mounted second "$SCENE/volume" /volume
 exits 0 in_container second mcp-refreshd history
 expect "the history is gone" says refreshed "$said"
@@ -61,8 +57,8 @@ before=$(refresh_token "$volume")
 asked=$(count refreshes)
 variables=(CLAUDE_CONFIG_DIR=/volume/claude)
 mounted third "$SCENE/volume" /volume
-in_container second mcp-refreshd run --log-file /root/agent.log &
-in_container third mcp-refreshd run --log-file /root/agent.log &
+start_container second mcp-refreshd run --log-file /root/agent.log
+start_container third mcp-refreshd run --log-file /root/agent.log
 within 20 "nobody refreshes it" refreshed "$before" "$volume"
 sleep 2 # for a second refresh that must not come
 [ "$(count families_revoked)" = 0 ] || fail "two agents used one refresh token"
