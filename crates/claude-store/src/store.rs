@@ -59,6 +59,10 @@ pub trait Store: 'static {
     /// Reserves room for a document of up to `size` bytes, to fail now rather than after the request.
     fn reserve(&self, size: usize) -> impl Future<Output = Result<(), WriteError>>;
 
+    /// Reserves anew what a swap has used up. Call it while other transactions run that rely on reserved room; without it, they reserve
+    /// their own or fail.
+    fn refill_reservation(&self);
+
     /// Releases the reserved room. Call it when no transaction is running.
     fn release_reservation(&self);
 

@@ -97,6 +97,15 @@ impl<F: FileSystem, T: SecurityTool> Store for AnyStore<F, T> {
         }
     }
 
+    fn refill_reservation(&self) {
+        match self {
+            Self::File(store) => store.refill_reservation(),
+            Self::Guarded(store) => store.refill_reservation(),
+            Self::Keychain(store) => store.refill_reservation(),
+            Self::Keyring(store) => store.refill_reservation(),
+        }
+    }
+
     fn release_reservation(&self) {
         match self {
             Self::File(store) => store.release_reservation(),

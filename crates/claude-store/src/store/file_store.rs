@@ -243,6 +243,10 @@ impl<F: FileSystem> Store for FileStore<F> {
         self.reservation.grow(folder_of(&target), size as u64)
     }
 
+    fn refill_reservation(&self) {
+        self.reservation.refill();
+    }
+
     fn release_reservation(&self) {
         self.reservation.release();
     }
@@ -274,10 +278,7 @@ impl<F: FileSystem> Store for FileStore<F> {
             resolved => resolved.map_err(|error| self.read_error(error))?,
         };
         let folder = folder_of(&target);
-        self.files.sync_folder(folder).await.map_err(WriteError::at("syncing the folder", folder))?;
-        // For other running transactions that rely on reserved room; without it, they reserve their own or fail.
-        let _ = self.reservation.refill(folder);
-        Ok(())
+        self.files.sync_folder(folder).await.map_err(WriteError::at("syncing the folder", folder))
     }
 }
 

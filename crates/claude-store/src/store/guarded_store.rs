@@ -73,6 +73,10 @@ impl<F: FileSystem> Store for GuardedStore<F> {
         self.file.reserve(size).await
     }
 
+    fn refill_reservation(&self) {
+        self.file.refill_reservation();
+    }
+
     fn release_reservation(&self) {
         self.file.release_reservation();
     }

@@ -222,6 +222,8 @@ impl<F: FileSystem, T: SecurityTool> Store for KeychainStore<F, T> {
         Ok(self.can_be_written(&snapshot)?)
     }
 
+    fn refill_reservation(&self) {}
+
     fn release_reservation(&self) {}
 
     async fn stage(&self, document: &[u8]) -> Result<StagedItem, WriteError> {

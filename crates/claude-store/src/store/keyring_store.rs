@@ -182,6 +182,8 @@ impl<K: Keyring, F: FileSystem> Store for KeyringStore<K, F> {
         ready.map_err(|error| self.write_error(error))
     }
 
+    fn refill_reservation(&self) {}
+
     fn release_reservation(&self) {}
 
     async fn stage(&self, document: &[u8]) -> Result<StagedSecret, WriteError> {

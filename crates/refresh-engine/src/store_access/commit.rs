@@ -76,6 +76,8 @@ async fn write<P: Partners>(
         let mut changes = Vec::new();
         let decided: Vec<_> =
             batch.iter().map(|request| decide(shared, &document, request, &mut changes)).collect();
+        let had_room =
+            decided.iter().zip(batch).filter(|(one, request)| one.is_ok() && request.has_room()).count();
         let there = decided.iter().any(|one| matches!(one, Ok((WriteDecision::AlreadyThere, _))));
         let saved = |durable| {
             let saved = |(decision, found)| Saved { decision, found, durable };
@@ -108,6 +110,10 @@ async fn write<P: Partners>(
         match published? {
             Published::Swapped => {
                 let durable = settle(shared).await;
+                // The swap used up the room. Those that are saved now need none.
+                if shared.in_flight.get() > had_room {
+                    store.refill_reservation();
+                }
                 return Ok(saved(durable));
             }
             Published::Changed => {}

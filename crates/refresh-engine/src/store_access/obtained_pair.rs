@@ -24,6 +24,8 @@ pub(crate) struct ObtainedPair {
     pub(crate) run: RunId,
     /// The entry that was presented.
     pub(crate) before: Rc<ObservedEntry>,
+    /// Room for it is reserved in the store until its transaction ends; not for one that the journal kept.
+    pub(crate) has_room: bool,
     /// Its access token had expired when the request was sent.
     pub(crate) had_expired: bool,
 }

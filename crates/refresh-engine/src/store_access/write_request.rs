@@ -57,6 +57,11 @@ impl WriteRequest {
         }
     }
 
+    /// Whether room was reserved for it before its request.
+    pub(super) fn has_room(&self) -> bool {
+        matches!(self, Self::Obtained(pair) if pair.has_room)
+    }
+
     /// Whether it may wait for others: the stored tokens are of no use to anybody, and other refreshers find the entry's lock taken.
     pub(super) fn may_wait(&self) -> bool {
         matches!(self, Self::Obtained(pair) if pair.had_expired)

@@ -45,6 +45,7 @@ impl<P: Partners> Exchange<'_, P> {
             sent_at,
             run,
             before,
+            has_room: true,
             had_expired,
         })
     }

@@ -128,7 +128,18 @@ async fn save_again<P: Partners>(
         intent.heal.is_none() && before.has_expired(sent_at, record)
     });
     let Intent { expected, presented, heal, .. } = intent;
-    let obtained = ObtainedPair { id, expected, presented, heal, pair, sent_at, run, before, had_expired };
+    let obtained = ObtainedPair {
+        has_room: false,
+        id,
+        expected,
+        presented,
+        heal,
+        pair,
+        sent_at,
+        run,
+        before,
+        had_expired,
+    };
     let obtained = Rc::new(obtained);
     let saved = save(shared, &obtained, &|| false).await?;
     unflag(shared, &obtained).await;

@@ -1,12 +1,12 @@
 //! What only a file does: it is swapped by a rename, and nothing has to ask whether it changed.
 
 use crate::healing::refreshed_by_a_client;
-use crate::world::{Answering, HOUR, MINUTE, SECOND, STATE, STORE, World, key};
+use crate::world::{Answering, HOUR, Life, MINUTE, SECOND, STATE, STORE, World, key};
 use refresh_engine::{Event, Hindrance, Mode, State};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
-use virtual_disk::Operation;
+use virtual_disk::{Call, Operation};
 
 #[tokio::test(start_paused = true)]
 async fn i2_the_answer_is_durable_in_the_journal_before_the_store_changes() {
@@ -28,6 +28,39 @@ async fn i2_the_answer_is_durable_in_the_journal_before_the_store_changes() {
     let durable = at(Operation::Sync, &journal, answer);
     let visible = at(Operation::Rename, Path::new(STORE), 0);
     assert!(intent < answer && answer < durable && durable < visible);
+}
+
+/// How many files were made beside the document.
+fn made_files(life: &Life) -> usize {
+    let made = |call: &&Call| {
+        call.operation == Operation::CreateFile && call.path.parent() == Path::new(STORE).parent()
+    };
+    life.disk.calls().iter().filter(made).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_refresh_makes_one_file() {
+    let world = World::with_entries(&[("lab", Duration::ZERO)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    assert_eq!(life.entry("lab").state, State::Fresh);
+    assert_eq!(made_files(&life), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_leaves_room_for_the_answers_that_are_still_to_come() {
+    let world = World::with_entries(&[("lab", Duration::ZERO), ("other", Duration::ZERO)]);
+    world.server.next([Answering::Properly, Answering::Slowly(2 * SECOND)]);
+    let life = world.live().await;
+    life.pass(SECOND).await;
+    let fresh = life.report().entries.iter().filter(|entry| entry.state == State::Fresh).count();
+    assert_eq!((fresh, made_files(&life)), (1, 2));
+    world.disk.set_free(Some(0));
+    life.pass(2 * SECOND).await;
+    let fresh = |name: &str| life.entry(name).state == State::Fresh;
+    assert!(fresh("lab") && fresh("other"));
+    assert_eq!(world.log.count(|event| matches!(event, Event::Unsaved { .. })), 0);
+    assert_eq!(made_files(&life), 2);
 }
 
 /// Whether a message names a path in the home folder, whatever separates its parts on this system.

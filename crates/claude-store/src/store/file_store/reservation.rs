@@ -12,8 +12,8 @@ const TRIES: usize = 8;
 /// Room for the next document, reserved before a request and shared by all transactions of a store.
 ///
 /// It is a file of the right type in the right folder, with blocks for the largest document that any transaction may write: whatever
-/// would fail after the request fails before it. Staging consumes the file; settling creates the next one from the room freed by
-/// the replaced document.
+/// would fail after the request fails before it. Staging consumes the file; the next one is created from the room freed by the
+/// replaced document.
 pub(super) struct Reservation<F: FileSystem> {
     files: F,
     state: RefCell<State<F>>,
@@ -22,6 +22,8 @@ pub(super) struct Reservation<F: FileSystem> {
 struct State<F: FileSystem> {
     /// Bytes that running transactions may need; 0 if there are none.
     wanted: u64,
+    /// Where they need them.
+    folder: PathBuf,
     file: Option<Temporary<F>>,
     /// The paths of all temporary files in use, including staged ones.
     in_use: Vec<PathBuf>,
@@ -48,7 +50,7 @@ struct Temporary<F: FileSystem> {
 
 impl<F: FileSystem> Reservation<F> {
     pub(super) fn new(files: F) -> Self {
-        let state = State { wanted: 0, file: None, in_use: Vec::new() };
+        let state = State { wanted: 0, folder: PathBuf::new(), file: None, in_use: Vec::new() };
         Self { files, state: RefCell::new(state) }
     }
 
@@ -76,17 +78,17 @@ impl<F: FileSystem> Reservation<F> {
             None => Temporary::create(&self.files, folder, wanted)?,
         };
         state.wanted = wanted;
+        state.folder = folder.to_owned();
         state.file = Some(file);
         Ok(())
     }
 
-    /// Creates the next reserved file, if transactions are running and there is none.
-    pub(super) fn refill(&self, folder: &Path) -> Result<(), WriteError> {
+    /// Creates the next reserved file, if transactions are running, there is none, and there is room.
+    pub(super) fn refill(&self) {
         let mut state = self.state.borrow_mut();
         if state.wanted > 0 && state.file.is_none() {
-            state.file = Some(Temporary::create(&self.files, folder, state.wanted)?);
+            state.file = Temporary::create(&self.files, &state.folder, state.wanted).ok();
         }
-        Ok(())
     }
 
     pub(super) fn release(&self) {

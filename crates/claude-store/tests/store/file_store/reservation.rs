@@ -44,6 +44,7 @@ fn after_a_write_new_room_is_reserved_for_other_transactions() {
         let lock = store.locks().storage_lock(Duration::ZERO).await.unwrap();
         let _ = store.publish(&lock, &read, staged).await.unwrap();
         store.settle().await.unwrap();
+        store.refill_reservation();
         disk.set_free(Some(0));
         let read = store.read().await.unwrap();
         drop(store.stage(&[b' '; 5000]).await.unwrap());
