@@ -2,6 +2,7 @@ use crate::{
     Http, Metadata, RawAnswer, SendError, ServerHints, UnsentKind, body, date,
     document::Document,
     metadata::{Expectation, believe, resource_for},
+    metadata_reader::MetadataReader,
     origin,
     origin::{shown, shown_text},
     origin_of, well_known,
@@ -53,8 +54,9 @@ pub enum DiscoveryError {
 /// [`DiscoveryError`], which tells whether a retry can help.
 pub async fn discover(http: &Http, hints: &ServerHints) -> Result<Metadata, DiscoveryError> {
     let limit = http.whole_limit().saturating_mul(2);
-    let search = discover_by(async |url: &Url| http.get(url).await, hints);
     let found = async {
+        let reader = MetadataReader::new(http);
+        let search = discover_by(async |url: &Url| reader.get(url).await, hints);
         tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
             let why =
                 format!("no metadata found for {} in {} s", shown_text(&hints.server_url), limit.as_secs());

@@ -1,3 +1,4 @@
+use crate::clients::{Afterwards, ClientSettings, Clients, ProxySetting};
 use crate::failure::Trust;
 use crate::names::Names;
 use crate::proxy::Exceptions;
@@ -8,7 +9,7 @@ use crate::{
 };
 use http::header;
 use oauth_secret::SecretBytes;
-use reqwest::{Proxy, redirect, retry};
+use reqwest::Proxy;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,15 +72,15 @@ impl Default for Limits {
 /// The capacity for a body of unannounced length, in bytes.
 const USUAL_BODY: usize = 8 * 1024;
 
-/// Sends requests: HTTP/1.1, without redirects, retries, connection reuse or cookies.
+/// Sends requests: HTTP/1.1, without redirects, retries or cookies. Only a search for metadata uses a connection twice.
 ///
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Http {
-    proxied: reqwest::Client,
+    clients: Clients,
+    settings: Arc<ClientSettings>,
     /// Host and port of the configured proxy.
     proxy: Option<String>,
-    direct: reqwest::Client,
     exceptions: Exceptions,
     limits: Limits,
     trust: Trust,
@@ -104,42 +105,18 @@ impl Http {
         let suffix =
             options.user_agent_suffix.as_deref().map(|suffix| format!(" {suffix}")).unwrap_or_default();
         let user_agent = format!("mcp-refreshd/{}{suffix}", env!("CARGO_PKG_VERSION"));
-        let names = Names::default();
-        let client = || {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.config.clone())
-                .http1_only()
-                .user_agent(&user_agent)
-                .redirect(redirect::Policy::none())
-                .referer(false)
-                // A retry by the library would present a refresh token twice.
-                .retry(retry::never())
-                // A pooled connection may die between requests, and it would be unclear whether the second was sent.
-                .pool_max_idle_per_host(0)
-                .dns_resolver(names.clone())
-                // The limit of the whole request comes before the verdict of probes.
-                .tcp_keepalive(None)
-                .tcp_keepalive_interval(None)
-                .tcp_keepalive_retries(None)
-                .connect_timeout(options.limits.connect)
-                .timeout(options.limits.whole)
-        };
-        let built = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|error| HttpError::Client { why: error.without_url().to_string() })
-        };
-        let direct = built(client().no_proxy())?;
-        let proxied = match options.proxy.as_deref() {
+        let proxy = match options.proxy.as_deref() {
             // From this process's variables, which the caller has already read.
-            None if platform::HAS_SYSTEM_PROXY => built(client())?,
-            None | Some("") => direct.clone(),
-            Some(url) => {
-                // The URL may contain a password, so no message includes it.
-                built(client().proxy(Proxy::all(url).map_err(|_| HttpError::Proxy)?))?
-            }
+            None if platform::HAS_SYSTEM_PROXY => ProxySetting::System,
+            None | Some("") => ProxySetting::Absent,
+            // The URL may contain a password, so no message includes it.
+            Some(url) => ProxySetting::Named(Box::new(Proxy::all(url).map_err(|_| HttpError::Proxy)?)),
         };
+        let (names, limits) = (Names::default(), options.limits);
+        let settings = ClientSettings { tls: tls.config, user_agent, names, limits, proxy };
         Ok(Self {
-            proxied,
-            direct,
+            clients: settings.clients(Afterwards::End)?,
+            settings: Arc::new(settings),
             proxy: options
                 .proxy
                 .as_deref()
@@ -160,8 +137,13 @@ impl Http {
         &self.passed_over
     }
 
-    fn client_for(&self, url: &Url) -> &reqwest::Client {
-        if self.goes_direct(url) { &self.direct } else { &self.proxied }
+    /// Clients of the same configuration.
+    pub(crate) fn clients(&self, afterwards: Afterwards) -> Clients {
+        self.settings.clients(afterwards).unwrap_or_else(|_| self.clients.clone())
+    }
+
+    fn client_for<'a>(&self, clients: &'a Clients, url: &Url) -> &'a reqwest::Client {
+        if self.goes_direct(url) { &clients.direct } else { &clients.proxied }
     }
 
     fn goes_direct(&self, url: &Url) -> bool {
@@ -196,9 +178,14 @@ impl Http {
 
     /// A GET for metadata, shared by concurrent callers.
     pub(crate) async fn get(&self, url: &Url) -> Result<RawAnswer, SendError> {
+        self.get_with(&self.clients, url).await
+    }
+
+    /// [`get`](Self::get) with these clients.
+    pub(crate) async fn get_with(&self, clients: &Clients, url: &Url) -> Result<RawAnswer, SendError> {
         let mut request = reqwest::Request::new(http::Method::GET, url.clone());
         request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("application/json"));
-        self.requests.answer(url, self.execute(request)).await
+        self.requests.answer(url, self.execute_with(clients, request)).await
     }
 
     /// Searches for metadata, shared by concurrent callers.
@@ -214,14 +201,22 @@ impl Http {
     /// Sends a request and waits for the response head.
     pub(crate) async fn begin(&self, request: reqwest::Request) -> Result<reqwest::Response, SendError> {
         let host = self.way_to(request.url());
-        let client = self.client_for(request.url());
+        let client = self.client_for(&self.clients, request.url());
         let sent = client.execute(request).await;
         sent.map_err(|error| failure::of_reqwest(&error, &host, self.trust))
     }
 
     pub(crate) async fn execute(&self, request: reqwest::Request) -> Result<RawAnswer, SendError> {
+        self.execute_with(&self.clients, request).await
+    }
+
+    async fn execute_with(
+        &self,
+        clients: &Clients,
+        request: reqwest::Request,
+    ) -> Result<RawAnswer, SendError> {
         let host = self.way_to(request.url());
-        let client = self.client_for(request.url());
+        let client = self.client_for(clients, request.url());
         let failed = |error: reqwest::Error| failure::of_reqwest(&error, &host, self.trust);
         let mut response = client.execute(request).await.map_err(failed)?;
 

@@ -1,3 +1,4 @@
+mod connections;
 mod outages;
 mod resource;
 mod trust;
@@ -36,6 +37,10 @@ impl Site {
     fn page(&self, path: &str, steps: Vec<Step>) -> &Self {
         self.pages.lock().unwrap().insert(path.to_owned(), steps);
         self
+    }
+
+    fn page_at(&self, path: &str) -> Vec<Step> {
+        self.pages.lock().unwrap()[path].clone()
     }
 
     fn metadata(&self, path: &str, issuer: &str, endpoint: &str) -> &Self {

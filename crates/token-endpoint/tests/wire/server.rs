@@ -23,11 +23,15 @@ pub(crate) enum Step {
     /// The same bytes again and again, with a pause between them.
     Repeat(Vec<u8>, Duration),
     Hang,
+    Pause(Duration),
+    /// Waits for another request on the same connection.
+    Keep,
 }
 
 #[derive(Default)]
 struct Log {
     connections: usize,
+    ended: usize,
     requests: Vec<Seen>,
 }
 
@@ -72,6 +76,7 @@ impl Server {
                             }
                         }
                     }
+                    log.lock().unwrap().ended += 1;
                 });
             }
         });
@@ -84,6 +89,11 @@ impl Server {
 
     pub(crate) fn connections(&self) -> usize {
         self.log.lock().unwrap().connections
+    }
+
+    /// How many connections either side has ended.
+    pub(crate) fn ended(&self) -> usize {
+        self.log.lock().unwrap().ended
     }
 
     pub(crate) fn requests(&self) -> Vec<Seen> {
@@ -100,22 +110,29 @@ async fn serve(
     script: &(dyn Fn(&Seen) -> Vec<Step> + Send + Sync),
     log: &Mutex<Log>,
 ) {
-    let Some(seen) = read(&mut stream).await else { return };
-    log.lock().unwrap().requests.push(seen.clone());
-    for step in script(&seen) {
-        match step {
-            Step::Send(bytes) => {
-                if stream.write_all(&bytes).await.is_err() {
-                    return;
+    while let Some(seen) = read(&mut stream).await {
+        log.lock().unwrap().requests.push(seen.clone());
+        let mut keeps = false;
+        for step in script(&seen) {
+            match step {
+                Step::Send(bytes) => {
+                    if stream.write_all(&bytes).await.is_err() {
+                        return;
+                    }
                 }
+                Step::Repeat(bytes, pause) => loop {
+                    if stream.write_all(&bytes).await.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(pause).await;
+                },
+                Step::Hang => std::future::pending().await,
+                Step::Pause(time) => tokio::time::sleep(time).await,
+                Step::Keep => keeps = true,
             }
-            Step::Repeat(bytes, pause) => loop {
-                if stream.write_all(&bytes).await.is_err() {
-                    return;
-                }
-                tokio::time::sleep(pause).await;
-            },
-            Step::Hang => std::future::pending().await,
+        }
+        if !keeps {
+            break;
         }
     }
     drop(stream.shutdown().await);
