@@ -202,7 +202,7 @@ fn measure(program: &Path, storm: Storm, start: Usage) -> Fallible<Row> {
     }
     home.store(&logins.document(storm.size)?)?;
     let document = fs::metadata(home.credentials())?.len();
-    let watch = Watch::new(&[&home.claude(), &home.state()])?;
+    let watch = Watch::renames_in(&home.claude())?;
     let daemon = home.daemon()?;
     wait("every server gave its pairs", || Ok(logins.fresh() >= logins.len()))?;
     let mut visible_us = 0;

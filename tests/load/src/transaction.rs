@@ -58,7 +58,7 @@ impl Refreshes {
 fn untraced(program: &Path, times: usize) -> Fallible<()> {
     let refreshes = Refreshes::new(program)?;
     let home = &refreshes.home;
-    let watch = Watch::new(&[&home.claude(), &home.state()])?;
+    let watch = Watch::everything(&[&home.claude(), &home.state()])?;
     let daemon = daemon_at_work(home)?;
     refreshes.all_are_fresh()?;
     wait_for_rest(daemon.pid(), Duration::from_millis(1500))?;

@@ -38,9 +38,22 @@ struct Seen(Mutex<Vec<Event>>);
 pub(crate) struct Watch(Arc<Seen>);
 
 impl Watch {
-    pub(crate) fn new(folders: &[&Path]) -> Fallible<Self> {
+    /// Everything that happens in these folders.
+    pub(crate) fn everything(folders: &[&Path]) -> Fallible<Self> {
+        Self::new(
+            folders,
+            WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVED_TO | WatchFlags::MODIFY,
+        )
+    }
+
+    /// Renames only. Each event that is watched costs the daemon the waking of a thread of ours: in a storm, for each lock and each
+    /// line of the journal.
+    pub(crate) fn renames_in(folder: &Path) -> Fallible<Self> {
+        Self::new(&[folder], WatchFlags::MOVED_TO)
+    }
+
+    fn new(folders: &[&Path], wanted: WatchFlags) -> Fallible<Self> {
         let kernel = inotify::init(CreateFlags::CLOEXEC)?;
-        let wanted = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVED_TO | WatchFlags::MODIFY;
         let mut places = BTreeMap::new();
         for folder in folders {
             // Before the daemon, which would make its own in the same way.
