@@ -4,8 +4,8 @@
 //! [`Http::send`] sends exactly one request and returns the response as received, and [`interpret`] says what it means. The last is a
 //! pure function: a response stored in a journal means the same after a crash as before.
 //!
-//! This crate knows no store, keeps no state, and never repeats a request: whether a refresh token may be presented again is for the
-//! caller to decide, and everything here is designed to inform that decision.
+//! This crate knows no store, keeps no state, and never repeats a request that carries a token: whether a refresh token may be presented
+//! again is for the caller to decide, and everything here is designed to inform that decision.
 //!
 //! ```
 //! use token_endpoint::{Answer, RawAnswer, interpret};
