@@ -82,7 +82,6 @@ pub struct Http {
     /// Host and port of the configured proxy.
     proxy: Option<String>,
     exceptions: Exceptions,
-    limits: Limits,
     trust: Trust,
     passed_over: Arc<[String]>,
     requests: SingleFlight<Url, Result<RawAnswer, SendError>>,
@@ -91,7 +90,7 @@ pub struct Http {
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Http").field("limits", &self.settings.limits).finish_non_exhaustive()
     }
 }
 
@@ -123,7 +122,6 @@ impl Http {
                 .and_then(|url| Url::parse(url).ok())
                 .map(|url| origin::host_of(&url)),
             exceptions: Exceptions::parse(&options.no_proxy),
-            limits: options.limits,
             trust: Trust { has_roots: tls.has_roots, asked_not_to_verify: options.asked_not_to_verify },
             passed_over: tls.passed_over.into(),
             requests: SingleFlight::default(),
@@ -195,7 +193,7 @@ impl Http {
 
     /// The time limit of one request.
     pub(crate) fn whole_limit(&self) -> Duration {
-        self.limits.whole
+        self.settings.limits.whole
     }
 
     /// Sends a request and waits for the response head.
@@ -232,18 +230,18 @@ impl Http {
             retry_after: header(header::RETRY_AFTER),
             date: header(header::DATE),
             location: header(header::LOCATION),
-            body: SecretBytes::with_capacity(expected.min(self.limits.body)),
+            body: SecretBytes::with_capacity(expected.min(self.settings.limits.body)),
         };
         let cut = loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if answer.body.len() + chunk.len() > self.limits.body => {
-                    let limit = self.limits.body;
+                Ok(Some(chunk)) if answer.body.len() + chunk.len() > self.settings.limits.body => {
+                    let limit = self.settings.limits.body;
                     break SendError::TooBig { why: format!("the response of {host} exceeds {limit} bytes") };
                 }
                 Ok(Some(chunk)) => {
                     // One that is longer than usual moves once: by doubling, a hundred endless ones would cost half as much again.
                     if answer.body.len() + chunk.len() > answer.body.capacity() {
-                        answer.body.move_to(self.limits.body);
+                        answer.body.move_to(self.settings.limits.body);
                     }
                     answer.body.extend_from_slice(&chunk);
                 }

@@ -25,7 +25,8 @@ async fn keeping() -> Site {
 #[tokio::test]
 async fn a_search_asks_a_server_on_one_connection_and_ends_it() {
     let site = keeping().await;
-    let metadata = found(&site.hints()).await;
+    let http = http();
+    let metadata = discover(&http, &site.hints()).await.unwrap();
     assert_eq!(metadata.token_endpoint.as_str(), site.url("/token"));
     assert_eq!(metadata.resource, Some(site.url("/v1/mcp")));
     assert_eq!((site.server.connections(), site.server.requests().len()), (1, 2));
@@ -36,6 +37,7 @@ async fn a_search_asks_a_server_on_one_connection_and_ends_it() {
     })
     .await
     .expect("the connection ends with the search");
+    drop(http);
 }
 
 #[tokio::test]
